@@ -1,0 +1,1 @@
+"""The stages that take raw survey rows to a production model."""

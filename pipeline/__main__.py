@@ -1,0 +1,77 @@
+"""The command line: `python -m pipeline COMMAND`, where a command is a stage or one of the commands for people."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from pipeline import stages
+from pipeline.console import say
+from pipeline.context import Context
+from pipeline.errors import NothingToDo, PipelineError
+from pipeline.settings import Settings
+
+COMMANDS = {
+    "run": "Run the whole life cycle on this machine, from raw rows to a monitored prediction.",
+    "settings": "List the settings: variable, value, meaning.",
+}
+"""Commands that are not stages, each the module of its name."""
+
+INTERRUPTED = 130  # as shells report a program ended by Ctrl-C
+
+
+def parser_of(command: str) -> argparse.ArgumentParser:
+    """The parser of one command; its module is imported, and with it the command's dependencies."""
+    module = importlib.import_module(f"pipeline.{command}")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m pipeline {command}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if command not in COMMANDS:
+        parser.add_argument("--run-id", required=True, metavar="ID", help="names the run's objects in the lake")
+    if hasattr(module, "add_arguments"):
+        module.add_arguments(parser)
+    parser.set_defaults(run=module.run)
+    return parser
+
+
+def overview() -> str:
+    """The help page of `python -m pipeline`."""
+    lines = ["usage: python -m pipeline COMMAND [--help]", ""]
+    for dag in stages.DAGS:
+        lines += [f"stages of {dag}:", *(f"  {stage.name:12} {stage.summary}" for stage in stages.of_dag(dag)), ""]
+    lines += ["other commands:", *(f"  {name:12} {summary}" for name, summary in COMMANDS.items()), ""]
+    lines.append(f"Exit codes: 0 done, {stages.SKIPPED} nothing to do, 1 failed, 2 wrong usage.")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command; returns its exit code."""
+    names = [*(stage.name for stage in stages.STAGES), *COMMANDS]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(overview() + "\n")
+        return 0 if arguments else 2
+    command, *rest = arguments
+    if command not in names:
+        say(f"error: {command!r} is not a command; the commands are {', '.join(names)}", "red")
+        return 2
+    parsed = parser_of(command).parse_args(rest)
+    try:
+        parsed.run(Context(Settings.load(), getattr(parsed, "run_id", None) or command, parsed))
+    except NothingToDo as reason:
+        say(f"nothing to do: {reason}")
+        return stages.SKIPPED
+    except PipelineError as error:
+        say(f"error: {error}", "red")
+        return 1
+    except KeyboardInterrupt:
+        say(f"interrupted: {command} wrote nothing half; run it again")
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

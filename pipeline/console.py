@@ -1,0 +1,38 @@
+"""What stages show to people, on standard error: colours and tables on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+PLAIN_WIDTH = 160  # of a line in a pod's log
+
+
+def console() -> Console:
+    """A console on standard error as it is now; rich honours NO_COLOR."""
+    terminal = sys.stderr.isatty()
+    return Console(stderr=True, highlight=False, soft_wrap=not terminal, width=None if terminal else PLAIN_WIDTH)
+
+
+def say(text: str, style: str | None = None) -> None:
+    """A line for people."""
+    console().print(text, style=style, markup=False)
+
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table for people; cells that read `failed` or `pass`, say, are coloured by their word."""
+    shown = console()
+    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD if shown.is_terminal else box.ASCII2)
+    for row in rows:
+        table.add_row(*(_coloured(cell) for cell in row))
+    shown.print(table)
+
+
+def _coloured(cell: str) -> str:
+    escaped = cell.replace("[", r"\[")
+    style = {"failed": "red", "holds": "green", "drifted": "yellow"}.get(cell)
+    return f"[{style}]{escaped}[/{style}]" if style else escaped

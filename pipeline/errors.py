@@ -1,0 +1,45 @@
+"""What a stage can say instead of succeeding.
+
+PipelineError           the stage failed; the message says what happened, with which value, and what to do
+├── SettingsError       an environment variable or argument is unknown, malformed or contradicts another
+├── SourceError         the data source could not be read
+├── DataError           the data breaks the contract of pipeline/columns.py
+├── LakeError           the lake cannot be read or written, or an object's bytes are not what was recorded
+├── RegistryError       MLflow is away, or does not hold what is asked for
+└── VerifyError         the live predictor does not serve what was promoted
+NothingToDo             the stage ended well with nothing done; its command exits with stages.SKIPPED
+"""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """A stage failed; str() is a sentence for people."""
+
+
+class SettingsError(PipelineError):
+    """An environment variable or argument is unknown, malformed or contradicts another."""
+
+
+class SourceError(PipelineError):
+    """The data source could not be read."""
+
+
+class DataError(PipelineError):
+    """The data breaks the contract of pipeline/columns.py."""
+
+
+class LakeError(PipelineError):
+    """The lake cannot be read or written, or an object's bytes are not what was recorded."""
+
+
+class RegistryError(PipelineError):
+    """MLflow is away, or does not hold what is asked for."""
+
+
+class VerifyError(PipelineError):
+    """The live predictor does not serve what was promoted."""
+
+
+class NothingToDo(Exception):
+    """The stage ended well with nothing done; str() says why."""

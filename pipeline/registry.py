@@ -1,0 +1,171 @@
+"""MLflow: runs, and the registry whose aliases `staging`, `production` and `previous` say which version is which.
+
+Every wait on the server is bounded, and its failures become one sentence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle, Manifest, check_files
+from pipeline.errors import RegistryError
+from pipeline.lake import hash_of
+from pipeline.settings import MlflowSettings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+STAGING, PRODUCTION, PREVIOUS = "staging", "production", "previous"
+MANIFEST_TAG = "manifest_sha256"
+"""Tag of a version: the hash of its bundle's manifest, which in turn holds the hash of every file."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the registered model."""
+
+    number: str
+    run_id: str
+    tags: Mapping[str, str]
+
+
+class Registry:
+    """The tracking server (or SQLite file) that the settings name, and in it our experiment and registered model."""
+
+    def __init__(self, settings: MlflowSettings) -> None:
+        self.settings = settings
+        self.name = settings.name
+
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[MlflowClient]:
+        """A client; what it raises becomes a RegistryError."""
+        uri = configure(self.settings)
+        import requests
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield MlflowClient(uri)
+        except (MlflowException, requests.RequestException) as error:
+            raise RegistryError(
+                f"MLflow at {uri} answered: {str(error).splitlines()[0]}; MLOPS_MLFLOW__TRACKING_URI says where it is"
+            ) from error
+
+    def experiment(self) -> str:
+        """The id of our experiment, made if there is none."""
+        with self._client() as client:
+            found = client.get_experiment_by_name(self.name)
+            if found is not None:
+                return str(found.experiment_id)
+            local = self.settings.tracking_uri.startswith("sqlite:")
+            place = Path(self.settings.artifacts).resolve().as_uri() if local else None
+            return str(client.create_experiment(self.name, artifact_location=place))
+
+    def version_of(self, alias: str) -> Version | None:
+        """The version that carries `alias`, or None."""
+        from mlflow.exceptions import MlflowException
+
+        with self._client() as client:
+            try:
+                found = client.get_model_version_by_alias(self.name, alias)
+            except MlflowException as error:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    return None
+                raise
+            return Version(str(found.version), str(found.run_id), dict(found.tags))
+
+    def version(self, number: str) -> Version:
+        """The version of that number.
+
+        Raises:
+            RegistryError: there is none.
+        """
+        with self._client() as client:
+            found = client.get_model_version(self.name, number)
+            return Version(str(found.version), str(found.run_id), dict(found.tags))
+
+    def versions(self) -> list[Version]:
+        """All versions, oldest first."""
+        with self._client() as client:
+            found = client.search_model_versions(f"name='{self.name}'")
+            listed = [Version(str(item.version), str(item.run_id), dict(item.tags)) for item in found]
+            return sorted(listed, key=lambda version: int(version.number))
+
+    def register(self, model_uri: str, run_id: str, tags: Mapping[str, str]) -> Version:
+        """A new version of the registered model; the model itself is made if there is none."""
+        from mlflow.exceptions import MlflowException
+
+        with self._client() as client:
+            try:
+                client.create_registered_model(self.name)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            made = client.create_model_version(self.name, model_uri, run_id=run_id, tags=dict(tags))
+            return Version(str(made.version), run_id, dict(tags))
+
+    def tag(self, number: str, key: str, value: str) -> None:
+        """Sets a tag of a version."""
+        with self._client() as client:
+            client.set_model_version_tag(self.name, number, key, value)
+
+    def set_alias(self, alias: str, number: str) -> None:
+        """Gives `alias` to a version, taking it from the one that had it, in one step."""
+        with self._client() as client:
+            client.set_registered_model_alias(self.name, alias, number)
+
+    def delete_alias(self, alias: str) -> None:
+        """Takes `alias` from the version that has it, if any."""
+        with self._client() as client:
+            client.delete_registered_model_alias(self.name, alias)
+
+    def log_files(self, run_id: str, files: Mapping[str, bytes], folder: str | None = None) -> None:
+        """Adds files to a run's artifacts."""
+        with self._client() as client, tempfile.TemporaryDirectory() as temporary:
+            for name, data in files.items():
+                path = Path(temporary, name)
+                path.write_bytes(data)
+                client.log_artifact(run_id, str(path), folder)
+
+    def read_file(self, run_id: str, path: str) -> bytes:
+        """An artifact of a run."""
+        with self._client() as client, tempfile.TemporaryDirectory() as temporary:
+            return Path(client.download_artifacts(run_id, path, temporary)).read_bytes()
+
+    def bundle(self, run_id: str, manifest_sha256: str | None = None) -> Bundle:
+        """The bundle of a run's model, every file checked against the manifest.
+
+        Raises:
+            LakeError: a file's hash is not the manifest's.
+            RegistryError: MLflow is away, or the manifest's hash is not `manifest_sha256`.
+        """
+        raw = self.read_file(run_id, f"{ARTIFACT_FOLDER}/{MANIFEST}")
+        if manifest_sha256 is not None and hash_of(raw) != manifest_sha256:
+            raise RegistryError(f"the manifest of run {run_id} has the hash {hash_of(raw)}, its version says {manifest_sha256}")
+        manifest = Manifest(**json.loads(raw))
+        files = {name: self.read_file(run_id, f"{ARTIFACT_FOLDER}/{name}") for name in manifest.files}
+        return check_files(manifest, files, f"run {run_id}, {ARTIFACT_FOLDER}")
+
+
+def configure(settings: MlflowSettings) -> str:
+    """Points MLflow's client at the server, quiet and with bounded waits; returns the tracking URI."""
+    os.environ.update(
+        MLFLOW_HTTP_REQUEST_TIMEOUT=str(settings.timeout_seconds),
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES=str(settings.retries),
+        MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="1",
+        MLFLOW_DISABLE_TELEMETRY="true",
+        DO_NOT_TRACK="true",
+        MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
+    )
+    import mlflow
+
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    mlflow.set_registry_uri(settings.tracking_uri)
+    return settings.tracking_uri

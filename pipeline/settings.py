@@ -1,0 +1,197 @@
+"""Settings of every stage and of the predictor, from environment variables with the prefix `MLOPS_`.
+
+A section's field `drift.min_rows` is the variable `MLOPS_DRIFT__MIN_ROWS`. Unknown variables with the prefix are refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import SettingsError
+
+PREFIX = "MLOPS_"
+DELIMITER = "__"
+
+ORIGINAL_FILE = "gdrive:16_IoRl6EUCevWf4_l5orzRLjlnVG-WUd"
+
+
+class Section(BaseModel):
+    """A group of settings: strict, so that a misspelt field is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class LakeSettings(Section):
+    url: str = "file://local/lake"
+    """Where the layers lie: `file://FOLDER` (a folder each), or `s3://` or `s3://PREFIX` (a bucket each: PREFIX-bronze...)."""
+    endpoint: str | None = None
+    """URL of the S3 service; empty for AWS. Keys come from the usual AWS variables."""
+
+
+class MlflowSettings(Section):
+    tracking_uri: str = "sqlite:///local/mlflow.db"
+    """The tracking server's URL, or a SQLite file for one machine."""
+    artifacts: str = "local/mlartifacts"
+    """Folder for artifacts where the tracking URI is a SQLite file; a server keeps its own."""
+    name: str = "student-performance"
+    """Name of the MLflow experiment and of the registered model."""
+    timeout_seconds: int = Field(default=20, gt=0)
+    """Bound on one request to the server; with the retries, the bound on how long a stage waits for it."""
+    retries: int = Field(default=3, ge=0)
+    """Further tries of a request that failed."""
+
+
+class IngestSettings(Section):
+    source: str = ORIGINAL_FILE
+    """`gdrive:ID`, `https://...`, `s3://BUCKET/KEY`, a path, `sample` or `sample:ROWS` (generated)."""
+    timeout_seconds: int = Field(default=60, gt=0)
+    """Bound on connecting to the source, and on each pause while it sends."""
+    max_bytes: int = Field(default=2_000_000_000, gt=0)
+    """A source that sends more than this is refused."""
+
+
+class PreprocessSettings(Section):
+    max_rejected_share: float = Field(default=0.05, ge=0, le=1)
+    """More rejected rows than this share stop the stage."""
+
+
+class FeaturesSettings(Section):
+    validation_share: float = Field(default=0.15, gt=0, lt=1)
+    """Share of the rows in the validation split."""
+    test_share: float = Field(default=0.25, gt=0, lt=1)
+    """Share of the rows in the test split."""
+
+    @model_validator(mode="after")
+    def leave_rows_to_train_on(self) -> FeaturesSettings:
+        if self.validation_share + self.test_share > 0.8:
+            raise ValueError("validation_share and test_share leave less than 20 % of the rows to train on; lower one of them")
+        return self
+
+
+class TrainSettings(Section):
+    folds: int = Field(default=5, ge=2)
+    """Folds of the outer, reported, cross-validation."""
+    repeats: int = Field(default=1, ge=1)
+    """Repetitions of the outer cross-validation, each with other folds."""
+    min_recall: float = Field(default=0.8, gt=0, le=1)
+    """Recall of the positive class that the threshold is chosen for, out of fold."""
+    max_rows: int = Field(default=20_000, gt=0)
+    """Cross-validation and fitting use a stratified sample of at most this many rows."""
+
+
+def _gate(bound: float, stage: str) -> Any:
+    """A gate's bound and the stage that judges it; the docstring under the field is the gate's reason."""
+    return Field(default=bound, json_schema_extra={"stage": stage})
+
+
+class GateSettings(Section):
+    """The gates: a `min_` gate holds from its bound up, a `max_` gate up to its bound."""
+
+    min_roc_auc: float = _gate(0.65, "evaluate")
+    """Below this the ranking of students is hardly better than chance."""
+    min_recall: float = _gate(0.6, "evaluate")
+    """A model that misses more failing students than this helps nobody."""
+    min_balanced_accuracy: float = _gate(0.6, "evaluate")
+    """Keeps a model from reaching its recall by calling everybody at risk."""
+    min_roc_auc_lower: float = _gate(0.5, "evaluate")
+    """The lower end of the interval: the test set itself must rule out chance."""
+    max_onnx_difference: float = _gate(1e-5, "evaluate")
+    """The served model must answer as the trained one does."""
+
+
+class PredictorSettings(Section):
+    url: str = "http://127.0.0.1:8000"
+    """Where stages reach the predictor."""
+    host: str = "127.0.0.1"
+    """Address that the predictor listens on."""
+    port: int = Field(default=8000, ge=1, le=65535)
+    """Port that the predictor listens on."""
+
+
+class Settings(BaseSettings):
+    """All settings; `Settings.load()` builds them from the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    seed: int = Field(default=20, ge=0)
+    """Seed of every random choice: splits, folds, models, bootstrap."""
+    code_version: str = "unknown"
+    """Version of this code, for lineage; images carry theirs."""
+    image: str = "none"
+    """Name of the image that runs, for lineage."""
+    lake: LakeSettings = LakeSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    ingest: IngestSettings = IngestSettings()
+    preprocess: PreprocessSettings = PreprocessSettings()
+    features: FeaturesSettings = FeaturesSettings()
+    train: TrainSettings = TrainSettings()
+    gates: GateSettings = GateSettings()
+    predictor: PredictorSettings = PredictorSettings()
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """The settings of this process's environment.
+
+        Raises:
+            SettingsError: a variable is unknown, malformed, or contradicts another.
+        """
+        present = os.environ if environment is None else environment
+        known = set(variables())
+        for name in sorted(present):
+            if name.startswith(PREFIX) and name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else "`python -m pipeline settings` lists those that are."
+                raise SettingsError(f"{name} is not a setting; {hint}")
+        try:
+            return cls(**_nested({name: present[name] for name in known if name in present}))
+        except ValidationError as error:
+            raise SettingsError("; ".join(_sentences(error))) from None
+
+
+def variables() -> dict[str, tuple[str, Any]]:
+    """Every environment variable: its name -> (description, default)."""
+    return {PREFIX + DELIMITER.join(path).upper(): facts for path, facts in _fields(Settings)}
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], tuple[str, Any]]]:
+    for name, info in model.model_fields.items():
+        if isinstance(info.default, Section):
+            for path, facts in _fields(type(info.default)):
+                yield (name, *path), facts
+        else:
+            yield (name,), (info.description or "", info.default)
+
+
+def _nested(flat: Mapping[str, str]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *sections, field = name.removeprefix(PREFIX).lower().split(DELIMITER)
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[field] = value
+    return tree
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    for item in error.errors():
+        name = PREFIX + DELIMITER.join(str(part) for part in item["loc"]).upper()
+        yield f"{name} is {item['input']!r}: {item['msg'].removeprefix('Value error, ')}"
+
+
+def folder_of(url: str) -> Path:
+    """The folder of a `file://` URL, relative ones taken from the working directory."""
+    return Path(url.removeprefix("file://"))

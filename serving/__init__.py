@@ -1,0 +1,1 @@
+"""The predictor: the production model over HTTP."""
