@@ -37,6 +37,7 @@ class Category:
     """A categorical feature: `codes` maps a category's name to the survey's code, which the data layers store too.
 
     `shares` are the categories' frequencies in the survey, in the order of `codes`: the sample generator's weights.
+    `titles` says how people read a name, where its letters alone do not.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Category:
     shares: tuple[float, ...]
     description: str
     example: str
+    titles: dict[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def names(self) -> dict[float, str]:
@@ -84,6 +86,9 @@ class SampleEffect:
 
 Feature = Number | Category
 
+SUBJECT, SUBJECTS = "student", "students"
+"""What a row of the survey is: one, and several."""
+
 FEATURES: tuple[Feature, ...] = (
     Number(
         name="age",
@@ -103,6 +108,7 @@ FEATURES: tuple[Feature, ...] = (
         shares=(0.154, 0.846),
         description="Field of study",
         example="stem",
+        titles={"stem": "STEM", "non_stem": "Non-STEM"},
     ),
     Number(
         name="sleep_hours",
@@ -122,6 +128,7 @@ FEATURES: tuple[Feature, ...] = (
         shares=(0.378, 0.211, 0.411),
         description="Whether the student is in a relationship",
         example="no",
+        titles={"complicated": "It's complicated"},
     ),
     Number(
         name="review_hours",
