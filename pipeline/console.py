@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -12,8 +13,9 @@ from rich.table import Table
 PLAIN_WIDTH = 160  # of a line in a pod's log
 
 
+@functools.cache
 def console() -> Console:
-    """A console on standard error as it is now; rich honours NO_COLOR."""
+    """The process's console, on standard error; rich honours NO_COLOR."""
     terminal = sys.stderr.isatty()
     return Console(stderr=True, highlight=False, soft_wrap=not terminal, width=None if terminal else PLAIN_WIDTH)
 
