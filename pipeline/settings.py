@@ -9,12 +9,14 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pipeline.context import Context
 
 PREFIX = "MLOPS_"
 DELIMITER = "__"
@@ -115,16 +117,8 @@ class PredictorSettings(Section):
     """Port that the predictor listens on."""
 
 
-class Settings(BaseSettings):
+class Settings(Section):
     """All settings; `Settings.load()` builds them from the environment."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_nested_delimiter=DELIMITER,
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-    )
 
     seed: int = Field(default=20, ge=0)
     """Seed of every random choice: splits, folds, models, bootstrap."""
@@ -161,6 +155,18 @@ class Settings(BaseSettings):
             raise SettingsError("; ".join(_sentences(error))) from None
 
 
+def run(context: Context) -> None:
+    """Lists every variable with its value and meaning; the command `settings`."""
+    from pipeline.console import show_table
+
+    values = dict(_values(context.settings))
+    rows = [
+        (name, str(values[name]) + ("" if values[name] == default else " (set)"), description)
+        for name, (description, default) in variables().items()
+    ]
+    show_table("Settings", ("variable", "value", "meaning"), rows)
+
+
 def variables() -> dict[str, tuple[str, Any]]:
     """Every environment variable: its name -> (description, default)."""
     return {PREFIX + DELIMITER.join(path).upper(): facts for path, facts in _fields(Settings)}
@@ -173,6 +179,15 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], tuple[str
                 yield (name, *path), facts
         else:
             yield (name,), (info.description or "", info.default)
+
+
+def _values(section: Section, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            yield from _values(value, (*path, name))
+        else:
+            yield PREFIX + DELIMITER.join((*path, name)).upper(), value
 
 
 def _nested(flat: Mapping[str, str]) -> dict[str, Any]:
