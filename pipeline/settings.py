@@ -9,9 +9,9 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.errors import SettingsError
 
@@ -22,6 +22,14 @@ PREFIX = "MLOPS_"
 DELIMITER = "__"
 
 ORIGINAL_FILE = "gdrive:16_IoRl6EUCevWf4_l5orzRLjlnVG-WUd"
+
+
+def _pairs(value: Any) -> Any:
+    """`a=1,b=2` as a dictionary; anything but text as it is."""
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+    return {name.strip(): number.strip() for name, _, number in pairs}
 
 
 class Section(BaseModel):
@@ -42,6 +50,8 @@ class MlflowSettings(Section):
     """The tracking server's URL, or a SQLite file for one machine."""
     artifacts: str = "local/mlartifacts"
     """Folder for artifacts where the tracking URI is a SQLite file; a server keeps its own."""
+    port: int = Field(default=5000, ge=1, le=65535)
+    """Port of the MLflow UI that `make serve` starts."""
     name: str = "student-performance"
     """Name of the MLflow experiment and of the registered model."""
     timeout_seconds: int = Field(default=20, gt=0)
@@ -108,6 +118,33 @@ class GateSettings(Section):
     """The served model must answer as the trained one does."""
 
 
+class DriftSettings(Section):
+    window_hours: float = Field(default=24, gt=0)
+    """Live traffic of this many hours, up to now, is compared with what the production model learned from."""
+    min_rows: int = Field(default=200, ge=1)
+    """Fewer rows than this, in the reference or now, give no verdict."""
+    share: float = Field(default=0.4, gt=0, le=1)
+    """The data set drifts when at least this share of its features does."""
+    numeric_method: Literal["auto", "ks", "wasserstein", "jensenshannon"] = "auto"
+    """How a number is compared; `auto` is Evidently's choice by rows and values."""
+    categorical_method: Literal["auto", "chisquare", "jensenshannon"] = "auto"
+    """How a category is compared; `auto` is Evidently's choice by rows and values."""
+    p_value: float = Field(default=0.05, gt=0, lt=1)
+    """A feature compared by a test drifts when the p-value is below this."""
+    distance: float = Field(default=0.1, gt=0)
+    """A feature compared by a distance drifts when it is at least this."""
+    thresholds: Annotated[dict[str, float], BeforeValidator(_pairs)] = {}
+    """Thresholds of single features, which come before the two above: `age=0.01,course=0.2`."""
+    cooldown_hours: float = Field(default=12, ge=0)
+    """No retraining is asked for within this many hours of the last one asked for."""
+    max_retrainings_per_day: int = Field(default=2, ge=0)
+    """At most this many retrainings are asked for in a day (UTC); 0 turns asking off."""
+    max_rows: int = Field(default=1_000_000, gt=0)
+    """Logged objects are read, in random order, until there are this many rows of the window."""
+    evidently_rows: int = Field(default=50_000, ge=1_000)
+    """Above this many rows scores come from sorted counts, and Evidently draws its page from a sample of so many."""
+
+
 class PredictorSettings(Section):
     url: str = "http://127.0.0.1:8000"
     """Where stages reach the predictor."""
@@ -133,6 +170,7 @@ class Settings(Section):
     features: FeaturesSettings = FeaturesSettings()
     train: TrainSettings = TrainSettings()
     gates: GateSettings = GateSettings()
+    drift: DriftSettings = DriftSettings()
     predictor: PredictorSettings = PredictorSettings()
 
     @classmethod
