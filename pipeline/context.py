@@ -10,6 +10,7 @@ from functools import cached_property
 
 from pipeline.errors import SettingsError
 from pipeline.lake import Lake, open_lake
+from pipeline.registry import Registry
 from pipeline.settings import Settings
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -30,6 +31,10 @@ class Context:
     @cached_property
     def lake(self) -> Lake:
         return open_lake(self.settings.lake)
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.settings.mlflow)
 
 
 def now() -> str:

@@ -18,7 +18,7 @@ def judge(settings: GateSettings, stage: str, values: Mapping[str, float | None]
     for name, info in GateSettings.model_fields.items():
         extra = info.json_schema_extra
         assert isinstance(extra, dict)
-        if extra["stage"] != stage:
+        if stage not in extra["stages"]:
             continue
         side, _, measure = name.partition("_")
         bound, value = float(getattr(settings, name)), values[measure]

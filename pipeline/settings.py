@@ -98,24 +98,26 @@ class TrainSettings(Section):
     """Cross-validation and fitting use a stratified sample of at most this many rows."""
 
 
-def _gate(bound: float, stage: str) -> Any:
-    """A gate's bound and the stage that judges it; the docstring under the field is the gate's reason."""
-    return Field(default=bound, json_schema_extra={"stage": stage})
+def _gate(bound: float, *stages: str) -> Any:
+    """A gate's bound and the stages that judge it; the docstring under the field is the gate's reason."""
+    return Field(default=bound, json_schema_extra={"stages": list(stages)})
 
 
 class GateSettings(Section):
     """The gates: a `min_` gate holds from its bound up, a `max_` gate up to its bound."""
 
-    min_roc_auc: float = _gate(0.65, "evaluate")
+    min_roc_auc: float = _gate(0.65, "evaluate", "validate", "demote")
     """Below this the ranking of students is hardly better than chance."""
-    min_recall: float = _gate(0.6, "evaluate")
+    min_recall: float = _gate(0.6, "evaluate", "validate", "demote")
     """A model that misses more failing students than this helps nobody."""
-    min_balanced_accuracy: float = _gate(0.6, "evaluate")
+    min_balanced_accuracy: float = _gate(0.6, "evaluate", "validate", "demote")
     """Keeps a model from reaching its recall by calling everybody at risk."""
     min_roc_auc_lower: float = _gate(0.5, "evaluate")
     """The lower end of the interval: the test set itself must rule out chance."""
-    max_onnx_difference: float = _gate(1e-5, "evaluate")
+    max_onnx_difference: float = _gate(1e-5, "evaluate", "validate")
     """The served model must answer as the trained one does."""
+    min_champion_gain: float = _gate(0.001, "validate")
+    """An equal is not worth a change: on the same rows the ROC AUC must be this much above the champion's."""
 
 
 class DriftSettings(Section):
@@ -154,6 +156,23 @@ class PredictorSettings(Section):
     """Port that the predictor listens on."""
 
 
+class DeploymentSettings(Section):
+    lock_seconds: int = Field(default=600, gt=0)
+    """A move of `production` that has not ended after this long is taken for dead; the next one finishes it first."""
+    serve_seconds: float = Field(default=120, gt=0)
+    """How long every predictor may take to serve what was promoted, or put back."""
+    watch_seconds: float = Field(default=5, ge=0)
+    """How long the predictors' errors are watched after all of them serve the new version."""
+    poll_seconds: float = Field(default=1, gt=0)
+    """Pause between two looks at the predictors."""
+    request_seconds: float = Field(default=5, gt=0)
+    """Bound on one request to a predictor."""
+    max_errors: int = Field(default=0, ge=0)
+    """More failed predictions than this while they are watched, and `previous` is put back."""
+    answer_tolerance: float = Field(default=1e-4, gt=0)
+    """A live answer may differ from the registry's model by this much: answers are rounded."""
+
+
 class Settings(Section):
     """All settings; `Settings.load()` builds them from the environment."""
 
@@ -171,6 +190,7 @@ class Settings(Section):
     train: TrainSettings = TrainSettings()
     gates: GateSettings = GateSettings()
     drift: DriftSettings = DriftSettings()
+    deployment: DeploymentSettings = DeploymentSettings()
     predictor: PredictorSettings = PredictorSettings()
 
     @classmethod
