@@ -1,0 +1,134 @@
+"""Evidently: the reference for every score, and its own page. Nothing else imports it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.drift_methods import Column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.settings import DriftSettings
+
+DISPLAYED = {
+    "K-S p_value": "ks",
+    "chi-square p_value": "chisquare",
+    "Z-test p_value": "z",
+    "Wasserstein distance (normed)": "wasserstein",
+    "Jensen-Shannon distance": "jensenshannon",
+}
+"""What Evidently calls the methods when it has picked them itself."""
+
+SAMPLED = (
+    '<p style="margin:0;padding:12px 24px;background:#fff3cd;font:16px sans-serif">Drawn from a random sample of {rows} rows of '
+    "each data set: the verdict on all rows is in drift_report.json.</p>"
+)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Evidently's answer: score and verdict of each column, and its page."""
+
+    scores: dict[str, tuple[float, bool]]
+    page: bytes
+
+
+def load() -> Any:
+    """The package, without its telemetry and without the warnings that importing its dependencies gives."""
+    os.environ["DO_NOT_TRACK"] = "true"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import evidently
+        import evidently.metrics
+        import evidently.presets
+    return evidently
+
+
+def version() -> str:
+    """Evidently's version."""
+    from importlib.metadata import version as version_of
+
+    return version_of("evidently")
+
+
+def draw(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    columns: Sequence[Column],
+    methods: Mapping[str, str],
+    thresholds: Mapping[str, float],
+    settings: DriftSettings,
+    *,
+    sampled: bool,
+) -> Drawn:
+    """Evidently's report on the columns: the features in its preset, prediction and label beside it."""
+    import numpy as np
+
+    from pipeline.columns import FEATURE_NAMES
+
+    evidently = load()
+    # Evidently picks the method by itself, so that its rule stays the reference, unless a setting names one. A sample may
+    # fall on the other side of that rule, and so is told.
+    named = {
+        column.name: methods[column.name]
+        for column in columns
+        if sampled or (settings.numeric_method if column.kind == "number" else settings.categorical_method) != "auto"
+    }
+    present = [column.name for column in columns if column.name in FEATURE_NAMES]
+    preset = evidently.presets.DataDriftPreset(
+        columns=present,
+        drift_share=settings.share,
+        per_column_method={name: method for name, method in named.items() if name in present},
+        per_column_threshold={name: thresholds[name] for name in present},
+    )
+    others = [
+        evidently.metrics.ValueDrift(column=column.name, method=named.get(column.name), threshold=thresholds[column.name])
+        for column in columns
+        if column.name not in present
+    ]
+    definition = evidently.DataDefinition(
+        numerical_columns=[column.name for column in columns if column.kind == "number"],
+        categorical_columns=[column.name for column in columns if column.kind == "category"],
+    )
+    sides = [evidently.Dataset.from_pandas(_named(frame, columns), definition) for frame in (current, reference)]
+    # A category that the reference lacks divides by 0, a constant column has no correlation: both have their answer.
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning)
+        result = evidently.Report([preset, *others], include_tests=True).run(*sides)
+        page = result.get_html_str(as_iframe=False)
+    if sampled:
+        page = page.replace("<body>", "<body>" + SAMPLED.format(rows=f"{settings.evidently_rows:,}"), 1)
+    return Drawn(_scores(result.dict(), methods), page.encode())
+
+
+def _named(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """The columns as floats, categories by their names, as Evidently's page should show them."""
+    import pandas as pd
+
+    from pipeline.drift_report import label_of
+
+    return pd.DataFrame(
+        {
+            column.name: frame[column.name].astype(float)
+            if column.kind == "number"
+            else frame[column.name].map(lambda code, names=column.names: label_of(names, code), na_action="ignore")
+            for column in columns
+        }
+    ).reset_index(drop=True)
+
+
+def _scores(result: Mapping[str, Any], methods: Mapping[str, str]) -> dict[str, tuple[float, bool]]:
+    failed = {test["metric_config"]["metric_id"]: test["status"].value == "FAIL" for test in result["tests"]}
+    scores = {}
+    for metric in result["metrics"]:
+        config = metric["config"]
+        if "column" in config:
+            used = DISPLAYED.get(config["method"], config["method"])
+            assert used == methods[config["column"]], f"Evidently compared {config['column']} by {used}"
+            scores[config["column"]] = (float(metric["value"]), failed[metric["id"]])
+    return scores

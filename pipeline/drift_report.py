@@ -1,0 +1,238 @@
+"""The drift report: two data sets compared column by column, and the verdict.
+
+Scores come from Evidently's DataDriftPreset; where there are more rows than `drift.evidently_rows` they come from
+pipeline/drift_methods.py, which tests hold to Evidently's, and Evidently draws its page from a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.columns import FEATURES, LABEL, Number
+from pipeline.drift_methods import (
+    STATISTICS,
+    Column,
+    Counts,
+    Kind,
+    Statistic,
+    count,
+    drifted,
+    method_of,
+    score,
+    threshold_of,
+)
+from pipeline.errors import DataError
+from pipeline.lake import json_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.settings import DriftSettings
+
+PREDICTION = "fail_probability"
+"""Column of the model's answers, in the traffic log and here."""
+DRIFT, NONE, TOO_FEW = "drift", "none", "not enough data"
+BINS = 20
+"""Bins of a number's distribution in the report."""
+TAIL = 0.001
+"""Share of the rows at each end that a number's bins need not resolve; they are counted in the outermost bins."""
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Summary(Part):
+    """One column of one data set: of a number the moments and quartiles, of a category how often each value occurs."""
+
+    rows: int
+    missing: int
+    mean: float | None = None
+    deviation: float | None = None
+    quartiles: list[float] | None = None
+    """Least value, three quartiles, greatest value."""
+    counts: dict[str, int] | None = None
+
+
+class Distribution(Part):
+    """Shares of the rows in the same bins (a number) or values (a category) of both data sets."""
+
+    edges: list[float] | None = None
+    labels: list[str] | None = None
+    reference: list[float]
+    current: list[float]
+
+
+class ColumnDrift(Part):
+    """A column's verdict."""
+
+    kind: Kind
+    method: str
+    statistic: Statistic
+    """A p-value drifts below its threshold, a distance from its threshold up."""
+    score: float
+    threshold: float
+    drifted: bool
+    reference: Summary
+    current: Summary
+    distribution: Distribution
+
+
+class Share(Part):
+    """How many features drifted; the data set does when their share is at least `bound`."""
+
+    drifted: int
+    features: int
+    share: float
+    bound: float
+
+
+class Report(Part):
+    """drift_report.json. `reference` and `current` say where the rows came from."""
+
+    verdict: str
+    sentence: str
+    run_id: str
+    created: str
+    reference: dict[str, Any]
+    current: dict[str, Any]
+    share: Share | None = None
+    features: dict[str, ColumnDrift] = {}
+    prediction: ColumnDrift | None = None
+    label: ColumnDrift | None = None
+    computed_by: str | None = None
+    page_sample: int | None = None
+    """Rows of each data set that Evidently's page was drawn from, if not from all."""
+    retraining: str | None = None
+    """Whether retraining is asked for, and why."""
+
+    def to_bytes(self) -> bytes:
+        return json_bytes(self.model_dump())
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Columns compared, with Evidently's page."""
+
+    columns: dict[str, ColumnDrift]
+    computed_by: str
+    page: bytes
+    page_sample: int | None
+
+
+def features() -> list[Column]:
+    """The features as columns to compare."""
+    return [
+        Column(feature.name, "number") if isinstance(feature, Number) else Column(feature.name, "category", feature.names)
+        for feature in FEATURES
+    ]
+
+
+def columns_of(reference: pd.DataFrame, current: pd.DataFrame) -> list[Column]:
+    """The features, and the prediction and the label where both data sets have them."""
+    both = set(reference.columns) & set(current.columns)
+    label = Column(LABEL.name, "category", {0.0: LABEL.negative, 1.0: LABEL.positive})
+    return [*features(), *(column for column in (Column(PREDICTION, "number"), label) if column.name in both)]
+
+
+def compare(
+    reference: pd.DataFrame, current: pd.DataFrame, columns: Sequence[Column], settings: DriftSettings, seed: int
+) -> Comparison:
+    """Every column's drift, of two frames of finite numbers or NaN; the frames are left as they are.
+
+    Raises:
+        DataError: a column has no value at all in one of them.
+    """
+    from pipeline import drift_evidently
+
+    pairs = {column.name: _counted(column, reference, current) for column in columns}
+    limit = settings.evidently_rows
+    sample = limit if max(len(reference), len(current)) > limit else None
+    if sample:
+        reference, current = (frame.sample(min(sample, len(frame)), random_state=seed) for frame in (reference, current))
+    methods = {column.name: method_of(column.kind, *pairs[column.name], settings) for column in columns}
+    thresholds = {name: threshold_of(name, method, settings) for name, method in methods.items()}
+    drawn = drift_evidently.draw(reference, current, columns, methods, thresholds, settings, sampled=sample is not None)
+
+    found = {}
+    for column in columns:
+        name = column.name
+        if sample:
+            value = score(methods[name], column.kind, *pairs[name])
+            verdict = drifted(methods[name], value, thresholds[name])
+        else:
+            value, verdict = drawn.scores[name]
+        found[name] = describe(column, methods[name], value, thresholds[name], verdict, pairs[name])
+    by = f"Evidently {drift_evidently.version()}" + (", its methods on sorted counts of all rows" if sample else "")
+    return Comparison(found, by, drawn.page, sample)
+
+
+def _counted(column: Column, reference: pd.DataFrame, current: pd.DataFrame) -> tuple[Counts, Counts]:
+    pair = count(reference[column.name].to_numpy(float)), count(current[column.name].to_numpy(float))
+    for side, which in zip(pair, ("reference", "current data"), strict=True):
+        if side.rows == 0:
+            raise DataError(f"the column '{column.name}' has no value in any row of the {which}; nothing can be compared")
+    return pair
+
+
+def describe(
+    column: Column, method: str, value: float, threshold: float, verdict: bool, pair: tuple[Counts, Counts]
+) -> ColumnDrift:
+    """A column's verdict with both summaries and the distribution."""
+    return ColumnDrift(
+        kind=column.kind,
+        method=method,
+        statistic=STATISTICS[method],
+        score=value,
+        threshold=threshold,
+        drifted=verdict,
+        reference=summary(column, pair[0]),
+        current=summary(column, pair[1]),
+        distribution=distribution(column, *pair),
+    )
+
+
+def summary(column: Column, side: Counts) -> Summary:
+    """One side of a column in a few numbers."""
+    if column.kind == "category":
+        named = zip(side.values.tolist(), side.counts.tolist(), strict=True)
+        return Summary(rows=side.rows, missing=side.missing, counts={label_of(column.names, code): n for code, n in named})
+    return Summary(
+        rows=side.rows,
+        missing=side.missing,
+        mean=side.mean(),
+        deviation=side.deviation(),
+        quartiles=[side.quantile(share) for share in (0, 0.25, 0.5, 0.75, 1)],
+    )
+
+
+def label_of(names: Mapping[float, str], code: float) -> str:
+    """A category's name; a code that has none stands for itself."""
+    return names.get(code, f"{code:g}")
+
+
+def distribution(column: Column, reference: Counts, current: Counts) -> Distribution:
+    """Shares in common bins: equal ones between the outermost thousandths of both, or one a value."""
+    import numpy as np
+
+    sides = (reference, current)
+    if column.kind == "category":
+        keys = np.union1d(reference.values, current.values)
+        first, second = ((side.of(keys) / side.rows).tolist() for side in sides)
+        return Distribution(labels=[label_of(column.names, key) for key in keys.tolist()], reference=first, current=second)
+    low = min(side.quantile(TAIL) for side in sides)
+    high = max(side.quantile(1 - TAIL) for side in sides)
+    inner = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    edges = np.concatenate(([-np.inf], inner[1:-1], [np.inf]))
+    first, second = ((side.in_bins(edges) / side.rows).tolist() for side in sides)
+    return Distribution(edges=inner.tolist(), reference=first, current=second)
+
+
+def share_of(columns: Mapping[str, ColumnDrift], bound: float) -> Share:
+    """The share of the features that drifted."""
+    number = sum(column.drifted for column in columns.values())
+    return Share(drifted=number, features=len(columns), share=number / len(columns), bound=bound)
