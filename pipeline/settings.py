@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from pipeline.errors import SettingsError
 
@@ -30,6 +30,11 @@ def _pairs(value: Any) -> Any:
         return value
     pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
     return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+def _words(value: Any) -> Any:
+    """`a,b` as a tuple; anything but text as it is."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
 class Section(BaseModel):
@@ -152,8 +157,50 @@ class PredictorSettings(Section):
     """Where stages reach the predictor."""
     host: str = "127.0.0.1"
     """Address that the predictor listens on."""
-    port: int = Field(default=8000, ge=1, le=65535)
-    """Port that the predictor listens on."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port that the predictor listens on; 0 takes a free one."""
+    alias: str = "production"
+    """The registry's alias that is served."""
+    shadow_alias: str = "staging"
+    """The alias whose version scores the same traffic, counted and never answered; empty for none."""
+    poll_seconds: float = Field(default=5, gt=0)
+    """Pause between two looks at the registry, give or take a fifth."""
+    registry_seconds: float = Field(default=5, gt=0)
+    """Bound on one answer of the registry."""
+    max_rows: int = Field(default=1_000, gt=0)
+    """Rows in one JSON request; a class list of any length goes to /predict/csv."""
+    max_body_bytes: int = Field(default=1_000_000, gt=0)
+    """Body of a JSON request."""
+    max_csv_bytes: int = Field(default=500_000_000, gt=0)
+    """Body of a CSV request."""
+    max_requests: int = Field(default=512, gt=0)
+    """Requests in work at once; more are answered 503."""
+    max_csv_requests: int = Field(default=2, gt=0)
+    """CSV requests in work at once; more are answered 503."""
+    max_explanations: int = Field(default=8, gt=0)
+    """Requests for explanations in work or waiting at once (one is worked on at a time); more are answered 503."""
+    max_explained_rows: int = Field(default=20, gt=0)
+    """Rows explained in one request."""
+    body_seconds: float = Field(default=30, gt=0)
+    """A client that takes longer to send a JSON body is answered 408."""
+    cached_rows: int = Field(default=50_000, ge=0)
+    """Rows whose answers a loaded model remembers; 0 turns it off."""
+    logged_share: float = Field(default=1, ge=0, le=1)
+    """Share of the requests whose rows are logged to the lake as live traffic; 0 turns it off."""
+    log_seconds: float = Field(default=5, gt=0)
+    """Pause between two writes of the live traffic."""
+    log_rows: int = Field(default=200_000, gt=0)
+    """Rows that may wait to be written; more are dropped and counted."""
+    connection_seconds: float = Field(default=60, ge=0)
+    """Age at which a kept-alive connection is closed after an answer, so that new pods get traffic; 0 for never."""
+    drain_seconds: float = Field(default=10, ge=0)
+    """After SIGTERM: how long answers go on, readiness off and connections closing, before the server stops."""
+    stop_seconds: int = Field(default=20, gt=0)
+    """After that: how long requests in work may take to end."""
+    api_key: SecretStr = SecretStr("")
+    """Key that predictions ask for (`Authorization: Bearer KEY` or `X-API-Key: KEY`); empty for none."""
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    """Origins whose pages may call the predictor, `https://a.example,https://b.example`, or `*`."""
 
 
 class DeploymentSettings(Section):
