@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
+import pyarrow.csv
 
 from pipeline.columns import FEATURES, LABEL, RAW_HEADER, Category
 from pipeline.console import say
@@ -66,18 +67,26 @@ def read_raw(text: str) -> pd.DataFrame:
 
     Numbers are float64 where every value of the file is one; otherwise every column holds the text as it came.
     """
+    types = pyarrow.csv.ConvertOptions(
+        column_types=dict.fromkeys(RAW_HEADER, pyarrow.float64()), include_columns=list(RAW_HEADER)
+    )
     try:
-        return pd.read_csv(io.StringIO(text), usecols=list(RAW_HEADER), dtype="float64", float_precision="round_trip")
-    except (ValueError, pd.errors.ParserError):
+        frame: pd.DataFrame = pyarrow.csv.read_csv(io.BytesIO(text.encode()), convert_options=types).to_pandas()
+    except pyarrow.ArrowInvalid:  # text in a number, or a row of another length
         return _read_text(text)
+    return frame
 
 
 def _read_text(text: str) -> pd.DataFrame:
-    """Every field as text; a row with too many or too few fields has missing values for all of them."""
+    """Every field as text; a short row misses its last fields, and a long row's last field holds all that is too much."""
     reader = csv.reader(io.StringIO(text))
     header = next(reader)
-    empty = [None] * len(header)
-    rows = [row if len(row) == len(header) else empty for row in reader if row]
+    last = len(header) - 1
+    rows = [
+        [*row[:last], ",".join(row[last:])] if len(row) > last else [*row, *[None] * (last + 1 - len(row))]
+        for row in reader
+        if row
+    ]
     return pd.DataFrame(rows, columns=header, dtype="string")[list(RAW_HEADER)]
 
 

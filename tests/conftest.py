@@ -66,6 +66,6 @@ def make_context(tmp_path: Path) -> Callable[..., Context]:
     def make(run_id: str = "run-1", **sections: dict[str, Any]) -> Context:
         lake = {"url": f"file://{tmp_path}/lake"}
         mlflow = {"tracking_uri": f"sqlite:///{tmp_path}/mlflow.db", "artifacts": f"{tmp_path}/artifacts"}
-        return Context(Settings(**{"lake": lake, "mlflow": mlflow, **sections}), run_id)
+        return Context(Settings.model_validate({"lake": lake, "mlflow": mlflow, **sections}), run_id)
 
     return make

@@ -1,0 +1,20 @@
+"""The generator is seeded, keeps to the contract, and has the survey's class balance."""
+
+from __future__ import annotations
+
+from pipeline.columns import LABEL
+from pipeline.preprocess import read_raw, split
+from pipeline.sample import sample_csv
+
+
+def test_equal_seeds_equal_bytes() -> None:
+    """One seed gives the same bytes; another gives others."""
+    assert sample_csv(50, 1) == sample_csv(50, 1)
+    assert sample_csv(50, 1) != sample_csv(50, 2)
+
+
+def test_keeps_to_the_contract() -> None:
+    """No generated row is rejected, and the share of the label is the survey's."""
+    students, rejected = split(read_raw(sample_csv(20_000, 3).decode()))
+    assert len(rejected) == 0
+    assert abs(students[LABEL.name].mean() - LABEL.rate) < 0.005
