@@ -6,6 +6,7 @@ PipelineError           the stage failed; the message says what happened, with w
 ├── DataError           the data breaks the contract of pipeline/columns.py
 ├── LakeError           the lake cannot be read or written, or an object's bytes are not what was recorded
 ├── RegistryError       MLflow is away, or does not hold what is asked for
+├── PromotionError      `production` is being moved by another run, or is not what the candidate was judged against
 └── VerifyError         the live predictor does not serve what was promoted
 NothingToDo             the stage ended well with nothing done; its command exits with stages.SKIPPED
 """
@@ -35,6 +36,10 @@ class LakeError(PipelineError):
 
 class RegistryError(PipelineError):
     """MLflow is away, or does not hold what is asked for."""
+
+
+class PromotionError(PipelineError):
+    """`production` is being moved by another run, or is not what the candidate was judged against."""
 
 
 class VerifyError(PipelineError):

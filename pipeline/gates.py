@@ -18,7 +18,9 @@ def judge(settings: GateSettings, stage: str, values: Mapping[str, float | None]
     for name, info in GateSettings.model_fields.items():
         extra = info.json_schema_extra
         assert isinstance(extra, dict)
-        if stage not in extra["stages"]:
+        stages = extra["stages"]
+        assert isinstance(stages, list)
+        if stage not in stages:
             continue
         side, _, measure = name.partition("_")
         bound, value = float(getattr(settings, name)), values[measure]

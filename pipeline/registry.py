@@ -116,6 +116,11 @@ class Registry:
         with self._client() as client:
             client.set_model_version_tag(self.name, number, key, value)
 
+    def untag(self, number: str, key: str) -> None:
+        """Removes a tag of a version, which must have it."""
+        with self._client() as client:
+            client.delete_model_version_tag(self.name, number, key)
+
     def set_alias(self, alias: str, number: str) -> None:
         """Gives `alias` to a version, taking it from the one that had it, in one step."""
         with self._client() as client:
@@ -125,6 +130,21 @@ class Registry:
         """Takes `alias` from the version that has it, if any."""
         with self._client() as client:
             client.delete_registered_model_alias(self.name, alias)
+
+    def record(self, name: str, tags: Mapping[str, str], metrics: Mapping[str, float], files: Mapping[str, bytes]) -> str:
+        """A finished run of our experiment with that name, made if there is none; returns its id."""
+        experiment = self.experiment()
+        with self._client() as client:
+            found = client.search_runs([experiment], f"attributes.run_name = '{name}'", max_results=1)
+            run_id = str((found[0] if found else client.create_run(experiment, run_name=name)).info.run_id)
+            for key, value in tags.items():
+                client.set_tag(run_id, key, value)
+            for key, number in metrics.items():
+                client.log_metric(run_id, key, number)
+        self.log_files(run_id, files)
+        with self._client() as client:
+            client.set_terminated(run_id)
+        return run_id
 
     def log_files(self, run_id: str, files: Mapping[str, bytes], folder: str | None = None) -> None:
         """Adds files to a run's artifacts."""

@@ -1,0 +1,129 @@
+"""Makes sure that the live predictors serve what this run promoted, and serve it well; else puts `previous` back.
+
+Every address of the predictor's URL is asked until all serve the new version. Their answers to the model's stored rows are
+compared with the registry's model, and their error counters are watched for a while. If any of it fails, `previous` becomes
+`production` again, the version is tagged `rejected` with the reason, and the stage fails once the predictors serve the
+old version.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.bundle import Bundle
+from pipeline.columns import FEATURES, LABEL
+from pipeline.console import say
+from pipeline.context import Context
+from pipeline.errors import NothingToDo, PromotionError, VerifyError
+from pipeline.live import Replica, Unreachable, ask_all, replicas, wait_until_served
+from pipeline.promotions import REJECTED, back, move, record_of, show, stay
+from pipeline.registry import MANIFEST_TAG, PRODUCTION
+from pipeline.scoring import fail_probability, open_session
+
+
+def run(context: Context) -> None:
+    """Watches, then records that the version holds, or takes it back."""
+    lake, registry, run_id = context.lake, context.registry, context.run_id
+    promoted = record_of(lake, run_id, "promote")
+    if promoted is None:
+        raise NothingToDo(f"run {run_id} promoted nothing")
+    number = promoted.move.to
+    version = registry.version(number)
+    if REJECTED in version.tags:
+        raise VerifyError(f"version {number} was rejected: {version.tags[REJECTED]}")
+    current = registry.version_of(PRODUCTION)
+    if current is None or current.number != number:
+        raise NothingToDo(f"`{PRODUCTION}` is version {current.number if current else 'none'} by now, no longer {number}")
+    if record_of(lake, run_id, "verify"):
+        say(f"verify: version {number} was verified by this run already")
+        return
+
+    bundle = registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+    problem = wait_until_served(context.settings, number) or watch(context, number, bundle)
+    if problem is not None:
+        take_back(context, number, problem)
+    reason = f"{len(replicas(context.settings))} predictors serve it and answer as the registry's model does"
+    move(context, "verify", stay(reason), run_id)
+    say(f"verify: version {number} is live: {reason}")
+
+
+def watch(context: Context, number: str, bundle: Bundle) -> str | None:
+    """Asks every predictor for the stored rows again and again for `watch_seconds`; a sentence on what is wrong, or None."""
+    settings = context.settings.deployment
+    expected = fail_probability(open_session(bundle), bundle.manifest.examples.inputs)
+    counted: dict[str, float] = {}
+    errors = 0.0
+    end = time.monotonic() + settings.watch_seconds
+    while True:
+        asked = replicas(context.settings)
+        problems = ask_all(asked, lambda replica: disagreement(replica, number, bundle, expected, settings.answer_tolerance))
+        for problem in problems.values():
+            if problem is not None:
+                return str(problem)
+        for replica, count in ask_all(asked, Replica.errors).items():
+            if isinstance(count, Unreachable):
+                return str(count)
+            # A counter below what it was belongs to a process that started anew.
+            last = counted.get(replica.address, count)
+            errors += count if count < last else count - last
+            counted[replica.address] = count
+        if errors > settings.max_errors:
+            return (
+                f"{errors:.0f} predictions failed in the {settings.watch_seconds:g} s after version {number} went live, "
+                f"{settings.max_errors} are allowed"
+            )
+        if not asked:
+            return f"no predictor is left at {context.settings.predictor.url}"
+        if time.monotonic() > end:
+            return None
+        time.sleep(min(settings.poll_seconds, max(0.0, end - time.monotonic())))
+
+
+def disagreement(replica: Replica, number: str, bundle: Bundle, expected: Any, tolerance: float) -> str | None:
+    """How a predictor's answers to the stored rows differ from the registry's model, or None."""
+    inputs, threshold = bundle.manifest.examples.inputs, bundle.manifest.threshold
+    answer = replica.ask_json("/predict", [as_request(row) for row in inputs])
+    try:
+        served = str(answer["model"]["version"])
+        got = np.array([float(each["fail_probability"]) for each in answer["predictions"]])
+        labels = [each["label"] for each in answer["predictions"]]
+    except (KeyError, TypeError, ValueError) as error:
+        return f"/predict of {replica.address} did not answer predictions: {error!r}"
+    if served != number:
+        return f"/predict of {replica.address} answered with version {served}, not {number}"
+    if len(got) != len(inputs):
+        return f"/predict of {replica.address} answered {len(got)} rows of {len(inputs)}"
+    difference = float(np.max(np.abs(got - expected), initial=0.0))
+    if not difference <= tolerance:  # NaN too
+        return f"/predict of {replica.address} is {difference:.3g} off the registry's version {number}, {tolerance:g} is allowed"
+    for row, probability, label in zip(inputs, expected, labels, strict=True):
+        near = abs(probability - threshold) <= tolerance
+        if not near and label != (LABEL.positive if probability >= threshold else LABEL.negative):
+            return f"/predict of {replica.address} calls {row} {label!r} at {probability:.4g}, the threshold is {threshold:.4g}"
+    return None
+
+
+def as_request(row: Sequence[float]) -> dict[str, float | int]:
+    """A stored row as `/predict` takes it; categories by their codes."""
+    return {feature.name: int(value) if feature.is_integer else value for feature, value in zip(FEATURES, row, strict=True)}
+
+
+def take_back(context: Context, number: str, problem: str) -> None:
+    """Puts `previous` back and waits until it is served.
+
+    Raises:
+        VerifyError: always; it says what was wrong, and what is in production now.
+    """
+    try:
+        record = move(context, "revert", back(context, problem, expected=number), context.run_id)
+    except PromotionError as stuck:
+        move(context, "alarm", stay(f"{problem}; {stuck}"), context.run_id)
+        raise VerifyError(f"{problem}; {stuck}") from None
+    show(record)
+    waiting = wait_until_served(context.settings, record.move.to)
+    restored = f"version {number} is rejected and `{PRODUCTION}` is version {record.move.to} again"
+    raise VerifyError(f"{problem}; {restored}, {waiting or 'which the predictors serve'}")
