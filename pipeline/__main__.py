@@ -32,7 +32,8 @@ def parser_of(command: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if command not in COMMANDS:
-        parser.add_argument("--run-id", required=True, metavar="ID", help="names the run's objects in the lake")
+        required = not getattr(module, "RUN_ID_OPTIONAL", False)
+        parser.add_argument("--run-id", required=required, metavar="ID", help="names the run's objects in the lake")
     if hasattr(module, "add_arguments"):
         module.add_arguments(parser)
     parser.set_defaults(run=module.run)

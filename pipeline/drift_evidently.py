@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.drift_methods import Column
+from pipeline.columns import FEATURE_NAMES
+from pipeline.drift_methods import Column, Plan
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from pipeline.settings import DriftSettings
 
 DISPLAYED = {
     "K-S p_value": "ks",
@@ -56,54 +55,44 @@ def version() -> str:
     return version_of("evidently")
 
 
-def draw(
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
-    columns: Sequence[Column],
-    methods: Mapping[str, str],
-    thresholds: Mapping[str, float],
-    settings: DriftSettings,
-    *,
-    sampled: bool,
-) -> Drawn:
-    """Evidently's report on the columns: the features in its preset, prediction and label beside it."""
-    import numpy as np
+def draw(reference: pd.DataFrame, current: pd.DataFrame, plans: Sequence[Plan], share: float, sample: int | None) -> Drawn:
+    """Evidently's report on the columns: the features in its preset, prediction and label beside it.
 
-    from pipeline.columns import FEATURE_NAMES
+    `share` of drifted features is the data set's bound; `sample` is how many rows of each data set these are, if not all.
+    """
+    import numpy as np
 
     evidently = load()
     # Evidently picks the method by itself, so that its rule stays the reference, unless a setting names one. A sample may
     # fall on the other side of that rule, and so is told.
-    named = {
-        column.name: methods[column.name]
-        for column in columns
-        if sampled or (settings.numeric_method if column.kind == "number" else settings.categorical_method) != "auto"
-    }
-    present = [column.name for column in columns if column.name in FEATURE_NAMES]
+    named = {item.column.name: item.method for item in plans if item.named or sample}
+    thresholds = {item.column.name: item.threshold for item in plans}
+    features = [name for name in thresholds if name in FEATURE_NAMES]
     preset = evidently.presets.DataDriftPreset(
-        columns=present,
-        drift_share=settings.share,
-        per_column_method={name: method for name, method in named.items() if name in present},
-        per_column_threshold={name: thresholds[name] for name in present},
+        columns=features,
+        drift_share=share,
+        per_column_method={name: method for name, method in named.items() if name in features},
+        per_column_threshold={name: thresholds[name] for name in features},
     )
     others = [
-        evidently.metrics.ValueDrift(column=column.name, method=named.get(column.name), threshold=thresholds[column.name])
-        for column in columns
-        if column.name not in present
+        evidently.metrics.ValueDrift(column=name, method=named.get(name), threshold=threshold)
+        for name, threshold in thresholds.items()
+        if name not in features
     ]
-    definition = evidently.DataDefinition(
-        numerical_columns=[column.name for column in columns if column.kind == "number"],
-        categorical_columns=[column.name for column in columns if column.kind == "category"],
-    )
+    # A number of few values is tested as a category; named so, Evidently must be told that it is one.
+    categories = [item.column.name for item in plans if item.column.kind == "category" or item.method in ("chisquare", "z")]
+    numbers = [name for name in thresholds if name not in categories]
+    definition = evidently.DataDefinition(numerical_columns=numbers, categorical_columns=categories)
+    columns = [item.column for item in plans]
     sides = [evidently.Dataset.from_pandas(_named(frame, columns), definition) for frame in (current, reference)]
     # A category that the reference lacks divides by 0, a constant column has no correlation: both have their answer.
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning)
         result = evidently.Report([preset, *others], include_tests=True).run(*sides)
         page = result.get_html_str(as_iframe=False)
-    if sampled:
-        page = page.replace("<body>", "<body>" + SAMPLED.format(rows=f"{settings.evidently_rows:,}"), 1)
-    return Drawn(_scores(result.dict(), methods), page.encode())
+    if sample:
+        page = page.replace("<body>", "<body>" + SAMPLED.format(rows=f"{sample:,}"), 1)
+    return Drawn(_scores(result.dict(), plans), page.encode())
 
 
 def _named(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
@@ -122,7 +111,8 @@ def _named(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def _scores(result: Mapping[str, Any], methods: Mapping[str, str]) -> dict[str, tuple[float, bool]]:
+def _scores(result: Mapping[str, Any], plans: Sequence[Plan]) -> dict[str, tuple[float, bool]]:
+    methods = {item.column.name: item.method for item in plans}
     failed = {test["metric_config"]["metric_id"]: test["status"].value == "FAIL" for test in result["tests"]}
     scores = {}
     for metric in result["metrics"]:

@@ -107,6 +107,16 @@ class Counts:
         return float(self.values[min(place, len(self.values) - 1)])
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How a column is compared; `named` where a setting names the method, which is Evidently's choice otherwise."""
+
+    column: Column
+    method: str
+    threshold: float
+    named: bool
+
+
 def count(values: Values) -> Counts:
     """The counts of an array, which is left as it is."""
     import numpy as np
@@ -116,11 +126,16 @@ def count(values: Values) -> Counts:
     return Counts(finite[starts], np.diff(np.append(starts, len(finite))), len(values) - len(finite))
 
 
-def method_of(kind: Kind, reference: Counts, current: Counts, settings: DriftSettings) -> str:
-    """The method that the settings name for the kind; for "auto" the one Evidently picks for these rows and values."""
-    named = settings.numeric_method if kind == "number" else settings.categorical_method
-    if named != "auto":
-        return named
+def plan(column: Column, reference: Counts, current: Counts, settings: DriftSettings) -> Plan:
+    """The method and threshold for these rows of the column."""
+    named = settings.numeric_method if column.kind == "number" else settings.categorical_method
+    method = chosen(column.kind, reference, current) if named == "auto" else named
+    common = settings.p_value if STATISTICS[method] == "p-value" else settings.distance
+    return Plan(column, method, settings.thresholds.get(column.name, common), named != "auto")
+
+
+def chosen(kind: Kind, reference: Counts, current: Counts) -> str:
+    """The method that Evidently picks for these rows and values."""
     distinct = len(_union(reference.values, current.values))
     many = kind == "number" and distinct > FEW_VALUES
     if reference.rows > TESTED_ROWS:
@@ -128,12 +143,6 @@ def method_of(kind: Kind, reference: Counts, current: Counts, settings: DriftSet
     if many:
         return "ks"
     return "chisquare" if distinct > 2 else "z"
-
-
-def threshold_of(name: str, method: str, settings: DriftSettings) -> float:
-    """The feature's own threshold, or that of the method's direction."""
-    common = settings.p_value if STATISTICS[method] == "p-value" else settings.distance
-    return settings.thresholds.get(name, common)
 
 
 def drifted(method: str, score: float, threshold: float) -> bool:

@@ -6,6 +6,7 @@ pipeline/drift_methods.py, which tests hold to Evidently's, and Evidently draws 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,12 @@ from pipeline.drift_methods import (
     Column,
     Counts,
     Kind,
+    Plan,
     Statistic,
     count,
     drifted,
-    method_of,
+    plan,
     score,
-    threshold_of,
 )
 from pipeline.errors import DataError
 from pipeline.lake import json_bytes
@@ -91,15 +92,20 @@ class Share(Part):
     bound: float
 
 
-class Report(Part):
-    """drift_report.json. `reference` and `current` say where the rows came from."""
+class Origin(Part):
+    """Where a report and its two data sets came from."""
 
-    verdict: str
-    sentence: str
     run_id: str
     created: str
     reference: dict[str, Any]
     current: dict[str, Any]
+
+
+class Report(Origin):
+    """drift_report.json."""
+
+    verdict: str
+    sentence: str
     share: Share | None = None
     features: dict[str, ColumnDrift] = {}
     prediction: ColumnDrift | None = None
@@ -150,25 +156,25 @@ def compare(
     from pipeline import drift_evidently
 
     pairs = {column.name: _counted(column, reference, current) for column in columns}
+    plans = [plan(column, *pairs[column.name], settings) for column in columns]
     limit = settings.evidently_rows
     sample = limit if max(len(reference), len(current)) > limit else None
     if sample:
         reference, current = (frame.sample(min(sample, len(frame)), random_state=seed) for frame in (reference, current))
-    methods = {column.name: method_of(column.kind, *pairs[column.name], settings) for column in columns}
-    thresholds = {name: threshold_of(name, method, settings) for name, method in methods.items()}
-    drawn = drift_evidently.draw(reference, current, columns, methods, thresholds, settings, sampled=sample is not None)
-
+    drawn = drift_evidently.draw(reference, current, plans, settings.share, sample)
     found = {}
-    for column in columns:
-        name = column.name
-        if sample:
-            value = score(methods[name], column.kind, *pairs[name])
-            verdict = drifted(methods[name], value, thresholds[name])
-        else:
-            value, verdict = drawn.scores[name]
-        found[name] = describe(column, methods[name], value, thresholds[name], verdict, pairs[name])
+    for item in plans:
+        name = item.column.name
+        value, verdict = scored(item, *pairs[name]) if sample else drawn.scores[name]
+        found[name] = describe(item, value, verdict, *pairs[name])
     by = f"Evidently {drift_evidently.version()}" + (", its methods on sorted counts of all rows" if sample else "")
     return Comparison(found, by, drawn.page, sample)
+
+
+def scored(item: Plan, reference: Counts, current: Counts) -> tuple[float, bool]:
+    """The column's score and verdict, from counts."""
+    value = score(item.method, item.column.kind, reference, current)
+    return value, drifted(item.method, value, item.threshold)
 
 
 def _counted(column: Column, reference: pd.DataFrame, current: pd.DataFrame) -> tuple[Counts, Counts]:
@@ -179,20 +185,21 @@ def _counted(column: Column, reference: pd.DataFrame, current: pd.DataFrame) -> 
     return pair
 
 
-def describe(
-    column: Column, method: str, value: float, threshold: float, verdict: bool, pair: tuple[Counts, Counts]
-) -> ColumnDrift:
+def describe(item: Plan, value: float, verdict: bool, reference: Counts, current: Counts) -> ColumnDrift:
     """A column's verdict with both summaries and the distribution."""
+    statistic = STATISTICS[item.method]
+    if math.isnan(value):  # a test of one single value: nothing speaks for drift
+        value = 1.0 if statistic == "p-value" else 0.0
     return ColumnDrift(
-        kind=column.kind,
-        method=method,
-        statistic=STATISTICS[method],
+        kind=item.column.kind,
+        method=item.method,
+        statistic=statistic,
         score=value,
-        threshold=threshold,
+        threshold=item.threshold,
         drifted=verdict,
-        reference=summary(column, pair[0]),
-        current=summary(column, pair[1]),
-        distribution=distribution(column, *pair),
+        reference=summary(item.column, reference),
+        current=summary(item.column, current),
+        distribution=distribution(item.column, reference, current),
     )
 
 
@@ -236,3 +243,32 @@ def share_of(columns: Mapping[str, ColumnDrift], bound: float) -> Share:
     """The share of the features that drifted."""
     number = sum(column.drifted for column in columns.values())
     return Share(drifted=number, features=len(columns), share=number / len(columns), bound=bound)
+
+
+def sentence(verdict: str, share: Share, columns: Mapping[str, ColumnDrift]) -> str:
+    """The verdict for people."""
+    names = ", ".join(name for name, column in columns.items() if column.drifted)
+    which = f" ({names})" if names else ""
+    return (
+        f"{'Drift' if verdict == DRIFT else 'No drift'}: {share.drifted} of {share.features} features drifted{which}; "
+        f"from a share of {share.bound:g} on the data set drifts."
+    )
+
+
+def brief(side: Summary) -> str:
+    """A column's summary in a table's cell."""
+    if side.counts is not None:
+        return ", ".join(f"{name} {n / side.rows:.0%}" for name, n in side.counts.items())
+    return f"{side.mean:.4g} ± {side.deviation:.3g}"
+
+
+def metrics(report: Report) -> dict[str, float]:
+    """What the MLflow run records: the verdict, and each column's score and verdict."""
+    assert report.share is not None
+    others = {"prediction": report.prediction, "label": report.label}
+    columns = {**report.features, **{name: column for name, column in others.items() if column is not None}}
+    found = {"drift": float(report.verdict == DRIFT), "drift_share": report.share.share}
+    found |= {"reference_rows": float(report.reference["rows"]), "current_rows": float(report.current["rows"])}
+    for name, column in columns.items():
+        found |= {f"{name}_score": column.score, f"{name}_drifted": float(column.drifted)}
+    return found
