@@ -12,16 +12,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, Bundle
+from pipeline.bundle import Bundle
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category
 from pipeline.drift_report import PREDICTION
 from pipeline.errors import DataError, SourceError
 from pipeline.lake import Lake
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
 SCORED_AT_ONCE = 100_000  # rows: bounds what scoring a large gold set takes
 
@@ -70,14 +68,16 @@ def silver_of(lake: Lake, run_id: str) -> Dataset:
 
 
 def live(lake: Lake, since: datetime, until: datetime, max_rows: int, seed: int) -> Dataset:
-    """The rows that predictors answered in [since, until), whichever version answered.
+    """The rows that predictors answered in [since, until), by whole seconds as they log them, whichever version answered.
 
     The log's objects are read in a seeded random order until `max_rows` rows of the window are there: a busy week is
     sampled over all its hours and pods. An object that cannot be read is left out and named in the facts.
     """
     import pandas as pd
 
-    keys = [key for day in _days(since, until) for key in lake.keys(f"silver/live/{day}/")]
+    since = since.replace(microsecond=0)
+    # An object lies under the day it was written, which may be the day after a row was answered.
+    keys = [key for day in _days(since, until + timedelta(days=1)) for key in lake.keys(f"silver/live/{day}/")]
     random.Random(seed).shuffle(keys)  # noqa: S311 - a sample, no secret
     frames, read, rows = [], 0, 0
     unreadable: dict[str, str] = {}
@@ -141,24 +141,14 @@ def _logged(data: bytes) -> pd.DataFrame:
 
 def with_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:
     """The data set with what the bundle's model answers to each row: one model for both sides, whichever served."""
-    answers = probabilities(bundle, dataset.frame)
-    return Dataset(dataset.frame.assign(**{PREDICTION: answers}), dataset.facts)
-
-
-def probabilities(bundle: Bundle, frame: pd.DataFrame) -> NDArray[np.float64]:
-    """The fail probability of each row by the bundle's ONNX model, in one thread."""
     import numpy as np
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(bundle.files[ONNX], options, providers=["CPUExecutionProvider"])
-    rows = frame[bundle.manifest.features].to_numpy(np.float32)
-    answers = [
-        session.run([ONNX_OUTPUT], {ONNX_INPUT: rows[start : start + SCORED_AT_ONCE]})[0][:, 1]
-        for start in range(0, len(rows), SCORED_AT_ONCE)
-    ]
-    return np.concatenate(answers).astype(float) if answers else np.array([])
+    from pipeline.scoring import fail_probability, open_session
+
+    session = open_session(bundle)
+    rows = dataset.frame[list(FEATURE_NAMES)].to_numpy(np.float32)
+    answers = [fail_probability(session, rows[start : start + SCORED_AT_ONCE]) for start in range(0, len(rows), SCORED_AT_ONCE)]
+    return Dataset(dataset.frame.assign(**{PREDICTION: np.concatenate(answers) if answers else []}), dataset.facts)
 
 
 def file(path: Path) -> Dataset:

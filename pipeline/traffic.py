@@ -1,4 +1,4 @@
-"""Sends rows through a running predictor, drifted on request, to see what the drift check makes of them.
+"""Sends rows through a running predictor, drifted on request; with --check, says what the drift check makes of them.
 
 Rows are drawn from the silver data set that the production model came from, so that without --kind they look like what the
 model learned. Needs a running predictor: `make serve`, or a port-forward to the cluster's.
@@ -12,7 +12,8 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ BATCH = 100  # rows of a request
 TIMEOUT_SECONDS = 10
 TRIES = 5  # of a request that is answered "not now", or not at all
 PAUSE_SECONDS = 0.2  # before the second try; doubles with each
+LOGGED_WITHIN_SECONDS = 60
 
 
 def scaled(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
@@ -187,21 +189,54 @@ def production_rows(context: Context, rows: int, seed: int) -> pd.DataFrame:
     return silver.sample(rows, replace=rows > len(silver), random_state=seed).reset_index(drop=True)
 
 
+def wait_until_logged(context: Context, since: datetime, rows: int) -> None:
+    """Returns when `rows` rows answered since then are in the lake: the predictor logs every few seconds.
+
+    Raises:
+        PipelineError: they are not within LOGGED_WITHIN_SECONDS.
+    """
+    from pipeline import drift_data
+
+    end = time.monotonic() + LOGGED_WITHIN_SECONDS
+    while True:
+        found = len(drift_data.live(context.lake, since, datetime.now(UTC), rows, seed=0).frame)
+        if found >= rows:
+            return
+        if time.monotonic() > end:
+            raise PipelineError(
+                f"{found:,} of {rows:,} rows were logged to {context.lake.url('silver/live')} within {LOGGED_WITHIN_SECONDS} s; "
+                "does the predictor log all rows (MLOPS_PREDICTOR__LOGGED_SHARE is 1), and to this lake?"
+            )
+        time.sleep(0.2)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=500, metavar="N", help="rows to send; default %(default)s")
     parser.add_argument("--kind", choices=tuple(KINDS), default="none", help="how the rows drift; default %(default)s")
     parser.add_argument("--url", metavar="URL", help="the predictor; default is the setting MLOPS_PREDICTOR__URL")
+    parser.add_argument("--check", action="store_true", help="then check just these rows for drift, and exit as `drift` does")
 
 
 def run(context: Context) -> None:
-    """Sends the rows and says what became of them."""
+    """Sends the rows and says what became of them; with --check, checks them.
+
+    Raises:
+        NothingToDo: checked, and no retraining is asked for.
+    """
     arguments, seed = context.arguments, context.settings.seed
     url = arguments.url or context.settings.predictor.url
     frame = drifted(production_rows(context, arguments.rows, seed), arguments.kind, seed)
+    since = datetime.now(UTC)
     sent = send(url, frame)
     say(
-        f"traffic: {sent.answered:,} of {sent.rows:,} rows ({arguments.kind}) answered by version "
+        f"traffic: {sent.answered:,} of {sent.rows:,} rows (drift: {arguments.kind}) answered by version "
         f"{', '.join(sent.versions) or 'none'}; {sent.positive:,} '{LABEL.positive}'"
     )
     if sent.refused:
         raise PipelineError(f"{url} refused {sent.refused:,} rows; the first answer was {sent.first_error}")
+    if arguments.check:
+        from pipeline import drift
+
+        wait_until_logged(context, since, sent.rows)
+        window = argparse.Namespace(since=since, until=datetime.now(UTC))
+        drift.run(replace(context, run_id=f"traffic-{since:%Y%m%dT%H%M%SZ}", arguments=window))
