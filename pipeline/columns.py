@@ -14,7 +14,8 @@ class Number:
     """A numeric feature.
 
     `low` and `high` (inclusive) bound what is accepted; `typical` is the range that the survey covers, which the
-    sample generator draws from and the page's sliders span; `step` is the resolution values are recorded with.
+    sample generator draws from and the page's sliders span; `step` is the resolution values are recorded with; `bands`
+    are the values that divide the rows into the groups that reports and gates compare, if any.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Number:
     unit: str
     description: str
     example: float
+    bands: tuple[float, ...] = ()
 
     @property
     def is_integer(self) -> bool:
@@ -84,6 +86,16 @@ class SampleEffect:
     weight: float
 
 
+@dataclass(frozen=True)
+class Expectation:
+    """What a model must have learned of `feature`: all else equal, the value `risky` makes the label likelier than `safe`."""
+
+    feature: str
+    safe: float
+    risky: float
+    why: str
+
+
 Feature = Number | Category
 
 SUBJECT, SUBJECTS = "student", "students"
@@ -100,6 +112,7 @@ FEATURES: tuple[Feature, ...] = (
         unit="years",
         description="Age of the student",
         example=31,
+        bands=(30, 40, 50),
     ),
     Category(
         name="course",
@@ -158,6 +171,11 @@ SAMPLE_EFFECTS: tuple[SampleEffect, ...] = (
     SampleEffect("review_hours", 0, 2, 3.0),
     SampleEffect("sleep_hours", 6.05, 24, 3.0),
     SampleEffect("relationship", 1, 1.5, 0.4),
+)
+
+EXPECTATIONS: tuple[Expectation, ...] = (
+    Expectation("sleep_hours", safe=5, risky=7, why="who sleeps more than 6 hours fails four times as often in the survey"),
+    Expectation("review_hours", safe=4, risky=1.5, why="who reviews less than 2 hours fails three times as often in the survey"),
 )
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
