@@ -3,6 +3,9 @@
 /** The API's name of a prediction's number, whatever the label is called. */
 export const PROBABILITY = "fail_probability";
 
+/** Event of the document: the service asks for an API key, and has none or a wrong one. */
+export const KEY_WANTED = "key-wanted";
+
 const KEY = "api-key";
 const PATIENCE = 10_000; // milliseconds that an answer of a few rows may take
 
@@ -48,6 +51,7 @@ async function ask(path, options) {
     throw new Problem("The service cannot be reached. The page tries again by itself.");
   }
   if (response.ok) return response;
+  if (response.status === 401) document.dispatchEvent(new Event(KEY_WANTED));
   throw await problemOf(response);
 }
 

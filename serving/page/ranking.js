@@ -2,7 +2,7 @@
 
 import { PROBABILITY } from "./api.js";
 import { line } from "./csv.js";
-import { choice, count, find, make, percent, title } from "./text.js";
+import { choice, count, find, make, nameOf, percent, title } from "./text.js";
 
 const PAGE = 50;
 
@@ -111,6 +111,6 @@ function compare(a, b) {
 /** A cell of the model's columns: categories by name, whether the file held the name or the code. */
 function shown(feature, text) {
   if (feature.kind === "number") return text;
-  const name = Object.keys(feature.codes).find((one) => one === text || feature.codes[one] === Number(text));
+  const name = nameOf(feature, text);
   return name ? choice(feature, name) : text;
 }

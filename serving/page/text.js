@@ -33,6 +33,11 @@ export function time(value) {
   return Number.isNaN(date.getTime()) ? String(value) : moment.format(date);
 }
 
+/** The name of a category that is written by name or by the survey's code; undefined if it is neither. */
+export function nameOf(feature, written) {
+  return Object.keys(feature.codes).find((name) => name === written || (written !== "" && feature.codes[name] === Number(written)));
+}
+
 /** A category's name as people read it. */
 export const choice = (feature, name) => feature.titles?.[name] ?? title(name);
 
