@@ -136,5 +136,7 @@ def _reason(error: Exception) -> str:
         return "the download was cut off"
     if isinstance(error, requests.ConnectionError):
         return "no connection to the server could be made"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
