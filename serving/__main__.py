@@ -1,0 +1,81 @@
+"""`python -m serving`: the predictor's process. SIGTERM drains it, then stops it; Ctrl-C stops it at once."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from types import FrameType
+
+import uvicorn
+
+from pipeline.errors import SettingsError
+from pipeline.settings import PredictorSettings, Settings
+from serving.app import build
+from serving.service import Service
+
+log = logging.getLogger("serving")
+
+SWITCH_SECONDS = 0.0005
+"""How long a background thread may keep the event loop waiting for the interpreter; Python's default is ten times as much."""
+GC_THRESHOLD = 20_000
+"""Objects made between two collections: requests make hardly any cycles, and a collection is a pause."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the 60 s of common load balancers, so that it is they who close an idle connection."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which drains before it stops."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig == signal.SIGTERM and not self._service.draining:
+            self._service.draining = True
+            asyncio.get_running_loop().call_soon_threadsafe(self._drain)
+        else:
+            self.should_exit = True
+
+    def _drain(self) -> None:
+        """Readiness is off and every answer closes its connection: clients move on while nobody is refused."""
+        seconds = self._service.settings.drain_seconds
+        log.info("draining for %g s", seconds)
+        asyncio.get_running_loop().call_later(seconds, setattr, self, "should_exit", True)
+
+
+def config_of(app: object, settings: PredictorSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type] # an ASGI application, by whatever name
+        host=settings.host,
+        port=settings.port,
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.stop_seconds,
+        log_config=None,
+    )
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        log.error("%s", error)  # noqa: TRY400 - a sentence for people, no trace
+        return 1
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.set_threshold(GC_THRESHOLD, 50, 100)
+    app, service = build(settings)
+    Server(config_of(app, settings.predictor), service).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""`POST /predict`: one student or many, as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from serving.front import read_json_body
+from serving.problems import MEDIA_TYPE, ProblemDocument
+from serving.schema import EXAMPLE, Answer
+from serving.service import Service, answer_body
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem documents of these statuses, for the OpenAPI document."""
+    shape = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    return {status: {"description": DESCRIPTIONS[status], "content": {MEDIA_TYPE: shape}} for status in statuses}
+
+
+DESCRIPTIONS = {
+    400: "The body is no JSON",
+    401: "The API key is missing or wrong",
+    404: "There is no such model or version",
+    408: "The body did not arrive in time",
+    413: "The body is larger than the limit",
+    415: "The content type is not one that is read here",
+    422: "The body is readable, but its values cannot be taken; `errors` says which and why",
+    500: "The model failed",
+    503: "There is no model yet, or too many requests are in work",
+}
+
+
+def router(service: Service) -> APIRouter:
+    routes = APIRouter(tags=["predict"])
+    schema = service.reader.body.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    body = {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": schema,
+                "examples": {
+                    "one": {"summary": "One student", "value": EXAMPLE},
+                    "many": {"summary": "Several", "value": [EXAMPLE]},
+                },
+            }
+        },
+    }
+
+    @routes.post(
+        "/predict",
+        summary="Predict one student or many",
+        response_model=Answer,
+        response_model_exclude_none=True,
+        responses=problems(400, 401, 408, 413, 415, 422, 500, 503),
+        openapi_extra={"requestBody": body},
+    )
+    async def predict(
+        request: Request,
+        explain: bool = Query(default=False, description="Say what each feature adds to the probability: exact Shapley values"),
+    ) -> Response:
+        """One object, or an array of them; answers in the same order. Categories by name or by the survey's code."""
+        settings = service.settings
+        data = await read_json_body(
+            dict(request.scope["headers"]), request.receive, settings.max_body_bytes, settings.body_seconds
+        )
+        model = service.model()
+        rows = service.reader.rows(data)
+        scored = await service.predict(model, rows, request.state.request_id)
+        return Response(answer_body(model, scored), media_type="application/json", headers={"X-Model-Version": model.version})
+
+    return routes
+
+
+__all__ = ["ProblemDocument", "problems", "router"]

@@ -1,0 +1,143 @@
+"""What one predictor process is made of, and the way a prediction takes through it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hmac
+import itertools
+import re
+import secrets
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+from pipeline.lake import open_lake
+from pipeline.settings import Settings
+from serving.follower import Follower, Models
+from serving.metrics import Counts
+from serving.model import Model, Scored
+from serving.problems import Failed, Problem, Unauthorized, Unavailable
+from serving.schema import Reader, Row
+from serving.shadow import ShadowScorer
+from serving.traffic import TrafficLog
+
+AT_ONCE = 16
+"""Up to this many rows are scored on the event loop, where a thread's switch would cost more than the model."""
+FLUSH_SECONDS = 10
+"""Bound on writing the last of the live traffic when the process stops."""
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+"""Request ids that are taken over from the client: plain enough for any header, log line and JSON text."""
+
+
+class Service:
+    """Parts of the process: limits, counts, the models, the live-traffic log, the shadow."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings.predictor
+        self.counts = Counts()
+        self.reader = Reader(self.settings.max_rows)
+        self.shadow = ShadowScorer()
+        lake = functools.cache(functools.partial(open_lake, settings.lake))  # opened by whichever thread needs it first
+        self.follower = Follower(settings, lake, self.shadow)
+        self.traffic = TrafficLog(
+            lake,
+            socket.gethostname(),
+            self.settings.logged_share,
+            self.settings.log_rows,
+            self.settings.log_seconds,
+        )
+        self.workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="score")
+        self.draining = False
+        self.code_version = settings.code_version
+        self._key = self.settings.api_key.get_secret_value().encode()
+        self._ids = itertools.count()
+        self._process = secrets.token_hex(6).encode()
+
+    def start(self) -> None:
+        self.follower.start()
+        self.shadow.start()
+        self.traffic.start()
+
+    async def stop(self) -> None:
+        self.follower.stop()
+        self.shadow.stop()
+        await asyncio.to_thread(self.traffic.stop, FLUSH_SECONDS)
+        self.workers.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def models(self) -> Models:
+        return self.follower.models
+
+    @property
+    def ready(self) -> bool:
+        return self.models.served is not None and not self.draining
+
+    def model(self) -> Model:
+        """The model that answers; a request asks once.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        model = self.models.served
+        if model is None:
+            raise Unavailable(self.models.reason)
+        return model
+
+    def admit(self) -> None:
+        """Holds requests to their limit, the one at hand counted.
+
+        Raises:
+            Unavailable: there are too many.
+        """
+        if self.counts.in_flight > self.settings.max_requests:
+            raise Unavailable(f"{self.settings.max_requests} requests are in work already; try again")
+
+    def request_id(self, given: bytes | None) -> bytes:
+        """The client's id if it is plain, else a new one, unique to this process and request."""
+        if given is not None and REQUEST_ID.fullmatch(given):
+            return given
+        return b"%b-%x" % (self._process, next(self._ids))
+
+    def authorize(self, headers: dict[bytes, bytes]) -> None:
+        """Holds a request to the API key, if there is one; takes as long for any wrong key.
+
+        Raises:
+            Unauthorized: the key is missing or wrong.
+        """
+        if not self._key:
+            return
+        scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
+        given = bearer.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
+        if not hmac.compare_digest(given, self._key):
+            raise Unauthorized
+
+    async def predict(self, model: Model, rows: list[Row], request_id: bytes) -> list[Scored]:
+        """Predictions for valid rows, logged and counted.
+
+        Raises:
+            Failed: the model could not score them.
+        """
+        try:
+            if len(rows) <= AT_ONCE:
+                scored = [model.answer(row) for row in rows]
+            else:
+                scored = await asyncio.get_running_loop().run_in_executor(self.workers, model.score, rows)
+        except Problem:
+            raise
+        except Exception as error:
+            raise Failed(f"Model version {model.version} failed on these rows: {type(error).__name__}") from error
+        self.seen(model, rows, scored, request_id)
+        return scored
+
+    def seen(self, model: Model, rows: list[Row], scored: list[Scored], request_id: bytes) -> None:
+        """Counts rows that were answered, and hands them to the log and the shadow."""
+        self.counts.rows += len(scored)
+        self.traffic.add(request_id, scored)
+        if self.shadow.comparison is not None:
+            self.shadow.add(model, rows, scored)
+
+
+def answer_body(model: Model, scored: list[Scored]) -> bytes:
+    """The answer's JSON."""
+    return b'{"predictions":[' + b",".join([item.answer for item in scored]) + model.tail
