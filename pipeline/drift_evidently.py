@@ -63,8 +63,8 @@ def draw(reference: pd.DataFrame, current: pd.DataFrame, plans: Sequence[Plan], 
     import numpy as np
 
     evidently = load()
-    # Evidently picks the method by itself, so that its rule stays the reference, unless a setting names one. A sample may
-    # fall on the other side of that rule, and so is told.
+    # Where Evidently would pick the same method it is left to: its rule stays the reference. A sample may fall on the other
+    # side of that rule, and so is told.
     named = {item.column.name: item.method for item in plans if item.named or sample}
     thresholds = {item.column.name: item.threshold for item in plans}
     features = [name for name in thresholds if name in FEATURE_NAMES]
@@ -79,8 +79,7 @@ def draw(reference: pd.DataFrame, current: pd.DataFrame, plans: Sequence[Plan], 
         for name, threshold in thresholds.items()
         if name not in features
     ]
-    # A number of few values is tested as a category; named so, Evidently must be told that it is one.
-    categories = [item.column.name for item in plans if item.column.kind == "category" or item.method in ("chisquare", "z")]
+    categories = [item.column.name for item in plans if item.kind == "category"]
     numbers = [name for name in thresholds if name not in categories]
     definition = evidently.DataDefinition(numerical_columns=numbers, categorical_columns=categories)
     columns = [item.column for item in plans]

@@ -109,9 +109,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a column is compared; `named` where a setting names the method, which is Evidently's choice otherwise."""
+    """How a column is compared. `kind` is what its values are compared as; `named` is False where Evidently would pick the
+    same method by itself."""
 
     column: Column
+    kind: Kind
     method: str
     threshold: float
     named: bool
@@ -128,19 +130,23 @@ def count(values: Values) -> Counts:
 
 def plan(column: Column, reference: Counts, current: Counts, settings: DriftSettings) -> Plan:
     """The method and threshold for these rows of the column."""
-    named = settings.numeric_method if column.kind == "number" else settings.categorical_method
-    method = chosen(column.kind, reference, current) if named == "auto" else named
-    common = settings.p_value if STATISTICS[method] == "p-value" else settings.distance
-    return Plan(column, method, settings.thresholds.get(column.name, common), named != "auto")
-
-
-def chosen(kind: Kind, reference: Counts, current: Counts) -> str:
-    """The method that Evidently picks for these rows and values."""
     distinct = len(_union(reference.values, current.values))
-    many = kind == "number" and distinct > FEW_VALUES
-    if reference.rows > TESTED_ROWS:
-        return "wasserstein" if many else "jensenshannon"
-    if many:
+    kind: Kind = "number" if column.kind == "number" and distinct > FEW_VALUES else "category"
+    theirs = evidently_choice(kind, distinct, reference.rows)
+    setting = settings.numeric_method if kind == "number" else settings.categorical_method
+    if setting == "auto":
+        method = evidently_choice(kind, distinct, min(reference.rows, current.rows))
+    else:
+        method = theirs if setting == "evidently" else setting
+    common = settings.p_value if STATISTICS[method] == "p-value" else settings.distance
+    return Plan(column, kind, method, settings.thresholds.get(column.name, common), method != theirs)
+
+
+def evidently_choice(kind: Kind, distinct: int, rows: int) -> str:
+    """The method that Evidently picks for `distinct` values and that many reference rows."""
+    if rows > TESTED_ROWS:
+        return "wasserstein" if kind == "number" else "jensenshannon"
+    if kind == "number":
         return "ks"
     return "chisquare" if distinct > 2 else "z"
 

@@ -173,7 +173,7 @@ def compare(
 
 def scored(item: Plan, reference: Counts, current: Counts) -> tuple[float, bool]:
     """The column's score and verdict, from counts."""
-    value = score(item.method, item.column.kind, reference, current)
+    value = score(item.method, item.kind, reference, current)
     return value, drifted(item.method, value, item.threshold)
 
 

@@ -117,12 +117,35 @@ class GateSettings(Section):
     """A model that misses more failing students than this helps nobody."""
     min_balanced_accuracy: float = _gate(0.6, "evaluate", "validate", "demote")
     """Keeps a model from reaching its recall by calling everybody at risk."""
-    min_roc_auc_lower: float = _gate(0.5, "evaluate")
+    min_roc_auc_lower: float = _gate(0.5, "evaluate", "validate")
     """The lower end of the interval: the test set itself must rule out chance."""
     max_onnx_difference: float = _gate(1e-5, "evaluate", "validate")
     """The served model must answer as the trained one does."""
     min_champion_gain: float = _gate(0.001, "validate")
     """An equal is not worth a change: on the same rows the ROC AUC must be this much above the champion's."""
+    min_recall_gain_upper: float = _gate(0, "validate")
+    """Upper end of the interval of the recall minus the champion's: below zero the candidate surely misses more."""
+    min_balanced_accuracy_gain_upper: float = _gate(0, "validate")
+    """The same of the balanced accuracy: a better ranking must not come with surely worse answers."""
+    max_calibration_error: float = _gate(0.06, "validate")
+    """Mean gap between predicted and observed share of positives over bands of probability: people read it as a risk."""
+    min_expected_effect: float = _gate(0.01, "validate")
+    """Rise of the probability that each of columns.EXPECTATIONS must show on average, the least of them: what is known of the
+    students is learned, and the right way round."""
+    max_rounding_flips: float = _gate(0.05, "validate")
+    """Share of rows answered otherwise when numbers change by less than they are recorded with: no answer hangs on rounding."""
+    min_subgroup_recall_upper: float = _gate(0.5, "validate")
+    """Upper end of the interval of the recall in the group with the least: below it, a group surely is not served."""
+    max_subgroup_alarm_gap: float = _gate(0.3, "validate")
+    """Most by which a group's share of false alarms surely exceeds that of all: no group is suspected wholesale."""
+    max_latency_ratio: float = _gate(10, "validate")
+    """Time for one row over the champion's, measured in turns: pods are sized for the champion."""
+    max_model_mebibytes: float = _gate(32, "validate")
+    """Each pod downloads and holds the ONNX file; its memory limit is a few times this."""
+    min_signature_match: float = _gate(1, "validate")
+    """1 if the model takes exactly the features that the API accepts, in their order, else 0."""
+    min_shadow_agreement: float = _gate(0.8, "validate")
+    """Share of live rows that the candidate, in the shadow, answers as the champion does: more change needs a person's eye."""
 
 
 class DriftSettings(Section):
@@ -130,13 +153,13 @@ class DriftSettings(Section):
     """Live traffic of this many hours, up to now, is compared with what the production model learned from."""
     min_rows: int = Field(default=200, ge=1)
     """Fewer rows than this, in the reference or now, give no verdict."""
-    share: float = Field(default=0.4, gt=0, le=1)
+    share: float = Field(default=0.2, gt=0, le=1)
     """The data set drifts when at least this share of its features does."""
-    numeric_method: Literal["auto", "ks", "wasserstein", "jensenshannon"] = "auto"
-    """How a number is compared; `auto` is Evidently's choice by rows and values."""
-    categorical_method: Literal["auto", "chisquare", "jensenshannon"] = "auto"
-    """How a category is compared; `auto` is Evidently's choice by rows and values."""
-    p_value: float = Field(default=0.05, gt=0, lt=1)
+    numeric_method: Literal["auto", "evidently", "ks", "wasserstein", "jensenshannon"] = "auto"
+    """How a number is compared: `evidently` is Evidently's choice by the reference's rows, `auto` that by the smaller side's."""
+    categorical_method: Literal["auto", "evidently", "chisquare", "jensenshannon"] = "jensenshannon"
+    """How a category is compared; as above. Evidently's chi-square test takes the reference's shares as exact."""
+    p_value: float = Field(default=0.005, gt=0, lt=1)
     """A feature compared by a test drifts when the p-value is below this."""
     distance: float = Field(default=0.1, gt=0)
     """A feature compared by a distance drifts when it is at least this."""
@@ -218,6 +241,12 @@ class DeploymentSettings(Section):
     """More failed predictions than this while they are watched, and `previous` is put back."""
     answer_tolerance: float = Field(default=1e-4, gt=0)
     """A live answer may differ from the registry's model by this much: answers are rounded."""
+    bootstrap_samples: int = Field(default=1000, ge=10)
+    """Resamples behind each interval."""
+    min_positives: int = Field(default=5, ge=1)
+    """A group, or a set of rows new to both models, with fewer positive rows than this is not judged."""
+    min_shadow_rows: int = Field(default=200, ge=1)
+    """Shadow traffic of fewer rows than this is not judged."""
 
 
 class Settings(Section):
