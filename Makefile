@@ -58,7 +58,7 @@ drift: .venv/local ## drifted traffic to a running predictor, then the verdict
 	@$(PY) -m pipeline traffic --drifted
 
 docs: .venv/dev ## write docs/reference again from the code
-	$(PY) -m docs.reference
+	$(PY) -m docs.pages
 
 clean: ## delete local/ and the environments
 	rm -rf local .venv .venvs

@@ -1,0 +1,1 @@
+"""Programs that write what the documents show: the reference pages and the pictures."""
