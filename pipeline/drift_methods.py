@@ -136,6 +136,8 @@ def plan(column: Column, reference: Counts, current: Counts, settings: DriftSett
     setting = settings.numeric_method if kind == "number" else settings.categorical_method
     if setting == "auto":
         method = evidently_choice(kind, distinct, min(reference.rows, current.rows))
+        # Evidently's chi-square takes the reference's shares as exact, and so alarms the more the larger the current side.
+        method = "jensenshannon" if method == "chisquare" else method
     else:
         method = theirs if setting == "evidently" else setting
     common = settings.p_value if STATISTICS[method] == "p-value" else settings.distance
