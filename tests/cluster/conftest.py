@@ -1,0 +1,113 @@
+"""The platform, really running: a kind cluster with the chart installed, brought up by `python -m k8s up` as `make up` does.
+
+The suite shows how the platform comes from nothing to a promoted model, so it begins with an empty registry. On a cluster
+that has a model already it stops and says so; with FRESH=1 it takes the release and its volumes away first.
+FULL=1 runs the long tests too (load, upgrades, restarts).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.lake import Lake, open_lake
+from pipeline.registry import PRODUCTION, Registry
+from pipeline.settings import LakeSettings, MlflowSettings
+from tests.cluster.airflow_api import Airflow
+from tests.cluster.cluster import Cluster, StagePods, wait_for
+from tests.cluster.platform import FIRST, NAME, Platform, first_source
+
+ROOT = Path(__file__).parents[2]
+RECORD = ROOT / "local" / "e2e" / "pods.json"
+UP_SECONDS = 3600  # images are built and everything starts from nothing, on two cores
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs the cluster; what a run of the platform takes is not known beforehand."""
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in here:
+        item.add_marker(pytest.mark.cluster)
+        item.add_marker(pytest.mark.timeout(UP_SECONDS + 3600))
+        if item.get_closest_marker("full") and not os.environ.get("FULL"):
+            item.add_marker(pytest.mark.skip(reason="takes long; FULL=1 runs it"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """A failed test prints what the namespace looked like at that moment."""
+    report = yield
+    if report.failed and call.when in ("setup", "call"):
+        report.sections.append(("namespace", Cluster(f"kind-{NAME}", NAME).report()))
+    return report
+
+
+def up() -> None:
+    subprocess.run([sys.executable, "-m", "k8s", "up", "--no-run"], cwd=ROOT, check=True, timeout=UP_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster with the release in it, as `make up` leaves it but for the first run."""
+    up()
+    made = Cluster(f"kind-{NAME}", NAME)
+    if os.environ.get("FRESH"):
+        subprocess.run(["helm", "--kube-context", made.context, "-n", NAME, "uninstall", NAME, "--wait"], check=True, timeout=600)
+        made.kubectl("delete", "pvc,secret", "--all", "--wait", timeout=300)
+        up()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def platform(cluster: Cluster) -> Iterator[Platform]:
+    """Everything in the cluster that a person can reach, reached as a person would: by ports, logins and APIs."""
+    keys = cluster.secret(f"{NAME}-objectstore")
+    os.environ.update(keys, AWS_DEFAULT_REGION="us-east-1")
+    store = LakeSettings(url="s3://", endpoint=cluster.forward(f"{NAME}-minio", "s3").url)
+    tracking = MlflowSettings(tracking_uri=cluster.forward(f"{NAME}-mlflow", "http").url)
+    admin = cluster.secret(f"{NAME}-airflow")["admin-password"]
+    airflow = Airflow(cluster.forward(f"{NAME}-airflow-api-server", "http").url, "admin", admin)
+    watch = StagePods(cluster)
+    watch.seen = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    watch.start()
+    yield Platform(cluster, airflow, open_lake(store), store, Registry(tracking), watch)
+    watch.stop()
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    RECORD.write_text(json.dumps(watch.seen))
+
+
+@pytest.fixture(scope="session")
+def lake(platform: Platform) -> Lake:
+    return platform.lake
+
+
+@pytest.fixture(scope="session")
+def airflow(platform: Platform) -> Airflow:
+    return platform.airflow
+
+
+@pytest.fixture(scope="session")
+def first(platform: Platform) -> dict[str, Any]:
+    """The first training run, started over Airflow's API on a platform without a model, once the model is in production.
+
+    Later sessions on the same cluster take it as it is.
+    """
+    airflow, registry = platform.airflow, platform.registry
+    run = airflow.run("training", FIRST)
+    if run is None:
+        if registry.version_of(PRODUCTION) is not None:
+            pytest.exit("the cluster has a model in production already; `make down` first, or FRESH=1 to begin anew in it", 3)
+        platform.before_first = platform.predictor_processes()
+        source = first_source(platform)
+        run = airflow.trigger("training", FIRST, source=source)
+    ended = airflow.wait("training", FIRST)
+    assert ended["state"] == "success", airflow.states("training", FIRST)
+    wait_for("a version in production", lambda: registry.version_of(PRODUCTION))
+    return ended

@@ -1,0 +1,112 @@
+"""What the tests hold of the platform, and the data sets that they feed it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from pipeline.columns import FEATURE_NAMES, LABEL, RAW_HEADER
+from pipeline.lake import Lake, s3_client
+from pipeline.registry import Registry
+from pipeline.sample import sample_csv
+from pipeline.settings import LakeSettings
+from tests.cluster.airflow_api import Airflow
+from tests.cluster.cluster import Cluster, StagePods
+
+NAME = "student-mlops"
+FIRST = "first"
+STUDENT = {"age": 31, "course": "stem", "sleep_hours": 6.8, "relationship": "no", "review_hours": 2.1}
+
+
+@dataclass
+class Platform:
+    cluster: Cluster
+    airflow: Airflow
+    lake: Lake
+    store: LakeSettings
+    registry: Registry
+    watch: StagePods
+    before_first: dict[str, str] | None = None
+    """The predictor's processes when the first run began; None where that was in an earlier session."""
+
+    def predictor_processes(self) -> dict[str, str]:
+        """When each container of the predictor started, by pod and number of restarts."""
+        started = {}
+        for pod in self.cluster.pods("predictor"):
+            for status in pod["status"].get("containerStatuses", []):
+                running = status["state"].get("running", {})
+                started[f"{pod['metadata']['name']} {status['restartCount']}"] = str(running.get("startedAt"))
+        return started
+
+    @property
+    def predictor(self) -> str:
+        """The predictor's Service, by its port on the nodes, which kind maps to this machine."""
+        return predictor_url(self.cluster)
+
+    def put(self, name: str, data: bytes) -> str:
+        """Puts a file into bronze's inbox, as a person would; returns the source that names it."""
+        client: Any = s3_client(self.store)
+        client.put_object(Bucket="bronze", Key=f"inbox/{name}", Body=data)
+        return f"s3://bronze/inbox/{name}"
+
+
+def predictor_url(cluster: Cluster) -> str:
+    (service,) = [
+        item
+        for item in cluster.get("services", "-l", "app.kubernetes.io/component=predictor")["items"]
+        if item["spec"]["type"] == "NodePort"
+    ]
+    return f"http://127.0.0.1:{service['spec']['ports'][0]['nodePort']}"
+
+
+def model_of(url: str) -> dict[str, Any]:
+    """What answers at a predictor's URL."""
+    answer = httpx.get(f"{url}/model", timeout=10)
+    answer.raise_for_status()
+    model: dict[str, Any] = answer.json()
+    return model
+
+
+def first_source(platform: Platform) -> str:
+    """The data of the first run: DATA, put into the inbox if it is a file here; else the generated sample."""
+    data = os.environ.get("DATA") or "sample"
+    path = Path(data)
+    return platform.put(path.name, path.read_bytes()) if path.is_file() else data
+
+
+def relabelled(seed: int, rows: int, labels: Any) -> bytes:
+    """A survey file of generated students whose labels are `labels(columns, random)`: 1 for the positive label."""
+    table = list(csv.reader(io.StringIO(sample_csv(rows, seed).decode())))[1:]
+    columns = dict(zip(FEATURE_NAMES, np.array(table, dtype=float).T, strict=False))
+    positive = labels(columns, np.random.default_rng(seed))
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(RAW_HEADER)
+    for row, label in zip(table, positive, strict=True):
+        writer.writerow([*row[:-1], LABEL.positive_raw if label else LABEL.negative_raw])
+    return written.getvalue().encode()
+
+
+def noise(seed: int) -> bytes:
+    """A file in which nothing tells who fails: no model of it holds the gates."""
+    return relabelled(seed, 1000, lambda columns, random: random.random(len(columns["age"])) < LABEL.rate)
+
+
+def term(seed: int, tired: float) -> bytes:
+    """A term in which sleep and review hours tell who fails almost for sure: who slept more than `tired` hours and reviewed little.
+
+    The surer the rule and the further `tired` from an earlier file's, the more a model of this file gains on one of that.
+    """
+
+    def labels(columns: dict[str, Any], random: np.random.Generator) -> Any:
+        risky = (columns["sleep_hours"] > tired) & (columns["review_hours"] < 2)
+        return np.where(risky, random.random(len(risky)) < 0.9, random.random(len(risky)) < 0.01)
+
+    return relabelled(seed, 1500, labels)

@@ -1,0 +1,30 @@
+"""A candidate that fails a gate changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from pipeline.registry import PRODUCTION
+from tests.cluster.airflow_api import stamp
+from tests.cluster.platform import STUDENT, Platform, model_of, noise
+
+
+def test_a_failed_gate_leaves_production_as_it_is(platform: Platform, first: dict[str, Any]) -> None:
+    """Trained on noise, the run ends well with `register` skipped and its reason in the log; the production model serves on."""
+    airflow, registry = platform.airflow, platform.registry
+    before, served = registry.version_of(PRODUCTION), model_of(platform.predictor)["version"]
+    versions = len(registry.versions())
+    run_id = f"noise-{stamp()}"
+    airflow.trigger("training", run_id, source=platform.put("noise.csv", noise(seed=5)))
+    assert airflow.wait("training", run_id)["state"] == "success"
+
+    states = airflow.states("training", run_id)
+    assert states.pop("register") == "skipped"
+    assert set(states.values()) == {"success"}
+    assert "gate" in airflow.log("training", run_id, "register").lower()
+    assert len(registry.versions()) == versions
+    assert registry.version_of(PRODUCTION) == before
+    answer = httpx.post(f"{platform.predictor}/predict", json=STUDENT, timeout=10)
+    assert answer.json()["model"]["version"] == served

@@ -1,0 +1,96 @@
+"""Traffic that no longer looks like the training data leads, by assets alone, to a new model in production."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from pipeline.bundle import Manifest
+from pipeline.drift_retraining import FOLDER as RETRAININGS
+from pipeline.frames import from_parquet
+from pipeline.lake import Lake
+from pipeline.registry import PRODUCTION
+from pipeline.traffic import drifted, send
+from tests.cluster.airflow_api import stamp
+from tests.cluster.cluster import wait_for
+from tests.cluster.platform import Platform, model_of, term
+
+
+def production_rows(platform: Platform, rows: int) -> Any:
+    """Rows like those that the production model learned from."""
+    production = platform.registry.version_of(PRODUCTION)
+    assert production is not None
+    lineage = platform.registry.bundle(production.run_id).manifest.lineage
+    silver = from_parquet(platform.lake.read(f"silver/{lineage.pipeline_run_id}/students.parquet"))
+    return silver.sample(rows, replace=True, random_state=3)
+
+
+@pytest.fixture(scope="module")
+def drift(platform: Platform, first: dict[str, Any]) -> dict[str, Any]:
+    """A run of the drift check over drifted traffic, after the school has put its new term's file in place."""
+    lake = platform.lake
+    for key in lake.keys(f"{RETRAININGS}/"):  # an earlier session's request would make this one wait for the cooldown
+        lake.delete(key)
+    platform.put(platform.source_name, term(seed=11, tired=5.5))
+    frame = drifted(production_rows(platform, 3000), "all", seed=4)
+    logged = len(lake.keys("silver/live/"))
+    sent = send(platform.predictor, frame)
+    assert sent.answered == 3000, sent.first_error
+    wait_for("the traffic to be logged", lambda: len(lake.keys("silver/live/")) > logged)
+    wait_for("all of it", lambda: platform.rows_waiting() == 0)
+    run_id = f"drift-{stamp()}"
+    platform.airflow.trigger("drift", run_id)
+    run = platform.airflow.wait("drift", run_id)
+    assert run["state"] == "success", platform.airflow.states("drift", run_id)
+    return run
+
+
+def test_the_drift_check_found_it(platform: Platform, drift: dict[str, Any]) -> None:
+    """The task succeeded rather than being skipped: there is drift, and retraining is asked for."""
+    assert platform.airflow.states("drift", drift["dag_run_id"]) == {"drift": "success"}
+
+
+def test_report_and_page_are_in_the_bucket(lake: Lake, drift: dict[str, Any]) -> None:
+    """The report names the drifted features; Evidently's page lies beside it."""
+    run_id = f"drift-{drift['dag_run_id']}"
+    report = lake.read_json(f"reports/{run_id}/drift_report.json")
+    assert lake.read_json("reports/drift_report.json") == report
+    assert report["verdict"] == "drift"
+    assert report["rows"] if "rows" in report else True
+    for name in ("drift_report.html", "drift_page.html"):
+        page = lake.read(f"reports/{run_id}/{name}")
+        assert b"<html" in page[:2000].lower()
+
+
+def test_the_check_is_a_run_in_mlflow(platform: Platform, drift: dict[str, Any]) -> None:
+    """The scores of the features are metrics of an MLflow run."""
+    experiment = platform.registry.experiment()
+    url = f"{platform.registry.settings.tracking_uri}/api/2.0/mlflow/runs/search"
+    wanted = f"drift-{drift['dag_run_id']}"
+    runs = httpx.post(url, json={"experiment_ids": [experiment], "max_results": 200}, timeout=60).json()["runs"]
+    found = [run for run in runs if wanted in str(run)]
+    assert found
+    assert found[0]["data"]["metrics"]
+
+
+def test_drift_led_to_training_and_deployment_by_assets(platform: Platform, drift: dict[str, Any]) -> None:
+    """The report starts training on the newest file, its better candidate starts deployment, and the predictor serves it."""
+    airflow, registry = platform.airflow, platform.registry
+    training = airflow.wait_for_asset_run("training", drift["start_date"])
+    (event,) = airflow.events_of("training", training["dag_run_id"])
+    assert (event["source_dag_id"], event["source_run_id"]) == ("drift", drift["dag_run_id"])
+    assert set(airflow.states("training", training["dag_run_id"]).values()) == {"success"}
+
+    deployment = airflow.wait_for_asset_run("deployment", training["start_date"])
+    assert deployment["state"] == "success", airflow.states("deployment", deployment["dag_run_id"])
+    (event,) = airflow.events_of("deployment", deployment["dag_run_id"])
+    assert (event["source_dag_id"], event["source_run_id"]) == ("training", training["dag_run_id"])
+
+    production = registry.version_of(PRODUCTION)
+    assert production is not None
+    manifest: Manifest = registry.bundle(production.run_id).manifest
+    assert datetime.fromisoformat(manifest.created) > datetime.fromisoformat(drift["start_date"].replace("Z", "+00:00")).astimezone(UTC)
+    wait_for("every predictor to serve it", lambda: model_of(platform.predictor)["version"] == production.number)

@@ -1,0 +1,57 @@
+"""A candidate that passes every gate and fails live is taken back by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from pipeline.lake import s3_client
+from pipeline.registry import PRODUCTION
+from tests.cluster.airflow_api import stamp
+from tests.cluster.cluster import wait_for
+from tests.cluster.platform import STUDENT, Platform, model_of, term
+
+
+def damage(platform: Platform, run_id: str) -> None:
+    """Changes one byte of the model's file where MLflow keeps it, as a failing disk would."""
+    client: Any = s3_client(platform.store)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket="models")
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    (key,) = [key for key in keys if run_id in key and key.endswith("serving/model.onnx")]
+    data = bytearray(client.get_object(Bucket="models", Key=key)["Body"].read())
+    data[len(data) // 2] ^= 1
+    client.put_object(Bucket="models", Key=key, Body=bytes(data))
+
+
+def test_a_model_that_fails_live_is_rolled_back(platform: Platform, first: dict[str, Any]) -> None:
+    """Its file is damaged once `validate` has passed it: no predictor takes it, `verify` puts the old version back and fails."""
+    airflow, registry = platform.airflow, platform.registry
+    before = registry.version_of(PRODUCTION)
+    assert before is not None
+    run_id = f"damaged-{stamp()}"
+    began = airflow.trigger("training", run_id, source=platform.put("damaged.csv", term(seed=21, tired=4.2)))["queued_at"]
+    assert airflow.wait("training", run_id)["state"] == "success"
+    assert airflow.states("training", run_id)["register"] == "success", airflow.log("training", run_id, "register")
+
+    def validated() -> dict[str, Any] | None:
+        runs = [run for run in airflow.runs("deployment") if run["run_after"] > began]
+        return runs[-1] if runs and airflow.states("deployment", runs[-1]["dag_run_id"])["validate"] == "success" else None
+
+    deployment = wait_for("validate to pass the candidate", validated, pause=0.5)
+    candidate = registry.versions()[-1]
+    damage(platform, candidate.run_id)
+
+    ended = airflow.wait("deployment", deployment["dag_run_id"])
+    states = airflow.states("deployment", deployment["dag_run_id"])
+    assert ended["state"] == "failed"
+    assert states == {"validate": "success", "promote": "success", "verify": "failed"}
+    assert f"version {before.number} again" in airflow.log("deployment", deployment["dag_run_id"], "verify")
+
+    now = registry.version_of(PRODUCTION)
+    assert now is not None
+    assert now.number == before.number
+    assert "rejected" in registry.version(candidate.number).tags
+    assert model_of(platform.predictor)["version"] == before.number
+    answer = httpx.post(f"{platform.predictor}/predict", json=STUDENT, timeout=10)
+    assert answer.json()["model"]["version"] == before.number

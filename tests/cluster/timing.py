@@ -1,0 +1,64 @@
+"""What running a stage as a pod costs: Airflow's time for a task beside its container's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline.stages import of_dag
+from tests.cluster.platform import Platform
+
+
+@dataclass
+class Row:
+    """Seconds. `added` is what lies between the end of the stage before (or the run's start) and the end of this one, less `work`."""
+
+    stage: str
+    waited: float
+    """From the end of what it waited for to the start of the task."""
+    task: float
+    """Of the task in Airflow."""
+    work: float
+    """Of the stage's container, from start to end, to the second."""
+    added: float
+
+
+def overhead(platform: Platform, dag: str, run_id: str) -> list[Row]:
+    """A row for each stage of a run whose pods were watched."""
+    tasks, pods = platform.airflow.tasks(dag, run_id), platform.watch.of_run(dag, run_id)
+    run = platform.airflow.run(dag, run_id)
+    assert run is not None
+    ends: dict[str, datetime] = {}
+    rows = []
+    for stage in of_dag(dag):
+        task = tasks[stage.name]
+        start, end = time(task["start_date"]), time(task["end_date"])
+        ready = max((ends[before] for before in stage.after), default=time(run["queued_at"]))
+        ends[stage.name] = end
+        ended = pods[stage.name]["status"]["containerStatuses"][0]["state"].get("terminated")
+        work = (time(ended["finishedAt"]) - time(ended["startedAt"])).total_seconds() if ended else 0.0
+        rows.append(
+            Row(
+                stage.name,
+                round((start - ready).total_seconds(), 1),
+                round((end - start).total_seconds(), 1),
+                work,
+                round((end - ready).total_seconds() - work, 1),
+            )
+        )
+    return rows
+
+
+def table(rows: list[Row], first: dict[str, Any], last: dict[str, Any]) -> str:
+    """The rows for people, and the time of the whole chain."""
+    lines = [f"{'stage':12}{'waited':>8}{'task':>8}{'work':>8}{'pod adds':>10}  seconds"]
+    lines += [f"{row.stage:12}{row.waited:8.1f}{row.task:8.1f}{row.work:8.1f}{row.added:10.1f}" for row in rows]
+    chain = (time(last["end_date"]) - time(first["queued_at"])).total_seconds()
+    mean = sum(row.added for row in rows) / len(rows)
+    lines.append(f"a pod adds {mean:.1f} s on average; from the trigger to the verified model {chain:.0f} s")
+    return "\n".join(lines)
+
+
+def time(iso: str) -> datetime:
+    return datetime.fromisoformat(iso.replace("Z", "+00:00"))
