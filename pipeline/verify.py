@@ -18,7 +18,7 @@ from pipeline.bundle import Bundle
 from pipeline.columns import FEATURES, LABEL
 from pipeline.console import say
 from pipeline.context import Context
-from pipeline.errors import NothingToDo, PromotionError, VerifyError
+from pipeline.errors import LakeError, NothingToDo, PromotionError, VerifyError
 from pipeline.live import Replica, Unreachable, ask_all, replicas, wait_until_served
 from pipeline.promotions import REJECTED, back, move, record_of, show, stay
 from pipeline.registry import MANIFEST_TAG, PRODUCTION
@@ -42,8 +42,12 @@ def run(context: Context) -> None:
         say(f"verify: version {number} was verified by this run already")
         return
 
-    bundle = registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG))
-    problem = wait_until_served(context.settings, number) or watch(context, number, bundle)
+    try:
+        bundle = registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+    except LakeError as damaged:  # since validate read it; no predictor takes it either
+        problem: str | None = str(damaged)
+    else:
+        problem = wait_until_served(context.settings, number) or watch(context, number, bundle)
     if problem is not None:
         take_back(context, number, problem)
     reason = f"{len(replicas(context.settings))} predictors serve it and answer as the registry's model does"
