@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "Run the whole life cycle on this machine, from raw rows to a monitored prediction.",
     "serve": "Keep the predictor and the MLflow UI up on what `run` made.",
     "traffic": "Send rows through a running predictor, drifted on request, and check them for drift.",
+    "buckets": "Make the buckets of a lake on S3.",
     "settings": "List the settings: variable, value, meaning.",
 }
 """Commands that are not stages, each the module of its name."""
