@@ -127,3 +127,22 @@ def wait_until_served(settings: Settings, version: str) -> str | None:
         for replica, answer in late.items()
     ]
     return f"after {settings.deployment.serve_seconds:g} s not every predictor serves version {version}: {'; '.join(states)}"
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """How a version did beside production on live rows; `agreement` is the share that it answered alike."""
+
+    rows: int
+    agreement: float
+
+
+def shadow_of(settings: Settings, version: str) -> Shadow | None:
+    """The shadow traffic of `version` over all predictors, or None: there is none, or no predictor to ask yet."""
+    rows, alike = 0, 0.0
+    for answer in ask_all(replicas(settings), Replica.model).values():
+        shadow = None if isinstance(answer, Unreachable) else answer.get("shadow")
+        if isinstance(shadow, dict) and str(shadow.get("version")) == version and shadow.get("rows"):
+            rows += int(shadow["rows"])
+            alike += int(shadow["rows"]) * float(shadow["agreement"])
+    return Shadow(rows, alike / rows) if rows else None

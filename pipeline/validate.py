@@ -7,72 +7,90 @@ stage with nothing done: production stays as it is.
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
 from pipeline import gates
-from pipeline.columns import FEATURE_NAMES, LABEL
-from pipeline.comparison import Scored, differences, metrics_of
+from pipeline.bundle import Bundle, GateResult
 from pipeline.console import say
 from pipeline.context import Context, now
 from pipeline.errors import NothingToDo
-from pipeline.frames import from_parquet
+from pipeline.evidence import Evidence, measure
+from pipeline.live import shadow_of
 from pipeline.promotions import REJECTED, VERIFIED, aliases_of, number_of
-from pipeline.registry import MANIFEST_TAG, PRODUCTION, STAGING
-from pipeline.scoring import fail_probability, open_session
+from pipeline.registry import MANIFEST_TAG, PRODUCTION, STAGING, Registry, Version
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Who is judged beside whom; `production` is the version that has the alias now."""
+
+    candidate: Version
+    champion: Version | None
+    production: str | None
 
 
 def run(context: Context) -> None:
     """Judges the candidate, writes the verdict."""
-    registry, lake, settings = context.registry, context.lake, context.settings
+    contest = find(context.registry)
+    candidate, champion = contest.candidate, contest.champion
+    ours = bundle_of(context.registry, candidate)
+    theirs = None if champion is None else bundle_of(context.registry, champion)
+    shadow = shadow_of(context.settings, candidate.number)
+    evidence = measure(context.lake, context.settings, ours, theirs, shadow)
+    results = gates.judge(context.settings.gates, "validate", evidence.values)
+    gates.show(f"Version {candidate.number} beside {f'version {champion.number}' if champion else 'no champion'}", results)
+    for note in evidence.notes:
+        say(f"validate: {note}")
+
+    problem = gates.failed(results)
+    if theirs is not None and theirs.manifest.files == ours.manifest.files:
+        problem = f"the candidate is the champion's equal: the same model, byte for byte, as version {number_of(champion)}"
+    better = f"it ranks better than version {champion.number}" if champion else "there is no champion"
+    verdict = verdict_of(contest, evidence, results, problem or f"every gate holds, and {better}")
+    context.lake.write_json(
+        f"reports/{context.run_id}/validation.json", verdict | {"run_id": context.run_id, "holds": not problem}
+    )
+    if problem:
+        kept = f"`{PRODUCTION}` stays version {contest.production}" if contest.production else f"`{PRODUCTION}` stays empty"
+        raise NothingToDo(f"version {candidate.number} is not promoted, {kept}: {problem}")
+    say(f"validate: version {candidate.number} may be promoted: every gate holds, and {better}")
+
+
+def find(registry: Registry) -> Contest:
+    """The candidate and its champion.
+
+    Raises:
+        NothingToDo: there is no candidate, it was rejected, or it is in production and verified.
+    """
     aliases = aliases_of(registry)
     candidate, production = aliases.staging, aliases.production
     if candidate is None:
         raise NothingToDo(f"no version has the alias `{STAGING}`; register a candidate first")
     if REJECTED in candidate.tags:
         raise NothingToDo(f"version {candidate.number} was rejected: {candidate.tags[REJECTED]}")
-    champion = production
-    if production is not None and production.number == candidate.number:
-        if VERIFIED in production.tags:
-            raise NothingToDo(f"version {candidate.number} is in `{PRODUCTION}` already, and verified")
-        champion = aliases.previous  # it was promoted, but no run lived to verify it
+    if production is None or production.number != candidate.number:
+        return Contest(candidate, production, number_of(production))
+    if VERIFIED in production.tags:
+        raise NothingToDo(f"version {candidate.number} is in `{PRODUCTION}` already, and verified")
+    # It was promoted, but no run lived to verify it: it is judged again, beside the champion of then.
+    return Contest(candidate, aliases.previous, production.number)
 
-    ours = registry.bundle(candidate.run_id, candidate.tags.get(MANIFEST_TAG))
-    theirs = None if champion is None else registry.bundle(champion.run_id, champion.tags.get(MANIFEST_TAG))
-    lineage = ours.manifest.lineage
-    test = from_parquet(lake.read(f"gold/{lineage.pipeline_run_id}/test.parquet", lineage.gold["test"]))
-    rows, label = test[list(FEATURE_NAMES)].to_numpy(), test[LABEL.name].to_numpy()
-    session = open_session(ours)
-    scored = Scored(fail_probability(session, rows), ours.manifest.threshold)
-    metrics = metrics_of(label, scored, 1000, settings.seed)
-    values: dict[str, float | None] = {name: metric.value for name, metric in metrics.items()}
-    examples = ours.manifest.examples
-    values["onnx_difference"] = float(
-        np.max(np.abs(fail_probability(session, examples.inputs) - np.array(examples.fail_probability)))
-    )
-    values["champion_gain"] = None
-    if theirs is not None:
-        other = Scored(fail_probability(open_session(theirs), rows), theirs.manifest.threshold)
-        values["champion_gain"] = differences(label, scored, other, 1000, settings.seed)["roc_auc"].value
-    results = gates.judge(settings.gates, "validate", values)
-    gates.show(f"Version {candidate.number} beside version {number_of(champion) or 'none'}", results)
-    problem = gates.failed(results)
-    if theirs is not None and theirs.manifest.files == ours.manifest.files:
-        problem = "the candidate is the champion's equal: the same files"
-    decision = problem or "every gate holds"
-    lake.write_json(
-        f"reports/{context.run_id}/validation.json",
-        {
-            "run_id": context.run_id,
-            "at": now(),
-            "candidate": candidate.number,
-            "champion": number_of(champion),
-            "production": number_of(production),
-            "holds": not problem,
-            "decision": decision,
-            "metrics": {name: metric.model_dump() for name, metric in metrics.items()},
-            "gates": [result.model_dump() for result in results],
-        },
-    )
-    if problem:
-        raise NothingToDo(f"version {candidate.number} is not promoted, `{PRODUCTION}` stays: {problem}")
-    say(f"validate: version {candidate.number} may be promoted")
+
+def bundle_of(registry: Registry, version: Version) -> Bundle:
+    """The version's bundle, every hash checked."""
+    return registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+
+
+def verdict_of(contest: Contest, evidence: Evidence, results: list[GateResult], decision: str) -> dict[str, object]:
+    """What `promote` and people read."""
+    return {
+        "at": now(),
+        "candidate": contest.candidate.number,
+        "champion": number_of(contest.champion),
+        "production": contest.production,
+        "decision": decision,
+        "metrics": {name: interval.model_dump() for name, interval in evidence.metrics.items()},
+        "gain": {name: interval.model_dump() for name, interval in evidence.gain.items()},
+        "notes": list(evidence.notes),
+        "gates": [result.model_dump() for result in results],
+    }

@@ -1,0 +1,122 @@
+"""Small models, really trained and exported, and their versions in a registry."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime as ort
+
+from pipeline.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Bundle, Examples, Lineage, Manifest
+from pipeline.columns import FEATURE_NAMES, LABEL
+from pipeline.context import Context
+from pipeline.frames import from_parquet
+from pipeline.lake import hash_of
+from pipeline.registry import MANIFEST_TAG, PRODUCTION, STAGING, Registry
+from pipeline.settings import Settings
+
+Kind = Literal["good", "better", "weak", "backwards"]
+"""`good` and `better` hold every gate; `weak` learned from shuffled labels, `backwards` from flipped ones."""
+
+GOLD_RUN = "gold-1"
+
+
+@functools.cache
+def trained(lake: Path, kind: Kind) -> Bundle:
+    """A forest of that kind on the lake's gold; its manifest names no version yet."""
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType
+    from sklearn.ensemble import RandomForestClassifier
+
+    gold = {name: from_parquet((lake / f"gold/{GOLD_RUN}/{name}.parquet").read_bytes()) for name in ("train", "test")}
+    rows, label = (
+        gold["train"][list(FEATURE_NAMES)].to_numpy(np.float32).astype(float),
+        gold["train"][LABEL.name].to_numpy(),
+    )
+    if kind == "weak":
+        label = np.random.default_rng(1).permutation(label)
+    elif kind == "backwards":
+        label = 1 - label
+    trees, leaf = (4, 150) if kind == "good" else (30, 20)
+    model = RandomForestClassifier(trees, min_samples_leaf=leaf, max_features=None, random_state=0, class_weight="balanced")
+    model.fit(rows, label)
+    graph = convert_sklearn(
+        model,
+        initial_types=[(ONNX_INPUT, FloatTensorType([None, len(FEATURE_NAMES)]))],
+        final_types=[("label", None), (ONNX_OUTPUT, None)],
+        options={id(model): {"zipmap": False}},
+    ).SerializeToString()
+    files = {ONNX: graph, PICKLE: pickle.dumps(model)}
+    session = ort.InferenceSession(graph)
+    examples = gold["test"][list(FEATURE_NAMES)].to_numpy(float)[:20].tolist()
+    answered = session.run([ONNX_OUTPUT], {ONNX_INPUT: np.asarray(examples, np.float32)})[0][:, 1]
+    manifest = Manifest(
+        name="model",
+        family="forest",
+        run_id="unset",
+        created="2026-01-01T00:00:00+00:00",
+        threshold=0.5,
+        features=list(FEATURE_NAMES),
+        files={name: hash_of(data) for name, data in files.items()},
+        lineage=Lineage(
+            pipeline_run_id=GOLD_RUN,
+            bronze="b",
+            silver="s",
+            gold={
+                name: hash_of((lake / f"gold/{GOLD_RUN}/{name}.parquet").read_bytes()) for name in ("train", "validation", "test")
+            },
+            code_version="unknown",
+            image="none",
+        ),
+        examples=Examples(inputs=examples, fail_probability=[float(value) for value in answered]),
+        background=examples[:5],
+    )
+    return Bundle(manifest, files)
+
+
+class World:
+    """A registered model of its own on the server, a lake with gold, and the contexts of runs on both."""
+
+    def __init__(self, mlflow_url: str, name: str, survey: Path, lake: Path) -> None:
+        self._survey = survey
+        shutil.copytree(survey, lake)
+        self._sections: dict[str, dict[str, Any]] = {
+            "lake": {"url": f"file://{lake}"},
+            "mlflow": {"tracking_uri": mlflow_url, "name": name},
+            "deployment": {"serve_seconds": 2, "watch_seconds": 0.2, "poll_seconds": 0.05, "bootstrap_samples": 50},
+        }
+        self.registry = Registry(self.context("any").settings.mlflow)
+
+    def context(self, run_id: str, **sections: dict[str, Any]) -> Context:
+        """A context; keywords add to the sections of the settings."""
+        merged = {name: self._sections.get(name, {}) | sections.get(name, {}) for name in self._sections | sections}
+        return Context(Settings.model_validate(merged), run_id)
+
+    def register(self, kind: Kind, alias: str | None = STAGING, **changes: Any) -> str:
+        """Registers a model of that kind, as the stage `register` does; `changes` are fields of its manifest."""
+        return self.register_bundle(trained(self._survey, kind), alias, **changes)
+
+    def register_bundle(self, bundle: Bundle, alias: str | None = STAGING, **changes: Any) -> str:
+        """Registers this bundle; returns the version's number."""
+        from mlflow import MlflowClient
+
+        client = MlflowClient(self.registry.settings.tracking_uri)
+        run = client.create_run(self.registry.experiment())
+        run_id = run.info.run_id
+        self.registry.log_files(run_id, bundle.files, ARTIFACT_FOLDER)
+        version = self.registry.register(f"{run.info.artifact_uri}/{ARTIFACT_FOLDER}", run_id, {"pipeline_run_id": GOLD_RUN})
+        facts = {"run_id": run_id, "version": version.number, "name": self.registry.name} | changes
+        raw = bundle.manifest.model_copy(update=facts).to_bytes()
+        self.registry.log_files(run_id, {MANIFEST: raw}, ARTIFACT_FOLDER)
+        self.registry.tag(version.number, MANIFEST_TAG, hash_of(raw))
+        if alias is not None:
+            self.registry.set_alias(alias, version.number)
+        return version.number
+
+    def production(self) -> str | None:
+        found = self.registry.version_of(PRODUCTION)
+        return None if found is None else found.number
