@@ -6,14 +6,13 @@ the same reading, scoring and answering that serving/routes/predict.py documents
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.problems import MEDIA_TYPE, BadJson, Problem, SlowBody, TooLarge, WrongType, document
+from serving.problems import MEDIA_TYPE, Problem, document
 from serving.service import Service, answer_body
 
 log = logging.getLogger(__name__)
@@ -34,6 +33,7 @@ class Front:
         self._service = service
         self._settings = service.settings
         self._expiry: dict[object, float] = {}
+        self._predict = service.counts.routes["/predict"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,7 +54,7 @@ class Front:
         try:
             service.admit()
             service.authorize(headers)
-            body = await read_json_body(headers, receive, self._settings.max_body_bytes, self._settings.body_seconds)
+            body = await service.bodies.json(headers, receive)
             model = service.model()
             rows = service.reader.rows(body)
             scored = await service.predict(model, rows, request_id)
@@ -75,7 +75,7 @@ class Front:
         await send({"type": "http.response.body", "body": answer})
         if status == 500:
             counts.errors += 1
-        counts.routes["/predict"].observe(status, perf_counter() - started)
+        self._predict.observe(status, perf_counter() - started)
 
     async def _long(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The framework's way, between the same limits and counts."""
@@ -130,49 +130,6 @@ class Front:
 
 
 UNEXPECTED = "Something failed that should not; the predictor's log has it under this X-Request-ID"
-
-
-async def read_json_body(headers: dict[bytes, bytes], receive: Receive, limit: int, seconds: float) -> bytes:
-    """The body of a request that says it is JSON.
-
-    Raises:
-        WrongType: it says otherwise.
-        TooLarge: it is larger than `limit`, by its header or in fact.
-        SlowBody: it did not arrive within `seconds`.
-        BadJson: the client went away in the middle.
-    """
-    given = headers.get(b"content-type", b"")
-    kind = given.split(b";", 1)[0].strip().lower()
-    if kind != b"application/json" and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
-        raise WrongType(given.decode("latin-1"), "application/json")
-    return await read_body(headers, receive, limit, seconds)
-
-
-async def read_body(headers: dict[bytes, bytes], receive: Receive, limit: int, seconds: float) -> bytes:
-    """The body, whole; see read_json_body."""
-    length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > limit:
-        raise TooLarge(limit)
-    try:
-        async with asyncio.timeout(seconds):
-            message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body"):
-                return _bounded(message["body"], limit)
-            body = bytearray()
-            while message["type"] == "http.request":
-                body += _bounded(message.get("body", b""), limit - len(body), limit)
-                if not message.get("more_body"):
-                    return bytes(body)
-                message = await receive()
-    except TimeoutError:
-        raise SlowBody(seconds) from None
-    raise BadJson("the client went away before its end")
-
-
-def _bounded(chunk: bytes, left: int, limit: int | None = None) -> bytes:
-    if len(chunk) > left:
-        raise TooLarge(left if limit is None else limit)
-    return chunk
 
 
 def problem_headers(problem: Problem) -> Headers:

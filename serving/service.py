@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.lake import open_lake
 from pipeline.settings import Settings
+from serving.bodies import BodyReader
 from serving.follower import Follower, Models
 from serving.metrics import Counts
 from serving.model import Model, Scored
@@ -37,6 +38,7 @@ class Service:
         self.settings = settings.predictor
         self.counts = Counts()
         self.reader = Reader(self.settings.max_rows)
+        self.bodies = BodyReader(self.settings.max_body_bytes, self.settings.body_seconds)
         self.shadow = ShadowScorer()
         lake = functools.cache(functools.partial(open_lake, settings.lake))  # opened by whichever thread needs it first
         self.follower = Follower(settings, lake, self.shadow)
@@ -58,8 +60,10 @@ class Service:
         self.follower.start()
         self.shadow.start()
         self.traffic.start()
+        self._watch = asyncio.create_task(self.bodies.watch())
 
     async def stop(self) -> None:
+        self._watch.cancel()
         self.follower.stop()
         self.shadow.stop()
         await asyncio.to_thread(self.traffic.stop, FLUSH_SECONDS)

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from serving.front import read_json_body
 from serving.problems import MEDIA_TYPE, ProblemDocument
 from serving.schema import EXAMPLE, Answer
 from serving.service import Service, answer_body
@@ -61,10 +60,7 @@ def router(service: Service) -> APIRouter:
         explain: bool = Query(default=False, description="Say what each feature adds to the probability: exact Shapley values"),
     ) -> Response:
         """One object, or an array of them; answers in the same order. Categories by name or by the survey's code."""
-        settings = service.settings
-        data = await read_json_body(
-            dict(request.scope["headers"]), request.receive, settings.max_body_bytes, settings.body_seconds
-        )
+        data = await service.bodies.json(dict(request.scope["headers"]), request.receive)
         model = service.model()
         rows = service.reader.rows(data)
         scored = await service.predict(model, rows, request.state.request_id)
