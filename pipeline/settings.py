@@ -204,6 +204,8 @@ class PredictorSettings(Section):
     """Requests for explanations in work or waiting at once (one is worked on at a time); more are answered 503."""
     max_explained_rows: int = Field(default=20, gt=0)
     """Rows explained in one request."""
+    ready_before_first: bool = False
+    """Ready without a model while the registry says that none was promoted yet: a new platform can finish its installation."""
     body_seconds: float = Field(default=30, gt=0)
     """A client that takes longer to send a JSON body is answered 408."""
     cached_rows: int = Field(default=50_000, ge=0)

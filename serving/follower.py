@@ -37,6 +37,8 @@ class Models:
     shadow: Model | None = None
     reason: str = "No model yet: the registry has not been asked"
     """Why there is none."""
+    none_yet: bool = False
+    """Whether that is because the registry has none to serve, as it said itself."""
     contact: float = 0.0
     """Time (seconds of the epoch) of the registry's last answer; 0 for never."""
     refused: int = 0
@@ -104,6 +106,7 @@ class Follower:
     def _follow(self, registry: RestRegistry) -> None:
         version = registry.version_of(self._predictor.alias)
         self.models.contact = time.time()
+        self.models.none_yet = version is None
         if version is None:
             self._complain(f"No version of {self._settings.mlflow.name} has the alias {self._predictor.alias} yet")
         elif model := self._model_of(registry, version, self._predictor.alias):

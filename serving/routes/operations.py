@@ -31,9 +31,11 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/readyz", summary="Can it predict?", responses=problems(503))
     async def readyz() -> Health:
-        """Readiness: there is a model, and no stop is under way."""
+        """Readiness: there is a model (or, where the settings say so, there cannot be one yet), and no stop is under way."""
         if service.draining:
             raise Unavailable("The process is about to stop")
+        if service.settings.ready_before_first and service.models.none_yet:
+            return Health(status="waiting for a first model")
         service.model()
         return Health(status="ready")
 
