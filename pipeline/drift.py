@@ -114,7 +114,7 @@ def check_traffic(context: Context) -> None:
     )
     at = datetime.now(UTC).replace(microsecond=0)
     refusal = drift_retraining.refusal(lake, context.run_id, settings.drift, at)
-    outcome = compare(context, reference, current, refusal)
+    outcome = compare(context, reference, current, "asked for" if refusal is None else f"not asked for: {refusal}")
     show(outcome.report)
     write(context, registry, outcome)
     if outcome.report.verdict != DRIFT:
@@ -138,8 +138,8 @@ def _current(context: Context) -> Dataset:
     return drift_data.live(context.lake, since, until, settings.drift.max_rows, settings.seed)
 
 
-def compare(context: Context, reference: Dataset, current: Dataset, refusal: str | None = None) -> Outcome:
-    """The report on two data sets; `refusal` is why retraining may not be asked for, if so.
+def compare(context: Context, reference: Dataset, current: Dataset, retraining: str | None = None) -> Outcome:
+    """The report on two data sets; `retraining` is what it says of retraining when there is drift.
 
     Raises:
         SettingsError: a threshold is set for a column that is not compared.
@@ -173,7 +173,7 @@ def compare(context: Context, reference: Dataset, current: Dataset, refusal: str
         label=found.columns.get(LABEL.name),
         computed_by=found.computed_by,
         page_sample=found.page_sample,
-        retraining=None if verdict == NONE else f"not asked for: {refusal}" if refusal else "asked for",
+        retraining=retraining if verdict == DRIFT else None,
         **origin,
     )
     return Outcome(report, {EVIDENTLY_PAGE: found.page, PAGE: page(report)})

@@ -47,11 +47,12 @@ LEAST_DEVIATION = 0.001
 
 @dataclass(frozen=True)
 class Column:
-    """A column to compare; `names` are the names of a category's codes."""
+    """A column to compare. `names` are the names of a category's codes; `step` is a number's resolution, 0 for any."""
 
     name: str
     kind: Kind
     names: Mapping[float, str] = field(default_factory=dict)
+    step: float = 0.0
 
 
 @dataclass(frozen=True)

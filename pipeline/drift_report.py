@@ -133,7 +133,9 @@ class Comparison:
 def features() -> list[Column]:
     """The features as columns to compare."""
     return [
-        Column(feature.name, "number") if isinstance(feature, Number) else Column(feature.name, "category", feature.names)
+        Column(feature.name, "number", step=feature.step)
+        if isinstance(feature, Number)
+        else Column(feature.name, "category", feature.names)
         for feature in FEATURES
     ]
 
@@ -223,7 +225,10 @@ def label_of(names: Mapping[float, str], code: float) -> str:
 
 
 def distribution(column: Column, reference: Counts, current: Counts) -> Distribution:
-    """Shares in common bins: equal ones between the outermost thousandths of both, or one a value."""
+    """Shares in common bins: equal ones between the outermost thousandths of both, or one a value.
+
+    A number recorded in steps has bins of whole steps, the edges between two steps: else some would hold a step more.
+    """
     import numpy as np
 
     sides = (reference, current)
@@ -233,7 +238,11 @@ def distribution(column: Column, reference: Counts, current: Counts) -> Distribu
         return Distribution(labels=[label_of(column.names, key) for key in keys.tolist()], reference=first, current=second)
     low = min(side.quantile(TAIL) for side in sides)
     high = max(side.quantile(1 - TAIL) for side in sides)
-    inner = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    if column.step:
+        width = max(math.ceil((high - low) / column.step / BINS), 1) * column.step
+        inner = np.arange(low - column.step / 2, high + width, width)
+    else:
+        inner = np.linspace(low, high if high > low else low + 1, BINS + 1)
     edges = np.concatenate(([-np.inf], inner[1:-1], [np.inf]))
     first, second = ((side.in_bins(edges) / side.rows).tolist() for side in sides)
     return Distribution(edges=inner.tolist(), reference=first, current=second)
