@@ -1,0 +1,31 @@
+# Airflow with the Kubernetes provider, the DAGs and the stage table they are made from; none of the stages' dependencies.
+#   docker build --file images/airflow.Dockerfile .
+ARG PYTHON=python:3.13-slim-trixie
+
+FROM ${PYTHON} AS uv
+ARG UV=0.13.9
+RUN pip install --no-cache-dir --root-user-action=ignore uv==${UV}
+ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1
+
+FROM uv AS lock
+COPY pyproject.toml uv.lock ./
+RUN mkdir /lock && uv export --quiet --frozen --no-annotate --no-header --only-group airflow --output-file /lock/airflow.txt
+
+FROM uv AS builder
+WORKDIR /app
+COPY images/layers.py /
+COPY --from=lock /lock/ /lock/
+RUN python /layers.py shared airflow
+COPY pipeline/__init__.py pipeline/stages.py pipeline/
+COPY dags dags
+RUN python /layers.py code dags.training dags.deployment dags.drift
+
+FROM ${PYTHON}
+WORKDIR /app
+COPY --from=builder /shared/airflow/ /
+COPY --from=builder /image/code/ /
+ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    AIRFLOW_HOME=/tmp/airflow AIRFLOW__CORE__DAGS_FOLDER=/app/dags
+USER 10001:10001
+EXPOSE 8080
+ENTRYPOINT ["airflow"]

@@ -1,0 +1,38 @@
+# The predictor: the dependency group `serving`, in layers that the stages' images have too (images/layers.py).
+#   docker build --file images/predictor.Dockerfile .
+ARG PYTHON=python:3.13-slim-trixie
+
+FROM ${PYTHON} AS uv
+ARG UV=0.13.9
+RUN pip install --no-cache-dir --root-user-action=ignore uv==${UV}
+ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 \
+    EXPORT="uv export --quiet --frozen --no-default-groups --no-annotate --no-header --output-file"
+
+FROM uv AS lock
+COPY pyproject.toml uv.lock ./
+RUN mkdir /lock && $EXPORT /lock/base.txt \
+ && for group in array onnx; do $EXPORT /lock/$group.txt --only-group $group || exit 1; done \
+ && $EXPORT /lock/predictor.txt --group serving
+
+FROM uv AS builder
+WORKDIR /app
+COPY images/layers.py /
+COPY --from=lock /lock/ /lock/
+RUN python /layers.py shared base array onnx \
+ && python /layers.py image predictor
+COPY pipeline pipeline
+COPY serving serving
+RUN python /layers.py code serving.__main__
+
+FROM ${PYTHON}
+WORKDIR /app
+COPY --from=builder /image/base/ /
+COPY --from=builder /image/array/ /
+COPY --from=builder /image/onnx/ /
+COPY --from=builder /image/rest/ /
+COPY --from=builder /image/code/ /
+ARG CODE_VERSION=unknown
+ENV MLOPS_CODE_VERSION=${CODE_VERSION} PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 10001:10001
+EXPOSE 8000
+ENTRYPOINT ["python", "-m", "serving"]

@@ -1,0 +1,43 @@
+# The image of one stage: its dependency group and the modules it imports, in layers that stages share (images/layers.py).
+#   docker build --build-arg STAGE=train --file images/stage.Dockerfile .
+ARG PYTHON=python:3.13-slim-trixie
+
+# Lists of packages: a change of pyproject.toml or uv.lock that changes no list rebuilds nothing after this.
+FROM ${PYTHON} AS uv
+ARG UV=0.13.9
+RUN pip install --no-cache-dir --root-user-action=ignore uv==${UV}
+ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 \
+    EXPORT="uv export --quiet --frozen --no-default-groups --no-annotate --no-header --output-file"
+
+FROM uv AS lock
+COPY pyproject.toml uv.lock ./
+RUN mkdir -p /lock/shared && $EXPORT /lock/shared/base.txt \
+ && for group in array frame science onnx tracking; do $EXPORT /lock/shared/$group.txt --only-group $group || exit 1; done
+ARG STAGE
+RUN $EXPORT /lock/stage.txt --group ${STAGE}
+
+FROM uv AS builder
+WORKDIR /app
+COPY images/layers.py /
+COPY --from=lock /lock/shared/ /lock/
+RUN python /layers.py shared base array frame science onnx tracking
+COPY --from=lock /lock/stage.txt /lock/
+RUN python /layers.py image stage
+ARG STAGE
+COPY pipeline pipeline
+RUN python /layers.py code pipeline.__main__ pipeline.${STAGE}
+
+FROM ${PYTHON}
+WORKDIR /app
+COPY --from=builder /image/base/ /
+COPY --from=builder /image/array/ /
+COPY --from=builder /image/frame/ /
+COPY --from=builder /image/science/ /
+COPY --from=builder /image/onnx/ /
+COPY --from=builder /image/tracking/ /
+COPY --from=builder /image/rest/ /
+COPY --from=builder /image/code/ /
+ARG CODE_VERSION=unknown
+ENV MLOPS_CODE_VERSION=${CODE_VERSION} PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 10001:10001
+ENTRYPOINT ["python", "-m", "pipeline"]
