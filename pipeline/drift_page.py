@@ -168,10 +168,8 @@ def _histogram(title: str, shape: Distribution) -> str:
     marks = []
     for mark in _marks(low, high):
         x = LEFT + (mark - low) / (high - low) * (WIDTH - LEFT)
-        marks.append(
-            f'<text x="{x:.0f}" y="{HEIGHT - 6}" text-anchor="{"middle" if x < WIDTH - LEFT else "end"}">{mark:g}</text>'
-        )
-    unit = f'<text x="{WIDTH}" y="{TOP + 10}" text-anchor="end">{escape(unit)}</text>'
+        anchor = "middle" if x < WIDTH - LEFT else "end"
+        marks.append(f'<text x="{x:.0f}" y="{HEIGHT - 6}" text-anchor="{anchor}">{mark:g}</text>')
     return _svg(
         f"{title}: distribution of the reference and of the current rows",
         HEIGHT,
