@@ -106,7 +106,7 @@ class Follower:
     def _follow(self, registry: RestRegistry) -> None:
         version = registry.version_of(self._predictor.alias)
         self.models.contact = time.time()
-        self.models.none_yet = version is None
+        self.models.none_yet = version is None and self.models.served is None
         if version is None:
             self._complain(f"No version of {self._settings.mlflow.name} has the alias {self._predictor.alias} yet")
         elif model := self._model_of(registry, version, self._predictor.alias):
