@@ -54,8 +54,8 @@ e2e: .venv/dev ## `make up`, then prove it on the cluster; FULL=1 for load, upgr
 load: .venv/local ## steady traffic to a running predictor
 	@$(PY) -m pipeline traffic
 
-drift: .venv/local ## drifted traffic to a running predictor, then the verdict
-	@$(PY) -m pipeline traffic --drifted
+drift: .venv/local ## drifted traffic to a running predictor, then the verdict; KIND=scale, noise, flip, all or none
+	@$(PY) -m pipeline traffic --check --kind $(or $(KIND),scale) || [ $$? = 99 ]
 
 docs: .venv/dev ## write docs/reference again from the code
 	$(PY) -m docs.pages
