@@ -17,6 +17,9 @@ COMMANDS = {
     "run": "Run the whole life cycle on this machine, from raw rows to a monitored prediction.",
     "serve": "Keep the predictor and the MLflow UI up on what `run` made.",
     "traffic": "Send rows through a running predictor, drifted on request, and check them for drift.",
+    "rollback": "Put an earlier version back into production.",
+    "history": "Show who moved production, when, from which version to which, and why.",
+    "compare": "Show two registered models side by side, measured on the same rows.",
     "buckets": "Make the buckets of a lake on S3.",
     "settings": "List the settings: variable, value, meaning.",
 }

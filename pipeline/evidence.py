@@ -114,15 +114,33 @@ def _beside(lake: Lake, settings: Settings, ours: Bundle, theirs: Bundle | None,
     """What is measured of the candidate beside the champion, on rows that the champion did not learn from either."""
     if theirs is None:
         return Evidence({})
-    notes: tuple[str, ...] = ()
-    if theirs.manifest.lineage.gold != ours.manifest.lineage.gold:
-        fresh = unseen(lake, test, theirs.manifest.lineage)
-        enough = fresh[LABEL.name].sum() >= settings.deployment.min_positives and (fresh[LABEL.name] == 0).any()
-        notes = (
-            f"the champion learned from {len(test) - len(fresh)} of the {len(test)} test rows: "
-            + ("they are left out of the comparison" if enough else "too many to leave them out, which favours the champion"),
-        )
-        test = fresh if enough else test
+    test, notes = fair_rows(lake, settings, theirs, ours, test)
+    gain, ratio = contest(settings, ours, theirs, test)
+    values: dict[str, float | None] = {
+        "champion_gain": gain["roc_auc"].value,
+        "recall_gain_upper": gain["recall"].high,
+        "balanced_accuracy_gain_upper": gain["balanced_accuracy"].high,
+        "latency_ratio": ratio,
+    }
+    return Evidence(values, gain=gain, notes=notes)
+
+
+def fair_rows(
+    lake: Lake, settings: Settings, theirs: Bundle, ours: Bundle, test: pd.DataFrame
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Of our test rows those that the other model did not learn from, if they are enough; and a note on what was left out."""
+    if theirs.manifest.lineage.gold == ours.manifest.lineage.gold:
+        return test, ()
+    fresh = unseen(lake, test, theirs.manifest.lineage)
+    positives = int(fresh[LABEL.name].sum())
+    enough = positives >= settings.deployment.min_positives and positives < len(fresh)
+    consequence = "they are left out of the comparison" if enough else "too many to leave them out, which favours it"
+    learned = f"version {theirs.manifest.version} learned from {len(test) - len(fresh)} of the {len(test)} test rows"
+    return (fresh if enough else test), (f"{learned}: {consequence}",)
+
+
+def contest(settings: Settings, ours: Bundle, theirs: Bundle, test: pd.DataFrame) -> tuple[dict[str, Interval], float]:
+    """Our metrics minus theirs on the same rows, and our time for one row over theirs."""
     rows, label = _arrays(test)
     session, other = open_session(ours), open_session(theirs)
     gain = differences(
@@ -132,13 +150,7 @@ def _beside(lake: Lake, settings: Settings, ours: Bundle, theirs: Bundle | None,
         settings.deployment.bootstrap_samples,
         settings.seed,
     )
-    values: dict[str, float | None] = {
-        "champion_gain": gain["roc_auc"].value,
-        "recall_gain_upper": gain["recall"].high,
-        "balanced_accuracy_gain_upper": gain["balanced_accuracy"].high,
-        "latency_ratio": latency_ratio(session, other, rows),
-    }
-    return Evidence(values, gain=gain, notes=notes)
+    return gain, latency_ratio(session, other, rows)
 
 
 def _arrays(frame: pd.DataFrame) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -29,13 +29,14 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True)
 class Replica:
-    """One predictor: a host's name, one address of it, and the bound on a request in seconds."""
+    """One predictor: a host's name, one address of it, the bound on a request in seconds, and the key it asks for."""
 
     host: str
     port: int
     address: str
     tls: bool
     seconds: float
+    api_key: str = field(default="", repr=False)
 
     def ask(self, path: str, body: Any = None) -> bytes:
         """What it answers to a GET of `path`, or to a POST of `body` as JSON.
@@ -50,7 +51,9 @@ class Replica:
             if self.tls:
                 connection.sock = ssl.create_default_context().wrap_socket(connection.sock, server_hostname=self.host)
             data = None if body is None else json.dumps(body).encode()
-            headers = {} if body is None else {"Content-Type": "application/json"}
+            headers = {"Content-Type": "application/json"} if data else {}
+            if self.api_key:
+                headers["Authorization"] = f"Bearer {self.api_key}"
             connection.request("GET" if body is None else "POST", path, data, headers)
             answer = connection.getresponse()
             content = answer.read()
@@ -92,7 +95,8 @@ def replicas(settings: Settings) -> list[Replica]:
     except socket.gaierror:
         return []
     addresses = sorted({str(address[0]) for *_, address in found})
-    return [Replica(host, port, address, tls, settings.deployment.request_seconds) for address in addresses]
+    seconds, key = settings.deployment.request_seconds, settings.predictor.api_key.get_secret_value()
+    return [Replica(host, port, address, tls, seconds, key) for address in addresses]
 
 
 def ask_all(asked: Sequence[Replica], question: Callable[[Replica], Answer]) -> dict[Replica, Answer | Unreachable]:

@@ -87,6 +87,11 @@ class Record(Part):
     def to_bytes(self) -> bytes:
         return json_bytes(self.model_dump(by_alias=True))
 
+    def line(self) -> str:
+        """The record as a line of the log."""
+        facts = self.model_dump(by_alias=True, exclude={"move", "done", "until"}) | self.move.model_dump(by_alias=True)
+        return json.dumps(facts, sort_keys=True) + "\n"
+
 
 @dataclass(frozen=True)
 class Aliases:
@@ -203,14 +208,9 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
         in_time().tag(what.to, TAGS[record.action], record.at)
     done = record.model_copy(update={"done": True})
     in_time()
-    lake.write(LOG, b"".join(_line(each) for each in [*earlier, done] if each.done))
+    lake.write(LOG, "".join(each.line() for each in [*earlier, done] if each.done).encode())
     lake.write(done.key, done.to_bytes())
     return done
-
-
-def _line(record: Record) -> bytes:
-    facts = record.model_dump(by_alias=True, exclude={"move", "done", "until"}) | record.move.model_dump(by_alias=True)
-    return json.dumps(facts, sort_keys=True).encode() + b"\n"
 
 
 def before(lake: Lake, registry: Registry, number: str) -> str | None:

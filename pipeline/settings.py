@@ -130,8 +130,7 @@ class GateSettings(Section):
     max_calibration_error: float = _gate(0.08, "validate")
     """Mean gap between predicted and observed share of positives over bands of probability: people read it as a risk."""
     min_expected_effect: float = _gate(0.01, "validate")
-    """Rise of the probability that each of columns.EXPECTATIONS must show on average, the least of them: what is known of the
-    students is learned, and the right way round."""
+    """Mean rise of the probability that each of columns.EXPECTATIONS must show: what is known is learned the right way round."""
     max_rounding_flips: float = _gate(0.1, "validate")
     """Share of rows answered otherwise when numbers change by less than they are recorded with: no answer hangs on rounding."""
     min_subgroup_recall_upper: float = _gate(0.5, "validate")

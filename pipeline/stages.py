@@ -67,6 +67,10 @@ STAGES: tuple[Stage, ...] = (
         "Compare what the model sees now with what it learned from; ask for retraining past the threshold.",
         emits="drift",
     ),
+    Stage(
+        "demote", "drift", (), "`production`, `previous`, newest labelled gold", "demotion report, promotion record",
+        "Check that the production model still passes; if it surely does not and `previous` does, go back to that.",
+    ),
 )  # fmt: skip
 
 DAGS: tuple[str, ...] = tuple(dict.fromkeys(stage.dag for stage in STAGES))
