@@ -20,14 +20,16 @@ from pipeline.bundle import (
 from pipeline.lake import open_lake
 from pipeline.settings import LakeSettings
 
+ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
 
 
 @contextlib.contextmanager
-def running(folder: Path, bundle: Bundle, **settings: str) -> Iterator[str]:
-    """The URL of a ready predictor that serves `bundle` from a lake in `folder`, the registry being away; keywords are
-    fields of the section `predictor`."""
-    write_fallback(open_lake(LakeSettings(url=f"file://{folder}/lake")), bundle)
+def running(folder: Path, bundle: Bundle | None, code: Path = ROOT, **settings: str) -> Iterator[str]:
+    """The URL of a ready predictor that serves `bundle` from the lake in `folder` (None: what is in it), the registry being
+    away; `code` holds the package, and keywords are fields of the section `predictor`."""
+    if bundle is not None:
+        write_fallback(open_lake(LakeSettings(url=f"file://{folder}/lake")), bundle)
     port = free_port()
     environment = os.environ | {
         "MLOPS_LAKE__URL": f"file://{folder}/lake",
@@ -38,7 +40,8 @@ def running(folder: Path, bundle: Bundle, **settings: str) -> Iterator[str]:
     }
     log = folder / "predictor.log"
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-m", "serving"], stdout=output, stderr=subprocess.STDOUT, env=environment)
+        command = [sys.executable, "-m", "serving"]
+        process = subprocess.Popen(command, cwd=code, stdout=output, stderr=subprocess.STDOUT, env=environment)
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_until_ready(url, process, log)
