@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
-from airflow.sdk import DAG, Asset
+from airflow.sdk import DAG, Asset, CronTriggerTimetable
 
 from pipeline.stages import SKIPPED, Stage, of_dag
 
@@ -50,6 +50,12 @@ def run_id_of(dag_id: str, dag_run_id: str, at: str) -> str:
 
 
 RUN_ID = "{{ run_id_of(dag.dag_id, run_id, dag_run.run_after.strftime('%Y%m%dT%H%M%S')) }}"
+
+
+def timetable_of(name: str) -> CronTriggerTimetable | None:
+    """When the chart's values let a DAG run by itself; None for never. Its first run is the next tick, not one just missed."""
+    cron = pods()["schedules"][name]
+    return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0)) if cron else None
 
 
 def dag_of(name: str, doc: str, **options: Any) -> DAG:

@@ -7,19 +7,17 @@ A run may be started with a data source of its own: `{"source": "sample:1000"}`,
 `s3://BUCKET/KEY`. The stages of a run find each other's results by its id; any of them can be cleared and run again.
 """
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param
+from airflow.sdk import Asset, AssetOrTimeSchedule, Param
 
-from dags.pods import dag_of, pods
+from dags.pods import dag_of, timetable_of
 
 DRIFT = Asset("drift")
-timetable = pods()["schedules"]["training"]
+timetable = timetable_of("training")
 
 dag = dag_of(
     "training",
     __doc__,
-    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable(timetable, timezone="UTC"), assets=DRIFT)
-    if timetable
-    else [DRIFT],
+    schedule=AssetOrTimeSchedule(timetable=timetable, assets=DRIFT) if timetable else [DRIFT],
     params={
         "source": Param(
             None,
