@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pipeline.bundle import Interval
 
 Floats = NDArray[np.float64]
-METRICS = ("roc_auc", "recall", "balanced_accuracy")
+MAX_DRAWN = 200_000_000  # rows in all resamples together: half a minute
+METRICS = ("roc_auc", "pr_auc", "recall", "precision", "specificity", "balanced_accuracy", "brier")
 
 
 @dataclass(frozen=True)
@@ -37,32 +38,48 @@ class Measure:
     def __init__(self, label: NDArray[np.int64], scored: Scored) -> None:
         self._label = label == 1
         self._called = scored.positive
+        self._error = (scored.probability - label) ** 2
         _, self._place = np.unique(scored.probability, return_inverse=True)
         self._places = int(self._place.max()) + 1
 
     def __call__(self, weight: Floats) -> dict[str, float]:
         positive, negative = weight * self._label, weight * ~self._label
-        recall = float((positive * self._called).sum() / positive.sum())
-        specificity = float((negative * ~self._called).sum() / negative.sum())
-        return {
-            "roc_auc": self._roc_auc(positive, negative),
-            "recall": recall,
-            "balanced_accuracy": (recall + specificity) / 2,
-        }
-
-    def _roc_auc(self, positive: Floats, negative: Floats) -> float:
-        """Share of pairs of a positive and a negative row that the scores order rightly; equal scores count half."""
+        hits, alarms = float(positive[self._called].sum()), float(negative[self._called].sum())
+        recall, specificity = hits / float(positive.sum()), 1 - alarms / float(negative.sum())
         above = np.bincount(self._place, positive, self._places)
         below = np.bincount(self._place, negative, self._places)
-        ordered = (above * (np.cumsum(below) - below / 2)).sum()
-        return float(ordered / (positive.sum() * negative.sum()))
+        return {
+            "roc_auc": _roc_auc(above, below),
+            "pr_auc": _pr_auc(above, below),
+            "recall": recall,
+            "precision": hits / (hits + alarms) if hits + alarms else 0.0,
+            "specificity": specificity,
+            "balanced_accuracy": (recall + specificity) / 2,
+            "brier": float((weight * self._error).sum() / weight.sum()),
+        }
+
+
+def _roc_auc(above: Floats, below: Floats) -> float:
+    """Share of pairs of a positive and a negative row that the scores order rightly; equal scores count half.
+
+    `above` and `below` are the weights of the positive and the negative rows at each distinct score, ascending.
+    """
+    ordered = (above * (np.cumsum(below) - below / 2)).sum()
+    return float(ordered / (above.sum() * below.sum()))
+
+
+def _pr_auc(above: Floats, below: Floats) -> float:
+    """Average precision: the precision at each distinct score, weighted by the recall that is gained there."""
+    hits, called = np.cumsum(above[::-1]), np.cumsum((above + below)[::-1])
+    precision = hits / np.where(called == 0, 1, called)
+    return float((precision * above[::-1]).sum() / above.sum())
 
 
 def resamples(label: NDArray[np.int64], samples: int, seed: int) -> Iterator[Floats]:
-    """Weights [rows] of `samples` bootstrap resamples, drawn within each class."""
+    """Weights [rows] of `samples` bootstrap resamples, drawn within each class; of fewer (at least 200) where rows are many."""
     random = np.random.default_rng(seed)
     classes = [np.flatnonzero(label == value) for value in (0, 1)]
-    for _ in range(samples):
+    for _ in range(min(samples, max(200, MAX_DRAWN // label.size))):
         drawn = np.concatenate([random.choice(rows, rows.size) for rows in classes])
         yield np.bincount(drawn, minlength=label.size).astype(np.float64)
 

@@ -44,7 +44,7 @@ class Registry:
         self.name = settings.name
 
     @contextlib.contextmanager
-    def _client(self) -> Iterator[MlflowClient]:
+    def client(self) -> Iterator[MlflowClient]:
         """A client; what it raises becomes a RegistryError."""
         uri = configure(self.settings)
         import requests
@@ -60,7 +60,7 @@ class Registry:
 
     def experiment(self) -> str:
         """The id of our experiment, made if there is none."""
-        with self._client() as client:
+        with self.client() as client:
             found = client.get_experiment_by_name(self.name)
             if found is not None:
                 return str(found.experiment_id)
@@ -72,7 +72,7 @@ class Registry:
         """The version that carries `alias`, or None."""
         from mlflow.exceptions import MlflowException
 
-        with self._client() as client:
+        with self.client() as client:
             try:
                 found = client.get_model_version_by_alias(self.name, alias)
             except MlflowException as error:
@@ -87,13 +87,13 @@ class Registry:
         Raises:
             RegistryError: there is none.
         """
-        with self._client() as client:
+        with self.client() as client:
             found = client.get_model_version(self.name, number)
             return Version(str(found.version), str(found.run_id), dict(found.tags))
 
     def versions(self) -> list[Version]:
         """All versions, oldest first."""
-        with self._client() as client:
+        with self.client() as client:
             found = client.search_model_versions(f"name='{self.name}'")
             listed = [Version(str(item.version), str(item.run_id), dict(item.tags)) for item in found]
             return sorted(listed, key=lambda version: int(version.number))
@@ -102,7 +102,7 @@ class Registry:
         """A new version of the registered model; the model itself is made if there is none."""
         from mlflow.exceptions import MlflowException
 
-        with self._client() as client:
+        with self.client() as client:
             try:
                 client.create_registered_model(self.name)
             except MlflowException as error:
@@ -113,28 +113,28 @@ class Registry:
 
     def tag(self, number: str, key: str, value: str) -> None:
         """Sets a tag of a version."""
-        with self._client() as client:
+        with self.client() as client:
             client.set_model_version_tag(self.name, number, key, value)
 
     def untag(self, number: str, key: str) -> None:
         """Removes a tag of a version, which must have it."""
-        with self._client() as client:
+        with self.client() as client:
             client.delete_model_version_tag(self.name, number, key)
 
     def set_alias(self, alias: str, number: str) -> None:
         """Gives `alias` to a version, taking it from the one that had it, in one step."""
-        with self._client() as client:
+        with self.client() as client:
             client.set_registered_model_alias(self.name, alias, number)
 
     def delete_alias(self, alias: str) -> None:
         """Takes `alias` from the version that has it, if any."""
-        with self._client() as client:
+        with self.client() as client:
             client.delete_registered_model_alias(self.name, alias)
 
     def record(self, name: str, tags: Mapping[str, str], metrics: Mapping[str, float], files: Mapping[str, bytes]) -> str:
         """A finished run of our experiment with that name, made if there is none; returns its id."""
         experiment = self.experiment()
-        with self._client() as client:
+        with self.client() as client:
             found = client.search_runs([experiment], f"attributes.run_name = '{name}'", max_results=1)
             run_id = str((found[0] if found else client.create_run(experiment, run_name=name)).info.run_id)
             for key, value in tags.items():
@@ -142,13 +142,47 @@ class Registry:
             for key, number in metrics.items():
                 client.log_metric(run_id, key, number)
         self.log_files(run_id, files)
-        with self._client() as client:
+        with self.client() as client:
             client.set_terminated(run_id)
         return run_id
 
+    def begin(self, name: str, tags: Mapping[str, str]) -> str:
+        """A new run of our experiment; unfinished ones with the same tags, which were stopped half-way, are deleted."""
+        experiment = self.experiment()
+        with self.client() as client:
+            same = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+            for run in client.search_runs([experiment], f"{same} and attributes.status != 'FINISHED'"):
+                client.delete_run(run.info.run_id)
+            return str(client.create_run(experiment, run_name=name, tags=dict(tags)).info.run_id)
+
+    def is_finished(self, run_id: str) -> bool:
+        """Whether there is such a run, and it ended well."""
+        from mlflow.exceptions import MlflowException
+
+        with self.client() as client:
+            try:
+                info = client.get_run(run_id).info
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return False
+                raise
+            return str(info.status) == "FINISHED" and str(info.lifecycle_stage) == "active"
+
+    def log(self, run_id: str, metrics: Mapping[str, float], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        """Adds to a run, in one request."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        with self.client() as client:
+            client.log_batch(
+                run_id,
+                [Metric(key, value, timestamp=0, step=0) for key, value in metrics.items()],  # the same again is no new point
+                [Param(key, value) for key, value in params.items()],
+                [RunTag(key, value) for key, value in tags.items()],
+            )
+
     def log_files(self, run_id: str, files: Mapping[str, bytes], folder: str | None = None) -> None:
         """Adds files to a run's artifacts."""
-        with self._client() as client, tempfile.TemporaryDirectory() as temporary:
+        with self.client() as client, tempfile.TemporaryDirectory() as temporary:
             for name, data in files.items():
                 path = Path(temporary, name)
                 path.write_bytes(data)
@@ -156,7 +190,7 @@ class Registry:
 
     def read_file(self, run_id: str, path: str) -> bytes:
         """An artifact of a run."""
-        with self._client() as client, tempfile.TemporaryDirectory() as temporary:
+        with self.client() as client, tempfile.TemporaryDirectory() as temporary:
             return Path(client.download_artifacts(run_id, path, temporary)).read_bytes()
 
     def bundle(self, run_id: str, manifest_sha256: str | None = None) -> Bundle:

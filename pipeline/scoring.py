@@ -23,15 +23,20 @@ def open_session(bundle: Bundle) -> InferenceSession:
     Raises:
         RegistryError: the bundle has no graph that ONNX Runtime can load.
     """
+    try:
+        return open_graph(bundle.files[ONNX])
+    except Exception as error:
+        raise RegistryError(f"{ONNX} of run {bundle.manifest.run_id} cannot be loaded: {error}; train again") from error
+
+
+def open_graph(data: bytes) -> InferenceSession:
+    """A session on an ONNX graph; raises what ONNX Runtime does where it is none."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # else it takes every core it sees, whatever its cgroup says
     options.log_severity_level = 3
-    try:
-        return ort.InferenceSession(bundle.files[ONNX], options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise RegistryError(f"{ONNX} of run {bundle.manifest.run_id} cannot be loaded: {error}; train again") from error
+    return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 def fail_probability(session: Any, rows: Sequence[Sequence[float]] | ArrayLike) -> Floats:
