@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,10 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from pipeline.settings import Settings
-from serving import dictionary, site
+from serving import dictionary, document, site
 from serving.front import UNEXPECTED, Front
-from serving.problems import MEDIA_TYPE, Finding, Invalid, Problem, document
-from serving.routes import operations, predict
+from serving.problems import MEDIA_TYPE, Finding, Invalid, Problem, body_of
+from serving.routes import classlist, mlflow, oip, operations, predict
 from serving.service import Service
 
 
@@ -33,7 +34,7 @@ def build(settings: Settings) -> tuple[ASGIApp, Service]:
     app = FastAPI(
         title="Student performance predictor",
         version=settings.code_version,
-        description=__doc__,
+        description=document.DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -42,20 +43,29 @@ def build(settings: Settings) -> tuple[ASGIApp, Service]:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(Exception, _unexpected)
-    for routes in (predict.router(service), operations.router(service), dictionary.router):
-        app.include_router(routes)
+    for routes in (predict, classlist, operations, oip, mlflow):
+        app.include_router(routes.router(service))
+    app.include_router(dictionary.router)
     site.install(app)
+    document.install(app)
     return Front(app, service), service
 
 
-async def _problem(_: Request, error: Exception) -> Response:
+def _respond(request: Request, body: bytes, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    if request.url.path.startswith("/v2"):  # the Open Inference Protocol's clients look for the member `error`
+        document = json.loads(body)
+        body = json.dumps(document | {"error": document["detail"]}).encode()
+    return Response(body, status, headers, MEDIA_TYPE)
+
+
+async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return Response(error.body(), error.status, dict(error.headers), MEDIA_TYPE)
+    return _respond(request, error.body(), error.status, error.headers)
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return Response(document(error.status_code, str(error.detail)), error.status_code, dict(error.headers or {}), MEDIA_TYPE)
+    return _respond(request, body_of(error.status_code, str(error.detail)), error.status_code, error.headers)
 
 
 async def _validation(request: Request, error: Exception) -> Response:
@@ -65,5 +75,5 @@ async def _validation(request: Request, error: Exception) -> Response:
     return await _problem(request, Invalid(findings))
 
 
-async def _unexpected(_: Request, __: Exception) -> Response:
-    return Response(document(500, UNEXPECTED), 500, media_type=MEDIA_TYPE)
+async def _unexpected(request: Request, _: Exception) -> Response:
+    return _respond(request, body_of(500, UNEXPECTED), 500)

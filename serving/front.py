@@ -12,7 +12,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.problems import MEDIA_TYPE, Problem, document
+from serving.problems import MEDIA_TYPE, Problem, body_of
 from serving.service import Service, answer_body
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Front:
             status, answer, out = problem.status, problem.body(), problem_headers(problem)
         except Exception:
             log.exception("POST /predict failed, request %s", request_id.decode())
-            status, answer, out = 500, document(500, UNEXPECTED), [(b"content-type", MEDIA_TYPE.encode())]
+            status, answer, out = 500, body_of(500, UNEXPECTED), [(b"content-type", MEDIA_TYPE.encode())]
         finally:
             counts.in_flight -= 1
         out.append((b"x-request-id", request_id))

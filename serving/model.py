@@ -6,7 +6,7 @@ A request takes one Model and lets it make all of its answer, so that numbers, l
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,14 +15,8 @@ from pipeline.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Bundle, Manif
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import now
 from pipeline.errors import PipelineError
-from serving.schema import Matrix, Row
-
-DIGITS = 7
-"""Decimals of an answered probability: all that float32 has. The threshold is compared, and shown, with as many, so that
-a probability that equals the threshold in the trained model equals it here."""
-
-Scorer = Callable[[Matrix], Matrix]
-"""Rows [N, features] to their fail probabilities [N]."""
+from serving.explain import Explainer
+from serving.schema import DIGITS, Matrix, Row, Scorer
 
 
 class ModelRefused(PipelineError):
@@ -43,6 +37,7 @@ class Model:
     def __init__(self, manifest: Manifest, scorer: Scorer, source: str, alias: str | None, cached_rows: int) -> None:
         self.manifest = manifest
         self.scorer = scorer
+        self.explainer = Explainer(scorer, manifest.background)
         self.source = source
         self.alias = alias
         self.since = now()
@@ -54,7 +49,6 @@ class Model:
             repr(self.threshold).encode(),
             json.dumps(name, separators=(",", ":")).encode(),
         )
-        self._texts = {False: LABEL.negative, True: LABEL.positive}
         self._log = self._log_format()
         self._half = cached_rows // 2
         self._young: dict[Row, Scored] = {}
@@ -69,8 +63,8 @@ class Model:
     def identity(self) -> tuple[str, str]:
         return self.version, self.manifest.run_id
 
-    def is_fail(self, probability: float) -> bool:
-        return probability >= self.threshold
+    def label(self, probability: float) -> str:
+        return LABEL.positive if probability >= self.threshold else LABEL.negative
 
     def score(self, rows: Sequence[Row]) -> list[Scored]:
         """Scores rows, in one run of the model."""
@@ -78,8 +72,7 @@ class Model:
         scored = []
         for row, raw in zip(rows, probabilities, strict=True):
             probability = round(raw, DIGITS)
-            label = self._texts[probability >= self.threshold]
-            answer = f'{{"label":"{label}","fail_probability":{probability!r}}}'
+            answer = f'{{"label":"{self.label(probability)}","fail_probability":{probability!r}}}'
             scored.append(Scored(probability, answer.encode(), (self._log % (*row, probability)).encode()))
         return scored
 

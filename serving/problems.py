@@ -55,10 +55,10 @@ class Problem(Exception):
         self.findings = findings
 
     def body(self) -> bytes:
-        return document(self.status, str(self), self.findings)
+        return body_of(self.status, str(self), self.findings)
 
 
-def document(status: int, detail: str, findings: Sequence[Finding] = ()) -> bytes:
+def body_of(status: int, detail: str, findings: Sequence[Finding] = ()) -> bytes:
     """A problem document's JSON."""
     content = {
         "type": "about:blank",

@@ -1,4 +1,4 @@
-"""What the API takes and answers: models for it, and rows out of it, all derived from pipeline/columns.py.
+"""What the API takes: models for it, and rows out of it, all derived from pipeline/columns.py.
 
 `Row` is a student as the model takes one: the features as floats, in the order of columns.FEATURES, categories by code.
 """
@@ -11,14 +11,19 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, ValidationError, create_model
+from pydantic import ConfigDict, Field, RootModel, TypeAdapter, ValidationError, create_model
 
-from pipeline.bundle import GateResult, Interval, Lineage
-from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, SUBJECT, Category, Feature, Number
+from pipeline.columns import FEATURE_NAMES, FEATURES, SUBJECT, Category, Feature, Number
 from serving.problems import BadJson, Finding, Invalid
 
 Row = tuple[float, ...]
 Matrix = NDArray[np.float32]
+Scorer = Callable[[Matrix], Matrix]
+"""Rows [N, features] to their fail probabilities [N]."""
+
+DIGITS = 7
+"""Decimals of an answered probability: all that float32 has. The threshold is compared, and shown, with as many, so that
+a probability that equals the threshold in the trained model equals it here."""
 
 
 def _definition(feature: Feature) -> tuple[Any, Any]:
@@ -86,7 +91,9 @@ class Reader:
         students: Any = Annotated[list[Student], Field(min_length=1, max_length=max_rows)]
         self.body: Any = RootModel[Student | students]  # what the OpenAPI document says of it
         self._one = Student.__pydantic_validator__.validate_json
-        self._many = TypeAdapter(students).validator.validate_json
+        validator = TypeAdapter(students).validator
+        self._many = validator.validate_json
+        self._records = validator.validate_python
 
     def rows(self, body: bytes) -> list[Row]:
         """The rows of a JSON object, or of an array of them.
@@ -105,6 +112,28 @@ class Reader:
         if body.count(b":") != len(FEATURES) * len(rows) or b"true" in body or b"false" in body:
             refuse_ambiguous(body)
         return rows
+
+    def records(self, records: list[dict[str, Any]]) -> list[Row]:
+        """The rows of dictionaries.
+
+        Raises:
+            Invalid: they are not what columns.py says, row by row and field by field.
+        """
+        findings = [
+            Finding(row=index, field=name, message=NO_TRUTH_VALUE)
+            for index, record in enumerate(records)
+            for name, value in record.items()
+            if isinstance(value, bool)
+        ]
+        if findings:
+            raise Invalid(findings)
+        try:
+            return [decode(student) for student in self._records(records)]
+        except ValidationError as error:
+            raise _problem(error) from None
+
+
+NO_TRUTH_VALUE = "Input should be a name or a code, not a truth value"
 
 
 def _problem(error: ValidationError) -> BadJson | Invalid:
@@ -133,11 +162,7 @@ def refuse_ambiguous(body: bytes) -> None:
         findings.extend(
             Finding(row=rows, field=name, message="Given twice") for name in dict.fromkeys(names) if names.count(name) > 1
         )
-        findings.extend(
-            Finding(row=rows, field=name, message="Input should be a name or a code, not a truth value")
-            for name, value in pairs
-            if isinstance(value, bool)
-        )
+        findings.extend(Finding(row=rows, field=name, message=NO_TRUTH_VALUE) for name, value in pairs if isinstance(value, bool))
         rows += 1
         return {}
 
@@ -183,63 +208,3 @@ def rows_of(values: Sequence[Sequence[float]] | NDArray[np.float64]) -> list[Row
             [Finding(row=int(row), field=FEATURE_NAMES[column], message=expectation(FEATURES[column])) for row, column in bad]
         )
     return [tuple(row) for row in matrix.tolist()]
-
-
-class Answered(BaseModel):
-    """Part of an answer."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Explanation(Answered):
-    """Exact Shapley values: `base` and all `contributions` add up to the fail probability."""
-
-    base: float = Field(description="Mean fail probability of the background sample, before anything is known of the student")
-    contributions: dict[str, float] = Field(description="What each feature adds to it")
-
-
-class Prediction(Answered):
-    label: str = Field(json_schema_extra={"enum": [LABEL.negative, LABEL.positive]})
-    fail_probability: float = Field(ge=0, le=1, description=f"Probability of `{LABEL.positive}`")
-    explanation: Explanation | None = Field(default=None, description="Only with `?explain=true`")
-
-
-class ModelName(Answered):
-    """The model that answered."""
-
-    name: str
-    version: str
-    run_id: str = Field(description="MLflow run that trained it")
-
-
-class Answer(Answered):
-    """Predictions in the order of the rows."""
-
-    predictions: list[Prediction]
-    threshold: float = Field(description=f"A fail probability of at least this is answered as `{LABEL.positive}`")
-    model: ModelName
-
-
-class Shadow(Answered):
-    """How the version with the shadow alias would have answered the same traffic."""
-
-    version: str
-    rows: int
-    agreement: float | None = Field(description="Share of the rows with the same label; null before the first row")
-    latency_ratio: float | None = Field(description="Its scoring time over the served model's")
-
-
-class ModelFacts(ModelName):
-    """What this process serves."""
-
-    alias: str | None = Field(description="The registry's alias it was taken by; null if from the lake's models/")
-    source: str
-    family: str
-    created: str
-    since: str = Field(description="When this process began to serve it")
-    threshold: float
-    features: list[str]
-    lineage: Lineage
-    metrics: dict[str, Interval]
-    gates: list[GateResult]
-    shadow: Shadow | None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hmac
 import itertools
+import os
 import re
 import secrets
 import socket
+import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.lake import open_lake
@@ -17,7 +21,7 @@ from serving.bodies import BodyReader
 from serving.follower import Follower, Models
 from serving.metrics import Counts
 from serving.model import Model, Scored
-from serving.problems import Failed, Problem, Unauthorized, Unavailable
+from serving.problems import Failed, Invalid, Problem, Unauthorized, Unavailable
 from serving.schema import Reader, Row
 from serving.shadow import ShadowScorer
 from serving.traffic import TrafficLog
@@ -49,7 +53,11 @@ class Service:
             self.settings.log_rows,
             self.settings.log_seconds,
         )
-        self.workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="score")
+        self.workers = ThreadPoolExecutor(2, "score")
+        self._explainer = ThreadPoolExecutor(1, "explain", initializer=_stand_back)
+        self._explaining = 0
+        self.lists = 0
+        """Class lists in work."""
         self.draining = False
         self.code_version = settings.code_version
         self._key = self.settings.api_key.get_secret_value().encode()
@@ -67,7 +75,8 @@ class Service:
         self.follower.stop()
         self.shadow.stop()
         await asyncio.to_thread(self.traffic.stop, FLUSH_SECONDS)
-        self.workers.shutdown(wait=False, cancel_futures=True)
+        for pool in (self.workers, self._explainer):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     @property
     def models(self) -> Models:
@@ -134,6 +143,26 @@ class Service:
         self.seen(model, rows, scored, request_id)
         return scored
 
+    async def explain(self, model: Model, rows: list[Row]) -> list[bytes]:
+        """Explanations of rows as JSON, made one request at a time beside the predictions, which come first.
+
+        Raises:
+            Invalid: there are too many rows, or the model has no background.
+            Unavailable: too many requests wait for explanations.
+        """
+        if len(rows) > self.settings.max_explained_rows:
+            most = self.settings.max_explained_rows
+            raise Invalid((), f"{len(rows)} rows are too many to explain; at most {most} in one request")
+        if self._explaining >= self.settings.max_explanations:
+            raise Unavailable(f"{self._explaining} requests for explanations are in work already; try again")
+        self._explaining += 1
+        try:
+            explain = model.explainer.explain
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._explainer, lambda: [explain(row) for row in rows])
+        finally:
+            self._explaining -= 1
+
     def seen(self, model: Model, rows: list[Row], scored: list[Scored], request_id: bytes) -> None:
         """Counts rows that were answered, and hands them to the log and the shadow."""
         self.counts.rows += len(scored)
@@ -142,6 +171,15 @@ class Service:
             self.shadow.add(model, rows, scored)
 
 
-def answer_body(model: Model, scored: list[Scored]) -> bytes:
+def answer_body(model: Model, scored: list[Scored], explanations: Sequence[bytes] = ()) -> bytes:
     """The answer's JSON."""
-    return b'{"predictions":[' + b",".join([item.answer for item in scored]) + model.tail
+    answers = [item.answer for item in scored]
+    if explanations:
+        answers = [b'%b,"explanation":%b}' % (answer[:-1], why) for answer, why in zip(answers, explanations, strict=True)]
+    return b'{"predictions":[' + b",".join(answers) + model.tail
+
+
+def _stand_back() -> None:
+    """Lets every other thread go first, where the system has priorities by thread."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

@@ -9,8 +9,9 @@ from collections import deque
 
 import numpy as np
 
+from serving.answers import Shadow
 from serving.model import Model, Scored
-from serving.schema import Matrix, Row, Shadow
+from serving.schema import Matrix, Row
 
 log = logging.getLogger(__name__)
 

@@ -167,13 +167,12 @@ export class List {
 
 const key = (name) => name.trim().toLowerCase();
 
-/** How a feature's cell is read: categories also as this page writes them, numbers also with a decimal comma. */
+/** How a feature's cell is read: numbers also with a decimal comma, categories also as this page writes them. */
 function reading(feature, separator, index) {
-  if (feature.kind === "number") {
-    return separator === "," ? (cells) => cells[index] ?? "" : (cells) => (cells[index] ?? "").replace(",", ".");
-  }
+  const dotted = (cell = "") => (separator === "," ? cell : cell.replace(",", "."));
+  if (feature.kind === "number") return (cells) => dotted(cells[index]);
   const names = new Map(Object.keys(feature.codes).flatMap((name) => [name, choice(feature, name)].map((written) => [key(written), name])));
-  return (cells) => names.get(key(cells[index] ?? "")) ?? cells[index] ?? "";
+  return (cells) => names.get(key(cells[index] ?? "")) ?? dotted(cells[index]);
 }
 
 const join = (rows, answers) => rows.map((row, index) => ({ index, ...row, ...answers[index] }));

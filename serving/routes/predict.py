@@ -6,8 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from serving.answers import Answer
+from serving.model import Model
 from serving.problems import MEDIA_TYPE, ProblemDocument
-from serving.schema import EXAMPLE, Answer
+from serving.schema import EXAMPLE
 from serving.service import Service, answer_body
 
 
@@ -28,6 +30,10 @@ DESCRIPTIONS = {
     500: "The model failed",
     503: "There is no model yet, or too many requests are in work",
 }
+
+
+def model_headers(model: Model) -> dict[str, str]:
+    return {"X-Model-Version": model.version}
 
 
 def router(service: Service) -> APIRouter:
@@ -63,8 +69,9 @@ def router(service: Service) -> APIRouter:
         data = await service.bodies.json(dict(request.scope["headers"]), request.receive)
         model = service.model()
         rows = service.reader.rows(data)
+        explanations = await service.explain(model, rows) if explain else ()
         scored = await service.predict(model, rows, request.state.request_id)
-        return Response(answer_body(model, scored), media_type="application/json", headers={"X-Model-Version": model.version})
+        return Response(answer_body(model, scored, explanations), headers=model_headers(model), media_type="application/json")
 
     return routes
 
