@@ -83,6 +83,7 @@ def test_numbers_score_as_evidently_scores_them(method: str, draw: Any, shift: f
 TWO, SHIFTED = [0.2, 0.8], [0.27, 0.73]
 THREE, CHANGED = [0.4, 0.2, 0.4], [0.35, 0.25, 0.4]
 TEN, LUMPED = [0.1] * 10, [0.05] * 9 + [0.55]
+CHANGES = [(TWO, SHIFTED), (THREE, CHANGED), (TEN, LUMPED)]
 
 
 @pytest.mark.parametrize("rows", SIZES)
@@ -91,11 +92,7 @@ TEN, LUMPED = [0.1] * 10, [0.05] * 9 + [0.55]
     [
         ("z", TWO, TWO),
         ("z", TWO, SHIFTED),
-        *(
-            (method, *pair)
-            for method in ("chisquare", "jensenshannon")
-            for pair in ((TWO, SHIFTED), (THREE, CHANGED), (TEN, LUMPED))
-        ),
+        *((method, *pair) for method in ("chisquare", "jensenshannon") for pair in CHANGES),
     ],
 )
 def test_categories_score_as_evidently_scores_them(

@@ -1,0 +1,269 @@
+"""The report: Evidently's scores and verdicts for few rows, the same from counts for many, and a page that shows them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import drift, drift_report
+from pipeline.columns import FEATURE_NAMES, LABEL
+from pipeline.context import Context
+from pipeline.drift_data import Dataset
+from pipeline.drift_report import PREDICTION, Report, columns_of, compare, features
+from pipeline.errors import DataError, SettingsError
+from pipeline.settings import DriftSettings
+
+MakeContext = Callable[..., Context]
+
+
+def students(rows: int, seed: int, **changes: float) -> pd.DataFrame:
+    """Rows like the survey's, with a prediction and a label; a keyword is added to the number of its name."""
+    random = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "age": random.integers(24, 55, rows).astype(float),
+            "course": random.choice([0.0, 1.0], rows, p=[0.15, 0.85]),
+            "sleep_hours": np.round(random.uniform(3, 8, rows), 1),
+            "relationship": random.choice([0, 0.5, 1], rows, p=[0.4, 0.2, 0.4]),
+            "review_hours": np.round(random.uniform(1, 6, rows), 1),
+            PREDICTION: random.beta(1, 8, rows),
+            LABEL.name: (random.random(rows) < 0.05).astype(float),
+        }
+    )
+    return frame.assign(**{name: frame[name] + change for name, change in changes.items()})
+
+
+def dataset(frame: pd.DataFrame) -> Dataset:
+    return Dataset(frame, {"source": "a test", "rows": len(frame)})
+
+
+def report_on(make_context: MakeContext, reference: pd.DataFrame, current: pd.DataFrame, **settings: object) -> Report:
+    context = make_context(drift=settings)
+    return drift.compare(context, dataset(reference), dataset(current)).report
+
+
+class TestVerdict:
+    """The data set drifts when the share of its drifted features reaches the bound."""
+
+    @pytest.mark.parametrize("rows", [600, 2_000])
+    def test_none(self, make_context: MakeContext, rows: int) -> None:
+        """Rows of one population do not drift, by tests (few rows) and by distances (many)."""
+        report = report_on(make_context, students(rows, 1), students(rows, 2))
+        assert report.verdict == "none"
+        assert {column.statistic for column in report.features.values()} == (
+            {"p-value", "distance"} if rows == 600 else {"distance"}
+        )
+        assert report.retraining is None
+
+    @pytest.mark.parametrize("rows", [600, 2_000])
+    def test_drift(self, make_context: MakeContext, rows: int) -> None:
+        """A shifted number drifts by either kind of statistic, alone, and the sentence names it."""
+        report = report_on(make_context, students(rows, 1), students(rows, 2, review_hours=0.6))
+        assert report.verdict == "drift"
+        assert [name for name, column in report.features.items() if column.drifted] == ["review_hours"]
+        assert report.sentence == ("Drift: 1 of 5 features drifted (review_hours); from a share of 0.2 on the data set drifts.")
+        column = report.features["review_hours"]
+        assert (column.score < column.threshold) is (column.statistic == "p-value")
+
+    def test_share_bounds_from_below(self, make_context: MakeContext) -> None:
+        """A share on the bound is drift, one below it is not."""
+        sides = students(600, 1), students(600, 2, review_hours=0.6, age=5)
+        assert report_on(make_context, *sides, share=0.4).verdict == "drift"
+        assert report_on(make_context, *sides, share=0.41).verdict == "none"
+
+    @pytest.mark.parametrize(("rows", "lenient"), [(600, 1e-30), (2_000, 5.0)])
+    def test_own_threshold(self, make_context: MakeContext, rows: int, lenient: float) -> None:
+        """A feature's own threshold decides: a p-value tolerates more when it is smaller, a distance when it is larger."""
+        sides = students(rows, 1), students(rows, 2, review_hours=0.4)
+        assert report_on(make_context, *sides).verdict == "drift"
+        assert report_on(make_context, *sides, thresholds={"review_hours": lenient}).verdict == "none"
+
+    def test_threshold_of_no_column(self, make_context: MakeContext) -> None:
+        """A threshold for a column that does not exist is refused by name."""
+        with pytest.raises(SettingsError, match=r"MLOPS_DRIFT__THRESHOLDS names agee; the columns are age, course"):
+            report_on(make_context, students(300, 1), students(300, 2), thresholds={"agee": 0.1})
+
+    @pytest.mark.parametrize(("reference", "current", "which"), [(199, 400, "reference"), (400, 199, "current data")])
+    def test_too_few(self, make_context: MakeContext, reference: int, current: int, which: str) -> None:
+        """Fewer rows than the setting on either side are no verdict, even if they are far apart."""
+        report = report_on(make_context, students(reference, 1), students(current, 2, age=30))
+        assert report.verdict == "not enough data"
+        assert report.sentence == f"Not enough data: the {which} holds 199 rows, a verdict needs 200."
+        assert report.features == {}
+
+
+class TestBeside:
+    """Prediction and label are compared where both sides have them, and never decide."""
+
+    def test_prediction_and_label(self, make_context: MakeContext) -> None:
+        """A drifted prediction is reported without being drift of the data set."""
+        current = students(600, 2)
+        current[PREDICTION] = np.random.default_rng(3).beta(3, 8, 600)
+        report = report_on(make_context, students(600, 1), current)
+        assert report.prediction is not None
+        assert report.label is not None
+        assert (report.prediction.drifted, report.label.drifted, report.verdict) == (True, False, "none")
+
+    def test_one_side_only(self, make_context: MakeContext) -> None:
+        """Traffic has no labels: then there is no label drift."""
+        report = report_on(make_context, students(600, 1), students(600, 2).drop(columns=[LABEL.name]))
+        assert report.label is None
+        assert report.prediction is not None
+
+    def test_metrics(self, make_context: MakeContext) -> None:
+        """The MLflow run gets the verdict and each column's score and verdict, prediction and label under one name each."""
+        report = report_on(make_context, students(600, 1), students(600, 2, age=9))
+        metrics = drift_report.metrics(report)
+        assert metrics["drift"] == 1
+        assert (metrics["age_drifted"], metrics["course_drifted"], metrics["drift_share"]) == (1, 0, 0.2)
+        columns = (*FEATURE_NAMES, "prediction", "label")
+        expected = {f"{name}_{what}" for name in columns for what in ("score", "drifted")}
+        assert set(metrics) == expected | {"drift", "drift_share", "reference_rows", "current_rows"}
+
+
+class TestManyRows:
+    """Above `evidently_rows` scores come from counts of all rows, and Evidently draws from a sample."""
+
+    @pytest.mark.parametrize("methods", ["auto", "evidently"])
+    @pytest.mark.parametrize("change", [0.0, 0.5])
+    def test_same_as_evidently(self, change: float, methods: str) -> None:
+        """Both ways give the same method, score and verdict for every column."""
+        sides = students(3_000, 1), students(1_500, 2, sleep_hours=change)
+        columns, chosen = columns_of(*sides), {"numeric_method": methods, "categorical_method": methods}
+        few, many = (
+            compare(*sides, columns, DriftSettings.model_validate(chosen | {"evidently_rows": limit}), 1)
+            for limit in (100_000, 1_000)
+        )
+        assert (few.page_sample, many.page_sample) == (None, 1_000)
+        for name, column in few.columns.items():
+            other = many.columns[name]
+            assert other.score == pytest.approx(column.score, rel=1e-9, abs=1e-12)
+            assert other.model_dump(exclude={"score"}) == column.model_dump(exclude={"score"})
+
+    def test_page_says_sampled(self) -> None:
+        """Evidently's page says that it was drawn from a sample, and where the verdict on all rows is."""
+        sides = students(1_200, 1), students(1_200, 2)
+        found = compare(*sides, features(), DriftSettings(evidently_rows=1_000), 1)
+        assert b"random sample of 1,000 rows of each data set: the verdict on all rows is in drift_report.json" in found.page
+        assert "sorted counts of all rows" in found.computed_by
+
+
+class TestValues:
+    """What is no finite number is counted as missing; a category never seen is drift, not an error."""
+
+    def test_missing(self, make_context: MakeContext) -> None:
+        """Missing values are left out of the scores, and reported."""
+        current = students(600, 2)
+        current.loc[:99, "age"] = np.nan
+        report = report_on(make_context, students(600, 1), current)
+        assert (report.features["age"].current.rows, report.features["age"].current.missing) == (500, 100)
+        assert not report.features["age"].drifted
+
+    def test_nothing_but_missing(self, make_context: MakeContext) -> None:
+        """A column without any value is an error that names it."""
+        current = students(600, 2).assign(age=np.nan)
+        with pytest.raises(DataError, match="the column 'age' has no value in any row of the current data"):
+            report_on(make_context, students(600, 1), current)
+
+    def test_new_category(self, make_context: MakeContext) -> None:
+        """A code that the reference never had counts as a value of its own, shown as it stands."""
+        current = students(600, 2)
+        current.loc[:99, "relationship"] = 7.0
+        column = report_on(make_context, students(600, 1), current).features["relationship"]
+        assert column.drifted
+        assert column.distribution.labels == ["no", "complicated", "yes", "7"]
+        assert column.distribution.reference[-1] == 0
+
+    @pytest.mark.parametrize("method", ["auto", "evidently", "chisquare"])
+    def test_constant(self, make_context: MakeContext, method: str) -> None:
+        """A column of one value on both sides has not drifted."""
+        sides = students(600, 1).assign(course=1.0), students(600, 2).assign(course=1.0)
+        assert not report_on(make_context, *sides, categorical_method=method).features["course"].drifted
+
+    def test_frames_are_left_alone(self) -> None:
+        """Comparing changes neither frame."""
+        sides = students(300, 1), students(300, 2)
+        copies = [side.copy() for side in sides]
+        compare(*sides, columns_of(*sides), DriftSettings(), 1)
+        for side, copy in zip(sides, copies, strict=True):
+            pd.testing.assert_frame_equal(side, copy)
+
+
+def test_distributions_are_of_whole_steps(make_context: MakeContext) -> None:
+    """Bins hold whole steps of the column, so that the shares of a flat distribution are flat; they sum to 1."""
+    frame = students(600, 1)
+    frame["age"] = np.resize(np.arange(24.0, 54.0), 600)
+    shape = report_on(make_context, frame, frame).features["age"].distribution
+    assert shape.edges is not None
+    assert np.diff(shape.edges) == pytest.approx(2)
+    assert shape.reference == pytest.approx([1 / 15] * 15)
+    assert sum(shape.current) == pytest.approx(1)
+
+
+def test_json_is_strict(make_context: MakeContext) -> None:
+    """The report is JSON without NaN, and reads back as the same report."""
+    report = report_on(make_context, students(600, 1), students(600, 2))
+    assert Report(**json.loads(report.to_bytes())) == report
+
+
+class Tags(HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attributes if name in ("src", "href", "action")]
+        self.ids += [value or "" for name, value in attributes if name == "id"]
+
+
+class TestPage:
+    """The page for people."""
+
+    def page(self, make_context: MakeContext) -> tuple[str, Tags]:
+        current = students(600, 2, sleep_hours=2).assign(course=1.0)
+        outcome = drift.compare(make_context(), dataset(students(600, 1)), dataset(current), "not asked for: a <b>reason</b>")
+        text = outcome.pages[drift.PAGE].decode()
+        tags = Tags()
+        tags.feed(text)
+        return text, tags
+
+    def test_draws_every_column(self, make_context: MakeContext) -> None:
+        """Each column has a card with a drawing; drifted features come first, what does not decide comes last."""
+        _, tags = self.page(make_context)
+        assert tags.ids == ["course", "sleep_hours", "age", "relationship", "review_hours", PREDICTION, LABEL.name]
+        assert tags.tags.count("svg") == len(tags.ids)
+
+    def test_asks_nothing_of_any_server(self, make_context: MakeContext) -> None:
+        """The page links to its neighbours alone, and loads nothing."""
+        text, tags = self.page(make_context)
+        assert tags.addresses == ["drift_report.html", "drift_report.json"]
+        assert not {"script", "img", "link", "iframe"} & set(tags.tags)
+        assert not re.search(r"https?:|url\(|@import", text)
+
+    def test_escapes(self, make_context: MakeContext) -> None:
+        """Text from outside is text."""
+        text, _ = self.page(make_context)
+        assert "not asked for: a &lt;b&gt;reason&lt;/b&gt;" in text
+
+
+def test_window_upside_down(make_context: MakeContext) -> None:
+    """A window that ends before it begins is refused, with both times."""
+    context = make_context()
+    times = drift._time("2026-01-02"), drift._time("2026-01-01T12:00:00+02:00")
+    context = Context(context.settings, "run-1", argparse.Namespace(since=times[0], until=times[1]))
+    with pytest.raises(
+        SettingsError, match=r"--since 2026-01-02T00:00:00\+00:00 is not before --until 2026-01-01T10:00:00\+00:00"
+    ):
+        drift._current(context)
