@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -107,3 +108,8 @@ class Airflow:
 def stamp() -> str:
     """The time as run ids are told apart by it."""
     return time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+
+
+def time_of(iso: str) -> datetime:
+    """A time as Airflow and our manifests write it."""
+    return datetime.fromisoformat(iso.replace("Z", "+00:00")).astimezone(UTC)

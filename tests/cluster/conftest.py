@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.lake import Lake, open_lake
+from pipeline.context import Context
+from pipeline.lake import Lake
 from pipeline.registry import PRODUCTION, Registry
-from pipeline.settings import LakeSettings, MlflowSettings
+from pipeline.settings import LakeSettings, MlflowSettings, Settings
 from tests.cluster.airflow_api import Airflow
 from tests.cluster.cluster import Cluster, StagePods, wait_for
 from tests.cluster.platform import FIRST, NAME, Platform, first_source
@@ -77,7 +78,8 @@ def platform(cluster: Cluster) -> Iterator[Platform]:
     watch = StagePods(cluster)
     watch.seen = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     watch.start()
-    yield Platform(cluster, airflow, open_lake(store), store, Registry(tracking), watch)
+    context = Context(Settings(lake=store, mlflow=tracking), "e2e")
+    yield Platform(cluster, airflow, context.lake, store, Registry(tracking), context, watch)
     watch.stop()
     RECORD.parent.mkdir(parents=True, exist_ok=True)
     RECORD.write_text(json.dumps(watch.seen))

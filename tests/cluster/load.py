@@ -71,7 +71,9 @@ class Connections:
         reader, writer = await asyncio.open_connection(self.host, self.port)
         return await self._exchange(reader, writer, head.encode() + body)
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> Any:
+    async def _exchange(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
         writer.write(request)
         await writer.drain()
         head = (await reader.readuntil(b"\r\n\r\n")).decode()

@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 
 from pipeline.columns import FEATURE_NAMES, LABEL, RAW_HEADER
+from pipeline.context import Context
 from pipeline.lake import Lake, s3_client
 from pipeline.registry import Registry
 from pipeline.sample import sample_csv
@@ -32,6 +33,8 @@ class Platform:
     lake: Lake
     store: LakeSettings
     registry: Registry
+    context: Context
+    """As the pipeline's own commands get it, with the cluster's lake and registry."""
     watch: StagePods
     before_first: dict[str, str] | None = None
     """The predictor's processes when the first run began; None where that was in an earlier session."""
@@ -49,6 +52,14 @@ class Platform:
     def predictor(self) -> str:
         """The predictor's Service, by its port on the nodes, which kind maps to this machine."""
         return predictor_url(self.cluster)
+
+    @property
+    def inbox(self) -> str:
+        """Name of the file in the inbox that runs of training read when nobody names another."""
+        source = self.cluster.get("configmap", f"{NAME}-settings")["data"]["MLOPS_INGEST__SOURCE"]
+        bucket, _, name = str(source).rpartition("/")
+        assert bucket == "s3://bronze/inbox", source
+        return name
 
     def put(self, name: str, data: bytes) -> str:
         """Puts a file into bronze's inbox, as a person would; returns the source that names it."""
@@ -100,7 +111,7 @@ def noise(seed: int) -> bytes:
 
 
 def term(seed: int, tired: float) -> bytes:
-    """A term in which sleep and review hours tell who fails almost for sure: who slept more than `tired` hours and reviewed little.
+    """A term in which two columns tell who fails almost for sure: who slept more than `tired` hours and reviewed little.
 
     The surer the rule and the further `tired` from an earlier file's, the more a model of this file gains on one of that.
     """

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.stages import of_dag
+from tests.cluster.airflow_api import time_of
 from tests.cluster.platform import Platform
 
 
 @dataclass
 class Row:
-    """Seconds. `added` is what lies between the end of the stage before (or the run's start) and the end of this one, less `work`."""
+    """Seconds of one stage in one run."""
 
     stage: str
     waited: float
@@ -22,6 +23,7 @@ class Row:
     work: float
     """Of the stage's container, from start to end, to the second."""
     added: float
+    """What is left, `waited` + `task` - `work`: what it costs that the stage is a pod and a task."""
 
 
 def overhead(platform: Platform, dag: str, run_id: str) -> list[Row]:
@@ -33,11 +35,11 @@ def overhead(platform: Platform, dag: str, run_id: str) -> list[Row]:
     rows = []
     for stage in of_dag(dag):
         task = tasks[stage.name]
-        start, end = time(task["start_date"]), time(task["end_date"])
-        ready = max((ends[before] for before in stage.after), default=time(run["queued_at"]))
+        start, end = time_of(task["start_date"]), time_of(task["end_date"])
+        ready = max((ends[before] for before in stage.after), default=time_of(run["queued_at"]))
         ends[stage.name] = end
         ended = pods[stage.name]["status"]["containerStatuses"][0]["state"].get("terminated")
-        work = (time(ended["finishedAt"]) - time(ended["startedAt"])).total_seconds() if ended else 0.0
+        work = (time_of(ended["finishedAt"]) - time_of(ended["startedAt"])).total_seconds() if ended else 0.0
         rows.append(
             Row(
                 stage.name,
@@ -54,11 +56,7 @@ def table(rows: list[Row], first: dict[str, Any], last: dict[str, Any]) -> str:
     """The rows for people, and the time of the whole chain."""
     lines = [f"{'stage':12}{'waited':>8}{'task':>8}{'work':>8}{'pod adds':>10}  seconds"]
     lines += [f"{row.stage:12}{row.waited:8.1f}{row.task:8.1f}{row.work:8.1f}{row.added:10.1f}" for row in rows]
-    chain = (time(last["end_date"]) - time(first["queued_at"])).total_seconds()
+    chain = (time_of(last["end_date"]) - time_of(first["queued_at"])).total_seconds()
     mean = sum(row.added for row in rows) / len(rows)
     lines.append(f"a pod adds {mean:.1f} s on average; from the trigger to the verified model {chain:.0f} s")
     return "\n".join(lines)
-
-
-def time(iso: str) -> datetime:
-    return datetime.fromisoformat(iso.replace("Z", "+00:00"))
