@@ -125,8 +125,8 @@ class Service:
         if not hmac.compare_digest(given, self._key):
             raise Unauthorized
 
-    async def predict(self, model: Model, rows: list[Row], request_id: bytes) -> list[Scored]:
-        """Predictions for valid rows, logged and counted.
+    async def predict(self, model: Model, rows: list[Row], request_id: bytes, log: bool = True) -> list[Scored]:
+        """Predictions for valid rows, counted and, unless `log` is false, logged.
 
         Raises:
             Failed: the model could not score them.
@@ -140,7 +140,7 @@ class Service:
             raise
         except Exception as error:
             raise Failed(f"Model version {model.version} failed on these rows: {type(error).__name__}") from error
-        self.seen(model, rows, scored, request_id)
+        self.seen(model, rows, scored, request_id, log)
         return scored
 
     async def explain(self, model: Model, rows: list[Row]) -> list[bytes]:
@@ -163,10 +163,11 @@ class Service:
         finally:
             self._explaining -= 1
 
-    def seen(self, model: Model, rows: list[Row], scored: list[Scored], request_id: bytes) -> None:
+    def seen(self, model: Model, rows: list[Row], scored: list[Scored], request_id: bytes, log: bool = True) -> None:
         """Counts rows that were answered, and hands them to the log and the shadow."""
         self.counts.rows += len(scored)
-        self.traffic.add(request_id, scored)
+        if log:
+            self.traffic.add(request_id, scored)
         if self.shadow.comparison is not None:
             self.shadow.add(model, rows, scored)
 

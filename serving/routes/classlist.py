@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 from pipeline.columns import FEATURES, SUBJECTS
 from serving.model import Model
 from serving.problems import Invalid, TooLarge, Unavailable, WrongType
-from serving.routes.predict import model_headers, problems
+from serving.routes.predict import LOG, model_headers, problems
 from serving.service import Service
 from serving.table import Table
 
@@ -58,8 +58,9 @@ class Spool:
 class ClassList:
     """One request: reads, predicts and writes on."""
 
-    def __init__(self, service: Service, model: Model, request: Request) -> None:
+    def __init__(self, service: Service, model: Model, request: Request, log: bool) -> None:
         self._service = service
+        self._log = log
         self._request_id: bytes = request.state.request_id
         self._left = service.settings.max_csv_bytes
         self._table = Table(model)
@@ -88,7 +89,7 @@ class ClassList:
         for start in range(0, max(len(data), 1), PIECE):
             work = partial(self._table.feed, data[start : start + PIECE], self._ended)
             self._spool.write(await loop.run_in_executor(self._service.workers, work))
-            self._service.seen(self._model, self._table.rows, self._table.scored, self._request_id)
+            self._service.seen(self._model, self._table.rows, self._table.scored, self._request_id, self._log)
         self._more.set()
         return not self._ended
 
@@ -138,7 +139,7 @@ def router(service: Service) -> APIRouter:
         responses=answered | problems(401, 413, 415, 422, 503),
         openapi_extra={"requestBody": body},
     )
-    async def predict_csv(request: Request) -> StreamingResponse:
+    async def predict_csv(request: Request, log: bool = LOG) -> StreamingResponse:
         """The columns are found by the survey's header or by our names, in any order, other columns among them.
 
         Every row comes back as it was, in the same order, with `label`, `fail_probability` and `error` behind it; a row that
@@ -154,7 +155,7 @@ def router(service: Service) -> APIRouter:
         if service.lists >= service.settings.max_csv_requests:
             raise Unavailable(f"{service.lists} lists are in work already; try again")
         service.lists += 1
-        classlist = ClassList(service, model, request)
+        classlist = ClassList(service, model, request, log)
         try:
             await classlist.begin()
         except ClientDisconnect:

@@ -32,6 +32,11 @@ DESCRIPTIONS = {
 }
 
 
+LOG: Any = Query(
+    default=True, description="False keeps these rows out of the live traffic that drift is judged by: for rows that are nobody's"
+)
+
+
 def model_headers(model: Model) -> dict[str, str]:
     return {"X-Model-Version": model.version}
 
@@ -64,13 +69,14 @@ def router(service: Service) -> APIRouter:
     async def predict(
         request: Request,
         explain: bool = Query(default=False, description="Say what each feature adds to the probability: exact Shapley values"),
+        log: bool = LOG,
     ) -> Response:
         """One object, or an array of them; answers in the same order. Categories by name or by the survey's code."""
         data = await service.bodies.json(dict(request.scope["headers"]), request.receive)
         model = service.model()
         rows = service.reader.rows(data)
         explanations = await service.explain(model, rows) if explain else ()
-        scored = await service.predict(model, rows, request.state.request_id)
+        scored = await service.predict(model, rows, request.state.request_id, log)
         return Response(answer_body(model, scored, explanations), headers=model_headers(model), media_type="application/json")
 
     return routes
