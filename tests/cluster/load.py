@@ -48,28 +48,30 @@ class Result:
 
 
 class Connections:
-    """Idle kept connections to one address."""
+    """Idle kept connections to one address, and what became of the requests on them."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, result: Result) -> None:
+        self.result = result
         place = urlsplit(url)
         self.host, self.port = place.hostname or "", place.port or 80
         self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def ask(self, body: bytes, result: Result) -> tuple[int, dict[str, str], bytes]:
+    async def ask(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of an answer to POST /predict."""
-        head = f"POST /predict HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST /predict HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: application/json\r\n"
+        request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
         while self.idle:
             reader, writer = self.idle.pop()
             try:
-                return await self._exchange(reader, writer, head.encode() + body)
+                return await self._exchange(reader, writer, request)
             except (ConnectionError, asyncio.IncompleteReadError) as error:
                 writer.close()
                 if getattr(error, "partial", b""):
                     raise
-                result.resent += 1
+                self.result.resent += 1
                 break
         reader, writer = await asyncio.open_connection(self.host, self.port)
-        return await self._exchange(reader, writer, head.encode() + body)
+        return await self._exchange(reader, writer, request)
 
     async def _exchange(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
@@ -87,10 +89,11 @@ class Connections:
         return int(first.split()[1]), headers, body
 
 
-async def _one(connections: Connections, body: bytes, due: float, result: Result) -> None:
+async def _one(connections: Connections, body: bytes, due: float) -> None:
+    result = connections.result
     try:
         async with asyncio.timeout(SECONDS_FOR_AN_ANSWER):
-            status, headers, answer = await connections.ask(body, result)
+            status, headers, answer = await connections.ask(body)
     except Exception as error:  # whatever it is, a request that got no answer is what is counted here
         result.failed[f"{type(error).__name__}: {error}"[:200]] += 1
         return
@@ -104,17 +107,16 @@ async def _one(connections: Connections, body: bytes, due: float, result: Result
     result.latencies.append(time.monotonic() - due)
 
 
-async def _steady(url: str, body: bytes, rate: float, seconds: float, stop: threading.Event, result: Result) -> None:
-    connections = Connections(url)
+async def _steady(connections: Connections, body: bytes, rate: float, count: int, stop: threading.Event) -> None:
     began = time.monotonic()
     work: set[asyncio.Task[None]] = set()
-    for number in range(min(MOST_REQUESTS, int(rate * seconds))):
+    for number in range(count):
         due = began + number / rate
         if (pause := due - time.monotonic()) > 0:
             await asyncio.sleep(pause)
         if stop.is_set():
             break
-        task = asyncio.create_task(_one(connections, body, due, result))
+        task = asyncio.create_task(_one(connections, body, due))
         work.add(task)
         task.add_done_callback(work.discard)
     await asyncio.gather(*work)
@@ -126,8 +128,8 @@ async def _steady(url: str, body: bytes, rate: float, seconds: float, stop: thre
 def steady(url: str, body: Any, rate: float, seconds: float) -> Iterator[Result]:
     """`rate` requests a second while the block runs, for `seconds` at most; the result is whole after the block."""
     result, stop = Result(), threading.Event()
-    data = json.dumps(body).encode()
-    thread = threading.Thread(target=lambda: asyncio.run(_steady(url, data, rate, seconds, stop, result)))
+    data, count = json.dumps(body).encode(), min(MOST_REQUESTS, int(rate * seconds))
+    thread = threading.Thread(target=lambda: asyncio.run(_steady(Connections(url, result), data, rate, count, stop)))
     thread.start()
     try:
         yield result
