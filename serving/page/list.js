@@ -17,7 +17,7 @@ export class List {
     find("list-title").textContent = `A list of ${columns.subjects}`;
     find("expected").textContent = `One line for each ${columns.subject}, with the columns ${columns.features.map(({ name }) => name).join(", ")}`;
     find("file").addEventListener("change", ({ target }) => this.take(target));
-    find("demo").addEventListener("click", () => this.answer(new File([this.demo()], "example.csv")));
+    find("demo").addEventListener("click", () => this.answer(new File([this.demo()], "example.csv"), "predict/csv?log=false"));
     find("template").addEventListener("click", () => save("template.csv", [this.template()]));
     find("cancel").addEventListener("click", () => this.stop?.abort());
     find("download").addEventListener("click", () => save(this.name.replace(/(\.\w+)?$/, "-ranked.csv"), this.ranking.lines()));
@@ -42,8 +42,8 @@ export class List {
     if (file) this.answer(file);
   }
 
-  /** Reads the file, has it answered and shows the ranking. A newer file stops the one before. */
-  async answer(file) {
+  /** Reads the file, has it answered by `path` and shows the ranking. A newer file stops the one before. */
+  async answer(file, path = "predict/csv") {
     this.stop?.abort();
     const { signal } = (this.stop = new AbortController());
     tell(find("list-problem"), "");
@@ -51,7 +51,7 @@ export class List {
     try {
       this.progress("Reading the file…");
       const { extra, rows } = await this.read(file);
-      const answers = await this.predict(rows, signal);
+      const answers = await this.predict(path, rows, signal);
       this.name = file.name;
       this.ranking.show(extra, join(rows, answers));
       this.summarise();
@@ -101,9 +101,9 @@ export class List {
   }
 
   /** The service's answer to each row: {label, p, error}. */
-  async predict(rows, signal) {
+  async predict(path, rows, signal) {
     const names = this.columns.features.map(({ name }) => name);
-    const response = await postCsv("predict/csv", new Blob([names, ...rows.map(({ values }) => values)].map(line)), signal);
+    const response = await postCsv(path, new Blob([names, ...rows.map(({ values }) => values)].map(line)), signal);
     const answers = [];
     let header;
     for await (const some of rowsOf(response.body, new Reader(","))) {

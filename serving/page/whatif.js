@@ -73,13 +73,13 @@ export class WhatIf {
     }
   }
 
-  /** Reasons cost more than a prediction: where the service has no time for them, the prediction comes without. */
+  /** Where the service has no reasons, or no time for them, the prediction comes without. These rows are nobody's: not logged. */
   async predict(values, signal) {
     try {
-      return await post("predict?explain=true", values, signal);
+      return await post("predict?log=false&explain=true", values, signal);
     } catch (error) {
-      if (error.status !== 503) throw error;
-      return post("predict", values, signal);
+      if (![422, 503].includes(error.status) || error.errors.length) throw error;
+      return { ...(await post("predict?log=false", values, signal)), unexplained: error.message };
     }
   }
 
@@ -87,9 +87,18 @@ export class WhatIf {
     const left = this.form.show(problem.errors);
     const elsewhere = left.map(({ message }) => message);
     tell(find("refusal"), problem.errors.length ? elsewhere.join(" ") : problem.message);
-    find("risk").classList.add("stale");
-    find("spoken").textContent = "";
+    delete find("risk").dataset.risk;
+    find("probability").textContent = "–";
+    for (const id of ["verdict", "comparison", "spoken"]) find(id).textContent = "";
+    find("meter").setAttribute("aria-label", "no prediction");
+    find("meter-fill").style.width = 0;
+    this.withoutReasons("No prediction, no reasons.");
     clearTimeout(this.speaking);
+  }
+
+  withoutReasons(text) {
+    find("contributions").hidden = true;
+    find("reason").textContent = text;
   }
 
   draw(answer, values) {
@@ -98,7 +107,6 @@ export class WhatIf {
     const positive = label === this.columns.label.positive;
     this.form.show([]);
     tell(find("refusal"), "");
-    find("risk").classList.remove("stale");
     find("risk").dataset.risk = positive ? "high" : "low";
     find("probability").textContent = percent(p);
     find("verdict").textContent = positive ? "at risk" : "not at risk";
@@ -107,19 +115,15 @@ export class WhatIf {
     const side = positive ? "At or above" : "Below";
     find("comparison").textContent = `${side} ${percent(threshold)}, the model's threshold, it answers “${label}”.`;
     find("meter").setAttribute("aria-label", `${percent(p)}, threshold ${percent(threshold)}`);
-    this.explain(explanation, p, values);
+    if (explanation) this.explain(explanation, p, values);
+    else this.withoutReasons(`The prediction stands without reasons: ${answer.unexplained}`);
     clearTimeout(this.speaking);
     this.speaking = setTimeout(() => (find("spoken").textContent = `${percent(p)}, ${find("verdict").textContent}`), SPEAK);
     this.answered?.(answer.model);
   }
 
-  explain(explanation, p, values) {
-    find("contributions").hidden = !explanation;
-    if (!explanation) {
-      find("reason").textContent = "The service has no time for reasons now; the prediction stands without them.";
-      return;
-    }
-    const { base, contributions } = explanation;
+  explain({ base, contributions }, p, values) {
+    find("contributions").hidden = false;
     const scale = Math.max(NARROWEST_SCALE, ...Object.values(contributions).map(Math.abs));
     for (const feature of this.columns.features) {
       const part = contributions[feature.name];

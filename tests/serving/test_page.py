@@ -171,37 +171,56 @@ class TestWhatIf:
             box.fill(f"{NUMBER.typical[1]:g}")
         value = page.locator("#contributions tbody tr").nth(FEATURE_NAMES.index(NUMBER.name)).locator("th .quiet")
         expect(value).to_have_text(f"{NUMBER.typical[1]:g}")
-        newest = page.locator("#risk").inner_text()
+        newest = page.locator("#probability").inner_text()
         with page.expect_response(lambda response: "/predict" in response.url):
             late[0].continue_()
         page.wait_for_load_state("networkidle")
         expect(value).to_have_text(f"{NUMBER.typical[1]:g}")
-        assert page.locator("#risk").inner_text() == newest
+        assert page.locator("#probability").inner_text() == newest
 
     def test_a_refused_value_is_explained_beside_its_field(self, visit: Callable[..., Page]) -> None:
-        """The service's sentence stands at the field and is tied to it; the old figure fades; a good value mends both."""
+        """The service's sentence stands at the field and is tied to it; no old figure is left; a good value mends both."""
         page = visit()
         box, error = page.locator(f"#field-{NUMBER.name}"), page.locator(f"#field-{NUMBER.name}-error")
         box.fill(f"{NUMBER.high + 1:g}")
         expect(error).to_contain_text(f"{NUMBER.high:g}")
         expect(box).to_have_attribute("aria-invalid", "true")
         assert f"field-{NUMBER.name}-error" in (box.get_attribute("aria-describedby") or "")
-        expect(page.locator("#risk")).to_have_class(re.compile("stale"))
+        expect(page.locator("#probability")).to_have_text("\N{EN DASH}")
         box.fill("")
         expect(error).not_to_be_empty()
         box.fill(f"{NUMBER.example:g}")
         expect(error).to_be_empty()
-        expect(page.locator("#risk")).not_to_have_class(re.compile("stale"))
+        expect(page.locator("#probability")).to_contain_text("%")
 
     def test_without_time_for_reasons_the_prediction_still_comes(self, visit: Callable[..., Page]) -> None:
         """503 on an explanation: the page asks again without, says so, and shows the prediction."""
         page = visit(wait=False)
-        problem = {"title": "Service Unavailable", "status": 503, "detail": "busy", "errors": []}
+        problem = {"title": "Service Unavailable", "status": 503, "detail": "8 requests wait already", "errors": []}
         page.route("**/predict?*explain*", lambda route: route.fulfill(status=503, json=problem))
         page.locator(f"#field-{NUMBER.name}").fill(f"{NUMBER.typical[1]:g}")
-        expect(page.locator("#reason")).to_contain_text("no time")
+        expect(page.locator("#reason")).to_contain_text("8 requests wait already")
         expect(page.locator("#probability")).to_contain_text("%")
         expect(page.locator("#contributions")).to_be_hidden()
+
+    def test_what_is_only_tried_is_no_live_traffic(self, visit: Callable[..., Page], url: str) -> None:
+        """Sliders and the made-up list are answered and not logged; a class list is logged, as any prediction."""
+
+        def logged() -> float:
+            text = urllib.request.urlopen(f"{url}/metrics", timeout=10).read().decode()
+            found = re.findall(r"^predictor_log_rows_(?:written_total|waiting) (\S+)$", text, re.MULTILINE)
+            assert len(found) == 2
+            return sum(map(float, found))
+
+        page = visit()
+        before = logged()
+        page.locator(f"#field-{NUMBER.name}-slider").press("End")
+        page.locator("#demo").click()
+        expect(page.locator("#result")).to_be_visible()
+        assert logged() == before
+        choose(page, text_of(class_list(6)))
+        expect(page.locator("#ranking tbody tr")).to_have_count(6)
+        assert logged() == before + 6
 
     def test_a_service_that_went_away_is_said_and_found_again(self, visit: Callable[..., Page]) -> None:
         """No network: a sentence instead of a figure that looks fresh; the next change after it is back is answered."""
