@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import pickle
 import shutil
 from pathlib import Path
@@ -16,7 +17,8 @@ from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
 from pipeline.frames import from_parquet
 from pipeline.lake import hash_of
-from pipeline.registry import MANIFEST_TAG, PRODUCTION, STAGING, Registry
+from pipeline.promotions import LOG
+from pipeline.registry import MANIFEST_TAG, PREVIOUS, PRODUCTION, STAGING, Registry
 from pipeline.settings import Settings
 
 Kind = Literal["good", "better", "weak", "backwards"]
@@ -116,6 +118,34 @@ class World:
         if alias is not None:
             self.registry.set_alias(alias, version.number)
         return version.number
+
+    def bare(self, *aliases: str, **tags: str) -> str:
+        """Registers a version without a model, for what moves aliases alone."""
+        from mlflow import MlflowClient
+
+        client = MlflowClient(self.registry.settings.tracking_uri)
+        run = client.create_run(self.registry.experiment())
+        number = self.registry.register(f"{run.info.artifact_uri}/{ARTIFACT_FOLDER}", run.info.run_id, tags).number
+        for alias in aliases:
+            self.registry.set_alias(alias, number)
+        return number
+
+    def verdict(self, run_id: str, candidate: str, champion: str | None, **changes: Any) -> None:
+        """Writes what `validate` writes when it passes the candidate."""
+        verdict = {"candidate": candidate, "champion": champion, "production": champion, "holds": True, "gates": []}
+        self.context(run_id).lake.write_json(
+            f"reports/{run_id}/validation.json", verdict | {"decision": "every gate holds"} | changes
+        )
+
+    def aliases(self) -> dict[str, str | None]:
+        """The version of each alias."""
+        found = {alias: self.registry.version_of(alias) for alias in (STAGING, PRODUCTION, PREVIOUS)}
+        return {alias: version and version.number for alias, version in found.items()}
+
+    def log(self) -> list[tuple[str, str | None, str]]:
+        """What promotions.jsonl says: action, from, to."""
+        lines = self.context("any").lake.read(LOG).decode().splitlines()
+        return [(entry["action"], entry["from"], entry["to"]) for entry in map(json.loads, lines)]
 
     def production(self) -> str | None:
         found = self.registry.version_of(PRODUCTION)

@@ -1,0 +1,50 @@
+"""A stage that is killed at one of its writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.context import Context
+from pipeline.lake import Lake
+from pipeline.registry import Registry
+
+LAKE_WRITES = ("write", "create", "delete")
+REGISTRY_WRITES = ("set_alias", "delete_alias", "tag", "untag", "log_files", "register")
+
+
+class Killed(BaseException):
+    """The process is gone: nothing catches this."""
+
+
+class Fuse:
+    """Counts writes; at write `at` (from 1) it kills, before the write is done or after it."""
+
+    def __init__(self, at: int, after: bool) -> None:
+        self.at, self.after, self.count = at, after, 0
+
+    def wrap(self, target: Any, names: tuple[str, ...]) -> None:
+        for name in names:
+            setattr(target, name, self._counted(getattr(target, name)))
+
+    def _counted(self, write: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            self.count += 1
+            if self.count == self.at and not self.after:
+                raise Killed
+            result = write(*arguments, **options)
+            if self.count == self.at:
+                raise Killed
+            return result
+
+        return counted
+
+
+def dying(context: Context, fuse: Fuse) -> Context:
+    """The same context, whose writes the fuse counts."""
+    copy = Context(context.settings, context.run_id, context.arguments)
+    lake, registry = Lake(context.lake._store), Registry(context.settings.mlflow)
+    fuse.wrap(lake, LAKE_WRITES)
+    fuse.wrap(registry, REGISTRY_WRITES)
+    copy.__dict__.update(lake=lake, registry=registry)  # what its cached properties would hold
+    return copy
