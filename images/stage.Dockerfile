@@ -25,7 +25,7 @@ COPY --from=lock /lock/stage.txt /lock/
 RUN python /layers.py image stage
 ARG STAGE
 COPY pipeline pipeline
-RUN python /layers.py code pipeline.__main__ pipeline.${STAGE}
+RUN python /layers.py code pipeline.__main__ pipeline.buckets pipeline.${STAGE}
 
 FROM ${PYTHON}
 WORKDIR /app
