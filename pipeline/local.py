@@ -81,7 +81,11 @@ def mlflow_server(settings: Settings, port: int) -> Iterator[Server]:
         *("--backend-store-uri", settings.mlflow.tracking_uri),
         *("--default-artifact-root", str(Path(settings.mlflow.artifacts).resolve())),
     ]
-    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    environment = os.environ | {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # two processes less
+    }
     with started("mlflow", command, port, "/health", environment) as server:
         yield server
 
