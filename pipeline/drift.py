@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline import drift_data, drift_report, drift_retraining
 from pipeline.columns import FEATURE_NAMES, LABEL
@@ -27,9 +26,7 @@ from pipeline.context import Context, now
 from pipeline.drift_data import Dataset
 from pipeline.drift_report import DRIFT, NONE, PREDICTION, TOO_FEW, Origin, Report
 from pipeline.errors import LakeError, NothingToDo, SettingsError
-
-if TYPE_CHECKING:
-    from pipeline.registry import Registry
+from pipeline.registry import MANIFEST_TAG, PRODUCTION
 
 RUN_ID_OPTIONAL = True
 """Two files are compared without a run."""
@@ -101,10 +98,7 @@ def check_traffic(context: Context) -> None:
     Raises:
         NothingToDo: no production model, no drift, too few rows, or retraining may not be asked for now.
     """
-    from pipeline.registry import MANIFEST_TAG, PRODUCTION, Registry
-
-    settings, lake = context.settings, context.lake
-    registry = Registry(settings.mlflow)
+    settings, lake, registry = context.settings, context.lake, context.registry
     version = registry.version_of(PRODUCTION)
     if version is None:
         raise NothingToDo(f"no version of {registry.name} carries the alias `{PRODUCTION}`; promote one first")
@@ -116,7 +110,7 @@ def check_traffic(context: Context) -> None:
     refusal = drift_retraining.refusal(lake, context.run_id, settings.drift, at)
     outcome = compare(context, reference, current, "asked for" if refusal is None else f"not asked for: {refusal}")
     show(outcome.report)
-    write(context, registry, outcome)
+    write(context, outcome)
     if outcome.report.verdict != DRIFT:
         raise NothingToDo(outcome.report.sentence)
     if refusal is not None:
@@ -179,7 +173,7 @@ def compare(context: Context, reference: Dataset, current: Dataset, retraining: 
     return Outcome(report, {EVIDENTLY_PAGE: found.page, PAGE: page(report)})
 
 
-def write(context: Context, registry: Registry, outcome: Outcome) -> None:
+def write(context: Context, outcome: Outcome) -> None:
     """The run's reports, then those of the last verdict, then the MLflow run. Without a verdict only the run's report."""
     lake, report = context.lake, outcome.report
     for name, data in outcome.files.items():
@@ -188,7 +182,7 @@ def write(context: Context, registry: Registry, outcome: Outcome) -> None:
         return
     for name, data in outcome.files.items():
         lake.write(f"reports/{name}", data)
-    registry.record(
+    context.registry.record(
         f"drift-{context.run_id}",
         {"stage": "drift", "pipeline_run_id": context.run_id, "verdict": report.verdict, "mlflow.note.content": report.sentence},
         drift_report.metrics(report),

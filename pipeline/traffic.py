@@ -21,6 +21,7 @@ from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category, Number
 from pipeline.console import say
 from pipeline.context import Context
 from pipeline.errors import PipelineError
+from pipeline.registry import MANIFEST_TAG, PRODUCTION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -178,9 +179,8 @@ def production_rows(context: Context, rows: int, seed: int) -> pd.DataFrame:
         PipelineError: no version carries the alias `production`.
     """
     from pipeline.frames import from_parquet
-    from pipeline.registry import MANIFEST_TAG, PRODUCTION, Registry
 
-    registry = Registry(context.settings.mlflow)
+    registry = context.registry
     version = registry.version_of(PRODUCTION)
     if version is None:
         raise PipelineError(f"no version of {registry.name} carries the alias `{PRODUCTION}`; run `make run` first")
