@@ -137,10 +137,7 @@ class Registry:
         with self.client() as client:
             found = client.search_runs([experiment], f"attributes.run_name = '{name}'", max_results=1)
             run_id = str((found[0] if found else client.create_run(experiment, run_name=name)).info.run_id)
-            for key, value in tags.items():
-                client.set_tag(run_id, key, value)
-            for key, number in metrics.items():
-                client.log_metric(run_id, key, number)
+        self.log(run_id, metrics, {}, tags)
         self.log_files(run_id, files)
         with self.client() as client:
             client.set_terminated(run_id)
@@ -168,15 +165,16 @@ class Registry:
                 raise
             return str(info.status) == "FINISHED" and str(info.lifecycle_stage) == "active"
 
-    def log(self, run_id: str, metrics: Mapping[str, float], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+    def log(self, run_id: str, metrics: Mapping[str, float], params: Mapping[str, object], tags: Mapping[str, str]) -> None:
         """Adds to a run, in one request."""
         from mlflow.entities import Metric, Param, RunTag
 
         with self.client() as client:
+            at = client.get_run(run_id).info.start_time  # the same metric again, at the same time, is no second point
             client.log_batch(
                 run_id,
-                [Metric(key, value, timestamp=0, step=0) for key, value in metrics.items()],  # the same again is no new point
-                [Param(key, value) for key, value in params.items()],
+                [Metric(key, value, timestamp=at, step=0) for key, value in metrics.items()],
+                [Param(key, str(value)) for key, value in params.items()],
                 [RunTag(key, value) for key, value in tags.items()],
             )
 
