@@ -46,8 +46,8 @@ class Measure:
         positive, negative = weight * self._label, weight * ~self._label
         hits, alarms = float(positive[self._called].sum()), float(negative[self._called].sum())
         recall, specificity = hits / float(positive.sum()), 1 - alarms / float(negative.sum())
-        above = np.bincount(self._place, positive, self._places)
-        below = np.bincount(self._place, negative, self._places)
+        above: Floats = np.bincount(self._place, positive, self._places).astype(np.float64)
+        below: Floats = np.bincount(self._place, negative, self._places).astype(np.float64)
         return {
             "roc_auc": _roc_auc(above, below),
             "pr_auc": _pr_auc(above, below),

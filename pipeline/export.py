@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import pickle
 from typing import TYPE_CHECKING
 
@@ -48,7 +47,11 @@ def extremes() -> Rows:
     middle = [feature.codes[feature.example] if isinstance(feature, Category) else feature.example for feature in FEATURES]
     rows = []
     for place, feature in enumerate(FEATURES):
-        ends = (min(feature.codes.values()), max(feature.codes.values())) if isinstance(feature, Category) else (feature.low, feature.high)
+        ends = (
+            (min(feature.codes.values()), max(feature.codes.values()))
+            if isinstance(feature, Category)
+            else (feature.low, feature.high)
+        )
         rows += [[*middle[:place], end, *middle[place + 1 :]] for end in ends]
     return np.array(rows, dtype=np.float32)
 

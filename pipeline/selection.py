@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,16 @@ Places = NDArray[np.int64]
 RESAMPLES = 1000
 DIGITS = 6
 """Decimals of a ROC AUC that count in ranking candidates, and of a threshold: fewer than float32 has."""
+
+
+class Data(NamedTuple):
+    """Rows to learn from or to be measured on."""
+
+    rows: Rows
+    label: Label
+
+    def at(self, places: Places) -> Data:
+        return Data(self.rows[places], self.label[places])
 
 
 @dataclass(frozen=True)
@@ -80,38 +90,35 @@ def check(label: Label, folds: int) -> None:
             )
 
 
-def sample(rows: Rows, label: Label, most: int, seed: int) -> tuple[Rows, Label]:
+def sample(data: Data, most: int, seed: int) -> Data:
     """At most `most` of the rows, stratified by the label, in their order."""
-    if label.size <= most:
-        return rows, label
+    if data.label.size <= most:
+        return data
     from sklearn.model_selection import train_test_split
 
-    kept, _ = train_test_split(np.arange(label.size), train_size=most, random_state=seed, stratify=label)
+    kept, _ = train_test_split(np.arange(data.label.size), train_size=most, random_state=seed, stratify=data.label)
     kept.sort()
-    return rows[kept], label[kept]
+    return data.at(kept)
 
 
-def choose(rows: Rows, label: Label, settings: TrainSettings, seed: int, among: Sequence[Candidate] = CANDIDATES) -> Choice:
+def choose(data: Data, settings: TrainSettings, seed: int, among: Sequence[Candidate] = CANDIDATES) -> Choice:
     """The candidate with the best mean ROC AUC over the inner folds, and its threshold."""
-    return _choose_each(rows, label, [np.arange(label.size)], settings, seed, among)[0]
+    return _choose_each([data], settings, seed, among)[0]
 
 
-def cross_validate(
-    rows: Rows, label: Label, settings: TrainSettings, seed: int, among: Sequence[Candidate] = CANDIDATES
-) -> list[Fold]:
+def cross_validate(data: Data, settings: TrainSettings, seed: int, among: Sequence[Candidate] = CANDIDATES) -> list[Fold]:
     """The outer folds of every repetition, each chosen for, fitted and predicted without its own rows."""
     from joblib import Parallel, delayed
     from sklearn.model_selection import RepeatedStratifiedKFold
 
     outer = RepeatedStratifiedKFold(n_splits=settings.folds, n_repeats=settings.repeats, random_state=seed)
-    splits = list(outer.split(rows, label))
-    choices = _choose_each(rows, label, [train for train, _ in splits], settings, seed, among)
+    splits = [(data.at(train), test) for train, test in outer.split(*data)]
+    choices = _choose_each([train for train, _ in splits], settings, seed, among)
     fitted = Parallel(n_jobs=-1)(
-        delayed(fit)(choice.candidate, choice.cut, rows[train], label[train], settings.folds, seed)
-        for choice, (train, _) in zip(choices, splits, strict=True)
+        delayed(fit)(choice, train, settings.folds, seed) for choice, (train, _) in zip(choices, splits, strict=True)
     )
     return [
-        Fold(test, choice.candidate.name, one.score(rows[test]))
+        Fold(test, choice.candidate.name, one.score(data.rows[test]))
         for choice, (_, test), one in zip(choices, splits, fitted, strict=True)
     ]
 
@@ -133,16 +140,16 @@ def estimate(label: Label, folds: Sequence[Fold], seed: int) -> dict[str, Interv
     return {name: interval(value, np.array([each[name] for each in drawn])) for name, value in whole.items()}
 
 
-def fit(candidate: Candidate, cut: float, rows: Rows, label: Label, folds: int, seed: int) -> Fitted:
-    """The candidate, calibrated, on these rows; `cut` becomes a probability by the same calibration.
+def fit(choice: Choice, data: Data, folds: int, seed: int) -> Fitted:
+    """The chosen candidate, calibrated, on these rows; its cut becomes a probability by the same calibration.
 
     The threshold is put midway between two probabilities that the model gives, so that rounding turns no answer.
     """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        model = candidate.calibrated(seed, folds).fit(rows, label)
-    given, at = np.unique(fail_probability(model, rows)), calibrate(model, cut)
+        model = choice.candidate.calibrated(seed, folds).fit(*data)
+    given, at = np.unique(fail_probability(model, data.rows)), calibrate(model, choice.cut)
     below, above = given[given < at], given[given >= at]
     if below.size and above.size:
         at = (float(below[-1]) + float(above[0])) / 2
@@ -168,24 +175,17 @@ def threshold_curve(label: Label, score: Floats) -> Floats:
     return np.column_stack([middles, recall, specificity])
 
 
-def _choose_each(
-    rows: Rows, label: Label, subsets: Sequence[Places], settings: TrainSettings, seed: int, among: Sequence[Candidate]
-) -> list[Choice]:
-    """A choice from each subset of the rows; the fits of all of them are shared out at once."""
+def _choose_each(subsets: Sequence[Data], settings: TrainSettings, seed: int, among: Sequence[Candidate]) -> list[Choice]:
+    """A choice from each subset; the fits of all of them are shared out at once."""
     from joblib import Parallel, delayed
     from sklearn.model_selection import StratifiedKFold
 
     inner = StratifiedKFold(settings.folds, shuffle=True, random_state=seed)
     tasks = [
-        (each, subset[train], subset[test])
-        for subset in subsets
-        for each in among
-        for train, test in inner.split(subset, label[subset])
+        (each, subset.at(train), subset.at(test)) for subset in subsets for each in among for train, test in inner.split(*subset)
     ]
-    found = Parallel(n_jobs=-1)(
-        delayed(_held_out)(each, rows[train], label[train], rows[test], seed) for each, train, test in tasks
-    )
-    tested = [(each, label[test], score) for (each, _, test), score in zip(tasks, found, strict=True)]
+    found = Parallel(n_jobs=-1)(delayed(_held_out)(each, train, test.rows, seed) for each, train, test in tasks)
+    tested = [(each, test.label, score) for (each, _, test), score in zip(tasks, found, strict=True)]
     share = len(among) * settings.folds
     return [_best(tested[start : start + share], settings) for start in range(0, len(tested), share)]
 
@@ -204,8 +204,8 @@ def _best(tested: Sequence[tuple[Candidate, Label, Floats]], settings: TrainSett
     return Choice(best[0][0], threshold(label, score, settings.min_recall), ranking)
 
 
-def _held_out(candidate: Candidate, rows: Rows, label: Label, held_out: Rows, seed: int) -> Floats:
+def _held_out(candidate: Candidate, train: Data, rows: Rows, seed: int) -> Floats:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # the order in which a BLAS adds depends on its threads
-        return scores(candidate.build(seed).fit(rows, label), held_out)
+        return scores(candidate.build(seed).fit(*train), rows)
