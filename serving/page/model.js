@@ -8,13 +8,13 @@ const HASH = 12; // characters of a hash that are shown
 
 /** How measures are written and what they say; one that is not here is shown by its name alone. */
 const MEASURES = {
-  roc_auc: ["ROC AUC", "How well it ranks: 1 is perfect, 0.5 is a coin"],
-  average_precision: ["Average precision", "Precision over all thresholds: the base rate is a coin"],
-  pr_auc: ["PR AUC", "Precision over all thresholds: the base rate is a coin"],
+  roc_auc: ["ROC AUC", "How well it ranks: 1 is perfect, 0.5 is a coin toss"],
+  average_precision: ["Average precision", "Precision over all thresholds: the base rate is a coin toss"],
+  pr_auc: ["PR AUC", "Precision over all thresholds: the base rate is a coin toss"],
   recall: ["Recall", "Share of those at risk that it finds"],
   precision: ["Precision", "Share of its alarms that are right"],
   specificity: ["Specificity", "Share of those not at risk that it leaves in peace"],
-  balanced_accuracy: ["Balanced accuracy", "Mean of recall and specificity: 0.5 is a coin"],
+  balanced_accuracy: ["Balanced accuracy", "Mean of recall and specificity: 0.5 is a coin toss"],
   accuracy: ["Accuracy", "Share of answers that are right"],
   f1: ["F1", "Harmonic mean of precision and recall"],
   brier: ["Brier score", "Mean squared error of its probabilities: lower is better"],

@@ -14,7 +14,8 @@ export const points = (value) => signed.format(100 * value).replace("-", "−");
 
 /** A probability: "0.4%", "7.2%", "34%"; never a 0 or 100 that it is not. */
 export function percent(p) {
-  if (p > 0 && p < 0.0005) return "<0.1%";
+  if (p === 0) return share.format(p);
+  if (p < 0.0005) return "<0.1%";
   if (p < 0.0995) return smallShare.format(p);
   return p > 0.9949 && p < 1 ? ">99%" : share.format(p);
 }

@@ -123,6 +123,10 @@ class TestWhatIf:
         expect(table).to_be_visible()
         points = [text.replace("\N{MINUS SIGN}", "-") for text in table.locator("tbody td.number").all_inner_texts()]
         assert len(points) == len(FEATURES)
+        widths = [bar.bounding_box()["width"] for bar in table.locator(".bar").all()]  # type: ignore[index]  # all are drawn
+        longest = max(range(len(points)), key=lambda index: widths[index])
+        for text, width in zip(points, widths, strict=True):
+            assert width / widths[longest] == pytest.approx(abs(float(text) / float(points[longest])), abs=0.03)
         total = percent(page.locator("#base").inner_text()) + sum(float(text) for text in points) / 100
         assert total == pytest.approx(percent(page.locator("#probability").inner_text()), abs=0.015)
 
