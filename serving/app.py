@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from pipeline.settings import Settings
@@ -48,7 +49,13 @@ def build(settings: Settings) -> tuple[ASGIApp, Service]:
     app.include_router(dictionary.router)
     site.install(app)
     document.install(app)
-    return Front(app, service), service
+    front: ASGIApp = Front(app, service)
+    if origins := settings.predictor.cors_origins:
+        shown = ["X-Model-Version", "X-Request-ID"]
+        front = CORSMiddleware(
+            front, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"], expose_headers=shown
+        )
+    return front, service
 
 
 def _respond(request: Request, body: bytes, status: int, headers: Mapping[str, str] | None = None) -> Response:
