@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline import gates
-from pipeline.bundle import Bundle, GateResult
+from pipeline.bundle import ONNX, Bundle, GateResult
 from pipeline.console import say
 from pipeline.context import Context, now
 from pipeline.errors import NothingToDo
@@ -43,7 +43,7 @@ def run(context: Context) -> None:
         say(f"validate: {note}")
 
     problem = gates.failed(results)
-    if theirs is not None and theirs.manifest.files == ours.manifest.files:
+    if theirs is not None and identity(theirs) == identity(ours):
         problem = f"the candidate is the champion's equal: the same model, byte for byte, as version {number_of(champion)}"
     better = f"it ranks better than version {champion.number}" if champion else "there is no champion"
     verdict = verdict_of(contest, evidence, results, problem or f"every gate holds, and {better}")
@@ -74,6 +74,11 @@ def find(registry: Registry) -> Contest:
         raise NothingToDo(f"version {candidate.number} is in `{PRODUCTION}` already, and verified")
     # It was promoted, but no run lived to verify it: it is judged again, beside the champion of then.
     return Contest(candidate, aliases.previous, production.number)
+
+
+def identity(bundle: Bundle) -> tuple[str, float]:
+    """What makes a model answer as it does: its graph's hash and its threshold."""
+    return bundle.manifest.files[ONNX], bundle.manifest.threshold
 
 
 def bundle_of(registry: Registry, version: Version) -> Bundle:

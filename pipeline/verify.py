@@ -24,6 +24,9 @@ from pipeline.promotions import REJECTED, back, move, record_of, show, stay
 from pipeline.registry import MANIFEST_TAG, PRODUCTION
 from pipeline.scoring import fail_probability, open_session
 
+PREDICT = "/predict?log=false"
+"""These rows are nobody's: they are not to count as live traffic."""
+
 
 def run(context: Context) -> None:
     """Watches, then records that the version holds, or takes it back."""
@@ -59,38 +62,39 @@ def watch(context: Context, number: str, bundle: Bundle) -> str | None:
     """Asks every predictor for the stored rows again and again for `watch_seconds`; a sentence on what is wrong, or None."""
     settings = context.settings.deployment
     expected = fail_probability(open_session(bundle), bundle.manifest.examples.inputs)
-    counted: dict[str, float] = {}
+    counted = ask_all(replicas(context.settings), Replica.errors)
     errors = 0.0
     end = time.monotonic() + settings.watch_seconds
     while True:
         asked = replicas(context.settings)
-        problems = ask_all(asked, lambda replica: disagreement(replica, number, bundle, expected, settings.answer_tolerance))
-        for problem in problems.values():
-            if problem is not None:
-                return str(problem)
-        for replica, count in ask_all(asked, Replica.errors).items():
-            if isinstance(count, Unreachable):
-                return str(count)
-            # A counter below what it was belongs to a process that started anew.
-            last = counted.get(replica.address, count)
-            errors += count if count < last else count - last
-            counted[replica.address] = count
-        if errors > settings.max_errors:
-            return (
-                f"{errors:.0f} predictions failed in the {settings.watch_seconds:g} s after version {number} went live, "
-                f"{settings.max_errors} are allowed"
-            )
         if not asked:
             return f"no predictor is left at {context.settings.predictor.url}"
+        problems = ask_all(asked, lambda replica: disagreement(replica, number, bundle, expected, settings.answer_tolerance))
+        if problem := next((problem for problem in problems.values() if problem is not None), None):
+            return str(problem)
+        now = ask_all(asked, Replica.errors)
+        if away := next((count for count in now.values() if isinstance(count, Unreachable)), None):
+            return str(away)
+        errors += sum(new_errors(counted.get(replica), count) for replica, count in now.items())
+        counted |= now
+        if errors > settings.max_errors:
+            return f"{errors:.0f} predictions failed after version {number} went live, {settings.max_errors} are allowed"
         if time.monotonic() > end:
             return None
         time.sleep(min(settings.poll_seconds, max(0.0, end - time.monotonic())))
 
 
+def new_errors(last: float | Unreachable | None, count: float | Unreachable) -> float:
+    """Errors since the last look: none at the first one; all of a process that started anew, and counts from zero."""
+    if last is None or isinstance(last, Unreachable) or isinstance(count, Unreachable):
+        return 0.0
+    return count - last if count >= last else count
+
+
 def disagreement(replica: Replica, number: str, bundle: Bundle, expected: Any, tolerance: float) -> str | None:
     """How a predictor's answers to the stored rows differ from the registry's model, or None."""
     inputs, threshold = bundle.manifest.examples.inputs, bundle.manifest.threshold
-    answer = replica.ask_json("/predict", [as_request(row) for row in inputs])
+    answer = replica.ask_json(PREDICT, [as_request(row) for row in inputs])
     try:
         served = str(answer["model"]["version"])
         got = np.array([float(each["fail_probability"]) for each in answer["predictions"]])

@@ -132,7 +132,13 @@ class World:
 
     def verdict(self, run_id: str, candidate: str, champion: str | None, **changes: Any) -> None:
         """Writes what `validate` writes when it passes the candidate."""
-        verdict = {"candidate": candidate, "champion": champion, "production": champion, "holds": True, "gates": []}
+        verdict: dict[str, Any] = {
+            "candidate": candidate,
+            "champion": champion,
+            "production": champion,
+            "holds": True,
+            "gates": [],
+        }
         self.context(run_id).lake.write_json(
             f"reports/{run_id}/validation.json", verdict | {"decision": "every gate holds"} | changes
         )
@@ -140,7 +146,7 @@ class World:
     def aliases(self) -> dict[str, str | None]:
         """The version of each alias."""
         found = {alias: self.registry.version_of(alias) for alias in (STAGING, PRODUCTION, PREVIOUS)}
-        return {alias: version and version.number for alias, version in found.items()}
+        return {alias: None if version is None else version.number for alias, version in found.items()}
 
     def log(self) -> list[tuple[str, str | None, str]]:
         """What promotions.jsonl says: action, from, to."""
