@@ -25,8 +25,9 @@ if [[ ! -e /etc/debian_version || $EUID != 0 ]]; then
 fi
 
 packages=()
-for pair in docker:docker.io debootstrap:debootstrap zstd:zstd; do # the last two are for clusters without a container registry
-  command -v "${pair%:*}" > /dev/null || packages+=("${pair#*:}")
+if ! docker info > /dev/null 2>&1 && ! command -v dockerd > /dev/null; then packages+=(docker.io); fi
+for name in debootstrap zstd; do # for clusters without a container registry
+  command -v $name > /dev/null || packages+=("$name")
 done
 needs_go() { # a program of ours is neither there nor compiled in the cache
   for name in kind helm; do

@@ -1,0 +1,73 @@
+"""`python -m k8s up | urls | down | report`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+from k8s import access, cluster, first_run, images, load
+from k8s.airflow import Airflow
+from k8s.shell import ClusterError, Progress, run
+from pipeline.console import say
+
+SERVE_SECONDS = 180
+
+
+def up(data: str | None) -> None:
+    """The platform, and a model that it serves; safe to run again."""
+    start = time.monotonic()
+    cluster.check_tools()
+    chosen = os.environ.get("KIND_FROM_SOURCE")
+    from_source = chosen == "1" if chosen else not cluster.registry_is_reachable()
+    cluster.create(from_source)
+    tags = images.build(from_source_arguments() if from_source else {})
+    load.load([*(f"{item.image}:{tags[item.name]}" for item in images.artifacts()), *cluster.own_images()], cluster.nodes())
+    cluster.install(tags)
+    url = access.urls()["predictor"]
+    if data or first_run.served(url) is None:
+        airflow = Airflow(access.urls()["airflow"], *access.airflow_login())
+        first_run.train(airflow, first_run.source_of(data))
+    Progress().wait("the predictor", lambda: None if first_run.served(url) else "no model yet", SERVE_SECONDS)
+    student, answer = first_run.predict(url)
+    say(f"prediction for {student}:\n  {answer}")
+    access.show()
+    say(f"up in {time.monotonic() - start:.0f} s; `make urls` shows this again, `make down` deletes all of it")
+
+
+def from_source_arguments() -> dict[str, dict[str, str]]:
+    """Build arguments where no registry has golang: MinIO's program lies in the build's context, compiled."""
+    run(cluster.FROM_SOURCE, "context", timeout=cluster.COMPILE_SECONDS)
+    return {"minio": {"GO": "python:3.13-slim-trixie"}}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m k8s", description="The platform on a kind cluster of this machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    data = commands.add_parser("up", help="cluster, images, chart, a first training run")
+    data.add_argument("--data", metavar="SOURCE", help="gdrive:ID, https://..., s3://BUCKET/KEY, a path, sample or sample:ROWS")
+    commands.add_parser("urls", help="where it answers, and the logins")
+    commands.add_parser("report", help="what is wrong with its pods")
+    commands.add_parser("down", help="delete the cluster")
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "up":
+            up(arguments.data)
+        elif arguments.command == "urls":
+            access.show()
+        elif arguments.command == "report":
+            say(cluster.report())
+        else:
+            cluster.delete()
+    except ClusterError as error:
+        say(f"error: {error}", "red")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on from here")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

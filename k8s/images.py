@@ -1,0 +1,152 @@
+"""The images that skaffold.yaml lists: built, and tagged by what is in them.
+
+An image's tag is its id, which Docker derives from its bytes (and those do not depend on when it is built, see
+images/layers.py). So `helm upgrade` restarts the pods whose image changed, and no others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from images.layers import reachable
+from k8s.shell import ROOT, ClusterError, run, tail
+from pipeline.console import say
+
+BUILDS_AT_A_TIME = 2
+BUILD_SECONDS = 1800
+MEMORY = ROOT / "local" / "images.json"
+"""What was built last: a digest of everything that builds read -> the images."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An image of skaffold.yaml."""
+
+    image: str
+    context: Path
+    dockerfile: Path
+    arguments: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """Its key in the chart's `images`."""
+        return self.image.rpartition("/")[2]
+
+
+def artifacts() -> list[Artifact]:
+    """Every image of skaffold.yaml, in its order; templates in build arguments are left to us (see code_version)."""
+    listed: list[dict[str, Any]] = yaml.safe_load((ROOT / "skaffold.yaml").read_text())["build"]["artifacts"]
+    found = []
+    for item in listed:
+        context, docker = ROOT / item.get("context", "."), item["docker"]
+        arguments = {name: value for name, value in docker.get("buildArgs", {}).items() if "{{" not in value}
+        found.append(Artifact(item["image"], context, context / docker["dockerfile"], arguments))
+    return found
+
+
+def modules_of(artifact: Artifact) -> list[str]:
+    """The modules whose code the image holds with all they import, as its Dockerfile says."""
+    match = re.search(r"layers\.py code (.*)", artifact.dockerfile.read_text())
+    text = match[1] if match else ""
+    for name, value in artifact.arguments.items():
+        text = text.replace(f"${{{name}}}", value)
+    return text.split()
+
+
+def code_version(artifact: Artifact) -> str:
+    """The commit that last changed the code in the image, so that other commits leave the image as it is.
+
+    `-changed-` and a hash follow where the code is not as committed; without git it is that hash alone.
+    """
+    files = [str(file) for file in sorted(reachable(modules_of(artifact), ROOT)[0])]
+    if not files:
+        return "unknown"
+    content = digest_of(ROOT / file for file in files)[:8]
+    commit = run("git", "log", "-1", "--format=%h", "--abbrev=12", "--", *files, check=False).stdout.strip()
+    if not commit:
+        return f"content-{content}"
+    changed = run("git", "status", "--porcelain", "--", *files).stdout.strip()
+    return f"{commit}-changed-{content}" if changed else commit
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(ROOT)}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def inputs() -> list[Path]:
+    """Every file that a build may read."""
+    single = [ROOT / name for name in ("skaffold.yaml", "pyproject.toml", "uv.lock")]
+    folders = [ROOT / name for name in ("images", "pipeline", "serving", "dags")]
+    found = (path for folder in folders for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return [*single, *sorted(found)]
+
+
+def build(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Builds what changed; the images' tags by artifact name. `overrides` are further build arguments, by artifact name.
+
+    Raises:
+        ClusterError: a build failed.
+    """
+    wanted = artifacts()
+    versions = {artifact.name: code_version(artifact) for artifact in wanted}
+    key = hashlib.sha256(json.dumps([digest_of(inputs()), versions, overrides], default=dict).encode()).hexdigest()
+    remembered: dict[str, str] = json.loads(MEMORY.read_text()).get(key, {}) if MEMORY.exists() else {}
+    if remembered.keys() == versions.keys() and _are_there(remembered):
+        say(f"images: {len(remembered)} as they were")
+        return remembered
+    start = time.monotonic()
+
+    def one(artifact: Artifact) -> tuple[str, str]:
+        arguments = {**artifact.arguments, **overrides.get(artifact.name, {})}
+        if "ARG CODE_VERSION" in artifact.dockerfile.read_text():
+            arguments["CODE_VERSION"] = versions[artifact.name]
+        return artifact.name, build_one(artifact, arguments)
+
+    first, *others = wanted  # the first stage's build makes the layers that the others share
+    with ThreadPoolExecutor(BUILDS_AT_A_TIME) as pool:
+        tags = dict([one(first), *pool.map(one, others)])
+    MEMORY.parent.mkdir(exist_ok=True)
+    MEMORY.write_text(json.dumps({key: tags}))
+    say(f"images: {len(tags)} built in {time.monotonic() - start:.0f} s")
+    return tags
+
+
+def build_one(artifact: Artifact, arguments: Mapping[str, str]) -> str:
+    """Builds an image and tags it with the beginning of its id, which other builds of it lose their tags to."""
+    start = time.monotonic()
+    words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    command = ("docker", "build", "--quiet", "--file", str(artifact.dockerfile), *words, str(artifact.context))
+    done = run(*command, check=False, timeout=BUILD_SECONDS)
+    if done.returncode != 0:
+        raise ClusterError(f"the image {artifact.image} cannot be built:\n{tail(done.stdout + done.stderr, 30)}")
+    tag = done.stdout.strip().removeprefix("sha256:")[:12]
+    run("docker", "tag", done.stdout.strip(), f"{artifact.image}:{tag}")
+    for old in set(run("docker", "images", "--format", "{{.Tag}}", artifact.image).stdout.split()) - {tag}:
+        run("docker", "image", "rm", f"{artifact.image}:{old}", check=False)
+    say(f"  {artifact.image}:{tag} in {time.monotonic() - start:.0f} s")
+    return tag
+
+
+def image_id(reference: str) -> str:
+    """The id of a local image, without `sha256:`; empty if there is none."""
+    found = run("docker", "image", "inspect", "--format", "{{.Id}}", reference, check=False)
+    return found.stdout.strip().removeprefix("sha256:") if found.returncode == 0 else ""
+
+
+def _are_there(tags: Mapping[str, str]) -> bool:
+    known = set(run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split())
+    return all(f"{artifact.image}:{tags[artifact.name]}" in known for artifact in artifacts())
