@@ -43,18 +43,3 @@ def newest(lake: Lake) -> tuple[str, pd.DataFrame] | None:
             frames = [from_parquet(lake.read(f"gold/{run_id}/{name}.parquet", splits[name]["sha256"])) for name in splits]
             return run_id, pd.concat(frames, ignore_index=True)
     return None
-
-
-def fair(lake: Lake, test: pd.DataFrame, ours: Lineage, theirs: Lineage, min_positives: int) -> tuple[pd.DataFrame, str | None]:
-    """The rows of our test split that another model has not learned from, and a sentence if it has learned from some.
-
-    Where fewer than `min_positives` positive rows, or no negative one, would be left, all rows are kept.
-    """
-    if theirs.gold == ours.gold:
-        return test, None
-    fresh = unseen(lake, test, theirs)
-    enough = fresh[LABEL.name].sum() >= min_positives and (fresh[LABEL.name] == 0).any()
-    note = f"the champion learned from {len(test) - len(fresh)} of the {len(test)} test rows: " + (
-        "they are left out of the comparison" if enough else "too many to leave them out, which favours the champion"
-    )
-    return (fresh if enough else test), note
