@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle, Manifest, check_files
-from pipeline.errors import RegistryError
+from pipeline.errors import LakeError, RegistryError
 from pipeline.lake import hash_of
 from pipeline.settings import MlflowSettings
 
@@ -195,12 +195,14 @@ class Registry:
         """The bundle of a run's model, every file checked against the manifest.
 
         Raises:
-            LakeError: a file's hash is not the manifest's.
-            RegistryError: MLflow is away, or the manifest's hash is not `manifest_sha256`.
+            LakeError: a file's hash is not the manifest's, or the manifest's not `manifest_sha256`.
+            RegistryError: MLflow is away.
         """
         raw = self.read_file(run_id, f"{ARTIFACT_FOLDER}/{MANIFEST}")
         if manifest_sha256 is not None and hash_of(raw) != manifest_sha256:
-            raise RegistryError(f"the manifest of run {run_id} has the hash {hash_of(raw)}, its version says {manifest_sha256}")
+            raise LakeError(
+                f"the manifest of run {run_id} has the hash {hash_of(raw)}, its version says {manifest_sha256}: it is refused"
+            )
         manifest = Manifest(**json.loads(raw))
         files = {name: self.read_file(run_id, f"{ARTIFACT_FOLDER}/{name}") for name in manifest.files}
         return check_files(manifest, files, f"run {run_id}, {ARTIFACT_FOLDER}")

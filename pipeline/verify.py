@@ -21,7 +21,7 @@ from pipeline.context import Context
 from pipeline.errors import LakeError, NothingToDo, PromotionError, VerifyError
 from pipeline.live import Replica, Unreachable, ask_all, replicas, wait_until_served
 from pipeline.promotions import REJECTED, back, move, record_of, show, stay
-from pipeline.registry import MANIFEST_TAG, PRODUCTION
+from pipeline.registry import MANIFEST_TAG, PRODUCTION, Version
 from pipeline.scoring import fail_probability, open_session
 
 PREDICT = "/predict?log=false"
@@ -56,6 +56,15 @@ def run(context: Context) -> None:
     reason = f"{len(replicas(context.settings))} predictors serve it and answer as the registry's model does"
     move(context, "verify", stay(reason), run_id)
     say(f"verify: version {number} is live: {reason}")
+
+
+def problem_of(context: Context, version: Version) -> str | None:
+    """What is wrong with the live version, or None."""
+    try:
+        bundle = context.registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+    except LakeError as damaged:  # since validate read it; no predictor takes it
+        return str(damaged)
+    return wait_until_served(context.settings, version.number) or watch(context, version.number, bundle)
 
 
 def watch(context: Context, number: str, bundle: Bundle) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import promote, validate
 from pipeline.columns import FEATURE_NAMES
-from pipeline.errors import LakeError, NothingToDo, RegistryError
+from pipeline.errors import LakeError, NothingToDo
 from pipeline.promotions import REJECTED, VERIFIED
 from pipeline.registry import PREVIOUS, PRODUCTION, STAGING
 from pipeline.settings import GateSettings
@@ -109,7 +109,7 @@ def test_files_that_are_not_the_registered_ones_are_refused(world: World, survey
         validate.run(world.context("run-1"))
     number = world.register("good")
     world.registry.tag(number, "manifest_sha256", "0" * 64)
-    with pytest.raises(RegistryError, match="the manifest of run"):
+    with pytest.raises(LakeError, match="the manifest of run"):
         validate.run(world.context("run-1"))
 
 

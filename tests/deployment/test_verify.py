@@ -77,6 +77,14 @@ def test_a_version_that_misbehaves_live_is_taken_back(deployed: World, fault: Fa
     assert deployed.log() == [("promote", "1", "2"), ("revert", "2", "1")]
 
 
+def test_a_model_that_was_damaged_since_it_was_validated_is_taken_back(deployed: World, good_port: int) -> None:
+    """A file of the registry that is no longer what was registered is as bad as a wrong answer: no predictor would take it."""
+    deployed.registry.log_files(deployed.registry.version("2").run_id, {"model.onnx": b"damaged"}, "serving")
+    with pytest.raises(VerifyError, match=r"model\.onnx has the hash .* version 2 is rejected"):
+        verify.run(watching(deployed, good_port))
+    assert deployed.aliases() == {STAGING: "2", PRODUCTION: "1", PREVIOUS: None}
+
+
 def test_one_bad_predictor_of_several_is_enough(deployed: World, good_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every address that the host's name has is asked: a single pod that stays behind takes the version back."""
     addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", good_port)) for last in (1, 2)]
