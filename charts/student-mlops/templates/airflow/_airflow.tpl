@@ -30,6 +30,7 @@ env:
   resources: {{- toYaml (index . 2) | nindent 4 }}
   volumeMounts:
     - {name: tmp, mountPath: /tmp}
+    - {name: logs, mountPath: /logs}
     - {name: files, mountPath: /opt/student-mlops}
 {{- end }}
 
