@@ -20,11 +20,12 @@ run: .venv/local ## the whole life cycle; DATA=gdrive:ID, https://..., s3://...,
 serve: .venv/local ## keep the predictor and the MLflow UI up on what `make run` made
 	@$(PY) -m pipeline serve
 
-test: .venv/dev ## everything but the cluster
+test: .venv/dev .venvs/airflow/ready ## everything but the cluster
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest -m 'not cluster and not bench'
+	.venvs/airflow/bin/python -m pytest tests/dags
 
 lint: .venv/dev ## mend what can be mended, say what cannot
 	$(PY) -m ruff check --fix .
@@ -70,4 +71,9 @@ local/tools/uv/bin/uv:
 # An environment is made again when the lock changes; --inexact, so that `make run` keeps what `make test` added.
 .venv/local .venv/dev: uv.lock | $(filter local/%,$(UV))
 	@$(UV) sync --frozen --inexact --quiet $(if $(filter %dev,$@),--group dev)
+	@touch $@
+
+# Airflow's dependencies contradict the stages': the DAGs are tested in an environment of its own, as they run.
+.venvs/airflow/ready: uv.lock | $(filter local/%,$(UV))
+	@UV_PROJECT_ENVIRONMENT=.venvs/airflow $(UV) sync --frozen --quiet --only-group airflow-test
 	@touch $@
