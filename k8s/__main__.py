@@ -15,8 +15,8 @@ from pipeline.console import say
 SERVE_SECONDS = 180
 
 
-def up(data: str | None) -> None:
-    """The platform, and a model that it serves; safe to run again."""
+def up(data: str | None, training: bool) -> None:
+    """The platform and, with `training`, a model that it serves; safe to run again."""
     start = time.monotonic()
     cluster.check_tools()
     chosen = os.environ.get("KIND_FROM_SOURCE")
@@ -24,14 +24,18 @@ def up(data: str | None) -> None:
     cluster.create(from_source)
     tags = images.build(from_source_arguments() if from_source else {})
     load.load([*(f"{item.image}:{tags[item.name]}" for item in images.artifacts()), *cluster.own_images()], cluster.nodes())
-    cluster.install(tags)
+    source = first_run.source_of(data or cluster.source())
+    cluster.install(tags, source)
+    if data and source != data:
+        first_run.upload(data, source)
     url = access.urls()["predictor"]
-    if data or first_run.served(url) is None:
-        airflow = Airflow(access.urls()["airflow"], *access.airflow_login())
-        first_run.train(airflow, first_run.source_of(data))
-    Progress().wait("the predictor", lambda: None if first_run.served(url) else "no model yet", SERVE_SECONDS)
-    student, answer = first_run.predict(url)
-    say(f"prediction for {student}:\n  {answer}")
+    if training:
+        if data or first_run.served(url) is None:
+            airflow = Airflow(access.urls()["airflow"], *access.airflow_login())
+            first_run.train(airflow, source)
+        Progress().wait("the predictor", lambda: None if first_run.served(url) else "no model yet", SERVE_SECONDS)
+        student, answer = first_run.predict(url)
+        say(f"prediction for {student}:\n  {answer}")
     access.show()
     say(f"up in {time.monotonic() - start:.0f} s; `make urls` shows this again, `make down` deletes all of it")
 
@@ -47,13 +51,14 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     data = commands.add_parser("up", help="cluster, images, chart, a first training run")
     data.add_argument("--data", metavar="SOURCE", help="gdrive:ID, https://..., s3://BUCKET/KEY, a path, sample or sample:ROWS")
+    data.add_argument("--no-training", dest="training", action="store_false", help="without the first training run")
     commands.add_parser("urls", help="where it answers, and the logins")
     commands.add_parser("report", help="what is wrong with its pods")
     commands.add_parser("down", help="delete the cluster")
     arguments = parser.parse_args()
     try:
         if arguments.command == "up":
-            up(arguments.data)
+            up(arguments.data, arguments.training)
         elif arguments.command == "urls":
             access.show()
         elif arguments.command == "report":

@@ -21,6 +21,7 @@ CONFIG = ROOT / "k8s" / "kind.yaml"
 CHART = ROOT / "charts" / "student-mlops"
 VALUES = CHART / "values-kind.yaml"
 RELEASE = NAMESPACE = "student-mlops"
+SOURCE = "MLOPS_INGEST__SOURCE"
 FROM_SOURCE = ROOT / "k8s" / "kind-from-source" / "build"
 
 CREATE_SECONDS = 600
@@ -127,8 +128,16 @@ def _is_local(reference: str) -> bool:
     return run("docker", "image", "inspect", reference, check=False).returncode == 0
 
 
-def install(tags: Mapping[str, str]) -> None:
-    """metrics-server, the namespace and the chart with these images; returns when every pod is ready.
+def source() -> str | None:
+    """The data source of the release, if there is one."""
+    for item in get("configmaps") if exists() else []:
+        if item["metadata"]["name"] == f"{RELEASE}-settings":
+            return str(item["data"][SOURCE]) if SOURCE in item["data"] else None
+    return None
+
+
+def install(tags: Mapping[str, str], source: str) -> None:
+    """metrics-server, the namespace and the chart with these images and data source; returns when every pod is ready.
 
     Raises:
         ClusterError: with what is wrong with each pod that is not.
@@ -136,6 +145,7 @@ def install(tags: Mapping[str, str]) -> None:
     kubectl("apply", "--filename", ROOT / "k8s" / "metrics-server.yaml")
     kubectl("apply", "--filename", ROOT / "k8s" / "namespace.yaml")
     sets = [f"--set-string=images.{name}.tag={tag}" for name, tag in tags.items()]
+    sets.append(f"--set-string=settings.{SOURCE}=" + source.replace(",", r"\,"))
     command = ["helm", "upgrade", "--install", RELEASE, str(CHART), "--kube-context", context(), "--namespace", NAMESPACE]
     command += ["--values", str(VALUES), *sets, "--wait", f"--timeout={INSTALL_SECONDS}s"]
     progress = Progress()

@@ -21,14 +21,15 @@ from pipeline.settings import ORIGINAL_FILE
 DAG_SECONDS = 1800
 START_SECONDS = 180
 LOG_LINES = 20
+INBOX = "bronze/inbox"
 REMOTE = ("gdrive:", "https://", "http://", "s3://", "sample")
 
 
 def source_of(data: str | None) -> str:
-    """What the stage `ingest` is told to fetch: a path's file is put into the lake's inbox first.
+    """What the stage `ingest` fetches, now and whenever nobody tells it anything else; for a path, its place in the inbox.
 
     Raises:
-        ClusterError: there is no such file, or the object store does not take it.
+        ClusterError: there is no such file.
     """
     if data is None:
         if _drive_answers():
@@ -42,11 +43,15 @@ def source_of(data: str | None) -> str:
     path = Path(data)
     if not path.is_file():
         raise ClusterError(f"{data} is no file, and no source such as {', '.join(REMOTE)}")
-    return upload(path)
+    return f"s3://{INBOX}/{path.name}"
 
 
-def upload(path: Path) -> str:
-    """Puts a file into the bronze bucket's inbox; returns its S3 URL."""
+def upload(path: str, source: str) -> None:
+    """Puts a file into the bronze bucket's inbox, as the S3 URL `source`.
+
+    Raises:
+        ClusterError: the object store does not take it.
+    """
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -60,12 +65,12 @@ def upload(path: Path) -> str:
         region_name="us-east-1",
         config=Config(s3={"addressing_style": "path"}, connect_timeout=5, retries={"total_max_attempts": 5}),
     )
+    bucket, _, key = source.removeprefix("s3://").partition("/")
     try:
-        client.upload_file(str(path), "bronze", f"inbox/{path.name}")
+        client.upload_file(path, bucket, key)
     except (BotoCoreError, ClientError, OSError) as error:
         raise ClusterError(f"{path} cannot be put into the object store: {error}") from error
-    say(f"{path} is now s3://bronze/inbox/{path.name}")
-    return f"s3://bronze/inbox/{path.name}"
+    say(f"{path} is now {source}")
 
 
 def _drive_answers() -> bool:
