@@ -23,8 +23,16 @@ ERRORS = "predictor_errors_total"
 SAMPLE = re.compile(rf"^{ERRORS}(?:\{{[^}}]*\}})? (\S+)", re.MULTILINE)
 
 
+BUSY = (429, 503)
+"""Answers of a predictor that is starting, stopping or full, and may be asked again."""
+
+
 class Unreachable(Exception):
-    """A predictor did not answer, or not as a predictor does; str() says how."""
+    """A predictor does not answer now; str() says how."""
+
+
+class Refused(Unreachable):
+    """A predictor answered, but not as one does that works; str() says how."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,8 @@ class Replica:
         """What it answers to a GET of `path`, or to a POST of `body` as JSON.
 
         Raises:
-            Unreachable: no answer, or another status than 200.
+            Unreachable: no answer, or that it is busy.
+            Refused: any other status than 200.
         """
         connection = http.client.HTTPConnection(self.host, self.port, timeout=self.seconds)
         try:
@@ -62,7 +71,8 @@ class Replica:
         finally:
             connection.close()
         if answer.status != 200:
-            raise Unreachable(f"{path} of {self.address} answered {answer.status}: {content[:200].decode(errors='replace')}")
+            kind = Unreachable if answer.status in BUSY else Refused
+            raise kind(f"{path} of {self.address} answered {answer.status}: {content[:200].decode(errors='replace')}")
         return content
 
     def ask_json(self, path: str, body: Any = None) -> dict[str, Any]:
@@ -71,9 +81,9 @@ class Replica:
         try:
             answer = json.loads(content)
         except ValueError as error:
-            raise Unreachable(f"{path} of {self.address} did not answer JSON: {content[:200]!r}") from error
+            raise Refused(f"{path} of {self.address} did not answer JSON: {content[:200]!r}") from error
         if not isinstance(answer, dict):
-            raise Unreachable(f"{path} of {self.address} did not answer a JSON object: {content[:200]!r}")
+            raise Refused(f"{path} of {self.address} did not answer a JSON object: {content[:200]!r}")
         return answer
 
     def model(self) -> dict[str, Any]:

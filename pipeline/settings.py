@@ -64,6 +64,11 @@ class MlflowSettings(Section):
     retries: int = Field(default=3, ge=0)
     """Further tries of a request that failed."""
 
+    @property
+    def longest_seconds(self) -> float:
+        """Bound on a request with all its tries and the pauses between them, each double the last."""
+        return self.timeout_seconds * (self.retries + 1) + 2.0**self.retries
+
 
 class IngestSettings(Section):
     source: str = ORIGINAL_FILE
@@ -270,6 +275,15 @@ class Settings(Section):
     deployment: DeploymentSettings = DeploymentSettings()
     predictor: PredictorSettings = PredictorSettings()
 
+    @model_validator(mode="after")
+    def leave_time_to_promote(self) -> Settings:
+        if self.deployment.lock_seconds < 2 * self.mlflow.longest_seconds:
+            raise ValueError(
+                f"MLOPS_DEPLOYMENT__LOCK_SECONDS is {self.deployment.lock_seconds}, but one request to MLflow may take "
+                f"{self.mlflow.longest_seconds:g} s with its retries: make it at least twice that"
+            )
+        return self
+
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """The settings of this process's environment.
@@ -339,7 +353,8 @@ def _nested(flat: Mapping[str, str]) -> dict[str, Any]:
 def _sentences(error: ValidationError) -> Iterator[str]:
     for item in error.errors():
         name = PREFIX + DELIMITER.join(str(part) for part in item["loc"]).upper()
-        yield f"{name} is {item['input']!r}: {item['msg'].removeprefix('Value error, ')}"
+        sentence = item["msg"].removeprefix("Value error, ")
+        yield sentence if isinstance(item["input"], dict) else f"{name} is {item['input']!r}: {sentence}"
 
 
 def folder_of(url: str) -> Path:

@@ -19,7 +19,7 @@ from pipeline.columns import FEATURES, LABEL
 from pipeline.console import say
 from pipeline.context import Context
 from pipeline.errors import LakeError, NothingToDo, PromotionError, VerifyError
-from pipeline.live import Replica, Unreachable, ask_all, replicas, wait_until_served
+from pipeline.live import Refused, Replica, Unreachable, ask_all, replicas, wait_until_served
 from pipeline.promotions import REJECTED, back, move, record_of, show, stay
 from pipeline.registry import MANIFEST_TAG, PRODUCTION, Version
 from pipeline.scoring import fail_probability, open_session
@@ -68,7 +68,11 @@ def problem_of(context: Context, version: Version) -> str | None:
 
 
 def watch(context: Context, number: str, bundle: Bundle) -> str | None:
-    """Asks every predictor for the stored rows again and again for `watch_seconds`; a sentence on what is wrong, or None."""
+    """Asks every predictor for the stored rows again and again for `watch_seconds`; a sentence on what is wrong, or None.
+
+    Predictors come and go: one that does not answer, or lags behind, is asked again for up to `serve_seconds` more. The last look
+    must find all of them well.
+    """
     settings = context.settings.deployment
     expected = fail_probability(open_session(bundle), bundle.manifest.examples.inputs)
     counted = ask_all(replicas(context.settings), Replica.errors)
@@ -76,21 +80,21 @@ def watch(context: Context, number: str, bundle: Bundle) -> str | None:
     end = time.monotonic() + settings.watch_seconds
     while True:
         asked = replicas(context.settings)
-        if not asked:
-            return f"no predictor is left at {context.settings.predictor.url}"
-        problems = ask_all(asked, lambda replica: disagreement(replica, number, bundle, expected, settings.answer_tolerance))
-        if problem := next((problem for problem in problems.values() if problem is not None), None):
-            return str(problem)
-        now = ask_all(asked, Replica.errors)
-        if away := next((count for count in now.values() if isinstance(count, Unreachable)), None):
-            return str(away)
-        errors += sum(new_errors(counted.get(replica), count) for replica, count in now.items())
-        counted |= now
+        answers = ask_all(asked, lambda replica: disagreement(replica, number, bundle, expected, settings.answer_tolerance))
+        counts = ask_all(asked, Replica.errors)
+        errors += sum(new_errors(counted.get(replica), count) for replica, count in counts.items())
+        counted |= counts
+        away = [str(answer) for answer in [*answers.values(), *counts.values()] if isinstance(answer, Unreachable)]
+        wrong = [str(answer) for answer in answers.values() if isinstance(answer, (str, Refused))]
+        if wrong:
+            return wrong[0]
         if errors > settings.max_errors:
             return f"{errors:.0f} predictions failed after version {number} went live, {settings.max_errors} are allowed"
-        if time.monotonic() > end:
+        if time.monotonic() > end and asked and not away:
             return None
-        time.sleep(min(settings.poll_seconds, max(0.0, end - time.monotonic())))
+        if time.monotonic() > end + settings.serve_seconds:
+            return away[0] if away else f"no predictor is left at {context.settings.predictor.url}"
+        time.sleep(settings.poll_seconds)
 
 
 def new_errors(last: float | Unreachable | None, count: float | Unreachable) -> float:
@@ -101,7 +105,11 @@ def new_errors(last: float | Unreachable | None, count: float | Unreachable) -> 
 
 
 def disagreement(replica: Replica, number: str, bundle: Bundle, expected: Any, tolerance: float) -> str | None:
-    """How a predictor's answers to the stored rows differ from the registry's model, or None."""
+    """How a predictor's answers to the stored rows differ from the registry's model, or None.
+
+    Raises:
+        Unreachable: it does not answer now, or with another version.
+    """
     inputs, threshold = bundle.manifest.examples.inputs, bundle.manifest.threshold
     answer = replica.ask_json(PREDICT, [as_request(row) for row in inputs])
     try:
@@ -110,8 +118,8 @@ def disagreement(replica: Replica, number: str, bundle: Bundle, expected: Any, t
         labels = [each["label"] for each in answer["predictions"]]
     except (KeyError, TypeError, ValueError) as error:
         return f"/predict of {replica.address} did not answer predictions: {error!r}"
-    if served != number:
-        return f"/predict of {replica.address} answered with version {served}, not {number}"
+    if served != number:  # a process that has just started, say
+        raise Unreachable(f"/predict of {replica.address} answered with version {served}, not {number}")
     if len(got) != len(inputs):
         return f"/predict of {replica.address} answered {len(got)} rows of {len(inputs)}"
     difference = float(np.max(np.abs(got - expected), initial=0.0))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, tzinfo
 from typing import Any
 
 import pytest
 
-from pipeline import promote
+from pipeline import promote, promotions
 from pipeline.context import Context
 from pipeline.errors import NothingToDo, PromotionError
 from pipeline.lake import Lake
@@ -135,10 +136,10 @@ def test_a_dead_run_is_finished_by_the_next_one(world: World) -> None:
     champion, candidate = world.bare(PRODUCTION), world.bare(STAGING)
     world.verdict("dead", candidate, champion)
     world.verdict("next", candidate, champion)
-    dead = world.context("dead", deployment={"lock_seconds": 1}, mlflow={"timeout_seconds": 1, "retries": 0})
-    with pytest.raises(PromotionError, match="too long"):
-        promote.run(dead)  # a request could outlast its time: it wrote its intent and stopped
-    assert world.production() == champion
+    dead = world.context("dead")
+    with pytest.raises(Killed):
+        promote.run(dying(dead, Fuse(3, after=True)))
+    assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
     record = read_records(dead.lake)[0]
     dead.lake.write(record.key, record.model_copy(update={"until": "2020-01-01T00:00:00+00:00"}).to_bytes())
     with pytest.raises(NothingToDo, match="already"):
@@ -148,6 +149,32 @@ def test_a_dead_run_is_finished_by_the_next_one(world: World) -> None:
         (1, "dead", False, None),
         (2, "dead", True, 1),
     ]
+
+
+class Later(datetime):
+    """A clock that has gone on by an hour."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Later:
+        return cls.fromtimestamp(datetime.now(tz).timestamp() + 3600, tz)
+
+
+def test_a_run_that_is_too_slow_stops_before_it_writes_into_anothers_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request is begun that could end after the run's time is over: then another one may be moving."""
+    champion, candidate = world.bare(PRODUCTION), world.bare(STAGING)
+    world.verdict("slow", candidate, champion)
+    slow = world.context("slow")
+
+    class Sleepy(Lake):
+        def create(self, key: str, data: bytes) -> bool:
+            created = super().create(key, data)
+            monkeypatch.setattr(promotions, "datetime", Later)
+            return created
+
+    slow.__dict__["lake"] = Sleepy(slow.lake._store)
+    with pytest.raises(PromotionError, match="took too long"):
+        promote.run(slow)
+    assert world.aliases() == {STAGING: candidate, PRODUCTION: champion, PREVIOUS: None}
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -103,6 +103,21 @@ def test_one_bad_predictor_of_several_is_enough(deployed: World, good_port: int,
     assert deployed.production() == "1"
 
 
+def test_a_predictor_that_goes_away_for_a_moment_is_asked_again(deployed: World) -> None:
+    """Pods come and go; one that is busy while it is watched does not cost a good version its place."""
+    follower = Follower(deployed.registry, "none", None)
+    questions: list[str] = []
+
+    def answer(path: str, body: Any) -> tuple[int, Any]:
+        questions.append(path)
+        is_busy = path.startswith("/predict") and sum(each.startswith("/predict") for each in questions) < 4
+        return (503, {"title": "full"}) if is_busy else follower.answer(path, body)
+
+    with serving(answer) as port:
+        verify.run(watching(deployed, port, watch_seconds=0, serve_seconds=30))
+    assert deployed.log()[-1] == ("verify", "2", "2")
+
+
 def test_with_no_predictor_at_all_the_wait_is_bounded(deployed: World) -> None:
     """Nobody answering within the bound takes the version back too, and says that the old one is not served either."""
     with socket.socket() as unused:

@@ -31,8 +31,13 @@ def test_other_variables_are_let_be() -> None:
         ("MLOPS_TRAIN__FOLDS", "five", "MLOPS_TRAIN__FOLDS is 'five': .*integer"),
         ("MLOPS_TRAIN__FOLDS", "1", "MLOPS_TRAIN__FOLDS is '1': .*greater than or equal to 2"),
         ("MLOPS_FEATURES__TEST_SHARE", "0.75", "leave less than 20 % of the rows to train on"),
+        (
+            "MLOPS_DEPLOYMENT__LOCK_SECONDS",
+            "100",
+            "^MLOPS_DEPLOYMENT__LOCK_SECONDS is 100, but one request to MLflow may take 88 s",
+        ),
     ],
-    ids=["misspelt", "unknown", "no-number", "out-of-range", "contradiction"],
+    ids=["misspelt", "unknown", "no-number", "out-of-range", "contradiction", "contradiction-between-sections"],
 )
 def test_refused(name: str, value: str, sentence: str) -> None:
     """A misspelt, unknown, malformed or contradictory variable is named with its value and what to do."""
