@@ -37,6 +37,11 @@ class Lineage(Part):
     code_version: str
     image: str
 
+    def tags(self) -> dict[str, str]:
+        """The same, flat, as MLflow keeps tags."""
+        plain = self.model_dump(exclude={"gold"})
+        return {**plain, **{f"gold_{name}": sha256 for name, sha256 in self.gold.items()}}
+
 
 class Interval(Part):
     """An estimate with its 95 % bootstrap interval."""

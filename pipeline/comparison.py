@@ -7,7 +7,7 @@ measured on the same resample.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,3 +111,9 @@ def differences(label: NDArray[np.int64], one: Scored, other: Scored, samples: i
         return {name: ours[name] - theirs[name] for name in METRICS}
 
     return _intervals(difference, label, samples, seed)
+
+
+def flat(metrics: Mapping[str, Interval]) -> dict[str, float]:
+    """Metrics as MLflow keeps them: NAME, NAME_low, NAME_high."""
+    ends = {"": "value", "_low": "low", "_high": "high"}
+    return {f"{name}{end}": getattr(metric, field) for name, metric in metrics.items() for end, field in ends.items()}

@@ -17,7 +17,7 @@ import pandas as pd
 from pipeline import export, selection, tracking
 from pipeline.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Interval, Lineage, Manifest
 from pipeline.columns import FEATURE_NAMES, LABEL
-from pipeline.comparison import metrics_of
+from pipeline.comparison import flat, metrics_of
 from pipeline.console import say, show_table
 from pipeline.context import Context, now
 from pipeline.frames import from_parquet, to_parquet
@@ -148,17 +148,10 @@ def _log(
     metrics = {f"cross_validation_{name}": value for name, value in flat(outcome.cross_validation).items()}
     metrics |= {f"validation_{name}": value for name, value in flat(outcome.validation).items()}
     metrics |= {"onnx_difference": report["onnx_difference"], "threshold": outcome.final.threshold}
-    tags = lineage.model_dump(exclude={"gold"}) | {f"gold_{name}": sha256 for name, sha256 in lineage.gold.items()}
-    registry.log(run, metrics, params, tags)
+    registry.log(run, metrics, params, lineage.tags())
     tracking.log_inputs(registry, run, context.lake, gold)
     registry.log_files(run, {**files, MANIFEST: manifest.to_bytes()}, ARTIFACT_FOLDER)
     return {"mlflow_run_id": run, "model_uri": tracking.log_model(registry, run, outcome.final.model, rows[:3])}
-
-
-def flat(metrics: dict[str, Interval]) -> dict[str, float]:
-    """Metrics as MLflow keeps them: NAME, NAME_low, NAME_high."""
-    ends = {"": "value", "_low": "low", "_high": "high"}
-    return {f"{name}{end}": getattr(metric, field) for name, metric in metrics.items() for end, field in ends.items()}
 
 
 def _out_of_fold(label: Label, folds: list[Fold]) -> pd.DataFrame:
