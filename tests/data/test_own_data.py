@@ -24,7 +24,8 @@ from tests.serving.predictor import running
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "how-to" / "bring-your-own-data.md"
 CODE = ("pipeline", "serving")
-ROWS = 600
+ROWS = 400
+SECONDS = 600  # for six commands that each start Python and MLflow anew, on a machine that may be busy
 
 
 def block(language: str) -> str:
@@ -109,6 +110,7 @@ def test_the_guides_header_is_the_tables(workshop: Path) -> None:
     assert next(csv.reader(io.StringIO(block("csv")))) == header
 
 
+@pytest.mark.timeout(SECONDS)
 def test_the_stages_take_the_table(trained: Path) -> None:
     """Every row is taken, and the model that comes out of it learned something."""
     lake = trained / "lake"
@@ -126,6 +128,7 @@ def test_the_sample_generator_draws_the_table(workshop: Path) -> None:
     assert broken / len(rows) == pytest.approx(0.1, abs=0.03)
 
 
+@pytest.mark.timeout(SECONDS)
 def test_the_predictor_speaks_of_the_table(trained: Path) -> None:
     """The API takes the other columns, and tells the page of them: nothing of the survey is left."""
     with running(trained, None, code=trained) as url:
