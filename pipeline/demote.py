@@ -20,7 +20,7 @@ from pipeline.console import say
 from pipeline.context import Context, now
 from pipeline.errors import NothingToDo, PromotionError, VerifyError
 from pipeline.live import wait_until_served
-from pipeline.promotions import aliases_of, back, move, record_of, show, stay
+from pipeline.promotions import aliases_of, back, finish, move, record_of, show, stay
 from pipeline.registry import MANIFEST_TAG, PREVIOUS, PRODUCTION, Version
 from pipeline.scoring import fail_probability, open_session
 
@@ -42,6 +42,7 @@ class Check:
 
 def run(context: Context) -> None:
     """Judges production; keeps it, takes it back, or raises the alarm."""
+    finish(context, "demote", context.run_id)
     if record_of(context.lake, context.run_id, "demote"):
         say("demote: this run took production back already")
         return
@@ -85,12 +86,10 @@ def decide(context: Context, gold_run: str, checks: list[Check]) -> None:
         )
     if not production.problem:
         raise NothingToDo(f"version {production.version} still passes on the {production.rows:,} new rows of gold {gold_run}")
-    problem = f"on the newest rows (gold {gold_run}) even the upper ends fail: {production.problem}"
+    problem = f"on the newest rows (gold {gold_run}), at the upper ends of the intervals, {production.problem}"
     if previous is None or previous.gates is None or previous.problem:
         state = "there is none" if previous is None else previous.problem or "too few rows are new to it to judge it"
-        sentence = (
-            f"version {production.version} fails {problem}; `{PREVIOUS}` cannot take its place ({state}): it is kept; train anew"
-        )
+        sentence = f"version {production.version} surely fails: {problem}; `{PREVIOUS}` cannot take its place ({state}): it is kept; train anew"
         move(context, "alarm", stay(sentence), context.run_id)
         raise PromotionError(sentence)
     record = move(context, "demote", back(context, problem, production.version, previous.version), context.run_id)

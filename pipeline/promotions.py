@@ -137,27 +137,18 @@ def move(context: Context, action: Action, plan: Callable[[Aliases], Move], run_
     Raises:
         PromotionError: another run is moving.
     """
-    lake, owner = context.lake, run_id or whoami()
+    if (resumed := finish(context, action, run_id)) is not None:
+        return resumed
+    lake = context.lake
     records = read_records(lake)
     if records and not records[-1].done:
         unfinished = records[-1]
-        mine = (unfinished.owner, unfinished.action) == (owner, action)
-        if not mine and datetime.now(UTC) < datetime.fromisoformat(unfinished.until):
+        if unfinished.owner != (run_id or whoami()) and datetime.now(UTC) < datetime.fromisoformat(unfinished.until):
             raise PromotionError(
                 f"{unfinished.owner} has been moving `{PRODUCTION}` since {unfinished.at} ({unfinished.action} of version "
                 f"{unfinished.move.to}); run this again when it has ended, at {unfinished.until} at the latest"
             )
-        say(f"{action}: finishing what {unfinished.owner} began at {unfinished.at} and did not end")
-        again = {
-            "number": unfinished.number + 1,
-            "resumes": unfinished.number,
-            "by": whoami(),
-            "at": now(),
-            "until": _end(context),
-        }
-        records.append(_carry_out(context, unfinished.model_copy(update=again), records))
-        if mine:
-            return records[-1]
+        records.append(_resume(context, records))
     if run_id is not None and (done := record_of(lake, run_id, action)):
         return done
     # The number was read before the aliases are: whoever moves in between takes it, and its creation fails here.
@@ -171,6 +162,22 @@ def move(context: Context, action: Action, plan: Callable[[Aliases], Move], run_
         move=plan(aliases_of(context.registry)),
     )
     return _carry_out(context, record, records)
+
+
+def finish(context: Context, action: Action, run_id: str | None) -> Record | None:
+    """Carries out what this run, or person, began with this action and did not end, if that is the newest record."""
+    records = read_records(context.lake)
+    if not records or records[-1].done or (records[-1].owner, records[-1].action) != (run_id or whoami(), action):
+        return None
+    return _resume(context, records)
+
+
+def _resume(context: Context, records: list[Record]) -> Record:
+    """Carries out the newest record's move under a new number, so that of two who resume it one wins."""
+    unfinished = records[-1]
+    say(f"{unfinished.action}: finishing what {unfinished.owner} began at {unfinished.at} and did not end")
+    again = {"number": unfinished.number + 1, "resumes": unfinished.number, "by": whoami(), "at": now(), "until": _end(context)}
+    return _carry_out(context, unfinished.model_copy(update=again), records)
 
 
 def _end(context: Context) -> str:

@@ -20,7 +20,7 @@ from pipeline.console import say
 from pipeline.context import Context
 from pipeline.errors import LakeError, NothingToDo, PromotionError, VerifyError
 from pipeline.live import Refused, Replica, Unreachable, ask_all, replicas, wait_until_served
-from pipeline.promotions import REJECTED, back, move, record_of, show, stay
+from pipeline.promotions import REJECTED, back, finish, move, record_of, show, stay
 from pipeline.registry import MANIFEST_TAG, PRODUCTION, Version
 from pipeline.scoring import fail_probability, open_session
 
@@ -34,6 +34,7 @@ def run(context: Context) -> None:
     promoted = record_of(lake, run_id, "promote")
     if promoted is None:
         raise NothingToDo(f"run {run_id} promoted nothing")
+    finish(context, "revert", run_id)
     number = promoted.move.to
     version = registry.version(number)
     if REJECTED in version.tags:

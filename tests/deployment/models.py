@@ -34,7 +34,9 @@ def trained(lake: Path, kind: Kind) -> Bundle:
     from skl2onnx.common.data_types import FloatTensorType
     from sklearn.ensemble import RandomForestClassifier
 
-    gold = {name: from_parquet((lake / f"gold/{GOLD_RUN}/{name}.parquet").read_bytes()) for name in ("train", "test")}
+    gold = {
+        name: from_parquet((lake / f"gold/{GOLD_RUN}/{name}.parquet").read_bytes()) for name in ("train", "validation", "test")
+    }
     rows, label = (
         gold["train"][list(FEATURE_NAMES)].to_numpy(np.float32).astype(float),
         gold["train"][LABEL.name].to_numpy(),
@@ -54,6 +56,9 @@ def trained(lake: Path, kind: Kind) -> Bundle:
     ).SerializeToString()
     files = {ONNX: graph, PICKLE: pickle.dumps(model)}
     session = ort.InferenceSession(graph)
+    validation = gold["validation"]
+    positives = validation[validation[LABEL.name] == 1][list(FEATURE_NAMES)].to_numpy(np.float32)
+    threshold = float(np.quantile(session.run([ONNX_OUTPUT], {ONNX_INPUT: positives})[0][:, 1], 0.1))
     examples = gold["test"][list(FEATURE_NAMES)].to_numpy(float)[:20].tolist()
     answered = session.run([ONNX_OUTPUT], {ONNX_INPUT: np.asarray(examples, np.float32)})[0][:, 1]
     manifest = Manifest(
@@ -61,16 +66,14 @@ def trained(lake: Path, kind: Kind) -> Bundle:
         family="forest",
         run_id="unset",
         created="2026-01-01T00:00:00+00:00",
-        threshold=0.5,
+        threshold=threshold,
         features=list(FEATURE_NAMES),
         files={name: hash_of(data) for name, data in files.items()},
         lineage=Lineage(
             pipeline_run_id=GOLD_RUN,
             bronze="b",
             silver="s",
-            gold={
-                name: hash_of((lake / f"gold/{GOLD_RUN}/{name}.parquet").read_bytes()) for name in ("train", "validation", "test")
-            },
+            gold={name: hash_of(data) for name, data in splits.items()},
             code_version="unknown",
             image="none",
         ),
