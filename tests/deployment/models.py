@@ -34,9 +34,8 @@ def trained(lake: Path, kind: Kind) -> Bundle:
     from skl2onnx.common.data_types import FloatTensorType
     from sklearn.ensemble import RandomForestClassifier
 
-    gold = {
-        name: from_parquet((lake / f"gold/{GOLD_RUN}/{name}.parquet").read_bytes()) for name in ("train", "validation", "test")
-    }
+    splits = {name: (lake / f"gold/{GOLD_RUN}/{name}.parquet").read_bytes() for name in ("train", "validation", "test")}
+    gold = {name: from_parquet(data) for name, data in splits.items()}
     rows, label = (
         gold["train"][list(FEATURE_NAMES)].to_numpy(np.float32).astype(float),
         gold["train"][LABEL.name].to_numpy(),
