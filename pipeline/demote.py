@@ -89,7 +89,8 @@ def decide(context: Context, gold_run: str, checks: list[Check]) -> None:
     problem = f"on the newest rows (gold {gold_run}), at the upper ends of the intervals, {production.problem}"
     if previous is None or previous.gates is None or previous.problem:
         state = "there is none" if previous is None else previous.problem or "too few rows are new to it to judge it"
-        sentence = f"version {production.version} surely fails: {problem}; `{PREVIOUS}` cannot take its place ({state}): it is kept; train anew"
+        kept = f"`{PREVIOUS}` cannot take its place ({state}), so it is kept; train anew"
+        sentence = f"version {production.version} surely fails: {problem}; {kept}"
         move(context, "alarm", stay(sentence), context.run_id)
         raise PromotionError(sentence)
     record = move(context, "demote", back(context, problem, production.version, previous.version), context.run_id)
