@@ -110,8 +110,8 @@ def _use(found: Findings) -> list[Block]:
         Heading("Intended use"),
         Text(
             f"It ranks {SUBJECTS} by the risk of the outcome `{LABEL.positive}` ({LABEL.description.lower()}), so that help can "
-            f"be offered early to those at risk. It is not made to decide about a {SUBJECT}: most who are called at risk will not "
-            f"{LABEL.positive}, and it says what goes together with the outcome, not what causes it."
+            f"be offered early to those at risk. It is not made to decide about a {SUBJECT}: most who are called at risk will "
+            f"not {LABEL.positive}, and it says what goes together with the outcome, not what causes it."
         ),
         Text(
             f"It learned from one survey with {learned:,} cases of `{LABEL.positive}`, and knows nothing of {SUBJECTS} unlike "

@@ -217,6 +217,7 @@ def configure(settings: MlflowSettings) -> str:
         MLFLOW_DISABLE_TELEMETRY="true",
         DO_NOT_TRACK="true",
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
+        MLFLOW_LOGGING_LEVEL="ERROR",  # its remarks are for those who call it by hand
     )
     import mlflow
 

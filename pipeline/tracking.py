@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +23,7 @@ PACKAGES = ("scikit-learn", "skops", "numpy", "scipy")
 
 def log_model(registry: Registry, run_id: str, model: Pipeline, example: Rows) -> str:
     """Logs the model to the run and ends the run; returns the model's URI."""
-    with registry.client(), _quiet():
+    with registry.client():
         import mlflow
         import mlflow.sklearn
         from mlflow.models import ModelSignature
@@ -68,15 +65,3 @@ def log_inputs(registry: Registry, run_id: str, lake: Lake, gold: dict[str, Any]
     ]
     with registry.client() as client:
         client.log_inputs(run_id, inputs)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """MLflow's remarks are for those who call it by hand."""
-    logger = logging.getLogger("mlflow")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
