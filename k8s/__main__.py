@@ -9,7 +9,7 @@ import time
 
 from k8s import access, cluster, first_run, images, load
 from k8s.airflow import Airflow
-from k8s.shell import ClusterError, Progress, run
+from k8s.shell import ClusterError, Progress, alone, run
 from pipeline.console import say
 
 SERVE_SECONDS = 180
@@ -58,7 +58,8 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         if arguments.command == "up":
-            up(arguments.data, arguments.training)
+            with alone("up"):
+                up(arguments.data, arguments.training)
         elif arguments.command == "urls":
             access.show()
         elif arguments.command == "report":

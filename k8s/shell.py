@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.console import say
@@ -75,11 +77,18 @@ class Progress:
             time.sleep(pause)
 
 
-def stop(process: subprocess.Popen[str]) -> None:
-    """Ends a program that may still run."""
-    if process.poll() is None:
-        process.terminate()
-        process.wait(timeout=30)
+@contextlib.contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Waits until no other process of this checkout is at it, too."""
+    path = ROOT / "local" / f"{what}.lock"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another `make {what}` is running in this folder; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def lines_of(text: str) -> Sequence[str]:
