@@ -138,16 +138,22 @@ def reachable(modules: Iterable[str], root: Path) -> tuple[set[Path], set[str]]:
     return files, outside
 
 
+def code_of(modules: Iterable[str], root: Path) -> set[Path]:
+    """The files of these modules and of what they can import below `root`, with the data files beside them; relative to it."""
+    files, _ = reachable(modules, root)
+    beside = {path for file in files for path in (root / file.parent).rglob("*") if path.suffix not in (".py", ".pyc")}
+    return files | {path.relative_to(root) for path in beside if path.is_file()}
+
+
 def code(modules: Sequence[str]) -> None:
-    """/image/code: the modules that these ones need, with the data files beside them."""
-    files, missing = reachable(modules, Path())
-    if absent := missing & set(modules):
+    """/image/code: the code that these modules need."""
+    root = Path.cwd()
+    if absent := [module for module in modules if file_of(module, root) is None]:
         sys.exit(f"no such module: {', '.join(absent)}")
-    data = {path for folder in {file.parent for file in files} for path in folder.rglob("*") if path.suffix != ".py"}
     target = below(IMAGE / "code", APP)
-    for file in (path for path in files | data if path.is_file()):
+    for file in code_of(modules, root):
         (target / file.parent).mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, target / file)
+        shutil.copy(root / file, target / file)
     finish(IMAGE / "code")
 
 

@@ -18,14 +18,14 @@ from typing import Any
 
 import yaml
 
-from images.layers import reachable
+from images.layers import code_of
 from k8s.shell import ROOT, ClusterError, run, tail
 from pipeline.console import say
 
 BUILDS_AT_A_TIME = 2
 BUILD_SECONDS = 1800
 MEMORY = ROOT / "local" / "images.json"
-"""What was built last: a digest of everything that builds read -> the images."""
+"""What was built last: by artifact, a digest of all that its build reads, and the tag."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,25 @@ def modules_of(artifact: Artifact) -> list[str]:
     return text.split()
 
 
+def inputs(artifact: Artifact) -> list[Path]:
+    """The files that the image is made from: its Dockerfile, and what that copies; of packages, only what is kept of them."""
+    files = {artifact.dockerfile, *(ROOT / file for file in code_of(modules_of(artifact), ROOT))}
+    for line in re.findall(r"^COPY (?!--)(.*) \S+$", artifact.dockerfile.read_text(), flags=re.MULTILINE):
+        for pattern in line.split():
+            for path in artifact.context.glob(pattern):
+                if path.is_file():
+                    files.add(path)
+                elif not (path / "__init__.py").exists():
+                    files |= {file for file in path.rglob("*") if file.is_file()}
+    return sorted(files)
+
+
 def code_version(artifact: Artifact) -> str:
     """The commit that last changed the code in the image, so that other commits leave the image as it is.
 
-    `-changed-` and a hash follow where the code is not as committed; without git it is that hash alone.
+    `-changed-` and a hash follow where the code is not as committed; without git it is `content-` and that hash.
     """
-    files = [str(file) for file in sorted(reachable(modules_of(artifact), ROOT)[0])]
+    files = [str(file) for file in sorted(code_of(modules_of(artifact), ROOT))]
     if not files:
         return "unknown"
     content = digest_of(ROOT / file for file in files)[:8]
@@ -87,41 +100,37 @@ def digest_of(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def inputs() -> list[Path]:
-    """Every file that a build may read."""
-    single = [ROOT / name for name in ("skaffold.yaml", "pyproject.toml", "uv.lock")]
-    folders = [ROOT / name for name in ("images", "pipeline", "serving", "dags")]
-    found = (path for folder in folders for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return [*single, *sorted(found)]
-
-
 def build(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Builds what changed; the images' tags by artifact name. `overrides` are further build arguments, by artifact name.
 
     Raises:
         ClusterError: a build failed.
     """
-    wanted = artifacts()
-    versions = {artifact.name: code_version(artifact) for artifact in wanted}
-    key = hashlib.sha256(json.dumps([digest_of(inputs()), versions, overrides], default=dict).encode()).hexdigest()
-    remembered: dict[str, str] = json.loads(MEMORY.read_text()).get(key, {}) if MEMORY.exists() else {}
-    if remembered.keys() == versions.keys() and _are_there(remembered):
-        say(f"images: {len(remembered)} as they were")
-        return remembered
     start = time.monotonic()
-
-    def one(artifact: Artifact) -> tuple[str, str]:
+    remembered: dict[str, list[str]] = json.loads(MEMORY.read_text()) if MEMORY.exists() else {}
+    there = set(run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split())
+    tags: dict[str, str] = {}
+    waiting: list[tuple[Artifact, dict[str, str], str]] = []
+    for artifact in artifacts():
         arguments = {**artifact.arguments, **overrides.get(artifact.name, {})}
         if "ARG CODE_VERSION" in artifact.dockerfile.read_text():
-            arguments["CODE_VERSION"] = versions[artifact.name]
-        return artifact.name, build_one(artifact, arguments)
-
-    first, *others = wanted  # the first stage's build makes the layers that the others share
-    with ThreadPoolExecutor(BUILDS_AT_A_TIME) as pool:
-        tags = dict([one(first), *pool.map(one, others)])
-    MEMORY.parent.mkdir(exist_ok=True)
-    MEMORY.write_text(json.dumps({key: tags}))
-    say(f"images: {len(tags)} built in {time.monotonic() - start:.0f} s")
+            arguments["CODE_VERSION"] = code_version(artifact)
+        key = hashlib.sha256(f"{digest_of(inputs(artifact))} {sorted(arguments.items())}".encode()).hexdigest()
+        known, tag = remembered.get(artifact.name, ["", ""])
+        if known == key and f"{artifact.image}:{tag}" in there:
+            tags[artifact.name] = tag
+        else:
+            waiting.append((artifact, arguments, key))
+    if waiting:
+        first, *others = waiting  # it makes the layers that the others share
+        with ThreadPoolExecutor(BUILDS_AT_A_TIME) as pool:
+            built = [build_one(*first[:2]), *pool.map(lambda item: build_one(*item[:2]), others)]
+        for (artifact, _, key), tag in zip(waiting, built, strict=True):
+            tags[artifact.name] = tag
+            remembered[artifact.name] = [key, tag]
+        MEMORY.parent.mkdir(exist_ok=True)
+        MEMORY.write_text(json.dumps(remembered, indent=2))
+    say(f"images: {len(waiting)} built in {time.monotonic() - start:.0f} s, {len(tags) - len(waiting)} as they were")
     return tags
 
 
@@ -145,8 +154,3 @@ def image_id(reference: str) -> str:
     """The id of a local image, without `sha256:`; empty if there is none."""
     found = run("docker", "image", "inspect", "--format", "{{.Id}}", reference, check=False)
     return found.stdout.strip().removeprefix("sha256:") if found.returncode == 0 else ""
-
-
-def _are_there(tags: Mapping[str, str]) -> bool:
-    known = set(run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split())
-    return all(f"{artifact.image}:{tags[artifact.name]}" in known for artifact in artifacts())
