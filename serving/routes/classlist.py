@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
-from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from pipeline.columns import FEATURES, SUBJECTS
 from serving.model import Model
-from serving.problems import Invalid, TooLarge, Unavailable, WrongType
+from serving.problems import Invalid, Problem, TooLarge, Unavailable, WrongType
 from serving.routes.predict import LOG, model_headers, problems
 from serving.service import Service
 from serving.table import Table
+
+log = logging.getLogger(__name__)
 
 TYPES = ("text/csv", "application/csv", "text/plain", "text/tab-separated-values", "application/vnd.ms-excel")
 """Content types that browsers and spreadsheets give to CSV files; answered is text/csv."""
@@ -53,6 +56,30 @@ class Spool:
 
     def close(self) -> None:
         self._file.close()
+
+
+class Duplex(Response):
+    """A response that is sent while the request is still read, by whoever makes its pieces.
+
+    Starlette's own StreamingResponse reads the request beside them, to see whether the client is gone, and loses what it reads.
+    """
+
+    media_type = "text/csv"
+
+    def __init__(self, pieces: AsyncIterator[bytes], headers: dict[str, str]) -> None:
+        super().__init__(headers=headers)
+        del self.headers["content-length"]
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            async for piece in self._pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except (Problem, ClientDisconnect) as stopped:  # the server then closes the connection: the answer has no end
+            log.warning("a list was broken off: %s", stopped or "its client went away")
+        else:
+            await send({"type": "http.response.body", "body": b""})
 
 
 class ClassList:
@@ -135,11 +162,11 @@ def router(service: Service) -> APIRouter:
     @routes.post(
         "/predict/csv",
         summary=f"Predict a list of {SUBJECTS} in CSV, of any length",
-        response_class=StreamingResponse,
+        response_class=Response,
         responses=answered | problems(401, 413, 415, 422, 503),
         openapi_extra={"requestBody": body},
     )
-    async def predict_csv(request: Request, log: bool = LOG) -> StreamingResponse:
+    async def predict_csv(request: Request, log: bool = LOG) -> Response:
         """The columns are found by the survey's header or by our names, in any order, other columns among them.
 
         Every row comes back as it was, in the same order, with `label`, `fail_probability` and `error` behind it; a row that
@@ -164,6 +191,6 @@ def router(service: Service) -> APIRouter:
         except BaseException:
             classlist.close()
             raise
-        return StreamingResponse(classlist.answer(), media_type="text/csv", headers=model_headers(model))
+        return Duplex(classlist.answer(), model_headers(model))
 
     return routes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,10 @@ BROKEN: list[tuple[Callable[[], Bundle], dict[str, Any], str]] = [
 ]
 
 
+def refused_since(predictor: Predictor, count: float) -> bool:
+    return metric(predictor, "predictor_model_refused_total") > count
+
+
 def test_refuses_broken_versions(models: Models, tmp_path: Path) -> None:
     """A version whose hashes, graph, answers or manifest are wrong is refused and counted, and the one before goes on."""
     good = models.register(bundle(), PRODUCTION)
@@ -129,7 +134,7 @@ def test_refuses_broken_versions(models: Models, tmp_path: Path) -> None:
         for make, facts, said in BROKEN:
             refused = metric(predictor, "predictor_model_refused_total")
             bad = models.register(make(), PRODUCTION, **facts)
-            wait_for(lambda before=refused: metric(predictor, "predictor_model_refused_total") > before)
+            wait_for(partial(refused_since, predictor, refused))
             assert served(predictor) == good
             line = next(line for line in predictor.text().splitlines() if f"refused version {bad} " in line)
             assert said in line

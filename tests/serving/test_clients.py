@@ -1,0 +1,161 @@
+"""Stock clients of other protocols, unchanged: Triton's of the Open Inference Protocol, MLflow's of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.columns import FEATURE_NAMES
+from serving.schema import EXAMPLE
+from tests.serving.forest import survey, trained
+
+NAME = "student-performance"
+
+
+@pytest.fixture(scope="module")
+def inputs() -> np.ndarray[Any, np.dtype[np.float32]]:
+    return survey(100)[0]
+
+
+@pytest.fixture(scope="module")
+def expected(inputs: np.ndarray[Any, np.dtype[np.float32]]) -> list[float]:
+    probabilities: list[float] = trained()[0].predict_proba(inputs)[:, 1].tolist()
+    return probabilities
+
+
+@pytest.fixture
+def triton(url: str) -> Iterator[Any]:
+    from tritonclient.http import InferenceServerClient  # type: ignore[import-untyped] # it has no types
+
+    client = InferenceServerClient(url.removeprefix("http://"))
+    yield client
+    client.close()
+
+
+class TestTriton:
+    def test_health_and_metadata(self, triton: Any) -> None:
+        """The client finds the server, the model and the loaded version."""
+        assert triton.is_server_live()
+        assert triton.is_server_ready()
+        assert triton.is_model_ready(NAME)
+        assert triton.is_model_ready(NAME, "1")
+        assert not triton.is_model_ready(NAME, "2")
+        assert not triton.is_model_ready("other")
+        assert triton.get_server_metadata()["extensions"] == ["binary_tensor_data"]
+        metadata = triton.get_model_metadata(NAME)
+        assert metadata["versions"] == ["1"]
+        assert metadata["inputs"] == [{"name": "features", "datatype": "FP32", "shape": [-1, 5]}]
+
+    @pytest.mark.parametrize("binary_in", [True, False])
+    @pytest.mark.parametrize("binary_out", [True, False, None])
+    def test_infer(
+        self,
+        triton: Any,
+        inputs: np.ndarray[Any, np.dtype[np.float32]],
+        expected: list[float],
+        binary_in: bool,
+        binary_out: bool | None,
+    ) -> None:
+        """Tensors as JSON and as bytes, in and out; None asks for no output by name, which means all of them."""
+        from tritonclient.http import InferInput, InferRequestedOutput
+
+        tensor = InferInput("features", list(inputs.shape), "FP32")
+        tensor.set_data_from_numpy(inputs, binary_data=binary_in)
+        outputs = None
+        if binary_out is not None:
+            outputs = [InferRequestedOutput(name, binary_data=binary_out) for name in ("fail_probability", "label")]
+        answer = triton.infer(NAME, [tensor], outputs=outputs, request_id="abc", model_version="1")
+        assert answer.as_numpy("fail_probability").tolist() == pytest.approx(expected, abs=1e-6)
+        labels = [label.decode() if isinstance(label, bytes) else label for label in answer.as_numpy("label").tolist()]
+        assert labels == ["fail" if probability >= 0.5 else "pass" for probability in expected]
+        assert answer.get_response()["id"] == "abc"
+        assert answer.get_response()["model_version"] == "1"
+
+    def test_errors_reach_the_client(self, triton: Any) -> None:
+        """What is wrong arrives as the client's exception, with the sentence."""
+        from tritonclient.http import InferInput
+        from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped] # it has no types
+
+        tensor = InferInput("features", [1, 5], "FP32")
+        tensor.set_data_from_numpy(np.full((1, 5), 999, np.float32))
+        with pytest.raises(InferenceServerException, match="cannot be taken"):
+            triton.infer(NAME, [tensor])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": "other"}, "The one input is features"),
+        ({"datatype": "BYTES"}, "datatype"),
+        ({"shape": [5]}, "shape"),
+        ({"shape": [2, 5]}, "have 5 numbers"),
+        ({"shape": [0, 5], "data": []}, "at least one row"),
+        ({"data": [31, 1, 6.8, 0, "x"]}, "no numbers"),
+        ({"data": [[31, 1], [6.8, 0, 2.1]]}, "no numbers"),
+        ({"data": None}, ""),
+        ({"parameters": {"binary_data_size": 20}}, "bytes follow"),
+        ({"data": [31, 1, 6.8, 0.25, 2.1]}, "relationship"),
+    ],
+)
+def test_tensors_that_cannot_be_taken(client: httpx.Client, change: dict[str, Any], said: str) -> None:
+    """Each is a problem that says what is wrong, with the protocol's `error` beside it."""
+    tensor = {"name": "features", "shape": [1, 5], "datatype": "FP32", "data": [31, 1, 6.8, 0, 2.1]} | change
+    answer = client.post(f"/v2/models/{NAME}/infer", json={"inputs": [tensor]})
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert answer.json()["error"] == answer.json()["detail"]
+
+
+class TestMlflow:
+    @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")  # MLflow's own, on import
+    def test_client(self, url: str, inputs: np.ndarray[Any, np.dtype[np.float32]], expected: list[float]) -> None:
+        """MLflow's client pings, asks the version and gets the forest's probabilities for a DataFrame."""
+        from mlflow.pyfunc.scoring_server import client as scoring
+
+        host, _, port = url.removeprefix("http://").partition(":")
+        client: Any = scoring.ScoringServerClient(host, port)  # type: ignore[no-untyped-call] # it has no types
+        client.wait_server_ready(30)
+        assert client.get_version()
+        frame = pd.DataFrame(inputs.astype(float).round(1), columns=list(FEATURE_NAMES))
+        answer = client.invoke(frame).get_predictions()
+        assert answer["fail_probability"].tolist() == pytest.approx(expected, abs=1e-6)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"dataframe_records": [EXAMPLE]},
+            {"dataframe_split": {"columns": list(EXAMPLE), "data": [list(EXAMPLE.values())], "index": [0]}},
+            {"dataframe_split": {"columns": list(EXAMPLE)[::-1], "data": [list(EXAMPLE.values())[::-1]]}, "params": {"a": 1}},
+            {"instances": [EXAMPLE]},
+            {"instances": [list(EXAMPLE.values())]},
+            {"inputs": {name: [value] for name, value in EXAMPLE.items()}},
+            {"inputs": [list(EXAMPLE.values())]},
+        ],
+    )
+    def test_shapes(self, client: httpx.Client, body: dict[str, Any]) -> None:
+        """MLflow's four shapes of a table are the same table."""
+        expected = client.post("/predict", json=EXAMPLE).json()["predictions"]
+        assert client.post("/invocations", json=body).json() == {"predictions": expected}
+
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            ({}, "none of MLflow's shapes"),
+            ({"dataframe_split": {"columns": ["age"], "data": [[1, 2]]}}, "Row 0 has 2 values"),
+            ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, "twice"),
+            ({"inputs": {"age": [1], "course": []}}, "one length"),
+            ({"dataframe_records": [EXAMPLE | {"age": True}]}, "truth value"),
+            ({"dataframe_records": [EXAMPLE | {"age": 3}]}, "greater than"),
+            ({"instances": []}, "at least 1"),
+        ],
+    )
+    def test_bad_tables(self, client: httpx.Client, body: dict[str, Any], said: str) -> None:
+        """A table that is none of them, or whose values cannot be taken, is a problem that says so."""
+        answer = client.post("/invocations", json=body)
+        assert answer.status_code == 422
+        assert said in answer.text
