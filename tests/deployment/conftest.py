@@ -19,7 +19,7 @@ from pipeline.context import Context
 from pipeline.settings import Settings
 from tests.deployment.models import World
 
-START_SECONDS = 120
+START_SECONDS = 600  # a bound that pytest's own timeout comes before
 
 
 def free_port() -> int:

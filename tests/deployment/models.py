@@ -19,7 +19,7 @@ from pipeline.frames import from_parquet
 from pipeline.lake import hash_of
 from pipeline.promotions import LOG
 from pipeline.registry import MANIFEST_TAG, PREVIOUS, PRODUCTION, STAGING, Registry
-from pipeline.settings import Settings
+from pipeline.settings import LakeSettings, Settings
 
 Kind = Literal["good", "better", "weak", "backwards"]
 """`good` and `better` hold every gate; `weak` learned from shuffled labels, `backwards` from flipped ones."""
@@ -94,6 +94,10 @@ class World:
             "deployment": {"serve_seconds": 2, "watch_seconds": 0.2, "poll_seconds": 0.05, "bootstrap_samples": 50},
         }
         self.registry = Registry(self.context("any").settings.mlflow)
+
+    def move_to(self, lake: LakeSettings) -> None:
+        """Takes another, empty, lake."""
+        self._sections["lake"] = lake.model_dump()
 
     def context(self, run_id: str, **sections: dict[str, Any]) -> Context:
         """A context; keywords add to the sections of the settings."""

@@ -103,8 +103,11 @@ class Interrupted(Lake):
         return super().create(key, data)
 
 
-def test_of_two_runs_at_once_one_wins_and_the_other_says_so(world: World) -> None:
-    """A run that another one overtakes between its look at the aliases and its own move moves nothing."""
+@pytest.mark.parametrize("kind", ["disk", "s3"])
+def test_of_two_runs_at_once_one_wins_and_the_other_says_so(world: World, kind: str, request: pytest.FixtureRequest) -> None:
+    """A run that another one overtakes between its look at the aliases and its own move moves nothing; on S3 too."""
+    if kind == "s3":
+        world.move_to(request.getfixturevalue("s3_lake"))
     champion = world.bare(PRODUCTION)
     candidate = world.bare(STAGING)
     for run in ("slow", "fast"):
