@@ -20,12 +20,19 @@ env:
   {{- end }}
 {{- end }}
 
-{{/* An init container that runs an airflow command once the database is there; call with (list $ "name" resources "argument" ...). */}}
+{{/* An airflow command that first waits for the database, which would else be a crash, and a longer pause after each; call
+     with (list $ "argument" ...). */}}
+{{- define "student-mlops.airflow.command" -}}
+{{- $root := first . -}}
+[python, /opt/student-mlops/wait_for.py, {{ include "student-mlops.database.host" $root }}, "{{ include "student-mlops.database.port" $root }}", airflow, {{ rest . | join ", " }}]
+{{- end }}
+
+{{/* An init container with such a command; call with (list $ "name" resources "argument" ...). */}}
 {{- define "student-mlops.airflow.init" -}}
 {{- $root := first . -}}
 - name: {{ index . 1 }}
   {{- include "student-mlops.container" (list $root "airflow") | nindent 2 }}
-  command: [python, /opt/student-mlops/wait_for.py, {{ include "student-mlops.database.host" $root }}, "{{ include "student-mlops.database.port" $root }}", airflow, {{ slice . 3 | join ", " }}]
+  command: {{ include "student-mlops.airflow.command" (concat (list $root) (slice . 3)) }}
   {{- include "student-mlops.airflow.environment" $root | nindent 2 }}
   resources: {{- toYaml (index . 2) | nindent 4 }}
   volumeMounts:
