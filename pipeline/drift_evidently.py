@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.columns import FEATURE_NAMES
 from pipeline.drift_methods import Column, Plan
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def draw(reference: pd.DataFrame, current: pd.DataFrame, plans: Sequence[Plan], 
     # side of that rule, and so is told.
     named = {item.column.name: item.method for item in plans if item.named or sample}
     thresholds = {item.column.name: item.threshold for item in plans}
-    features = [name for name in thresholds if name in FEATURE_NAMES]
+    features = [item.column.name for item in plans if item.column.decides]
     preset = evidently.presets.DataDriftPreset(
         columns=features,
         drift_share=share,

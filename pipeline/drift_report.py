@@ -143,8 +143,9 @@ def features() -> list[Column]:
 def columns_of(reference: pd.DataFrame, current: pd.DataFrame) -> list[Column]:
     """The features, and the prediction and the label where both data sets have them."""
     both = set(reference.columns) & set(current.columns)
-    label = Column(LABEL.name, "category", {0.0: LABEL.negative, 1.0: LABEL.positive})
-    return [*features(), *(column for column in (Column(PREDICTION, "number"), label) if column.name in both)]
+    prediction = Column(PREDICTION, "number", decides=False)
+    label = Column(LABEL.name, "category", {0.0: LABEL.negative, 1.0: LABEL.positive}, decides=False)
+    return [*features(), *(column for column in (prediction, label) if column.name in both)]
 
 
 def compare(
@@ -159,8 +160,7 @@ def compare(
 
     pairs = {column.name: _counted(column, reference, current) for column in columns}
     plans = [plan(column, *pairs[column.name], settings) for column in columns]
-    limit = settings.evidently_rows
-    sample = limit if max(len(reference), len(current)) > limit else None
+    sample = settings.page_rows if max(len(reference), len(current)) > settings.evidently_rows else None
     if sample:
         reference, current = (frame.sample(min(sample, len(frame)), random_state=seed) for frame in (reference, current))
     drawn = drift_evidently.draw(reference, current, plans, settings.share, sample)

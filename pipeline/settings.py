@@ -176,7 +176,9 @@ class DriftSettings(Section):
     max_rows: int = Field(default=1_000_000, gt=0)
     """Logged objects are read, in random order, until there are this many rows of the window."""
     evidently_rows: int = Field(default=50_000, ge=1_000)
-    """Above this many rows scores come from sorted counts, and Evidently draws its page from a sample of so many."""
+    """With more rows than this on either side, scores come from sorted counts, and Evidently draws its page from a sample."""
+    page_rows: int = Field(default=5_000, ge=1_000)
+    """Rows of each side in that sample."""
 
 
 class PredictorSettings(Section):

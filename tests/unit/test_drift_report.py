@@ -138,7 +138,7 @@ class TestManyRows:
         sides = students(3_000, 1), students(1_500, 2, sleep_hours=change)
         columns, chosen = columns_of(*sides), {"numeric_method": methods, "categorical_method": methods}
         few, many = (
-            compare(*sides, columns, DriftSettings.model_validate(chosen | {"evidently_rows": limit}), 1)
+            compare(*sides, columns, DriftSettings.model_validate(chosen | {"evidently_rows": limit, "page_rows": 1_000}), 1)
             for limit in (100_000, 1_000)
         )
         assert (few.page_sample, many.page_sample) == (None, 1_000)
@@ -150,7 +150,7 @@ class TestManyRows:
     def test_page_says_sampled(self) -> None:
         """Evidently's page says that it was drawn from a sample, and where the verdict on all rows is."""
         sides = students(1_200, 1), students(1_200, 2)
-        found = compare(*sides, features(), DriftSettings(evidently_rows=1_000), 1)
+        found = compare(*sides, features(), DriftSettings(evidently_rows=1_000, page_rows=1_000), 1)
         assert b"random sample of 1,000 rows of each data set: the verdict on all rows is in drift_report.json" in found.page
         assert "sorted counts of all rows" in found.computed_by
 
