@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from docs import values
 from pipeline.__main__ import COMMANDS
 from pipeline.columns import FEATURES, LABEL, Category, Feature
 from pipeline.settings import GateSettings, variables
@@ -90,10 +91,17 @@ From [pipeline/columns.py](/pipeline/columns.py), the only place that knows the 
 """
 
 
-PAGES = {"stages.md": stages_page, "settings.md": settings_page, "gates.md": gates_page, "columns.md": columns_page}
+PAGES = {
+    "stages.md": stages_page,
+    "settings.md": settings_page,
+    "gates.md": gates_page,
+    "columns.md": columns_page,
+    "values.md": values.page,
+}
 
 
 def main() -> None:
+    values.main()
     for name, page in PAGES.items():
         (FOLDER / name).write_text(page())
 

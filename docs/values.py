@@ -95,8 +95,9 @@ def page() -> str:
     lines = [
         "# Values of the chart",
         "",
-        "From [values.yaml](/charts/student-mlops/values.yaml); [values.schema.json](/charts/student-mlops/values.schema.json) refuses",
-        "any other key. `helm install NAME charts/student-mlops --set KEY=VALUE`, or a file with `--values`.",
+        "From [values.yaml](/charts/student-mlops/values.yaml). Any other key is refused, by",
+        "[values.schema.json](/charts/student-mlops/values.schema.json).",
+        "`helm install NAME charts/student-mlops --set KEY=VALUE`, or a file with `--values`.",
     ]
     in_table = False
     for value in values():
