@@ -104,13 +104,19 @@ def image(name: str) -> None:
 
 
 def imports(file: Path) -> set[str]:
-    """Every module that the file imports, wherever in it; `from a import b` counts as `a` and `a.b`."""
-    found = set()
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    """Every module that running the file can import, wherever in it; `from a import b` counts as `a` and `a.b`."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(file.read_bytes())]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
     return found
 
 
