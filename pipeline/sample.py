@@ -26,7 +26,7 @@ def sample_csv(rows: int, seed: int) -> bytes:
     import numpy as np
 
     random = np.random.default_rng(seed)
-    columns = {feature.name: _draw(feature, rows, random) for feature in FEATURES}
+    columns = {feature.name: draw(feature, rows, random) for feature in FEATURES}
     log_odds = np.zeros(rows)
     for effect in SAMPLE_EFFECTS:
         values = columns[effect.feature]
@@ -42,7 +42,8 @@ def sample_csv(rows: int, seed: int) -> bytes:
     return file.getvalue().encode()
 
 
-def _draw(feature: Feature, rows: int, random: np.random.Generator) -> NDArray[np.float64]:
+def draw(feature: Feature, rows: int, random: np.random.Generator) -> NDArray[np.float64]:
+    """`rows` values of one column, as the survey's are spread."""
     import numpy as np
 
     if isinstance(feature, Number):
