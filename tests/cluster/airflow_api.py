@@ -55,6 +55,9 @@ class Airflow:
         )
         return run
 
+    def dags(self) -> set[str]:
+        return {dag["dag_id"] for dag in self.ask("GET", "/dags")["dags"]}
+
     def runs(self, dag: str) -> list[dict[str, Any]]:
         """The DAG's runs, the newest first."""
         found: list[dict[str, Any]] = self.ask("GET", f"/dags/{dag}/dagRuns", params={"order_by": "-id", "limit": 100})[

@@ -2,7 +2,7 @@
 
 The suite shows how the platform comes from nothing to a promoted model, so it begins with an empty registry. On a cluster
 that has a model already it stops and says so; with FRESH=1 it takes the release and its volumes away first.
-FULL=1 runs the long tests too (load, upgrades, restarts).
+FULL=1 runs the long tests too (load, upgrades, restarts). UP=0 takes the platform as it is, without `up`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ import pytest
 from pipeline.context import Context
 from pipeline.lake import Lake
 from pipeline.registry import PRODUCTION, Registry
+from pipeline.sample import sample_csv
 from pipeline.settings import LakeSettings, MlflowSettings, Settings
 from tests.cluster.airflow_api import Airflow
 from tests.cluster.cluster import Cluster, StagePods, wait_for
-from tests.cluster.platform import FIRST, NAME, Platform, first_source
+from tests.cluster.platform import FIRST, NAME, Platform
 
 ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "local" / "e2e" / "pods.json"
@@ -49,19 +50,32 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-def up() -> None:
-    subprocess.run([sys.executable, "-m", "k8s", "up", "--no-run"], cwd=ROOT, check=True, timeout=UP_SECONDS)
+def up(data: str) -> None:
+    command = [sys.executable, "-m", "k8s", "up", "--no-training", "--data", data]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=UP_SECONDS)
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of the first run: DATA, else generated rows; it goes into the lake's inbox, where new terms' files go too."""
+    if "DATA" in os.environ and Path(os.environ["DATA"]).is_file():
+        return os.environ["DATA"]
+    path = tmp_path_factory.mktemp("data") / "students.csv"
+    path.write_bytes(sample_csv(1000, seed=20))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def cluster(data: str) -> Iterator[Cluster]:
     """The cluster with the release in it, as `make up` leaves it but for the first run."""
-    up()
+    if os.environ.get("UP") != "0":
+        up(data)
     made = Cluster(f"kind-{NAME}", NAME)
     if os.environ.get("FRESH"):
+        RECORD.unlink(missing_ok=True)
         subprocess.run(["helm", "--kube-context", made.context, "-n", NAME, "uninstall", NAME, "--wait"], check=True, timeout=600)
         made.kubectl("delete", "pvc,secret", "--all", "--wait", timeout=300)
-        up()
+        up(data)
     yield made
     made.close()
 
@@ -102,13 +116,12 @@ def first(platform: Platform) -> dict[str, Any]:
     Later sessions on the same cluster take it as it is.
     """
     airflow, registry = platform.airflow, platform.registry
-    run = airflow.run("training", FIRST)
-    if run is None:
+    if airflow.run("training", FIRST) is None:
         if registry.version_of(PRODUCTION) is not None:
             pytest.exit("the cluster has a model in production already; `make down` first, or FRESH=1 to begin anew in it", 3)
         platform.before_first = platform.predictor_processes()
-        source = first_source(platform)
-        run = airflow.trigger("training", FIRST, source=source)
+        wait_for("Airflow to read the DAGs", lambda: {"training", "deployment"} <= airflow.dags())
+        airflow.trigger("training", FIRST, source=f"s3://bronze/inbox/{platform.inbox}")
     ended = airflow.wait("training", FIRST)
     assert ended["state"] == "success", airflow.states("training", FIRST)
     wait_for("a version in production", lambda: registry.version_of(PRODUCTION))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 
+from k8s import access
 from pipeline.columns import FEATURE_NAMES, LABEL, RAW_HEADER
 from pipeline.context import Context
 from pipeline.lake import Lake, s3_client
@@ -50,8 +49,8 @@ class Platform:
 
     @property
     def predictor(self) -> str:
-        """The predictor's Service, by its port on the nodes, which kind maps to this machine."""
-        return predictor_url(self.cluster)
+        """The predictor's Service, by its port on the node, which kind maps to this machine."""
+        return access.urls()["predictor"]
 
     @property
     def inbox(self) -> str:
@@ -68,28 +67,12 @@ class Platform:
         return f"s3://bronze/inbox/{name}"
 
 
-def predictor_url(cluster: Cluster) -> str:
-    (service,) = [
-        item
-        for item in cluster.get("services", "-l", "app.kubernetes.io/component=predictor")["items"]
-        if item["spec"]["type"] == "NodePort"
-    ]
-    return f"http://127.0.0.1:{service['spec']['ports'][0]['nodePort']}"
-
-
 def model_of(url: str) -> dict[str, Any]:
     """What answers at a predictor's URL."""
     answer = httpx.get(f"{url}/model", timeout=10)
     answer.raise_for_status()
     model: dict[str, Any] = answer.json()
     return model
-
-
-def first_source(platform: Platform) -> str:
-    """The data of the first run: DATA, put into the inbox if it is a file here; else the generated sample."""
-    data = os.environ.get("DATA") or "sample"
-    path = Path(data)
-    return platform.put(path.name, path.read_bytes()) if path.is_file() else data
 
 
 def relabelled(seed: int, rows: int, labels: Any) -> bytes:
