@@ -1,4 +1,4 @@
-"""`python -m k8s up | urls | down | report`."""
+"""`python -m k8s up | urls | down | report | sizes`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from k8s import access, cluster, first_run, images, load
+from k8s import access, cluster, first_run, images, load, sizes
 from k8s.airflow import Airflow
 from k8s.shell import ClusterError, Progress, alone, run
 from pipeline.console import say
@@ -54,6 +54,7 @@ def main() -> int:
     data.add_argument("--no-training", dest="training", action="store_false", help="without the first training run")
     commands.add_parser("urls", help="where it answers, and the logins")
     commands.add_parser("report", help="what is wrong with its pods")
+    commands.add_parser("sizes", help="write docs/reference/images.md from the images that were built last")
     commands.add_parser("down", help="delete the cluster")
     arguments = parser.parse_args()
     try:
@@ -64,6 +65,8 @@ def main() -> int:
             access.show()
         elif arguments.command == "report":
             say(cluster.report())
+        elif arguments.command == "sizes":
+            sizes.write(images.built())
         else:
             cluster.delete()
     except ClusterError as error:

@@ -129,9 +129,20 @@ def build(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
             tags[artifact.name] = tag
             remembered[artifact.name] = [key, tag]
         MEMORY.parent.mkdir(exist_ok=True)
-        MEMORY.write_text(json.dumps(remembered, indent=2))
+        MEMORY.write_text(json.dumps({artifact.name: remembered[artifact.name] for artifact in artifacts()}, indent=2))
     say(f"images: {len(waiting)} built in {time.monotonic() - start:.0f} s, {len(tags) - len(waiting)} as they were")
     return tags
+
+
+def built() -> dict[str, str]:
+    """The tags of the images that were built last.
+
+    Raises:
+        ClusterError: none were.
+    """
+    if not MEMORY.exists():
+        raise ClusterError("no images were built in this folder; `make up` does")
+    return {name: tag for name, (_, tag) in json.loads(MEMORY.read_text()).items()}
 
 
 def build_one(artifact: Artifact, arguments: Mapping[str, str]) -> str:

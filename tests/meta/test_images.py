@@ -16,7 +16,8 @@ import yaml
 
 from images.layers import reachable
 from k8s import access, cluster
-from k8s.images import ROOT, Artifact, artifacts, inputs, modules_of
+from k8s.images import Artifact, artifacts, inputs, modules_of
+from k8s.shell import ROOT
 from pipeline.stages import STAGES
 
 COMPONENTS = ["predictor", "mlflow", "airflow", "minio"]
