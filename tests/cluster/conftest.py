@@ -81,7 +81,7 @@ def cluster(data: str) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def platform(cluster: Cluster) -> Iterator[Platform]:
+def platform(cluster: Cluster, data: str) -> Iterator[Platform]:
     """Everything in the cluster that a person can reach, reached as a person would: by ports, logins and APIs."""
     keys = cluster.secret(f"{NAME}-objectstore")
     os.environ.update(keys, AWS_DEFAULT_REGION="us-east-1")
@@ -93,7 +93,10 @@ def platform(cluster: Cluster) -> Iterator[Platform]:
     watch.seen = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     watch.start()
     context = Context(Settings(lake=store, mlflow=tracking), "e2e")
-    yield Platform(cluster, airflow, context.lake, store, Registry(tracking), context, watch)
+    platform = Platform(cluster, airflow, context.lake, store, Registry(tracking), context, watch)
+    if os.environ.get("UP") == "0":  # else `up` has put it there
+        platform.put(platform.inbox, Path(data).read_bytes())
+    yield platform
     watch.stop()
     RECORD.parent.mkdir(parents=True, exist_ok=True)
     RECORD.write_text(json.dumps(watch.seen))
