@@ -90,13 +90,11 @@ def _alone(settings: Settings, bundle: Bundle, session: Any, test: pd.DataFrame)
     found = behaviour.groups(rows)
     recall = behaviour.least_recall(found, label, scored.positive, settings.deployment.min_positives)
     alarms = behaviour.alarm_gap(found, label, scored.positive)
-    notes = [
-        f"{end:.3g} is the upper end of the recall of '{name}', the least of all groups" for end, name in filter(None, [recall])
-    ]
-    notes += [
-        f"{gap:.3g} is what the share of false alarms of '{name}' surely exceeds all rows' by"
-        for gap, name in filter(None, [alarms])
-    ]
+    notes = []
+    if recall:
+        notes.append(f"of all groups '{recall[1]}' has the least recall, {recall[0]:.2f} at most")
+    if alarms:
+        notes.append(f"of all groups '{alarms[1]}' has the most false alarms, at least {alarms[0]:+.2f} beside all rows' share")
     values: dict[str, float | None] = {
         **{name: metric.value for name, metric in metrics.items()},
         "roc_auc_lower": metrics["roc_auc"].low,
