@@ -24,6 +24,17 @@ from serving.service import Service
 def build(settings: Settings) -> tuple[ASGIApp, Service]:
     """The ASGI application and the service behind it, whose threads begin with the application's lifespan."""
     service = Service(settings)
+    front: ASGIApp = Front(fastapi_of(service), service)
+    if origins := settings.predictor.cors_origins:
+        shown = ["X-Model-Version", "X-Request-ID"]
+        front = CORSMiddleware(
+            front, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"], expose_headers=shown
+        )
+    return front, service
+
+
+def fastapi_of(service: Service) -> FastAPI:
+    """All routes, and the document of them."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -34,7 +45,7 @@ def build(settings: Settings) -> tuple[ASGIApp, Service]:
 
     app = FastAPI(
         title="Student performance predictor",
-        version=settings.code_version,
+        version=service.code_version,
         description=document.DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
@@ -49,13 +60,7 @@ def build(settings: Settings) -> tuple[ASGIApp, Service]:
     app.include_router(dictionary.router)
     site.install(app)
     document.install(app)
-    front: ASGIApp = Front(app, service)
-    if origins := settings.predictor.cors_origins:
-        shown = ["X-Model-Version", "X-Request-ID"]
-        front = CORSMiddleware(
-            front, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"], expose_headers=shown
-        )
-    return front, service
+    return app
 
 
 def _respond(request: Request, body: bytes, status: int, headers: Mapping[str, str] | None = None) -> Response:

@@ -140,7 +140,8 @@ def test_a_quote_that_is_never_closed(model: Model) -> None:
 
 def test_answers_while_it_arrives(client: httpx.Client) -> None:
     """Predictions are sent before the list has ended; and a client that reads nothing until it has sent all gets all."""
-    with begun(client) as (connection, came):
+    with begun(client) as (connection, first):
+        came = first
         big = f"{ROW}\n" * 3_000
         for _ in range(100):
             connection.sendall(_chunk(big))
@@ -172,7 +173,8 @@ def test_too_long(tmp_path: Path) -> None:
         text = f"{HEADER}\n" + f"{ROW}\n" * 20_000
         assert post(client, text).status_code == 413
 
-        with begun(client) as (connection, came):
+        with begun(client) as (connection, first):
+            came = first
             connection.sendall(_chunk(text))
             while piece := connection.recv(1 << 16):
                 came += piece
