@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class Value:
         return ".".join(self.path)
 
 
+@functools.cache
 def values() -> list[Value]:
     """Every commented key of values.yaml, in its order; a mapping on one line is one value."""
     text = (CHART / "values.yaml").read_text()

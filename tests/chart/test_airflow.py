@@ -52,7 +52,7 @@ def test_the_scheduler_has_a_name_for_its_logs() -> None:
 
 
 def test_nobody_waits_for_a_hook() -> None:
-    """The scheduler migrates the database in an init container, the others wait for that in theirs; only `helm test` has hooks."""
+    """The scheduler migrates the database in an init container, the others wait for it in theirs; only `helm test` has hooks."""
     manifests = render()
     commands = {part: containers(find(manifests, *place)["spec"]["template"]["spec"])[0] for part, place in WORKLOADS.items()}
     assert commands["scheduler"]["command"][-2:] == ["db", "migrate"]
