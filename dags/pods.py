@@ -10,11 +10,13 @@ import hashlib
 import json
 import os
 import re
+import time
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from airflow.providers.cncf.kubernetes.callbacks import KubernetesPodOperatorCallback
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk import DAG, Asset, CronTriggerTimetable
 
@@ -23,6 +25,7 @@ from pipeline.stages import SKIPPED, Stage, of_dag
 USER = 10001  # numeric, so that the kubelet can tell that it is not root
 STARTUP = timedelta(minutes=10)  # a new node may have to boot and to pull the image first
 LIMIT = timedelta(hours=2)  # of one try of a stage: past it the pod is deleted, so that a hung one blocks no later run
+LOOK = 0.25  # seconds between two looks at a pod that starts or ends: most stages take a second or two themselves
 
 SOURCE_VARIABLE = "MLOPS_INGEST__SOURCE"
 
@@ -102,7 +105,8 @@ def task_of(stage: Stage) -> KubernetesPodOperator:
         in_cluster=True,
         schedule_timeout_seconds=int(STARTUP.total_seconds()),
         startup_timeout_seconds=int(STARTUP.total_seconds()),
-        startup_check_interval_seconds=1,
+        startup_check_interval_seconds=LOOK,
+        callbacks=PromptEnd,
         log_events_on_startup=False,
         log_events_on_failure=True,
         log_pod_spec_on_failure=False,
@@ -152,6 +156,19 @@ def pod_of(stage: Stage, given: dict[str, Any]) -> dict[str, Any]:
             "volumes": [{"name": "tmp", "emptyDir": {}}],
         },
     }
+
+
+class PromptEnd(KubernetesPodOperatorCallback):  # type: ignore[misc]  # Airflow publishes no types here
+    """Waits for the end of a pod whose container has ended. The operator does so too, but looks every two seconds."""
+
+    @staticmethod
+    def on_pod_completion(*, client: Any, operator: Any, **_: Any) -> None:
+        """Returns when the pod has ended, or after a while: then the operator goes on waiting."""
+        for _look in range(40):
+            pod = client.read_namespaced_pod(operator.pod.metadata.name, operator.pod.metadata.namespace)
+            if pod.status.phase in ("Succeeded", "Failed"):
+                return
+            time.sleep(LOOK)
 
 
 def take_source(context: Any) -> None:

@@ -20,11 +20,11 @@ env:
   {{- end }}
 {{- end }}
 
-{{/* An airflow command that first waits for the database, which would else be a crash, and a longer pause after each; call
-     with (list $ "argument" ...). */}}
+{{/* A command that first waits for the database, which would else be a crash, and a longer pause after each; call
+     with (list $ "program" "argument" ...). */}}
 {{- define "student-mlops.airflow.command" -}}
 {{- $root := first . -}}
-[python, /opt/student-mlops/wait_for.py, {{ include "student-mlops.database.host" $root }}, "{{ include "student-mlops.database.port" $root }}", airflow, {{ rest . | join ", " }}]
+[python, /opt/student-mlops/wait_for.py, {{ include "student-mlops.database.host" $root }}, "{{ include "student-mlops.database.port" $root }}", {{ rest . | join ", " }}]
 {{- end }}
 
 {{/* An init container with such a command; call with (list $ "name" resources "argument" ...). */}}
@@ -32,7 +32,7 @@ env:
 {{- $root := first . -}}
 - name: {{ index . 1 }}
   {{- include "student-mlops.container" (list $root "airflow") | nindent 2 }}
-  command: {{ include "student-mlops.airflow.command" (concat (list $root) (slice . 3)) }}
+  command: {{ include "student-mlops.airflow.command" (concat (list $root "airflow") (slice . 3)) }}
   {{- include "student-mlops.airflow.environment" $root | nindent 2 }}
   resources: {{- toYaml (index . 2) | nindent 4 }}
   volumeMounts:
