@@ -108,7 +108,8 @@ class Registry:
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
-            made = client.create_model_version(self.name, model_uri, run_id=run_id, tags=dict(tags))
+            logged = model_uri.removeprefix("models:/") if model_uri.startswith("models:/m-") else None  # a server asks for both
+            made = client.create_model_version(self.name, model_uri, run_id=run_id, tags=dict(tags), model_id=logged)
             return Version(str(made.version), run_id, dict(tags))
 
     def tag(self, number: str, key: str, value: str) -> None:
