@@ -20,7 +20,8 @@ from pipeline.console import say
 from pipeline.context import Context, now
 from pipeline.errors import NothingToDo, PromotionError, VerifyError
 from pipeline.live import wait_until_served
-from pipeline.promotions import aliases_of, back, finish, move, record_of, show, stay
+from pipeline.plans import back, stay
+from pipeline.promotions import aliases_of, finish, move, record_of, show
 from pipeline.registry import MANIFEST_TAG, PREVIOUS, PRODUCTION, Version
 from pipeline.scoring import fail_probability, open_session
 

@@ -14,7 +14,8 @@ from pipeline.bundle import GateResult
 from pipeline.console import say
 from pipeline.context import Context
 from pipeline.errors import NothingToDo, PromotionError
-from pipeline.promotions import REJECTED, VERIFIED, Aliases, Move, hashes_of, move, number_of, show
+from pipeline.plans import hashes_of
+from pipeline.promotions import REJECTED, VERIFIED, Aliases, Move, move, number_of, show
 from pipeline.registry import PRODUCTION, STAGING
 
 

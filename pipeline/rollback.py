@@ -12,7 +12,8 @@ from pipeline.console import say
 from pipeline.context import Context
 from pipeline.errors import VerifyError
 from pipeline.live import Replica, Unreachable, ask_all, replicas, wait_until_served
-from pipeline.promotions import back, move, show
+from pipeline.plans import back
+from pipeline.promotions import move, show
 from pipeline.registry import PRODUCTION
 
 

@@ -20,7 +20,8 @@ from pipeline.console import say
 from pipeline.context import Context
 from pipeline.errors import LakeError, NothingToDo, PromotionError, VerifyError
 from pipeline.live import Refused, Replica, Unreachable, ask_all, replicas, wait_until_served
-from pipeline.promotions import REJECTED, back, finish, move, record_of, show, stay
+from pipeline.plans import back, stay
+from pipeline.promotions import REJECTED, finish, move, record_of, show
 from pipeline.registry import MANIFEST_TAG, PRODUCTION, Version
 from pipeline.scoring import fail_probability, open_session
 

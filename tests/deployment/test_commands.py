@@ -8,7 +8,8 @@ import pytest
 
 from pipeline import __main__ as command_line
 from pipeline import promote
-from pipeline.promotions import REJECTED, back, move
+from pipeline.plans import back
+from pipeline.promotions import REJECTED, move
 from pipeline.registry import PREVIOUS, PRODUCTION, STAGING
 from pipeline.settings import Settings
 from tests.deployment.models import World

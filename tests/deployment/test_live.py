@@ -10,7 +10,8 @@ from pipeline import promote, validate, verify
 from pipeline.context import Context
 from pipeline.errors import VerifyError
 from pipeline.live import Replica, replicas
-from pipeline.promotions import VERIFIED, back, move
+from pipeline.plans import back
+from pipeline.promotions import VERIFIED, move
 from pipeline.registry import PRODUCTION, STAGING
 from tests.deployment.models import World
 from tests.serving.predictor import started, wait_until_ready

@@ -29,12 +29,16 @@ def test_the_first_candidate_goes_into_production(world: World) -> None:
 
 def test_the_champion_becomes_previous(world: World) -> None:
     """The version that leaves production keeps the alias previous; who moved what, when and why is logged with the hashes."""
-    champion, candidate = world.bare(PRODUCTION), world.bare(STAGING, manifest_sha256="abc")
+    champion, candidate = world.bare(PRODUCTION), world.bare(STAGING, manifest_sha256="abc", gold_test="def", other="x")
     world.verdict("run-1", candidate, champion, gates=[{"name": "min_x", "bound": 1, "why": "w", "value": 2, "holds": True}])
     promote.run(world.context("run-1"))
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
     entry = json.loads(world.context("any").lake.read("reports/promotions.jsonl"))
-    assert (entry["run_id"], entry["hashes"], entry["reason"]) == ("run-1", {"manifest_sha256": "abc"}, "every gate holds")
+    assert (entry["run_id"], entry["hashes"], entry["reason"]) == (
+        "run-1",
+        {"manifest_sha256": "abc", "gold_test": "def"},
+        "every gate holds",
+    )
     assert entry["gates"][0]["name"] == "min_x"
     assert entry["by"]
     assert entry["at"]
