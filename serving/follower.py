@@ -143,9 +143,9 @@ class Follower:
 
     def _serve(self, model: Model) -> None:
         models = self.models
+        model.alias = self._predictor.alias  # also where the lake's models/ held the same version
         if model is models.served:
             return
-        model.alias = self._predictor.alias
         models.served, models.previous = model, models.served or models.previous
         models.swaps += 1
         log.info("serving %s", model.source)
