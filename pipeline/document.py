@@ -34,7 +34,8 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; wh
 td.good { color: var(--good); font-weight: 600; }
 td.bad { color: var(--bad); font-weight: 600; }
 code { font-size: 13px; overflow-wrap: anywhere; }
-.pictures { display: flex; flex-wrap: wrap; gap: 12px; margin: 12px 0; }
+.pictures { display: grid; gap: 12px; margin: 12px 0; }
+.pictures.several { grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); }
 .pictures img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 6px; }
 """
 
@@ -126,7 +127,7 @@ def _html(block: Block, pictures: Mapping[str, bytes]) -> str:
                 f'<img alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(pictures[name]).decode()}">'
                 for name, alt in files.items()
             )
-            return f'<div class="pictures">{"".join(images)}</div>'
+            return f'<div class="pictures{" several" if len(files) > 1 else ""}">{"".join(images)}</div>'
 
 
 def _row(tag: str, cells: Sequence[str], numbers: Sequence[int]) -> str:

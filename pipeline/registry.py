@@ -219,6 +219,8 @@ def configure(settings: MlflowSettings) -> str:
         DO_NOT_TRACK="true",
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
         MLFLOW_LOGGING_LEVEL="ERROR",  # its remarks are for those who call it by hand
+        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
+        MLFLOW_UV_AUTO_DETECT="false",  # a model's requirements are written out, not those of the project around it
     )
     import mlflow
 

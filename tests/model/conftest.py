@@ -1,0 +1,76 @@
+"""Gold of generated rows, and a training of it: done once, copied for each test."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import features, ingest, preprocess, train
+from pipeline.context import Context
+from pipeline.frames import from_parquet
+from pipeline.selection import Data
+from pipeline.settings import Settings
+from pipeline.train import Outcome, as_data
+from tests.serving.conftest import PROXIED, mlflow_server
+
+RUN = "run-1"
+QUICK: dict[str, Any] = {"train": {"folds": 2}, "ingest": {"source": "sample:1000"}}
+"""Settings under which a training takes seconds."""
+
+
+@pytest.fixture(scope="session")
+def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake's folder with the gold of run `run-1`."""
+    folder = tmp_path_factory.mktemp("gold")
+    context = Context(Settings.model_validate({"lake": {"url": f"file://{folder}"}, **QUICK}), RUN)
+    for stage in (ingest, preprocess, features):
+        stage.run(context)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def splits(gold: Path) -> dict[str, Data]:
+    """The gold splits."""
+    return {
+        name: as_data(from_parquet((gold / f"gold/{RUN}/{name}.parquet").read_bytes()))
+        for name in ("train", "validation", "test")
+    }
+
+
+@pytest.fixture(scope="session")
+def learned(splits: dict[str, Data]) -> Outcome:
+    """What training finds in that gold."""
+    settings = Settings.model_validate(QUICK)
+    return train.learn(splits["train"], splits["validation"], settings.train, settings.seed)
+
+
+@pytest.fixture
+def at_hand(monkeypatch: pytest.MonkeyPatch, learned: Outcome) -> Outcome:
+    """Training that need not think: it finds again what it found in the same gold. All else of the stage is done."""
+    monkeypatch.setattr(train, "learn", lambda *_: learned)
+    return learned
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow server, artifacts proxied, as in the cluster."""
+    with mlflow_server(tmp_path_factory.mktemp("mlflow"), PROXIED) as url:
+        yield url
+
+
+@pytest.fixture
+def new_context(gold: Path, tmp_path: Path, mlflow_url: str) -> Callable[..., Context]:
+    """Contexts on a copy of that lake and an experiment of the test's own; keywords are settings, or sections of them."""
+    shutil.copytree(gold, tmp_path / "lake")
+    mlflow = {"tracking_uri": mlflow_url, "name": f"model-{uuid.uuid4().hex[:12]}"}
+
+    def make(run_id: str = RUN, **sections: Any) -> Context:
+        everything: dict[str, Any] = {"lake": {"url": f"file://{tmp_path}/lake"}, "mlflow": mlflow, **QUICK, **sections}
+        return Context(Settings.model_validate(everything), run_id)
+
+    return make
