@@ -3,7 +3,7 @@
 import { KEY_WANTED, Problem, get, useKey } from "./api.js";
 import { List } from "./list.js";
 import { Model } from "./model.js";
-import { find, nameOf, tell } from "./text.js";
+import { find, nameOf, scaleEnd, tell } from "./text.js";
 import { WhatIf } from "./whatif.js";
 
 const AGAIN = 3_000; // milliseconds until a service that could not be reached is tried again
@@ -24,13 +24,16 @@ async function start() {
 
 function draw(columns) {
   const whatIf = new WhatIf(columns);
-  new List(columns, (values) => {
+  const list = new List(columns, (values) => {
     whatIf.show(row(columns, values));
     find("one").scrollIntoView();
     find("fields").querySelector("input, select").focus({ preventScroll: true });
   });
   const model = new Model(() => whatIf.ask());
-  whatIf.answered = (answering) => model.met(answering);
+  whatIf.answered = (answer) => {
+    model.met(answer.model);
+    list.ranking.end = scaleEnd(answer.threshold);
+  };
   whatIf.show(whatIf.example);
   document.addEventListener(KEY_WANTED, () => {
     find("access").hidden = false;

@@ -6,22 +6,17 @@ import { find, make, percent, plain, tell, time, title } from "./text.js";
 const EVERY = 15_000; // milliseconds between looks for a new version
 const HASH = 12; // characters of a hash that are shown
 
-/** How measures are written and what they say; one that is not here is shown by its name alone. */
+/** How measures are written and what they say, in the order they are shown; one that is not here comes last, by its name alone. */
 const MEASURES = {
   roc_auc: ["ROC AUC", "How well it ranks: 1 is perfect, 0.5 is a coin toss"],
-  average_precision: ["Average precision", "Precision over all thresholds: the base rate is a coin toss"],
-  pr_auc: ["PR AUC", "Precision over all thresholds: the base rate is a coin toss"],
   recall: ["Recall", "Share of those at risk that it finds"],
   precision: ["Precision", "Share of its alarms that are right"],
   specificity: ["Specificity", "Share of those not at risk that it leaves in peace"],
   balanced_accuracy: ["Balanced accuracy", "Mean of recall and specificity: 0.5 is a coin toss"],
-  accuracy: ["Accuracy", "Share of answers that are right"],
-  f1: ["F1", "Harmonic mean of precision and recall"],
+  pr_auc: ["PR AUC", "Mean precision over all thresholds: the share of those at risk is a coin toss"],
   brier: ["Brier score", "Mean squared error of its probabilities: lower is better"],
-  brier_score: ["Brier score", "Mean squared error of its probabilities: lower is better"],
-  log_loss: ["Log loss", "Surprise at the outcome: lower is better"],
-  expected_calibration_error: ["Calibration error", "How far its probabilities are from what happens: lower is better"],
 };
+const ORDER = Object.keys(MEASURES);
 
 export class Model {
   /** `changed` is called when another model has begun to answer. */
@@ -55,7 +50,7 @@ export class Model {
     find("name").textContent = document.title = title(model.name);
     find("serving").textContent = `Version ${model.version ?? "unregistered"}, since ${time(model.since)}`;
     find("facts").replaceChildren(...facts(model).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
-    find("metrics").replaceChildren(...Object.entries(model.metrics ?? {}).map(([name, interval]) => metric(name, interval)));
+    find("metrics").replaceChildren(...inOrder(model.metrics ?? {}).map(([name, interval]) => metric(name, interval)));
     find("gates").replaceChildren(...(model.gates ?? []).map(gate));
     find("model-cards").hidden = false;
     if (identity !== this.identity) {
@@ -86,6 +81,12 @@ function facts(model) {
 }
 
 const short = (hash) => make("code", { title: hash }, hash.length > HASH ? `${hash.slice(0, HASH)}…` : hash);
+
+/** Measures that have a line in MEASURES first, as they stand there. */
+function inOrder(metrics) {
+  const place = (name) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+  return Object.entries(metrics).sort(([a], [b]) => place(a) - place(b));
+}
 
 function metric(name, { value, low, high }) {
   const [head, meaning] = MEASURES[name] ?? [title(name), ""];

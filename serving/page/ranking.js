@@ -10,6 +10,7 @@ export class Ranking {
   constructor(columns, inspect) {
     this.columns = columns;
     this.inspect = inspect;
+    this.end = 1; // of the risk's scale
     find("only").addEventListener("change", () => this.draw(PAGE));
     find("more").addEventListener("click", () => this.draw(this.size + PAGE));
   }
@@ -51,7 +52,7 @@ export class Ranking {
 
   risk(row) {
     const bar = make("span", { class: "risk-bar", "aria-hidden": "true" }, make("span"));
-    bar.firstChild.style.width = `${100 * row.p}%`;
+    bar.firstChild.style.width = `${100 * Math.min(1, row.p / this.end)}%`;
     const mark = this.positive(row) ? make("span", { class: "flag" }, "at risk") : "";
     return make("span", { class: "risk-cell" }, make("span", { class: "risk-number" }, percent(row.p)), bar, mark);
   }

@@ -20,6 +20,9 @@ export function percent(p) {
   return p > 0.9949 && p < 1 ? ">99%" : share.format(p);
 }
 
+/** Where the scale of a risk ends: a threshold of a few per cent would be lost on one that ends at 100 %. */
+export const scaleEnd = (threshold) => (threshold >= 0.25 ? 1 : Math.ceil(4 * threshold * 20) / 20);
+
 const CAPITALS = /\b(api|auc|csv|ece|id|onnx|roc)\b/g;
 
 /** A name as people read it: "roc_auc_lower" is "ROC AUC lower". */

@@ -2,13 +2,13 @@
 
 import { PROBABILITY, Problem, post } from "./api.js";
 import { Form } from "./form.js";
-import { choice, find, make, percent, plain, points, tell, title } from "./text.js";
+import { choice, find, make, percent, plain, points, scaleEnd, tell, title } from "./text.js";
 
 const REST = 60; // milliseconds without a change before a question is asked
 const LONGEST_REST = 150; // ... but while a slider is moved, at least one in so many
 const MOST_OPEN = 3; // questions without an answer; the oldest is given up
 const SPEAK = 800; // milliseconds of rest before a screen reader is told
-const NARROWEST_SCALE = 0.2; // contributions are drawn against at least this much, so that small ones look small
+const NARROWEST = 0.2; // contributions are drawn against at least this share of the risk's scale, so that small ones look small
 
 export class WhatIf {
   constructor(columns) {
@@ -110,21 +110,23 @@ export class WhatIf {
     find("risk").dataset.risk = positive ? "high" : "low";
     find("probability").textContent = percent(p);
     find("verdict").textContent = positive ? "at risk" : "not at risk";
-    find("meter-fill").style.width = `${100 * p}%`;
-    find("meter-mark").style.left = `${100 * threshold}%`;
+    const end = scaleEnd(threshold);
+    find("meter-fill").style.width = `${100 * Math.min(1, p / end)}%`;
+    find("meter-mark").style.left = `${(100 * threshold) / end}%`;
+    find("meter-end").textContent = end < 1 ? `${percent(end)} or more` : percent(end);
     const side = positive ? "At or above" : "Below";
     find("comparison").textContent = `${side} ${percent(threshold)}, the model's threshold, it answers “${label}”.`;
     find("meter").setAttribute("aria-label", `${percent(p)}, threshold ${percent(threshold)}`);
-    if (explanation) this.explain(explanation, p, values);
+    if (explanation) this.explain(explanation, p, values, NARROWEST * end);
     else this.withoutReasons(`The prediction stands without reasons: ${answer.unexplained}`);
     clearTimeout(this.speaking);
     this.speaking = setTimeout(() => (find("spoken").textContent = `${percent(p)}, ${find("verdict").textContent}`), SPEAK);
-    this.answered?.(answer.model);
+    this.answered?.(answer);
   }
 
-  explain({ base, contributions }, p, values) {
+  explain({ base, contributions }, p, values, narrowest) {
     find("contributions").hidden = false;
-    const scale = Math.max(NARROWEST_SCALE, ...Object.values(contributions).map(Math.abs));
+    const scale = Math.max(narrowest, ...Object.values(contributions).map(Math.abs));
     for (const feature of this.columns.features) {
       const part = contributions[feature.name];
       const { value, bar, text } = this.rows.get(feature.name);
