@@ -87,32 +87,41 @@ def blobs_on(node: str) -> set[str]:
 
 
 def save(references: Sequence[str], folder: Path, unwanted: Collection[str]) -> dict[str, list[Blob]]:
-    """The images' files by reference, the configuration first; bytes are kept in `folder`, but for those of `unwanted` layers."""
+    """The images' files by reference, see `unpack`."""
     process = subprocess.Popen(["docker", "save", *references], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None and process.stderr is not None
-    members: dict[str, Blob] = {}
-    links: dict[str, str] = {}
-    manifests: list[dict[str, Any]] = []
     try:
-        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
-            for member in archive:
-                if member.issym() or member.islnk():
-                    links[member.name] = posixpath.normpath(posixpath.join(posixpath.dirname(member.name), member.linkname))
-                elif member.isfile() and (file := archive.extractfile(member)):
-                    if member.name == "manifest.json":
-                        manifests = json.load(file)
-                    else:
-                        members[member.name] = keep(file, folder, unwanted)
+        return unpack(process.stdout, folder, unwanted)
     except tarfile.ReadError:
         process.kill()
         raise ClusterError(f"docker save failed:\n{tail(process.stderr.read().decode())}") from None
     finally:
         process.stdout.close()
         process.wait(timeout=60)
+
+
+def unpack(archive: IO[bytes], folder: Path, unwanted: Collection[str]) -> dict[str, list[Blob]]:
+    """The files of each image in an archive of `docker save`, the configuration first.
+
+    Bytes are kept in `folder`, but for those of layers whose digest is in `unwanted`. Docker before 25 names files by
+    ids of its own and links a layer that comes twice; later ones write an OCI image layout. Both list files in manifest.json.
+    """
+    members: dict[str, Blob] = {}
+    links: dict[str, str] = {}
+    manifests: list[dict[str, Any]] = []
+    with tarfile.open(fileobj=archive, mode="r|") as files:
+        for member in files:
+            if member.issym() or member.islnk():
+                links[member.name] = posixpath.normpath(posixpath.join(posixpath.dirname(member.name), member.linkname))
+            elif member.isfile() and (file := files.extractfile(member)):
+                if member.name == "manifest.json":
+                    manifests = json.load(file)
+                else:
+                    members[member.name] = keep(file, folder, unwanted)
     images: dict[str, list[Blob]] = {}
     for entry in manifests:
-        files = [members[links.get(name, name)] for name in (entry["Config"], *entry["Layers"])]
-        images |= dict.fromkeys(entry["RepoTags"], files)
+        blobs = [members[links.get(name, name)] for name in (entry["Config"], *entry["Layers"])]
+        images |= dict.fromkeys(entry["RepoTags"], blobs)
     return images
 
 
@@ -128,7 +137,7 @@ def keep(file: IO[bytes], folder: Path, unwanted: Collection[str]) -> Blob:
             size += len(chunk)
     path, name = Path(copy.name), f"sha256:{digest.hexdigest()}"
     media = LAYER + next((suffix for magic, suffix in MAGIC.items() if first.startswith(magic)), "")
-    if name in unwanted and size > 1 << 16:  # small files may be a configuration, which is read again
+    if name in unwanted:
         path.unlink()
         return Blob(name, size, media, None)
     return Blob(name, size, media, path)
