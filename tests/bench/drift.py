@@ -276,6 +276,7 @@ def plot(found: dict[tuple[str, int, int], float]) -> None:
         for rule in RULES:
             panel.plot(SIZES, [found[rule, reference, size] for size in SIZES], marker="o", label=rule)
         panel.set(xscale="log", xlabel="rows in the window", title=f"reference of {reference:,} rows")
+        panel.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
         panel.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("windows without drift that alarm")
