@@ -57,6 +57,7 @@ def config_of(app: object, settings: PredictorSettings) -> uvicorn.Config:
         ws="none",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the client is whoever opened the connection: its age is what counts
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.stop_seconds,
         log_config=None,
