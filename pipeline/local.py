@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -58,7 +59,7 @@ def started(name: str, command: list[str], port: int, health: str, environment: 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         # a session of its own, so that Ctrl-C reaches the children only through this block's end
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own commands
             command, stdout=output, stderr=subprocess.STDOUT, env=dict(environment), start_new_session=True
         )
     try:
@@ -104,10 +105,12 @@ def predictor(settings: Settings, port: int, mlflow_url: str) -> Iterator[Server
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on, below those that outgoing connections get: none takes it while a server starts."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise PipelineError(f"no free port was found on {HOST} between 20000 and 32000")
 
 
 def check_port(port: int, setting: str) -> None:
@@ -117,4 +120,6 @@ def check_port(port: int, setting: str) -> None:
         try:
             probe.bind((HOST, port))
         except OSError:
-            raise PipelineError(f"port {port} of {HOST} is in use; end what listens there, or set {setting} to another port") from None
+            raise PipelineError(
+                f"port {port} of {HOST} is in use; end what listens there, or set {setting} to another port"
+            ) from None

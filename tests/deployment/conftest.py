@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,16 +15,11 @@ import pytest
 
 from pipeline import features, ingest, preprocess
 from pipeline.context import Context
+from pipeline.local import free_port
 from pipeline.settings import Settings
 from tests.deployment.models import World
 
 START_SECONDS = 600  # a bound that pytest's own timeout comes before
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

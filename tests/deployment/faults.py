@@ -10,7 +10,7 @@ from pipeline.lake import Lake
 from pipeline.registry import Registry
 
 LAKE_WRITES = ("write", "create", "delete")
-REGISTRY_WRITES = ("set_alias", "delete_alias", "tag", "untag", "log_files", "register")
+REGISTRY_WRITES = ("set_alias", "delete_alias", "tag", "untag", "begin", "log", "log_files", "register")
 
 
 class Killed(BaseException):
@@ -25,9 +25,9 @@ class Fuse:
 
     def wrap(self, target: Any, names: tuple[str, ...]) -> None:
         for name in names:
-            setattr(target, name, self._counted(getattr(target, name)))
+            setattr(target, name, self.counted(getattr(target, name)))
 
-    def _counted(self, write: Callable[..., Any]) -> Callable[..., Any]:
+    def counted(self, write: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **options: Any) -> Any:
             self.count += 1
             if self.count == self.at and not self.after:

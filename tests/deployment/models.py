@@ -125,6 +125,16 @@ class World:
             self.registry.set_alias(alias, version.number)
         return version.number
 
+    def again(self, number: str, alias: str) -> str:
+        """Registers the model of a version once more, as another version, and gives it the alias."""
+        from mlflow import MlflowClient
+
+        old = self.registry.version(number)
+        place = MlflowClient(self.registry.settings.tracking_uri).get_run(old.run_id).info.artifact_uri
+        new = self.registry.register(f"{place}/{ARTIFACT_FOLDER}", old.run_id, old.tags).number
+        self.registry.set_alias(alias, new)
+        return new
+
     def bare(self, *aliases: str, **tags: str) -> str:
         """Registers a version without a model, for what moves aliases alone."""
         from mlflow import MlflowClient

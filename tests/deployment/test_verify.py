@@ -158,9 +158,9 @@ def test_a_version_that_another_run_replaced_is_left_alone(deployed: World, good
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_killed_at_any_write_and_run_again_it_ends_the_same(world: World, fault: Fault, after: bool) -> None:
     """Whatever write verify dies at, there is one production all the time, and the rerun ends as if nothing had been."""
-    champion = world.register("good", PRODUCTION)
+    champion, first = world.register("good", PRODUCTION), world.register("better", None)
     for at in range(1, 20):
-        candidate, run_id = world.register("better", STAGING), f"run-{at}"
+        candidate, run_id = world.again(first, STAGING), f"run-{at}"
         world.verdict(run_id, candidate, champion)
         promote.run(world.context(run_id))
         fuse = Fuse(at, after)

@@ -16,10 +16,11 @@ import pytest
 
 from pipeline.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle
 from pipeline.lake import hash_of
+from pipeline.local import free_port
 from pipeline.registry import MANIFEST_TAG, Registry
 from pipeline.settings import MlflowSettings
 from tests.serving.forest import bundle
-from tests.serving.predictor import free_port, running, wait_until_ready
+from tests.serving.predictor import running, wait_until_ready
 
 
 @pytest.fixture(scope="session")

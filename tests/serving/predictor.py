@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import TypeVar
 
 from pipeline.bundle import Bundle, write_fallback
 from pipeline.lake import open_lake
+from pipeline.local import free_port
 from pipeline.settings import LakeSettings
 
 Value = TypeVar("Value")
@@ -99,9 +99,3 @@ def wait_for(what: Callable[[], Value | None], seconds: float = 30) -> Value:
             return value
         time.sleep(0.05)
     raise AssertionError(f"{what} never came true")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
