@@ -16,6 +16,10 @@ WORKDIR /app
 COPY images/layers.py /
 COPY --from=lock /lock/ /lock/
 RUN python /layers.py shared airflow
+
+FROM uv AS code
+WORKDIR /app
+COPY images/layers.py /
 COPY pipeline/__init__.py pipeline/stages.py pipeline/
 COPY dags dags
 RUN python /layers.py code dags.training dags.deployment dags.drift
@@ -23,7 +27,7 @@ RUN python /layers.py code dags.training dags.deployment dags.drift
 FROM ${PYTHON}
 WORKDIR /app
 COPY --from=builder /shared/airflow/ /
-COPY --from=builder /image/code/ /
+COPY --from=code /image/code/ /
 ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     AIRFLOW_HOME=/tmp/airflow AIRFLOW__CORE__DAGS_FOLDER=/app/dags
 USER 10001:10001

@@ -20,6 +20,10 @@ COPY images/layers.py /
 COPY --from=lock /lock/ /lock/
 RUN python /layers.py shared base array onnx \
  && python /layers.py image predictor
+
+FROM uv AS code
+WORKDIR /app
+COPY images/layers.py /
 COPY pipeline pipeline
 COPY serving serving
 RUN python /layers.py code serving.__main__
@@ -30,7 +34,7 @@ COPY --from=builder /image/base/ /
 COPY --from=builder /image/array/ /
 COPY --from=builder /image/onnx/ /
 COPY --from=builder /image/rest/ /
-COPY --from=builder /image/code/ /
+COPY --from=code /image/code/ /
 ARG CODE_VERSION=unknown
 ENV MLOPS_CODE_VERSION=${CODE_VERSION} PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001

@@ -23,8 +23,12 @@ COPY --from=lock /lock/shared/ /lock/
 RUN python /layers.py shared base array frame science onnx tracking
 COPY --from=lock /lock/stage.txt /lock/
 RUN python /layers.py image stage
-ARG STAGE
+
+FROM uv AS code
+WORKDIR /app
+COPY images/layers.py /
 COPY pipeline pipeline
+ARG STAGE
 RUN python /layers.py code pipeline.__main__ pipeline.buckets pipeline.${STAGE}
 
 FROM ${PYTHON}
@@ -36,7 +40,7 @@ COPY --from=builder /image/science/ /
 COPY --from=builder /image/onnx/ /
 COPY --from=builder /image/tracking/ /
 COPY --from=builder /image/rest/ /
-COPY --from=builder /image/code/ /
+COPY --from=code /image/code/ /
 ARG CODE_VERSION=unknown
 ENV MLOPS_CODE_VERSION=${CODE_VERSION} PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
