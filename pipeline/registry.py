@@ -218,6 +218,9 @@ def configure(settings: MlflowSettings) -> str:
         MLFLOW_DISABLE_TELEMETRY="true",
         DO_NOT_TRACK="true",
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
+        # Artifacts go through the server: the object store behind it need not be reachable, as it is not from outside a cluster.
+        MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD="false",
+        MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD="false",
         MLFLOW_LOGGING_LEVEL="ERROR",  # its remarks are for those who call it by hand
         MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
         MLFLOW_UV_AUTO_DETECT="false",  # a model's requirements are written out, not those of the project around it
