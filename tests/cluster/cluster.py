@@ -144,8 +144,8 @@ class StagePods(threading.Thread):
     def run(self) -> None:
         command = self.cluster.command("get", "pods", "-l", "app.kubernetes.io/component=stage", "--watch", "-o", "json")
         while not self.stopped.is_set():
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            self._read(self.process)
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as self.process:
+                self._read(self.process)
             self.stopped.wait(1)
 
     def _read(self, process: subprocess.Popen[str]) -> None:
@@ -162,6 +162,7 @@ class StagePods(threading.Thread):
         self.stopped.set()
         if self.process:
             self.process.terminate()
+        self.join(10)
 
     def of_run(self, dag: str, run_id: str) -> dict[str, dict[str, Any]]:
         """The last state of each stage's last pod in one DAG run."""

@@ -98,6 +98,7 @@ def platform(cluster: Cluster, data: str) -> Iterator[Platform]:
         platform.put(platform.inbox, Path(data).read_bytes())
     yield platform
     watch.stop()
+    airflow.client.close()
     RECORD.parent.mkdir(parents=True, exist_ok=True)
     RECORD.write_text(json.dumps(watch.seen))
 
