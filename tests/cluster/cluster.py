@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -132,12 +133,13 @@ class Cluster:
 
 
 class StagePods(threading.Thread):
-    """Follows the stages' pods while they live: Airflow deletes each when it has ended."""
+    """Follows the stages' pods while they live: Airflow deletes each when it has ended. `record` outlives the session."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, record: Path) -> None:
         super().__init__(daemon=True)
-        self.cluster = cluster
-        self.seen: dict[str, dict[str, Any]] = {}
+        self.cluster, self.record = cluster, record
+        record.parent.mkdir(parents=True, exist_ok=True)
+        self.seen: dict[str, dict[str, Any]] = json.loads(record.read_text()) if record.exists() else {}
         self.process: subprocess.Popen[str] | None = None
         self.stopped = threading.Event()
 
@@ -157,6 +159,7 @@ class StagePods(threading.Thread):
                 pod = json.loads("".join(lines))
                 lines = []
                 self.seen[pod["metadata"]["name"]] = pod
+                self.record.write_text(json.dumps(self.seen))
 
     def stop(self) -> None:
         self.stopped.set()

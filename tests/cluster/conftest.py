@@ -7,7 +7,6 @@ FULL=1 runs the long tests too (load, upgrades, restarts). UP=0 takes the platfo
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -55,6 +54,15 @@ def up(data: str) -> None:
     subprocess.run(command, cwd=ROOT, check=True, timeout=UP_SECONDS)
 
 
+def begin_anew(cluster: Cluster) -> None:
+    """Takes the release away, if there is one, with what it leaves: its volumes and secrets."""
+    RECORD.unlink(missing_ok=True)
+    if NAME in cluster.kubectl("get", "namespaces", "-o", "name", check=False):
+        helm = ["helm", "--kube-context", cluster.context, "--namespace", NAME]
+        subprocess.run([*helm, "uninstall", NAME, "--wait", "--ignore-not-found"], check=True, timeout=600)
+        cluster.kubectl("delete", "pvc,secret", "--all", "--wait", timeout=300)
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The file of the first run: DATA, else generated rows; it goes into the lake's inbox, where new terms' files go too."""
@@ -68,13 +76,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def cluster(data: str) -> Iterator[Cluster]:
     """The cluster with the release in it, as `make up` leaves it but for the first run."""
-    if os.environ.get("UP") != "0":
-        up(data)
     made = Cluster(f"kind-{NAME}", NAME)
     if os.environ.get("FRESH"):
-        RECORD.unlink(missing_ok=True)
-        subprocess.run(["helm", "--kube-context", made.context, "-n", NAME, "uninstall", NAME, "--wait"], check=True, timeout=600)
-        made.kubectl("delete", "pvc,secret", "--all", "--wait", timeout=300)
+        begin_anew(made)
+    if os.environ.get("UP") != "0":
         up(data)
     yield made
     made.close()
@@ -89,8 +94,7 @@ def platform(cluster: Cluster, data: str) -> Iterator[Platform]:
     tracking = MlflowSettings(tracking_uri=cluster.forward(f"{NAME}-mlflow", "http").url)
     admin = cluster.secret(f"{NAME}-airflow")["admin-password"]
     airflow = Airflow(cluster.forward(f"{NAME}-airflow-api-server", "http").url, "admin", admin)
-    watch = StagePods(cluster)
-    watch.seen = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    watch = StagePods(cluster, RECORD)
     watch.start()
     context = Context(Settings(lake=store, mlflow=tracking), "e2e")
     platform = Platform(cluster, airflow, context.lake, store, Registry(tracking), context, watch)
@@ -99,8 +103,6 @@ def platform(cluster: Cluster, data: str) -> Iterator[Platform]:
     yield platform
     watch.stop()
     airflow.client.close()
-    RECORD.parent.mkdir(parents=True, exist_ok=True)
-    RECORD.write_text(json.dumps(watch.seen))
 
 
 @pytest.fixture(scope="session")
