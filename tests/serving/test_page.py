@@ -25,12 +25,15 @@ PAGE = Path(__file__).parents[2] / "serving" / "page"
 EXAMPLE: dict[str, Any] = {feature.name: feature.example for feature in FEATURES}
 NUMBER = next(feature for feature in FEATURES if isinstance(feature, Number) and not feature.is_integer)
 CATEGORY = next(feature for feature in FEATURES if isinstance(feature, Category))
+PATIENCE = 60_000
+"""Milliseconds that anything may take to show: machines are slow at times, and what is waited for mostly comes at once."""
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as opened:
+        expect.set_options(timeout=PATIENCE)
         yield opened
 
 
@@ -49,7 +52,7 @@ def visit(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
 
     def opened(address: str = url, wait: bool = True, **options: Any) -> Page:
         context = browser.new_context(**options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
