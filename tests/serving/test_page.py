@@ -492,6 +492,7 @@ def test_files_are_asked_for_again_and_not_sent_again(url: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as unchanged:
         urllib.request.urlopen(urllib.request.Request(f"{url}/page/app.js", headers={"If-None-Match": tag}), timeout=10)
     assert unchanged.value.code == 304
+    unchanged.value.close()
 
 
 def test_docs_need_no_internet(visit: Callable[..., Page]) -> None:
