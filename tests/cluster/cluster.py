@@ -92,6 +92,10 @@ class Cluster:
             raise subprocess.SubprocessError(f"kubectl {' '.join(arguments)}: {ran.stderr.strip()}")
         return ran.stdout
 
+    def helm(self, *arguments: str, timeout: float = 1200) -> None:
+        command = ["helm", "--kube-context", self.context, "--namespace", self.namespace, *arguments]
+        subprocess.run(command, check=True, timeout=timeout, stdout=subprocess.DEVNULL)
+
     def get(self, *arguments: str) -> dict[str, Any]:
         """`kubectl get ... -o json`."""
         got: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json"))

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from k8s.cluster import CHART, SOURCE
 from pipeline.context import Context
 from pipeline.lake import Lake
 from pipeline.registry import PRODUCTION, Registry
@@ -23,7 +24,7 @@ from pipeline.sample import sample_csv
 from pipeline.settings import LakeSettings, MlflowSettings, Settings
 from tests.cluster.airflow_api import Airflow
 from tests.cluster.cluster import Cluster, StagePods, wait_for
-from tests.cluster.platform import FIRST, NAME, Platform
+from tests.cluster.platform import FIRST, INBOX, NAME, Platform
 
 ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "local" / "e2e" / "pods.json"
@@ -58,8 +59,7 @@ def begin_anew(cluster: Cluster) -> None:
     """Takes the release away, if there is one, with what it leaves: its volumes and secrets."""
     RECORD.unlink(missing_ok=True)
     if NAME in cluster.kubectl("get", "namespaces", "-o", "name", check=False):
-        helm = ["helm", "--kube-context", cluster.context, "--namespace", NAME]
-        subprocess.run([*helm, "uninstall", NAME, "--wait", "--ignore-not-found"], check=True, timeout=600)
+        cluster.helm("uninstall", NAME, "--wait", "--ignore-not-found")
         cluster.kubectl("delete", "pvc,secret", "--all", "--wait", timeout=300)
 
 
@@ -99,6 +99,10 @@ def platform(cluster: Cluster, data: str) -> Iterator[Platform]:
     context = Context(Settings(lake=store, mlflow=tracking), "e2e")
     platform = Platform(cluster, airflow, context.lake, store, Registry(tracking), context, watch)
     if os.environ.get("UP") == "0":  # else `up` has put it there
+        if platform.source is None:
+            cluster.helm(
+                "upgrade", NAME, str(CHART), "--reuse-values", "--set", f"settings.{SOURCE}={INBOX}/students.csv", "--wait"
+            )
         platform.put(platform.inbox, Path(data).read_bytes())
     yield platform
     watch.stop()
@@ -127,7 +131,7 @@ def first(platform: Platform) -> dict[str, Any]:
             pytest.exit("the cluster has a model in production already; `make down` first, or FRESH=1 to begin anew in it", 3)
         platform.before_first = platform.predictor_processes()
         wait_for("Airflow to read the DAGs", lambda: {"training", "deployment"} <= airflow.dags())
-        airflow.trigger("training", FIRST, source=f"s3://bronze/inbox/{platform.inbox}")
+        airflow.trigger("training", FIRST, source=f"{INBOX}/{platform.inbox}")
     ended = airflow.wait("training", FIRST)
     assert ended["state"] == "success", airflow.states("training", FIRST)
     wait_for("a version in production", lambda: registry.version_of(PRODUCTION))

@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 
 from k8s import access
+from k8s.cluster import SOURCE
 from pipeline.columns import FEATURE_NAMES, LABEL, RAW_HEADER
 from pipeline.context import Context
 from pipeline.lake import Lake, s3_client
@@ -22,6 +23,7 @@ from tests.cluster.cluster import Cluster, StagePods
 
 NAME = "student-mlops"
 FIRST = "first"
+INBOX = "s3://bronze/inbox"
 STUDENT = {"age": 31, "course": "stem", "sleep_hours": 6.8, "relationship": "no", "review_hours": 2.1}
 
 
@@ -53,18 +55,23 @@ class Platform:
         return access.urls()["predictor"]
 
     @property
+    def source(self) -> str | None:
+        """What training reads when nobody tells it anything else."""
+        settings: dict[str, str] = self.cluster.get("configmap", f"{NAME}-settings")["data"]
+        return settings.get(SOURCE)
+
+    @property
     def inbox(self) -> str:
-        """Name of the file in the inbox that runs of training read when nobody names another."""
-        source = self.cluster.get("configmap", f"{NAME}-settings")["data"]["MLOPS_INGEST__SOURCE"]
-        bucket, _, name = str(source).rpartition("/")
-        assert bucket == "s3://bronze/inbox", source
+        """That source's name in the inbox."""
+        place, _, name = (self.source or "").rpartition("/")
+        assert place == INBOX, self.source
         return name
 
     def put(self, name: str, data: bytes) -> str:
         """Puts a file into bronze's inbox, as a person would; returns the source that names it."""
         client: Any = s3_client(self.store)
         client.put_object(Bucket="bronze", Key=f"inbox/{name}", Body=data)
-        return f"s3://bronze/inbox/{name}"
+        return f"{INBOX}/{name}"
 
 
 def model_of(url: str) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import Any
 
 import pytest
 
+from k8s.cluster import CHART
 from pipeline.lake import Lake
 from tests.cluster.airflow_api import stamp
 from tests.cluster.cluster import Cluster, wait_for
@@ -17,11 +17,6 @@ pytestmark = pytest.mark.full
 
 AT_MOST = 1200.0
 SECRETS = ("airflow", "objectstore", "postgresql")
-
-
-def helm(cluster: Cluster, *arguments: str) -> str:
-    command = ["helm", "--kube-context", cluster.context, "--namespace", cluster.namespace, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=AT_MOST).stdout
 
 
 def settled(cluster: Cluster) -> None:
@@ -38,10 +33,10 @@ def test_upgrade_and_rollback_during_traffic(platform: Platform, lake: Lake, fir
     bronze, model = lake.keys("bronze/"), model_of(platform.predictor)["version"]
     with steady(platform.predictor, STUDENT, rate=20, seconds=AT_MOST) as result:
         changed = ("--reuse-values", "--set", "settings.MLOPS_PREDICTOR__POLL_SECONDS=4", "--wait", "--timeout=15m")
-        helm(cluster, "upgrade", NAME, "charts/student-mlops", *changed)
+        cluster.helm("upgrade", NAME, str(CHART), *changed)
         settled(cluster)
         assert cluster.get("configmap", f"{NAME}-settings")["data"]["MLOPS_PREDICTOR__POLL_SECONDS"] == "4"
-        helm(cluster, "rollback", NAME, "--wait", "--timeout=15m")
+        cluster.helm("rollback", NAME, "--wait", "--timeout=15m")
         settled(cluster)
     assert result.answered
     assert not result.failed, result
