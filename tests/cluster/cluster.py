@@ -171,9 +171,10 @@ class StagePods(threading.Thread):
             self.process.terminate()
         self.join(10)
 
-    def of_run(self, dag: str, run_id: str) -> dict[str, dict[str, Any]]:
-        """The last state of each stage's last pod in one DAG run."""
-        pods = [pod for pod in self.seen.values() if (pod["metadata"]["labels"].get("dag_id")) == dag]
-        pods = [pod for pod in pods if pod["metadata"]["labels"].get("run_id") == run_id]
-        pods.sort(key=lambda pod: pod["metadata"]["creationTimestamp"])
+    def of_run(self, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """The last state of each stage's last pod in a run of Airflow; a DAG runs once at a time."""
+        began, ended = (run[field][:19] for field in ("start_date", "end_date"))
+        pods = [pod for pod in self.seen.values() if pod["metadata"]["labels"]["dag_id"] == run["dag_id"]]
+        pods = [pod for pod in pods if began <= pod["metadata"]["creationTimestamp"][:19] <= ended]
+        pods.sort(key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
         return {pod["metadata"]["labels"]["student-mlops/stage"]: pod for pod in pods}

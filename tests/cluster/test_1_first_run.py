@@ -31,7 +31,7 @@ def test_every_stage_of_training_succeeded(platform: Platform, first: dict[str, 
 def test_every_stage_ran_in_its_own_image(platform: Platform, first: dict[str, Any]) -> None:
     """The pods that ran were of as many images as there are stages, each the one that the chart's values name for it."""
     given = json.loads(platform.cluster.get("configmap", "student-mlops-pods")["data"]["pods.json"])
-    pods = platform.watch.of_run("training", FIRST)
+    pods = platform.watch.of_run(first)
     ran = {stage: pod["status"]["containerStatuses"][0] for stage, pod in pods.items()}
     assert set(ran) == {stage.name for stage in of_dag("training")}
     for stage, status in ran.items():
@@ -107,10 +107,7 @@ def test_lineage_from_the_answer_to_the_raw_bytes(platform: Platform, lake: Lake
 def test_what_a_pod_adds(platform: Platform, first: dict[str, Any], capsys: Any) -> None:
     """Reported: each stage's time in Airflow beside its container's, and the time from the trigger to the served model."""
     run = deployment_of(platform, first)
-    rows = [
-        *overhead(platform, "training", FIRST),
-        *overhead(platform, "deployment", run["dag_run_id"]),
-    ]
+    rows = [*overhead(platform, first), *overhead(platform, run)]
     with capsys.disabled():
         print("\n" + table(rows, first, run))  # noqa: T201 - the test's product
     place = Path("local/e2e/overhead.json")

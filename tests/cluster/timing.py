@@ -26,11 +26,10 @@ class Row:
     """What is left, `waited` + `task` - `work`: what it costs that the stage is a pod and a task."""
 
 
-def overhead(platform: Platform, dag: str, run_id: str) -> list[Row]:
+def overhead(platform: Platform, run: dict[str, Any]) -> list[Row]:
     """A row for each stage of a run whose pods were watched."""
-    tasks, pods = platform.airflow.tasks(dag, run_id), platform.watch.of_run(dag, run_id)
-    run = platform.airflow.run(dag, run_id)
-    assert run is not None
+    dag = run["dag_id"]
+    tasks, pods = platform.airflow.tasks(dag, run["dag_run_id"]), platform.watch.of_run(run)
     ends: dict[str, datetime] = {}
     rows = []
     for stage in of_dag(dag):
