@@ -34,8 +34,7 @@ def up(data: str | None, training: bool) -> None:
             airflow = Airflow(access.urls()["airflow"], *access.airflow_login())
             first_run.train(airflow, source)
         Progress().wait("the predictor", lambda: None if first_run.served(url) else "no model yet", SERVE_SECONDS)
-        student, answer = first_run.predict(url)
-        say(f"prediction for {student}:\n  {answer}")
+        say(first_run.predict(url))
     access.show()
     say(f"up in {time.monotonic() - start:.0f} s; `make urls` shows this again, `make down` deletes all of it")
 

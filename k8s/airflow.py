@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -12,6 +13,7 @@ from typing import Any
 from k8s.shell import ClusterError
 
 TIMEOUT = 30
+TRIES, PAUSE = 5, 3  # of a request that changes nothing
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
@@ -39,13 +41,17 @@ class Airflow:
             {"Content-Type": "application/json", "Accept": "application/json", "Authorization": f"Bearer {self._token}"},
             method=method,
         )
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            raise ClusterError(f"Airflow answered {error.code} to {method} {path}: {error.read(500).decode()}") from None
-        except OSError as error:
-            raise ClusterError(f"Airflow at {self._url} does not answer: {error}") from None
+        for attempt in range(1, TRIES + 1):
+            try:
+                with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                raise ClusterError(f"Airflow answered {error.code} to {method} {path}: {error.read(500).decode()}") from None
+            except OSError as error:  # a busy machine, or a pod that is being replaced
+                if attempt == TRIES or method != "GET":
+                    raise ClusterError(f"Airflow at {self._url} does not answer: {error}") from None
+                time.sleep(PAUSE)
+        raise AssertionError  # the last try has returned or raised
 
     def knows(self, dag: str) -> bool:
         """Whether Airflow has read the DAG's file yet."""

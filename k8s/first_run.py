@@ -14,8 +14,9 @@ from k8s import access
 from k8s.airflow import ENDED, Airflow, Run
 from k8s.cluster import report
 from k8s.shell import ClusterError, Progress, tail
-from pipeline import columns, stages
+from pipeline import stages
 from pipeline.console import say
+from pipeline.run import predict as example_prediction
 from pipeline.settings import ORIGINAL_FILE
 
 DAG_SECONDS = 1800
@@ -158,12 +159,19 @@ def served(url: str) -> dict[str, Any] | None:
         return None
 
 
-def predict(url: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A student and the prediction."""
-    student = {feature.name: feature.example for feature in columns.FEATURES}
-    request = urllib.request.Request(f"{url}/predict", json.dumps(student).encode(), {"Content-Type": "application/json"})
+def predict(url: str) -> str:
+    """A sentence on what the predictor says of the data dictionary's example student.
+
+    Raises:
+        ClusterError: it says nothing.
+    """
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return student, json.load(answer)
+        said = example_prediction(url)
     except OSError as error:
         raise ClusterError(f"the predictor at {url} gives no prediction: {error}\n{report()}") from error
+    student = ", ".join(f"{name} {value}" for name, value in said["student"].items())
+    (first,), model = said["answer"]["predictions"], said["answer"]["model"]
+    return (
+        f"prediction for a student with {student}: {first['label']} (fail probability {first['fail_probability']:.2f}, "
+        f"called at risk from {said['answer']['threshold']:.2f}; {model['name']}, version {model['version']})"
+    )
