@@ -56,7 +56,8 @@ def install(requirements: dict[str, str], folder: Path) -> None:
         input="".join(requirements.values()),
     )
     for tests in sorted(target.rglob("tests/__init__.py")):
-        shutil.rmtree(tests.parent, ignore_errors=True)
+        if next(tests.parent.rglob("test_*.py"), None):  # some packages call a part of themselves so
+            shutil.rmtree(tests.parent, ignore_errors=True)
     finish(folder)
 
 
