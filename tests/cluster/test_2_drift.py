@@ -37,8 +37,10 @@ def drift(platform: Platform, first: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_drift_check_found_it(platform: Platform, drift: dict[str, Any]) -> None:
-    """The task succeeded rather than being skipped: there is drift, and retraining is asked for."""
-    assert platform.airflow.states("drift", drift["dag_run_id"]) == {"drift": "success"}
+    """The task succeeded rather than being skipped: there is drift, and retraining is asked for. `demote` finds nothing wrong."""
+    states = platform.airflow.states("drift", drift["dag_run_id"])
+    assert states["drift"] == "success"
+    assert states["demote"] in ("success", "skipped")
 
 
 def test_report_and_page_are_in_the_bucket(lake: Lake, drift: dict[str, Any]) -> None:
