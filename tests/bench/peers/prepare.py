@@ -42,7 +42,7 @@ def prepare(folder: Path, mlflow_python: Path) -> list[float]:
     pickled.write_bytes(pickle.dumps(forest))
     (folder / "mlserver").mkdir(exist_ok=True)
     shutil.copy(pickled, folder / "mlserver" / "forest.pkl")
-    write_json(folder / "mlserver" / "settings.json", {"http_port": 0, "parallel_workers": 0, "metrics_port": 0, "debug": False})
+    write_json(folder / "mlserver" / "settings.json", {"parallel_workers": 0, "debug": False})
     facts = {
         "name": "forest",
         "implementation": "mlserver_sklearn.SKLearnModel",

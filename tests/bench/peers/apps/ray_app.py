@@ -4,10 +4,12 @@
 
 import os
 import pickle
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ray
 from ray import serve
 from starlette.requests import Request
 
@@ -26,4 +28,8 @@ class Forest:
         return {"fail_probability": await self.score(body["row"])}
 
 
-app = Forest.bind(os.environ["FOREST"])
+if __name__ == "__main__":
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
+    serve.start(http_options={"port": int(os.environ["PORT"])})
+    serve.run(Forest.bind(os.environ["FOREST"]))
+    threading.Event().wait()
