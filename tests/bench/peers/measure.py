@@ -215,29 +215,40 @@ def versions(server: Server) -> str:
 
 def table(results: list[Result]) -> str:
     """The results as a Markdown table."""
-    ceiling = results[0].rate
+    ceiling = results[0]
     peer = max((r.rate for r in results if not r.server.name.startswith(("raw", "ours"))), default=float("nan"))
-    lines = [
-        "| server | requests/s | of the ceiling | of the best peer | processor a request | p50 at half, ms | p99 at half, ms | answered | off by |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for r in results:
-        off = "-" if r.difference is None else f"{r.difference:.1e}"
-        cells = (
-            r.server.name, f"{r.rate:,.0f}", f"{r.rate / ceiling:.0%}", f"{r.rate / peer:,.1f} x", f"{r.cpu:,.0f} us", f"{r.p50:.2f}", f"{r.p99:.2f}",
-            f"{r.succeeded:.1%} of {r.offered:,.0f}/s", off,
-        )  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return markdown(
+        {
+            "server": [r.server.name for r in results],
+            "requests/s": [f"{r.rate:,.0f}" for r in results],
+            "of the ceiling": [f"{r.rate / ceiling.rate:.0%}" for r in results],
+            "times the best peer": [f"{r.rate / peer:,.1f}" for r in results],
+            "processor a request": [f"{r.cpu:,.0f} us" for r in results],
+            "p50 at half": [f"{r.p50:.2f} ms" for r in results],
+            "p99 at half": [f"{r.p99:.2f} ms" for r in results],
+            "answered": [f"{r.succeeded:.1%} of {r.offered:,.0f}/s" for r in results],
+            "off by": ["-" if r.difference is None else f"{r.difference:.1e}" for r in results],
+        }
+    )
 
 
 def setup(results: list[Result]) -> str:
     """How each server ran."""
-    lines = ["| server | setting | versions | ready after, s | resident, MiB | connections |", "|---|---|---|---:|---:|---:|"]
-    for r in results:
-        installed = versions(r.server) if r.server.packages else ""
-        lines.append(f"| {r.server.name} | {r.server.note} | {installed} | {r.start:.1f} | {r.resident:.0f} | {r.connections} |")
-    return "\n".join(lines)
+    return markdown(
+        {
+            "server": [r.server.name for r in results],
+            "setting": [r.server.note for r in results],
+            "versions": [versions(r.server) if r.server.packages else "the same" for r in results],
+            "ready after": [f"{r.start:.1f} s" for r in results],
+            "resident": [f"{r.resident:.0f} MiB" for r in results],
+            "connections": [str(r.connections) for r in results],
+        }
+    )
+
+
+def markdown(columns: dict[str, list[str]]) -> str:
+    rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def main() -> None:
