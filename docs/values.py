@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,6 +74,12 @@ def _comment_above(line: int, lines: list[str]) -> str:
     return " ".join(above)
 
 
+def header() -> str:
+    """The paragraph of values.yaml's own comment that is no value's."""
+    lines = itertools.takewhile(lambda line: line.startswith("#"), (CHART / "values.yaml").read_text().splitlines())
+    return "\n".join(line.removeprefix("#").strip() for line in lines).split("\n\n", 1)[1]
+
+
 def type_of(path: tuple[str, ...], schema: dict[str, Any]) -> str:
     """What the schema accepts there, for people."""
     part = resolve(schema, schema)
@@ -100,6 +107,8 @@ def page() -> str:
         "From [values.yaml](/charts/student-mlops/values.yaml). Any other key is refused, by",
         "[values.schema.json](/charts/student-mlops/values.schema.json).",
         "`helm install NAME charts/student-mlops --set KEY=VALUE`, or a file with `--values`.",
+        "",
+        header(),
     ]
     in_table = False
     for value in values():
