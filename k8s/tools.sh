@@ -39,8 +39,11 @@ if needs_go && ! command -v go > /dev/null; then packages+=(golang-go); fi
 if [[ ${#packages[@]} != 0 ]]; then
   echo "installing ${packages[*]}"
   apt-get update -qq
-  # Where Docker's client is a package of its own, docker.io only recommends it.
-  if [[ " ${packages[*]} " == *' docker.io '* ]] && apt-cache show docker-cli > /dev/null 2>&1; then packages+=(docker-cli); fi
+  if [[ " ${packages[*]} " == *' docker.io '* ]]; then # newer Debians have the client and BuildKit in packages of their own
+    for name in docker-cli docker-buildx; do
+      if apt-cache show $name > /dev/null 2>&1; then packages+=("$name"); fi
+    done
+  fi
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" > /dev/null
 fi
 for name in kind kubectl helm; do
