@@ -1,0 +1,81 @@
+"""A loaded model: labels at the threshold, and the memory of answers."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.bundle import Bundle
+from pipeline.columns import FEATURE_NAMES
+from serving.model import Model, load
+from serving.schema import Matrix
+from tests.serving.forest import bundle
+
+ROW = (31.0, 1.0, 6.8, 0.0, 2.1)
+
+
+class Counting:
+    """A scorer that answers age / 100 and counts its rows."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def __call__(self, matrix: Matrix) -> Matrix:
+        self.rows += len(matrix)
+        scored: Matrix = matrix[:, 0] / np.float32(100)
+        return scored
+
+
+def model_of(scorer: Counting, threshold: float = 0.5, cached_rows: int = 100) -> Model:
+    manifest = bundle().manifest.model_copy(update={"threshold": threshold})
+    return Model(manifest, scorer, "test", None, cached_rows)
+
+
+@pytest.mark.parametrize(("threshold", "label"), [(0.35, "fail"), (0.3500001, "pass"), (0.34999999, "fail"), (1 / 3, "fail")])
+def test_a_probability_at_the_threshold_is_a_fail(threshold: float, label: str) -> None:
+    """0.35 in float32 is less than 0.35: the trained model says fail at its own threshold, and so does the served one."""
+    scored = model_of(Counting(), threshold).answer((35.0, 1.0, 6.8, 0.0, 2.1))
+    assert float(np.float32(0.35)) < 0.35
+    assert json.loads(scored.answer) == {"label": label, "fail_probability": 0.35}
+
+
+def test_equal_rows_are_scored_once() -> None:
+    """A row that was answered lately is answered from memory, with the same bytes."""
+    scorer = Counting()
+    model = model_of(scorer)
+    first = model.answer(ROW)
+    assert [model.answer(ROW) for _ in range(5)] == [first] * 5
+    assert scorer.rows == 1
+    forgetful = model_of(scorer, cached_rows=0)
+    assert [forgetful.answer(ROW) for _ in range(5)] == [first] * 5
+    assert scorer.rows == 6
+
+
+def test_memory_is_bounded() -> None:
+    """However many rows come, about cached_rows are remembered, and a row that keeps coming stays among them."""
+    scorer = Counting()
+    model = model_of(scorer, cached_rows=100)
+    for index in range(10_000):
+        model.answer((float(index), 0.0, 0.0, 0.0, 0.0))
+        model.answer(ROW)
+        assert len(model._young) + len(model._old) <= 100
+    assert scorer.rows == 10_001
+
+
+def test_log_line() -> None:
+    """The traffic log's piece of a row is JSON, codes and probability as they were."""
+    line = b"{" + model_of(Counting()).answer(ROW).log
+    assert json.loads(line) == {"version": "1", **dict(zip(FEATURE_NAMES, ROW, strict=True)), "fail_probability": 0.31}
+
+
+def test_examples_may_differ_by_the_tolerance_alone() -> None:
+    """A model that is further from its stored examples than the tolerance is refused."""
+    good = bundle()
+    stored = good.manifest.examples
+    moved = stored.model_copy(update={"fail_probability": [probability + 1e-3 for probability in stored.fail_probability]})
+    off = Bundle(good.manifest.model_copy(update={"examples": moved}), good.files)
+    assert load(off, "test", None, 1e-2, 0)
+    with pytest.raises(Exception, match=r"stored examples with a difference of 0\.001"):
+        load(off, "test", None, 1e-4, 0)
