@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from docs import values
@@ -13,7 +14,7 @@ from pipeline.stages import DAGS, of_dag
 FOLDER = Path(__file__).parent / "reference"
 
 
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table."""
     escaped = [tuple(cell.replace("|", "\\|") for cell in row) for row in rows]
     lines = [header, tuple("---" for _ in header), *escaped]

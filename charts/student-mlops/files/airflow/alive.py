@@ -16,7 +16,8 @@ try:
     connection = psycopg2.connect(url, connect_timeout=5, options="-c statement_timeout=5000")
     cursor = connection.cursor()
     cursor.execute(
-        "SELECT extract(epoch FROM now() - max(latest_heartbeat)) FROM job WHERE job_type = %s AND split_part(hostname, '.', 1) = %s",
+        "SELECT extract(epoch FROM now() - max(latest_heartbeat)) FROM job "
+        "WHERE job_type = %s AND split_part(hostname, '.', 1) = %s",
         (job_type, socket.gethostname()),
     )
     (age,) = cursor.fetchone()

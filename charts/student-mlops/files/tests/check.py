@@ -38,7 +38,8 @@ def minio():
     present = {item["Name"] for item in client.list_buckets()["Buckets"]}
     missing = {bucket_of(layer, prefix) for layer in LAYERS} - present
     assert not missing, (
-        f"there are no buckets {missing}; see the log of the pod that makes them: kubectl logs -l app.kubernetes.io/component=buckets"
+        f"there are no buckets {missing}; see the log of the pod that makes them: "
+        "kubectl logs -l app.kubernetes.io/component=buckets"
     )
     assert client.get_bucket_versioning(Bucket=bucket_of("bronze", prefix))["Status"] == "Enabled"
 
