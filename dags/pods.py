@@ -16,8 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.cncf.kubernetes.callbacks import KubernetesPodOperatorCallback
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.utils.pod_manager import PodPhase
 from airflow.sdk import DAG, Asset, CronTriggerTimetable
 
 from pipeline.stages import SKIPPED, Stage, of_dag
@@ -79,10 +79,22 @@ def dag_of(name: str, doc: str, **options: Any) -> DAG:
     return dag
 
 
-def task_of(stage: Stage) -> KubernetesPodOperator:
+class StagePodOperator(KubernetesPodOperator):  # type: ignore[misc]  # Airflow publishes no types here
+    """The operator, but prompt: of its own it looks for the end of a pod every two seconds, which most stages do not take."""
+
+    def await_pod_completion(self, pod: Any) -> None:
+        """Returns when the pod has ended, or a while after its container has: then the operator goes on waiting as it does."""
+        super().await_pod_completion(pod)
+        for _look in range(40):
+            if self.pod_manager.read_pod(pod).status.phase in PodPhase.terminal_states:
+                return
+            time.sleep(LOOK)
+
+
+def task_of(stage: Stage) -> StagePodOperator:
     """The task of one stage. It pushes no results: stages find each other's by the run's id in the lake."""
     given = pods()
-    return KubernetesPodOperator(
+    return StagePodOperator(
         task_id=stage.name,
         doc_md=f"{stage.summary}\n\nReads: {stage.reads}  \nWrites: {stage.writes}",
         outlets=[Asset(stage.emits)] if stage.emits else [],
@@ -106,7 +118,6 @@ def task_of(stage: Stage) -> KubernetesPodOperator:
         schedule_timeout_seconds=int(STARTUP.total_seconds()),
         startup_timeout_seconds=int(STARTUP.total_seconds()),
         startup_check_interval_seconds=LOOK,
-        callbacks=PromptEnd,
         log_events_on_startup=False,
         log_events_on_failure=True,
         log_pod_spec_on_failure=False,
@@ -156,19 +167,6 @@ def pod_of(stage: Stage, given: dict[str, Any]) -> dict[str, Any]:
             "volumes": [{"name": "tmp", "emptyDir": {}}],
         },
     }
-
-
-class PromptEnd(KubernetesPodOperatorCallback):  # type: ignore[misc]  # Airflow publishes no types here
-    """Waits for the end of a pod whose container has ended. The operator does so too, but looks every two seconds."""
-
-    @staticmethod
-    def on_pod_completion(*, client: Any, operator: Any, **_: Any) -> None:
-        """Returns when the pod has ended, or after a while: then the operator goes on waiting."""
-        for _look in range(40):
-            pod = client.read_namespaced_pod(operator.pod.metadata.name, operator.pod.metadata.namespace)
-            if pod.status.phase in ("Succeeded", "Failed"):
-                return
-            time.sleep(LOOK)
 
 
 def take_source(context: Any) -> None:

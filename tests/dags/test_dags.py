@@ -140,7 +140,7 @@ def test_tasks_retry_with_backoff_and_pass_nothing(dags: dict[str, dict[str, Any
     """Every task retries as the chart says, waits longer each time, is bounded, and pushes no result."""
     for dag in dags.values():
         for name, task in tasks_of(dag).items():
-            assert task["task_type"] == "KubernetesPodOperator"
+            assert task["task_type"] == "StagePodOperator"
             assert task["retries"] == given["retries"], name
             assert task["retry_exponential_backoff"], name
             assert task["execution_timeout"], name
