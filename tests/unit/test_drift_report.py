@@ -183,9 +183,10 @@ class TestValues:
 
     @pytest.mark.parametrize("method", ["auto", "evidently", "chisquare"])
     def test_constant(self, make_context: MakeContext, method: str) -> None:
-        """A column of one value on both sides has not drifted."""
+        """A column of one value on both sides has not drifted, and its score is a number, which a test of it is not."""
         sides = students(600, 1).assign(course=1.0), students(600, 2).assign(course=1.0)
-        assert not report_on(make_context, *sides, categorical_method=method).features["course"].drifted
+        column = report_on(make_context, *sides, categorical_method=method).features["course"]
+        assert (column.drifted, column.score) == (False, 1.0)
 
     def test_frames_are_left_alone(self) -> None:
         """Comparing changes neither frame."""
