@@ -60,7 +60,7 @@ def run(context: Context) -> None:
     found = examine(context, ours, rival, trained)
 
     out_of_fold = from_parquet(lake.read(f"reports/{run_id}/out_of_fold.parquet", trained["out_of_fold"]))
-    pictures = _draw(found, ours, theirs, out_of_fold)
+    pictures = draw(found, ours, theirs, out_of_fold)
     report = _report(found, notes)
     shown, title = card.blocks(found), card.title(found)
     files = {
@@ -151,7 +151,7 @@ def examine(context: Context, ours: Answers, rival: Rival | None, trained: Mappi
         manifest=manifest,
         metrics=metrics,
         gates=results,
-        groups=_groups(ours),
+        groups=groups_of(ours.rows, ours.label, ours.scored),
         rival=rival,
         decision=decide(results, rival),
         holds=not gates.failed(results),
@@ -176,8 +176,9 @@ def decide(results: list[GateResult], rival: Rival | None) -> str:
     return f"The candidate holds every gate and goes to the registry as `staging`; it {verdict} {champion} ({interval}): {end}."
 
 
-def _groups(ours: Answers) -> list[Group]:
-    positive, called = ours.label == 1, ours.scored.positive
+def groups_of(rows: behaviour.Floats, label: plots.Label, scored: Scored) -> list[Group]:
+    """How the model does in each group that has any of the rows."""
+    positive, called = label == 1, scored.positive
     return [
         Group(
             name=name,
@@ -185,9 +186,9 @@ def _groups(ours: Answers) -> list[Group]:
             positives=int((mask & positive).sum()),
             called=int((mask & called).sum()),
             hits=int((mask & positive & called).sum()),
-            predicted=float(ours.scored.probability[mask].mean()),
+            predicted=float(scored.probability[mask].mean()),
         )
-        for name, mask in behaviour.groups(ours.rows).items()
+        for name, mask in behaviour.groups(rows).items()
         if mask.any()
     ]
 
@@ -197,7 +198,7 @@ def _samples(label: plots.Label) -> int:
     return int(np.clip(20_000_000 // label.size, 100, 1000))
 
 
-def _draw(found: Findings, ours: Answers, theirs: Answers | None, out_of_fold: pd.DataFrame) -> dict[str, bytes]:
+def draw(found: Findings, ours: Answers, theirs: Answers | None, out_of_fold: pd.DataFrame) -> dict[str, bytes]:
     """The figures, by file name."""
     threshold, session = found.manifest.threshold, scoring.open_session(ours.bundle)
     before = Series("cross-validation", out_of_fold[LABEL.name].to_numpy(), out_of_fold["probability"].to_numpy(), OTHER)

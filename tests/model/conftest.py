@@ -13,6 +13,7 @@ import pytest
 from pipeline import features, ingest, preprocess, train
 from pipeline.context import Context
 from pipeline.frames import from_parquet
+from pipeline.lake import Lake
 from pipeline.selection import Data
 from pipeline.settings import Settings
 from pipeline.train import Outcome, as_data
@@ -67,10 +68,18 @@ def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def new_context(gold: Path, tmp_path: Path, mlflow_url: str) -> Callable[..., Context]:
     """Contexts on a copy of that lake and an experiment of the test's own; keywords are settings, or sections of them."""
     shutil.copytree(gold, tmp_path / "lake")
-    mlflow = {"tracking_uri": mlflow_url, "name": f"model-{uuid.uuid4().hex[:12]}"}
+    own = uuid.uuid4().hex[:12]
 
-    def make(run_id: str = RUN, **sections: Any) -> Context:
+    def make(run_id: str = RUN, mlflow_name: str = "model", **sections: Any) -> Context:
+        mlflow = {"tracking_uri": mlflow_url, "name": f"{mlflow_name}-{own}"}
         everything: dict[str, Any] = {"lake": {"url": f"file://{tmp_path}/lake"}, "mlflow": mlflow, **QUICK, **sections}
         return Context(Settings.model_validate(everything), run_id)
 
     return make
+
+
+def copy_gold(lake: Lake, run_id: str) -> None:
+    """The same gold, as of another run."""
+    for key in lake.keys(f"gold/{RUN}/"):
+        lake.write(key.replace(RUN, run_id), lake.read(key))
+    lake.write_json(f"gold/{run_id}/manifest.json", lake.read_json(f"gold/{RUN}/manifest.json") | {"run_id": run_id})

@@ -1,0 +1,174 @@
+"""register: one version a run, staged only when its gates hold; and what is left when a stage is killed."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipeline import evaluate, register, tracking, train
+from pipeline.__main__ import main
+from pipeline.bundle import MANIFEST, ONNX, read_fallback
+from pipeline.context import Context
+from pipeline.errors import NothingToDo
+from pipeline.lake import hash_of
+from pipeline.registry import MANIFEST_TAG, STAGING
+from pipeline.stages import SKIPPED
+from pipeline.train import Outcome
+from tests.deployment.faults import Fuse, Killed, dying
+from tests.model.conftest import RUN, copy_gold
+
+NewContext = Callable[..., Context]
+STAGES = (train, evaluate, register)
+
+
+def trained(context: Context) -> None:
+    for stage in STAGES:
+        stage.run(context)
+
+
+def test_a_version_is_complete(new_context: NewContext, at_hand: Outcome) -> None:
+    """Alias, tags with the lineage, and a manifest with version, metrics and gates, whose hash the version holds."""
+    context = new_context(code_version="abc")
+    trained(context)
+    version = context.registry.version_of(STAGING)
+    assert version is not None
+    manifest = context.registry.bundle(version.run_id, version.tags[MANIFEST_TAG]).manifest
+    report = context.lake.read_json(f"reports/{RUN}/evaluation.json")
+    assert (manifest.version, manifest.run_id) == (version.number, version.run_id)
+    assert {name: metric.model_dump() for name, metric in manifest.metrics.items()} == report["metrics"]
+    assert [gate.model_dump() for gate in manifest.gates] == report["gates"]
+    assert version.tags["pipeline_run_id"] == RUN
+    assert version.tags["code_version"] == "abc"
+    assert version.tags["gold_test"] == context.lake.read_json(f"gold/{RUN}/manifest.json")["splits"]["test"]["sha256"]
+
+
+def test_the_fallback_is_the_version(new_context: NewContext, at_hand: Outcome) -> None:
+    """models/ holds the registered bundle, of the hashes its manifest says."""
+    context = new_context()
+    trained(context)
+    version = context.registry.version_of(STAGING)
+    assert version is not None
+    bundle = read_fallback(context.lake)
+    assert hash_of(context.lake.read(f"models/{MANIFEST}")) == version.tags[MANIFEST_TAG]
+    assert bundle == context.registry.bundle(version.run_id)
+
+
+def test_registering_again_makes_no_second_version(new_context: NewContext, at_hand: Outcome) -> None:
+    """The same run is the same version."""
+    context = new_context()
+    trained(context)
+    before = context.registry.versions()
+    register.run(context)
+    assert context.registry.versions() == before
+
+
+def test_an_older_run_does_not_take_the_alias_back(new_context: NewContext, at_hand: Outcome) -> None:
+    """Registering an earlier run again leaves the newer version staged, and its copy in models/."""
+    first = new_context()
+    trained(first)
+    copy_gold(first.lake, "run-2")
+    trained(new_context("run-2"))
+    register.run(first)
+    version = first.registry.version_of(STAGING)
+    assert version is not None
+    assert version.number == "2"
+    assert read_fallback(first.lake).manifest.version == "2"
+
+
+def test_a_refused_candidate_is_not_registered(new_context: NewContext, at_hand: Outcome) -> None:
+    """The stage has nothing to do, says which gate and by how much, and leaves registry and models/ as they were."""
+    context = new_context(gates={"min_recall": 1, "min_balanced_accuracy": 1})
+    train.run(context)
+    evaluate.run(context)
+    value = context.lake.read_json(f"reports/{RUN}/evaluation.json")["metrics"]["balanced_accuracy"]["value"]
+    gap = rf"min_balanced_accuracy is {value:.4g}, the bound is 1 \(off by {1 - value:.4g}\)"
+    with pytest.raises(NothingToDo, match=gap):
+        register.run(context)
+    assert context.registry.version_of(STAGING) is None
+    assert not context.lake.keys("models/")
+
+
+def test_nothing_to_do_is_an_exit_code(
+    new_context: NewContext, at_hand: Outcome, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the command line a refused candidate is exit code 99 with the reason, which a scheduler shows as skipped."""
+    context = new_context(gates={"min_roc_auc": 1})
+    train.run(context)
+    evaluate.run(context)
+    monkeypatch.setenv("MLOPS_LAKE__URL", context.settings.lake.url)
+    assert main(["register", "--run-id", RUN]) == SKIPPED
+    assert "nothing to do: the candidate of run run-1 is not registered: min_roc_auc is" in capsys.readouterr().err
+
+
+FAULTS = {"train": 6, "evaluate": 11, "register": 7}
+"""Writes of each stage: objects in the lake and calls that change MLflow."""
+
+
+def fused(context: Context, fuse: Fuse, monkeypatch: pytest.MonkeyPatch) -> Context:
+    """The context, whose writes the fuse counts; those that train leaves to MLflow's own functions too."""
+    for name in ("log_model", "log_inputs"):
+        monkeypatch.setattr(tracking, name, fuse.counted(getattr(tracking, name)))
+    return dying(context, fuse)
+
+
+def state(context: Context) -> dict[str, Any]:
+    """What a run left, without the ids that MLflow draws and the time."""
+    registry = context.registry
+    with registry.client() as client:
+        runs = client.search_runs([registry.experiment()])
+        logged = [sorted(item.path for item in client.list_artifacts(run.info.run_id)) for run in runs]
+        data = [(run.info.status, run.data.metrics, run.data.params) for run in runs]
+    staged = registry.version_of(STAGING)
+    return {
+        "keys": context.lake.keys("reports/") + context.lake.keys("models/"),
+        "evaluation": json.loads(context.lake.read(f"reports/{RUN}/evaluation.json")) | {"mlflow_run_id": ""},
+        "runs": data,
+        "artifacts": logged,
+        "versions": [(version.number, sorted(version.tags)) for version in registry.versions()],
+        "served": staged and registry.bundle(staged.run_id, staged.tags[MANIFEST_TAG]).manifest.files[ONNX],
+        "fallback": read_fallback(context.lake).manifest.version,
+    }
+
+
+@pytest.fixture
+def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn once for all repetitions: they are a pure function of what was measured."""
+    kept: list[dict[str, bytes]] = []
+    draw = evaluate.draw
+
+    @functools.wraps(draw)
+    def once(*arguments: Any) -> dict[str, bytes]:
+        if not kept:
+            kept.append(draw(*arguments))
+        return kept[0]
+
+    monkeypatch.setattr(evaluate, "draw", once)
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.__name__.rpartition(".")[2])
+def test_a_killed_stage_is_run_again(
+    stage: Any, new_context: NewContext, at_hand: Outcome, drawn_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before any one of its writes and run again, a stage leaves what one undisturbed run leaves."""
+    writes = FAULTS[stage.__name__.rpartition(".")[2]]
+    undisturbed = new_context(mlflow_name="undisturbed")
+    fuse = Fuse(at=0, after=False)
+    for each in STAGES:
+        with monkeypatch.context() as patch:
+            each.run(fused(undisturbed, fuse, patch) if each is stage else undisturbed)
+    assert fuse.count == writes
+    expected = state(undisturbed)
+    for at in range(1, writes + 1):
+        context = new_context(mlflow_name=f"killed-{at}")
+        for key in [*context.lake.keys("reports/"), *context.lake.keys("models/")]:
+            context.lake.delete(key)
+        for each in STAGES:
+            if each is stage:
+                with monkeypatch.context() as patch, pytest.raises(Killed):
+                    each.run(fused(context, Fuse(at, after=False), patch))
+            each.run(context)
+        assert state(context) == expected, f"killed before write {at}"
