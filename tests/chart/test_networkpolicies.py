@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.stages import STAGES
 from tests.chart.network import ADDRESSES, Connection, connections, find_uv
-from tests.chart.rendering import RELEASE, ROOT, Values, find, names, render
+from tests.chart.rendering import RELEASE, ROOT, Manifest, Values, find, names, render
 from tests.chart.scenarios import EVERYTHING, EXTERNAL, SERVING, TRAINING
 
 pytestmark = pytest.mark.skipif(find_uv() is None, reason="uv, which runs the analyzer, is neither on PATH nor in local/tools")
@@ -64,6 +64,36 @@ def without(table: dict[str, dict[str, str]], gone: Iterable[str]) -> dict[str, 
 def test_default() -> None:
     """By default exactly the table's connections are possible; from outside only the predictor is reached."""
     assert connections(render()) == expected(TABLE, {"predictor": "8000"})
+
+
+def one_sided(manifests: list[Manifest], side: str) -> list[Manifest]:
+    """The manifests with the rules of one direction alone; the other is left free."""
+    other = {"Ingress": "egress", "Egress": "ingress"}[side]
+    policies = [item for item in manifests if item["kind"] == "NetworkPolicy" and side in item["spec"]["policyTypes"]]
+    specs = [{key: value for key, value in item["spec"].items() if key != other} for item in policies]
+    halves = [{**item, "spec": {**spec, "policyTypes": [side]}} for item, spec in zip(policies, specs, strict=True)]
+    return [item for item in manifests if item["kind"] != "NetworkPolicy"] + halves
+
+
+@pytest.mark.parametrize("side", ["Ingress", "Egress"])
+def test_each_side_by_itself(side: str) -> None:
+    """What callers may call, and what callees take, are the table each: neither side relies on the other to refuse."""
+    found = {item for item in connections(one_sided(render(), side)) if {item[0], item[1]} <= TABLE.keys()}
+    rows = {(source, target, port) for source, targets in TABLE.items() for target, port in targets.items() if target in TABLE}
+    if side == "Ingress":  # the predictor is open to everybody
+        rows |= {(source, "predictor", "8000") for source in TABLE if source != "predictor"}
+    assert found == rows
+
+
+def test_an_unknown_part_is_shut_off() -> None:
+    """A pod of the release that no policy speaks of can do nothing but what everybody may."""
+    labels = {
+        "app.kubernetes.io/name": "student-mlops",
+        "app.kubernetes.io/instance": RELEASE,
+        "app.kubernetes.io/component": "new",
+    }
+    found = connections([*render(), {"kind": "Pod", "metadata": {"name": "new", "labels": labels}}])
+    assert {(source, target) for source, target, _ in found if "new" in (source, target)} == set()
 
 
 def test_internet_is_ingests_alone() -> None:
