@@ -7,36 +7,45 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
 from serving.problems import Problem
-from serving.schema import EXAMPLE, Reader, Student, check, decode
+from serving.schema import CODES, EXAMPLE, Reader, Student, check, decode
 
-EDGES = [
-    value
+VALID = [codes[value] if codes else float(value) for codes, value in zip(CODES, EXAMPLE.values(), strict=True)]
+AROUND = [
+    [*feature.codes.values(), 0.25, 2.0, -1.0]
+    if isinstance(feature, Category)
+    else [feature.low, feature.high, feature.low - 1, feature.high + 1, feature.low + 0.5, feature.high - 0.5]
     for feature in FEATURES
-    for value in (
-        [*feature.codes.values(), 0.25, 2.0]
-        if isinstance(feature, Category)
-        else [feature.low, feature.high, feature.low - 1, feature.high + 1, feature.low + 0.5]
-    )
 ]
+CASES = [(index, float(value)) for index, values in enumerate(AROUND) for value in [*values, 1e30, -0.0]]
 
 
-@given(st.lists(st.one_of(st.sampled_from(EDGES), st.floats(-10, 120)), min_size=len(FEATURES), max_size=len(FEATURES)))
-def test_json_and_numbers_agree(values: list[float]) -> None:
-    """A row of codes is taken as JSON exactly if it is taken as numbers, and comes out the same."""
+@pytest.mark.parametrize(("index", "value"), CASES, ids=[f"{FEATURE_NAMES[index]} {value}" for index, value in CASES])
+def test_json_and_numbers_agree(index: int, value: float) -> None:
+    """A value is taken as JSON exactly if it is taken as a number, and comes out the same."""
+    values = [*VALID[:index], value, *VALID[index + 1 :]]
     fits = bool(check(np.array([values])).all())
-    body = json.dumps(dict(zip(FEATURE_NAMES, values, strict=True))).encode()
+    record = dict(zip(FEATURE_NAMES, values, strict=True))
+    body = json.dumps(record).encode()
     reader = Reader(10)
     if fits:
-        assert reader.rows(body) == reader.rows(b"[" + body + b"]") == [tuple(values)]
-        assert reader.records([dict(zip(FEATURE_NAMES, values, strict=True))]) == [tuple(values)]
+        assert reader.rows(body) == reader.rows(b"[" + body + b"]") == reader.records([record]) == [tuple(values)]
     else:
         with pytest.raises(Problem):
             reader.rows(body)
+        with pytest.raises(Problem):
+            reader.records([record])
+
+
+def test_both_answers_occur() -> None:
+    """The cases above hold values that are taken and values that are not, of every feature."""
+    for index in range(len(FEATURES)):
+        rows = [[*VALID[:index], value, *VALID[index + 1 :]] for place, value in CASES if place == index]
+        taken = check(np.array(rows)).all(axis=1)
+        assert taken.any()
+        assert not taken.all()
 
 
 def test_decode_reads_fields_in_the_order_of_columns() -> None:
