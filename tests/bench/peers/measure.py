@@ -43,6 +43,10 @@ function request() n = n % #bodies + 1; return bodies[n] end
 """
 
 
+class DidNotRun(Exception):
+    """A server did not start, or did not answer; the others are measured all the same."""
+
+
 @dataclass
 class Result:
     server: Server
@@ -111,7 +115,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
             time.sleep(0.02)
         else:
             return
-    sys.exit(f"{url} is not ready:\n{log.read_text(errors='replace')[-3000:]}")
+    raise DidNotRun(f"{url} is not ready:\n{log.read_text(errors='replace')[-3000:]}")
 
 
 def ask(url: str, body: str) -> Any:
@@ -141,7 +145,7 @@ def maximum(server: Server, url: str, folder: Path, connections: int, seconds: i
     ]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     if failed := re.search(r"Non-2xx or 3xx responses: \d+", said):
-        sys.exit(f"{server.name}: {failed[0]}")
+        raise DidNotRun(f"{server.name}: {failed[0]}")
     found = re.search(r"Requests/sec:\s+([\d.]+)", said)
     assert found, said
     return float(found[1])
@@ -264,12 +268,15 @@ def main() -> None:
         expected = prepare(folder, Path(venv("mlflow", "python")))
         results = [Result(server) for server in chosen]
         for round_ in range(options.rounds):
-            for result in results:
-                measure(result, folder, expected, options, round_ == options.rounds - 1)
-                load = Path("/proc/loadavg").read_text().split()[0]
-                sys.stderr.write(
-                    f"{result.server.name}: {result.rates[-1]:,.0f}/s, {result.cpu:.0f} us of processor, load {load}\n"
-                )
+            for result in list(results):
+                try:
+                    measure(result, folder, expected, options, round_ == options.rounds - 1)
+                except DidNotRun as reason:
+                    results.remove(result)
+                    sys.stderr.write(f"{result.server.name} is left out: {reason}\n")
+                    continue
+                load, rate = Path("/proc/loadavg").read_text().split()[0], result.rates[-1]
+                sys.stderr.write(f"{result.server.name}: {rate:,.0f}/s, {result.cpu:.0f} us of processor, load {load}\n")
     sys.stdout.write(f"{ROWS:,} rows, a forest of {TREES} trees, one core a server.\n\n{table(results)}\n\n{setup(results)}\n")
 
 
