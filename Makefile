@@ -24,7 +24,7 @@ test: .venv/dev .venvs/airflow/ready ## everything but the cluster
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest -m 'not cluster and not bench'
+	$(PY) -m pytest -m 'not cluster and not bench' -n 3 --dist loadfile
 	.venvs/airflow/bin/python -m pytest tests/dags
 
 lint: .venv/dev ## mend what can be mended, say what cannot

@@ -54,9 +54,7 @@ class Registry:
         try:
             yield MlflowClient(uri)
         except (MlflowException, requests.RequestException) as error:
-            raise RegistryError(
-                f"MLflow at {uri} answered: {str(error).splitlines()[0]}; MLOPS_MLFLOW__TRACKING_URI says where it is"
-            ) from error
+            raise RegistryError(f"MLflow at {uri}: {_gist(error)}; MLOPS_MLFLOW__TRACKING_URI says where it is") from error
 
     def experiment(self) -> str:
         """The id of our experiment, made if there is none."""
@@ -207,6 +205,12 @@ class Registry:
         manifest = Manifest(**json.loads(raw))
         files = {name: self.read_file(run_id, f"{ARTIFACT_FOLDER}/{name}") for name in manifest.files}
         return check_files(manifest, files, f"run {run_id}, {ARTIFACT_FOLDER}")
+
+
+def _gist(error: Exception) -> str:
+    """What went wrong, without the layers of libraries that a failed connection is told through."""
+    told = str(error).splitlines()[0]
+    return "no answer, and no further tries" if "Max retries exceeded" in told else told
 
 
 def configure(settings: MlflowSettings) -> str:
