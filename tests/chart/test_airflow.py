@@ -74,7 +74,9 @@ def test_a_missing_database_is_waited_for(part: str) -> None:
 def test_the_schedulers_rights_are_the_least() -> None:
     """Starting, watching and deleting pods, reading their logs and events: nothing else, and in this namespace only."""
     manifests = render()
-    rules = {rule["resources"][0]: set(rule["verbs"]) for rule in find(manifests, "Role", "airflow-scheduler")["rules"]}
+    given = find(manifests, "Role", "airflow-scheduler")["rules"]
+    rules = {resource: set(rule["verbs"]) for rule in given for resource in rule["resources"]}
+    assert all(rule["apiGroups"] == [""] for rule in given)
     assert rules == {
         "pods": {"create", "get", "list", "watch", "delete", "patch"},
         "pods/log": {"get"},
