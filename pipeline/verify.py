@@ -38,21 +38,17 @@ def run(context: Context) -> None:
     finish(context, "revert", run_id)
     number = promoted.move.to
     version = registry.version(number)
-    if REJECTED in version.tags:
-        raise VerifyError(f"version {number} was rejected: {version.tags[REJECTED]}")
     current = registry.version_of(PRODUCTION)
+    if REJECTED in version.tags:
+        live = "no version" if current is None else f"version {current.number} again"
+        raise VerifyError(f"version {number} was rejected and `{PRODUCTION}` is {live}: {version.tags[REJECTED]}")
     if current is None or current.number != number:
         raise NothingToDo(f"`{PRODUCTION}` is version {current.number if current else 'none'} by now, no longer {number}")
     if record_of(lake, run_id, "verify"):
         say(f"verify: version {number} was verified by this run already")
         return
 
-    try:
-        bundle = registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG))
-    except LakeError as damaged:  # since validate read it; no predictor takes it either
-        problem: str | None = str(damaged)
-    else:
-        problem = wait_until_served(context.settings, number) or watch(context, number, bundle)
+    problem = problem_of(context, version)
     if problem is not None:
         take_back(context, number, problem)
     reason = f"{len(replicas(context.settings))} predictors serve it and answer as the registry's model does"
