@@ -151,6 +151,11 @@ class Registry:
                 client.delete_run(run.info.run_id)
             return str(client.create_run(experiment, run_name=name, tags=dict(tags)).info.run_id)
 
+    def finish(self, run_id: str) -> None:
+        """Says that the run ended well."""
+        with self.client() as client:
+            client.set_terminated(run_id)
+
     def is_finished(self, run_id: str) -> bool:
         """Whether there is such a run, and it ended well."""
         from mlflow.exceptions import MlflowException

@@ -2,8 +2,8 @@
 
 Reads gold's train and validation splits. Nested cross-validation on train chooses, and says what such a choice is worth; the
 validation split, which no choice has seen, checks it; the candidate is then fitted, threshold included, on both.
-Writes an MLflow run (parameters, metrics, the model by skops, and `serving/` with ONNX, pickle and manifest),
-`reports/<run_id>/out_of_fold.parquet` and, last, `reports/<run_id>/train.json`. Run again on the same gold, it changes nothing.
+Writes an MLflow run (parameters, metrics, the model by skops, and `serving/` with ONNX, pickle and manifest) and
+`reports/<run_id>/{out_of_fold.parquet,train.json}`; last, the MLflow run is finished. Run again on the same gold, it changes nothing.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ def run(context: Context) -> None:
     }
     logged = _log(context, outcome, files, gold, report)
     lake.write_json(f"reports/{run_id}/train.json", report | logged)
+    context.registry.finish(logged["mlflow_run_id"])
     _show(report)
 
 
@@ -120,7 +121,7 @@ def _already_trained(context: Context, made_from: dict[str, Any]) -> str | None:
 def _log(
     context: Context, outcome: Outcome, files: dict[str, bytes], gold: dict[str, Any], report: dict[str, Any]
 ) -> dict[str, str]:
-    """Leaves the MLflow run, finished; its id and the model's URI."""
+    """Leaves the MLflow run, not finished yet; its id and the model's URI."""
     registry, settings, rows = context.registry, context.settings, outcome.learned_from.rows
     run = registry.begin(f"train {context.run_id}", {"pipeline_run_id": context.run_id, "stage": "train"})
     lineage = Lineage(

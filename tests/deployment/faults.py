@@ -10,7 +10,7 @@ from pipeline.lake import Lake
 from pipeline.registry import Registry
 
 LAKE_WRITES = ("write", "create", "delete")
-REGISTRY_WRITES = ("set_alias", "delete_alias", "tag", "untag", "begin", "log", "log_files", "register")
+REGISTRY_WRITES = ("set_alias", "delete_alias", "tag", "untag", "begin", "finish", "log", "log_files", "register")
 
 
 class Killed(BaseException):
