@@ -76,9 +76,9 @@ class Airflow:
     def states(self, dag: str, run_id: str) -> dict[str, str]:
         return {name: task["state"] for name, task in self.tasks(dag, run_id).items()}
 
-    def log(self, dag: str, run_id: str, task: str) -> str:
-        """What the page shows as the log of the task's last try."""
-        number = self.tasks(dag, run_id)[task]["try_number"]
+    def log(self, dag: str, run_id: str, task: str, number: int | None = None) -> str:
+        """What the page shows as the log of the task's try of that number, or of its last one."""
+        number = number or self.tasks(dag, run_id)[task]["try_number"]
         path = f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/logs/{number}"
         lines = self.ask("GET", path, headers={"Accept": "application/json"})["content"]
         return "\n".join(line["event"] if isinstance(line, dict) else str(line) for line in lines)
