@@ -36,7 +36,6 @@ LUA = """
 local bodies, n = {}, 0
 function init(args)
   wrk.headers["Content-Type"] = "application/json"
-  wrk.init(args)
   for line in io.lines(os.getenv("BODIES")) do bodies[#bodies + 1] = wrk.format("POST", os.getenv("TARGET"), nil, line) end
 end
 function request() n = n % #bodies + 1; return bodies[n] end
