@@ -3,7 +3,8 @@
 Reads gold's train and validation splits. Nested cross-validation on train chooses, and says what such a choice is worth; the
 validation split, which no choice has seen, checks it; the candidate is then fitted, threshold included, on both.
 Writes an MLflow run (parameters, metrics, the model by skops, and `serving/` with ONNX, pickle and manifest) and
-`reports/<run_id>/{out_of_fold.parquet,train.json}`; last, the MLflow run is finished. Run again on the same gold, it changes nothing.
+`reports/<run_id>/{out_of_fold.parquet,train.json}`; last, the MLflow run is finished. Run again on the
+same gold, it changes nothing.
 """
 
 from __future__ import annotations
