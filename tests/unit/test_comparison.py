@@ -10,7 +10,7 @@ from pipeline.comparison import Measure, Scored, differences, metrics_of, resamp
 
 _random = np.random.default_rng(0)
 LABEL = (_random.random(400) < 0.1).astype(np.int64)
-GOOD = Scored(np.round(np.clip(0.3 * LABEL + 0.7 * _random.random(400), 0, 1), 1), 0.5)
+GOOD = Scored(np.round(np.clip(0.3 * LABEL + 0.7 * _random.random(400), 0.0, 1.0), 1).astype(np.float64), 0.5)
 """Scores of one decimal, so that many are equal."""
 NOISE = Scored(_random.random(400), 0.5)
 
