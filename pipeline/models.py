@@ -134,8 +134,3 @@ CANDIDATES: tuple[Candidate, ...] = (
     _boosting(0),
     _boosting(5),
 )
-
-
-def candidate(name: str) -> Candidate:
-    """The candidate called `name`; KeyError if there is none."""
-    return {each.name: each for each in CANDIDATES}[name]
