@@ -15,12 +15,14 @@ from typing import Any, TypeVar
 
 import httpx
 
+from pipeline.errors import LakeError, RegistryError
+
 T = TypeVar("T")
 
 # The machines are slow at times: a bound is many times what a step takes, and only says that it will never come.
 PATIENCE = 600.0
 
-AWAY = (httpx.TransportError, httpx.HTTPStatusError, subprocess.SubprocessError, ConnectionError)
+AWAY = (httpx.TransportError, httpx.HTTPStatusError, subprocess.SubprocessError, ConnectionError, LakeError, RegistryError)
 """What a service that is starting, moving or being replaced answers; a wait goes on past it."""
 
 

@@ -62,8 +62,9 @@ def test_parts_restarted_one_by_one_during_a_run(platform: Platform, lake: Lake,
     assert ended["state"] == "success", airflow.states("training", run_id)
     assert not result.failed, result
     assert runs <= {run["dag_run_id"] for run in airflow.runs("training")}
-    assert platform.registry.versions()[: len(versions)] == versions
-    assert bronze <= set(lake.keys("bronze/"))
+    # A port-forward to a pod that is gone is refused once before it goes to the new one.
+    assert wait_for("MLflow", platform.registry.versions)[: len(versions)] == versions
+    assert bronze <= set(wait_for("MinIO", lambda: lake.keys("bronze/")))
 
 
 def ready(cluster: Cluster, component: str) -> bool:
