@@ -160,7 +160,8 @@ def _threshold(found: Findings) -> list[Block]:
         Text(
             f"Of all thresholds that reach a recall of {asked:g} on rows out of fold, the one with the best balanced accuracy: "
             f"{found.manifest.threshold:.4g}. It is low because the outcome is rare: a risk of "
-            f"{found.manifest.threshold:.1%} is to be seen beside a mean of {_share(found):.1%}."
+            f"{found.manifest.threshold:.1%} is to be seen beside a mean of {_share(found):.1%}. The figure shows what it costs "
+            "on the rows of the outer cross-validation, which had no part in the choice."
         ),
         _pictures("threshold.png"),
     ]

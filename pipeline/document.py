@@ -119,7 +119,7 @@ def _html(block: Block, pictures: Mapping[str, bytes]) -> str:
         case Callout(text, good):
             return f'<blockquote class="{"good" if good else "bad"}">{_inline(text)}</blockquote>'
         case Rows(header, rows, numbers):
-            head = _row("th", header, numbers)
+            head = _row("th", header, numbers) if any(header) else ""
             body = "".join(_row("td", row, numbers) for row in rows)
             return f'<div class="wide"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
         case Pictures(files):

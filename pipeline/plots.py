@@ -112,7 +112,7 @@ def threshold_choice(label: Label, probability: Floats, threshold: float, min_re
     axes.axhline(min_recall, **GUIDE, label=f"recall asked for: {min_recall:g}")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.legend(loc="center right")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize="small")
     return _png(figure)
 
 
