@@ -33,8 +33,10 @@ def main() -> None:
         interfaces.airflow_run(page, urls["airflow"], newest.dag, newest.id)
         shoot("airflow-run")
         interfaces.mlflow_model(page, urls["mlflow"], MlflowSettings().name, PRODUCTION)
+        page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click()
         shoot("mlflow-model")
         interfaces.minio_buckets(page, urls["console"], *access.object_store_keys(), "bronze")
+        page.get_by_role("button", name="Acknowledge").click()  # of the licence, at the first login
         shoot("minio-buckets")
 
 
