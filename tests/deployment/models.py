@@ -85,12 +85,12 @@ def trained(lake: Path, kind: Kind) -> Bundle:
 class World:
     """A registered model of its own on the server, a lake with gold, and the contexts of runs on both."""
 
-    def __init__(self, mlflow_url: str, name: str, survey: Path, lake: Path) -> None:
+    def __init__(self, mlflow: dict[str, str], name: str, survey: Path, lake: Path) -> None:
         self._survey = survey
         shutil.copytree(survey, lake)
         self._sections: dict[str, dict[str, Any]] = {
             "lake": {"url": f"file://{lake}"},
-            "mlflow": {"tracking_uri": mlflow_url, "name": name},
+            "mlflow": {**mlflow, "name": name},
             "deployment": {"serve_seconds": 2, "watch_seconds": 0.2, "poll_seconds": 0.05, "bootstrap_samples": 50},
         }
         self.registry = Registry(self.context("any").settings.mlflow)
