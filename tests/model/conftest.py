@@ -64,14 +64,26 @@ def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def mlflow_file(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Settings of MLflow's own store in a SQLite file, without the server in front of it."""
+    folder = tmp_path_factory.mktemp("mlflow-file")
+    return {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "artifacts": str(folder / "artifacts")}
+
+
 @pytest.fixture
-def new_context(gold: Path, tmp_path: Path, mlflow_url: str) -> Callable[..., Context]:
-    """Contexts on a copy of that lake and an experiment of the test's own; keywords are settings, or sections of them."""
+def new_context(request: pytest.FixtureRequest, gold: Path, tmp_path: Path) -> Callable[..., Context]:
+    """Contexts on a copy of that lake and an experiment of the test's own; keywords are settings, or sections of them.
+
+    The stages that are killed at every write make thousands of requests: they take MLflow's store without the server.
+    """
+    killed = "killed" in request.function.__name__
+    place = request.getfixturevalue("mlflow_file") if killed else {"tracking_uri": request.getfixturevalue("mlflow_url")}
     shutil.copytree(gold, tmp_path / "lake")
     own = uuid.uuid4().hex[:12]
 
     def make(run_id: str = RUN, mlflow_name: str = "model", **sections: Any) -> Context:
-        mlflow = {"tracking_uri": mlflow_url, "name": f"{mlflow_name}-{own}"}
+        mlflow = {**place, "name": f"{mlflow_name}-{own}"}
         everything: dict[str, Any] = {"lake": {"url": f"file://{tmp_path}/lake"}, "mlflow": mlflow, **QUICK, **sections}
         return Context(Settings.model_validate(everything), run_id)
 
