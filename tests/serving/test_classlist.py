@@ -175,9 +175,11 @@ def test_too_long(tmp_path: Path) -> None:
 
         with begun(client) as (connection, first):
             came = first
-            connection.sendall(_chunk(text))
-            while piece := connection.recv(1 << 16):
-                came += piece
+            # a server that hangs up on unread bytes resets the connection: broken off, too
+            with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                connection.sendall(_chunk(text))
+                while piece := connection.recv(1 << 16):
+                    came += piece
         assert not came.endswith(b"0\r\n\r\n")
         assert post(client, f"{HEADER}\n{ROW}\n").status_code == 200
 
