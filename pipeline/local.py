@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -102,6 +103,11 @@ def predictor(settings: Settings, port: int, mlflow_url: str) -> Iterator[Server
     }
     with started("predictor", [sys.executable, "-m", "serving"], port, "/readyz", environment) as server:
         yield server
+
+
+def end_on_sigterm() -> None:
+    """Makes SIGTERM end this process as Ctrl-C does, so that it ends its servers too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def free_port() -> int:

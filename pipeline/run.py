@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import columns, local, stages, summary
-from pipeline.console import say
+from pipeline.console import console, say
 from pipeline.context import Context
 from pipeline.errors import NothingToDo, PipelineError, SourceError
 from pipeline.settings import IngestSettings, Settings
@@ -37,7 +37,8 @@ class Journal:
         """Runs a stage; False if it had nothing to do."""
         start = time.perf_counter()
         try:
-            importlib.import_module(f"pipeline.{name}").run(context)
+            with console().status(f"{name}: {stages.stage_of(name).summary}"):  # a terminal's alone
+                importlib.import_module(f"pipeline.{name}").run(context)
         except NothingToDo as reason:
             self.skipped[name] = str(reason)
             say(f"{name}: nothing to do: {reason}", "yellow")
@@ -65,6 +66,7 @@ def run(context: Context) -> None:
     context = Context(settings, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
     journal = Journal()
     Path("local").mkdir(exist_ok=True)
+    local.end_on_sigterm()
 
     context = _ingest(context, journal)
     Registry(settings.mlflow).experiment()  # makes the database, which the server then finds whole
@@ -150,6 +152,7 @@ def _watch(context: Context, journal: Journal, url: str) -> dict[str, dict[str, 
         say(f"drift check of {len(frame):,} rows of {kind} traffic:")
         journal.stage("drift", check)
         reports[kind] = context.lake.read_json(f"reports/{check.run_id}/drift_report.json")
+    journal.skipped.pop("drift", None)  # that of the normal traffic; the summary tells both verdicts
     return reports
 
 

@@ -17,6 +17,7 @@ def run(context: Context) -> None:
         raise PipelineError(f"there is nothing to serve yet: {settings.mlflow.tracking_uri} does not exist; run `make run` first")
     local.check_port(settings.predictor.port, "MLOPS_PREDICTOR__PORT")
     local.check_port(settings.mlflow.port, "MLOPS_MLFLOW__PORT")
+    local.end_on_sigterm()
     with (
         local.mlflow_server(settings, settings.mlflow.port) as mlflow,
         local.predictor(settings, settings.predictor.port, mlflow.url) as predictor,
