@@ -23,7 +23,6 @@ from pipeline.errors import NothingToDo, PipelineError, SourceError
 from pipeline.settings import IngestSettings, Settings
 
 ROWS_OF_TRAFFIC = 500
-LOGGED_WITHIN_SECONDS = 60
 
 
 @dataclass
@@ -146,7 +145,7 @@ def _watch(context: Context, journal: Journal, url: str) -> dict[str, dict[str, 
     for kind, frame in (("normal", rows), ("drifted", traffic.drifted(rows, "scale", context.settings.seed))):
         since = datetime.now(UTC)
         traffic.send(url, frame)
-        _wait_until_logged(context, since, len(frame))
+        traffic.wait_until_logged(context, since, len(frame))
         arguments = argparse.Namespace(since=since, until=datetime.now(UTC))
         check = Context(context.settings, f"{context.run_id}-{kind}", arguments)
         say(f"drift check of {len(frame):,} rows of {kind} traffic:")
@@ -154,18 +153,3 @@ def _watch(context: Context, journal: Journal, url: str) -> dict[str, dict[str, 
         reports[kind] = context.lake.read_json(f"reports/{check.run_id}/drift_report.json")
     journal.skipped.pop("drift", None)  # that of the normal traffic; the summary tells both verdicts
     return reports
-
-
-def _wait_until_logged(context: Context, since: datetime, rows: int) -> None:
-    """Returns when the predictor's log of the traffic since then is in the lake: it writes every few seconds."""
-    from pipeline import drift_data
-
-    end = time.monotonic() + LOGGED_WITHIN_SECONDS
-    while time.monotonic() < end:
-        found = drift_data.live(context.lake, since, datetime.now(UTC), rows + 1, seed=0)
-        if len(found.frame) >= rows:
-            return
-        time.sleep(0.2)
-    raise PipelineError(
-        f"of {rows} rows of traffic not all were logged to {context.lake.url('silver/live')} in {LOGGED_WITHIN_SECONDS} s"
-    )

@@ -69,3 +69,10 @@ def make_context(tmp_path: Path) -> Callable[..., Context]:
         return Context(Settings.model_validate({"lake": lake, "mlflow": mlflow, **sections}), run_id)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def mlflow_file(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Settings of MLflow's own store in a SQLite file, without the server in front of it."""
+    folder = tmp_path_factory.mktemp("mlflow-file")
+    return {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "artifacts": str(folder / "artifacts")}

@@ -64,13 +64,6 @@ def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
-def mlflow_file(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Settings of MLflow's own store in a SQLite file, without the server in front of it."""
-    folder = tmp_path_factory.mktemp("mlflow-file")
-    return {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "artifacts": str(folder / "artifacts")}
-
-
 @pytest.fixture
 def new_context(request: pytest.FixtureRequest, gold: Path, tmp_path: Path) -> Callable[..., Context]:
     """Contexts on a copy of that lake and an experiment of the test's own; keywords are settings, or sections of them.
