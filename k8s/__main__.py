@@ -15,13 +15,13 @@ from pipeline.console import say
 SERVE_SECONDS = 180
 
 
-def up(data: str | None, training: bool) -> None:
+def up(data: str | None, training: bool, nodes: int) -> None:
     """The platform and, with `training`, a model that it serves; safe to run again."""
     start = time.monotonic()
     cluster.check_tools()
     chosen = os.environ.get("KIND_FROM_SOURCE")
     from_source = chosen == "1" if chosen else not cluster.registry_is_reachable()
-    cluster.create(from_source)
+    cluster.create(from_source, nodes)
     tags = images.build(from_source_arguments() if from_source else {})
     load.load([*(f"{item.image}:{tags[item.name]}" for item in images.artifacts()), *cluster.own_images()], cluster.nodes())
     source = first_run.source_of(data or cluster.source())
@@ -51,6 +51,7 @@ def main() -> int:
     data = commands.add_parser("up", help="cluster, images, chart, a first training run")
     data.add_argument("--data", metavar="SOURCE", help="gdrive:ID, https://..., s3://BUCKET/KEY, a path, sample or sample:ROWS")
     data.add_argument("--no-training", dest="training", action="store_false", help="without the first training run")
+    data.add_argument("--nodes", type=int, default=1, metavar="N", help="of a cluster that is made now; default: %(default)s")
     commands.add_parser("urls", help="where it answers, and the logins")
     commands.add_parser("report", help="what is wrong with its pods")
     commands.add_parser("sizes", help="write docs/reference/images.md from the images that were built last")
@@ -59,7 +60,7 @@ def main() -> int:
     try:
         if arguments.command == "up":
             with alone("up"):
-                up(arguments.data, arguments.training)
+                up(arguments.data, arguments.training, arguments.nodes)
         elif arguments.command == "urls":
             access.show()
         elif arguments.command == "report":

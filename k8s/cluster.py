@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -77,8 +78,8 @@ def nodes() -> list[str]:
     return output("kind", "get", "nodes", "--name", config()["name"]).split()
 
 
-def create(from_source: bool) -> None:
-    """The cluster of k8s/kind.yaml, unless there is one; a stopped one is started.
+def create(from_source: bool, count: int = 1) -> None:
+    """The cluster of k8s/kind.yaml with `count` nodes, unless there is one; a stopped one is started.
 
     Raises:
         ClusterError: a port is taken, or kind failed.
@@ -96,7 +97,13 @@ def create(from_source: bool) -> None:
         for mapping in config()["nodes"][0]["extraPortMappings"]:
             refuse_if_taken(mapping["listenAddress"], mapping["hostPort"])
         say(f"cluster {config()['name']}: creating it")
-        run("kind", "create", "cluster", "--config", CONFIG, "--wait=180s", *image, timeout=CREATE_SECONDS)
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            workers = [{"role": "worker"}] * (count - 1)
+            yaml.safe_dump(config() | {"nodes": [*config()["nodes"], *workers]}, file)
+            file.flush()
+            run("kind", "create", "cluster", "--config", file.name, "--wait=180s", *image, timeout=CREATE_SECONDS)
+        if count > 1:  # beside workers kind keeps the first node for itself; here every node takes pods
+            kubectl("taint", "nodes", "--all", "node-role.kubernetes.io/control-plane-", check=False)
     if run("kubectl", "config", "get-contexts", context(), check=False).returncode != 0:
         run("kind", "export", "kubeconfig", "--name", config()["name"])
     Progress().wait("the Kubernetes API", lambda: None if _api_is_ready() else "no answer", READY_SECONDS)

@@ -112,6 +112,12 @@ class Cluster:
         found = self.get("pods", "-l", f"app.kubernetes.io/component={component}")["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
+    def settled(self) -> None:
+        """Returns once every part is as its spec says."""
+        for kind in ("deployments", "statefulsets"):
+            for item in self.get(kind)["items"]:
+                self.kubectl("rollout", "status", f"{kind}/{item['metadata']['name']}", "--timeout=600s", timeout=660)
+
     def forward(self, service: str, port: str) -> Forward:
         """The Service's port, by name, on this machine; the same one for the whole session."""
         if (service, port) not in self.forwards:

@@ -51,7 +51,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def up(data: str) -> None:
-    command = [sys.executable, "-m", "k8s", "up", "--no-training", "--data", data]
+    nodes = "2" if os.environ.get("FULL") else "1"  # the long tests drain one
+    command = [sys.executable, "-m", "k8s", "up", "--no-training", "--data", data, "--nodes", nodes]
     subprocess.run(command, cwd=ROOT, check=True, timeout=UP_SECONDS)
 
 

@@ -1,7 +1,10 @@
-"""A candidate that passes every gate and fails live is taken back by itself."""
+"""A candidate that passes every gate and fails live is taken back by itself; the documented commands do the same by hand."""
 
 from __future__ import annotations
 
+import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,7 +12,8 @@ import httpx
 from pipeline.lake import s3_client
 from pipeline.registry import PRODUCTION
 from tests.cluster.airflow_api import stamp
-from tests.cluster.cluster import wait_for
+from tests.cluster.cluster import Cluster, wait_for
+from tests.cluster.load import steady
 from tests.cluster.platform import STUDENT, Platform, model_of, term
 
 
@@ -56,3 +60,34 @@ def test_a_model_that_fails_live_is_rolled_back(platform: Platform, first: dict[
     assert model_of(platform.predictor)["version"] == before.number
     answer = httpx.post(f"{platform.predictor}/predict", json=STUDENT, timeout=10)
     assert answer.json()["model"]["version"] == before.number
+
+
+def by_hand(cluster: Cluster, *words: str) -> str:
+    """What the page's command prints with other words at its end."""
+    page = Path("docs/how-to/roll-back.md").read_text()
+    command = re.search(r"^kubectl -n .*?^  -- (rollback .*?)$", page, re.DOTALL | re.MULTILINE)
+    assert command is not None
+    line = command[0].removesuffix(command[1]).replace("kubectl ", f"kubectl --context {cluster.context} ") + " ".join(words)
+    ran = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=600, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_rollback_and_return_by_hand_during_traffic(platform: Platform, first: dict[str, Any]) -> None:
+    """Two of the page's commands take production to another version and back: no request fails, none is answered by two."""
+    before = platform.registry.version_of(PRODUCTION)
+    assert before is not None
+    with steady(platform.predictor, STUDENT, rate=20, seconds=600) as result:
+        by_hand(platform.cluster, "rollback", "--reason", "'a trial'")
+        between = platform.registry.version_of(PRODUCTION)
+        by_hand(platform.cluster, "rollback", "--to", before.number)
+        after = platform.registry.version_of(PRODUCTION)
+    assert between is not None and after is not None
+    assert between.number != before.number == after.number
+    assert result.answered
+    assert not result.failed, result
+    assert result.torn == 0
+    assert set(result.versions) == {before.number, between.number}
+    history = by_hand(platform.cluster, "history")
+    assert "a trial" in history
+    assert f"{before.number} -> {between.number}" in history

@@ -1,4 +1,4 @@
-"""The predictor grows with its load and shrinks again, and drops nothing on the way."""
+"""The predictor grows with its load and shrinks again, its pods and nodes come and go, and nothing is dropped on the way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.load import steady
-from tests.cluster.platform import STUDENT, Platform
+from tests.cluster.platform import STUDENT, Platform, model_of
 
 pytestmark = pytest.mark.full
 
@@ -41,3 +41,46 @@ def test_the_predictor_scales_up_and_down_without_a_failed_request(
     assert not result.failed, result
     assert not quiet.failed, quiet
     assert result.torn == quiet.torn == 0
+
+
+def restart(cluster: Cluster) -> None:
+    """A rolling restart, as after a changed setting."""
+    cluster.kubectl("rollout", "restart", "deployment/student-mlops-predictor")
+
+
+def delete_a_pod(cluster: Cluster) -> None:
+    """What the node's or the cluster's own housekeeping does."""
+    cluster.kubectl("delete", "pod", cluster.pods("predictor")[0]["metadata"]["name"], "--wait", timeout=300)
+
+
+def drain_a_node(cluster: Cluster) -> None:
+    """A node that has a predictor is emptied, as before its maintenance; pods bound to its volumes wait for it."""
+    node = cluster.pods("predictor")[0]["spec"]["nodeName"]
+    try:
+        options = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=600s")
+        cluster.kubectl("drain", node, *options, timeout=900)
+        wait_for("the pods elsewhere", lambda: all(pod["spec"]["nodeName"] != node for pod in cluster.pods("predictor")))
+        wait_for("the least pods elsewhere", lambda: replicas(cluster) >= 2)
+    finally:
+        cluster.kubectl("uncordon", node)
+
+
+@pytest.mark.parametrize("change", [restart, delete_a_pod, drain_a_node])
+def test_pods_that_come_and_go_drop_nothing(platform: Platform, first: dict[str, Any], change: Any, capsys: Any) -> None:
+    """Steady requests on kept connections are all answered, by the same version, while pods are replaced."""
+    cluster = platform.cluster
+    if change is drain_a_node and len(cluster.get("nodes")["items"]) < 2:
+        pytest.skip("the cluster has one node; `make down`, then FULL=1 makes one with two")
+    before, version = set(platform.predictor_processes()), model_of(platform.predictor)["version"]
+    with steady(platform.predictor, STUDENT, rate=50, seconds=AT_MOST) as result:
+        change(cluster)
+        cluster.kubectl("rollout", "status", "deployment/student-mlops-predictor", "--timeout=600s", timeout=AT_MOST)
+        answered = result.answered
+        wait_for("answers from what is there now", lambda: result.answered > answered + 100)
+    cluster.settled()
+    with capsys.disabled():
+        print(f"\n{change.__name__}: {result}")  # noqa: T201 - the test's product
+    assert not before & set(platform.predictor_processes()) if change is restart else set(platform.predictor_processes()) - before
+    assert not result.failed, result
+    assert result.torn == 0
+    assert result.versions == {version: result.answered}

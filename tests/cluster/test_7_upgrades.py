@@ -19,13 +19,6 @@ AT_MOST = 1200.0
 SECRETS = ("airflow", "objectstore", "postgresql")
 
 
-def settled(cluster: Cluster) -> None:
-    """Every part is as its spec says."""
-    for kind in ("deployments", "statefulsets"):
-        for item in cluster.get(kind)["items"]:
-            cluster.kubectl("rollout", "status", f"{kind}/{item['metadata']['name']}", "--timeout=600s", timeout=AT_MOST)
-
-
 def test_upgrade_and_rollback_during_traffic(platform: Platform, lake: Lake, first: dict[str, Any]) -> None:
     """A value is changed by `helm upgrade` and taken back by `helm rollback`: no request fails, secrets and data stay."""
     cluster = platform.cluster
@@ -34,10 +27,10 @@ def test_upgrade_and_rollback_during_traffic(platform: Platform, lake: Lake, fir
     with steady(platform.predictor, STUDENT, rate=20, seconds=AT_MOST) as result:
         changed = ("--reuse-values", "--set", "settings.MLOPS_PREDICTOR__POLL_SECONDS=4", "--wait", "--timeout=15m")
         cluster.helm("upgrade", NAME, str(CHART), *changed)
-        settled(cluster)
+        cluster.settled()
         assert cluster.get("configmap", f"{NAME}-settings")["data"]["MLOPS_PREDICTOR__POLL_SECONDS"] == "4"
         cluster.helm("rollback", NAME, "--wait", "--timeout=15m")
-        settled(cluster)
+        cluster.settled()
     assert result.answered
     assert not result.failed, result
     assert result.versions == {model: result.answered}

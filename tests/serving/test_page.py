@@ -287,6 +287,7 @@ class TestList:
         """A click sorts by that column, a second one turns it round; the order is told to assistive technology."""
         page = visit()
         choose(page, text_of(class_list(30)))
+        expect(page.locator("#ranking tbody tr")).to_have_count(30)
         head = page.locator("#ranking thead th", has_text=re.compile("^age$", re.IGNORECASE))
         column = page.locator("#ranking thead th").all_inner_texts().index(head.inner_text())
         for order in ("ascending", "descending"):
