@@ -212,8 +212,10 @@ class PredictorSettings(Section):
     """Rows explained in one request."""
     ready_before_first: bool = False
     """Ready without a model while the registry says that none was promoted yet: a new platform can finish its installation."""
+    head_seconds: float = Field(default=10, gt=0)
+    """A connection whose request's line and headers take longer than this is closed."""
     body_seconds: float = Field(default=30, gt=0)
-    """A client that takes longer to send a JSON body is answered 408."""
+    """A client that takes longer to send a JSON body, or the next piece of a list, is answered 408."""
     cached_rows: int = Field(default=50_000, ge=0)
     """Rows whose answers a loaded model remembers; 0 turns it off."""
     logged_share: float = Field(default=1, ge=0, le=1)

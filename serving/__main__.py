@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import logging
 import signal
@@ -14,6 +15,7 @@ import uvicorn
 from pipeline.errors import SettingsError
 from pipeline.settings import PredictorSettings, Settings
 from serving.app import build
+from serving.connections import Connection
 from serving.service import Service
 
 log = logging.getLogger("serving")
@@ -52,7 +54,7 @@ def config_of(app: object, settings: PredictorSettings) -> uvicorn.Config:
         app,  # type: ignore[arg-type] # an ASGI application, by whatever name
         host=settings.host,
         port=settings.port,
-        http="httptools",
+        http=functools.partial(Connection, head_seconds=settings.head_seconds),  # type: ignore[arg-type] # called as a class
         loop="uvloop",
         ws="none",
         access_log=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from pipeline.columns import FEATURES, SUBJECTS
 from serving.model import Model
-from serving.problems import Invalid, Problem, TooLarge, Unavailable, WrongType
+from serving.problems import Invalid, Problem, SlowBody, TooLarge, Unavailable, WrongType
 from serving.routes.predict import LOG, model_headers, problems
 from serving.service import Service
 from serving.table import Table
@@ -31,6 +31,9 @@ PIECE = 1 << 16
 EXAMPLE_LIST = "\n".join(
     (",".join(("name", *(f.name for f in FEATURES))), ",".join(("Ada", *(str(f.example) for f in FEATURES))), "")
 )
+
+
+GONE = {ClientDisconnect: "went away", TimeoutError: "does not read its answer"}
 
 
 class Spool:
@@ -66,20 +69,32 @@ class Duplex(Response):
 
     media_type = "text/csv"
 
-    def __init__(self, pieces: AsyncIterator[bytes], headers: dict[str, str]) -> None:
+    def __init__(self, classlist: ClassList, headers: dict[str, str], seconds: float) -> None:
         super().__init__(headers=headers)
         del self.headers["content-length"]
-        self._pieces = pieces
+        self._classlist = classlist
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
-            async for piece in self._pieces:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        except (Problem, ClientDisconnect) as stopped:  # the server then closes the connection: the answer has no end
-            log.warning("a list was broken off: %s", stopped or "its client went away")
+            async for piece in self._classlist.answer():
+                await self._patiently(send({"type": "http.response.body", "body": piece, "more_body": True}))
+        except (Problem, ClientDisconnect, TimeoutError) as stopped:  # the server then closes the connection: no end is sent
+            log.warning("a list was broken off: %s", stopped or f"its client {GONE[type(stopped)]}")
         else:
             await send({"type": "http.response.body", "body": b""})
+
+    async def _patiently(self, sending: Awaitable[None]) -> None:
+        """Waits for a client that does not read while it sends, but not for one that has sent all and does not read."""
+        task = asyncio.ensure_future(sending)
+        try:
+            while not (await asyncio.wait({task}, timeout=self._seconds))[0]:
+                if self._classlist.ended:
+                    raise TimeoutError
+            await task
+        finally:
+            task.cancel()
 
 
 class ClassList:
@@ -95,7 +110,8 @@ class ClassList:
         self._pieces = request.stream().__aiter__()
         self._spool = Spool()
         self._more = asyncio.Event()
-        self._ended = False
+        self.ended = False
+        """Whether the list has come whole."""
 
     async def begin(self) -> None:
         """Reads up to the header, so that a list that cannot be read is answered by a problem, not by half a list."""
@@ -104,21 +120,25 @@ class ClassList:
 
     async def _step(self) -> bool:
         """Predicts the next piece; False after the last."""
+        seconds = self._service.settings.body_seconds
         try:
-            data = await anext(self._pieces)
+            async with asyncio.timeout(seconds):  # a list that stands still would keep others out
+                data = await anext(self._pieces)
+        except TimeoutError:
+            raise SlowBody(seconds) from None
         except StopAsyncIteration:
-            self._ended = True
+            self.ended = True
             data = b""
         self._left -= len(data)
         if self._left < 0:
             raise TooLarge(self._service.settings.max_csv_bytes)
         loop = asyncio.get_running_loop()
         for start in range(0, max(len(data), 1), PIECE):
-            work = partial(self._table.feed, data[start : start + PIECE], self._ended)
+            work = partial(self._table.feed, data[start : start + PIECE], self.ended)
             self._spool.write(await loop.run_in_executor(self._service.workers, work))
             self._service.seen(self._model, self._table.rows, self._table.scored, self._request_id, self._log)
         self._more.set()
-        return not self._ended
+        return not self.ended
 
     async def answer(self) -> AsyncIterator[bytes]:
         """The predictions, while the rest is read; what cannot be read in the middle breaks the answer off."""
@@ -128,7 +148,7 @@ class ClassList:
                 self._more.clear()
                 while data := self._spool.read():
                     yield data
-                if self._ended and reading.done():
+                if self.ended and reading.done():
                     await reading
                     break
                 await self._more.wait()
@@ -138,10 +158,10 @@ class ClassList:
 
     async def _read(self) -> None:
         try:
-            while not self._ended and await self._step():
+            while not self.ended and await self._step():
                 pass
         finally:
-            self._ended = True
+            self.ended = True
             self._more.set()
 
     def close(self) -> None:
@@ -163,7 +183,7 @@ def router(service: Service) -> APIRouter:
         "/predict/csv",
         summary=f"Predict a list of {SUBJECTS} in CSV, of any length",
         response_class=Response,
-        responses=answered | problems(401, 413, 415, 422, 503),
+        responses=answered | problems(401, 408, 413, 415, 422, 503),
         openapi_extra={"requestBody": body},
     )
     async def predict_csv(request: Request, log: bool = LOG) -> Response:
@@ -191,6 +211,6 @@ def router(service: Service) -> APIRouter:
         except BaseException:
             classlist.close()
             raise
-        return Duplex(classlist.answer(), model_headers(model))
+        return Duplex(classlist, model_headers(model), service.settings.body_seconds)
 
     return routes

@@ -19,7 +19,7 @@ from serving.model import Model, load
 from serving.problems import Invalid
 from serving.table import Table
 from tests.serving.forest import bundle
-from tests.serving.predictor import running, wait_for
+from tests.serving.predictor import ROOT, running, wait_for
 
 HEADERS = {"Content-Type": "text/csv"}
 HEADER = ",".join(FEATURE_NAMES)
@@ -190,4 +190,23 @@ def test_too_many_lists(tmp_path: Path) -> None:
         with begun(client):
             assert post(client, f"{HEADER}\n{ROW}\n").status_code == 503
         for _ in range(3):
+            wait_for(lambda: post(client, f"{HEADER}\n{ROW}\n").status_code == 200)
+
+
+def test_lists_that_stand_still(tmp_path: Path) -> None:
+    """A list that stops coming, and an answer that nobody reads, are broken off after body_seconds: they keep none out."""
+    patience = {"max_csv_requests": "1", "body_seconds": "1"}
+    with running(tmp_path, bundle(), ROOT, **patience) as url, httpx.Client(base_url=url, timeout=30) as client:
+        place = (client.base_url.host, client.base_url.port or 80)
+        with socket.create_connection(place, timeout=120) as connection:
+            connection.sendall(b"POST /predict/csv HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: 99\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 408")
+        with begun(client) as (connection, _):
+            wait_for(lambda: post(client, f"{HEADER}\n{ROW}\n").status_code == 200)
+            while piece := connection.recv(1000):
+                assert not piece.endswith(b"0\r\n\r\n")
+        with begun(client) as (connection, _):
+            for _ in range(100):
+                connection.sendall(_chunk(f"{ROW}\n" * 3_000))
+            connection.sendall(b"0\r\n\r\n")
             wait_for(lambda: post(client, f"{HEADER}\n{ROW}\n").status_code == 200)

@@ -1,0 +1,58 @@
+"""A client's connection: uvicorn's, with bounds on a request's head, which uvicorn leaves to a proxy in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 65_536
+"""Request line and headers; what common proxies allow and more."""
+
+
+class Connection(HttpToolsProtocol):
+    """Closes when a request's head does not end in `head_seconds`, the wait for a first one included, or grows too large.
+
+    Between two requests uvicorn's own keep-alive timer holds. A head that comes whole, as nearly all do, costs no timer.
+    """
+
+    def __init__(self, *arguments: Any, head_seconds: float, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._head_seconds = head_seconds
+        self._in_head = True
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(self._head_seconds, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._in_head:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self.transport.close()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(self._head_seconds, self.transport.close)
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._head_bytes = 0
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
