@@ -19,8 +19,9 @@ from typing import Any
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.providers.cncf.kubernetes.utils.pod_manager import PodPhase
 from airflow.sdk import DAG, Asset, CronTriggerTimetable
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from pipeline.stages import SKIPPED, Stage, of_dag
+from pipeline.stages import FAILED_FOR_GOOD, SKIPPED, Stage, of_dag
 
 USER = 10001  # numeric, so that the kubelet can tell that it is not root
 STARTUP = timedelta(minutes=10)  # a new node may have to boot and to pull the image first
@@ -80,7 +81,10 @@ def dag_of(name: str, doc: str, **options: Any) -> DAG:
 
 
 class StagePodOperator(KubernetesPodOperator):  # type: ignore[misc]  # Airflow publishes no types here
-    """The operator, but prompt: of its own it looks for the end of a pod every two seconds, which most stages do not take."""
+    """The operator, but prompt, and without hope where there is none.
+
+    Of its own it looks for the end of a pod every two seconds, which most stages do not take, and tries again whatever failed.
+    """
 
     def await_pod_completion(self, pod: Any) -> None:
         """Returns when the pod has ended, or a while after its container has: then the operator goes on waiting as it does."""
@@ -89,6 +93,18 @@ class StagePodOperator(KubernetesPodOperator):  # type: ignore[misc]  # Airflow 
             if self.pod_manager.read_pod(pod).status.phase in PodPhase.terminal_states:
                 return
             time.sleep(LOOK)
+
+    def cleanup(self, pod: Any, remote_pod: Any, *arguments: Any, **named: Any) -> None:
+        """Deletes the pod and fails the task if the pod did; for good where the stage says that it would fail again."""
+        try:
+            super().cleanup(pod, remote_pod, *arguments, **named)
+        except AirflowSkipException:
+            raise
+        except AirflowException as error:
+            ended = [status.state.terminated for status in (remote_pod.status.container_statuses or ())]
+            if FAILED_FOR_GOOD in [state.exit_code for state in ended if state]:
+                raise AirflowFailException(str(error)) from error
+            raise
 
 
 def task_of(stage: Stage) -> StagePodOperator:
@@ -155,6 +171,7 @@ def pod_of(stage: Stage, given: dict[str, Any]) -> dict[str, Any]:
             "serviceAccountName": given["service_account"],
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
+            **given["scheduling"],
             "imagePullSecrets": [{"name": name} for name in given["image_pull_secrets"]],
             "securityContext": {
                 "runAsNonRoot": True,

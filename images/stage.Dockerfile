@@ -1,5 +1,6 @@
 # The image of one stage: its dependency group and the modules it imports, in layers that stages share (images/layers.py).
 #   docker build --build-arg STAGE=train --file images/stage.Dockerfile .
+# COMMANDS are modules of other commands that are to run in it.
 ARG PYTHON=python:3.13-slim-trixie
 
 # Lists of packages: a change of pyproject.toml or uv.lock that changes no list rebuilds nothing after this.
@@ -29,7 +30,8 @@ WORKDIR /app
 COPY images/layers.py /
 COPY pipeline pipeline
 ARG STAGE
-RUN python /layers.py code pipeline.__main__ pipeline.buckets pipeline.${STAGE}
+ARG COMMANDS=""
+RUN python /layers.py code pipeline.__main__ pipeline.${STAGE} ${COMMANDS}
 
 FROM ${PYTHON}
 WORKDIR /app

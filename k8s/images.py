@@ -60,7 +60,7 @@ def modules_of(artifact: Artifact) -> list[str]:
     text = match[1] if match else ""
     for name, value in artifact.arguments.items():
         text = text.replace(f"${{{name}}}", value)
-    return text.split()
+    return re.sub(r"\$\{\w+\}", "", text).split()  # what has no value is empty
 
 
 def inputs(artifact: Artifact) -> list[Path]:

@@ -51,7 +51,10 @@ def overview() -> str:
     for dag in stages.DAGS:
         lines += [f"stages of {dag}:", *(f"  {stage.name:12} {stage.summary}" for stage in stages.of_dag(dag)), ""]
     lines += ["other commands:", *(f"  {name:12} {summary}" for name, summary in COMMANDS.items()), ""]
-    lines.append(f"Exit codes: 0 done, {stages.SKIPPED} nothing to do, 1 failed, 2 wrong usage.")
+    lines.append(
+        f"Exit codes: 0 done, {stages.SKIPPED} nothing to do, 1 failed, "
+        f"{stages.FAILED_FOR_GOOD} a stage of a run failed and would again, 2 wrong usage."
+    )
     return "\n".join(lines)
 
 
@@ -73,7 +76,8 @@ def main(arguments: Sequence[str]) -> int:
         return stages.SKIPPED
     except PipelineError as error:
         say(f"error: {error}", "red")
-        return 1
+        in_a_run = getattr(parsed, "run_id", None) is not None
+        return stages.FAILED_FOR_GOOD if in_a_run and not error.may_pass else 1
     except KeyboardInterrupt:
         say(f"interrupted: {command} wrote nothing half; run it again")
         return INTERRUPTED

@@ -17,9 +17,14 @@ from __future__ import annotations
 class PipelineError(Exception):
     """A stage failed; str() is a sentence for people."""
 
+    may_pass = True
+    """Whether the same command may go well at another time, with nothing else changed."""
+
 
 class SettingsError(PipelineError):
     """An environment variable or argument is unknown, malformed or contradicts another."""
+
+    may_pass = False
 
 
 class SourceError(PipelineError):
@@ -28,6 +33,8 @@ class SourceError(PipelineError):
 
 class DataError(PipelineError):
     """The data breaks the contract of pipeline/columns.py."""
+
+    may_pass = False
 
 
 class LakeError(PipelineError):
@@ -44,6 +51,8 @@ class PromotionError(PipelineError):
 
 class VerifyError(PipelineError):
     """The live predictor does not serve what was promoted."""
+
+    may_pass = False
 
 
 class NothingToDo(Exception):

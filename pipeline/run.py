@@ -20,7 +20,7 @@ from pipeline import columns, local, stages, summary
 from pipeline.console import console, say
 from pipeline.context import Context
 from pipeline.errors import NothingToDo, PipelineError, SourceError
-from pipeline.settings import IngestSettings, Settings
+from pipeline.settings import Settings
 
 ROWS_OF_TRAFFIC = 500
 
@@ -61,7 +61,7 @@ def run(context: Context) -> None:
     start = time.perf_counter()
     settings = context.settings
     if context.arguments.data:
-        settings = settings.model_copy(update={"ingest": IngestSettings(source=context.arguments.data)})
+        settings = _with_source(settings, context.arguments.data)
     context = Context(settings, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
     journal = Journal()
     Path("local").mkdir(exist_ok=True)
@@ -84,6 +84,10 @@ def run(context: Context) -> None:
     say(f"done in {time.perf_counter() - start:.0f} s, of which the stages' own work is {sum(journal.seconds.values()):.0f} s")
 
 
+def _with_source(settings: Settings, source: str) -> Settings:
+    return settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"source": source})})
+
+
 def _ingest(context: Context, journal: Journal) -> Context:
     """Ingests the source; where Google Drive cannot be reached, says so and takes generated rows instead."""
     source = context.settings.ingest.source
@@ -94,7 +98,7 @@ def _ingest(context: Context, journal: Journal) -> Context:
             raise
         say(f"ingest: {error}", "yellow")
         say("ingest: going on with generated rows (DATA=sample); name a file of your own with DATA=PATH", "yellow")
-        context = replace(context, settings=context.settings.model_copy(update={"ingest": IngestSettings(source="sample")}))
+        context = replace(context, settings=_with_source(context.settings, "sample"))
         journal.stage("ingest", context)
     return context
 

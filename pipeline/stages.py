@@ -10,6 +10,9 @@ from dataclasses import dataclass
 SKIPPED = 99
 """Exit code of a stage that had nothing to do; Airflow shows its task as skipped."""
 
+FAILED_FOR_GOOD = 3
+"""Exit code of a stage of a run that would fail again; Airflow fails its task without another try."""
+
 
 @dataclass(frozen=True)
 class Stage:

@@ -30,10 +30,11 @@ def test_values_hold_the_stage_table() -> None:
 
 def test_pods_file_has_the_shape_that_the_dags_read() -> None:
     """The rendered file has the keys, and the types, of the one that the DAGs' own tests are given."""
+    free = ("labels", "nodeSelector", "tolerations")
 
     def shape(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: shape(item) for key, item in value.items() if key != "labels"}
+            return {key: shape(item) for key, item in value.items() if key not in free}
         return type(value)
 
     assert shape(pods()) == shape(pods_file())
@@ -41,11 +42,17 @@ def test_pods_file_has_the_shape_that_the_dags_read() -> None:
 
 def test_pods_file() -> None:
     """The file names the release's own account, settings and keys, and a stage's own resources."""
-    given = pods({"stages": {"train": {"resources": {"requests": {"cpu": "2", "memory": "3Gi"}}}}})
+    given = pods(
+        {
+            "stages": {"train": {"resources": {"requests": {"cpu": "2", "memory": "3Gi"}}}},
+            "scheduling": {"nodeSelector": {"school/pool": "ml"}},
+        }
+    )
     assert given["namespace"] == NAMESPACE
     assert given["service_account"] == "student-mlops-stage"
     assert given["env_from"] == {"config_maps": ["student-mlops-settings"], "secrets": ["student-mlops-objectstore"]}
     assert given["stages"]["train"]["resources"]["requests"] == {"cpu": "2", "memory": "3Gi"}
+    assert given["scheduling"] == {"nodeSelector": {"school/pool": "ml"}, "tolerations": []}
     assert given["labels"] == {
         "app.kubernetes.io/name": "student-mlops",
         "app.kubernetes.io/instance": "student-mlops",

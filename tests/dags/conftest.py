@@ -27,6 +27,7 @@ def pods_file() -> dict[str, Any]:
         "image_pull_policy": "IfNotPresent",
         "image_pull_secrets": ["registry-login"],
         "labels": {"app.kubernetes.io/instance": "school"},
+        "scheduling": {"nodeSelector": {"school/pool": "ml"}, "tolerations": [{"key": "gpu", "operator": "Exists"}]},
         "env_from": {"config_maps": ["school-settings"], "secrets": ["school-objectstore"]},
         "stages": {
             stage.name: {

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.stages import SKIPPED, STAGES, Stage, stage_of
+from pipeline.stages import FAILED_FOR_GOOD, SKIPPED, STAGES, Stage, stage_of
 
 ALL = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 LAKE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # as pipeline/context.py takes it
@@ -81,6 +81,12 @@ def test_pods_cannot_speak_to_the_cluster(stage: Stage) -> None:
 
 
 @ALL
+def test_pods_run_where_the_values_say(stage: Stage, given: dict[str, Any]) -> None:
+    """Node selector and tolerations of the chart's values are those of the stages' pods."""
+    assert given["scheduling"].items() <= spec_of(stage)["spec"].items()
+
+
+@ALL
 def test_settings_come_from_the_release(stage: Stage) -> None:
     """Settings and keys are the release's ConfigMap and Secret; nothing secret is in the pod itself."""
     (container,) = spec_of(stage)["spec"]["containers"]
@@ -104,6 +110,33 @@ def test_nothing_to_do_is_skipped() -> None:
 
     with DAG("any", schedule=None):
         assert SKIPPED in task_of(stage_of("register")).skip_on_exit_code
+
+
+@pytest.mark.parametrize(("code", "again"), [(1, True), (FAILED_FOR_GOOD, False), (137, True)])
+def test_a_stage_that_would_fail_again_is_not_tried_again(code: int, again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit code says so: Airflow then fails the task at once; every other failure is tried again."""
+    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+    from airflow.sdk import DAG
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+    from kubernetes.client import models
+
+    from dags.pods import task_of
+
+    with DAG("any", schedule=None):
+        task = task_of(stage_of("preprocess"))
+    for asking in ("process_pod_deletion", "patch_already_checked", "is_istio_enabled"):  # a cluster, which is not here
+        monkeypatch.setattr(KubernetesPodOperator, asking, lambda *_, **__: None)
+    task.log_events_on_failure = False
+    ended = models.V1ContainerState(terminated=models.V1ContainerStateTerminated(exit_code=code, message="rows are bad"))
+    container = models.V1ContainerStatus(name="base", image="", image_id="", ready=False, restart_count=0, state=ended)
+    pod = models.V1Pod(
+        metadata=models.V1ObjectMeta(name="preprocess"),
+        spec=models.V1PodSpec(containers=[models.V1Container(name="base")]),
+        status=models.V1PodStatus(phase="Failed", container_statuses=[container]),
+    )
+    with pytest.raises(AirflowException, match="rows are bad") as raised:
+        task.cleanup(pod, pod)
+    assert isinstance(raised.value, AirflowFailException) is not again
 
 
 def test_a_runs_own_source_is_ingests_alone() -> None:

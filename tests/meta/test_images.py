@@ -110,9 +110,17 @@ def test_every_stage_and_component_has_an_artifact() -> None:
     assert {artifact.image for artifact in artifacts()} == {f"student-mlops/{name}" for name in ARTIFACTS}
     for name in STAGE_NAMES:
         assert ARTIFACTS[name].dockerfile == ROOT / "images" / "stage.Dockerfile"
-        assert ARTIFACTS[name].arguments == {"STAGE": name}
+        assert ARTIFACTS[name].arguments["STAGE"] == name
     for name in COMPONENTS:
         assert ARTIFACTS[name].dockerfile.resolve() == ROOT / "images" / f"{name}.Dockerfile"
+
+
+def test_images_hold_the_commands_that_the_chart_and_the_page_run_in_them() -> None:
+    """`buckets` is the Job's, in the image of `ingest`; the commands by hand run in the image of `validate`."""
+    assert "pipeline.buckets" in modules_of(ARTIFACTS["ingest"])
+    page = (ROOT / "docs" / "how-to" / "roll-back.md").read_text()
+    by_hand = set(re.findall(r"^python -m pipeline (\w+)", page, flags=re.MULTILINE))
+    assert {f"pipeline.{command}" for command in by_hand} <= set(modules_of(ARTIFACTS["validate"]))
 
 
 def test_every_dockerfile_is_built() -> None:

@@ -43,7 +43,7 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("run_id", ["../x", "", "a/b", "a b", "x" * 101])
 def test_run_id_is_no_path(run_id: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A run id that could leave its folder is refused."""
-    assert main(["features", "--run-id", run_id or " "]) == 1
+    assert main(["features", "--run-id", run_id or " "]) == stages.FAILED_FOR_GOOD
     assert "the run id" in capsys.readouterr().err
 
 
