@@ -1,6 +1,6 @@
 """A model as the predictor takes it: a manifest, and the files whose hashes it holds.
 
-A bundle lies in the MLflow run's artifacts under `serving/` and, of the last registered model, in the lake's `models/`.
+A bundle lies in the MLflow run's artifacts under `serving/` and, of the version in production, in the lake's `models/`.
 Its manifest says all that an answer must be traceable to, so that a predictor needs nothing else.
 """
 
@@ -128,6 +128,12 @@ def read_fallback(lake: Lake) -> Bundle:
     manifest = Manifest(**json.loads(lake.read(f"models/{MANIFEST}")))
     present = [name for name in manifest.files if lake.exists(f"models/{name}")]
     return check_files(manifest, {name: lake.read(f"models/{name}") for name in present}, lake.url("models"))
+
+
+def hash_of_fallback(lake: Lake) -> str | None:
+    """SHA-256 of the manifest in the lake's `models/`; None if there is none."""
+    key = f"models/{MANIFEST}"
+    return hash_of(lake.read(key)) if lake.exists(key) else None
 
 
 def write_fallback(lake: Lake, bundle: Bundle) -> None:

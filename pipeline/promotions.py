@@ -21,12 +21,12 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
-from pipeline.bundle import GateResult, Part
+from pipeline.bundle import GateResult, Part, hash_of_fallback, write_fallback
 from pipeline.console import say, show_table
 from pipeline.context import Context, now
-from pipeline.errors import PromotionError
+from pipeline.errors import LakeError, PromotionError, RegistryError
 from pipeline.lake import Lake, json_bytes
-from pipeline.registry import PREVIOUS, PRODUCTION, STAGING, Registry, Version
+from pipeline.registry import MANIFEST_TAG, PREVIOUS, PRODUCTION, STAGING, Registry, Version
 
 FOLDER = "reports/promotions"
 LOG = "reports/promotions.jsonl"
@@ -206,6 +206,7 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
     elif registry.version_of(PREVIOUS) is not None:
         in_time().delete_alias(PREVIOUS)
     in_time().set_alias(PRODUCTION, what.to)
+    _copy(context, what.to)
     if what.rejected is not None and what.origin is not None:
         in_time().tag(what.origin, REJECTED, what.rejected)
     if REJECTED in registry.version(what.to).tags and record.action == "rollback":
@@ -217,6 +218,24 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
     lake.write(LOG, "".join(each.line() for each in [*earlier, done] if each.done).encode())
     lake.write(done.key, done.to_bytes())
     return done
+
+
+def _copy(context: Context, number: str) -> None:
+    """Puts the version into the lake's `models/`, unless it is there.
+
+    Where it cannot be had the move goes on: a way back must not wait for a copy, and what lies there was in production too.
+    """
+    lake, registry = context.lake, context.registry
+    version = registry.version(number)
+    sha256 = version.tags.get(MANIFEST_TAG)
+    if sha256 is not None and hash_of_fallback(lake) == sha256:
+        return
+    try:
+        bundle = registry.bundle(version.run_id, sha256)
+    except (LakeError, RegistryError) as error:
+        say(f"{lake.url('models')} stays as it was: {error}", "yellow")
+    else:
+        write_fallback(lake, bundle)
 
 
 def show(record: Record) -> None:

@@ -1,8 +1,9 @@
 """Registers the candidate, if every gate holds, as the version with the alias `staging`.
 
 Reads `reports/<run_id>/evaluation.json` and the candidate's MLflow run. Completes the run's `serving/manifest.json` with
-version, metrics and gates, tags the version with the manifest's hash and the candidate's lineage, moves the alias, and copies the
-model to the lake's `models/`, which predictors start from when MLflow is away. Running it again makes no second version.
+version, metrics and gates, tags the version with the manifest's hash and the candidate's lineage, and moves the alias.
+Until a version is in production it also copies the model to the lake's `models/`, which predictors start from without MLflow;
+later that is `promote`'s to do. Running it again makes no second version.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pipeline.console import say
 from pipeline.context import Context
 from pipeline.errors import NothingToDo
 from pipeline.lake import hash_of
-from pipeline.registry import MANIFEST_TAG, STAGING, Registry, Version
+from pipeline.registry import MANIFEST_TAG, PRODUCTION, STAGING, Registry, Version
 
 
 def run(context: Context) -> None:
@@ -37,8 +38,11 @@ def run(context: Context) -> None:
         say(f"register: run {run_id} is version {version.number}; the newer version {staged.number} stays `{STAGING}`")
         return
     registry.set_alias(STAGING, version.number)
-    write_fallback(lake, bundle)
-    say(f"register: run {run_id} is version {version.number} of {registry.name}, `{STAGING}`; a copy is in {lake.url('models')}")
+    said = f"register: run {run_id} is version {version.number} of {registry.name}, `{STAGING}`"
+    if registry.version_of(PRODUCTION) is None:
+        write_fallback(lake, bundle)
+        said += f"; a copy is in {lake.url('models')}"
+    say(said)
 
 
 def _version(registry: Registry, run: str, model_uri: str) -> Version:

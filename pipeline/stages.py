@@ -50,7 +50,7 @@ STAGES: tuple[Stage, ...] = (
         "Measure the candidate with bootstrap intervals, beside the champion, and hold it to the gates.",
     ),
     Stage(
-        "register", "training", ("evaluate",), "gate table", "registry version with alias `staging`, models/ fallback",
+        "register", "training", ("evaluate",), "gate table", "registry version with alias `staging`, the first ones in models/",
         "Register the candidate if every gate holds.", emits="candidate",
     ),
     Stage(
@@ -58,7 +58,8 @@ STAGES: tuple[Stage, ...] = (
         "Hold the registered candidate to the deployment gates, beside the champion.",
     ),
     Stage(
-        "promote", "deployment", ("validate",), "validation report", "aliases `production` and `previous`, promotion record",
+        "promote", "deployment", ("validate",), "validation report",
+        "aliases `production` and `previous`, promotion record, models/",
         "Move the `production` alias to the candidate.",
     ),
     Stage(

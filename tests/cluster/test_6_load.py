@@ -64,7 +64,7 @@ def drain_a_node(cluster: Cluster) -> None:
     try:
         delete_a_pod(cluster)
         wait_for("one there", lambda: node in [pod["spec"]["nodeName"] for pod in cluster.pods("predictor")])
-        wait_for("the least pods", lambda: replicas(cluster) >= 2)
+        cluster.kubectl("rollout", "status", "deployment/student-mlops-predictor", "--timeout=600s", timeout=AT_MOST)
         cluster.kubectl("uncordon", store)
         options = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=600s")
         cluster.kubectl("drain", node, *options, timeout=900)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline import promote, promotions
+from pipeline.bundle import read_fallback
 from pipeline.context import Context
 from pipeline.errors import NothingToDo, PromotionError
 from pipeline.lake import Lake
@@ -189,7 +190,7 @@ def test_killed_at_any_write_and_run_again_it_ends_the_same(world: World, after:
     """Whatever write promote dies at, production is one version all the time, and the rerun ends as if nothing had been."""
     champion = world.bare(PRODUCTION)
     for at in range(1, 20):
-        candidate, run_id = world.bare(STAGING), f"run-{at}"
+        candidate, run_id = world.register("good"), f"run-{at}"
         world.verdict(run_id, candidate, champion)
         fuse = Fuse(at, after)
         try:
@@ -200,7 +201,22 @@ def test_killed_at_any_write_and_run_again_it_ends_the_same(world: World, after:
         assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
         assert world.log()[-1] == ("promote", champion, candidate)
         assert len(world.log()) == at
+        assert read_fallback(world.context("any").lake).manifest.version == candidate
         champion = candidate
         if fuse.count < at:
             break
-    assert fuse.count == 6, "the writes of a promotion: intent, previous, production, tag, log, done"
+    assert fuse.count == 9, "the writes of a promotion: intent, previous, production, the three files of models/, tag, log, done"
+
+
+def test_models_holds_what_is_in_production(world: World) -> None:
+    """What predictors start from without a registry is the promoted version; a copy that cannot be had holds up no move."""
+    good = world.register("good")
+    world.verdict("run-1", good, None)
+    promote.run(world.context("run-1"))
+    lake = world.context("any").lake
+    assert read_fallback(lake).manifest.version == good
+    damaged = world.bare(STAGING)
+    world.verdict("run-2", damaged, good)
+    promote.run(world.context("run-2"))
+    assert world.production() == damaged
+    assert read_fallback(lake).manifest.version == good

@@ -15,7 +15,7 @@ from pipeline.bundle import MANIFEST, ONNX, read_fallback
 from pipeline.context import Context
 from pipeline.errors import NothingToDo
 from pipeline.lake import hash_of
-from pipeline.registry import MANIFEST_TAG, STAGING
+from pipeline.registry import MANIFEST_TAG, PRODUCTION, STAGING
 from pipeline.stages import SKIPPED
 from pipeline.train import Outcome
 from tests.deployment.faults import Fuse, Killed, dying
@@ -55,6 +55,19 @@ def test_the_fallback_is_the_version(new_context: NewContext, at_hand: Outcome) 
     bundle = read_fallback(context.lake)
     assert hash_of(context.lake.read(f"models/{MANIFEST}")) == version.tags[MANIFEST_TAG]
     assert bundle == context.registry.bundle(version.run_id)
+
+
+def test_a_candidate_does_not_replace_what_is_in_production(new_context: NewContext, at_hand: Outcome) -> None:
+    """Once a version is in production, models/ is its copy: predictors must not start from a candidate that nobody promoted."""
+    first = new_context()
+    trained(first)
+    first.registry.set_alias(PRODUCTION, "1")
+    copy_gold(first.lake, "run-2")
+    trained(new_context("run-2"))
+    staged = first.registry.version_of(STAGING)
+    assert staged is not None
+    assert staged.number == "2"
+    assert read_fallback(first.lake).manifest.version == "1"
 
 
 def test_registering_again_makes_no_second_version(new_context: NewContext, at_hand: Outcome) -> None:
