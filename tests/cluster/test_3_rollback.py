@@ -63,12 +63,12 @@ def test_a_model_that_fails_live_is_rolled_back(platform: Platform, first: dict[
 
 
 def by_hand(cluster: Cluster, *words: str) -> str:
-    """What the page's command prints with other words at its end."""
+    """What the page's function prints, in the cluster under test."""
     page = Path("docs/how-to/roll-back.md").read_text()
-    command = re.search(r"^kubectl -n .*?^  -- (rollback .*?)$", page, re.DOTALL | re.MULTILINE)
-    assert command is not None
-    line = command[0].removesuffix(command[1]).replace("kubectl ", f"kubectl --context {cluster.context} ") + " ".join(words)
-    ran = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=600, check=False)
+    function = re.search(r"^by_hand\(\) {.*?^}$", page, re.DOTALL | re.MULTILINE)
+    assert function is not None
+    script = f'{function[0].replace("kubectl ", " ".join(cluster.command()) + " ")}\nby_hand "$@"'
+    ran = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=900, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
@@ -78,7 +78,7 @@ def test_rollback_and_return_by_hand_during_traffic(platform: Platform, first: d
     before = platform.registry.version_of(PRODUCTION)
     assert before is not None
     with steady(platform.predictor, STUDENT, rate=20, seconds=600) as result:
-        by_hand(platform.cluster, "rollback", "--reason", "'a trial'")
+        by_hand(platform.cluster, "rollback", "--reason", "a trial")
         between = platform.registry.version_of(PRODUCTION)
         by_hand(platform.cluster, "rollback", "--to", before.number)
         after = platform.registry.version_of(PRODUCTION)
