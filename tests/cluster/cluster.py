@@ -94,9 +94,9 @@ class Cluster:
             raise subprocess.SubprocessError(f"kubectl {' '.join(arguments)}: {ran.stderr.strip()}")
         return ran.stdout
 
-    def helm(self, *arguments: str, timeout: float = 1200) -> None:
+    def helm(self, *arguments: str, timeout: float = 1200) -> str:
         command = ["helm", "--kube-context", self.context, "--namespace", self.namespace, *arguments]
-        subprocess.run(command, check=True, timeout=timeout, stdout=subprocess.DEVNULL)
+        return subprocess.run(command, check=True, timeout=timeout, stdout=subprocess.PIPE, text=True).stdout
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """`kubectl get ... -o json`."""

@@ -88,6 +88,7 @@ def test_rollback_and_return_by_hand_during_traffic(platform: Platform, first: d
     assert not result.failed, result
     assert result.torn == 0
     assert set(result.versions) == {before.number, between.number}
+    assert "time of one row" in by_hand(platform.cluster, "compare", before.number, between.number)
     history = by_hand(platform.cluster, "history")
     assert "a trial" in history
     assert f"{before.number} -> {between.number}" in history

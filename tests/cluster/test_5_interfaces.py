@@ -1,4 +1,4 @@
-"""The pages that people open, in headless Chromium through port-forwards."""
+"""The pages that people open, in headless Chromium through port-forwards, and the release's own tests."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ from tests.cluster.platform import FIRST, NAME, Platform
 def page() -> Iterator[Page]:
     with chromium() as browser:
         yield interfaces.new_page(browser)
+
+
+def test_the_releases_own_tests(platform: Platform, first: dict[str, Any]) -> None:
+    """`helm test` finds every part answering, from a pod in the cluster."""
+    assert "Succeeded" in platform.cluster.helm("test", NAME)
 
 
 def test_airflow_shows_the_dags_and_a_green_run(platform: Platform, first: dict[str, Any], page: Page) -> None:
