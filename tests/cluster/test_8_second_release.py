@@ -20,6 +20,8 @@ from tests.cluster.platform import NAME, STUDENT, Platform, model_of
 pytestmark = pytest.mark.full
 
 SECOND = "second"
+PARTS = f"{SECOND}-{CHART.name}"
+"""What its resources' names begin with."""
 SQL = "CREATE USER {name} PASSWORD '{password}'; CREATE DATABASE {name} OWNER {name};"
 
 
@@ -87,14 +89,14 @@ def test_a_second_release_without_services_of_its_own(platform: Platform, second
     """It passes `helm test`, trains, promotes and serves; the first release notices nothing, and shares no object with it."""
     served, bronze = model_of(platform.predictor)["version"], platform.lake.keys("bronze/")
     second.helm("test", SECOND)
-    admin = second.secret(f"{SECOND}-airflow")["admin-password"]
-    airflow = Airflow(second.forward(f"{SECOND}-airflow-api-server", "http").url, "admin", admin)
+    admin = second.secret(f"{PARTS}-airflow")["admin-password"]
+    airflow = Airflow(second.forward(f"{PARTS}-airflow-api-server", "http").url, "admin", admin)
     wait_for("Airflow to read the DAGs", lambda: {"training", "deployment"} <= airflow.dags())
     airflow.trigger("training", "first")
     ended = airflow.wait("training", "first")
     assert airflow.states("training", "first") == {stage.name: "success" for stage in of_dag("training")}
     assert airflow.wait_for_asset_run("deployment", ended["start_date"])["state"] == "success"
-    url = second.forward(f"{SECOND}-predictor", "http").url
+    url = second.forward(f"{PARTS}-predictor", "http").url
     answer = httpx.post(f"{url}/predict", json=STUDENT, timeout=10)
     assert answer.json()["model"]["version"] == "1"
 
