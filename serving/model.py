@@ -76,20 +76,21 @@ class Model:
             scored.append(Scored(probability, answer.encode(), (self._log % (*row, probability)).encode()))
         return scored
 
-    def answer(self, row: Row) -> Scored:
-        """Scores one row, from memory where it was scored lately: the survey's grid is small, and rows come back.
+    def remembered(self, row: Row) -> Scored | None:
+        """A row's prediction, where it was scored lately: the survey's grid is small, and rows come back.
 
         Two generations of a dictionary bound the memory: when the young one is full it becomes the old one.
         """
         scored = self._young.get(row)
-        if scored is not None:
-            return scored
-        scored = self._old.get(row) or self.score((row,))[0]
+        if scored is None and (scored := self._old.get(row)) is not None:
+            self.remember(row, scored)
+        return scored
+
+    def remember(self, row: Row, scored: Scored) -> None:
         if self._half:
             if len(self._young) >= self._half:
                 self._old, self._young = self._young, {}
             self._young[row] = scored
-        return scored
 
 
 def load(bundle: Bundle, source: str, alias: str | None, tolerance: float, cached_rows: int) -> Model:

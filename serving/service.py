@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.lake import open_lake
 from pipeline.settings import Settings
+from serving.batch import Batcher
 from serving.bodies import BodyReader
 from serving.follower import Follower, Models
 from serving.metrics import Counts
@@ -53,6 +54,7 @@ class Service:
             self.settings.log_rows,
             self.settings.log_seconds,
         )
+        self._batcher = Batcher()
         self.workers = ThreadPoolExecutor(2, "score")
         self._explainer = ThreadPoolExecutor(1, "explain", initializer=_stand_back)
         self._explaining = 0
@@ -132,8 +134,10 @@ class Service:
             Failed: the model could not score them.
         """
         try:
-            if len(rows) <= AT_ONCE:
-                scored = [model.answer(row) for row in rows]
+            if len(rows) == 1:
+                scored = [model.remembered(rows[0]) or await self._batcher.score(model, rows[0])]
+            elif len(rows) <= AT_ONCE:
+                scored = model.score(rows)
             else:
                 scored = await asyncio.get_running_loop().run_in_executor(self.workers, model.score, rows)
         except Problem:

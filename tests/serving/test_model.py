@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from pipeline.bundle import Bundle
 from pipeline.columns import FEATURE_NAMES
-from serving.model import Model, load
-from serving.schema import Matrix
+from serving.batch import Batcher
+from serving.model import Model, Scored, load
+from serving.schema import Matrix, Row
 from tests.serving.forest import bundle
 
 ROW = (31.0, 1.0, 6.8, 0.0, 2.1)
@@ -33,10 +35,20 @@ def model_of(scorer: Counting, threshold: float = 0.5, cached_rows: int = 100) -
     return Model(manifest, scorer, "test", None, cached_rows)
 
 
+def answers(model: Model, rows: list[Row]) -> list[Scored]:
+    """Predictions of rows that come one after the other, as the service gives them."""
+
+    async def one_by_one() -> list[Scored]:
+        batcher = Batcher()
+        return [model.remembered(row) or await batcher.score(model, row) for row in rows]
+
+    return asyncio.run(one_by_one())
+
+
 @pytest.mark.parametrize(("threshold", "label"), [(0.35, "fail"), (0.3500001, "pass"), (0.34999999, "fail"), (1 / 3, "fail")])
 def test_a_probability_at_the_threshold_is_a_fail(threshold: float, label: str) -> None:
     """0.35 in float32 is less than 0.35: the trained model says fail at its own threshold, and so does the served one."""
-    scored = model_of(Counting(), threshold).answer((35.0, 1.0, 6.8, 0.0, 2.1))
+    scored = model_of(Counting(), threshold).score([(35.0, 1.0, 6.8, 0.0, 2.1)])[0]
     assert float(np.float32(0.35)) < 0.35
     assert json.loads(scored.answer) == {"label": label, "fail_probability": 0.35}
 
@@ -45,28 +57,26 @@ def test_equal_rows_are_scored_once() -> None:
     """A row that was answered lately is answered from memory, with the same bytes."""
     scorer = Counting()
     model = model_of(scorer)
-    first = model.answer(ROW)
-    assert [model.answer(ROW) for _ in range(5)] == [first] * 5
-    assert scorer.rows == 1
-    forgetful = model_of(scorer, cached_rows=0)
-    assert [forgetful.answer(ROW) for _ in range(5)] == [first] * 5
-    assert scorer.rows == 6
+    first = model.score([ROW])[0]
+    assert answers(model, [ROW] * 6) == [first] * 6
+    assert scorer.rows == 2
+    assert answers(model_of(scorer, cached_rows=0), [ROW] * 5) == [first] * 5
+    assert scorer.rows == 7
 
 
 def test_memory_is_bounded() -> None:
     """However many rows come, about cached_rows are remembered, and a row that keeps coming stays among them."""
     scorer = Counting()
     model = model_of(scorer, cached_rows=100)
-    for index in range(10_000):
-        model.answer((float(index), 0.0, 0.0, 0.0, 0.0))
-        model.answer(ROW)
+    for index in range(1_000):
+        answers(model, [(float(index), 0.0, 0.0, 0.0, 0.0), ROW])
         assert len(model._young) + len(model._old) <= 100
-    assert scorer.rows == 10_001
+    assert scorer.rows == 1_001
 
 
 def test_log_line() -> None:
     """The traffic log's piece of a row is JSON, codes and probability as they were."""
-    line = b"{" + model_of(Counting()).answer(ROW).log
+    line = b"{" + model_of(Counting()).score([ROW])[0].log
     assert json.loads(line) == {"version": "1", **dict(zip(FEATURE_NAMES, ROW, strict=True)), "fail_probability": 0.31}
 
 
