@@ -18,6 +18,7 @@ from pipeline.errors import PipelineError
 from pipeline.lake import Lake
 from pipeline.registry import Version
 from pipeline.settings import Settings
+from serving.background import stand_back
 from serving.model import Model, load
 from serving.remote import RestRegistry
 from serving.shadow import ShadowScorer
@@ -84,6 +85,7 @@ class Follower:
         self._stop.set()
 
     def _run(self) -> None:
+        stand_back()
         while not self._stop.is_set():
             try:
                 self.look()

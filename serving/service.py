@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import hmac
 import itertools
-import os
 import re
 import secrets
 import socket
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.lake import open_lake
 from pipeline.settings import Settings
+from serving.background import stand_back
 from serving.batch import Batcher
 from serving.bodies import BodyReader
 from serving.follower import Follower, Models
@@ -55,8 +53,8 @@ class Service:
             self.settings.log_seconds,
         )
         self._batcher = Batcher()
-        self.workers = ThreadPoolExecutor(2, "score")
-        self._explainer = ThreadPoolExecutor(1, "explain", initializer=_stand_back)
+        self.workers = ThreadPoolExecutor(2, "score", initializer=stand_back)
+        self._explainer = ThreadPoolExecutor(1, "explain", initializer=stand_back)
         self._explaining = 0
         self.lists = 0
         """Class lists in work."""
@@ -182,9 +180,3 @@ def answer_body(model: Model, scored: list[Scored], explanations: Sequence[bytes
     if explanations:
         answers = [b'%b,"explanation":%b}' % (answer[:-1], why) for answer, why in zip(answers, explanations, strict=True)]
     return b'{"predictions":[' + b",".join(answers) + model.tail
-
-
-def _stand_back() -> None:
-    """Lets every other thread go first, where the system has priorities by thread."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

@@ -10,6 +10,7 @@ from collections import deque
 import numpy as np
 
 from serving.answers import Shadow
+from serving.background import stand_back
 from serving.model import Model, Scored
 from serving.schema import Matrix, Row
 
@@ -79,6 +80,7 @@ class ShadowScorer:
         self._seen.extend((model, row, item.probability) for row, item in zip(rows, scored, strict=True))
 
     def _run(self) -> None:
+        stand_back()
         while not self._stop.wait(PAUSE_SECONDS):
             comparison = self.comparison
             taken = [self._seen.popleft() for _ in range(len(self._seen))]

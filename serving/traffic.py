@@ -6,23 +6,28 @@ rest when the process stops; while the lake is away the queue fills, and what no
 
 from __future__ import annotations
 
-import gzip
 import logging
 import random
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from pipeline.errors import PipelineError
 from pipeline.lake import Lake
+from serving.background import stand_back
 from serving.model import Scored
 
 log = logging.getLogger(__name__)
 
-SLICE = 2_000
+SLICE = 500
 """Lines taken off the queue at a time: few enough that the event loop hardly waits."""
+LEVEL = 3
+"""Of compression: lines much alike shrink to a fraction at the quickest levels already."""
+GZIP = 31
+"""zlib's `wbits` for a gzip file."""
 MAX_OBJECT = 100_000
 """Lines in one object."""
 RETRY_SECONDS = 30
@@ -79,16 +84,18 @@ class TrafficLog:
         return self._at
 
     def _run(self) -> None:
+        stand_back()
         pause = self._seconds
-        pending: list[bytes] = []
+        packed, count = b"", 0
         while True:
             stopping = self._stop.wait(pause)
             try:
-                while pending or self._lines:
-                    pending = pending or self._take()
-                    self._write(pending)
-                    self.written += len(pending)
-                    pending = []
+                while count or self._lines:
+                    if not count:
+                        packed, count = self._pack()
+                    self._write(packed)
+                    self.written += count
+                    packed, count = b"", 0
                 pause = self._seconds
             except PipelineError as error:
                 log.warning("live traffic waits: %s", error)
@@ -97,20 +104,21 @@ class TrafficLog:
                 log.exception("live traffic waits")
                 pause = min(2 * pause, RETRY_SECONDS)
             if stopping:
-                self.dropped += len(pending) + len(self._lines)
+                self.dropped += count + len(self._lines)
                 return
 
-    def _take(self) -> list[bytes]:
-        taken: list[bytes] = []
-        lines = self._lines
-        while lines and len(taken) < MAX_OBJECT:
-            taken += [lines.popleft() for _ in range(min(SLICE, len(lines)))]
-            time.sleep(0)  # lets the event loop have the interpreter
-        return taken
+    def _pack(self) -> tuple[bytes, int]:
+        """What waits, up to an object's worth, compressed; and how many lines that is."""
+        lines, count = self._lines, 0
+        packer, pieces = zlib.compressobj(LEVEL, wbits=GZIP), []
+        while lines and count < MAX_OBJECT:
+            taken = [lines.popleft() for _ in range(min(SLICE, len(lines)))]
+            count += len(taken)
+            pieces.append(packer.compress(b"".join(taken)))  # meanwhile the event loop has the interpreter
+        return b"".join([*pieces, packer.flush()]), count
 
-    def _write(self, lines: list[bytes]) -> None:
+    def _write(self, data: bytes) -> None:
         lake = self._open_lake()
-        data = gzip.compress(b"".join(lines), compresslevel=3)
         moment = datetime.now(UTC)
         number = int(moment.timestamp() * 1000)
         while not lake.create(f"silver/live/{moment:%Y-%m-%d}/{self._pod}-{number}.jsonl.gz", data):

@@ -19,11 +19,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.sample import sample_csv
-from tests.bench.peers.measure import Result, latency, maximum, resident, running
+from tests.bench.peers.measure import Latency, Result, latency, maximum, resident, running
 from tests.bench.peers.prepare import prepare
 from tests.bench.peers.servers import SERVERS, VENVS, Server
 
@@ -63,12 +62,6 @@ def predictor() -> Iterator[tuple[Server, str, int, Path]]:
             yield OURS, url, pid, folder
 
 
-def told(report: dict[str, Any]) -> str:
-    """What vegeta reports, in a line."""
-    quantiles = " ".join(f"p{name[:-2]} {report['latencies'][name] / 1e6:.2f} ms" for name in ("50th", "95th", "99th"))
-    return f"{report['requests']:,} requests at {report['rate']:,.0f}/s, {report['success']:.4%} answered, {quantiles}"
-
-
 def soak(options: argparse.Namespace) -> None:
     with predictor() as (server, url, pid, folder):
         most = statistics.median(maximum(server, url, folder, CONNECTIONS, 5) for _ in range(3))
@@ -77,7 +70,7 @@ def soak(options: argparse.Namespace) -> None:
         memory.start()
         report = latency(server, url, folder, options.share * most, round(60 * options.minutes))
         memory.stop()
-        say(f"{options.share:.0%} of it for {options.minutes:g} minutes: {told(report)}; {memory}")
+        say(f"{options.share:.0%} of it for {options.minutes:g} minutes: {report}; {memory}")
 
 
 def class_list(options: argparse.Namespace) -> None:
@@ -86,7 +79,7 @@ def class_list(options: argparse.Namespace) -> None:
     with predictor() as (server, url, pid, folder):
         memory, seen = Memory(pid), threading.Event()
         memory.start()
-        beside: list[dict[str, Any]] = []
+        beside: list[Latency] = []
 
         def predictions() -> None:
             while not seen.is_set():
@@ -102,7 +95,7 @@ def class_list(options: argparse.Namespace) -> None:
         memory.stop()
         say(f"{answered:,} rows in {seconds:.1f} s, {answered / seconds:,.0f} rows/s; {memory}")
         for report in beside:
-            say(f"beside it: {told(report)}")
+            say(f"beside it: {report}")
 
 
 def send_list(url: str, pieces: list[bytes]) -> int:
@@ -120,8 +113,8 @@ def send_list(url: str, pieces: list[bytes]) -> int:
 def explain(options: argparse.Namespace) -> None:
     with predictor() as (server, url, _, folder):
         bodies = (folder / f"{server.body}.bodies").read_bytes().splitlines()
-        report: dict[str, Any] = {}
-        thread = threading.Thread(target=lambda: report.update(latency(server, url, folder, options.rate, 15)))
+        beside: list[Latency] = []
+        thread = threading.Thread(target=lambda: beside.append(latency(server, url, folder, options.rate, 15)))
         thread.start()
         place, took = urlsplit(url), []
         connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
@@ -137,7 +130,7 @@ def explain(options: argparse.Namespace) -> None:
         thread.join()
         middle, high = statistics.median(took), sorted(took)[len(took) * 99 // 100]
         say(f"{len(took)} explanations one by one: p50 {middle:.1f} ms, p99 {high:.1f} ms")
-        say(f"beside them: {told(report)}")
+        say(f"beside them: {beside[0]}")
 
 
 def say(line: str) -> None:

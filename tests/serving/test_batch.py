@@ -99,13 +99,15 @@ def test_a_failed_run_is_told_to_all_that_wait() -> None:
 
 
 def test_a_request_that_is_given_up_harms_no_other() -> None:
-    """One that is cancelled while it waits leaves the others of its run their answers."""
+    """One that is cancelled while it waits leaves the others of its run their answers, or their error."""
     model = model_of(Recording())
 
-    async def give_one_up() -> Scored:
+    async def give_one_up(age: int) -> Scored:
         batcher = Batcher()
-        given_up, kept = (asyncio.create_task(batcher.score(model, row(age))) for age in (20, 30))
+        given_up, kept = (asyncio.create_task(batcher.score(model, row(each))) for each in (20, age))
         asyncio.get_running_loop().call_soon(given_up.cancel)
         return await kept
 
-    assert asyncio.run(give_one_up()).probability == 0.3
+    assert asyncio.run(give_one_up(30)).probability == 0.3
+    with pytest.raises(RuntimeError, match="13"):
+        asyncio.run(give_one_up(13))

@@ -1,14 +1,14 @@
 """Measures the predictor beside its peers: `python -m tests.bench.peers.measure`, from the project's folder.
 
 Each server runs alone, held to one core; the load comes from another one. Its maximum is what wrk reaches over kept-alive
-connections, the best of several numbers of them; its latency is taken with an open-loop load (vegeta: requests leave at their
-time, whether or not earlier ones were answered) at half of that. Rounds are interleaved, so that a busy machine is busy for all.
+connections, the best of several numbers of them; its latency is taken with an open-loop load (oha: a request's time counts from
+when it was due, whether or not earlier ones were answered) at half of that. Rounds are interleaved, so that a busy machine is
+busy for all.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
 import contextlib
 import json
 import os
@@ -31,7 +31,7 @@ from tests.bench.peers.prepare import ROWS, TREES, prepare
 from tests.bench.peers.servers import ROOT, SERVERS, VENVS, Server, environment_of, venv
 
 SERVER_CORE, LOAD_CORE = "0", "1"
-VEGETA = VENVS / "tools" / "vegeta"
+OHA = VENVS / "tools" / "oha" / "bin" / "oha"
 LUA = """
 local bodies, n = {}, 0
 function init(args)
@@ -46,16 +46,29 @@ class DidNotRun(Exception):
     """A server did not start, or did not answer; the others are measured all the same."""
 
 
+@dataclass(frozen=True)
+class Latency:
+    """What a constant rate of requests saw: `rate` was sent a second, `p50` and on are milliseconds from when each was due."""
+
+    requests: int
+    rate: float
+    answered: float
+    p50: float
+    p95: float
+    p99: float
+
+    def __str__(self) -> str:
+        quantiles = f"p50 {self.p50:.2f} ms, p95 {self.p95:.2f} ms, p99 {self.p99:.2f} ms"
+        return f"{self.requests:,} requests at {self.rate:,.0f}/s, {self.answered:.4%} answered, {quantiles}"
+
+
 @dataclass
 class Result:
     server: Server
     rates: list[float] = field(default_factory=list)
     connections: int = 0
     cpu: float = 0.0
-    p50: float = 0.0
-    p99: float = 0.0
-    offered: float = 0.0
-    succeeded: float = 0.0
+    latency: Latency | None = None
     difference: float | None = None
     start: float = 0.0
     resident: float = 0.0
@@ -150,22 +163,17 @@ def maximum(server: Server, url: str, folder: Path, connections: int, seconds: i
     return float(found[1])
 
 
-def latency(server: Server, url: str, folder: Path, rate: float, seconds: int) -> dict[str, Any]:
-    """vegeta's report of a constant rate of requests."""
-    bodies = (folder / f"{server.body}.bodies").read_text().splitlines()
-    header = {"Content-Type": ["application/json"]}
-    targets = folder / "targets.json"
-    lines = (
-        {"method": "POST", "url": url + server.path, "body": base64.b64encode(b.encode()).decode(), "header": header}
-        for b in bodies
-    )
-    targets.write_text("\n".join(map(json.dumps, lines)))
-    attack = ["taskset", "-c", LOAD_CORE, str(VEGETA), "attack", "-format=json", f"-targets={targets}", f"-duration={seconds}s"]
-    attack += [f"-rate={max(1, round(rate))}/1s", "-timeout=30s", "-connections=64", "-max-workers=512"]
-    answers = subprocess.run(attack, capture_output=True, check=True).stdout
-    said = subprocess.run([VEGETA, "report", "-type=json"], input=answers, capture_output=True, check=True).stdout
-    report: dict[str, Any] = json.loads(said)
-    return report
+def latency(server: Server, url: str, folder: Path, rate: float, seconds: int) -> Latency:
+    """A constant rate of requests over 64 connections, as oha reports it."""
+    command = ["taskset", "-c", LOAD_CORE, str(OHA), "--no-tui", "--output-format", "json", "--latency-correction"]
+    command += ["-q", str(max(1, round(rate))), "-z", f"{seconds}s", "-c", "64", "-t", "30s", "-m", "POST"]
+    command += ["-T", "application/json", "-Z", str(folder / f"{server.body}.bodies"), url + server.path]
+    said = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    statuses, failed = said["statusCodeDistribution"], said["errorDistribution"]
+    failed.pop("aborted due to deadline", None)  # on their way when the time was over
+    count = sum(statuses.values()) + sum(failed.values())
+    quantiles = (1000 * said["latencyPercentiles"][name] for name in ("p50", "p95", "p99"))
+    return Latency(count, count / said["summary"]["total"], statuses.get("200", 0) / count, *quantiles)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -204,9 +212,7 @@ def measure(result: Result, folder: Path, expected: list[float], options: argpar
                 result.cpu = (cpu_seconds(pid) - before) / (rate * (time.monotonic() - begun)) * 1e6
         result.rates.append(best)
         if last:
-            report = latency(server, url, folder, result.rate / 2, options.seconds * 2)
-            result.p50, result.p99 = (report["latencies"][name] / 1e6 for name in ("50th", "99th"))
-            result.offered, result.succeeded = report["rate"], report["success"]
+            result.latency = latency(server, url, folder, result.rate / 2, options.seconds * 2)
 
 
 def versions(server: Server) -> str:
@@ -227,9 +233,7 @@ def table(results: list[Result]) -> str:
             "of the ceiling": [f"{r.rate / ceiling.rate:.0%}" for r in results],
             "times the best peer": [f"{r.rate / peer:,.1f}" for r in results],
             "processor a request": [f"{r.cpu:,.0f} us" for r in results],
-            "p50 at half": [f"{r.p50:.2f} ms" for r in results],
-            "p99 at half": [f"{r.p99:.2f} ms" for r in results],
-            "answered": [f"{r.succeeded:.1%} of {r.offered:,.0f}/s" for r in results],
+            "at half of it": [str(r.latency) for r in results],
             "off by": ["-" if r.difference is None else f"{r.difference:.1e}" for r in results],
         }
     )
