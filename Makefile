@@ -48,7 +48,7 @@ urls: .venv/local ## where the interfaces are, and their logins
 down: .venv/local ## delete the cluster
 	@$(PY) -m k8s down
 
-e2e: .venv/dev ## `make up`, then prove it on the cluster; FULL=1 for load, upgrades and restarts
+e2e: .venv/dev ## brings it up and proves it, from an empty registry; FULL=1: load, upgrades, restarts, a drained node
 	FULL=$(FULL) $(PY) -m pytest -m cluster tests/cluster
 
 ##@ Either

@@ -51,7 +51,9 @@ def run(context: Context) -> None:
     problem = problem_of(context, version)
     if problem is not None:
         take_back(context, number, problem)
-    reason = f"{len(replicas(context.settings))} predictors serve it and answer as the registry's model does"
+    count = len(replicas(context.settings))
+    who = "the predictor serves it and answers" if count == 1 else f"{count} predictors serve it and answer"
+    reason = f"{who} as the registry's model does"
     move(context, "verify", stay(reason), run_id)
     say(f"verify: version {number} is live: {reason}")
 
