@@ -130,10 +130,12 @@ def read_fallback(lake: Lake) -> Bundle:
     return check_files(manifest, {name: lake.read(f"models/{name}") for name in present}, lake.url("models"))
 
 
-def hash_of_fallback(lake: Lake) -> str | None:
-    """SHA-256 of the manifest in the lake's `models/`; None if there is none."""
-    key = f"models/{MANIFEST}"
-    return hash_of(lake.read(key)) if lake.exists(key) else None
+def fallback_is(lake: Lake, manifest_sha256: str | None) -> bool:
+    """Whether the lake's `models/` holds the bundle of this manifest, every file as it says."""
+    try:
+        return hash_of(read_fallback(lake).manifest.to_bytes()) == manifest_sha256
+    except LakeError:
+        return False
 
 
 def write_fallback(lake: Lake, bundle: Bundle) -> None:

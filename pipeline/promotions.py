@@ -21,7 +21,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
-from pipeline.bundle import GateResult, Part, hash_of_fallback, write_fallback
+from pipeline.bundle import GateResult, Part, fallback_is, write_fallback
 from pipeline.console import say, show_table
 from pipeline.context import Context, now
 from pipeline.errors import LakeError, PromotionError, RegistryError
@@ -206,7 +206,7 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
     elif registry.version_of(PREVIOUS) is not None:
         in_time().delete_alias(PREVIOUS)
     in_time().set_alias(PRODUCTION, what.to)
-    _copy(context, what.to)
+    _copy(lake, in_time, what.to)
     if what.rejected is not None and what.origin is not None:
         in_time().tag(what.origin, REJECTED, what.rejected)
     if REJECTED in registry.version(what.to).tags and record.action == "rollback":
@@ -220,21 +220,22 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
     return done
 
 
-def _copy(context: Context, number: str) -> None:
+def _copy(lake: Lake, in_time: Callable[[], Registry], number: str) -> None:
     """Puts the version into the lake's `models/`, unless it is there.
 
     Where it cannot be had the move goes on: a way back must not wait for a copy, and what lies there was in production too.
     """
-    lake, registry = context.lake, context.registry
+    registry = in_time()
     version = registry.version(number)
     sha256 = version.tags.get(MANIFEST_TAG)
-    if sha256 is not None and hash_of_fallback(lake) == sha256:
+    if fallback_is(lake, sha256):
         return
     try:
         bundle = registry.bundle(version.run_id, sha256)
     except (LakeError, RegistryError) as error:
         say(f"{lake.url('models')} stays as it was: {error}", "yellow")
     else:
+        in_time()
         write_fallback(lake, bundle)
 
 

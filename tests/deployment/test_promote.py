@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from pipeline import promote, promotions
-from pipeline.bundle import read_fallback
+from pipeline.bundle import ONNX, read_fallback
 from pipeline.context import Context
 from pipeline.errors import NothingToDo, PromotionError
 from pipeline.lake import Lake
+from pipeline.plans import stay
 from pipeline.promotions import REJECTED, read_records
 from pipeline.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.deployment.faults import Fuse, Killed, dying
@@ -214,6 +215,9 @@ def test_models_holds_what_is_in_production(world: World) -> None:
     world.verdict("run-1", good, None)
     promote.run(world.context("run-1"))
     lake = world.context("any").lake
+    assert read_fallback(lake).manifest.version == good
+    lake.write(f"models/{ONNX}", b"of a move that died")
+    promotions.move(world.context("any"), "verify", stay("it is well"), "run-1")
     assert read_fallback(lake).manifest.version == good
     damaged = world.bare(STAGING)
     world.verdict("run-2", damaged, good)

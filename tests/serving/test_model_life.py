@@ -14,8 +14,10 @@ import pytest
 from pipeline.bundle import ONNX, Bundle, write_fallback
 from pipeline.lake import hash_of, open_lake
 from pipeline.registry import PRODUCTION, STAGING
-from pipeline.settings import LakeSettings
+from pipeline.settings import LakeSettings, Settings
+from serving.follower import Follower
 from serving.schema import EXAMPLE
+from serving.shadow import ShadowScorer
 from tests.serving.conftest import IN_A_FOLDER, Models, mlflow_server
 from tests.serving.forest import bundle
 from tests.serving.predictor import Predictor, started, wait_for
@@ -172,6 +174,25 @@ def test_starts_from_the_lake_and_then_follows(models: Models, tmp_path: Path) -
     version = models.register(bundle(seed=1), PRODUCTION)
     with started(tmp_path, models.settings | QUICK) as predictor:
         wait_until_serves(predictor, version)
+
+
+def test_a_registry_that_comes_back_with_the_same_version(models: Models, tmp_path: Path) -> None:
+    """The version that the lake's models/ held goes on being served, without a swap; only now it is known to be production."""
+    lake = open_lake(LakeSettings(url=f"file://{tmp_path}/lake"))
+    models.register(bundle(), PRODUCTION)
+    version = models.registry.version_of(PRODUCTION)
+    assert version is not None
+    write_fallback(lake, models.registry.bundle(version.run_id))
+    settings = Settings.model_validate({"mlflow": models.registry.settings.model_dump()})
+    follower = Follower(settings, lambda: lake, ShadowScorer())
+    registry, follower.registry = follower.registry, None  # away
+    follower.look()
+    served = follower.models.served
+    assert served is not None and served.alias is None
+    follower.registry = registry
+    follower.look()
+    assert follower.models.served is served
+    assert (served.alias, follower.models.swaps) == (PRODUCTION, 0)
 
 
 def test_alive_but_not_ready_with_nothing_to_serve(tmp_path: Path) -> None:
