@@ -188,7 +188,9 @@ def test_a_registry_that_comes_back_with_the_same_version(models: Models, tmp_pa
     registry, follower.registry = follower.registry, None  # away
     follower.look()
     served = follower.models.served
-    assert served is not None and served.alias is None
+    assert served is not None
+    known_as = served.alias
+    assert known_as is None
     follower.registry = registry
     follower.look()
     assert follower.models.served is served
