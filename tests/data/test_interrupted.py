@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from pipeline.__main__ import INTERRUPTED
 from pipeline.lake import open_lake
@@ -48,7 +50,10 @@ def test_ctrl_c_while_the_source_is_read(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "pipeline", "ingest", "--run-id", "run-1"]
         source = f"http://127.0.0.1:{server.server_port}/students.csv"
         environment = os.environ | {"MLOPS_LAKE__URL": lake.url, "MLOPS_INGEST__SOURCE": source}
-        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as stage:
+        # Whoever starts the tests in the background hands on that SIGINT is to be ignored; at a terminal it is not.
+        heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        options: Any = {"env": environment, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, **options, preexec_fn=heed) as stage:  # noqa: PLW1509 - it takes no lock
             assert asked.wait(60)
             stage.send_signal(signal.SIGINT)
             _, said = stage.communicate(timeout=60)
