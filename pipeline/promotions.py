@@ -206,10 +206,11 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
     elif registry.version_of(PREVIOUS) is not None:
         in_time().delete_alias(PREVIOUS)
     in_time().set_alias(PRODUCTION, what.to)
-    _copy(lake, in_time, what.to)
+    version = registry.version(what.to)
+    _copy(lake, in_time, version)
     if what.rejected is not None and what.origin is not None:
         in_time().tag(what.origin, REJECTED, what.rejected)
-    if REJECTED in registry.version(what.to).tags and record.action == "rollback":
+    if REJECTED in version.tags and record.action == "rollback":
         in_time().untag(what.to, REJECTED)
     if record.action in TAGS:
         in_time().tag(what.to, TAGS[record.action], record.at)
@@ -220,18 +221,16 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
     return done
 
 
-def _copy(lake: Lake, in_time: Callable[[], Registry], number: str) -> None:
+def _copy(lake: Lake, in_time: Callable[[], Registry], version: Version) -> None:
     """Puts the version into the lake's `models/`, unless it is there.
 
     Where it cannot be had the move goes on: a way back must not wait for a copy, and what lies there was in production too.
     """
-    registry = in_time()
-    version = registry.version(number)
     sha256 = version.tags.get(MANIFEST_TAG)
     if fallback_is(lake, sha256):
         return
     try:
-        bundle = registry.bundle(version.run_id, sha256)
+        bundle = in_time().bundle(version.run_id, sha256)
     except (LakeError, RegistryError) as error:
         say(f"{lake.url('models')} stays as it was: {error}", "yellow")
     else:

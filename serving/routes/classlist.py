@@ -111,7 +111,7 @@ class ClassList:
         self._spool = Spool()
         self._more = asyncio.Event()
         self.ended = False
-        """Whether the list has come whole."""
+        """Whether no more of the list will come."""
 
     async def begin(self) -> None:
         """Reads up to the header, so that a list that cannot be read is answered by a problem, not by half a list."""

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from pipeline.sample import sample_csv
 from tests.bench.peers.measure import Latency, Result, latency, maximum, resident, running
 from tests.bench.peers.prepare import prepare
-from tests.bench.peers.servers import SERVERS, VENVS, Server
+from tests.bench.peers.servers import SERVERS, VENVS
 
 OURS = next(server for server in SERVERS if server.name == "ours")
 CONNECTIONS = 16
@@ -52,23 +52,23 @@ class Memory(threading.Thread):
 
 
 @contextlib.contextmanager
-def predictor() -> Iterator[tuple[Server, str, int, Path]]:
+def predictor() -> Iterator[tuple[str, int, Path]]:
     """The predictor, warm, as people run it."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         prepare(folder, VENVS / "peer-mlflow" / "bin" / "python")
         with running(OURS, folder, Result(OURS)) as (url, pid):
             maximum(OURS, url, folder, CONNECTIONS, 2)
-            yield OURS, url, pid, folder
+            yield url, pid, folder
 
 
 def soak(options: argparse.Namespace) -> None:
-    with predictor() as (server, url, pid, folder):
-        most = statistics.median(maximum(server, url, folder, CONNECTIONS, 5) for _ in range(3))
+    with predictor() as (url, pid, folder):
+        most = statistics.median(maximum(OURS, url, folder, CONNECTIONS, 5) for _ in range(3))
         say(f"maximum {most:,.0f}/s over {CONNECTIONS} connections")
         memory = Memory(pid)
         memory.start()
-        report = latency(server, url, folder, options.share * most, round(60 * options.minutes))
+        report = latency(OURS, url, folder, options.share * most, round(60 * options.minutes))
         memory.stop()
         say(f"{options.share:.0%} of it for {options.minutes:g} minutes: {report}; {memory}")
 
@@ -76,14 +76,14 @@ def soak(options: argparse.Namespace) -> None:
 def class_list(options: argparse.Namespace) -> None:
     header, *rows = sample_csv(10_000, seed=1).splitlines(keepends=True)
     block = b"".join(rows)
-    with predictor() as (server, url, pid, folder):
+    with predictor() as (url, pid, folder):
         memory, seen = Memory(pid), threading.Event()
         memory.start()
         beside: list[Latency] = []
 
         def predictions() -> None:
             while not seen.is_set():
-                beside.append(latency(server, url, folder, options.rate, 5))
+                beside.append(latency(OURS, url, folder, options.rate, 5))
 
         thread = threading.Thread(target=predictions)
         thread.start()
@@ -111,10 +111,10 @@ def send_list(url: str, pieces: list[bytes]) -> int:
 
 
 def explain(options: argparse.Namespace) -> None:
-    with predictor() as (server, url, _, folder):
-        bodies = (folder / f"{server.body}.bodies").read_bytes().splitlines()
+    with predictor() as (url, _, folder):
+        bodies = (folder / f"{OURS.body}.bodies").read_bytes().splitlines()
         beside: list[Latency] = []
-        thread = threading.Thread(target=lambda: beside.append(latency(server, url, folder, options.rate, 15)))
+        thread = threading.Thread(target=lambda: beside.append(latency(OURS, url, folder, options.rate, 15)))
         thread.start()
         place, took = urlsplit(url), []
         connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)

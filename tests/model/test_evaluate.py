@@ -24,6 +24,8 @@ from tests.model.conftest import RUN, copy_gold
 
 NewContext = Callable[..., Context]
 PNG = b"\x89PNG\r\n\x1a\n"
+LOOSE = {"min_roc_auc": 0, "min_recall": 0, "min_balanced_accuracy": 0, "min_roc_auc_lower": 0}
+"""Gates that let anything through."""
 
 
 def evaluated(context: Context) -> dict[str, Any]:
@@ -128,15 +130,21 @@ def test_the_same_bytes_as_the_champion(new_context: NewContext, at_hand: Outcom
     assert first.lake.exists("reports/run-2/champion.png")
 
 
+def challenged(
+    new_context: NewContext, monkeypatch: pytest.MonkeyPatch, champion: Outcome, challenger: Outcome, **sections: Any
+) -> dict[str, Any]:
+    """What `evaluate` finds of the challenger, beside a champion in production; `sections` are the second run's settings."""
+    monkeypatch.setattr(train, "learn", lambda *_: champion)
+    first = new_context(gates=LOOSE)
+    promoted(first)
+    monkeypatch.setattr(train, "learn", lambda *_: challenger)
+    copy_gold(first.lake, "run-2")
+    return evaluated(new_context("run-2", **sections))
+
+
 def test_a_better_challenger(new_context: NewContext, monkeypatch: pytest.MonkeyPatch, weak: Outcome, learned: Outcome) -> None:
     """A champion that learned nothing is beaten, on the same rows, and the gates of `validate` are what says so."""
-    loose = {"min_roc_auc": 0, "min_recall": 0, "min_balanced_accuracy": 0, "min_roc_auc_lower": 0}
-    monkeypatch.setattr(train, "learn", lambda *_: weak)
-    first = new_context(gates=loose)
-    promoted(first)
-    monkeypatch.setattr(train, "learn", lambda *_: learned)
-    copy_gold(first.lake, "run-2")
-    champion = evaluated(new_context("run-2"))["champion"]
+    champion = challenged(new_context, monkeypatch, weak, learned)["champion"]
     assert champion["challenger_is_better"]
     assert champion["difference"]["roc_auc"]["low"] > 0
     gain = champion["challenger_metrics"]["roc_auc"]["value"] - champion["metrics"]["roc_auc"]["value"]
@@ -145,13 +153,7 @@ def test_a_better_challenger(new_context: NewContext, monkeypatch: pytest.Monkey
 
 def test_a_worse_challenger(new_context: NewContext, monkeypatch: pytest.MonkeyPatch, weak: Outcome, learned: Outcome) -> None:
     """A challenger that ranks no better leaves the champion, and the decision says by how much."""
-    loose = {"min_roc_auc": 0, "min_recall": 0, "min_balanced_accuracy": 0, "min_roc_auc_lower": 0}
-    monkeypatch.setattr(train, "learn", lambda *_: learned)
-    first = new_context(gates=loose)
-    promoted(first)
-    monkeypatch.setattr(train, "learn", lambda *_: weak)
-    copy_gold(first.lake, "run-2")
-    found = evaluated(new_context("run-2", gates=loose))
+    found = challenged(new_context, monkeypatch, learned, weak, gates=LOOSE)
     assert not found["champion"]["challenger_is_better"]
     assert "does no better than version 1, the champion (ROC AUC -" in found["decision"]
 
