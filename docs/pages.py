@@ -24,7 +24,7 @@ def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 def stages_table() -> str:
     """The stages, as README and the reference page show them."""
     rows = [
-        (dag, f"[`{stage.name}`](/pipeline/{stage.name}.py)", stage.summary, stage.reads, stage.writes)
+        (dag, f"[`{stage.name}`](/pipeline/stages/{stage.name}.py)", stage.summary, stage.reads, stage.writes)
         for dag in DAGS
         for stage in of_dag(dag)
     ]

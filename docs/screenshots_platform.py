@@ -8,9 +8,9 @@ from __future__ import annotations
 from docs.screenshots import IMAGES
 from k8s import access
 from k8s.airflow import Airflow
-from pipeline.registry import PRODUCTION
 from pipeline.settings import MlflowSettings
 from pipeline.stages import DAGS
+from pipeline.tracking.registry import PRODUCTION
 from tests.browser import chromium
 from tests.cluster import interfaces
 

@@ -20,7 +20,8 @@ RUN python /layers.py shared airflow
 FROM uv AS code
 WORKDIR /app
 COPY images/layers.py /
-COPY pipeline/__init__.py pipeline/stages.py pipeline/
+COPY pipeline/__init__.py pipeline/
+COPY pipeline/stages/__init__.py pipeline/stages/
 COPY dags dags
 RUN python /layers.py code dags.training dags.deployment dags.drift
 

@@ -31,7 +31,7 @@ COPY images/layers.py /
 COPY pipeline pipeline
 ARG STAGE
 ARG COMMANDS=""
-RUN python /layers.py code pipeline.__main__ pipeline.${STAGE} ${COMMANDS}
+RUN python /layers.py code pipeline.__main__ pipeline.stages.${STAGE} ${COMMANDS}
 
 FROM ${PYTHON}
 WORKDIR /app

@@ -7,9 +7,9 @@ import os
 import sys
 import time
 
-from k8s import access, cluster, first_run, images, load, sizes
+from k8s import access, cluster, first_run, images, kind_images, sizes
 from k8s.airflow import Airflow
-from k8s.shell import ClusterError, Progress, alone, run
+from k8s.process import ClusterError, Progress, alone, run
 from pipeline.console import say
 
 SERVE_SECONDS = 180
@@ -23,7 +23,9 @@ def up(data: str | None, training: bool, nodes: int) -> None:
     from_source = chosen == "1" if chosen else not cluster.registry_is_reachable()
     cluster.create(from_source, nodes)
     tags = images.build(from_source_arguments() if from_source else {})
-    load.load([*(f"{item.image}:{tags[item.name]}" for item in images.artifacts()), *cluster.own_images()], cluster.nodes())
+    kind_images.load(
+        [*(f"{item.image}:{tags[item.name]}" for item in images.artifacts()), *cluster.own_images()], cluster.nodes()
+    )
     source = first_run.source_of(data or cluster.source())
     cluster.install(tags, source)
     if data and source != data:

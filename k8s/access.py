@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from k8s.cluster import RELEASE, VALUES, config, get
-from k8s.shell import ClusterError
+from k8s.process import ClusterError
 from pipeline.console import show_table
 
 

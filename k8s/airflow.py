@@ -10,7 +10,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-from k8s.shell import ClusterError
+from k8s.process import ClusterError
 
 TIMEOUT = 30
 TRIES, PAUSE = 5, 3  # of a request that changes nothing

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from k8s.shell import ROOT, ClusterError, Progress, lines_of, output, run, tail
+from k8s.process import ROOT, ClusterError, Progress, lines_of, output, run, tail
 from pipeline.console import say
 
 CONFIG = ROOT / "k8s" / "kind.yaml"
@@ -23,7 +23,7 @@ CHART = ROOT / "charts" / "student-mlops"
 VALUES = CHART / "values-kind.yaml"
 RELEASE = NAMESPACE = "student-mlops"
 SOURCE = "MLOPS_INGEST__SOURCE"
-FROM_SOURCE = ROOT / "k8s" / "kind-from-source" / "build"
+FROM_SOURCE = ROOT / "contrib" / "kind-from-source" / "build"
 
 CREATE_SECONDS = 600
 COMPILE_SECONDS = 3600
@@ -86,7 +86,7 @@ def create(from_source: bool, count: int = 1) -> None:
     """
     image = []
     if from_source:
-        say("no container registry can be reached: base images and the node's are made from packages (k8s/kind-from-source)")
+        say("no container registry can be reached: base images and the node's are made from packages (contrib/kind-from-source)")
         image = [f"--image={lines_of(run(FROM_SOURCE, timeout=COMPILE_SECONDS).stdout)[-1]}"]
     if exists():
         stopped = set(nodes()) - set(output("docker", "ps", "--format", "{{.Names}}").split())

@@ -13,10 +13,10 @@ from typing import Any
 from k8s import access
 from k8s.airflow import ENDED, Airflow, Run
 from k8s.cluster import report
-from k8s.shell import ClusterError, Progress, tail
+from k8s.process import ClusterError, Progress, tail
 from pipeline import stages
+from pipeline.commands.run import predict as example_prediction
 from pipeline.console import say
-from pipeline.run import predict as example_prediction
 from pipeline.settings import ORIGINAL_FILE
 
 DAG_SECONDS = 1800

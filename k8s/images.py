@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from images.layers import code_of
-from k8s.shell import ROOT, ClusterError, run, tail
+from k8s.process import ROOT, ClusterError, run, tail
 from pipeline.console import say
 
 BUILDS_AT_A_TIME = 2

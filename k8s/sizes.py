@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from k8s.images import artifacts
-from k8s.load import Blob, save
-from k8s.shell import ROOT
+from k8s.kind_images import Blob, save
+from k8s.process import ROOT
 from pipeline.console import say
 
 PAGE = ROOT / "docs" / "reference" / "images.md"
@@ -17,7 +17,7 @@ HOLDS = {
     "stage": "dependency group `{name}`, the modules that `pipeline/{name}.py` imports",
     "predictor": "dependency group `serving`, `serving/` with what it imports of `pipeline/`",
     "mlflow": "MLflow's server, with PostgreSQL's and S3's clients",
-    "airflow": "Airflow with the Kubernetes provider, `dags/`, `pipeline/stages.py`",
+    "airflow": "Airflow with the Kubernetes provider, `dags/`, `pipeline/stages/__init__.py`",
     "minio": "one static program, compiled from the Go module",
 }
 HEAD = """# Images

@@ -47,8 +47,8 @@ if [[ ${#packages[@]} != 0 ]]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" > /dev/null
 fi
 for name in kind kubectl helm; do
-  if ! command -v $name > /dev/null; then kind-from-source/build program $name /usr/local/bin; fi
+  if ! command -v $name > /dev/null; then ../contrib/kind-from-source/build program $name /usr/local/bin; fi
 done
-kind-from-source/build docker
+../contrib/kind-from-source/build docker
 for name in "${missing[@]}"; do echo "$name: $(command -v "$name"), new"; done
 echo "docker: $(docker version --format '{{ .Server.Version }}'), its daemon answers"

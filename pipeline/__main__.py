@@ -30,7 +30,8 @@ INTERRUPTED = 130  # as shells report a program ended by Ctrl-C
 
 def parser_of(command: str) -> argparse.ArgumentParser:
     """The parser of one command; its module is imported, and with it the command's dependencies."""
-    module = importlib.import_module(f"pipeline.{command}")
+    package = "commands" if command in COMMANDS else "stages"
+    module = importlib.import_module(f"pipeline.{package}.{command}")
     parser = argparse.ArgumentParser(
         prog=f"python -m pipeline {command}",
         description=module.__doc__,

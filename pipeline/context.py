@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from pipeline.errors import SettingsError
-from pipeline.lake import Lake, open_lake
-from pipeline.registry import Registry
 from pipeline.settings import Settings
+from pipeline.storage.lake import Lake, open_lake
+from pipeline.tracking.registry import Registry
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 

@@ -9,14 +9,11 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from pipeline.errors import SettingsError
-
-if TYPE_CHECKING:
-    from pipeline.context import Context
 
 PREFIX = "MLOPS_"
 DELIMITER = "__"
@@ -308,18 +305,6 @@ class Settings(Section):
             raise SettingsError("; ".join(_sentences(error))) from None
 
 
-def run(context: Context) -> None:
-    """Lists every variable with its value and meaning; the command `settings`."""
-    from pipeline.console import show_table
-
-    values = dict(_values(context.settings))
-    rows = [
-        (name, str(values[name]) + ("" if values[name] == default else " (set)"), description)
-        for name, (description, default) in variables().items()
-    ]
-    show_table("Settings", ("variable", "value", "meaning"), rows)
-
-
 def variables() -> dict[str, tuple[str, Any]]:
     """Every environment variable: its name -> (description, default)."""
     return {PREFIX + DELIMITER.join(path).upper(): facts for path, facts in _fields(Settings)}
@@ -334,11 +319,12 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], tuple[str
             yield (name,), (info.description or "", info.default)
 
 
-def _values(section: Section, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+def values_of(section: Section, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every variable with its value in force."""
     for name in type(section).model_fields:
         value = getattr(section, name)
         if isinstance(value, Section):
-            yield from _values(value, (*path, name))
+            yield from values_of(value, (*path, name))
         else:
             yield PREFIX + DELIMITER.join((*path, name)).upper(), value
 

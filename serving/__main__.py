@@ -15,7 +15,7 @@ import uvicorn
 from pipeline.errors import SettingsError
 from pipeline.settings import PredictorSettings, Settings
 from serving.app import build
-from serving.connections import Connection
+from serving.http.protocol import Connection
 from serving.service import Service
 
 log = logging.getLogger("serving")

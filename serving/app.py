@@ -14,10 +14,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from pipeline.settings import Settings
-from serving import dictionary, document, site
-from serving.front import UNEXPECTED, Front
-from serving.problems import MEDIA_TYPE, Finding, Invalid, Problem, body_of
-from serving.routes import classlist, mlflow, oip, operations, predict
+from serving import openapi, static_files
+from serving.http.front import UNEXPECTED, Front
+from serving.http.problems import MEDIA_TYPE, Finding, Invalid, Problem, body_of
+from serving.routes import classlist, columns, mlflow, oip, operations, predict
 from serving.service import Service
 
 
@@ -46,7 +46,7 @@ def fastapi_of(service: Service) -> FastAPI:
     app = FastAPI(
         title="Student performance predictor",
         version=service.code_version,
-        description=document.DESCRIPTION,
+        description=openapi.DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -57,9 +57,9 @@ def fastapi_of(service: Service) -> FastAPI:
     app.add_exception_handler(Exception, _unexpected)
     for routes in (predict, classlist, operations, oip, mlflow):
         app.include_router(routes.router(service))
-    app.include_router(dictionary.router)
-    site.install(app)
-    document.install(app)
+    app.include_router(columns.router)
+    static_files.install(app)
+    openapi.install(app)
     return app
 
 

@@ -12,18 +12,18 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.lake import open_lake
 from pipeline.settings import Settings
-from serving.background import stand_back
-from serving.batch import Batcher
-from serving.bodies import BodyReader
-from serving.follower import Follower, Models
+from pipeline.storage.lake import open_lake
+from serving.http.problems import Failed, Invalid, Problem, Unauthorized, Unavailable
+from serving.http.request_body import BodyReader
+from serving.http.requests import Reader, Row
 from serving.metrics import Counts
-from serving.model import Model, Scored
-from serving.problems import Failed, Invalid, Problem, Unauthorized, Unavailable
-from serving.schema import Reader, Row
-from serving.shadow import ShadowScorer
-from serving.traffic import TrafficLog
+from serving.model.microbatch import Batcher
+from serving.model.served_model import Model, Scored
+from serving.model.shadow import ShadowScorer
+from serving.model.updater import Follower, Models
+from serving.threads import stand_back
+from serving.traffic_log import TrafficLog
 
 AT_ONCE = 16
 """Up to this many rows are scored on the event loop, where a thread's switch would cost more than the model."""

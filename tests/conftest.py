@@ -11,8 +11,8 @@ import pytest
 
 from pipeline import settings as settings_module
 from pipeline.context import Context
-from pipeline.lake import LAYERS, Lake, bucket_of, open_lake, s3_client
 from pipeline.settings import LakeSettings, Settings
+from pipeline.storage.lake import LAYERS, Lake, bucket_of, open_lake, s3_client
 
 SURVEY = Path(__file__).parents[2] / "shared" / "data" / "ml2_student_performance.csv"
 """The original survey file where a checkout has it beside it; tests that can use it name the generated one otherwise."""

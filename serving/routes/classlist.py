@@ -14,11 +14,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from pipeline.columns import FEATURES, SUBJECTS
-from serving.model import Model
-from serving.problems import Invalid, Problem, SlowBody, TooLarge, Unavailable, WrongType
+from serving.csv_scoring import Table
+from serving.http.problems import Invalid, Problem, SlowBody, TooLarge, Unavailable, WrongType
+from serving.model.served_model import Model
 from serving.routes.predict import LOG, model_headers, problems
 from serving.service import Service
-from serving.table import Table
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, ValidationError
 
 from pipeline.columns import FEATURE_NAMES, FEATURES
-from serving.answers import Prediction
-from serving.problems import BadJson, Invalid, WrongType
+from serving.http.problems import BadJson, Invalid, WrongType
+from serving.http.requests import EXAMPLE, Row
+from serving.http.responses import Prediction
 from serving.routes.predict import model_headers, problems
-from serving.schema import EXAMPLE, Row
 from serving.service import Service
 
 RAW_NAMES = {feature.raw: feature.name for feature in FEATURES}

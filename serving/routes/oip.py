@@ -6,13 +6,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from pipeline.bundle import ONNX_INPUT
-from serving.model import Model
-from serving.problems import Invalid, NotFound, Unavailable, WrongType
-from serving.routes.predict import model_headers, problems
-from serving.schema import rows_of
-from serving.service import Service
-from serving.tensors import (
+from pipeline.model.bundle import ONNX_INPUT
+from serving.http.problems import Invalid, NotFound, Unavailable, WrongType
+from serving.http.requests import rows_of
+from serving.model.served_model import Model
+from serving.oip_schema import (
     HEADER_LENGTH,
     OUTPUTS,
     WIDTH,
@@ -27,6 +25,8 @@ from serving.tensors import (
     read,
     tensors,
 )
+from serving.routes.predict import model_headers, problems
+from serving.service import Service
 
 
 def router(service: Service) -> APIRouter:

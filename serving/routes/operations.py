@@ -6,9 +6,9 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
 from pydantic import BaseModel
 
-from serving.answers import ModelFacts
+from serving.http.problems import Unavailable
+from serving.http.responses import ModelFacts
 from serving.metrics import Collector
-from serving.problems import Unavailable
 from serving.routes.predict import problems
 from serving.service import Service
 

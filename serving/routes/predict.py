@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from serving.answers import Answer
-from serving.model import Model
-from serving.problems import MEDIA_TYPE, ProblemDocument
-from serving.schema import EXAMPLE
+from serving.http.problems import MEDIA_TYPE, ProblemDocument
+from serving.http.requests import EXAMPLE
+from serving.http.responses import Answer
+from serving.model.served_model import Model
 from serving.service import Service, answer_body
 
 

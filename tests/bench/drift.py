@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import drift_evidently
 from pipeline.columns import FEATURES, Category
-from pipeline.drift_methods import Column, count, plan
-from pipeline.drift_report import compare, features, scored, share_of
-from pipeline.sample import draw
+from pipeline.data.synthetic import draw
+from pipeline.drift import evidently_report
+from pipeline.drift.methods import Column, count, plan
+from pipeline.drift.report import compare, features, scored, share_of
 from pipeline.settings import DriftSettings
 
 ROOT = Path(__file__).parents[2]
@@ -189,7 +189,7 @@ def columns_of(frame: pd.DataFrame) -> list[Column]:
 
 def child(which: str, folder: Path) -> dict[str, Any]:
     """One of the two ways, in a process of its own: seconds, memory, scores and verdicts."""
-    evidently = drift_evidently.load()
+    evidently = evidently_report.load()
     reference, current = (pd.read_parquet(folder / f"{side}.parquet") for side in ("reference", "current"))
     columns = columns_of(reference)
     start, work = time.perf_counter(), time.process_time()

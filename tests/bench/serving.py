@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.sample import sample_csv
+from pipeline.data.synthetic import sample_csv
 from tests.bench.peers.measure import Latency, Result, latency, maximum, resident, running
 from tests.bench.peers.prepare import prepare
 from tests.bench.peers.servers import SERVERS, VENVS

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import features, ingest, preprocess, selection, train
 from pipeline.console import say, show_table
 from pipeline.context import Context
-from pipeline.frames import from_parquet
+from pipeline.model import selection
 from pipeline.settings import Settings
+from pipeline.stages import features, ingest, preprocess, train
+from pipeline.storage.parquet import from_parquet
 from tests.conftest import SURVEY
 
 BOUNDS = {"roc_auc": 0.80, "recall": 0.75, "balanced_accuracy": 0.70}

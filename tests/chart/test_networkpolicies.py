@@ -106,7 +106,11 @@ def test_internet_is_ingests_alone() -> None:
 
 def test_stages_that_ask_the_predictor_can() -> None:
     """The stages whose modules ask the live predictor are those that the policies let."""
-    asking = {stage.name for stage in STAGES if "pipeline.live import" in (ROOT / "pipeline" / f"{stage.name}.py").read_text()}
+    asking = {
+        stage.name
+        for stage in STAGES
+        if "pipeline.deployment.predictor_client import" in (ROOT / "pipeline" / f"{stage.name}.py").read_text()
+    }
     assert asking == set(ASKS_PREDICTOR)
 
 

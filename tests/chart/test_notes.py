@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from serving.schema import EXAMPLE
+from serving.http.requests import EXAMPLE
 from tests.chart.rendering import CHART, NAMESPACE, RELEASE, Values, render, run_helm
 from tests.chart.scenarios import EVERYTHING, EXTERNAL
 

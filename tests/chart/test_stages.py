@@ -18,7 +18,7 @@ def pods(values: Values | None = None, file: str | None = None) -> Any:
 
 
 def test_values_hold_the_stage_table() -> None:
-    """Values and schema name the stages of pipeline/stages.py, no more and no fewer."""
+    """Values and schema name the stages of pipeline/stages/__init__.py, no more and no fewer."""
     table = {stage.name for stage in STAGES}
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     assert values["stages"].keys() == table

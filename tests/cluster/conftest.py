@@ -18,10 +18,10 @@ import pytest
 
 from k8s.cluster import CHART, SOURCE
 from pipeline.context import Context
-from pipeline.lake import Lake
-from pipeline.registry import PRODUCTION, Registry
-from pipeline.sample import sample_csv
+from pipeline.data.synthetic import sample_csv
 from pipeline.settings import LakeSettings, MlflowSettings, Settings
+from pipeline.storage.lake import Lake
+from pipeline.tracking.registry import PRODUCTION, Registry
 from tests.cluster.airflow_api import Airflow
 from tests.cluster.cluster import Cluster, StagePods, wait_for
 from tests.cluster.platform import FIRST, INBOX, NAME, Platform

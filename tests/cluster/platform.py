@@ -14,10 +14,10 @@ from k8s import access
 from k8s.cluster import SOURCE
 from pipeline.columns import FEATURE_NAMES, LABEL, RAW_HEADER
 from pipeline.context import Context
-from pipeline.lake import Lake, s3_client
-from pipeline.registry import Registry
-from pipeline.sample import sample_csv
+from pipeline.data.synthetic import sample_csv
 from pipeline.settings import LakeSettings
+from pipeline.storage.lake import Lake, s3_client
+from pipeline.tracking.registry import Registry
 from tests.cluster.airflow_api import Airflow
 from tests.cluster.cluster import Cluster, StagePods
 

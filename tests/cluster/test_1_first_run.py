@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
-from pipeline.bundle import Manifest
-from pipeline.lake import Lake, hash_of
-from pipeline.registry import MANIFEST_TAG, PRODUCTION, STAGING
+from pipeline.model.bundle import Manifest
 from pipeline.stages import of_dag
+from pipeline.storage.lake import Lake, hash_of
+from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.platform import FIRST, STUDENT, Platform, model_of
 from tests.cluster.timing import overhead, table

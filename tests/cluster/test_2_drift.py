@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.bundle import Manifest
-from pipeline.drift_retraining import FOLDER as RETRAININGS
-from pipeline.lake import Lake
-from pipeline.registry import PRODUCTION
-from pipeline.traffic import drifted, production_rows, send, wait_until_logged
+from pipeline.commands.traffic import drifted, production_rows, send, wait_until_logged
+from pipeline.drift.retraining import FOLDER as RETRAININGS
+from pipeline.model.bundle import Manifest
+from pipeline.storage.lake import Lake
+from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_api import stamp, time_of
 from tests.cluster.cluster import wait_for
 from tests.cluster.platform import Platform, model_of, term

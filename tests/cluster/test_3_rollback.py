@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from pipeline.lake import s3_client
-from pipeline.registry import PRODUCTION
+from pipeline.storage.lake import s3_client
+from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_api import stamp
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.load import steady

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from pipeline.registry import PRODUCTION
+from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_api import stamp
 from tests.cluster.platform import STUDENT, Platform, model_of, noise
 

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page
 
-from pipeline.lake import LAYERS
-from pipeline.registry import PRODUCTION
 from pipeline.stages import DAGS, of_dag
+from pipeline.storage.lake import LAYERS
+from pipeline.tracking.registry import PRODUCTION
 from tests.browser import chromium
 from tests.cluster import interfaces
 from tests.cluster.platform import FIRST, NAME, Platform

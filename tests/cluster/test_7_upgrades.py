@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from k8s.cluster import CHART
-from pipeline.lake import Lake
+from pipeline.storage.lake import Lake
 from tests.cluster.airflow_api import stamp
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.load import steady

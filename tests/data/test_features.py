@@ -7,16 +7,16 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from pipeline import features, ingest, preprocess
 from pipeline.columns import LABEL
 from pipeline.context import Context
+from pipeline.data.synthetic import sample_csv
 from pipeline.errors import DataError
-from pipeline.features import split
-from pipeline.frames import from_parquet
-from pipeline.preprocess import read_raw
-from pipeline.preprocess import split as rows_of
-from pipeline.sample import sample_csv
 from pipeline.settings import FeaturesSettings
+from pipeline.stages import features, ingest, preprocess
+from pipeline.stages.features import split
+from pipeline.stages.preprocess import read_raw
+from pipeline.stages.preprocess import split as rows_of
+from pipeline.storage.parquet import from_parquet
 
 Make = Callable[..., Context]
 

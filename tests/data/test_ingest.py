@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import ingest
 from pipeline.columns import RAW_HEADER
 from pipeline.context import Context
+from pipeline.data.synthetic import sample_csv
 from pipeline.errors import DataError, LakeError, PipelineError, SourceError
-from pipeline.lake import open_lake, s3_client
-from pipeline.sample import sample_csv
 from pipeline.settings import IngestSettings, LakeSettings, Settings
+from pipeline.stages import ingest
+from pipeline.storage.lake import open_lake, s3_client
 
 GOOD = sample_csv(20, seed=1)
 HEADER, ROWS = GOOD.split(b"\n", 1)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.__main__ import INTERRUPTED
-from pipeline.lake import open_lake
-from pipeline.sample import sample_csv
+from pipeline.data.synthetic import sample_csv
 from pipeline.settings import LakeSettings
+from pipeline.storage.lake import open_lake
 
 GOOD = sample_csv(50, seed=1)
 

@@ -122,7 +122,7 @@ def test_the_stages_take_the_table(trained: Path) -> None:
 
 def test_the_sample_generator_draws_the_table(workshop: Path) -> None:
     """`sample` has the other header and outcome rate too."""
-    text = run(workshop, "-c", "from pipeline.sample import sample_csv; print(sample_csv(2000, 1).decode())")
+    text = run(workshop, "-c", "from pipeline.data.synthetic import sample_csv; print(sample_csv(2000, 1).decode())")
     rows = [line for line in csv.DictReader(io.StringIO(text)) if line]
     broken = sum(row["Broke down (1=Yes, 0=No)"] == "1" for row in rows)
     assert broken / len(rows) == pytest.approx(0.1, abs=0.03)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from pipeline import ingest, preprocess
 from pipeline.columns import FEATURE_NAMES, RAW_HEADER
 from pipeline.context import Context
+from pipeline.data.synthetic import sample_csv
 from pipeline.errors import DataError, LakeError
-from pipeline.frames import from_parquet, to_parquet
-from pipeline.preprocess import read_raw, split
-from pipeline.sample import sample_csv
+from pipeline.stages import ingest, preprocess
+from pipeline.stages.preprocess import read_raw, split
+from pipeline.storage.parquet import from_parquet, to_parquet
 
 HEADER = ",".join(f'"{name}"' for name in RAW_HEADER)
 Make = Callable[..., Context]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline.columns import LABEL
-from pipeline.preprocess import read_raw, split
-from pipeline.sample import sample_csv
+from pipeline.data.synthetic import sample_csv
+from pipeline.stages.preprocess import read_raw, split
 
 
 def test_equal_seeds_equal_bytes() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import features, ingest, preprocess
 from pipeline.context import Context
 from pipeline.settings import Settings
+from pipeline.stages import features, ingest, preprocess
 from tests.deployment.models import World
 from tests.serving.conftest import PROXIED, mlflow_server
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.context import Context
-from pipeline.lake import Lake
-from pipeline.registry import Registry
+from pipeline.storage.lake import Lake
+from pipeline.tracking.registry import Registry
 
 LAKE_WRITES = ("write", "create", "delete")
 REGISTRY_WRITES = ("set_alias", "delete_alias", "tag", "untag", "begin", "finish", "log", "log_files", "register")

@@ -12,14 +12,25 @@ from typing import Any, Literal
 import numpy as np
 import onnxruntime as ort
 
-from pipeline.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Bundle, Examples, Lineage, Manifest
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
-from pipeline.frames import from_parquet
-from pipeline.lake import hash_of
-from pipeline.promotions import LOG
-from pipeline.registry import MANIFEST_TAG, PREVIOUS, PRODUCTION, STAGING, Registry
+from pipeline.deployment.promotion_log import LOG
+from pipeline.model.bundle import (
+    ARTIFACT_FOLDER,
+    MANIFEST,
+    ONNX,
+    ONNX_INPUT,
+    ONNX_OUTPUT,
+    PICKLE,
+    Bundle,
+    Examples,
+    Lineage,
+    Manifest,
+)
 from pipeline.settings import LakeSettings, Settings
+from pipeline.storage.lake import hash_of
+from pipeline.storage.parquet import from_parquet
+from pipeline.tracking.registry import MANIFEST_TAG, PREVIOUS, PRODUCTION, STAGING, Registry
 
 Kind = Literal["good", "better", "weak", "backwards"]
 """`good` and `better` hold every gate; `weak` learned from shuffled labels, `backwards` from flipped ones."""

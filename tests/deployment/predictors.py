@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.columns import FEATURE_NAMES, LABEL
-from pipeline.registry import MANIFEST_TAG, PRODUCTION, Registry
-from pipeline.scoring import fail_probability, open_session
+from pipeline.model.onnx import fail_probability, open_session
+from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, Registry
 
 Fault = Literal["none", "stuck", "wrong numbers", "wrong labels", "not a number", "errors", "garbage", "away"]
 

@@ -7,11 +7,11 @@ import json
 import pytest
 
 from pipeline import __main__ as command_line
-from pipeline import promote
-from pipeline.plans import back
-from pipeline.promotions import REJECTED, move
-from pipeline.registry import PREVIOUS, PRODUCTION, STAGING
+from pipeline.deployment.moves import back
+from pipeline.deployment.promotion_log import REJECTED, move
 from pipeline.settings import Settings
+from pipeline.stages import promote
+from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.deployment.models import World
 from tests.deployment.predictors import Follower, serving
 

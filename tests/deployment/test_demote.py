@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import demote
 from pipeline.columns import LABEL
+from pipeline.deployment.promotion_log import REJECTED
 from pipeline.errors import NothingToDo, PromotionError, VerifyError
-from pipeline.frames import from_parquet, to_parquet
-from pipeline.promotions import REJECTED
-from pipeline.registry import PREVIOUS, PRODUCTION, STAGING
+from pipeline.stages import demote
+from pipeline.storage.parquet import from_parquet, to_parquet
+from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.deployment.faults import Fuse, Killed, dying
 from tests.deployment.models import GOLD_RUN, World
 from tests.deployment.predictors import Follower, serving

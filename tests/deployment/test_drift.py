@@ -12,14 +12,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline import drift, traffic
 from pipeline.columns import FEATURE_NAMES, LABEL
+from pipeline.commands import traffic
 from pipeline.context import Context
-from pipeline.drift_report import Report
-from pipeline.drift_retraining import FOLDER
+from pipeline.drift.report import Report
+from pipeline.drift.retraining import FOLDER
 from pipeline.errors import LakeError, NothingToDo
-from pipeline.frames import from_parquet
-from pipeline.registry import PRODUCTION
+from pipeline.stages import drift
+from pipeline.storage.parquet import from_parquet
+from pipeline.tracking.registry import PRODUCTION
 from tests.deployment.faults import Fuse, Killed, dying
 from tests.deployment.models import GOLD_RUN, World
 

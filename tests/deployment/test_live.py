@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import promote, validate, verify
 from pipeline.context import Context
+from pipeline.deployment.moves import back
+from pipeline.deployment.predictor_client import Replica, replicas
+from pipeline.deployment.promotion_log import VERIFIED, move
 from pipeline.errors import VerifyError
-from pipeline.live import Replica, replicas
-from pipeline.plans import back
-from pipeline.promotions import VERIFIED, move
-from pipeline.registry import PRODUCTION, STAGING
+from pipeline.stages import promote, validate, verify
+from pipeline.tracking.registry import PRODUCTION, STAGING
 from tests.deployment.models import World
 from tests.serving.predictor import started, wait_until_ready
 

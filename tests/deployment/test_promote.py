@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from pipeline import promote, promotions
-from pipeline.bundle import ONNX, read_fallback
 from pipeline.context import Context
+from pipeline.deployment import promotion_log
+from pipeline.deployment.moves import stay
+from pipeline.deployment.promotion_log import REJECTED, read_records
 from pipeline.errors import NothingToDo, PromotionError
-from pipeline.lake import Lake
-from pipeline.plans import stay
-from pipeline.promotions import REJECTED, read_records
-from pipeline.registry import PREVIOUS, PRODUCTION, STAGING
+from pipeline.model.bundle import ONNX, read_fallback
+from pipeline.stages import promote
+from pipeline.storage.lake import Lake
+from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.deployment.faults import Fuse, Killed, dying
 from tests.deployment.models import World
 
@@ -177,7 +178,7 @@ def test_a_run_that_is_too_slow_stops_before_it_writes_into_anothers_time(world:
     class Sleepy(Lake):
         def create(self, key: str, data: bytes) -> bool:
             created = super().create(key, data)
-            monkeypatch.setattr(promotions, "datetime", Later)
+            monkeypatch.setattr(promotion_log, "datetime", Later)
             return created
 
     slow.__dict__["lake"] = Sleepy(slow.lake._store)
@@ -217,7 +218,7 @@ def test_models_holds_what_is_in_production(world: World) -> None:
     lake = world.context("any").lake
     assert read_fallback(lake).manifest.version == good
     lake.write(f"models/{ONNX}", b"of a move that died")
-    promotions.move(world.context("any"), "verify", stay("it is well"), "run-1")
+    promotion_log.move(world.context("any"), "verify", stay("it is well"), "run-1")
     assert read_fallback(lake).manifest.version == good
     damaged = world.bare(STAGING)
     world.verdict("run-2", damaged, good)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from pipeline import promote, validate
 from pipeline.columns import FEATURE_NAMES
+from pipeline.deployment.promotion_log import REJECTED, VERIFIED
 from pipeline.errors import LakeError, NothingToDo
-from pipeline.promotions import REJECTED, VERIFIED
-from pipeline.registry import PREVIOUS, PRODUCTION, STAGING
 from pipeline.settings import GateSettings
+from pipeline.stages import promote, validate
+from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.deployment.faults import Fuse, Killed, dying
 from tests.deployment.models import GOLD_RUN, World, trained
 from tests.deployment.predictors import Follower, serving
@@ -153,7 +153,7 @@ def test_rows_that_the_champion_learned_from_do_not_count_for_it(world: World, s
 
 
 def _half(parquet: bytes) -> bytes:
-    from pipeline.frames import from_parquet, to_parquet
+    from pipeline.storage.parquet import from_parquet, to_parquet
 
     return to_parquet(from_parquet(parquet).iloc[::2].reset_index(drop=True))
 

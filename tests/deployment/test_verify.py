@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import promote, verify
 from pipeline.context import Context
+from pipeline.deployment.promotion_log import REJECTED, VERIFIED
 from pipeline.errors import NothingToDo, VerifyError
-from pipeline.promotions import REJECTED, VERIFIED
-from pipeline.registry import PREVIOUS, PRODUCTION, STAGING
+from pipeline.stages import promote, verify
+from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.deployment.faults import Fuse, Killed, dying
 from tests.deployment.models import World
 from tests.deployment.predictors import Fault, Follower, serving

@@ -17,7 +17,7 @@ import yaml
 from images.layers import reachable
 from k8s import access, cluster
 from k8s.images import Artifact, artifacts, inputs, modules_of
-from k8s.shell import ROOT
+from k8s.process import ROOT
 from pipeline.stages import STAGES
 
 COMPONENTS = ["predictor", "mlflow", "airflow", "minio"]
@@ -77,7 +77,7 @@ def packages_imported(artifact: Artifact) -> dict[str, set[str]]:
     """What the image's code can import from elsewhere: top-level module -> packages that have it."""
     files, outside = reachable(modules_of(artifact), ROOT)
     # The context offers the registry to all, but only who asks it for that imports what the registry needs.
-    own = [ROOT / file for file in files if file not in (Path("pipeline/context.py"), Path("pipeline/registry.py"))]
+    own = [ROOT / file for file in files if file not in (Path("pipeline/context.py"), Path("pipeline/tracking/registry.py"))]
     if not any(re.search(r"context\.registry\b|\bRegistry\b", path.read_text()) for path in own):
         outside -= {"requests", *(module for module in outside if module.split(".")[0] == "mlflow")}
     known = packages_distributions()
@@ -117,10 +117,10 @@ def test_every_stage_and_component_has_an_artifact() -> None:
 
 def test_images_hold_the_commands_that_the_chart_and_the_page_run_in_them() -> None:
     """`buckets` is the Job's, in the image of `ingest`; the commands by hand run in the image of `validate`."""
-    assert "pipeline.buckets" in modules_of(ARTIFACTS["ingest"])
+    assert "pipeline.commands.buckets" in modules_of(ARTIFACTS["ingest"])
     page = (ROOT / "docs" / "how-to" / "roll-back.md").read_text()
     by_hand = set(re.findall(r"^python -m pipeline (\w+)", page, flags=re.MULTILINE))
-    assert {f"pipeline.{command}" for command in by_hand} <= set(modules_of(ARTIFACTS["validate"]))
+    assert {f"pipeline.commands.{command}" for command in by_hand} <= set(modules_of(ARTIFACTS["validate"]))
 
 
 def test_every_dockerfile_is_built() -> None:
@@ -193,7 +193,7 @@ def test_versions_are_the_same_everywhere() -> None:
     assert set(arguments_of("UV")) == set(makefile)
     (python,) = set(arguments_of("PYTHON"))
     postgresql = chart_values()["images"]["postgresql"]
-    made = (ROOT / "k8s" / "kind-from-source" / "build").read_text()
+    made = (ROOT / "contrib" / "kind-from-source" / "build").read_text()
     assert f"image {python} images/python" in made
     assert f"image postgres:{postgresql['tag']} images/postgres" in made
 
@@ -210,8 +210,14 @@ def test_layers_are_those_of_the_shared_groups() -> None:
 def test_a_stage_is_built_again_only_for_what_it_imports() -> None:
     """Another stage's module is not among an image's inputs; its own and the shared ones are, and so is the lock."""
     files = {path.relative_to(ROOT).as_posix() for path in inputs(ARTIFACTS["ingest"])}
-    assert {"pipeline/ingest.py", "pipeline/lake.py", "uv.lock", "images/stage.Dockerfile", "images/layers.py"} <= files
-    assert not {"pipeline/train.py", "pipeline/drift.py", "serving/app.py", "dags/training.py"} & files
+    assert {
+        "pipeline/stages/ingest.py",
+        "pipeline/storage/lake.py",
+        "uv.lock",
+        "images/stage.Dockerfile",
+        "images/layers.py",
+    } <= files
+    assert not {"pipeline/stages/train.py", "pipeline/stages/drift.py", "serving/app.py", "dags/training.py"} & files
 
 
 def test_the_page_of_images_lists_them_all() -> None:

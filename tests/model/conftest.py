@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from pipeline import features, ingest, preprocess, train
 from pipeline.context import Context
-from pipeline.frames import from_parquet
-from pipeline.lake import Lake
-from pipeline.selection import Data
+from pipeline.model.selection import Data
 from pipeline.settings import Settings
-from pipeline.train import Outcome, as_data
+from pipeline.stages import features, ingest, preprocess, train
+from pipeline.stages.train import Outcome, as_data
+from pipeline.storage.lake import Lake
+from pipeline.storage.parquet import from_parquet
 from tests.serving.conftest import PROXIED, mlflow_server
 
 RUN = "run-1"

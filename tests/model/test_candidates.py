@@ -7,10 +7,10 @@ import pickle
 import numpy as np
 import pytest
 
-from pipeline import export, models, scoring, selection
-from pipeline.bundle import ONNX, PICKLE
-from pipeline.models import CANDIDATES, Candidate
-from pipeline.selection import Choice, Data
+from pipeline.model import candidates, export, onnx, selection
+from pipeline.model.bundle import ONNX, PICKLE
+from pipeline.model.candidates import CANDIDATES, Candidate
+from pipeline.model.selection import Choice, Data
 
 every_candidate = pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.name)
 
@@ -35,9 +35,9 @@ def test_skops_trusts_just_what_is_listed(candidate: Candidate, splits: dict[str
     import skops.io
 
     data = skops.io.dumps(candidate.calibrated(seed=1, folds=2).fit(*splits["train"]))
-    assert set(skops.io.get_untrusted_types(data=data)) <= set(models.TRUSTED_TYPES)
-    loaded = skops.io.loads(data, trusted=models.TRUSTED_TYPES)
-    assert models.fail_probability(loaded, splits["test"].rows).shape == splits["test"].label.shape
+    assert set(skops.io.get_untrusted_types(data=data)) <= set(candidates.TRUSTED_TYPES)
+    loaded = skops.io.loads(data, trusted=candidates.TRUSTED_TYPES)
+    assert candidates.fail_probability(loaded, splits["test"].rows).shape == splits["test"].label.shape
 
 
 @every_candidate
@@ -45,12 +45,12 @@ def test_calibration_changes_no_ranking_and_no_label(candidate: Candidate, split
     """The served model calls the rows positive that the searched one did at the chosen cut."""
     train, test = splits["train"], splits["test"]
     plain = candidate.build(seed=1).fit(*train)
-    score = models.scores(plain, train.rows)
+    score = candidates.scores(plain, train.rows)
     cut = float(np.quantile(score, 0.6)) + 1e-9
     fitted = selection.fit(Choice(candidate, cut, {}), train, folds=2, seed=1)
     assert np.array_equal(fitted.score(train.rows).positive, score >= cut)
-    order = np.argsort(models.scores(plain, test.rows), kind="stable")
-    assert (np.diff(models.fail_probability(fitted.model, test.rows)[order]) >= -1e-12).all()
+    order = np.argsort(candidates.scores(plain, test.rows), kind="stable")
+    assert (np.diff(candidates.fail_probability(fitted.model, test.rows)[order]) >= -1e-12).all()
 
 
 @every_candidate
@@ -58,7 +58,7 @@ def test_risks_are_shares(candidate: Candidate, splits: dict[str, Data]) -> None
     """Class weights or not: the mean predicted risk is near the share of positive rows."""
     model = candidate.calibrated(seed=1, folds=2).fit(*splits["train"])
     label = splits["train"].label
-    assert models.fail_probability(model, splits["train"].rows).mean() == pytest.approx(label.mean(), abs=0.03)
+    assert candidates.fail_probability(model, splits["train"].rows).mean() == pytest.approx(label.mean(), abs=0.03)
 
 
 def test_names_tell_candidates_apart() -> None:
@@ -72,8 +72,8 @@ def test_the_pickle_answers_as_the_graph(splits: dict[str, Data]) -> None:
     files = export.to_files(fitted.model)
     assert set(files) == {ONNX, PICKLE}
     unpickled = pickle.loads(files[PICKLE])
-    served = scoring.fail_probability(scoring.open_graph(files[ONNX]), splits["test"].rows)
-    ours = models.fail_probability(unpickled, splits["test"].rows)
+    served = onnx.fail_probability(onnx.open_graph(files[ONNX]), splits["test"].rows)
+    ours = candidates.fail_probability(unpickled, splits["test"].rows)
     assert served == pytest.approx(ours, abs=1e-6)
     assert np.array_equal(served >= fitted.threshold, ours >= fitted.threshold)
 
@@ -104,7 +104,7 @@ def test_examples_hold_the_extremes(splits: dict[str, Data]) -> None:
     examples = export.examples(model, splits["train"].rows, seed=1)
     inputs = np.array(examples.inputs, dtype=np.float32)
     assert len(inputs) == export.EXAMPLES + len(export.extremes())
-    assert models.fail_probability(model, inputs).tolist() == examples.fail_probability
+    assert candidates.fail_probability(model, inputs).tolist() == examples.fail_probability
     for row in export.extremes():
         assert (inputs == row).all(axis=1).any()
 

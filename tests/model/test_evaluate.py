@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import evaluate, models, register, selection, train
-from pipeline.card import FIGURES
 from pipeline.columns import LABEL
-from pipeline.comparison import Scored
 from pipeline.context import Context
 from pipeline.errors import DataError
-from pipeline.frames import from_parquet, to_parquet
-from pipeline.models import CANDIDATES
-from pipeline.registry import MANIFEST_TAG, PRODUCTION
-from pipeline.selection import Choice, Data
-from pipeline.train import Outcome
+from pipeline.evaluation.model_card import FIGURES
+from pipeline.model import candidates, selection
+from pipeline.model.candidates import CANDIDATES
+from pipeline.model.metrics import Scored
+from pipeline.model.selection import Choice, Data
+from pipeline.stages import evaluate, register, train
+from pipeline.stages.train import Outcome
+from pipeline.storage.parquet import from_parquet, to_parquet
+from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
 from tests.model.conftest import RUN, copy_gold
 
 NewContext = Callable[..., Context]
@@ -57,7 +58,7 @@ def test_the_report_is_of_the_served_model(new_context: NewContext, at_hand: Out
     """Metrics on the test rows are those of the trained model, each inside its interval, and every gate is judged."""
     found = evaluated(new_context())
     test = splits["test"]
-    called = models.fail_probability(at_hand.final.model, test.rows) >= at_hand.final.threshold
+    called = candidates.fail_probability(at_hand.final.model, test.rows) >= at_hand.final.threshold
     assert found["metrics"]["recall"]["value"] == pytest.approx(called[test.label == 1].mean())
     for metric in found["metrics"].values():
         assert metric["low"] <= metric["value"] <= metric["high"]
@@ -186,7 +187,7 @@ def test_test_rows_of_one_class_are_refused(new_context: NewContext, at_hand: Ou
 def test_groups_are_counted_right(learned: Outcome, splits: dict[str, Data]) -> None:
     """Each group's positives, calls and hits are those of its rows."""
     test = splits["test"]
-    scored = Scored(models.fail_probability(learned.final.model, test.rows), learned.final.threshold)
+    scored = Scored(candidates.fail_probability(learned.final.model, test.rows), learned.final.threshold)
     rows = test.rows.astype(np.float64)
     groups = {group.name: group for group in evaluate.groups_of(rows, test.label, scored)}
     stem = rows[:, 1] == 1

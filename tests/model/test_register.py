@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from pipeline import evaluate, register, tracking, train
 from pipeline.__main__ import main
-from pipeline.bundle import MANIFEST, ONNX, read_fallback
 from pipeline.context import Context
 from pipeline.errors import NothingToDo
-from pipeline.lake import hash_of
-from pipeline.registry import MANIFEST_TAG, PRODUCTION, STAGING
-from pipeline.stages import SKIPPED
-from pipeline.train import Outcome
+from pipeline.model.bundle import MANIFEST, ONNX, read_fallback
+from pipeline.stages import SKIPPED, evaluate, register, train
+from pipeline.stages.train import Outcome
+from pipeline.storage.lake import hash_of
+from pipeline.tracking import run_logging
+from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING
 from tests.deployment.faults import Fuse, Killed, dying
 from tests.model.conftest import RUN, copy_gold
 
@@ -128,7 +128,7 @@ KILLS = (
 def fused(context: Context, fuse: Fuse, monkeypatch: pytest.MonkeyPatch) -> Context:
     """The context, whose writes the fuse counts; those that train leaves to MLflow's own functions too."""
     for name in ("log_model", "log_inputs"):
-        monkeypatch.setattr(tracking, name, fuse.counted(getattr(tracking, name)))
+        monkeypatch.setattr(run_logging, name, fuse.counted(getattr(run_logging, name)))
     return dying(context, fuse)
 
 

@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import behaviour, models, scoring, train
-from pipeline.bundle import ARTIFACT_FOLDER, ONNX, Manifest
 from pipeline.columns import EXPECTATIONS, FEATURE_NAMES, LABEL
 from pipeline.context import Context
 from pipeline.errors import DataError, LakeError, RegistryError
-from pipeline.frames import from_parquet, to_parquet
-from pipeline.lake import hash_of
-from pipeline.selection import Data
+from pipeline.evaluation import behavioral_checks
+from pipeline.model import candidates, onnx
+from pipeline.model.bundle import ARTIFACT_FOLDER, ONNX, Manifest
+from pipeline.model.selection import Data
 from pipeline.settings import Settings
-from pipeline.train import Outcome
+from pipeline.stages import train
+from pipeline.stages.train import Outcome
+from pipeline.storage.lake import hash_of
+from pipeline.storage.parquet import from_parquet, to_parquet
 from tests.model.conftest import QUICK, RUN
 
 NewContext = Callable[..., Context]
@@ -97,16 +99,16 @@ def test_one_seed_gives_one_model(splits: dict[str, Data], learned: Outcome) -> 
     assert again.final.threshold == learned.final.threshold
     assert (again.cross_validation, again.validation) == (learned.cross_validation, learned.validation)
     rows = splits["test"].rows
-    assert (models.fail_probability(again.final.model, rows) == models.fail_probability(learned.final.model, rows)).all()
+    assert (candidates.fail_probability(again.final.model, rows) == candidates.fail_probability(learned.final.model, rows)).all()
 
 
 def test_what_is_known_is_learned(learned: Outcome, splits: dict[str, Data]) -> None:
     """Directional expectations of the data dictionary: the risky value raises the risk."""
 
-    def score(rows: behaviour.Floats) -> behaviour.Floats:
-        return models.fail_probability(learned.final.model, rows.astype(np.float32))
+    def score(rows: behavioral_checks.Floats) -> behavioral_checks.Floats:
+        return candidates.fail_probability(learned.final.model, rows.astype(np.float32))
 
-    effect = behaviour.expected_effect(score, splits["test"].rows.astype(np.float64), EXPECTATIONS)
+    effect = behavioral_checks.expected_effect(score, splits["test"].rows.astype(np.float64), EXPECTATIONS)
     assert effect is not None
     assert effect > 0.01
 
@@ -177,5 +179,5 @@ def test_the_manifest_is_of_the_files(new_context: NewContext, at_hand: Outcome)
     graph = context.registry.read_file(run, f"{ARTIFACT_FOLDER}/{ONNX}")
     assert hash_of(graph) == manifest.files[ONNX]
     assert tuple(manifest.features) == FEATURE_NAMES
-    answered = scoring.fail_probability(scoring.open_graph(graph), manifest.examples.inputs)
+    answered = onnx.fail_probability(onnx.open_graph(graph), manifest.examples.inputs)
     assert answered == pytest.approx(manifest.examples.fail_probability, abs=1e-6)

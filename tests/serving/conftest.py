@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle
-from pipeline.lake import hash_of
-from pipeline.local import free_port
-from pipeline.registry import MANIFEST_TAG, Registry
+from pipeline.commands.local_servers import free_port
+from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle
 from pipeline.settings import MlflowSettings
+from pipeline.storage.lake import hash_of
+from pipeline.tracking.registry import MANIFEST_TAG, Registry
 from tests.serving.forest import bundle
 from tests.serving.predictor import running, wait_until_ready
 

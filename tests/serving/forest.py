@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Bundle, Examples, GateResult, Interval, Lineage, Manifest
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL
-from pipeline.lake import hash_of
-from pipeline.sample import sample_csv
+from pipeline.data.synthetic import sample_csv
+from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Bundle, Examples, GateResult, Interval, Lineage, Manifest
+from pipeline.storage.lake import hash_of
 
 
 def survey(rows: int, seed: int = 20) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from pipeline.bundle import Bundle, write_fallback
-from pipeline.lake import open_lake
-from pipeline.local import free_port
+from pipeline.commands.local_servers import free_port
+from pipeline.model.bundle import Bundle, write_fallback
 from pipeline.settings import LakeSettings
+from pipeline.storage.lake import open_lake
 
 Value = TypeVar("Value")
 

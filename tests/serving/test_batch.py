@@ -7,10 +7,10 @@ import asyncio
 import numpy as np
 import pytest
 
-from serving import batch
-from serving.batch import Batcher
-from serving.model import Model, Scored
-from serving.schema import Matrix, Row
+from serving.http.requests import Matrix, Row
+from serving.model import microbatch
+from serving.model.microbatch import Batcher
+from serving.model.served_model import Model, Scored
 from tests.serving.forest import bundle
 
 
@@ -83,7 +83,7 @@ def test_two_models_are_not_mixed() -> None:
 
 def test_a_run_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """More rows than MOST at once are several runs: the loop has others to serve."""
-    monkeypatch.setattr(batch, "MOST", 4)
+    monkeypatch.setattr(microbatch, "MOST", 4)
     scorer = Recording()
     model = model_of(scorer)
     assert len(probabilities(at_once(*((model, age) for age in range(20, 30))))) == 10

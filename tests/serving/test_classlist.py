@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, RAW_HEADER
-from pipeline.sample import sample_csv
-from serving.model import Model, load
-from serving.problems import Invalid
-from serving.table import Table
+from pipeline.data.synthetic import sample_csv
+from serving.csv_scoring import Table
+from serving.http.problems import Invalid
+from serving.model.served_model import Model, load
 from tests.serving.forest import bundle
 from tests.serving.predictor import ROOT, running, wait_for
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pipeline.columns import FEATURE_NAMES
-from serving.schema import EXAMPLE
+from serving.http.requests import EXAMPLE
 from tests.serving.forest import survey, trained
 
 NAME = "student-performance"

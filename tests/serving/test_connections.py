@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from serving.connections import MAX_HEAD_BYTES
+from serving.http.protocol import MAX_HEAD_BYTES
 from tests.serving.forest import bundle
 from tests.serving.predictor import ROOT, running
 

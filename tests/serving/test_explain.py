@@ -9,11 +9,11 @@ import httpx
 import numpy as np
 import pytest
 
-from pipeline.bundle import ONNX
 from pipeline.columns import FEATURE_NAMES
-from serving.explain import Explainer
-from serving.model import onnx_scorer
-from serving.schema import EXAMPLE, Matrix
+from pipeline.model.bundle import ONNX
+from serving.http.requests import EXAMPLE, Matrix
+from serving.model.explain import Explainer
+from serving.model.served_model import onnx_scorer
 from tests.serving.forest import bundle, survey, trained
 
 

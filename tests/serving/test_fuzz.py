@@ -8,8 +8,8 @@ import random
 import httpx
 import pytest
 
-from serving.schema import EXAMPLE
-from serving.tensors import EXAMPLE_TENSOR
+from serving.http.requests import EXAMPLE
+from serving.oip_schema import EXAMPLE_TENSOR
 
 GOOD = json.dumps([EXAMPLE, EXAMPLE]).encode()
 TENSOR = json.dumps(EXAMPLE_TENSOR).encode()

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline import drift_data
 from pipeline.columns import FEATURE_NAMES
+from pipeline.commands.traffic import drifted, send, wait_until_logged
 from pipeline.context import Context
+from pipeline.drift import data as drift_data
 from pipeline.settings import Settings
-from pipeline.traffic import drifted, send, wait_until_logged
 from tests.serving.forest import bundle, survey
 from tests.serving.predictor import running
 

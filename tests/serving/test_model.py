@@ -8,11 +8,11 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.bundle import Bundle
 from pipeline.columns import FEATURE_NAMES
-from serving.batch import Batcher
-from serving.model import Model, Scored, load
-from serving.schema import Matrix, Row
+from pipeline.model.bundle import Bundle
+from serving.http.requests import Matrix, Row
+from serving.model.microbatch import Batcher
+from serving.model.served_model import Model, Scored, load
 from tests.serving.forest import bundle
 
 ROW = (31.0, 1.0, 6.8, 0.0, 2.1)

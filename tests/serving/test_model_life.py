@@ -11,13 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.bundle import ONNX, Bundle, write_fallback
-from pipeline.lake import hash_of, open_lake
-from pipeline.registry import PRODUCTION, STAGING
+from pipeline.model.bundle import ONNX, Bundle, write_fallback
 from pipeline.settings import LakeSettings, Settings
-from serving.follower import Follower
-from serving.schema import EXAMPLE
-from serving.shadow import ShadowScorer
+from pipeline.storage.lake import hash_of, open_lake
+from pipeline.tracking.registry import PRODUCTION, STAGING
+from serving.http.requests import EXAMPLE
+from serving.model.shadow import ShadowScorer
+from serving.model.updater import Follower
 from tests.serving.conftest import IN_A_FOLDER, Models, mlflow_server
 from tests.serving.forest import bundle
 from tests.serving.predictor import Predictor, started, wait_for

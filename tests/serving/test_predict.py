@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
-from serving.schema import EXAMPLE
+from serving.http.requests import EXAMPLE
 from tests.serving.forest import bundle, survey, trained
 from tests.serving.predictor import ROOT, running, wait_for
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import httpx
 
-from pipeline.registry import PRODUCTION
-from serving.schema import EXAMPLE
+from pipeline.tracking.registry import PRODUCTION
+from serving.http.requests import EXAMPLE
 from tests.serving.conftest import Models
 from tests.serving.forest import bundle
 from tests.serving.predictor import Predictor, started, wait_for

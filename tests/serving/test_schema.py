@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
-from serving.problems import Problem
-from serving.schema import CODES, EXAMPLE, Reader, Student, check, decode
+from serving.http.problems import Problem
+from serving.http.requests import CODES, EXAMPLE, Reader, Student, check, decode
 
 VALID = [codes[value] if codes else float(value) for codes, value in zip(CODES, EXAMPLE.values(), strict=True)]
 AROUND = [

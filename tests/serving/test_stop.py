@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from pipeline.bundle import write_fallback
-from serving.schema import EXAMPLE
+from pipeline.model.bundle import write_fallback
+from serving.http.requests import EXAMPLE
 from tests.serving.forest import bundle
 from tests.serving.predictor import NO_ENVIRONMENT, ROOT, started, wait_for, wait_until_ready
 from tests.serving.test_traffic import disk_lake

@@ -11,13 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.bundle import write_fallback
 from pipeline.columns import FEATURE_NAMES
-from pipeline.lake import Lake, open_lake
+from pipeline.model.bundle import write_fallback
 from pipeline.settings import LakeSettings
-from serving.model import Scored
-from serving.schema import EXAMPLE
-from serving.traffic import TrafficLog
+from pipeline.storage.lake import Lake, open_lake
+from serving.http.requests import EXAMPLE
+from serving.model.served_model import Scored
+from serving.traffic_log import TrafficLog
 from tests.serving.forest import bundle
 from tests.serving.predictor import NO_ENVIRONMENT, ROOT, Predictor, started, wait_for, wait_until_ready
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipeline.buckets import make_buckets, run
+from pipeline.commands.buckets import make_buckets, run
 from pipeline.context import Context
 from pipeline.errors import LakeError, NothingToDo
-from pipeline.lake import LAYERS, bucket_of, s3_client
 from pipeline.settings import LakeSettings, Settings
+from pipeline.storage.lake import LAYERS, bucket_of, s3_client
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from pipeline.comparison import Measure, Scored, differences, metrics_of, resamples
+from pipeline.model.metrics import Measure, Scored, differences, metrics_of, resamples
 
 _random = np.random.default_rng(0)
 LABEL = (_random.random(400) < 0.1).astype(np.int64)

@@ -13,10 +13,10 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.columns import FEATURES, LABEL, Category
-from pipeline.drift_data import file
-from pipeline.drift_report import PREDICTION
+from pipeline.data.synthetic import sample_csv
+from pipeline.drift.data import file
+from pipeline.drift.report import PREDICTION
 from pipeline.errors import DataError, SourceError
-from pipeline.sample import sample_csv
 from pipeline.stages import SKIPPED
 from tests.unit.test_drift_report import students
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import drift_evidently
-from pipeline.drift_methods import (
+from pipeline.drift import evidently_report
+from pipeline.drift.methods import (
     EXACT_ROWS,
     Column,
     Kind,
@@ -27,7 +27,7 @@ TOLERANCE = 1e-9
 
 
 def stat_tests() -> Any:
-    drift_evidently.load()
+    evidently_report.load()
     from evidently.legacy.calculations import stattests
 
     return stattests.registry

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import drift, drift_report
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
-from pipeline.drift_data import Dataset
-from pipeline.drift_report import PREDICTION, Report, columns_of, compare, features
+from pipeline.drift import report as drift_report
+from pipeline.drift.data import Dataset
+from pipeline.drift.report import PREDICTION, Report, columns_of, compare, features
 from pipeline.errors import DataError, SettingsError
 from pipeline.settings import DriftSettings
+from pipeline.stages import drift
 
 MakeContext = Callable[..., Context]
 

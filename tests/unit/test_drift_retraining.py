@@ -5,9 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from pipeline.drift_retraining import FOLDER, ask, refusal
-from pipeline.lake import Lake
+from pipeline.drift.retraining import FOLDER, ask, refusal
 from pipeline.settings import DriftSettings
+from pipeline.storage.lake import Lake
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

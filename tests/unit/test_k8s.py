@@ -10,7 +10,7 @@ import pytest
 
 from images.layers import reachable
 from k8s import cluster, first_run
-from k8s.shell import ClusterError, Progress, run
+from k8s.process import ClusterError, Progress, run
 
 
 def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:

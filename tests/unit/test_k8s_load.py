@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from k8s.load import full_name, layout, unpack
+from k8s.kind_images import full_name, layout, unpack
 
 CONFIG, BASE, CODE = b'{"os": "linux"}', b"a layer of packages", b"a layer of code"
 

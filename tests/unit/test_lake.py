@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import LakeError
-from pipeline.lake import Lake, json_bytes, open_lake
 from pipeline.settings import LakeSettings
+from pipeline.storage.lake import Lake, json_bytes, open_lake
 
 
 def test_reads_what_was_written(lake: Lake) -> None:
@@ -96,7 +96,7 @@ def test_killed_writer_leaves_the_old_object(tmp_path: Path) -> None:
     lake = open_lake(LakeSettings(url=f"file://{tmp_path}"))
     lake.write("reports/x", b"old")
     program = (
-        "import os, pipeline.lake as module\n"
+        "import os, pipeline.storage.lake as module\n"
         "from pipeline.settings import LakeSettings\n"
         "os.fsync = lambda _: os._exit(9)\n"  # dies when the bytes are written and not yet visible
         f"module.open_lake(LakeSettings(url='file://{tmp_path}')).write('reports/x', b'new')\n"

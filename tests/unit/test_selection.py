@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline import selection
-from pipeline.comparison import Scored
 from pipeline.errors import DataError
-from pipeline.models import Label
-from pipeline.selection import Data, Fold
+from pipeline.model import selection
+from pipeline.model.candidates import Label
+from pipeline.model.metrics import Scored
+from pipeline.model.selection import Data, Fold
 
 LABEL = np.array([0, 0, 0, 0, 0, 0, 1, 0, 1, 1])
 LOW = np.array([0, 0, 0, 1, 0, 0, 0, 0, 1, 1])

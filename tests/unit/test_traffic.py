@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline import traffic
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category, Number
+from pipeline.commands import traffic
+from pipeline.commands.traffic import KINDS, drifted, send
 from pipeline.errors import PipelineError
-from pipeline.traffic import KINDS, drifted, send
 from tests.unit.test_drift_report import students
 
 FRAME = students(4_000, 1)

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.bundle import write_fallback
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
-from pipeline.lake import open_lake
+from pipeline.model.bundle import write_fallback
 from pipeline.settings import LakeSettings
+from pipeline.storage.lake import open_lake
 from tests.serving.forest import bundle, survey, trained
 
 TREES = 200

@@ -29,8 +29,8 @@ def ask_json(url, body=None, token=None):
 
 def minio():
     """The lake's buckets are there, and what is written to bronze keeps its versions."""
-    from pipeline.lake import LAYERS, bucket_of, s3_client
     from pipeline.settings import Settings
+    from pipeline.storage.lake import LAYERS, bucket_of, s3_client
 
     settings = Settings.load().lake
     client = s3_client(settings)

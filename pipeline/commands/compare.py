@@ -1,0 +1,71 @@
+"""Shows two registered models side by side, and their difference on the same test rows.
+
+A model is a version's number or an alias (`production`, `staging`, `previous`). The rows are the first one's test split, without
+those that the second one learned from.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from pipeline.console import say, show_table
+from pipeline.context import Context
+from pipeline.deployment.promotion_log import REJECTED, VERIFIED
+from pipeline.errors import RegistryError
+from pipeline.evaluation.datasets import read_split
+from pipeline.evaluation.gate_values import contest, fair_rows
+from pipeline.model.bundle import ONNX, Bundle
+from pipeline.model.metrics import METRICS
+from pipeline.tracking.registry import MANIFEST_TAG, Registry, Version
+
+FACTS: dict[str, Callable[[Version, Bundle], str]] = {
+    "family": lambda version, bundle: bundle.manifest.family,
+    "trained": lambda version, bundle: bundle.manifest.created,
+    "threshold": lambda version, bundle: f"{bundle.manifest.threshold:.4g}",
+    "ONNX file": lambda version, bundle: f"{len(bundle.files[ONNX]) / 1024:,.0f} KiB",
+    "MLflow run": lambda version, bundle: version.run_id,
+    "pipeline run": lambda version, bundle: bundle.manifest.lineage.pipeline_run_id,
+    "bronze": lambda version, bundle: bundle.manifest.lineage.bronze[:12],
+    "code": lambda version, bundle: bundle.manifest.lineage.code_version,
+    "verified": lambda version, bundle: version.tags.get(VERIFIED, "no"),
+    "rejected": lambda version, bundle: version.tags.get(REJECTED, "no"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("one", metavar="A", help="a version's number or an alias")
+    parser.add_argument("other", metavar="B", help="a version's number or an alias")
+
+
+def run(context: Context) -> None:
+    """Prints the comparison to standard output."""
+    registry, settings = context.registry, context.settings
+    one, other = (find(registry, name) for name in (context.arguments.one, context.arguments.other))
+    ours, theirs = (registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG)) for version in (one, other))
+    names = f"version {one.number}", f"version {other.number}"
+    facts = [(name, fact(one, ours), fact(other, theirs)) for name, fact in FACTS.items()]
+    show_table("Models", ("", *names), facts, is_answer=True)
+
+    test, notes = fair_rows(context.lake, settings, theirs, ours, read_split(context.lake, ours.manifest.lineage, "test"))
+    gain, ratio = contest(settings, ours, theirs, test)
+    rows = [(name, f"{gain[name].value:+.3f}", f"{gain[name].low:+.3f} to {gain[name].high:+.3f}") for name in METRICS]
+    rows.append(("time of one row", f"x {ratio:.2f}", "median, measured in turns"))
+    title = f"Version {one.number} against {other.number} on the same {len(test):,} test rows"
+    show_table(title, ("", "difference", "95 % interval"), rows, is_answer=True)
+    for note in notes:
+        say(f"compare: {note}")
+
+
+def find(registry: Registry, name: str) -> Version:
+    """The version of that number, or with that alias.
+
+    Raises:
+        RegistryError: there is none.
+    """
+    if name.isdecimal():
+        return registry.version(name)
+    found = registry.version_of(name)
+    if found is None:
+        raise RegistryError(f"no version of {registry.name} has the number or alias {name!r}")
+    return found

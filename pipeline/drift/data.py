@@ -1,0 +1,193 @@
+"""The two data sets that a drift check compares, as frames of floats with where they came from."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category
+from pipeline.drift.report import PREDICTION
+from pipeline.errors import DataError, SourceError
+from pipeline.model.bundle import Bundle
+from pipeline.storage.lake import Lake
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORED_AT_ONCE = 100_000  # rows: bounds what scoring a large gold set takes
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows by our column names, floats; `facts` say where they came from, for the report."""
+
+    frame: pd.DataFrame
+    facts: dict[str, Any]
+
+
+def gold_of(lake: Lake, bundle: Bundle) -> Dataset:
+    """What the bundle's model learned from, by the hash in its lineage.
+
+    Raises:
+        LakeError: the training split is gone, or its bytes are others.
+    """
+    from pipeline.storage.parquet import from_parquet
+
+    manifest = bundle.manifest
+    key = f"gold/{manifest.lineage.pipeline_run_id}/train.parquet"
+    frame = from_parquet(lake.read(key, manifest.lineage.gold["train"])).astype(float)
+    facts = {
+        "source": "gold training rows of the production model",
+        "object": key,
+        "sha256": manifest.lineage.gold["train"],
+        "rows": len(frame),
+        "model": {"name": manifest.name, "version": manifest.version, "run_id": manifest.run_id},
+    }
+    return Dataset(frame, facts)
+
+
+def silver_of(lake: Lake, run_id: str) -> Dataset:
+    """A silver data set, labels and all.
+
+    Raises:
+        LakeError: there is none of that run, or its bytes are not what its manifest says.
+    """
+    from pipeline.storage.parquet import from_parquet
+
+    sha256 = lake.read_json(f"silver/{run_id}/manifest.json")["sha256"]
+    key = f"silver/{run_id}/students.parquet"
+    frame = from_parquet(lake.read(key, sha256)).astype(float)
+    return Dataset(frame, {"source": "a silver data set", "object": key, "sha256": sha256, "rows": len(frame)})
+
+
+def live(lake: Lake, since: datetime, until: datetime, max_rows: int, seed: int) -> Dataset:
+    """The rows that predictors answered in [since, until), by whole seconds as they log them, whichever version answered.
+
+    The log's objects are read in a seeded random order until `max_rows` rows of the window are there: a busy week is
+    sampled over all its hours and pods. An object that cannot be read is left out and named in the facts.
+    """
+    import pandas as pd
+
+    since = since.replace(microsecond=0)
+    # An object lies under the day it was written, which may be the day after a row was answered.
+    keys = [key for day in _days(since, until + timedelta(days=1)) for key in lake.keys(f"silver/live/{day}/")]
+    random.Random(seed).shuffle(keys)  # noqa: S311 - a sample, no secret
+    frames, read, rows = [], 0, 0
+    unreadable: dict[str, str] = {}
+    for key in keys:
+        if rows >= max_rows:
+            break
+        try:
+            frame = _logged(lake.read(key))
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            unreadable[key] = str(error).splitlines()[0]
+            continue
+        frame = frame[(frame["at"] >= since) & (frame["at"] < until)]
+        frames.append(frame)
+        read, rows = read + 1, rows + len(frame)
+    found = pd.concat(frames, ignore_index=True) if frames else _logged(b"")
+    facts = {
+        "source": "live traffic",
+        "since": since.isoformat(timespec="seconds"),
+        "until": until.isoformat(timespec="seconds"),
+        "rows": len(found),
+        "versions": {str(version): int(n) for version, n in found["version"].value_counts().sort_index().items()},
+        "objects": {"found": len(keys), "read": read, "unreadable": unreadable},
+    }
+    return Dataset(found[list(FEATURE_NAMES)], facts)
+
+
+def _days(since: datetime, until: datetime) -> Iterator[str]:
+    day = since.astimezone(UTC).date()
+    while day <= until.astimezone(UTC).date():
+        yield day.isoformat()
+        day += timedelta(days=1)
+
+
+def _logged(data: bytes) -> pd.DataFrame:
+    """One object of the traffic log: the features, `at` and the version as text. ValueError if it is not such a log."""
+    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import json as arrow_json
+
+    schema = pa.schema([("at", pa.string()), *((name, pa.float64()) for name in FEATURE_NAMES)])
+    lines = gzip.decompress(data) if data else b""
+    if lines.strip():
+        table = arrow_json.read_json(
+            io.BytesIO(lines),
+            # A block must hold the longest line; rows of a table are far below this.
+            read_options=arrow_json.ReadOptions(block_size=1 << 22),
+            parse_options=arrow_json.ParseOptions(explicit_schema=schema),
+        )
+        frame = table.to_pandas()
+    else:
+        frame = schema.empty_table().to_pandas()
+    version = frame["version"] if "version" in frame else pd.Series("unknown", index=frame.index)
+    return pd.DataFrame(
+        {
+            "at": pd.to_datetime(frame["at"], utc=True, format="ISO8601"),
+            "version": version.astype(str),
+            **{name: frame[name].astype(float) for name in FEATURE_NAMES},
+        }
+    )
+
+
+def with_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:
+    """The data set with what the bundle's model answers to each row: one model for both sides, whichever served."""
+    import numpy as np
+
+    from pipeline.model.onnx import fail_probability, open_session
+
+    session = open_session(bundle)
+    rows = dataset.frame[list(FEATURE_NAMES)].to_numpy(np.float32)
+    answers = [fail_probability(session, rows[start : start + SCORED_AT_ONCE]) for start in range(0, len(rows), SCORED_AT_ONCE)]
+    return Dataset(dataset.frame.assign(**{PREDICTION: np.concatenate(answers) if answers else []}), dataset.facts)
+
+
+def file(path: Path) -> Dataset:
+    """A CSV or Parquet file with our column names or the raw ones, categories by code or by name; other columns are left out.
+
+    Raises:
+        SourceError: the file cannot be read.
+        DataError: a feature's column is missing, or a value is neither a number nor a category.
+    """
+    import pandas as pd
+
+    try:
+        read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
+        frame = read(path)
+    except (OSError, ValueError) as error:  # pandas' and pyarrow's own errors are ValueErrors
+        raise SourceError(f"{path} cannot be read: {str(error).splitlines()[0]}; it must be a CSV or .parquet file") from error
+    names = {feature.raw: feature.name for feature in FEATURES}
+    missing = [f"'{name}' ('{raw}')" for raw, name in names.items() if raw not in frame and name not in frame]
+    if missing:
+        raise DataError(f"{path} lacks the column {', '.join(missing)}; it has {', '.join(map(repr, frame.columns))}")
+    if LABEL.raw in frame and LABEL.name not in frame:
+        frame[LABEL.name] = (frame[LABEL.raw] == LABEL.positive_raw).where(frame[LABEL.raw].notna())
+    frame = frame.rename(columns=names)
+    kept = [name for name in (*FEATURE_NAMES, PREDICTION, LABEL.name) if name in frame]
+    columns = {name: _floats(frame[name], path) for name in kept}
+    return Dataset(pd.DataFrame(columns), {"source": "a file", "object": str(path), "rows": len(frame)})
+
+
+def _floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:
+    """The column as floats, categories' names as their codes."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column):
+        return column.astype(float)
+    feature = next((feature for feature in FEATURES if feature.name == column.name), None)
+    codes = feature.codes if isinstance(feature, Category) else {}
+    numbers = pd.to_numeric(column.map(lambda value: codes.get(value, value)), errors="coerce")
+    wrong = column[numbers.isna() & column.notna()]
+    if len(wrong):
+        expected = f"a number or one of {', '.join(codes)}" if codes else "a number"
+        raise DataError(f"{path}, row {wrong.index[0] + 1}: '{column.name}' is {wrong.iloc[0]!r}; it must be {expected}")
+    return numbers.astype(float)

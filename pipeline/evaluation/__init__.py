@@ -1,0 +1,4 @@
+"""Judging a model: gates, the values they judge, behavioral checks, plots and the model card.
+
+Begin with gates.py.
+"""

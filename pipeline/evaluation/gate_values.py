@@ -1,0 +1,167 @@
+"""Everything that the deployment gates judge of a candidate, measured on its model as it is served."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.columns import EXPECTATIONS, FEATURE_NAMES, LABEL
+from pipeline.deployment.predictor_client import Shadow
+from pipeline.evaluation import behavioral_checks
+from pipeline.evaluation.datasets import read_split, unseen
+from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, Bundle, Interval
+from pipeline.model.metrics import Scored, differences, metrics_of
+from pipeline.model.onnx import fail_probability, open_session
+from pipeline.settings import Settings
+from pipeline.storage.lake import Lake
+
+LATENCY_ROWS = 300
+"""Single rows timed per model, in turns."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`values` by gate, without its `min_` or `max_`; None where there is nothing to judge."""
+
+    values: dict[str, float | None]
+    metrics: Mapping[str, Interval] = field(default_factory=dict)
+    gain: Mapping[str, Interval] = field(default_factory=dict)
+    """The candidate's metrics minus the champion's, on the same rows."""
+    notes: tuple[str, ...] = ()
+
+
+def measure(lake: Lake, settings: Settings, ours: Bundle, theirs: Bundle | None, shadow: Shadow | None) -> Evidence:
+    """Measures the candidate `ours` beside the champion `theirs` on the test split of the candidate's lineage."""
+    session = open_session(ours)
+    signature = signature_matches(ours, session)
+    values: dict[str, float | None] = {
+        "signature_match": float(signature),
+        "model_mebibytes": len(ours.files[ONNX]) / 2**20,
+        "shadow_agreement": shadow.agreement if shadow and shadow.rows >= settings.deployment.min_shadow_rows else None,
+    }
+    if not signature:  # such a model cannot be asked anything else
+        return Evidence(dict.fromkeys(MEASURES) | values)
+    test = read_split(lake, ours.manifest.lineage, "test")
+    alone = _alone(settings, ours, session, test)
+    beside = _beside(lake, settings, ours, theirs, test)
+    return Evidence(
+        dict.fromkeys(MEASURES) | values | alone.values | beside.values,
+        alone.metrics,
+        beside.gain,
+        (*alone.notes, *beside.notes),
+    )
+
+
+MEASURES = (
+    *("roc_auc", "roc_auc_lower", "recall", "balanced_accuracy", "onnx_difference", "calibration_error"),
+    *("expected_effect", "rounding_flips", "subgroup_recall_upper", "subgroup_alarm_gap"),
+    *("champion_gain", "recall_gain_upper", "balanced_accuracy_gain_upper", "latency_ratio"),
+)
+"""What only a model with the right signature can be measured for."""
+
+
+def signature_matches(bundle: Bundle, session: Any) -> bool:
+    """Whether the model takes exactly the API's features, in their order, as float32 [rows, features]."""
+    inputs = [(item.name, item.type, item.shape[1:]) for item in session.get_inputs()]
+    outputs = {item.name for item in session.get_outputs()}
+    return (
+        tuple(bundle.manifest.features) == FEATURE_NAMES
+        and inputs == [(ONNX_INPUT, "tensor(float)", [len(FEATURE_NAMES)])]
+        and ONNX_OUTPUT in outputs
+    )
+
+
+def _alone(settings: Settings, bundle: Bundle, session: Any, test: pd.DataFrame) -> Evidence:
+    """What is measured of the candidate by itself."""
+
+    def score(rows: behavioral_checks.Floats) -> behavioral_checks.Floats:
+        return fail_probability(session, rows)
+
+    rows, label = _arrays(test)
+    examples, threshold = bundle.manifest.examples, bundle.manifest.threshold
+    scored = Scored(score(rows), threshold)
+    metrics = metrics_of(label, scored, settings.deployment.bootstrap_samples, settings.seed)
+    found = behavioral_checks.groups(rows)
+    recall = behavioral_checks.least_recall(found, label, scored.positive, settings.deployment.min_positives)
+    alarms = behavioral_checks.alarm_gap(found, label, scored.positive)
+    notes = []
+    if recall:
+        notes.append(f"of all groups '{recall[1]}' has the least recall, {recall[0]:.2f} at most")
+    if alarms:
+        notes.append(f"of all groups '{alarms[1]}' has the most false alarms, at least {alarms[0]:+.2f} beside all rows' share")
+    values: dict[str, float | None] = {
+        **{name: metric.value for name, metric in metrics.items()},
+        "roc_auc_lower": metrics["roc_auc"].low,
+        "onnx_difference": float(np.max(np.abs(score(np.array(examples.inputs)) - np.array(examples.fail_probability)))),
+        "calibration_error": behavioral_checks.calibration_error(label, scored.probability),
+        "expected_effect": behavioral_checks.expected_effect(score, rows, EXPECTATIONS),
+        "rounding_flips": behavioral_checks.rounding_flips(score, rows, threshold),
+        "subgroup_recall_upper": recall and recall[0],
+        "subgroup_alarm_gap": alarms and alarms[0],
+    }
+    return Evidence(values, metrics, notes=tuple(notes))
+
+
+def _beside(lake: Lake, settings: Settings, ours: Bundle, theirs: Bundle | None, test: pd.DataFrame) -> Evidence:
+    """What is measured of the candidate beside the champion, on rows that the champion did not learn from either."""
+    if theirs is None:
+        return Evidence({})
+    test, notes = fair_rows(lake, settings, theirs, ours, test)
+    gain, ratio = contest(settings, ours, theirs, test)
+    values: dict[str, float | None] = {
+        "champion_gain": gain["roc_auc"].value,
+        "recall_gain_upper": gain["recall"].high,
+        "balanced_accuracy_gain_upper": gain["balanced_accuracy"].high,
+        "latency_ratio": ratio,
+    }
+    return Evidence(values, gain=gain, notes=notes)
+
+
+def fair_rows(
+    lake: Lake, settings: Settings, theirs: Bundle, ours: Bundle, test: pd.DataFrame
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Of our test rows those that the other model did not learn from, if they are enough; and a note on what was left out."""
+    if theirs.manifest.lineage.gold == ours.manifest.lineage.gold:
+        return test, ()
+    fresh = unseen(lake, test, theirs.manifest.lineage)
+    positives = int(fresh[LABEL.name].sum())
+    enough = positives >= settings.deployment.min_positives and positives < len(fresh)
+    consequence = "they are left out of the comparison" if enough else "too many to leave them out, which favours it"
+    learned = f"version {theirs.manifest.version} learned from {len(test) - len(fresh)} of the {len(test)} test rows"
+    return (fresh if enough else test), (f"{learned}: {consequence}",)
+
+
+def contest(settings: Settings, ours: Bundle, theirs: Bundle, test: pd.DataFrame) -> tuple[dict[str, Interval], float]:
+    """Our metrics minus theirs on the same rows, and our time for one row over theirs."""
+    rows, label = _arrays(test)
+    session, other = open_session(ours), open_session(theirs)
+    gain = differences(
+        label,
+        Scored(fail_probability(session, rows), ours.manifest.threshold),
+        Scored(fail_probability(other, rows), theirs.manifest.threshold),
+        settings.deployment.bootstrap_samples,
+        settings.seed,
+    )
+    return gain, latency_ratio(session, other, rows)
+
+
+def _arrays(frame: pd.DataFrame) -> tuple[Any, Any]:
+    return frame[list(FEATURE_NAMES)].to_numpy(float), frame[LABEL.name].to_numpy()
+
+
+def latency_ratio(ours: Any, theirs: Any, rows: Any) -> float:
+    """Median time of one row, ours over theirs; both are timed in turns, so that a busy machine slows both."""
+    singles = [rows[[place % len(rows)]] for place in range(LATENCY_ROWS)]
+    times: tuple[list[int], list[int]] = ([], [])
+    for single in singles:
+        for session, taken in zip((ours, theirs), times, strict=True):
+            start = time.perf_counter_ns()
+            fail_probability(session, single)
+            taken.append(time.perf_counter_ns() - start)
+    return statistics.median(times[0]) / statistics.median(times[1])

@@ -1,0 +1,263 @@
+"""Measures the candidate on gold's test split, beside the champion, and holds it to the gates.
+
+Reads gold's test split, the candidate's MLflow run and the version in production. Everything is measured on the ONNX graph, as
+it will be served. Writes the figures, `model_card.md` and `model_card.html`, logs them to the MLflow run, and, last, writes
+`reports/<run_id>/evaluation.json`. A candidate that fails a gate ends here well: `register` then has nothing to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.columns import FEATURE_NAMES, LABEL
+from pipeline.console import say, show_table
+from pipeline.context import Context
+from pipeline.errors import DataError, LakeError, RegistryError
+from pipeline.evaluation import behavioral_checks, gates, html_report, model_card, plots
+from pipeline.evaluation.datasets import read_split
+from pipeline.evaluation.gate_values import fair_rows
+from pipeline.evaluation.model_card import Findings, Group, Rival
+from pipeline.evaluation.plots import CANDIDATE, CHAMPION, OTHER, Series
+from pipeline.model import onnx
+from pipeline.model.bundle import ONNX, Bundle, GateResult
+from pipeline.model.metrics import Scored, differences, flat, metrics_of
+from pipeline.storage.parquet import from_parquet
+from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
+
+EFFECT_ROWS = 500
+"""Test rows that features' effects are averaged over."""
+FOLDER = "evaluation"
+"""Of the artifacts in the MLflow run."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model, as it is served, says of labelled rows."""
+
+    bundle: Bundle
+    rows: behavioral_checks.Floats
+    label: plots.Label
+    scored: Scored
+
+
+def run(context: Context) -> None:
+    """Measures, judges, writes."""
+    lake, run_id = context.lake, context.run_id
+    trained = lake.read_json(f"reports/{run_id}/train.json")
+    candidate = context.registry.bundle(trained["mlflow_run_id"])
+    test = read_split(lake, candidate.manifest.lineage, "test")
+    ours = ask(candidate, test)
+    champion, notes = _champion(context, candidate)
+    ours_there = theirs = None
+    if champion is not None:
+        fair, left_out = fair_rows(lake, context.settings, champion, candidate, test)
+        ours_there, theirs, notes = ask(candidate, fair), ask(champion, fair), (*notes, *left_out)
+    rival = None if theirs is None or ours_there is None else compare(context, ours_there, theirs, notes)
+    found = examine(context, ours, rival, trained)
+
+    out_of_fold = from_parquet(lake.read(f"reports/{run_id}/out_of_fold.parquet", trained["out_of_fold"]))
+    pictures = draw(found, ours, theirs, out_of_fold)
+    report = _report(found, notes)
+    shown, title = model_card.blocks(found), model_card.title(found)
+    files = {
+        **pictures,
+        "model_card.md": html_report.to_markdown(title, shown).encode(),
+        "model_card.html": html_report.to_html(title, shown, pictures).encode(),
+    }
+    for name, data in files.items():
+        lake.write(f"reports/{run_id}/{name}", data)
+    tags = {"decision": found.decision}
+    context.registry.log(
+        candidate.manifest.run_id, {f"test_{name}": value for name, value in flat(found.metrics).items()}, {}, tags
+    )
+    context.registry.log_files(candidate.manifest.run_id, files, FOLDER)
+    lake.write_json(f"reports/{run_id}/evaluation.json", report)
+    _show(found, notes, lake.url(f"reports/{run_id}/model_card.html"))
+
+
+def ask(bundle: Bundle, frame: pd.DataFrame) -> Answers:
+    """The model's answers to a split.
+
+    Raises:
+        DataError: the split does not hold both classes.
+    """
+    rows, label = frame[list(FEATURE_NAMES)].to_numpy(np.float64), frame[LABEL.name].to_numpy(np.int64)
+    if len(set(label.tolist())) != 2:
+        raise DataError(
+            f"the test rows ({len(label):,}) hold one class alone: nothing can be measured on them; run `features` again"
+        )
+    probability = onnx.fail_probability(onnx.open_session(bundle), rows)
+    return Answers(bundle, rows, label, Scored(probability, bundle.manifest.threshold))
+
+
+def _champion(context: Context, candidate: Bundle) -> tuple[Bundle | None, tuple[str, ...]]:
+    """The model in production; or None, and why, if there is none that could be compared with.
+
+    A champion that cannot be read must not keep a better one from being made.
+    """
+    version = context.registry.version_of(PRODUCTION)
+    if version is None or version.run_id == candidate.manifest.run_id:
+        return None, ()
+    try:
+        champion = context.registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+    except (LakeError, RegistryError) as error:
+        return None, (f"version {version.number}, in production, cannot be compared with: {error}",)
+    if champion.manifest.features != candidate.manifest.features:
+        return None, (f"version {version.number}, in production, takes other features: it cannot be compared with",)
+    return champion, ()
+
+
+def compare(context: Context, ours: Answers, theirs: Answers, notes: tuple[str, ...]) -> Rival:
+    """The champion beside the candidate; both answered the same rows."""
+    samples, seed, bounds = _samples(ours.label), context.settings.seed, context.settings.gates
+    gain = differences(ours.label, ours.scored, theirs.scored, samples, seed)
+    is_better = (
+        gain["roc_auc"].value >= bounds.min_champion_gain
+        and gain["recall"].high >= bounds.min_recall_gain_upper
+        and gain["balanced_accuracy"].high >= bounds.min_balanced_accuracy_gain_upper
+    )
+    manifest = theirs.bundle.manifest
+    return Rival(
+        version=str(manifest.version),
+        run_id=manifest.run_id,
+        family=manifest.family,
+        ours=metrics_of(ours.label, ours.scored, samples, seed),
+        theirs=metrics_of(theirs.label, theirs.scored, samples, seed),
+        gain=gain,
+        is_better=is_better,
+        is_identical=manifest.files[ONNX] == ours.bundle.manifest.files[ONNX] and manifest.threshold == ours.scored.threshold,
+        notes=notes,
+    )
+
+
+def examine(context: Context, ours: Answers, rival: Rival | None, trained: Mapping[str, Any]) -> Findings:
+    """All that is measured of the candidate, and what follows."""
+    manifest = ours.bundle.manifest
+    metrics = metrics_of(ours.label, ours.scored, _samples(ours.label), context.settings.seed)
+    examples = onnx.fail_probability(onnx.open_session(ours.bundle), manifest.examples.inputs)
+    here = float(np.abs(examples - np.array(manifest.examples.fail_probability)).max())
+    values: dict[str, float | None] = {
+        **{name: metric.value for name, metric in metrics.items()},
+        "roc_auc_lower": metrics["roc_auc"].low,
+        "onnx_difference": max(here, float(trained["onnx_difference"])),
+    }
+    results = gates.judge(context.settings.gates, "evaluate", values)
+    gold = context.lake.read_json(f"gold/{manifest.lineage.pipeline_run_id}/manifest.json")
+    return Findings(
+        manifest=manifest,
+        metrics=metrics,
+        gates=results,
+        groups=groups_of(ours.rows, ours.label, ours.scored),
+        rival=rival,
+        decision=decide(results, rival),
+        holds=not gates.failed(results),
+        splits=gold["splits"],
+        trained=trained,
+    )
+
+
+def decide(results: list[GateResult], rival: Rival | None) -> str:
+    """What becomes of the candidate, in one sentence."""
+    if failed := gates.failed(results):
+        return f"The candidate is refused, and production stays as it is: {failed}."
+    if rival is None:
+        return "The candidate holds every gate and goes to the registry as `staging`; there is no champion to compare it with."
+    champion = f"version {rival.version}, the champion"
+    if rival.is_identical:
+        return f"The candidate holds every gate, and is byte for byte {champion}: nothing would change, the champion stays."
+    gain = rival.gain["roc_auc"]
+    interval = f"ROC AUC {gain.value:+.3f} on the same rows, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}"
+    verdict = "does better than" if rival.is_better else "does no better than"
+    end = "`validate` decides" if rival.is_better else "the champion stays"
+    return f"The candidate holds every gate and goes to the registry as `staging`; it {verdict} {champion} ({interval}): {end}."
+
+
+def groups_of(rows: behavioral_checks.Floats, label: plots.Label, scored: Scored) -> list[Group]:
+    """How the model does in each group that has any of the rows."""
+    positive, called = label == 1, scored.positive
+    return [
+        Group(
+            name=name,
+            rows=int(mask.sum()),
+            positives=int((mask & positive).sum()),
+            called=int((mask & called).sum()),
+            hits=int((mask & positive & called).sum()),
+            predicted=float(scored.probability[mask].mean()),
+        )
+        for name, mask in behavioral_checks.groups(rows).items()
+        if mask.any()
+    ]
+
+
+def _samples(label: plots.Label) -> int:
+    """Resamples for an interval: a thousand; fewer on many rows, where the interval is narrow and each takes long."""
+    return int(np.clip(20_000_000 // label.size, 100, 1000))
+
+
+def draw(found: Findings, ours: Answers, theirs: Answers | None, out_of_fold: pd.DataFrame) -> dict[str, bytes]:
+    """The figures, by file name."""
+    threshold, session = found.manifest.threshold, onnx.open_session(ours.bundle)
+    before = Series("cross-validation", out_of_fold[LABEL.name].to_numpy(), out_of_fold["probability"].to_numpy(), OTHER)
+    series = [Series("test", ours.label, ours.scored.probability, CANDIDATE), before]
+    both = [*series]
+    if theirs is not None:
+        both.append(
+            Series(f"champion, version {theirs.bundle.manifest.version}", theirs.label, theirs.scored.probability, CHAMPION)
+        )
+    asked = float(found.trained["made_from"]["settings"]["min_recall"])
+    rows = ours.rows[:: max(1, len(ours.rows) // EFFECT_ROWS)]
+    figures = {
+        "threshold.png": plots.threshold_choice(before.label, before.probability, threshold, asked),
+        "confusion.png": plots.confusion(ours.label, ours.scored.positive),
+        "roc.png": plots.roc(both, threshold),
+        "precision_recall.png": plots.precision_recall(both, threshold),
+        "calibration.png": plots.calibration(series),
+        "feature_effects.png": plots.feature_effects(lambda moved: onnx.fail_probability(session, moved), rows, threshold),
+    }
+    if found.rival is not None:
+        figures["champion.png"] = plots.side_by_side(found.rival.ours, found.rival.theirs, f"version {found.rival.version}")
+    return figures
+
+
+def _report(found: Findings, notes: tuple[str, ...]) -> dict[str, Any]:
+    """evaluation.json."""
+
+    def plain(metrics: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: metric.model_dump() for name, metric in metrics.items()}
+
+    rival = found.rival
+    return {
+        "mlflow_run_id": found.manifest.run_id,
+        "threshold": found.manifest.threshold,
+        "metrics": plain(found.metrics),
+        "gates": [gate.model_dump() for gate in found.gates],
+        "onnx_difference": next(gate.value for gate in found.gates if gate.name == "max_onnx_difference"),
+        "groups": [group._asdict() for group in found.groups],
+        "champion": rival
+        and {
+            "version": rival.version,
+            "run_id": rival.run_id,
+            "is_identical": rival.is_identical,
+            "challenger_is_better": rival.is_better,
+            "metrics": plain(rival.theirs),
+            "challenger_metrics": plain(rival.ours),
+            "difference": plain(rival.gain),
+        },
+        "notes": list(notes),
+        "decision": found.decision,
+    }
+
+
+def _show(found: Findings, notes: tuple[str, ...], place: str) -> None:
+    rows = [(name, f"{at.value:.3f}", f"{at.low:.3f} to {at.high:.3f}") for name, at in found.metrics.items()]
+    show_table("Candidate on the test rows", ("metric", "value", "95 % interval"), rows)
+    gates.show("Gates", list(found.gates))
+    for note in notes:
+        say(f"evaluate: {note}", "yellow")
+    say(f"evaluate: {found.decision}", "green" if found.holds else "red")
+    say(f"evaluate: the model card is {place}")

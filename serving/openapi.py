@@ -1,0 +1,37 @@
+"""The OpenAPI document: FastAPI's, with the schemas of bodies that the routes read for themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from serving.http.problems import ProblemDocument
+from serving.http.requests import Student
+from serving.oip_schema import InferRequest
+from serving.routes.mlflow import Invocation
+
+DESCRIPTION = """Predicts which students are at risk of failing, and says why.
+
+Every answer names the model that gave it (`X-Model-Version`, and `model` in the body) and the request (`X-Request-ID`, the
+client's own or a new one). Every error is a problem document (RFC 9457). `GET /model` says what the model came from."""
+
+TEMPLATE = "#/components/schemas/{model}"
+
+
+def install(app: FastAPI) -> None:
+    """Makes `app.openapi` the document."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            models = [(model, "validation") for model in (Student, ProblemDocument, Invocation, InferRequest)]
+            _, extra = models_json_schema(models, ref_template=TEMPLATE)  # type: ignore[arg-type] # the mode is a literal
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas |= extra["$defs"]
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way
