@@ -21,11 +21,13 @@ from airflow.providers.cncf.kubernetes.utils.pod_manager import PodPhase
 from airflow.sdk import DAG, Asset, CronTriggerTimetable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from pipeline.stages import FAILED_FOR_GOOD, SKIPPED, Stage, of_dag
+from pipeline.stages import EXIT_PERMANENT, EXIT_SKIPPED, Stage, stages_of_dag
 
 USER = 10001  # numeric, so that the kubelet can tell that it is not root
 STARTUP = timedelta(minutes=10)  # a new node may have to boot and to pull the image first
-LIMIT = timedelta(hours=2)  # of one try of a stage: past it the pod is deleted, so that a hung one blocks no later run
+LIMIT = timedelta(
+    hours=2
+)  # of one try of a stage: past it the pod is deleted, so that a hung one blocks no later run
 LOOK = 0.25  # seconds between two looks at a pod that starts or ends: most stages take a second or two themselves
 
 SOURCE_VARIABLE = "MLOPS_INGEST__SOURCE"
@@ -59,7 +61,9 @@ RUN_ID = "{{ run_id_of(dag.dag_id, run_id, dag_run.run_after.strftime('%Y%m%dT%H
 def timetable_of(name: str) -> CronTriggerTimetable | None:
     """When the chart's values let a DAG run by itself; None for never. Its first run is the next tick, not one just missed."""
     cron = pods()["schedules"][name]
-    return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0)) if cron else None
+    return (
+        CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0)) if cron else None
+    )
 
 
 def dag_of(name: str, doc: str, **options: Any) -> DAG:
@@ -73,8 +77,8 @@ def dag_of(name: str, doc: str, **options: Any) -> DAG:
         "user_defined_macros": {"run_id_of": run_id_of},
     }
     with DAG(name, **(defaults | options)) as dag:
-        tasks = {stage.name: task_of(stage) for stage in of_dag(name)}
-        for stage in of_dag(name):
+        tasks = {stage.name: task_of(stage) for stage in stages_of_dag(name)}
+        for stage in stages_of_dag(name):
             for before in stage.after:
                 tasks[before] >> tasks[stage.name]
     return dag
@@ -101,8 +105,10 @@ class StagePodOperator(KubernetesPodOperator):  # type: ignore[misc]  # Airflow 
         except AirflowSkipException:
             raise
         except AirflowException as error:
-            ended = [status.state.terminated for status in (remote_pod.status.container_statuses or ())]
-            if FAILED_FOR_GOOD in [state.exit_code for state in ended if state]:
+            ended = [
+                status.state.terminated for status in (remote_pod.status.container_statuses or ())
+            ]
+            if EXIT_PERMANENT in [state.exit_code for state in ended if state]:
                 raise AirflowFailException(str(error)) from error
             raise
 
@@ -123,7 +129,7 @@ def task_of(stage: Stage) -> StagePodOperator:
         },
         pod_template_dict=pod_of(stage, given),
         pre_execute=take_source if stage.name == "ingest" else None,
-        skip_on_exit_code=SKIPPED,
+        skip_on_exit_code=EXIT_SKIPPED,
         retries=given["retries"],
         retry_delay=timedelta(seconds=10),
         retry_exponential_backoff=True,

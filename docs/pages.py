@@ -9,7 +9,7 @@ from docs import values
 from pipeline.__main__ import COMMANDS
 from pipeline.columns import FEATURES, LABEL, Category, Feature
 from pipeline.settings import GateSettings, variables
-from pipeline.stages import DAGS, of_dag
+from pipeline.stages import DAGS, stages_of_dag
 
 FOLDER = Path(__file__).parent / "reference"
 
@@ -24,15 +24,24 @@ def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 def stages_table() -> str:
     """The stages, as README and the reference page show them."""
     rows = [
-        (dag, f"[`{stage.name}`](/pipeline/stages/{stage.name}.py)", stage.summary, stage.reads, stage.writes)
+        (
+            dag,
+            f"[`{stage.name}`](/pipeline/stages/{stage.name}.py)",
+            stage.summary,
+            stage.reads,
+            stage.writes,
+        )
         for dag in DAGS
-        for stage in of_dag(dag)
+        for stage in stages_of_dag(dag)
     ]
     return table(("DAG", "stage", "what it does", "reads", "writes"), rows)
 
 
 def stages_page() -> str:
-    commands = table(("command", "what it does"), [(f"`python -m pipeline {name}`", what) for name, what in COMMANDS.items()])
+    commands = table(
+        ("command", "what it does"),
+        [(f"`python -m pipeline {name}`", what) for name, what in COMMANDS.items()],
+    )
     return f"""# Stages and commands
 
 A stage is a module of `pipeline/`, a command, a container image and an Airflow task.
@@ -48,7 +57,8 @@ A stage is a module of `pipeline/`, a command, a container image and an Airflow 
 
 def settings_page() -> str:
     rows = [
-        (f"`{name}`", f"`{default}`" if str(default) else "", description) for name, (description, default) in variables().items()
+        (f"`{name}`", f"`{default}`" if str(default) else "", description)
+        for name, (description, default) in variables().items()
     ]
     return f"""# Settings
 
@@ -65,7 +75,14 @@ def gates_page() -> str:
         assert isinstance(info.json_schema_extra, dict)
         judged = info.json_schema_extra["stages"]
         assert isinstance(judged, list)
-        rows.append((f"`{name}`", f"{info.default:g}", ", ".join(f"`{stage}`" for stage in judged), info.description or ""))
+        rows.append(
+            (
+                f"`{name}`",
+                f"{info.default:g}",
+                ", ".join(f"`{stage}`" for stage in judged),
+                info.description or "",
+            )
+        )
     return f"""# Gates
 
 Bounds that a model must hold before it goes on: a `min_` gate from its bound up, a `max_` gate up to its bound.
@@ -81,9 +98,14 @@ def columns_page() -> str:
             return ", ".join(f"`{name}` ({code:g})" for name, code in feature.codes.items())
         return f"{feature.low:g} to {feature.high:g} {feature.unit}"
 
-    rows = [(f"`{feature.name}`", feature.raw, accepts(feature), feature.description) for feature in FEATURES]
+    rows = [
+        (f"`{feature.name}`", feature.raw, accepts(feature), feature.description)
+        for feature in FEATURES
+    ]
     label = f"`{LABEL.positive}` ({LABEL.positive_raw}), `{LABEL.negative}` ({LABEL.negative_raw})"
-    rows.append((f"`{LABEL.name}`", LABEL.raw, label, f"{LABEL.description}; 1 is `{LABEL.positive}`"))
+    rows.append(
+        (f"`{LABEL.name}`", LABEL.raw, label, f"{LABEL.description}; 1 is `{LABEL.positive}`")
+    )
     return f"""# Data dictionary
 
 From [pipeline/columns.py](/pipeline/columns.py), the only place that knows the data set.

@@ -15,7 +15,11 @@ from tests.browser import chromium
 
 IMAGES = Path(__file__).parent / "images"
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1200, "height": 820}}
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 780}, "device_scale_factor": 1.5, "is_mobile": True}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 780},
+    "device_scale_factor": 1.5,
+    "is_mobile": True,
+}
 
 
 def opened(browser: Browser, url: str, **options: Any) -> Page:
@@ -31,7 +35,9 @@ def main(url: str) -> None:
     IMAGES.mkdir(exist_ok=True)
     with chromium() as browser:
         opened(browser, url, **DESKTOP).screenshot(path=IMAGES / "page.png")
-        opened(browser, url, color_scheme="dark", **DESKTOP).screenshot(path=IMAGES / "page-dark.png")
+        opened(browser, url, color_scheme="dark", **DESKTOP).screenshot(
+            path=IMAGES / "page-dark.png"
+        )
         opened(browser, url, **PHONE).screenshot(path=IMAGES / "page-phone.png")
         page = opened(browser, url, viewport={"width": 1200, "height": 2600})
         page.locator("#demo").click()

@@ -19,7 +19,9 @@ SETTLED = 3000  # milliseconds: pages draw on after they show what a test asks f
 
 def main() -> None:
     urls, login = access.urls(), access.airflow_login()
-    newest = next(run for run in Airflow(urls["airflow"], *login).runs("training") if run.state == "success")
+    newest = next(
+        run for run in Airflow(urls["airflow"], *login).runs("training") if run.state == "success"
+    )
     with chromium() as browser:
         page = interfaces.new_page(browser)
 

@@ -30,7 +30,7 @@ DERIVED = (
     "MLOPS_PREDICTOR__API_KEY",
     "MLOPS_PREDICTOR__HOST",
     "MLOPS_PREDICTOR__PORT",
-    "MLOPS_PREDICTOR__READY_BEFORE_FIRST",
+    "MLOPS_PREDICTOR__READY_WITHOUT_MODEL",
     "MLOPS_PREDICTOR__URL",
 )
 """Settings that values may not give: the images carry them, or the chart takes them from other values."""
@@ -76,7 +76,9 @@ def _comment_above(line: int, lines: list[str]) -> str:
 
 def header() -> str:
     """The paragraph of values.yaml's own comment that is no value's."""
-    lines = itertools.takewhile(lambda line: line.startswith("#"), (CHART / "values.yaml").read_text().splitlines())
+    lines = itertools.takewhile(
+        lambda line: line.startswith("#"), (CHART / "values.yaml").read_text().splitlines()
+    )
     return "\n".join(line.removeprefix("#").strip() for line in lines).split("\n\n", 1)[1]
 
 
@@ -88,7 +90,9 @@ def type_of(path: tuple[str, ...], schema: dict[str, Any]) -> str:
     if "enum" in part:
         return " or ".join(f"`{choice}`" for choice in part["enum"])
     kinds = part.get("type", "any")
-    return " or ".join([kinds] if isinstance(kinds, str) else [kind for kind in kinds if kind != "null"])
+    return " or ".join(
+        [kinds] if isinstance(kinds, str) else [kind for kind in kinds if kind != "null"]
+    )
 
 
 def resolve(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -50,13 +50,24 @@ def install(requirements: dict[str, str], folder: Path) -> None:
     target = below(folder, VENV)
     target.mkdir(parents=True, exist_ok=True)
     subprocess.run(
-        ["uv", "pip", "install", f"--python={VENV}", f"--prefix={target}", "--no-deps", "--require-hashes", "--requirement=-"],
+        [
+            "uv",
+            "pip",
+            "install",
+            f"--python={VENV}",
+            f"--prefix={target}",
+            "--no-deps",
+            "--require-hashes",
+            "--requirement=-",
+        ],
         check=True,
         text=True,
         input="".join(requirements.values()),
     )
     for tests in sorted(target.rglob("tests/__init__.py")):
-        if next(tests.parent.rglob("test_*.py"), None):  # some packages call a part of themselves so
+        if next(
+            tests.parent.rglob("test_*.py"), None
+        ):  # some packages call a part of themselves so
             shutil.rmtree(tests.parent, ignore_errors=True)
     finish(folder)
 
@@ -97,7 +108,9 @@ def image(name: str) -> None:
         present = below(folder, APP / "layers" / folder.name).read_text().split()
         if missing.keys() >= set(present):
             shutil.copytree(folder, IMAGE / folder.name, symlinks=True)
-            missing = {package: lines for package, lines in missing.items() if package not in present}
+            missing = {
+                package: lines for package, lines in missing.items() if package not in present
+            }
         else:
             note(IMAGE / folder.name, ())
             finish(IMAGE / folder.name)
@@ -124,7 +137,14 @@ def imports(file: Path) -> set[str]:
 def file_of(module: str, root: Path) -> Path | None:
     """The file of a module below `root`, relative to it; None if the module is not there."""
     path = Path(*module.split("."))
-    return next((found for found in (path.with_suffix(".py"), path / "__init__.py") if (root / found).is_file()), None)
+    return next(
+        (
+            found
+            for found in (path.with_suffix(".py"), path / "__init__.py")
+            if (root / found).is_file()
+        ),
+        None,
+    )
 
 
 def reachable(modules: Iterable[str], root: Path) -> tuple[set[Path], set[str]]:
@@ -148,7 +168,12 @@ def reachable(modules: Iterable[str], root: Path) -> tuple[set[Path], set[str]]:
 def code_of(modules: Iterable[str], root: Path) -> set[Path]:
     """The files of these modules and of what they can import below `root`, with the data files beside them; relative to it."""
     files, _ = reachable(modules, root)
-    beside = {path for file in files for path in (root / file.parent).rglob("*") if path.suffix not in (".py", ".pyc")}
+    beside = {
+        path
+        for file in files
+        for path in (root / file.parent).rglob("*")
+        if path.suffix not in (".py", ".pyc")
+    }
     return files | {path.relative_to(root) for path in beside if path.is_file()}
 
 

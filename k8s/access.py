@@ -10,7 +10,7 @@ import yaml
 
 from k8s.cluster import RELEASE, VALUES, config, get
 from k8s.process import ClusterError
-from pipeline.console import show_table
+from pipeline.console import print_table
 
 
 def urls() -> dict[str, str]:
@@ -20,14 +20,19 @@ def urls() -> dict[str, str]:
         ClusterError: k8s/kind.yaml does not map one of them.
     """
     values = yaml.safe_load(VALUES.read_text())
-    ports = {name: values[name]["service"]["nodePort"] for name in ("airflow", "mlflow", "predictor", "minio")}
+    ports = {
+        name: values[name]["service"]["nodePort"]
+        for name in ("airflow", "mlflow", "predictor", "minio")
+    }
     ports["console"] = values["minio"]["service"]["consoleNodePort"]
     mapped = {
         item["containerPort"]: f"http://{item['listenAddress']}:{item['hostPort']}"
         for item in config()["nodes"][0]["extraPortMappings"]
     }
     if missing := sorted(name for name, port in ports.items() if port not in mapped):
-        raise ClusterError(f"k8s/kind.yaml maps no port for {', '.join(missing)}; values-kind.yaml says which it must be")
+        raise ClusterError(
+            f"k8s/kind.yaml maps no port for {', '.join(missing)}; values-kind.yaml says which it must be"
+        )
     return {name: mapped[port] for name, port in ports.items()}
 
 
@@ -54,7 +59,12 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
     at = urls()
     keys = " / ".join(object_store_keys())
     yield "predictor", at["predictor"], "none", "what-if page, class lists; /docs for developers"
-    yield "Airflow", at["airflow"], " / ".join(airflow_login()), "the DAGs training, deployment, drift"
+    yield (
+        "Airflow",
+        at["airflow"],
+        " / ".join(airflow_login()),
+        "the DAGs training, deployment, drift",
+    )
     yield "MLflow", at["mlflow"], "none", "runs, model versions, model cards"
     yield "MinIO console", at["console"], keys, "the lake: bronze, silver, gold, models, reports"
     yield "MinIO S3", at["minio"], keys, "the same for programs"
@@ -62,4 +72,4 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
 
 def show() -> None:
     """The table of `make urls`."""
-    show_table("The platform", ("what", "URL", "login", "for"), rows())
+    print_table("The platform", ("what", "URL", "login", "for"), rows())

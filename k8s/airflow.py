@@ -32,13 +32,19 @@ class Airflow:
     def __init__(self, url: str, user: str, password: str) -> None:
         self._url = url
         self._token = ""
-        self._token = self._ask("POST", "/auth/token", {"username": user, "password": password})["access_token"]
+        self._token = self._ask("POST", "/auth/token", {"username": user, "password": password})[
+            "access_token"
+        ]
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         request = urllib.request.Request(
             self._url + path,
             None if body is None else json.dumps(body).encode(),
-            {"Content-Type": "application/json", "Accept": "application/json", "Authorization": f"Bearer {self._token}"},
+            {
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Authorization": f"Bearer {self._token}",
+            },
             method=method,
         )
         for attempt in range(1, TRIES + 1):
@@ -46,7 +52,9 @@ class Airflow:
                 with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
-                raise ClusterError(f"Airflow answered {error.code} to {method} {path}: {error.read(500).decode()}") from None
+                raise ClusterError(
+                    f"Airflow answered {error.code} to {method} {path}: {error.read(500).decode()}"
+                ) from None
             except OSError as error:  # a busy machine, or a pod that is being replaced
                 if attempt == TRIES or method != "GET":
                     raise ClusterError(f"Airflow at {self._url} does not answer: {error}") from None
@@ -66,7 +74,12 @@ class Airflow:
 
     def runs(self, dag: str) -> list[Run]:
         """Newest first."""
-        return [_run(item) for item in self._ask("GET", f"/api/v2/dags/{dag}/dagRuns?order_by=-id&limit=100")["dag_runs"]]
+        return [
+            _run(item)
+            for item in self._ask("GET", f"/api/v2/dags/{dag}/dagRuns?order_by=-id&limit=100")[
+                "dag_runs"
+            ]
+        ]
 
     def tasks(self, run: Run) -> dict[str, dict[str, Any]]:
         """Task instances by task."""
@@ -75,9 +88,7 @@ class Airflow:
 
     def log(self, run: Run, task: str, attempt: int) -> list[str]:
         """The lines that the last try of a task logged."""
-        path = (
-            f"/api/v2/dags/{run.dag}/dagRuns/{urllib.parse.quote(run.id)}/taskInstances/{task}/logs/{attempt}?full_content=true"
-        )
+        path = f"/api/v2/dags/{run.dag}/dagRuns/{urllib.parse.quote(run.id)}/taskInstances/{task}/logs/{attempt}?full_content=true"
         content = self._ask("GET", path)["content"]
         return [line if isinstance(line, str) else str(line.get("event", "")) for line in content]
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from k8s.process import ROOT, ClusterError, Progress, lines_of, output, run, tail
-from pipeline.console import say
+from pipeline.console import echo
 
 CONFIG = ROOT / "k8s" / "kind.yaml"
 CHART = ROOT / "charts" / "student-mlops"
@@ -47,7 +47,9 @@ def kubectl(*arguments: str | Path, check: bool = True, timeout: float = 120) ->
 
 def get(*arguments: str) -> list[dict[str, Any]]:
     """Objects of our namespace."""
-    found: list[dict[str, Any]] = json.loads(kubectl("--namespace", NAMESPACE, "get", "--output=json", *arguments))["items"]
+    found: list[dict[str, Any]] = json.loads(
+        kubectl("--namespace", NAMESPACE, "get", "--output=json", *arguments)
+    )["items"]
     return found
 
 
@@ -56,7 +58,9 @@ def check_tools() -> None:
     for program in ("docker", "kind", "kubectl", "helm"):
         run(program, "version" if program != "docker" else "--version", check=False)
     if run("docker", "info", check=False).returncode != 0:
-        raise ClusterError("Docker's daemon does not answer; start it (on Debian as root, `make tools` does)")
+        raise ClusterError(
+            "Docker's daemon does not answer; start it (on Debian as root, `make tools` does)"
+        )
 
 
 def registry_is_reachable() -> bool:
@@ -86,31 +90,50 @@ def create(from_source: bool, count: int = 1) -> None:
     """
     image = []
     if from_source:
-        say("no container registry can be reached: base images and the node's are made from packages (contrib/kind-from-source)")
+        echo(
+            "no container registry can be reached: base images and the node's are made from packages (contrib/kind-from-source)"
+        )
         image = [f"--image={lines_of(run(FROM_SOURCE, timeout=COMPILE_SECONDS).stdout)[-1]}"]
     if exists():
         stopped = set(nodes()) - set(output("docker", "ps", "--format", "{{.Names}}").split())
         for node in stopped:
             run("docker", "start", node)
-        say(f"cluster {config()['name']}: {'started again' if stopped else 'as it was'}")
+        echo(f"cluster {config()['name']}: {'started again' if stopped else 'as it was'}")
     else:
         for mapping in config()["nodes"][0]["extraPortMappings"]:
             refuse_if_taken(mapping["listenAddress"], mapping["hostPort"])
-        say(f"cluster {config()['name']}: creating it")
+        echo(f"cluster {config()['name']}: creating it")
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             workers = [{"role": "worker"}] * (count - 1)
             yaml.safe_dump(config() | {"nodes": [*config()["nodes"], *workers]}, file)
             file.flush()
-            run("kind", "create", "cluster", "--config", file.name, "--wait=180s", *image, timeout=CREATE_SECONDS)
-        if count > 1:  # beside workers kind keeps the first node for itself; here every node takes pods
-            kubectl("taint", "nodes", "--all", "node-role.kubernetes.io/control-plane-", check=False)
+            run(
+                "kind",
+                "create",
+                "cluster",
+                "--config",
+                file.name,
+                "--wait=180s",
+                *image,
+                timeout=CREATE_SECONDS,
+            )
+        if (
+            count > 1
+        ):  # beside workers kind keeps the first node for itself; here every node takes pods
+            kubectl(
+                "taint", "nodes", "--all", "node-role.kubernetes.io/control-plane-", check=False
+            )
     if run("kubectl", "config", "get-contexts", context(), check=False).returncode != 0:
         run("kind", "export", "kubeconfig", "--name", config()["name"])
-    Progress().wait("the Kubernetes API", lambda: None if _api_is_ready() else "no answer", READY_SECONDS)
+    Progress().wait(
+        "the Kubernetes API", lambda: None if _api_is_ready() else "no answer", READY_SECONDS
+    )
 
 
 def _api_is_ready() -> bool:
-    return run("kubectl", "--context", context(), "get", "--raw=/readyz", check=False).returncode == 0
+    return (
+        run("kubectl", "--context", context(), "get", "--raw=/readyz", check=False).returncode == 0
+    )
 
 
 def refuse_if_taken(address: str, port: int) -> None:
@@ -127,8 +150,14 @@ def refuse_if_taken(address: str, port: int) -> None:
 def own_images() -> list[str]:
     """Images of the chart that skaffold.yaml does not build and that the local Docker has: they need no download."""
     values = yaml.safe_load((CHART / "values.yaml").read_text())["images"]
-    references = [f"{image['repository']}:{image['tag']}" for image in values.values() if "tag" in image]
-    return [name for name in (reference.removeprefix("library/") for reference in references) if _is_local(name)]
+    references = [
+        f"{image['repository']}:{image['tag']}" for image in values.values() if "tag" in image
+    ]
+    return [
+        name
+        for name in (reference.removeprefix("library/") for reference in references)
+        if _is_local(name)
+    ]
 
 
 def _is_local(reference: str) -> bool:
@@ -153,10 +182,22 @@ def install(tags: Mapping[str, str], source: str) -> None:
     kubectl("apply", "--filename", ROOT / "k8s" / "namespace.yaml")
     sets = [f"--set-string=images.{name}.tag={tag}" for name, tag in tags.items()]
     sets.append(f"--set-string=settings.{SOURCE}=" + source.replace(",", r"\,"))
-    command = ["helm", "upgrade", "--install", RELEASE, str(CHART), "--kube-context", context(), "--namespace", NAMESPACE]
+    command = [
+        "helm",
+        "upgrade",
+        "--install",
+        RELEASE,
+        str(CHART),
+        "--kube-context",
+        context(),
+        "--namespace",
+        NAMESPACE,
+    ]
     command += ["--values", str(VALUES), *sets, "--wait", f"--timeout={INSTALL_SECONDS}s"]
     progress = Progress()
-    helm = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    helm = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         while True:
             try:
@@ -191,16 +232,26 @@ def unready_pods() -> list[tuple[dict[str, Any], str]]:
 
 def _why(status: dict[str, Any], conditions: dict[str, Any]) -> str:
     """The state of the first container that is not well, else what the pod as a whole waits for."""
-    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+    for container in (
+        *status.get("initContainerStatuses", ()),
+        *status.get("containerStatuses", ()),
+    ):
         state = container["state"]
-        if "waiting" in state and state["waiting"]["reason"] not in ("PodInitializing", "ContainerCreating"):
+        if "waiting" in state and state["waiting"]["reason"] not in (
+            "PodInitializing",
+            "ContainerCreating",
+        ):
             return f"{container['name']}: {state['waiting']['reason']}"
         if state.get("terminated", {}).get("exitCode", 0) != 0:
             return f"{container['name']}: exit code {state['terminated']['exitCode']}"
         if "running" in state and not container["ready"]:
             return f"{container['name']} starting"
     scheduled = conditions.get("PodScheduled", {})
-    return str(scheduled.get("message") or "starting") if scheduled.get("status") == "False" else "starting"
+    return (
+        str(scheduled.get("message") or "starting")
+        if scheduled.get("status") == "False"
+        else "starting"
+    )
 
 
 def report() -> str:
@@ -209,15 +260,34 @@ def report() -> str:
     for pod, why in unready_pods():
         name = pod["metadata"]["name"]
         lines.append(f"pod {name}: {why}")
-        events = get("events", f"--field-selector=involvedObject.name={name}", "--sort-by=.lastTimestamp")
+        events = get(
+            "events", f"--field-selector=involvedObject.name={name}", "--sort-by=.lastTimestamp"
+        )
         if events:
-            lines.append(f"  last event: {events[-1]['reason']}: {events[-1].get('message', '').strip()}")
-        statuses = pod["status"].get("initContainerStatuses", []) + pod["status"].get("containerStatuses", [])
+            lines.append(
+                f"  last event: {events[-1]['reason']}: {events[-1].get('message', '').strip()}"
+            )
+        statuses = pod["status"].get("initContainerStatuses", []) + pod["status"].get(
+            "containerStatuses", []
+        )
         for container in statuses:
             if container["ready"] or container["state"].get("terminated", {}).get("exitCode") == 0:
                 continue
-            previous = ["--previous"] if container["restartCount"] and "running" not in container["state"] else []
-            words = ("--namespace", NAMESPACE, "logs", name, "--container", container["name"], "--tail=15", *previous)
+            previous = (
+                ["--previous"]
+                if container["restartCount"] and "running" not in container["state"]
+                else []
+            )
+            words = (
+                "--namespace",
+                NAMESPACE,
+                "logs",
+                name,
+                "--container",
+                container["name"],
+                "--tail=15",
+                *previous,
+            )
             if log := kubectl(*words, check=False).strip():
                 lines += [f"  last lines of {container['name']}:", tail(log)]
     return "\n".join(lines) or "every pod is ready"
@@ -227,6 +297,6 @@ def delete() -> None:
     """The cluster with all that is in it; its volumes lie in it too."""
     if exists():
         run("kind", "delete", "cluster", "--name", config()["name"], timeout=CREATE_SECONDS)
-        say(f"cluster {config()['name']}: deleted, with its volumes")
+        echo(f"cluster {config()['name']}: deleted, with its volumes")
     else:
-        say(f"cluster {config()['name']}: there is none")
+        echo(f"cluster {config()['name']}: there is none")

@@ -16,7 +16,7 @@ from k8s.cluster import report
 from k8s.process import ClusterError, Progress, tail
 from pipeline import stages
 from pipeline.commands.run import predict as example_prediction
-from pipeline.console import say
+from pipeline.console import echo
 from pipeline.settings import ORIGINAL_FILE
 
 DAG_SECONDS = 1800
@@ -35,8 +35,9 @@ def source_of(data: str | None) -> str:
     if data is None:
         if _drive_answers():
             return ORIGINAL_FILE
-        say(
-            "Google Drive, where the original file lies, cannot be reached: generated rows take its place (DATA=sample)", "yellow"
+        echo(
+            "Google Drive, where the original file lies, cannot be reached: generated rows take its place (DATA=sample)",
+            "yellow",
         )
         return "sample"
     if data.startswith(REMOTE):
@@ -64,14 +65,16 @@ def upload(path: str, source: str) -> None:
         aws_access_key_id=user,
         aws_secret_access_key=password,
         region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}, connect_timeout=5, retries={"total_max_attempts": 5}),
+        config=Config(
+            s3={"addressing_style": "path"}, connect_timeout=5, retries={"total_max_attempts": 5}
+        ),
     )
     bucket, _, key = source.removeprefix("s3://").partition("/")
     try:
         client.upload_file(path, bucket, key)
     except (BotoCoreError, ClientError, OSError) as error:
         raise ClusterError(f"{path} cannot be put into the object store: {error}") from error
-    say(f"{path} is now {source}")
+    echo(f"{path} is now {source}")
 
 
 def _drive_answers() -> bool:
@@ -90,24 +93,28 @@ def train(airflow: Airflow, source: str) -> None:
     """
     progress = Progress()
     progress.wait(
-        "Airflow to read the DAGs", lambda: None if airflow.knows("training") else "training is not there", START_SECONDS
+        "Airflow to read the DAGs",
+        lambda: None if airflow.knows("training") else "training is not there",
+        START_SECONDS,
     )
     before = {run.id for run in airflow.runs("deployment")}
     run = airflow.trigger("training", f"up-{datetime.now(UTC):%Y%m%dT%H%M%S}", {"source": source})
-    say(f"training: run {run.id} on {source}")
+    echo(f"training: run {run.id} on {source}")
     tasks = follow(airflow, run, progress)
     if tasks["register"]["state"] == "skipped":
-        say("training: the candidate was not registered:", "yellow")
-        say(tail("\n".join(_said(airflow, run, tasks["register"])), 5), "yellow")
+        echo("training: the candidate was not registered:", "yellow")
+        echo(tail("\n".join(_said(airflow, run, tasks["register"])), 5), "yellow")
         return
     progress.wait(
-        "the deployment to start", lambda: None if _new(airflow, before) else "not triggered by the candidate yet", START_SECONDS
+        "the deployment to start",
+        lambda: None if _new(airflow, before) else "not triggered by the candidate yet",
+        START_SECONDS,
     )
     deployment = _new(airflow, before)[0]
     tasks = follow(airflow, deployment, progress)
     if tasks["validate"]["state"] == "skipped":
-        say("deployment: the candidate was not promoted:", "yellow")
-        say(tail("\n".join(_said(airflow, deployment, tasks["validate"])), 5), "yellow")
+        echo("deployment: the candidate was not promoted:", "yellow")
+        echo(tail("\n".join(_said(airflow, deployment, tasks["validate"])), 5), "yellow")
 
 
 def _new(airflow: Airflow, before: set[str]) -> list[Run]:
@@ -125,7 +132,11 @@ def follow(airflow: Airflow, run: Run, progress: Progress) -> dict[str, dict[str
         if airflow.run(run.dag, run.id).state in ("success", "failed"):
             return None
         tasks = airflow.tasks(run)
-        current = [f"{name} ({task['state'] or 'waiting'})" for name, task in tasks.items() if task["state"] not in ENDED]
+        current = [
+            f"{name} ({task['state'] or 'waiting'})"
+            for name, task in tasks.items()
+            if task["state"] not in ENDED
+        ]
         done = sum(task["state"] in ENDED for task in tasks.values())
         return f"{done} of {len(tasks)} tasks done, at {', '.join(_order(current)[:1])}"
 
@@ -134,8 +145,12 @@ def follow(airflow: Airflow, run: Run, progress: Progress) -> dict[str, dict[str
     for name, task in tasks.items():
         if task["state"] == "failed":
             said = tail("\n".join(_said(airflow, run, task)), LOG_LINES)
-            raise ClusterError(f"{run.dag}: the task {name} failed; the end of its log:\n{said}\n{report()}")
-    progress.say(f"{run.dag}: " + ", ".join(f"{name} {tasks[name]['state']}" for name in _order(list(tasks))))
+            raise ClusterError(
+                f"{run.dag}: the task {name} failed; the end of its log:\n{said}\n{report()}"
+            )
+    progress.say(
+        f"{run.dag}: " + ", ".join(f"{name} {tasks[name]['state']}" for name in _order(list(tasks)))
+    )
     return tasks
 
 
@@ -168,7 +183,9 @@ def predict(url: str) -> str:
     try:
         said = example_prediction(url)
     except OSError as error:
-        raise ClusterError(f"the predictor at {url} gives no prediction: {error}\n{report()}") from error
+        raise ClusterError(
+            f"the predictor at {url} gives no prediction: {error}\n{report()}"
+        ) from error
     student = ", ".join(f"{name} {value}" for name, value in said["student"].items())
     (first,), model = said["answer"]["predictions"], said["answer"]["model"]
     return (

@@ -20,7 +20,7 @@ import yaml
 
 from images.layers import code_of
 from k8s.process import ROOT, ClusterError, run, tail
-from pipeline.console import say
+from pipeline.console import echo
 
 BUILDS_AT_A_TIME = 2
 BUILD_SECONDS = 1800
@@ -45,11 +45,15 @@ class Artifact:
 
 def artifacts() -> list[Artifact]:
     """Every image of skaffold.yaml, in its order; templates in build arguments are left to us (see code_version)."""
-    listed: list[dict[str, Any]] = yaml.safe_load((ROOT / "skaffold.yaml").read_text())["build"]["artifacts"]
+    listed: list[dict[str, Any]] = yaml.safe_load((ROOT / "skaffold.yaml").read_text())["build"][
+        "artifacts"
+    ]
     found = []
     for item in listed:
         context, docker = ROOT / item.get("context", "."), item["docker"]
-        arguments = {name: value for name, value in docker.get("buildArgs", {}).items() if "{{" not in value}
+        arguments = {
+            name: value for name, value in docker.get("buildArgs", {}).items() if "{{" not in value
+        }
         found.append(Artifact(item["image"], context, context / docker["dockerfile"], arguments))
     return found
 
@@ -66,7 +70,9 @@ def modules_of(artifact: Artifact) -> list[str]:
 def inputs(artifact: Artifact) -> list[Path]:
     """The files that the image is made from: its Dockerfile, and what that copies; of packages, only what is kept of them."""
     files = {artifact.dockerfile, *(ROOT / file for file in code_of(modules_of(artifact), ROOT))}
-    for line in re.findall(r"^COPY (?!--)(.*) \S+$", artifact.dockerfile.read_text(), flags=re.MULTILINE):
+    for line in re.findall(
+        r"^COPY (?!--)(.*) \S+$", artifact.dockerfile.read_text(), flags=re.MULTILINE
+    ):
         for pattern in line.split():
             for path in artifact.context.glob(pattern):
                 if path.is_file():
@@ -85,7 +91,9 @@ def code_version(artifact: Artifact) -> str:
     if not files:
         return "unknown"
     content = digest_of(ROOT / file for file in files)[:8]
-    commit = run("git", "log", "-1", "--format=%h", "--abbrev=12", "--", *files, check=False).stdout.strip()
+    commit = run(
+        "git", "log", "-1", "--format=%h", "--abbrev=12", "--", *files, check=False
+    ).stdout.strip()
     if not commit:
         return f"content-{content}"
     changed = run("git", "status", "--porcelain", "--", *files).stdout.strip()
@@ -115,7 +123,9 @@ def build(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
         arguments = {**artifact.arguments, **overrides.get(artifact.name, {})}
         if "ARG CODE_VERSION" in artifact.dockerfile.read_text():
             arguments["CODE_VERSION"] = code_version(artifact)
-        key = hashlib.sha256(f"{digest_of(inputs(artifact))} {sorted(arguments.items())}".encode()).hexdigest()
+        key = hashlib.sha256(
+            f"{digest_of(inputs(artifact))} {sorted(arguments.items())}".encode()
+        ).hexdigest()
         known, tag = remembered.get(artifact.name, ["", ""])
         if known == key and f"{artifact.image}:{tag}" in there:
             tags[artifact.name] = tag
@@ -129,8 +139,14 @@ def build(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
             tags[artifact.name] = tag
             remembered[artifact.name] = [key, tag]
         MEMORY.parent.mkdir(exist_ok=True)
-        MEMORY.write_text(json.dumps({artifact.name: remembered[artifact.name] for artifact in artifacts()}, indent=2))
-    say(f"images: {len(waiting)} built in {time.monotonic() - start:.0f} s, {len(tags) - len(waiting)} as they were")
+        MEMORY.write_text(
+            json.dumps(
+                {artifact.name: remembered[artifact.name] for artifact in artifacts()}, indent=2
+            )
+        )
+    echo(
+        f"images: {len(waiting)} built in {time.monotonic() - start:.0f} s, {len(tags) - len(waiting)} as they were"
+    )
     return tags
 
 
@@ -148,16 +164,30 @@ def built() -> dict[str, str]:
 def build_one(artifact: Artifact, arguments: Mapping[str, str]) -> str:
     """Builds an image and tags it with the beginning of its id, which other builds of it lose their tags to."""
     start = time.monotonic()
-    words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
-    command = ("docker", "build", "--quiet", "--file", str(artifact.dockerfile), *words, str(artifact.context))
+    words = [
+        word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")
+    ]
+    command = (
+        "docker",
+        "build",
+        "--quiet",
+        "--file",
+        str(artifact.dockerfile),
+        *words,
+        str(artifact.context),
+    )
     done = run(*command, check=False, timeout=BUILD_SECONDS)
     if done.returncode != 0:
-        raise ClusterError(f"the image {artifact.image} cannot be built:\n{tail(done.stdout + done.stderr, 30)}")
+        raise ClusterError(
+            f"the image {artifact.image} cannot be built:\n{tail(done.stdout + done.stderr, 30)}"
+        )
     tag = done.stdout.strip().removeprefix("sha256:")[:12]
     run("docker", "tag", done.stdout.strip(), f"{artifact.image}:{tag}")
-    for old in set(run("docker", "images", "--format", "{{.Tag}}", artifact.image).stdout.split()) - {tag}:
+    for old in set(
+        run("docker", "images", "--format", "{{.Tag}}", artifact.image).stdout.split()
+    ) - {tag}:
         run("docker", "image", "rm", f"{artifact.image}:{old}", check=False)
-    say(f"  {artifact.image}:{tag} in {time.monotonic() - start:.0f} s")
+    echo(f"  {artifact.image}:{tag} in {time.monotonic() - start:.0f} s")
     return tag
 
 

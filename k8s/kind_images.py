@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from k8s.process import ClusterError, output, tail
-from pipeline.console import say
+from pipeline.console import echo
 
 SECONDS = 1200
 """Bound on sending one archive to a node."""
@@ -60,10 +60,12 @@ def load(references: Sequence[str], nodes: Sequence[str]) -> None:
         ClusterError: Docker has no such image, or a node does not take it.
     """
     start = time.monotonic()
-    lacking = {node: [ref for ref in references if full_name(ref) not in names_on(node)] for node in nodes}
+    lacking = {
+        node: [ref for ref in references if full_name(ref) not in names_on(node)] for node in nodes
+    }
     wanted = [ref for ref in references if any(ref in missing for missing in lacking.values())]
     if not wanted:
-        say(f"nodes: all {len(references)} images are there")
+        echo(f"nodes: all {len(references)} images are there")
         return
     blobs_of = {node: blobs_on(node) for node in nodes}
     everywhere = set.intersection(*blobs_of.values())
@@ -73,7 +75,9 @@ def load(references: Sequence[str], nodes: Sequence[str]) -> None:
             if not missing:
                 continue
             sent = send(node, {ref: images[ref] for ref in missing}, blobs_of[node])
-            say(f"{node}: {len(missing)} images, {sent / 1e6:.1f} MB sent, {time.monotonic() - start:.0f} s")
+            echo(
+                f"{node}: {len(missing)} images, {sent / 1e6:.1f} MB sent, {time.monotonic() - start:.0f} s"
+            )
 
 
 def names_on(node: str) -> set[str]:
@@ -86,9 +90,13 @@ def blobs_on(node: str) -> set[str]:
     return set(output("docker", "exec", node, *CTR, "content", "list", "--quiet").split())
 
 
-def save(references: Sequence[str], folder: Path, unwanted: Collection[str]) -> dict[str, list[Blob]]:
+def save(
+    references: Sequence[str], folder: Path, unwanted: Collection[str]
+) -> dict[str, list[Blob]]:
     """The images' files by reference, see `unpack`."""
-    process = subprocess.Popen(["docker", "save", *references], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        ["docker", "save", *references], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout is not None and process.stderr is not None
     try:
         return unpack(process.stdout, folder, unwanted)
@@ -112,7 +120,9 @@ def unpack(archive: IO[bytes], folder: Path, unwanted: Collection[str]) -> dict[
     with tarfile.open(fileobj=archive, mode="r|") as files:
         for member in files:
             if member.issym() or member.islnk():
-                links[member.name] = posixpath.normpath(posixpath.join(posixpath.dirname(member.name), member.linkname))
+                links[member.name] = posixpath.normpath(
+                    posixpath.join(posixpath.dirname(member.name), member.linkname)
+                )
             elif member.isfile() and (file := files.extractfile(member)):
                 if member.name == "manifest.json":
                     manifests = json.load(file)
@@ -145,8 +155,20 @@ def keep(file: IO[bytes], folder: Path, unwanted: Collection[str]) -> Blob:
 
 def send(node: str, images: dict[str, list[Blob]], present: Collection[str]) -> int:
     """Streams the images to a node, without the blobs that it has; returns how many bytes that took."""
-    command = ["docker", "exec", "--interactive", node, *CTR, "images", "import", "--snapshotter=overlayfs", "-"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=False)
+    command = [
+        "docker",
+        "exec",
+        "--interactive",
+        node,
+        *CTR,
+        "images",
+        "import",
+        "--snapshotter=overlayfs",
+        "-",
+    ]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=False
+    )
     assert process.stdin is not None and process.stdout is not None
     sent = 0
     try:
@@ -166,15 +188,22 @@ def send(node: str, images: dict[str, list[Blob]], present: Collection[str]) -> 
         process.kill()
         raise ClusterError(f"{node} did not take the images within {SECONDS} s") from None
     if code != 0:
-        raise ClusterError(f"{node} did not take the images:\n{tail(process.stdout.read().decode())}")
+        raise ClusterError(
+            f"{node} did not take the images:\n{tail(process.stdout.read().decode())}"
+        )
     return sent
 
 
-def layout(images: dict[str, list[Blob]], present: Collection[str]) -> Iterator[tuple[str, bytes | Path]]:
+def layout(
+    images: dict[str, list[Blob]], present: Collection[str]
+) -> Iterator[tuple[str, bytes | Path]]:
     """The files of an OCI image layout, without the blobs that are present."""
     entries, written = [], set(present)
     for reference, (configuration, *layers) in images.items():
-        described = {**configuration.descriptor, "mediaType": "application/vnd.oci.image.config.v1+json"}
+        described = {
+            **configuration.descriptor,
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+        }
         content = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -184,7 +213,9 @@ def layout(images: dict[str, list[Blob]], present: Collection[str]) -> Iterator[
         manifest = json.dumps(content).encode()
         digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
         name = {"io.containerd.image.name": full_name(reference)}
-        entries.append({"mediaType": MANIFEST, "digest": digest, "size": len(manifest), "annotations": name})
+        entries.append(
+            {"mediaType": MANIFEST, "digest": digest, "size": len(manifest), "annotations": name}
+        )
         for blob in (configuration, *layers):
             if blob.digest not in written and blob.path is not None:
                 written.add(blob.digest)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pipeline.console import say
+from pipeline.console import echo
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,7 +20,11 @@ class ClusterError(Exception):
 
 
 def run(
-    *command: str | Path, check: bool = True, cwd: Path = ROOT, timeout: float = 120, env: dict[str, str] | None = None
+    *command: str | Path,
+    check: bool = True,
+    cwd: Path = ROOT,
+    timeout: float = 120,
+    env: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Runs a program quietly.
 
@@ -30,14 +34,26 @@ def run(
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
-            words, cwd=cwd, timeout=timeout, env=os.environ | (env or {}), capture_output=True, text=True, check=False
+            words,
+            cwd=cwd,
+            timeout=timeout,
+            env=os.environ | (env or {}),
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except FileNotFoundError:
-        raise ClusterError(f"{words[0]} is missing; `make tools` installs it or says where to get it") from None
+        raise ClusterError(
+            f"{words[0]} is missing; `make tools` installs it or says where to get it"
+        ) from None
     except subprocess.TimeoutExpired:
-        raise ClusterError(f"`{' '.join(words[:6])} ...` did not end within {timeout:.0f} s") from None
+        raise ClusterError(
+            f"`{' '.join(words[:6])} ...` did not end within {timeout:.0f} s"
+        ) from None
     if check and done.returncode != 0:
-        raise ClusterError(f"`{' '.join(words[:6])} ...` failed:\n{tail(done.stderr or done.stdout)}")
+        raise ClusterError(
+            f"`{' '.join(words[:6])} ...` failed:\n{tail(done.stderr or done.stdout)}"
+        )
     return done
 
 
@@ -61,9 +77,11 @@ class Progress:
     def say(self, text: str) -> None:
         if text != self._last:
             self._last = text
-            say(f"{time.monotonic() - self._start:5.0f} s  {text}")
+            echo(f"{time.monotonic() - self._start:5.0f} s  {text}")
 
-    def wait(self, what: str, probe: Callable[[], str | None], seconds: float, pause: float = 2) -> None:
+    def wait(
+        self, what: str, probe: Callable[[], str | None], seconds: float, pause: float = 2
+    ) -> None:
         """Asks `probe` until it answers None; what it answers meanwhile is what is still missing.
 
         Raises:
@@ -86,7 +104,7 @@ def alone(what: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"another `make {what}` is running in this folder; waiting for it")
+            echo(f"another `make {what}` is running in this folder; waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

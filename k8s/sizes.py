@@ -10,7 +10,7 @@ from pathlib import Path
 from k8s.images import artifacts
 from k8s.kind_images import Blob, save
 from k8s.process import ROOT
-from pipeline.console import say
+from pipeline.console import echo
 
 PAGE = ROOT / "docs" / "reference" / "images.md"
 HOLDS = {
@@ -38,19 +38,26 @@ def write(tags: Mapping[str, str]) -> None:
     """Writes the page for the images of these tags, which the local Docker has."""
     references = {f"{item.image}:{tags[item.name]}": item for item in artifacts()}
     with tempfile.TemporaryDirectory(prefix="sizes-") as folder:
-        layers = {reference: blobs[1:] for reference, blobs in save(list(references), Path(folder), ()).items()}
-    users = Counter(digest for blobs in layers.values() for digest in {blob.digest for blob in blobs})
+        layers = {
+            reference: blobs[1:]
+            for reference, blobs in save(list(references), Path(folder), ()).items()
+        }
+    users = Counter(
+        digest for blobs in layers.values() for digest in {blob.digest for blob in blobs}
+    )
     distinct = {blob.digest: blob.size for blobs in layers.values() for blob in blobs}
     text = HEAD
     for reference, item in references.items():
         common = [blob for blob in layers[reference] if users[blob.digest] > 1]
         own = [blob for blob in layers[reference] if users[blob.digest] == 1]
         holds = HOLDS[item.dockerfile.name.partition(".")[0]].format(name=item.name)
-        text += f"| `{item.image}` | {_mb([*common, *own])} | {_mb(common)} | {_mb(own)} | {holds} |\n"
+        text += (
+            f"| `{item.image}` | {_mb([*common, *own])} | {_mb(common)} | {_mb(own)} | {holds} |\n"
+        )
     total = sum(blob.size for blobs in layers.values() for blob in blobs)
     text += f"\nTogether {total / 1e6:,.0f} MB, of which {sum(distinct.values()) / 1e6:,.0f} MB are distinct and go to a node.\n"
     PAGE.write_text(text + _kept(PAGE.read_text() if PAGE.exists() else ""))
-    say(f"{PAGE.relative_to(ROOT)} written")
+    echo(f"{PAGE.relative_to(ROOT)} written")
 
 
 def _mb(blobs: list[Blob]) -> str:

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from pipeline import stages
-from pipeline.console import say
+from pipeline.console import echo
 from pipeline.context import Context
-from pipeline.errors import NothingToDo, PipelineError
+from pipeline.errors import PipelineError, StageSkipped
 from pipeline.settings import Settings
 
 COMMANDS = {
@@ -39,7 +39,9 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     )
     if command not in COMMANDS:
         required = not getattr(module, "RUN_ID_OPTIONAL", False)
-        parser.add_argument("--run-id", required=required, metavar="ID", help="names the run's objects in the lake")
+        parser.add_argument(
+            "--run-id", required=required, metavar="ID", help="names the run's objects in the lake"
+        )
     if hasattr(module, "add_arguments"):
         module.add_arguments(parser)
     parser.set_defaults(run=module.run)
@@ -50,11 +52,19 @@ def overview() -> str:
     """The help page of `python -m pipeline`."""
     lines = ["usage: python -m pipeline COMMAND [--help]", ""]
     for dag in stages.DAGS:
-        lines += [f"stages of {dag}:", *(f"  {stage.name:12} {stage.summary}" for stage in stages.of_dag(dag)), ""]
-    lines += ["other commands:", *(f"  {name:12} {summary}" for name, summary in COMMANDS.items()), ""]
+        lines += [
+            f"stages of {dag}:",
+            *(f"  {stage.name:12} {stage.summary}" for stage in stages.stages_of_dag(dag)),
+            "",
+        ]
+    lines += [
+        "other commands:",
+        *(f"  {name:12} {summary}" for name, summary in COMMANDS.items()),
+        "",
+    ]
     lines.append(
-        f"Exit codes: 0 done, {stages.SKIPPED} nothing to do, 1 failed, "
-        f"{stages.FAILED_FOR_GOOD} a stage of a run failed and would again, 2 wrong usage."
+        f"Exit codes: 0 done, {stages.EXIT_SKIPPED} nothing to do, 1 failed, "
+        f"{stages.EXIT_PERMANENT} a stage of a run failed and would again, 2 wrong usage."
     )
     return "\n".join(lines)
 
@@ -67,20 +77,20 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     command, *rest = arguments
     if command not in names:
-        say(f"error: {command!r} is not a command; the commands are {', '.join(names)}", "red")
+        echo(f"error: {command!r} is not a command; the commands are {', '.join(names)}", "red")
         return 2
     parsed = parser_of(command).parse_args(rest)
     try:
         parsed.run(Context(Settings.load(), getattr(parsed, "run_id", None) or command, parsed))
-    except NothingToDo as reason:
-        say(f"nothing to do: {reason}")
-        return stages.SKIPPED
+    except StageSkipped as reason:
+        echo(f"nothing to do: {reason}")
+        return stages.EXIT_SKIPPED
     except PipelineError as error:
-        say(f"error: {error}", "red")
+        echo(f"error: {error}", "red")
         in_a_run = getattr(parsed, "run_id", None) is not None
-        return stages.FAILED_FOR_GOOD if in_a_run and not error.may_pass else 1
+        return stages.EXIT_PERMANENT if in_a_run and not error.retryable else 1
     except KeyboardInterrupt:
-        say(f"interrupted: {command} wrote nothing half; run it again")
+        echo(f"interrupted: {command} wrote nothing half; run it again")
         return INTERRUPTED
     return 0
 

@@ -174,8 +174,18 @@ SAMPLE_EFFECTS: tuple[SampleEffect, ...] = (
 )
 
 EXPECTATIONS: tuple[Expectation, ...] = (
-    Expectation("sleep_hours", safe=5, risky=7, why="who sleeps more than 6 hours fails four times as often in the survey"),
-    Expectation("review_hours", safe=4, risky=1.5, why="who reviews less than 2 hours fails three times as often in the survey"),
+    Expectation(
+        "sleep_hours",
+        safe=5,
+        risky=7,
+        why="who sleeps more than 6 hours fails four times as often in the survey",
+    ),
+    Expectation(
+        "review_hours",
+        safe=4,
+        risky=1.5,
+        why="who reviews less than 2 hours fails three times as often in the survey",
+    ),
 )
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)

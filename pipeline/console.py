@@ -17,21 +17,33 @@ PLAIN_WIDTH = 160  # of a line in a pod's log
 def console(is_answer: bool = False) -> Console:
     """The process's console, on standard error, or standard output for answers; rich honours NO_COLOR."""
     terminal = (sys.stdout if is_answer else sys.stderr).isatty()
-    return Console(stderr=not is_answer, highlight=False, soft_wrap=not terminal, width=None if terminal else PLAIN_WIDTH)
+    return Console(
+        stderr=not is_answer,
+        highlight=False,
+        soft_wrap=not terminal,
+        width=None if terminal else PLAIN_WIDTH,
+    )
 
 
-def say(text: str, style: str | None = None) -> None:
+def echo(text: str, style: str | None = None) -> None:
     """A line for people."""
     console().print(text, style=style, markup=False)
 
 
-def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, is_answer: bool = False) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, is_answer: bool = False
+) -> None:
     """A table for people; cells that read `failed` or `holds`, say, are coloured by their word.
 
     A table that is the answer to a command (`is_answer`) goes to standard output.
     """
     shown = console(is_answer)
-    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD if shown.is_terminal else box.ASCII2)
+    table = Table(
+        *columns,
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD if shown.is_terminal else box.ASCII2,
+    )
     for row in rows:
         table.add_row(*(_coloured(cell) for cell in row))
     shown.print(table)

@@ -26,7 +26,9 @@ class Context:
 
     def __post_init__(self) -> None:
         if not RUN_ID.fullmatch(self.run_id):
-            raise SettingsError(f"the run id {self.run_id!r} may hold up to 100 letters, digits, '.', '_' and '-', no others")
+            raise SettingsError(
+                f"the run id {self.run_id!r} may hold up to 100 letters, digits, '.', '_' and '-', no others"
+            )
 
     @cached_property
     def lake(self) -> Lake:
@@ -37,6 +39,6 @@ class Context:
         return Registry(self.settings.mlflow)
 
 
-def now() -> str:
+def utc_now() -> str:
     """The time in UTC, to the second, as ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -17,14 +17,14 @@ from __future__ import annotations
 class PipelineError(Exception):
     """A stage failed; str() is a sentence for people."""
 
-    may_pass = True
+    retryable = True
     """Whether the same command may go well at another time, with nothing else changed."""
 
 
 class SettingsError(PipelineError):
     """An environment variable or argument is unknown, malformed or contradicts another."""
 
-    may_pass = False
+    retryable = False
 
 
 class SourceError(PipelineError):
@@ -34,7 +34,7 @@ class SourceError(PipelineError):
 class DataError(PipelineError):
     """The data breaks the contract of pipeline/columns.py."""
 
-    may_pass = False
+    retryable = False
 
 
 class LakeError(PipelineError):
@@ -52,8 +52,8 @@ class PromotionError(PipelineError):
 class VerifyError(PipelineError):
     """The live predictor does not serve what was promoted."""
 
-    may_pass = False
+    retryable = False
 
 
-class NothingToDo(Exception):
+class StageSkipped(Exception):
     """The stage ended well with nothing done; str() says why."""

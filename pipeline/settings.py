@@ -11,12 +11,57 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from pipeline.errors import SettingsError
 
 PREFIX = "MLOPS_"
 DELIMITER = "__"
+
+RENAMED = {
+    "MLOPS_PREPROCESS__MAX_REJECTED_SHARE": "MLOPS_PREPROCESS__MAX_REJECTED_FRACTION",
+    "MLOPS_FEATURES__VALIDATION_SHARE": "MLOPS_FEATURES__VALIDATION_FRACTION",
+    "MLOPS_FEATURES__TEST_SHARE": "MLOPS_FEATURES__TEST_FRACTION",
+    "MLOPS_GATES__MIN_CHAMPION_GAIN": "MLOPS_GATES__MIN_ROC_AUC_GAIN",
+    "MLOPS_GATES__MIN_RECALL_GAIN_UPPER": "MLOPS_GATES__MIN_RECALL_DIFFERENCE_UPPER",
+    "MLOPS_GATES__MIN_BALANCED_ACCURACY_GAIN_UPPER": "MLOPS_GATES__MIN_BALANCED_ACCURACY_DIFFERENCE_UPPER",
+    "MLOPS_GATES__MAX_ROUNDING_FLIPS": "MLOPS_GATES__MAX_ROUNDING_FLIP_RATE",
+    "MLOPS_GATES__MIN_SUBGROUP_RECALL_UPPER": "MLOPS_GATES__MIN_GROUP_RECALL_UPPER",
+    "MLOPS_GATES__MAX_SUBGROUP_ALARM_GAP": "MLOPS_GATES__MAX_GROUP_FALSE_POSITIVE_RATE_GAP",
+    "MLOPS_GATES__MAX_MODEL_MEBIBYTES": "MLOPS_GATES__MAX_MODEL_SIZE_MIB",
+    "MLOPS_DRIFT__SHARE": "MLOPS_DRIFT__MIN_DRIFTED_FRACTION",
+    "MLOPS_DRIFT__P_VALUE": "MLOPS_DRIFT__P_VALUE_THRESHOLD",
+    "MLOPS_DRIFT__DISTANCE": "MLOPS_DRIFT__DISTANCE_THRESHOLD",
+    "MLOPS_DRIFT__EVIDENTLY_ROWS": "MLOPS_DRIFT__MAX_EVIDENTLY_ROWS",
+    "MLOPS_DRIFT__PAGE_ROWS": "MLOPS_DRIFT__REPORT_SAMPLE_ROWS",
+    "MLOPS_PREDICTOR__POLL_SECONDS": "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS",
+    "MLOPS_PREDICTOR__REGISTRY_SECONDS": "MLOPS_PREDICTOR__REGISTRY_TIMEOUT_SECONDS",
+    "MLOPS_PREDICTOR__READY_BEFORE_FIRST": "MLOPS_PREDICTOR__READY_WITHOUT_MODEL",
+    "MLOPS_PREDICTOR__HEAD_SECONDS": "MLOPS_PREDICTOR__HEADER_TIMEOUT_SECONDS",
+    "MLOPS_PREDICTOR__BODY_SECONDS": "MLOPS_PREDICTOR__BODY_TIMEOUT_SECONDS",
+    "MLOPS_PREDICTOR__CACHED_ROWS": "MLOPS_PREDICTOR__CACHE_SIZE",
+    "MLOPS_PREDICTOR__LOGGED_SHARE": "MLOPS_PREDICTOR__LOG_SAMPLE_RATE",
+    "MLOPS_PREDICTOR__LOG_SECONDS": "MLOPS_PREDICTOR__LOG_FLUSH_INTERVAL_SECONDS",
+    "MLOPS_PREDICTOR__LOG_ROWS": "MLOPS_PREDICTOR__MAX_BUFFERED_LOG_ROWS",
+    "MLOPS_PREDICTOR__CONNECTION_SECONDS": "MLOPS_PREDICTOR__MAX_CONNECTION_AGE_SECONDS",
+    "MLOPS_PREDICTOR__DRAIN_SECONDS": "MLOPS_PREDICTOR__DRAIN_PERIOD_SECONDS",
+    "MLOPS_PREDICTOR__STOP_SECONDS": "MLOPS_PREDICTOR__SHUTDOWN_TIMEOUT_SECONDS",
+    "MLOPS_DEPLOYMENT__LOCK_SECONDS": "MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS",
+    "MLOPS_DEPLOYMENT__SERVE_SECONDS": "MLOPS_DEPLOYMENT__ROLLOUT_TIMEOUT_SECONDS",
+    "MLOPS_DEPLOYMENT__WATCH_SECONDS": "MLOPS_DEPLOYMENT__WATCH_PERIOD_SECONDS",
+    "MLOPS_DEPLOYMENT__POLL_SECONDS": "MLOPS_DEPLOYMENT__POLL_INTERVAL_SECONDS",
+    "MLOPS_DEPLOYMENT__REQUEST_SECONDS": "MLOPS_DEPLOYMENT__REQUEST_TIMEOUT_SECONDS",
+    "MLOPS_DEPLOYMENT__MAX_ERRORS": "MLOPS_DEPLOYMENT__MAX_FAILED_PREDICTIONS",
+}
+"""Variables of earlier releases: they are refused with the name to use now."""
 
 ORIGINAL_FILE = "gdrive:16_IoRl6EUCevWf4_l5orzRLjlnVG-WUd"
 
@@ -31,7 +76,11 @@ def _pairs(value: Any) -> Any:
 
 def _words(value: Any) -> Any:
     """`a,b` as a tuple; anything but text as it is."""
-    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+    return (
+        tuple(word.strip() for word in value.split(",") if word.strip())
+        if isinstance(value, str)
+        else value
+    )
 
 
 class Section(BaseModel):
@@ -77,20 +126,22 @@ class IngestSettings(Section):
 
 
 class PreprocessSettings(Section):
-    max_rejected_share: float = Field(default=0.05, ge=0, le=1)
+    max_rejected_fraction: float = Field(default=0.05, ge=0, le=1)
     """More rejected rows than this share stop the stage."""
 
 
 class FeaturesSettings(Section):
-    validation_share: float = Field(default=0.15, gt=0, lt=1)
+    validation_fraction: float = Field(default=0.15, gt=0, lt=1)
     """Share of the rows in the validation split."""
-    test_share: float = Field(default=0.25, gt=0, lt=1)
+    test_fraction: float = Field(default=0.25, gt=0, lt=1)
     """Share of the rows in the test split."""
 
     @model_validator(mode="after")
     def leave_rows_to_train_on(self) -> FeaturesSettings:
-        if self.validation_share + self.test_share > 0.8:
-            raise ValueError("validation_share and test_share leave less than 20 % of the rows to train on; lower one of them")
+        if self.validation_fraction + self.test_fraction > 0.8:
+            raise ValueError(
+                "validation_fraction and test_fraction leave less than 20 % of the rows to train on; lower one of them"
+            )
         return self
 
 
@@ -123,25 +174,25 @@ class GateSettings(Section):
     """The lower end of the interval: the test set itself must rule out chance."""
     max_onnx_difference: float = _gate(1e-5, "evaluate", "validate")
     """The served model must answer as the trained one does."""
-    min_champion_gain: float = _gate(0.001, "validate")
+    min_roc_auc_gain: float = _gate(0.001, "validate")
     """An equal is not worth a change: on the same rows the ROC AUC must be this much above the champion's."""
-    min_recall_gain_upper: float = _gate(0, "validate")
+    min_recall_difference_upper: float = _gate(0, "validate")
     """Upper end of the interval of the recall minus the champion's: below zero the candidate surely misses more."""
-    min_balanced_accuracy_gain_upper: float = _gate(0, "validate")
+    min_balanced_accuracy_difference_upper: float = _gate(0, "validate")
     """The same of the balanced accuracy: a better ranking must not come with surely worse answers."""
     max_calibration_error: float = _gate(0.08, "validate")
     """Mean gap between predicted and observed share of positives over bands of probability: people read it as a risk."""
     min_expected_effect: float = _gate(0.01, "validate")
     """Mean rise of the probability that each of columns.EXPECTATIONS must show: what is known is learned the right way round."""
-    max_rounding_flips: float = _gate(0.1, "validate")
+    max_rounding_flip_rate: float = _gate(0.1, "validate")
     """Share of rows answered otherwise when numbers change by less than they are recorded with: no answer hangs on rounding."""
-    min_subgroup_recall_upper: float = _gate(0.5, "validate")
+    min_group_recall_upper: float = _gate(0.5, "validate")
     """Upper end of the interval of the recall in the group with the least: below it, a group surely is not served."""
-    max_subgroup_alarm_gap: float = _gate(0.3, "validate")
+    max_group_false_positive_rate_gap: float = _gate(0.3, "validate")
     """Most by which a group's share of false alarms surely exceeds that of all: no group is suspected wholesale."""
     max_latency_ratio: float = _gate(10, "validate")
     """Time for one row over the champion's, measured in turns: pods are sized for the champion."""
-    max_model_mebibytes: float = _gate(32, "validate")
+    max_model_size_mib: float = _gate(32, "validate")
     """Each pod downloads and holds the ONNX file; its memory limit is a few times this."""
     min_signature_match: float = _gate(1, "validate")
     """1 if the model takes exactly the features that the API accepts, in their order, else 0."""
@@ -154,15 +205,15 @@ class DriftSettings(Section):
     """Live traffic of this many hours, up to now, is compared with what the production model learned from."""
     min_rows: int = Field(default=200, ge=1)
     """Fewer rows than this, in the reference or now, give no verdict."""
-    share: float = Field(default=0.2, gt=0, le=1)
+    min_drifted_fraction: float = Field(default=0.2, gt=0, le=1)
     """The data set drifts when at least this share of its features does."""
     numeric_method: Literal["auto", "evidently", "ks", "wasserstein", "jensenshannon"] = "auto"
     """How a number is compared: `evidently` is Evidently's choice by the reference's rows, `auto` that by the smaller side's."""
     categorical_method: Literal["auto", "evidently", "chisquare", "jensenshannon"] = "auto"
     """How a category is compared: as above, but `auto` takes a distance where Evidently takes its chi-square test."""
-    p_value: float = Field(default=0.005, gt=0, lt=1)
+    p_value_threshold: float = Field(default=0.005, gt=0, lt=1)
     """A feature compared by a test drifts when the p-value is below this."""
-    distance: float = Field(default=0.1, gt=0)
+    distance_threshold: float = Field(default=0.1, gt=0)
     """A feature compared by a distance drifts when it is at least this."""
     thresholds: Annotated[dict[str, float], BeforeValidator(_pairs)] = {}
     """Thresholds of single features, which come before the two above: `age=0.01,course=0.2`."""
@@ -172,9 +223,9 @@ class DriftSettings(Section):
     """At most this many retrainings are asked for in a day (UTC); 0 turns asking off."""
     max_rows: int = Field(default=1_000_000, gt=0)
     """Logged objects are read, in random order, until there are this many rows of the window."""
-    evidently_rows: int = Field(default=50_000, ge=1_000)
+    max_evidently_rows: int = Field(default=50_000, ge=1_000)
     """With more rows than this on either side, scores come from sorted counts, and Evidently draws its page from a sample."""
-    page_rows: int = Field(default=5_000, ge=1_000)
+    report_sample_rows: int = Field(default=5_000, ge=1_000)
     """Rows of each side in that sample."""
 
 
@@ -189,9 +240,9 @@ class PredictorSettings(Section):
     """The registry's alias that is served."""
     shadow_alias: str = "staging"
     """The alias whose version scores the same traffic, counted and never answered; empty for none."""
-    poll_seconds: float = Field(default=5, gt=0)
+    poll_interval_seconds: float = Field(default=5, gt=0)
     """Pause between two looks at the registry, give or take a fifth."""
-    registry_seconds: float = Field(default=5, gt=0)
+    registry_timeout_seconds: float = Field(default=5, gt=0)
     """Bound on one answer of the registry."""
     max_rows: int = Field(default=1_000, gt=0)
     """Rows in one JSON request; a class list of any length goes to /predict/csv."""
@@ -207,25 +258,25 @@ class PredictorSettings(Section):
     """Requests for explanations in work or waiting at once (one is worked on at a time); more are answered 503."""
     max_explained_rows: int = Field(default=20, gt=0)
     """Rows explained in one request."""
-    ready_before_first: bool = False
+    ready_without_model: bool = False
     """Ready without a model while the registry says that none was promoted yet: a new platform can finish its installation."""
-    head_seconds: float = Field(default=10, gt=0)
+    header_timeout_seconds: float = Field(default=10, gt=0)
     """A connection whose request's line and headers take longer than this is closed."""
-    body_seconds: float = Field(default=30, gt=0)
+    body_timeout_seconds: float = Field(default=30, gt=0)
     """A client that takes longer to send a JSON body, or the next piece of a list, is answered 408."""
-    cached_rows: int = Field(default=50_000, ge=0)
+    cache_size: int = Field(default=50_000, ge=0)
     """Rows whose answers a loaded model remembers; 0 turns it off."""
-    logged_share: float = Field(default=1, ge=0, le=1)
+    log_sample_rate: float = Field(default=1, ge=0, le=1)
     """Share of the requests whose rows are logged to the lake as live traffic; 0 turns it off."""
-    log_seconds: float = Field(default=5, gt=0)
+    log_flush_interval_seconds: float = Field(default=5, gt=0)
     """Pause between two writes of the live traffic."""
-    log_rows: int = Field(default=200_000, gt=0)
+    max_buffered_log_rows: int = Field(default=200_000, gt=0)
     """Rows that may wait to be written; more are dropped and counted."""
-    connection_seconds: float = Field(default=60, ge=0)
+    max_connection_age_seconds: float = Field(default=60, ge=0)
     """Age at which a kept-alive connection is closed after an answer, so that new pods get traffic; 0 for never."""
-    drain_seconds: float = Field(default=10, ge=0)
+    drain_period_seconds: float = Field(default=10, ge=0)
     """After SIGTERM: how long answers go on, readiness off and connections closing, before the server stops."""
-    stop_seconds: int = Field(default=20, gt=0)
+    shutdown_timeout_seconds: int = Field(default=20, gt=0)
     """After that: how long requests in work may take to end."""
     api_key: SecretStr = SecretStr("")
     """Key that predictions ask for (`Authorization: Bearer KEY` or `X-API-Key: KEY`); empty for none."""
@@ -234,17 +285,17 @@ class PredictorSettings(Section):
 
 
 class DeploymentSettings(Section):
-    lock_seconds: int = Field(default=600, gt=0)
+    lock_timeout_seconds: int = Field(default=600, gt=0)
     """A move of `production` that has not ended after this long is taken for dead; the next one finishes it first."""
-    serve_seconds: float = Field(default=120, gt=0)
+    rollout_timeout_seconds: float = Field(default=120, gt=0)
     """How long every predictor may take to serve what was promoted, or put back."""
-    watch_seconds: float = Field(default=5, ge=0)
+    watch_period_seconds: float = Field(default=5, ge=0)
     """How long the predictors' errors are watched after all of them serve the new version."""
-    poll_seconds: float = Field(default=1, gt=0)
+    poll_interval_seconds: float = Field(default=1, gt=0)
     """Pause between two looks at the predictors."""
-    request_seconds: float = Field(default=5, gt=0)
+    request_timeout_seconds: float = Field(default=5, gt=0)
     """Bound on one request to a predictor."""
-    max_errors: int = Field(default=0, ge=0)
+    max_failed_predictions: int = Field(default=0, ge=0)
     """More failed predictions than this while they are watched, and `previous` is put back."""
     answer_tolerance: float = Field(default=1e-4, gt=0)
     """A live answer may differ from the registry's model by this much: answers are rounded."""
@@ -278,9 +329,9 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def leave_time_to_promote(self) -> Settings:
-        if self.deployment.lock_seconds < 2 * self.mlflow.longest_seconds:
+        if self.deployment.lock_timeout_seconds < 2 * self.mlflow.longest_seconds:
             raise ValueError(
-                f"MLOPS_DEPLOYMENT__LOCK_SECONDS is {self.deployment.lock_seconds}, but one request to MLflow may take "
+                f"MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS is {self.deployment.lock_timeout_seconds}, but one request to MLflow may take "
                 f"{self.mlflow.longest_seconds:g} s with its retries: make it at least twice that"
             )
         return self
@@ -295,9 +346,15 @@ class Settings(Section):
         present = os.environ if environment is None else environment
         known = set(variables())
         for name in sorted(present):
+            if name in RENAMED:
+                raise SettingsError(f"{name} was renamed to {RENAMED[name]}: set that instead")
             if name.startswith(PREFIX) and name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else "`python -m pipeline settings` lists those that are."
+                hint = (
+                    f"did you mean {near[0]}?"
+                    if near
+                    else "`python -m pipeline settings` lists those that are."
+                )
                 raise SettingsError(f"{name} is not a setting; {hint}")
         try:
             return cls(**_nested({name: present[name] for name in known if name in present}))
@@ -319,12 +376,12 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], tuple[str
             yield (name,), (info.description or "", info.default)
 
 
-def values_of(section: Section, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+def current_values(section: Section, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Every variable with its value in force."""
     for name in type(section).model_fields:
         value = getattr(section, name)
         if isinstance(value, Section):
-            yield from values_of(value, (*path, name))
+            yield from current_values(value, (*path, name))
         else:
             yield PREFIX + DELIMITER.join((*path, name)).upper(), value
 
@@ -344,9 +401,13 @@ def _sentences(error: ValidationError) -> Iterator[str]:
     for item in error.errors():
         name = PREFIX + DELIMITER.join(str(part) for part in item["loc"]).upper()
         sentence = item["msg"].removeprefix("Value error, ")
-        yield sentence if isinstance(item["input"], dict) else f"{name} is {item['input']!r}: {sentence}"
+        yield (
+            sentence
+            if isinstance(item["input"], dict)
+            else f"{name} is {item['input']!r}: {sentence}"
+        )
 
 
-def folder_of(url: str) -> Path:
+def path_from_file_url(url: str) -> Path:
     """The folder of a `file://` URL, relative ones taken from the working directory."""
     return Path(url.removeprefix("file://"))

@@ -44,7 +44,7 @@ class Server(uvicorn.Server):
 
     def _drain(self) -> None:
         """Readiness is off and every answer closes its connection: clients move on while nobody is refused."""
-        seconds = self._service.settings.drain_seconds
+        seconds = self._service.settings.drain_period_seconds
         log.info("draining for %g s", seconds)
         asyncio.get_running_loop().call_later(seconds, setattr, self, "should_exit", True)
 
@@ -54,20 +54,24 @@ def config_of(app: object, settings: PredictorSettings) -> uvicorn.Config:
         app,  # type: ignore[arg-type] # an ASGI application, by whatever name
         host=settings.host,
         port=settings.port,
-        http=functools.partial(Connection, head_seconds=settings.head_seconds),  # type: ignore[arg-type] # called as a class
+        http=functools.partial(Connection, header_timeout_seconds=settings.header_timeout_seconds),  # type: ignore[arg-type] # called as a class
         loop="uvloop",
         ws="none",
         access_log=False,
         server_header=False,
         proxy_headers=False,  # the client is whoever opened the connection: its age is what counts
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=settings.stop_seconds,
+        timeout_graceful_shutdown=settings.shutdown_timeout_seconds,
         log_config=None,
     )
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
     try:
         settings = Settings.load()
     except SettingsError as error:

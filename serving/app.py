@@ -28,7 +28,11 @@ def build(settings: Settings) -> tuple[ASGIApp, Service]:
     if origins := settings.predictor.cors_origins:
         shown = ["X-Model-Version", "X-Request-ID"]
         front = CORSMiddleware(
-            front, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"], expose_headers=shown
+            front,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=shown,
         )
     return front, service
 
@@ -63,8 +67,12 @@ def fastapi_of(service: Service) -> FastAPI:
     return app
 
 
-def _respond(request: Request, body: bytes, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    if request.url.path.startswith("/v2"):  # the Open Inference Protocol's clients look for the member `error`
+def _respond(
+    request: Request, body: bytes, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    if request.url.path.startswith(
+        "/v2"
+    ):  # the Open Inference Protocol's clients look for the member `error`
         document = json.loads(body)
         body = json.dumps(document | {"error": document["detail"]}).encode()
     return Response(body, status, headers, MEDIA_TYPE)
@@ -77,13 +85,18 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _respond(request, body_of(error.status_code, str(error.detail)), error.status_code, error.headers)
+    return _respond(
+        request, body_of(error.status_code, str(error.detail)), error.status_code, error.headers
+    )
 
 
 async def _validation(request: Request, error: Exception) -> Response:
     """A query or header that cannot be taken; bodies have their own way."""
     assert isinstance(error, RequestValidationError)
-    findings = [Finding(row=0, field=".".join(str(part) for part in item["loc"]), message=item["msg"]) for item in error.errors()]
+    findings = [
+        Finding(row=0, field=".".join(str(part) for part in item["loc"]), message=item["msg"])
+        for item in error.errors()
+    ]
     return await _problem(request, Invalid(findings))
 
 

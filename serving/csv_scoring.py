@@ -112,7 +112,9 @@ class Table:
         while end and self._text.count('"', 0, end) % 2:
             end = self._text.rfind("\n", 0, self._text.rfind('"', 0, end)) + 1
         if len(self._text) - end > MAX_RECORD:
-            raise Invalid((), f"A row is longer than {MAX_RECORD} characters; is a quote in it never closed?")
+            raise Invalid(
+                (), f"A row is longer than {MAX_RECORD} characters; is a quote in it never closed?"
+            )
         return self._text[:end], self._text[end:]
 
     def _guess(self, text: str) -> str:
@@ -126,7 +128,9 @@ class Table:
         names = [name.strip() for name in header]
         missing, twice = [], []
         for feature in FEATURES:
-            found = [index for index, name in enumerate(names) if name in (feature.name, feature.raw)]
+            found = [
+                index for index, name in enumerate(names) if name in (feature.name, feature.raw)
+            ]
             if not found:
                 missing.append(feature)
             elif len(found) > 1:
@@ -135,9 +139,17 @@ class Table:
                 self._places.append((found[0], Column(feature, self._delimiter != ",")))
         if missing or twice:
             self._places = []
-            findings = [Finding(row=0, field=f.name, message=f"No column is called {f.name} or {f.raw!r}") for f in missing]
-            findings += [Finding(row=0, field=f.name, message="More than one column is called so") for f in twice]
-            raise Invalid(findings, "The header lacks columns, or has them twice; `errors` says which")
+            findings = [
+                Finding(row=0, field=f.name, message=f"No column is called {f.name} or {f.raw!r}")
+                for f in missing
+            ]
+            findings += [
+                Finding(row=0, field=f.name, message="More than one column is called so")
+                for f in twice
+            ]
+            raise Invalid(
+                findings, "The header lacks columns, or has them twice; `errors` says which"
+            )
         self._width = len(header)
         self._writer(out).writerow([*header, *ADDED])
 
@@ -146,7 +158,11 @@ class Table:
 
     def _predict(self, records: list[list[str]], out: io.StringIO) -> None:
         values = np.array(
-            [[self._cell(record, place, column) for place, column in self._places] for record in records], np.float64
+            [
+                [self._cell(record, place, column) for place, column in self._places]
+                for record in records
+            ],
+            np.float64,
         )
         good = check(values)
         fit = good.all(axis=1) & np.array([len(record) == self._width for record in records])
@@ -157,7 +173,9 @@ class Table:
         for record, fits, goods in zip(records, fit.tolist(), good, strict=True):
             if fits:
                 probability = next(scored).probability
-                lines.append([*record, self._model.label(probability), f"{probability:.{DIGITS}g}", ""])
+                lines.append(
+                    [*record, self._model.label(probability), f"{probability:.{DIGITS}g}", ""]
+                )
             else:
                 padded = (record + [""] * self._width)[: self._width]
                 lines.append([*padded, "", "", self._fault(record, goods)])

@@ -31,7 +31,9 @@ EXAMPLE_TENSOR: dict[str, Any] = {
             "name": ONNX_INPUT,
             "shape": [1, WIDTH],
             "datatype": "FP32",
-            "data": [f.codes[f.example] if isinstance(f, Category) else f.example for f in FEATURES],
+            "data": [
+                f.codes[f.example] if isinstance(f, Category) else f.example for f in FEATURES
+            ],
         }
     ]
 }
@@ -88,7 +90,9 @@ class TensorFacts(BaseModel):
 
 class ModelMetadata(BaseModel):
     name: str
-    versions: list[str] = Field(description="The versions in memory; the first one answers where none is named")
+    versions: list[str] = Field(
+        description="The versions in memory; the first one answers where none is named"
+    )
     platform: str
     inputs: list[TensorFacts]
     outputs: list[TensorFacts]
@@ -126,7 +130,9 @@ def read(data: bytes, header_length: str | None) -> tuple[InferRequest, bytes]:
         BadJson: the JSON part is none.
         Invalid: it is not what the protocol says.
     """
-    if header_length is not None and not (header_length.isdigit() and int(header_length) <= len(data)):
+    if header_length is not None and not (
+        header_length.isdigit() and int(header_length) <= len(data)
+    ):
         raise Invalid((), f"{HEADER_LENGTH} is {header_length!r}, the body has {len(data)} bytes")
     split = len(data) if header_length is None else int(header_length)
     try:
@@ -135,7 +141,9 @@ def read(data: bytes, header_length: str | None) -> tuple[InferRequest, bytes]:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"] == "json_invalid":
             raise BadJson(first["msg"]) from None
-        raise Invalid((), f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+        raise Invalid(
+            (), f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        ) from None
 
 
 def features_of(request: InferRequest, binary: bytes) -> NDArray[np.float64]:
@@ -146,20 +154,30 @@ def features_of(request: InferRequest, binary: bytes) -> NDArray[np.float64]:
     """
     tensor = request.inputs[0]
     if len(request.inputs) != 1 or tensor.name != ONNX_INPUT:
-        raise Invalid((), f"The one input is {ONNX_INPUT}, [rows, {WIDTH}]: {', '.join(FEATURE_NAMES)}")
+        raise Invalid(
+            (), f"The one input is {ONNX_INPUT}, [rows, {WIDTH}]: {', '.join(FEATURE_NAMES)}"
+        )
     if tensor.datatype not in DTYPES:
-        raise Invalid((), f"The datatype is {tensor.datatype!r}; it must be one of {', '.join(DTYPES)}")
+        raise Invalid(
+            (), f"The datatype is {tensor.datatype!r}; it must be one of {', '.join(DTYPES)}"
+        )
     if len(tensor.shape) != 2 or tensor.shape[1] != WIDTH or tensor.shape[0] < 1:
-        raise Invalid((), f"The shape is {tensor.shape}; it must be [rows, {WIDTH}], with at least one row")
+        raise Invalid(
+            (), f"The shape is {tensor.shape}; it must be [rows, {WIDTH}], with at least one row"
+        )
     size = tensor.parameters.get("binary_data_size")
     try:
         if size is None:
             values = np.array(tensor.data, np.float64).ravel()
         elif size != len(binary):
-            raise Invalid((), f"binary_data_size is {size}, {len(binary)} bytes follow the JSON part")
+            raise Invalid(
+                (), f"binary_data_size is {size}, {len(binary)} bytes follow the JSON part"
+            )
         else:
             values = np.frombuffer(binary, DTYPES[tensor.datatype]).astype(np.float64)
-            if tensor.datatype == "FP32":  # 6.8 in float32 is not quite 6.8; the shortest text of it is
+            if (
+                tensor.datatype == "FP32"
+            ):  # 6.8 in float32 is not quite 6.8; the shortest text of it is
                 values = np.array([float(str(value)) for value in np.frombuffer(binary, "<f4")])
     except (ValueError, TypeError, OverflowError):
         raise Invalid((), "The data of the tensor are no numbers") from None
@@ -171,7 +189,10 @@ def features_of(request: InferRequest, binary: bytes) -> NDArray[np.float64]:
 def tensors(request: InferRequest, model: Model, scored: list[Scored]) -> tuple[bytes, int | None]:
     """The response's body, and the length of its JSON part where tensors follow it."""
     by_default = bool(request.parameters.get("binary_data_output", False))
-    wanted = {output.name: bool(output.parameters.get("binary_data", by_default)) for output in request.outputs}
+    wanted = {
+        output.name: bool(output.parameters.get("binary_data", by_default))
+        for output in request.outputs
+    }
     known = {output.name for output in OUTPUTS}
     if unknown := set(wanted) - known:
         raise Invalid((), f"There is no output {sorted(unknown)}; there are {sorted(known)}")
@@ -184,7 +205,11 @@ def tensors(request: InferRequest, model: Model, scored: list[Scored]) -> tuple[
     for facts in OUTPUTS:
         if facts.name not in wanted:
             continue
-        output: dict[str, Any] = {"name": facts.name, "shape": [len(scored)], "datatype": facts.datatype}
+        output: dict[str, Any] = {
+            "name": facts.name,
+            "shape": [len(scored)],
+            "datatype": facts.datatype,
+        }
         if wanted[facts.name]:
             pieces.append(_packed(facts.datatype, values[facts.name]))
             output["parameters"] = {"binary_data_size": len(pieces[-1])}

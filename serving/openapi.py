@@ -26,8 +26,13 @@ def install(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            models = [(model, "validation") for model in (Student, ProblemDocument, Invocation, InferRequest)]
+            document = get_openapi(
+                title=app.title, version=app.version, description=app.description, routes=app.routes
+            )
+            models = [
+                (model, "validation")
+                for model in (Student, ProblemDocument, Invocation, InferRequest)
+            ]
             _, extra = models_json_schema(models, ref_template=TEMPLATE)  # type: ignore[arg-type] # the mode is a literal
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas |= extra["$defs"]

@@ -41,16 +41,18 @@ class Service:
         self.settings = settings.predictor
         self.counts = Counts()
         self.reader = Reader(self.settings.max_rows)
-        self.bodies = BodyReader(self.settings.max_body_bytes, self.settings.body_seconds)
+        self.bodies = BodyReader(self.settings.max_body_bytes, self.settings.body_timeout_seconds)
         self.shadow = ShadowScorer()
-        lake = functools.cache(functools.partial(open_lake, settings.lake))  # opened by whichever thread needs it first
+        lake = functools.cache(
+            functools.partial(open_lake, settings.lake)
+        )  # opened by whichever thread needs it first
         self.follower = Follower(settings, lake, self.shadow)
         self.traffic = TrafficLog(
             lake,
             socket.gethostname(),
-            self.settings.logged_share,
-            self.settings.log_rows,
-            self.settings.log_seconds,
+            self.settings.log_sample_rate,
+            self.settings.max_buffered_log_rows,
+            self.settings.log_flush_interval_seconds,
         )
         self._batcher = Batcher()
         self.workers = ThreadPoolExecutor(2, "score", initializer=stand_back)
@@ -104,7 +106,9 @@ class Service:
             Unavailable: there are too many.
         """
         if self.counts.in_flight > self.settings.max_requests:
-            raise Unavailable(f"{self.settings.max_requests} requests are in work already; try again")
+            raise Unavailable(
+                f"{self.settings.max_requests} requests are in work already; try again"
+            )
 
     def request_id(self, given: bytes | None) -> bytes:
         """The client's id if it is plain, else a new one, unique to this process and request."""
@@ -125,7 +129,9 @@ class Service:
         if not hmac.compare_digest(given, self._key):
             raise Unauthorized
 
-    async def predict(self, model: Model, rows: list[Row], request_id: bytes, log: bool = True) -> list[Scored]:
+    async def predict(
+        self, model: Model, rows: list[Row], request_id: bytes, log: bool = True
+    ) -> list[Scored]:
         """Predictions for valid rows, counted and, unless `log` is false, logged.
 
         Raises:
@@ -137,11 +143,15 @@ class Service:
             elif len(rows) <= AT_ONCE:
                 scored = model.score(rows)
             else:
-                scored = await asyncio.get_running_loop().run_in_executor(self.workers, model.score, rows)
+                scored = await asyncio.get_running_loop().run_in_executor(
+                    self.workers, model.score, rows
+                )
         except Problem:
             raise
         except Exception as error:
-            raise Failed(f"Model version {model.version} failed on these rows: {type(error).__name__}") from error
+            raise Failed(
+                f"Model version {model.version} failed on these rows: {type(error).__name__}"
+            ) from error
         self.seen(model, rows, scored, request_id, log)
         return scored
 
@@ -154,18 +164,31 @@ class Service:
         """
         if len(rows) > self.settings.max_explained_rows:
             most = self.settings.max_explained_rows
-            raise Invalid((), f"{len(rows)} rows are too many to explain; at most {most} in one request")
+            raise Invalid(
+                (), f"{len(rows)} rows are too many to explain; at most {most} in one request"
+            )
         if self._explaining >= self.settings.max_explanations:
-            raise Unavailable(f"{self._explaining} requests for explanations are in work already; try again")
+            raise Unavailable(
+                f"{self._explaining} requests for explanations are in work already; try again"
+            )
         self._explaining += 1
         try:
             explain = model.explainer.explain
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._explainer, lambda: [explain(row) for row in rows])
+            return await loop.run_in_executor(
+                self._explainer, lambda: [explain(row) for row in rows]
+            )
         finally:
             self._explaining -= 1
 
-    def seen(self, model: Model, rows: list[Row], scored: list[Scored], request_id: bytes, log: bool = True) -> None:
+    def seen(
+        self,
+        model: Model,
+        rows: list[Row],
+        scored: list[Scored],
+        request_id: bytes,
+        log: bool = True,
+    ) -> None:
         """Counts rows that were answered, and hands them to the log and the shadow."""
         self.counts.rows += len(scored)
         if log:
@@ -178,5 +201,8 @@ def answer_body(model: Model, scored: list[Scored], explanations: Sequence[bytes
     """The answer's JSON."""
     answers = [item.answer for item in scored]
     if explanations:
-        answers = [b'%b,"explanation":%b}' % (answer[:-1], why) for answer, why in zip(answers, explanations, strict=True)]
+        answers = [
+            b'%b,"explanation":%b}' % (answer[:-1], why)
+            for answer, why in zip(answers, explanations, strict=True)
+        ]
     return b'{"predictions":[' + b",".join(answers) + model.tail

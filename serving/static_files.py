@@ -33,7 +33,11 @@ class Assets(StaticFiles):
     """A folder's files under the policy's headers."""
 
     def file_response(
-        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers.update(HEADERS)
@@ -52,4 +56,6 @@ def install(app: FastAPI) -> None:
         return FileResponse(PAGE / "docs.html", headers=HEADERS)
 
     app.mount("/page", Assets(directory=PAGE), name="page")
-    app.mount("/swagger", Assets(directory=str(files("fastapi_offline") / "static")), name="swagger")
+    app.mount(
+        "/swagger", Assets(directory=str(files("fastapi_offline") / "static")), name="swagger"
+    )

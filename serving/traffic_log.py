@@ -35,7 +35,9 @@ RETRY_SECONDS = 30
 
 
 class TrafficLog:
-    def __init__(self, open_lake: Callable[[], Lake], pod: str, share: float, max_rows: int, seconds: float) -> None:
+    def __init__(
+        self, open_lake: Callable[[], Lake], pod: str, share: float, max_rows: int, seconds: float
+    ) -> None:
         self.written = 0
         self.dropped = 0
         self._open_lake = open_lake
@@ -114,7 +116,9 @@ class TrafficLog:
         while lines and count < MAX_OBJECT:
             taken = [lines.popleft() for _ in range(min(SLICE, len(lines)))]
             count += len(taken)
-            pieces.append(packer.compress(b"".join(taken)))  # meanwhile the event loop has the interpreter
+            pieces.append(
+                packer.compress(b"".join(taken))
+            )  # meanwhile the event loop has the interpreter
         return b"".join([*pieces, packer.flush()]), count
 
     def _write(self, data: bytes) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pipeline import settings as settings_module
 from pipeline.context import Context
 from pipeline.settings import LakeSettings, Settings
-from pipeline.storage.lake import LAYERS, Lake, bucket_of, open_lake, s3_client
+from pipeline.storage.lake import LAYERS, Lake, bucket_name, open_lake, s3_client
 
 SURVEY = Path(__file__).parents[2] / "shared" / "data" / "ml2_student_performance.csv"
 """The original survey file where a checkout has it beside it; tests that can use it name the generated one otherwise."""
@@ -47,7 +47,7 @@ def s3_lake(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     settings = LakeSettings(url=f"s3://{prefix}", endpoint=s3_endpoint)
     client: Any = s3_client(settings)
     for layer in LAYERS:
-        client.create_bucket(Bucket=bucket_of(layer, prefix))
+        client.create_bucket(Bucket=bucket_name(layer, prefix))
     return settings
 
 
@@ -65,8 +65,13 @@ def make_context(tmp_path: Path) -> Callable[..., Context]:
 
     def make(run_id: str = "run-1", **sections: dict[str, Any]) -> Context:
         lake = {"url": f"file://{tmp_path}/lake"}
-        mlflow = {"tracking_uri": f"sqlite:///{tmp_path}/mlflow.db", "artifacts": f"{tmp_path}/artifacts"}
-        return Context(Settings.model_validate({"lake": lake, "mlflow": mlflow, **sections}), run_id)
+        mlflow = {
+            "tracking_uri": f"sqlite:///{tmp_path}/mlflow.db",
+            "artifacts": f"{tmp_path}/artifacts",
+        }
+        return Context(
+            Settings.model_validate({"lake": lake, "mlflow": mlflow, **sections}), run_id
+        )
 
     return make
 

@@ -9,11 +9,11 @@ import argparse
 import time
 from typing import Any
 
-from pipeline.console import say
+from pipeline.console import echo
 from pipeline.context import Context
-from pipeline.errors import LakeError, NothingToDo
+from pipeline.errors import LakeError, StageSkipped
 from pipeline.settings import LakeSettings
-from pipeline.storage.lake import LAYERS, bucket_of, s3_client
+from pipeline.storage.lake import LAYERS, bucket_name, s3_client
 
 VERSIONED = "bronze"
 """The layer that is never rewritten: should anything do so all the same, the bytes that were there can be had back."""
@@ -38,7 +38,9 @@ def run(context: Context) -> None:
     """
     settings = context.settings.lake
     if not settings.url.startswith("s3://"):
-        raise NothingToDo(f"the lake {settings.url} is on a disk, where a layer's folder is made when it is first written")
+        raise StageSkipped(
+            f"the lake {settings.url} is on a disk, where a layer's folder is made when it is first written"
+        )
     make_buckets(settings, context.arguments.wait)
 
 
@@ -57,7 +59,7 @@ def make_buckets(settings: LakeSettings, wait: float) -> None:
                 raise LakeError(
                     f"the buckets at {place} cannot be made: {error}; see MLOPS_LAKE__ENDPOINT and the AWS keys"
                 ) from error
-            say(f"waiting for {place}: {error}")
+            echo(f"waiting for {place}: {error}")
             time.sleep(2)
 
 
@@ -73,20 +75,24 @@ def _passes(error: Exception) -> bool:
 def _make_all(client: Any, prefix: str) -> None:
     present = {item["Name"] for item in client.list_buckets()["Buckets"]}
     for layer in LAYERS:
-        bucket = bucket_of(layer, prefix)
+        bucket = bucket_name(layer, prefix)
         made = bucket not in present and _make(client, bucket)
-        say(f"bucket {bucket} is {'made' if made else 'there'}")
-    bronze = bucket_of(VERSIONED, prefix)
+        echo(f"bucket {bucket} is {'made' if made else 'there'}")
+    bronze = bucket_name(VERSIONED, prefix)
     if client.get_bucket_versioning(Bucket=bronze).get("Status") != "Enabled":
         client.put_bucket_versioning(Bucket=bronze, VersioningConfiguration={"Status": "Enabled"})
-        say(f"bucket {bronze} keeps every version from now on")
+        echo(f"bucket {bronze} keeps every version from now on")
 
 
 def _make(client: Any, bucket: str) -> bool:
     """Makes a bucket; False when another run of this command was faster."""
     region = client.meta.region_name
     # The first region is S3's default, and the only one that may not be named.
-    place = {} if region in (None, "us-east-1") else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    place = (
+        {}
+        if region in (None, "us-east-1")
+        else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    )
     try:
         client.create_bucket(Bucket=bucket, **place)
     except client.exceptions.BucketAlreadyOwnedByYou:

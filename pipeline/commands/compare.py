@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from pipeline.console import say, show_table
+from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.deployment.promotion_log import REJECTED, VERIFIED
 from pipeline.errors import RegistryError
 from pipeline.evaluation.datasets import read_split
-from pipeline.evaluation.gate_values import contest, fair_rows
+from pipeline.evaluation.gate_values import compare_models, rows_unseen_by_champion
 from pipeline.model.bundle import ONNX, Bundle
 from pipeline.model.metrics import METRICS
 from pipeline.tracking.registry import MANIFEST_TAG, Registry, Version
@@ -41,31 +41,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> None:
     """Prints the comparison to standard output."""
     registry, settings = context.registry, context.settings
-    one, other = (find(registry, name) for name in (context.arguments.one, context.arguments.other))
-    ours, theirs = (registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG)) for version in (one, other))
+    one, other = (
+        resolve_version(registry, name) for name in (context.arguments.one, context.arguments.other)
+    )
+    ours, theirs = (
+        registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+        for version in (one, other)
+    )
     names = f"version {one.number}", f"version {other.number}"
     facts = [(name, fact(one, ours), fact(other, theirs)) for name, fact in FACTS.items()]
-    show_table("Models", ("", *names), facts, is_answer=True)
+    print_table("Models", ("", *names), facts, is_answer=True)
 
-    test, notes = fair_rows(context.lake, settings, theirs, ours, read_split(context.lake, ours.manifest.lineage, "test"))
-    gain, ratio = contest(settings, ours, theirs, test)
-    rows = [(name, f"{gain[name].value:+.3f}", f"{gain[name].low:+.3f} to {gain[name].high:+.3f}") for name in METRICS]
+    test, notes = rows_unseen_by_champion(
+        context.lake,
+        settings,
+        theirs,
+        ours,
+        read_split(context.lake, ours.manifest.lineage, "test"),
+    )
+    gain, ratio = compare_models(settings, ours, theirs, test)
+    rows = [
+        (name, f"{gain[name].value:+.3f}", f"{gain[name].low:+.3f} to {gain[name].high:+.3f}")
+        for name in METRICS
+    ]
     rows.append(("time of one row", f"x {ratio:.2f}", "median, measured in turns"))
     title = f"Version {one.number} against {other.number} on the same {len(test):,} test rows"
-    show_table(title, ("", "difference", "95 % interval"), rows, is_answer=True)
+    print_table(title, ("", "difference", "95 % interval"), rows, is_answer=True)
     for note in notes:
-        say(f"compare: {note}")
+        echo(f"compare: {note}")
 
 
-def find(registry: Registry, name: str) -> Version:
+def resolve_version(registry: Registry, name: str) -> Version:
     """The version of that number, or with that alias.
 
     Raises:
         RegistryError: there is none.
     """
     if name.isdecimal():
-        return registry.version(name)
-    found = registry.version_of(name)
+        return registry.get_version(name)
+    found = registry.get_by_alias(name)
     if found is None:
         raise RegistryError(f"no version of {registry.name} has the number or alias {name!r}")
     return found

@@ -42,26 +42,36 @@ class Server:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             if self.process.poll() is not None:
-                raise PipelineError(f"{self.name} ended with code {self.process.returncode}; {self.log} ends:\n{self._tail()}")
+                raise PipelineError(
+                    f"{self.name} ended with code {self.process.returncode}; {self.log} ends:\n{self._tail()}"
+                )
             with contextlib.suppress(urllib.error.URLError, OSError):
                 urllib.request.urlopen(self.url + self.health, timeout=2).close()  # noqa: S310 - our own http:// URL
                 return
             time.sleep(0.1)
-        raise PipelineError(f"{self.name} did not answer at {self.url} in {START_SECONDS} s; {self.log} ends:\n{self._tail()}")
+        raise PipelineError(
+            f"{self.name} did not answer at {self.url} in {START_SECONDS} s; {self.log} ends:\n{self._tail()}"
+        )
 
     def _tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 
 
 @contextlib.contextmanager
-def started(name: str, command: list[str], port: int, health: str, environment: Mapping[str, str]) -> Iterator[Server]:
+def start_server(
+    name: str, command: list[str], port: int, health: str, environment: Mapping[str, str]
+) -> Iterator[Server]:
     """A server process, ended with the block: politely, and after 20 s by force."""
     log = Path("local", "logs", f"{name}.log")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         # a session of its own, so that Ctrl-C reaches the children only through this block's end
         process = subprocess.Popen(  # noqa: S603 - our own commands
-            command, stdout=output, stderr=subprocess.STDOUT, env=dict(environment), start_new_session=True
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
         )
     try:
         yield Server(name, f"http://{HOST}:{port}", health, log, process)
@@ -88,7 +98,7 @@ def mlflow_server(settings: Settings, port: int) -> Iterator[Server]:
         "DO_NOT_TRACK": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # two processes less
     }
-    with started("mlflow", command, port, "/health", environment) as server:
+    with start_server("mlflow", command, port, "/health", environment) as server:
         yield server
 
 
@@ -101,7 +111,9 @@ def predictor(settings: Settings, port: int, mlflow_url: str) -> Iterator[Server
         "MLOPS_PREDICTOR__HOST": HOST,
         "MLOPS_PREDICTOR__PORT": str(port),
     }
-    with started("predictor", [sys.executable, "-m", "serving"], port, "/readyz", environment) as server:
+    with start_server(
+        "predictor", [sys.executable, "-m", "serving"], port, "/readyz", environment
+    ) as server:
         yield server
 
 

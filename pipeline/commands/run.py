@@ -18,9 +18,9 @@ from typing import Any
 
 from pipeline import columns, stages
 from pipeline.commands import local_servers, run_summary
-from pipeline.console import console, say
+from pipeline.console import console, echo
 from pipeline.context import Context
-from pipeline.errors import NothingToDo, PipelineError, SourceError
+from pipeline.errors import PipelineError, SourceError, StageSkipped
 from pipeline.settings import Settings
 
 ROWS_OF_TRAFFIC = 500
@@ -37,11 +37,13 @@ class Journal:
         """Runs a stage; False if it had nothing to do."""
         start = time.perf_counter()
         try:
-            with console().status(f"{name}: {stages.stage_of(name).summary}"):  # a terminal's alone
+            with console().status(
+                f"{name}: {stages.get_stage(name).summary}"
+            ):  # a terminal's alone
                 importlib.import_module(f"pipeline.stages.{name}").run(context)
-        except NothingToDo as reason:
+        except StageSkipped as reason:
             self.skipped[name] = str(reason)
-            say(f"{name}: nothing to do: {reason}", "yellow")
+            echo(f"{name}: nothing to do: {reason}", "yellow")
         finally:
             self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - start
         return name not in self.skipped
@@ -69,7 +71,9 @@ def run(context: Context) -> None:
     local_servers.end_on_sigterm()
 
     context = _ingest(context, journal)
-    Registry(settings.mlflow).experiment()  # makes the database, which the server then finds whole
+    Registry(
+        settings.mlflow
+    ).get_or_create_experiment()  # makes the database, which the server then finds whole
     with local_servers.mlflow_server(settings, local_servers.free_port()) as mlflow:
         _train(context, journal)
         _deploy(context, journal)
@@ -82,11 +86,15 @@ def run(context: Context) -> None:
             answer = predict(predictor.url)
             verdicts = _watch(live, journal, predictor.url)
     run_summary.show(context, journal.seconds, journal.skipped, answer, verdicts)
-    say(f"done in {time.perf_counter() - start:.0f} s, of which the stages' own work is {sum(journal.seconds.values()):.0f} s")
+    echo(
+        f"done in {time.perf_counter() - start:.0f} s, of which the stages' own work is {sum(journal.seconds.values()):.0f} s"
+    )
 
 
 def _with_source(settings: Settings, source: str) -> Settings:
-    return settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"source": source})})
+    return settings.model_copy(
+        update={"ingest": settings.ingest.model_copy(update={"source": source})}
+    )
 
 
 def _ingest(context: Context, journal: Journal) -> Context:
@@ -97,15 +105,18 @@ def _ingest(context: Context, journal: Journal) -> Context:
     except SourceError as error:
         if not source.startswith("gdrive:"):
             raise
-        say(f"ingest: {error}", "yellow")
-        say("ingest: going on with generated rows (DATA=sample); name a file of your own with DATA=PATH", "yellow")
+        echo(f"ingest: {error}", "yellow")
+        echo(
+            "ingest: going on with generated rows (DATA=sample); name a file of your own with DATA=PATH",
+            "yellow",
+        )
         context = replace(context, settings=_with_source(context.settings, "sample"))
         journal.stage("ingest", context)
     return context
 
 
 def _train(context: Context, journal: Journal) -> None:
-    for stage in stages.of_dag("training"):
+    for stage in stages.stages_of_dag("training"):
         if stage.name != "ingest" and not journal.stage(stage.name, context):
             break
 
@@ -120,20 +131,24 @@ def _deploy(context: Context, journal: Journal) -> None:
 
     registered = "register" not in journal.skipped
     _ = registered and journal.stage("validate", context) and journal.stage("promote", context)
-    if Registry(context.settings.mlflow).version_of(PRODUCTION) is None:
+    if Registry(context.settings.mlflow).get_by_alias(PRODUCTION) is None:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in journal.skipped.items())
         raise PipelineError(f"there is no model to serve. {reasons}")
 
 
 def _with_predictor(settings: Settings, url: str) -> Settings:
-    return settings.model_copy(update={"predictor": settings.predictor.model_copy(update={"url": url})})
+    return settings.model_copy(
+        update={"predictor": settings.predictor.model_copy(update={"url": url})}
+    )
 
 
 def predict(url: str) -> dict[str, Any]:
     """The explained prediction of the data dictionary's example student."""
     student = {feature.name: feature.example for feature in columns.FEATURES}
     request = urllib.request.Request(  # noqa: S310 - our own http:// URL
-        f"{url}/predict?explain=true", json.dumps(student).encode(), {"Content-Type": "application/json"}
+        f"{url}/predict?explain=true",
+        json.dumps(student).encode(),
+        {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
         return {"student": student, "answer": json.load(answer)}
@@ -146,15 +161,22 @@ def _watch(context: Context, journal: Journal, url: str) -> dict[str, dict[str, 
 
     reports = {}
     normal = from_parquet(context.lake.read(f"silver/{context.run_id}/students.parquet"))
-    rows = normal.sample(ROWS_OF_TRAFFIC, replace=len(normal) < ROWS_OF_TRAFFIC, random_state=context.settings.seed)
-    for kind, frame in (("normal", rows), ("drifted", traffic.drifted(rows, "scale", context.settings.seed))):
+    rows = normal.sample(
+        ROWS_OF_TRAFFIC, replace=len(normal) < ROWS_OF_TRAFFIC, random_state=context.settings.seed
+    )
+    for kind, frame in (
+        ("normal", rows),
+        ("drifted", traffic.drifted(rows, "scale", context.settings.seed)),
+    ):
         since = datetime.now(UTC)
         traffic.send(url, frame)
         traffic.wait_until_logged(context, since, len(frame))
         arguments = argparse.Namespace(since=since, until=datetime.now(UTC))
         check = Context(context.settings, f"{context.run_id}-{kind}", arguments)
-        say(f"drift check of {len(frame):,} rows of {kind} traffic:")
+        echo(f"drift check of {len(frame):,} rows of {kind} traffic:")
         journal.stage("drift", check)
         reports[kind] = context.lake.read_json(f"reports/{check.run_id}/drift_report.json")
-    journal.skipped.pop("drift", None)  # that of the normal traffic; the summary tells both verdicts
+    journal.skipped.pop(
+        "drift", None
+    )  # that of the normal traffic; the summary tells both verdicts
     return reports

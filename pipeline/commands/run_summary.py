@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline import stages
-from pipeline.console import say, show_table
+from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.evaluation import gates
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, Registry
@@ -21,36 +21,55 @@ def show(
 ) -> None:
     """Tables for people."""
     registry = Registry(context.settings.mlflow)
-    version = registry.version_of(PRODUCTION)
+    version = registry.get_by_alias(PRODUCTION)
     assert version is not None  # `run` ends before this without one
-    manifest = registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG)).manifest
+    manifest = registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG)).manifest
 
     rows = []
     for stage in stages.STAGES:
         if stage.name in seconds:
-            rows.append((stage.name, f"{seconds[stage.name]:.1f} s", skipped.get(stage.name, "done")))
-    show_table("Stages", ("stage", "time", "end"), rows)
-    show_table(
+            rows.append(
+                (stage.name, f"{seconds[stage.name]:.1f} s", skipped.get(stage.name, "done"))
+            )
+    print_table("Stages", ("stage", "time", "end"), rows)
+    print_table(
         f"Production: {manifest.name} version {version.number}, {manifest.family}, threshold {manifest.threshold:.3f}",
         ("metric on the test set", "value", "95 % interval"),
-        ((name, f"{at.value:.3f}", f"{at.low:.3f} to {at.high:.3f}") for name, at in manifest.metrics.items()),
+        (
+            (name, f"{at.value:.3f}", f"{at.low:.3f} to {at.high:.3f}")
+            for name, at in manifest.metrics.items()
+        ),
     )
-    gates.show("Gates it passed", manifest.gates)
+    gates.print_gates("Gates it passed", manifest.gates)
     prediction = answer["answer"]["predictions"][0]
     told = ", ".join(f"{name} {value}" for name, value in answer["student"].items())
-    say(f"A prediction: {told} -> {prediction['label']}, fail probability {prediction['fail_probability']:.3f}")
+    echo(
+        f"A prediction: {told} -> {prediction['label']}, fail probability {prediction['fail_probability']:.3f}"
+    )
     contributions = prediction["explanation"]["contributions"]
-    say("  because " + ", ".join(f"{name} {value:+.3f}" for name, value in contributions.items()))
-    show_table(
+    echo("  because " + ", ".join(f"{name} {value:+.3f}" for name, value in contributions.items()))
+    print_table(
         "Drift",
         ("traffic", "verdict", "in words"),
         (
-            (kind, "drifted" if report["verdict"] == "drift" else report["verdict"], report["sentence"])
+            (
+                kind,
+                "drifted" if report["verdict"] == "drift" else report["verdict"],
+                report["sentence"],
+            )
             for kind, report in reports.items()
         ),
     )
     lake, run_id = context.lake, context.run_id
-    files = [key for layer in ("silver", "gold", "reports") for key in lake.keys(f"{layer}/{run_id}")]
-    show_table("Files", ("of this run",), ((lake.url(key),) for key in [*files, *lake.keys("models/")]))
-    say("Next: `make serve` opens the predictor's page and the MLflow UI on this; run again to train a challenger;")
-    say("      `make run DATA=...` on data of your own; `make up` for the same on a Kubernetes cluster.")
+    files = [
+        key for layer in ("silver", "gold", "reports") for key in lake.keys(f"{layer}/{run_id}")
+    ]
+    print_table(
+        "Files", ("of this run",), ((lake.url(key),) for key in [*files, *lake.keys("models/")])
+    )
+    echo(
+        "Next: `make serve` opens the predictor's page and the MLflow UI on this; run again to train a challenger;"
+    )
+    echo(
+        "      `make run DATA=...` on data of your own; `make up` for the same on a Kubernetes cluster."
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.commands import local_servers
-from pipeline.console import say
+from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import PipelineError
 
@@ -14,7 +14,9 @@ def run(context: Context) -> None:
     """Starts both, says where they are, waits."""
     settings = context.settings
     if not Path(settings.mlflow.tracking_uri.removeprefix("sqlite:///")).exists():
-        raise PipelineError(f"there is nothing to serve yet: {settings.mlflow.tracking_uri} does not exist; run `make run` first")
+        raise PipelineError(
+            f"there is nothing to serve yet: {settings.mlflow.tracking_uri} does not exist; run `make run` first"
+        )
     local_servers.check_port(settings.predictor.port, "MLOPS_PREDICTOR__PORT")
     local_servers.check_port(settings.mlflow.port, "MLOPS_MLFLOW__PORT")
     local_servers.end_on_sigterm()
@@ -24,8 +26,10 @@ def run(context: Context) -> None:
     ):
         mlflow.wait_until_ready()
         predictor.wait_until_ready()
-        say(f"predictor  {predictor.url}       page, {predictor.url}/docs, /predict, /metrics")
-        say(f"MLflow     {mlflow.url}       runs, models, model cards")
-        say("Ctrl-C ends both.")
+        echo(f"predictor  {predictor.url}       page, {predictor.url}/docs, /predict, /metrics")
+        echo(f"MLflow     {mlflow.url}       runs, models, model cards")
+        echo("Ctrl-C ends both.")
         predictor.process.wait()
-        raise PipelineError(f"the predictor ended with code {predictor.process.returncode}; see {predictor.log}")
+        raise PipelineError(
+            f"the predictor ended with code {predictor.process.returncode}; see {predictor.log}"
+        )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pipeline.console import show_table
+from pipeline.console import print_table
 from pipeline.context import Context
-from pipeline.settings import values_of, variables
+from pipeline.settings import current_values, variables
 
 
 def run(context: Context) -> None:
     """Prints the table."""
-    values = dict(values_of(context.settings))
+    values = dict(current_values(context.settings))
     rows = [
         (name, str(values[name]) + ("" if values[name] == default else " (set)"), description)
         for name, (description, default) in variables().items()
     ]
-    show_table("Settings", ("variable", "value", "meaning"), rows)
+    print_table("Settings", ("variable", "value", "meaning"), rows)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category, Number
-from pipeline.console import say
+from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
@@ -45,7 +45,10 @@ def scaled(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
 
 def noisy(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
     """Every number with normal noise of NOISE deviations of its column."""
-    noise = {name: random.normal(0, NOISE * frame[name].std(), len(frame)) for name in (f.name for f in _numbers())}
+    noise = {
+        name: random.normal(0, NOISE * frame[name].std(), len(frame))
+        for name in (f.name for f in _numbers())
+    }
     return frame.assign(**{name: frame[name] + values for name, values in noise.items()})
 
 
@@ -59,7 +62,9 @@ def flipped(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
             codes = np.array(list(feature.codes.values()), dtype=float)
             now = np.argmin(np.abs(codes[:, None] - frame[feature.name].to_numpy(float)), axis=0)
             hit = random.random(len(frame)) < random.uniform(*FLIPPED)
-            changed[feature.name] = codes[(now + hit * random.integers(1, len(codes), len(frame))) % len(codes)]
+            changed[feature.name] = codes[
+                (now + hit * random.integers(1, len(codes), len(frame))) % len(codes)
+            ]
     return frame.assign(**changed)
 
 
@@ -120,11 +125,15 @@ def send(url: str, frame: pd.DataFrame, batch: int = BATCH) -> Sent:
     sent = Sent()
     try:
         for rows in _batches(frame, batch):
-            status, answer = _ask(connection, url, f"{place.path.rstrip('/')}/predict", json.dumps(rows).encode())
+            status, answer = _ask(
+                connection, url, f"{place.path.rstrip('/')}/predict", json.dumps(rows).encode()
+            )
             sent.rows += len(rows)
             if status == http.HTTPStatus.OK:
                 sent.answered += len(rows)
-                sent.positive += sum(item["label"] == LABEL.positive for item in answer["predictions"])
+                sent.positive += sum(
+                    item["label"] == LABEL.positive for item in answer["predictions"]
+                )
                 sent.versions[str(answer["model"]["version"])] += len(rows)
             else:
                 sent.refused += len(rows)
@@ -140,12 +149,17 @@ def _batches(frame: pd.DataFrame, size: int) -> Iterator[list[dict[str, float]]]
     whole = [feature.is_integer for feature in FEATURES]
     for start in range(0, len(rows), size):
         yield [
-            {name: int(value) if integer else value for name, value, integer in zip(FEATURE_NAMES, row, whole, strict=True)}
+            {
+                name: int(value) if integer else value
+                for name, value, integer in zip(FEATURE_NAMES, row, whole, strict=True)
+            }
             for row in rows[start : start + size]
         ]
 
 
-def _ask(connection: http.client.HTTPConnection, url: str, path: str, body: bytes) -> tuple[int, Any]:
+def _ask(
+    connection: http.client.HTTPConnection, url: str, path: str, body: bytes
+) -> tuple[int, Any]:
     """Status and decoded answer; busy and broken connections are tried again, a bounded number of times."""
     problem = ""
     for attempt in range(TRIES):
@@ -159,10 +173,15 @@ def _ask(connection: http.client.HTTPConnection, url: str, path: str, body: byte
             connection.close()
             problem = str(error) or type(error).__name__
             continue
-        if response.status not in (http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE):
+        if response.status not in (
+            http.HTTPStatus.TOO_MANY_REQUESTS,
+            http.HTTPStatus.SERVICE_UNAVAILABLE,
+        ):
             return response.status, _decoded(data)
         problem = f"it answered {response.status} {response.reason}"
-    raise PipelineError(f"no answer from {url}{path} after {TRIES} tries ({problem}); start a predictor with `make serve`")
+    raise PipelineError(
+        f"no answer from {url}{path} after {TRIES} tries ({problem}); start a predictor with `make serve`"
+    )
 
 
 def _decoded(data: bytes) -> Any:
@@ -181,11 +200,15 @@ def production_rows(context: Context, rows: int, seed: int) -> pd.DataFrame:
     from pipeline.storage.parquet import from_parquet
 
     registry = context.registry
-    version = registry.version_of(PRODUCTION)
+    version = registry.get_by_alias(PRODUCTION)
     if version is None:
-        raise PipelineError(f"no version of {registry.name} carries the alias `{PRODUCTION}`; run `make run` first")
-    lineage = registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG)).manifest.lineage
-    silver = from_parquet(context.lake.read(f"silver/{lineage.pipeline_run_id}/students.parquet", lineage.silver))
+        raise PipelineError(
+            f"no version of {registry.name} carries the alias `{PRODUCTION}`; run `make run` first"
+        )
+    lineage = registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG)).manifest.lineage
+    silver = from_parquet(
+        context.lake.read(f"silver/{lineage.pipeline_run_id}/students.parquet", lineage.silver)
+    )
     return silver.sample(rows, replace=rows > len(silver), random_state=seed).reset_index(drop=True)
 
 
@@ -199,22 +222,37 @@ def wait_until_logged(context: Context, since: datetime, rows: int) -> None:
 
     end = time.monotonic() + LOGGED_WITHIN_SECONDS
     while True:
-        found = len(drift_data.live(context.lake, since, datetime.now(UTC), rows, seed=0).frame)
+        found = len(
+            drift_data.load_live_traffic(context.lake, since, datetime.now(UTC), rows, seed=0).frame
+        )
         if found >= rows:
             return
         if time.monotonic() > end:
             raise PipelineError(
                 f"{found:,} of {rows:,} rows were logged to {context.lake.url('silver/live')} within {LOGGED_WITHIN_SECONDS} s; "
-                "does the predictor log all rows (MLOPS_PREDICTOR__LOGGED_SHARE is 1), and to this lake?"
+                "does the predictor log all rows (MLOPS_PREDICTOR__LOG_SAMPLE_RATE is 1), and to this lake?"
             )
         time.sleep(0.2)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rows", type=int, default=500, metavar="N", help="rows to send; default %(default)s")
-    parser.add_argument("--kind", choices=tuple(KINDS), default="none", help="how the rows drift; default %(default)s")
-    parser.add_argument("--url", metavar="URL", help="the predictor; default is the setting MLOPS_PREDICTOR__URL")
-    parser.add_argument("--check", action="store_true", help="then check just these rows for drift, and exit as `drift` does")
+    parser.add_argument(
+        "--rows", type=int, default=500, metavar="N", help="rows to send; default %(default)s"
+    )
+    parser.add_argument(
+        "--kind",
+        choices=tuple(KINDS),
+        default="none",
+        help="how the rows drift; default %(default)s",
+    )
+    parser.add_argument(
+        "--url", metavar="URL", help="the predictor; default is the setting MLOPS_PREDICTOR__URL"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="then check just these rows for drift, and exit as `drift` does",
+    )
 
 
 def run(context: Context) -> None:
@@ -228,12 +266,14 @@ def run(context: Context) -> None:
     frame = drifted(production_rows(context, arguments.rows, seed), arguments.kind, seed)
     since = datetime.now(UTC)
     sent = send(url, frame)
-    say(
+    echo(
         f"traffic: {sent.answered:,} of {sent.rows:,} rows (drift: {arguments.kind}) answered by version "
         f"{', '.join(sent.versions) or 'none'}; {sent.positive:,} '{LABEL.positive}'"
     )
     if sent.refused:
-        raise PipelineError(f"{url} refused {sent.refused:,} rows; the first answer was {sent.first_error}")
+        raise PipelineError(
+            f"{url} refused {sent.refused:,} rows; the first answer was {sent.first_error}"
+        )
     if arguments.check:
         from pipeline.stages import drift
 

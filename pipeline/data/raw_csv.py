@@ -10,15 +10,21 @@ from pipeline.columns import RAW_HEADER
 from pipeline.errors import DataError
 
 
-def text_of(data: bytes, place: str) -> str:
+def decode_text(data: bytes, place: str) -> str:
     """The file as text.
 
     Raises:
         DataError: the bytes are empty, a web page, or not UTF-8.
     """
     if not data.strip():
-        raise DataError(f"{place} is empty; expected a CSV file whose header is {_listed(RAW_HEADER)}")
-    if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise DataError(
+            f"{place} is empty; expected a CSV file whose header is {_listed(RAW_HEADER)}"
+        )
+    if (
+        data.lstrip(b"\xef\xbb\xbf \t\r\n")[:15]
+        .lower()
+        .startswith((b"<!doctype", b"<html", b"<?xml"))
+    ):
         raise DataError(
             f"{place} is a web page, not a CSV file: it begins with {data[:40]!r}. Google Drive answers so when a file is not "
             "shared with everyone or its daily quota is used up; share it, try later, or name another source"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DEFAULT_ROWS = 1_000
 
 
-def sample_csv(rows: int, seed: int) -> bytes:
+def generate_csv(rows: int, seed: int) -> bytes:
     """A raw CSV file of `rows` generated students; equal arguments give equal bytes.
 
     Each row's log-odds of the positive label is the sum of its SAMPLE_EFFECTS plus a constant that makes the expected
@@ -50,11 +50,17 @@ def draw(feature: Feature, rows: int, random: np.random.Generator) -> NDArray[np
         low, high = feature.typical
         steps = round((high - low) / feature.step)
         return np.round(low + random.integers(0, steps + 1, rows) * feature.step, 6)
-    return random.choice(np.array(list(feature.codes.values()), dtype=float), rows, p=feature.shares)
+    return random.choice(
+        np.array(list(feature.codes.values()), dtype=float), rows, p=feature.shares
+    )
 
 
 def _texts(feature: Feature, values: NDArray[np.float64]) -> list[str]:
-    return [f"{value:g}" for value in values.tolist()] if feature.is_integer else [repr(value) for value in values.tolist()]
+    return (
+        [f"{value:g}" for value in values.tolist()]
+        if feature.is_integer
+        else [repr(value) for value in values.tolist()]
+    )
 
 
 def _logistic(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:

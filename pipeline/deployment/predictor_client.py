@@ -58,7 +58,9 @@ class Replica:
             # The connection goes to this one address; the request names the host, as its certificate does.
             connection.sock = socket.create_connection((self.address, self.port), self.seconds)
             if self.tls:
-                connection.sock = ssl.create_default_context().wrap_socket(connection.sock, server_hostname=self.host)
+                connection.sock = ssl.create_default_context().wrap_socket(
+                    connection.sock, server_hostname=self.host
+                )
             data = None if body is None else json.dumps(body).encode()
             headers = {"Content-Type": "application/json"} if data else {}
             if self.api_key:
@@ -72,30 +74,38 @@ class Replica:
             connection.close()
         if answer.status != 200:
             kind = Unreachable if answer.status in BUSY else Refused
-            raise kind(f"{path} of {self.address} answered {answer.status}: {content[:200].decode(errors='replace')}")
+            raise kind(
+                f"{path} of {self.address} answered {answer.status}: {content[:200].decode(errors='replace')}"
+            )
         return content
 
-    def ask_json(self, path: str, body: Any = None) -> dict[str, Any]:
+    def request_json(self, path: str, body: Any = None) -> dict[str, Any]:
         """The same, read as a JSON object."""
         content = self.ask(path, body)
         try:
             answer = json.loads(content)
         except ValueError as error:
-            raise Refused(f"{path} of {self.address} did not answer JSON: {content[:200]!r}") from error
+            raise Refused(
+                f"{path} of {self.address} did not answer JSON: {content[:200]!r}"
+            ) from error
         if not isinstance(answer, dict):
-            raise Refused(f"{path} of {self.address} did not answer a JSON object: {content[:200]!r}")
+            raise Refused(
+                f"{path} of {self.address} did not answer a JSON object: {content[:200]!r}"
+            )
         return answer
 
     def model(self) -> dict[str, Any]:
         """What `/model` says it serves."""
-        return self.ask_json("/model")
+        return self.request_json("/model")
 
     def errors(self) -> float:
         """Failed predictions since the process started."""
-        return sum(float(value) for value in SAMPLE.findall(self.ask("/metrics").decode(errors="replace")))
+        return sum(
+            float(value) for value in SAMPLE.findall(self.ask("/metrics").decode(errors="replace"))
+        )
 
 
-def replicas(settings: Settings) -> list[Replica]:
+def find_replicas(settings: Settings) -> list[Replica]:
     """Every predictor behind `predictor.url`, in the order of addresses; none when its name is unknown."""
     url = urlsplit(settings.predictor.url)
     host, tls = url.hostname or "", url.scheme == "https"
@@ -105,11 +115,16 @@ def replicas(settings: Settings) -> list[Replica]:
     except socket.gaierror:
         return []
     addresses = sorted({str(address[0]) for *_, address in found})
-    seconds, key = settings.deployment.request_seconds, settings.predictor.api_key.get_secret_value()
+    seconds, key = (
+        settings.deployment.request_timeout_seconds,
+        settings.predictor.api_key.get_secret_value(),
+    )
     return [Replica(host, port, address, tls, seconds, key) for address in addresses]
 
 
-def ask_all(asked: Sequence[Replica], question: Callable[[Replica], Answer]) -> dict[Replica, Answer | Unreachable]:
+def request_all(
+    asked: Sequence[Replica], question: Callable[[Replica], Answer]
+) -> dict[Replica, Answer | Unreachable]:
     """The answer of each, asked at the same time; an Unreachable where there was none."""
 
     def answer(replica: Replica) -> Answer | Unreachable:
@@ -122,41 +137,47 @@ def ask_all(asked: Sequence[Replica], question: Callable[[Replica], Answer]) -> 
         return dict(zip(asked, pool.map(answer, asked), strict=True))
 
 
-def wait_until_served(settings: Settings, version: str) -> str | None:
-    """Waits until every predictor serves `version`; a sentence on those that did not within `deployment.serve_seconds`."""
-    end = time.monotonic() + settings.deployment.serve_seconds
+def wait_for_rollout(settings: Settings, version: str) -> str | None:
+    """Waits until every predictor serves `version`; a sentence on those that did not within `deployment.rollout_timeout_seconds`."""
+    end = time.monotonic() + settings.deployment.rollout_timeout_seconds
     while True:
-        asked = replicas(settings)
-        answers = ask_all(asked, lambda replica: str(replica.model().get("version")))
+        asked = find_replicas(settings)
+        answers = request_all(asked, lambda replica: str(replica.model().get("version")))
         late = {replica: answer for replica, answer in answers.items() if answer != version}
         if asked and not late:
             return None
         if time.monotonic() > end:
             break
-        time.sleep(settings.deployment.poll_seconds)
+        time.sleep(settings.deployment.poll_interval_seconds)
     if not asked:
         return f"no predictor was found: the host of {settings.predictor.url} (MLOPS_PREDICTOR__URL) has no address"
     states = [
-        str(answer) if isinstance(answer, Unreachable) else f"{replica.address} serves version {answer}"
+        str(answer)
+        if isinstance(answer, Unreachable)
+        else f"{replica.address} serves version {answer}"
         for replica, answer in late.items()
     ]
-    return f"after {settings.deployment.serve_seconds:g} s not every predictor serves version {version}: {'; '.join(states)}"
+    return f"after {settings.deployment.rollout_timeout_seconds:g} s not every predictor serves version {version}: {'; '.join(states)}"
 
 
 @dataclass(frozen=True)
-class Shadow:
+class ShadowTraffic:
     """How a version did beside production on live rows; `agreement` is the share that it answered alike."""
 
     rows: int
     agreement: float
 
 
-def shadow_of(settings: Settings, version: str) -> Shadow | None:
+def get_shadow_traffic(settings: Settings, version: str) -> ShadowTraffic | None:
     """The shadow traffic of `version` over all predictors, or None: there is none, or no predictor to ask yet."""
     rows, alike = 0, 0.0
-    for answer in ask_all(replicas(settings), Replica.model).values():
+    for answer in request_all(find_replicas(settings), Replica.model).values():
         shadow = None if isinstance(answer, Unreachable) else answer.get("shadow")
-        if isinstance(shadow, dict) and str(shadow.get("version")) == version and shadow.get("rows"):
+        if (
+            isinstance(shadow, dict)
+            and str(shadow.get("version")) == version
+            and shadow.get("rows")
+        ):
             rows += int(shadow["rows"])
             alike += int(shadow["rows"]) * float(shadow["agreement"])
-    return Shadow(rows, alike / rows) if rows else None
+    return ShadowTraffic(rows, alike / rows) if rows else None

@@ -21,15 +21,22 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
-from pipeline.console import say, show_table
-from pipeline.context import Context, now
+from pipeline.console import echo, print_table
+from pipeline.context import Context, utc_now
 from pipeline.errors import LakeError, PromotionError, RegistryError
-from pipeline.model.bundle import GateResult, Part, fallback_is, write_fallback
-from pipeline.storage.lake import Lake, json_bytes
-from pipeline.tracking.registry import MANIFEST_TAG, PREVIOUS, PRODUCTION, STAGING, Registry, Version
+from pipeline.model.bundle import FrozenModel, GateResult, fallback_matches, write_fallback
+from pipeline.storage.lake import Lake, to_json_bytes
+from pipeline.tracking.registry import (
+    MANIFEST_TAG,
+    PREVIOUS,
+    PRODUCTION,
+    STAGING,
+    Registry,
+    Version,
+)
 
 FOLDER = "reports/promotions"
-LOG = "reports/promotions.jsonl"
+LOG_KEY = "reports/promotions.jsonl"
 
 REJECTED, VERIFIED = "rejected", "verified"
 """Tags of a version: why it may not be promoted; when the live predictors were seen to serve it well."""
@@ -45,10 +52,12 @@ TAGS: dict[Action, str] = {
 """Tag that an action leaves, with its time, on the version that is in production after it."""
 
 
-class Move(Part):
+class Move(FrozenModel):
     """What a record is to set."""
 
-    origin: str | None = Field(validation_alias=AliasChoices("from", "origin"), serialization_alias="from")
+    origin: str | None = Field(
+        validation_alias=AliasChoices("from", "origin"), serialization_alias="from"
+    )
     """Version in production before."""
     to: str
     """Version in production afterwards."""
@@ -62,7 +71,7 @@ class Move(Part):
     """What `to` came from, and is."""
 
 
-class Record(Part):
+class Record(FrozenModel):
     number: int
     action: Action
     run_id: str | None
@@ -85,11 +94,13 @@ class Record(Part):
         return f"{FOLDER}/{self.number:06d}.json"
 
     def to_bytes(self) -> bytes:
-        return json_bytes(self.model_dump(by_alias=True))
+        return to_json_bytes(self.model_dump(by_alias=True))
 
     def line(self) -> str:
         """The record as a line of the log."""
-        facts = self.model_dump(by_alias=True, exclude={"move", "done", "until"}) | self.move.model_dump(by_alias=True)
+        facts = self.model_dump(
+            by_alias=True, exclude={"move", "done", "until"}
+        ) | self.move.model_dump(by_alias=True)
         return json.dumps(facts, sort_keys=True) + "\n"
 
 
@@ -100,12 +111,12 @@ class Aliases:
     previous: Version | None
 
 
-def aliases_of(registry: Registry) -> Aliases:
+def get_aliases(registry: Registry) -> Aliases:
     """Which version carries which alias now."""
-    return Aliases(*(registry.version_of(alias) for alias in (STAGING, PRODUCTION, PREVIOUS)))
+    return Aliases(*(registry.get_by_alias(alias) for alias in (STAGING, PRODUCTION, PREVIOUS)))
 
 
-def number_of(version: Version | None) -> str | None:
+def number_or_none(version: Version | None) -> str | None:
     return None if version is None else version.number
 
 
@@ -114,9 +125,13 @@ def read_records(lake: Lake) -> list[Record]:
     return [Record(**lake.read_json(key)) for key in lake.keys(f"{FOLDER}/")]
 
 
-def record_of(lake: Lake, run_id: str, action: Action) -> Record | None:
+def find_record(lake: Lake, run_id: str, action: Action) -> Record | None:
     """The last record of what a run has done, or None."""
-    found = [record for record in read_records(lake) if record.done and record.run_id == run_id and record.action == action]
+    found = [
+        record
+        for record in read_records(lake)
+        if record.done and record.run_id == run_id and record.action == action
+    ]
     return found[-1] if found else None
 
 
@@ -129,7 +144,9 @@ def whoami() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def move(context: Context, action: Action, plan: Callable[[Aliases], Move], run_id: str | None) -> Record:
+def move(
+    context: Context, action: Action, plan: Callable[[Aliases], Move], run_id: str | None
+) -> Record:
     """Carries out what `plan` makes of the aliases, once per run and action; returns its record.
 
     A move that an earlier run left half done is carried out first; if it was this run's own, nothing more is done.
@@ -137,19 +154,21 @@ def move(context: Context, action: Action, plan: Callable[[Aliases], Move], run_
     Raises:
         PromotionError: another run is moving.
     """
-    if (resumed := finish(context, action, run_id)) is not None:
+    if (resumed := resume_own_move(context, action, run_id)) is not None:
         return resumed
     lake = context.lake
     records = read_records(lake)
     if records and not records[-1].done:
         unfinished = records[-1]
-        if unfinished.owner != (run_id or whoami()) and datetime.now(UTC) < datetime.fromisoformat(unfinished.until):
+        if unfinished.owner != (run_id or whoami()) and datetime.now(UTC) < datetime.fromisoformat(
+            unfinished.until
+        ):
             raise PromotionError(
                 f"{unfinished.owner} has been moving `{PRODUCTION}` since {unfinished.at} ({unfinished.action} of version "
                 f"{unfinished.move.to}); run this again when it has ended, at {unfinished.until} at the latest"
             )
         records.append(_resume(context, records))
-    if run_id is not None and (done := record_of(lake, run_id, action)):
+    if run_id is not None and (done := find_record(lake, run_id, action)):
         return done
     # The number was read before the aliases are: whoever moves in between takes it, and its creation fails here.
     record = Record(
@@ -157,17 +176,21 @@ def move(context: Context, action: Action, plan: Callable[[Aliases], Move], run_
         action=action,
         run_id=run_id,
         by=whoami(),
-        at=now(),
+        at=utc_now(),
         until=_end(context),
-        move=plan(aliases_of(context.registry)),
+        move=plan(get_aliases(context.registry)),
     )
     return _carry_out(context, record, records)
 
 
-def finish(context: Context, action: Action, run_id: str | None) -> Record | None:
+def resume_own_move(context: Context, action: Action, run_id: str | None) -> Record | None:
     """Carries out what this run, or person, began with this action and did not end, if that is the newest record."""
     records = read_records(context.lake)
-    if not records or records[-1].done or (records[-1].owner, records[-1].action) != (run_id or whoami(), action):
+    if (
+        not records
+        or records[-1].done
+        or (records[-1].owner, records[-1].action) != (run_id or whoami(), action)
+    ):
         return None
     return _resume(context, records)
 
@@ -175,13 +198,21 @@ def finish(context: Context, action: Action, run_id: str | None) -> Record | Non
 def _resume(context: Context, records: list[Record]) -> Record:
     """Carries out the newest record's move under a new number, so that of two who resume it one wins."""
     unfinished = records[-1]
-    say(f"{unfinished.action}: finishing what {unfinished.owner} began at {unfinished.at} and did not end")
-    again = {"number": unfinished.number + 1, "resumes": unfinished.number, "by": whoami(), "at": now(), "until": _end(context)}
+    echo(
+        f"{unfinished.action}: finishing what {unfinished.owner} began at {unfinished.at} and did not end"
+    )
+    again = {
+        "number": unfinished.number + 1,
+        "resumes": unfinished.number,
+        "by": whoami(),
+        "at": utc_now(),
+        "until": _end(context),
+    }
     return _carry_out(context, unfinished.model_copy(update=again), records)
 
 
 def _end(context: Context) -> str:
-    end = datetime.now(UTC) + timedelta(seconds=context.settings.deployment.lock_seconds)
+    end = datetime.now(UTC) + timedelta(seconds=context.settings.deployment.lock_timeout_seconds)
     return end.isoformat(timespec="seconds")
 
 
@@ -189,7 +220,9 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
     """Writes the record, then all that it says, then that it is done. Each write may be repeated."""
     lake, registry, what = context.lake, context.registry, record.move
     if not lake.create(record.key, record.to_bytes()):
-        raise PromotionError(f"another run began to move `{PRODUCTION}` at the same time; run this again when it has ended")
+        raise PromotionError(
+            f"another run began to move `{PRODUCTION}` at the same time; run this again when it has ended"
+        )
 
     def in_time() -> Registry:
         """The registry, unless a request to it could outlast the record's time."""
@@ -197,26 +230,26 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
         if datetime.now(UTC) + slack > datetime.fromisoformat(record.until):
             raise PromotionError(
                 f"{record.action} of version {what.to} took too long and was left half done; run it again, and if it happens "
-                "again raise MLOPS_DEPLOYMENT__LOCK_SECONDS"
+                "again raise MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS"
             )
         return registry
 
     if what.previous is not None:
         in_time().set_alias(PREVIOUS, what.previous)
-    elif registry.version_of(PREVIOUS) is not None:
+    elif registry.get_by_alias(PREVIOUS) is not None:
         in_time().delete_alias(PREVIOUS)
     in_time().set_alias(PRODUCTION, what.to)
-    version = registry.version(what.to)
+    version = registry.get_version(what.to)
     _copy(lake, in_time, version)
     if what.rejected is not None and what.origin is not None:
-        in_time().tag(what.origin, REJECTED, what.rejected)
+        in_time().set_tag(what.origin, REJECTED, what.rejected)
     if REJECTED in version.tags and record.action == "rollback":
-        in_time().untag(what.to, REJECTED)
+        in_time().delete_tag(what.to, REJECTED)
     if record.action in TAGS:
-        in_time().tag(what.to, TAGS[record.action], record.at)
+        in_time().set_tag(what.to, TAGS[record.action], record.at)
     done = record.model_copy(update={"done": True})
     in_time()
-    lake.write(LOG, "".join(each.line() for each in [*earlier, done] if each.done).encode())
+    lake.write(LOG_KEY, "".join(each.line() for each in [*earlier, done] if each.done).encode())
     lake.write(done.key, done.to_bytes())
     return done
 
@@ -227,20 +260,20 @@ def _copy(lake: Lake, in_time: Callable[[], Registry], version: Version) -> None
     Where it cannot be had the move goes on: a way back must not wait for a copy, and what lies there was in production too.
     """
     sha256 = version.tags.get(MANIFEST_TAG)
-    if fallback_is(lake, sha256):
+    if fallback_matches(lake, sha256):
         return
     try:
-        bundle = in_time().bundle(version.run_id, sha256)
+        bundle = in_time().get_bundle(version.run_id, sha256)
     except (LakeError, RegistryError) as error:
-        say(f"{lake.url('models')} stays as it was: {error}", "yellow")
+        echo(f"{lake.url('models')} stays as it was: {error}", "yellow")
     else:
         in_time()
         write_fallback(lake, bundle)
 
 
-def show(record: Record) -> None:
+def print_record(record: Record) -> None:
     """The record, for people."""
-    show_table(
+    print_table(
         f"Production after {record.action}",
         ("alias", "version"),
         (("production", record.move.to), ("previous", record.move.previous or "none")),

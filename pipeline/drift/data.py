@@ -32,7 +32,7 @@ class Dataset:
     facts: dict[str, Any]
 
 
-def gold_of(lake: Lake, bundle: Bundle) -> Dataset:
+def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
     """What the bundle's model learned from, by the hash in its lineage.
 
     Raises:
@@ -53,7 +53,7 @@ def gold_of(lake: Lake, bundle: Bundle) -> Dataset:
     return Dataset(frame, facts)
 
 
-def silver_of(lake: Lake, run_id: str) -> Dataset:
+def load_silver(lake: Lake, run_id: str) -> Dataset:
     """A silver data set, labels and all.
 
     Raises:
@@ -64,10 +64,14 @@ def silver_of(lake: Lake, run_id: str) -> Dataset:
     sha256 = lake.read_json(f"silver/{run_id}/manifest.json")["sha256"]
     key = f"silver/{run_id}/students.parquet"
     frame = from_parquet(lake.read(key, sha256)).astype(float)
-    return Dataset(frame, {"source": "a silver data set", "object": key, "sha256": sha256, "rows": len(frame)})
+    return Dataset(
+        frame, {"source": "a silver data set", "object": key, "sha256": sha256, "rows": len(frame)}
+    )
 
 
-def live(lake: Lake, since: datetime, until: datetime, max_rows: int, seed: int) -> Dataset:
+def load_live_traffic(
+    lake: Lake, since: datetime, until: datetime, max_rows: int, seed: int
+) -> Dataset:
     """The rows that predictors answered in [since, until), by whole seconds as they log them, whichever version answered.
 
     The log's objects are read in a seeded random order until `max_rows` rows of the window are there: a busy week is
@@ -77,7 +81,11 @@ def live(lake: Lake, since: datetime, until: datetime, max_rows: int, seed: int)
 
     since = since.replace(microsecond=0)
     # An object lies under the day it was written, which may be the day after a row was answered.
-    keys = [key for day in _days(since, until + timedelta(days=1)) for key in lake.keys(f"silver/live/{day}/")]
+    keys = [
+        key
+        for day in _days(since, until + timedelta(days=1))
+        for key in lake.keys(f"silver/live/{day}/")
+    ]
     random.Random(seed).shuffle(keys)  # noqa: S311 - a sample, no secret
     frames, read, rows = [], 0, 0
     unreadable: dict[str, str] = {}
@@ -98,7 +106,10 @@ def live(lake: Lake, since: datetime, until: datetime, max_rows: int, seed: int)
         "since": since.isoformat(timespec="seconds"),
         "until": until.isoformat(timespec="seconds"),
         "rows": len(found),
-        "versions": {str(version): int(n) for version, n in found["version"].value_counts().sort_index().items()},
+        "versions": {
+            str(version): int(n)
+            for version, n in found["version"].value_counts().sort_index().items()
+        },
         "objects": {"found": len(keys), "read": read, "unreadable": unreadable},
     }
     return Dataset(found[list(FEATURE_NAMES)], facts)
@@ -139,19 +150,25 @@ def _logged(data: bytes) -> pd.DataFrame:
     )
 
 
-def with_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:
+def add_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:
     """The data set with what the bundle's model answers to each row: one model for both sides, whichever served."""
     import numpy as np
 
-    from pipeline.model.onnx import fail_probability, open_session
+    from pipeline.model.onnx import open_session, positive_probability
 
     session = open_session(bundle)
     rows = dataset.frame[list(FEATURE_NAMES)].to_numpy(np.float32)
-    answers = [fail_probability(session, rows[start : start + SCORED_AT_ONCE]) for start in range(0, len(rows), SCORED_AT_ONCE)]
-    return Dataset(dataset.frame.assign(**{PREDICTION: np.concatenate(answers) if answers else []}), dataset.facts)
+    answers = [
+        positive_probability(session, rows[start : start + SCORED_AT_ONCE])
+        for start in range(0, len(rows), SCORED_AT_ONCE)
+    ]
+    return Dataset(
+        dataset.frame.assign(**{PREDICTION: np.concatenate(answers) if answers else []}),
+        dataset.facts,
+    )
 
 
-def file(path: Path) -> Dataset:
+def load_file(path: Path) -> Dataset:
     """A CSV or Parquet file with our column names or the raw ones, categories by code or by name; other columns are left out.
 
     Raises:
@@ -164,17 +181,27 @@ def file(path: Path) -> Dataset:
         read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
         frame = read(path)
     except (OSError, ValueError) as error:  # pandas' and pyarrow's own errors are ValueErrors
-        raise SourceError(f"{path} cannot be read: {str(error).splitlines()[0]}; it must be a CSV or .parquet file") from error
+        raise SourceError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}; it must be a CSV or .parquet file"
+        ) from error
     names = {feature.raw: feature.name for feature in FEATURES}
-    missing = [f"'{name}' ('{raw}')" for raw, name in names.items() if raw not in frame and name not in frame]
+    missing = [
+        f"'{name}' ('{raw}')"
+        for raw, name in names.items()
+        if raw not in frame and name not in frame
+    ]
     if missing:
-        raise DataError(f"{path} lacks the column {', '.join(missing)}; it has {', '.join(map(repr, frame.columns))}")
+        raise DataError(
+            f"{path} lacks the column {', '.join(missing)}; it has {', '.join(map(repr, frame.columns))}"
+        )
     if LABEL.raw in frame and LABEL.name not in frame:
         frame[LABEL.name] = (frame[LABEL.raw] == LABEL.positive_raw).where(frame[LABEL.raw].notna())
     frame = frame.rename(columns=names)
     kept = [name for name in (*FEATURE_NAMES, PREDICTION, LABEL.name) if name in frame]
     columns = {name: _floats(frame[name], path) for name in kept}
-    return Dataset(pd.DataFrame(columns), {"source": "a file", "object": str(path), "rows": len(frame)})
+    return Dataset(
+        pd.DataFrame(columns), {"source": "a file", "object": str(path), "rows": len(frame)}
+    )
 
 
 def _floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:
@@ -189,5 +216,7 @@ def _floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:
     wrong = column[numbers.isna() & column.notna()]
     if len(wrong):
         expected = f"a number or one of {', '.join(codes)}" if codes else "a number"
-        raise DataError(f"{path}, row {wrong.index[0] + 1}: '{column.name}' is {wrong.iloc[0]!r}; it must be {expected}")
+        raise DataError(
+            f"{path}, row {wrong.index[0] + 1}: '{column.name}' is {wrong.iloc[0]!r}; it must be {expected}"
+        )
     return numbers.astype(float)

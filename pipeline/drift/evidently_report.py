@@ -54,7 +54,13 @@ def version() -> str:
     return version_of("evidently")
 
 
-def draw(reference: pd.DataFrame, current: pd.DataFrame, plans: Sequence[Plan], share: float, sample: int | None) -> Drawn:
+def draw(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    plans: Sequence[Plan],
+    share: float,
+    sample: int | None,
+) -> Drawn:
     """Evidently's report on the columns: the features in its preset, prediction and label beside it.
 
     `share` of drifted features is the data set's bound; `sample` is how many rows of each data set these are, if not all.
@@ -82,10 +88,15 @@ def draw(reference: pd.DataFrame, current: pd.DataFrame, plans: Sequence[Plan], 
     numbers = [name for name in thresholds if name not in categories]
     definition = evidently.DataDefinition(numerical_columns=numbers, categorical_columns=categories)
     columns = [item.column for item in plans]
-    sides = [evidently.Dataset.from_pandas(_named(frame, columns), definition) for frame in (current, reference)]
+    sides = [
+        evidently.Dataset.from_pandas(_named(frame, columns), definition)
+        for frame in (current, reference)
+    ]
     # A category that the reference lacks divides by 0, a constant column has no correlation: both have their answer.
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning)
+        warnings.filterwarnings(
+            "ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning
+        )
         result = evidently.Report([preset, *others], include_tests=True).run(*sides)
         page = result.get_html_str(as_iframe=False)
     if sample:
@@ -97,13 +108,15 @@ def _named(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     """The columns as floats, categories by their names, as Evidently's page should show them."""
     import pandas as pd
 
-    from pipeline.drift.report import label_of
+    from pipeline.drift.report import category_label
 
     return pd.DataFrame(
         {
             column.name: frame[column.name].astype(float)
             if column.kind == "number"
-            else frame[column.name].map(lambda code, names=column.names: label_of(names, code), na_action="ignore")
+            else frame[column.name].map(
+                lambda code, names=column.names: category_label(names, code), na_action="ignore"
+            )
             for column in columns
         }
     ).reset_index(drop=True)
@@ -111,12 +124,17 @@ def _named(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
 
 def _scores(result: Mapping[str, Any], plans: Sequence[Plan]) -> dict[str, tuple[float, bool]]:
     methods = {item.column.name: item.method for item in plans}
-    failed = {test["metric_config"]["metric_id"]: test["status"].value == "FAIL" for test in result["tests"]}
+    failed = {
+        test["metric_config"]["metric_id"]: test["status"].value == "FAIL"
+        for test in result["tests"]
+    }
     scores = {}
     for metric in result["metrics"]:
         config = metric["config"]
         if "column" in config:
             used = DISPLAYED.get(config["method"], config["method"])
-            assert used == methods[config["column"]], f"Evidently compared {config['column']} by {used}"
+            assert used == methods[config["column"]], (
+                f"Evidently compared {config['column']} by {used}"
+            )
             scores[config["column"]] = (float(metric["value"]), failed[metric["id"]])
     return scores

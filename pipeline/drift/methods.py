@@ -130,29 +130,43 @@ def count(values: Values) -> Counts:
     import numpy as np
 
     finite = np.sort(values[np.isfinite(values)])
-    starts = np.flatnonzero(np.concatenate(([True], finite[1:] != finite[:-1]))) if len(finite) else np.array([], dtype=int)
-    return Counts(finite[starts], np.diff(np.append(starts, len(finite))), len(values) - len(finite))
+    starts = (
+        np.flatnonzero(np.concatenate(([True], finite[1:] != finite[:-1])))
+        if len(finite)
+        else np.array([], dtype=int)
+    )
+    return Counts(
+        finite[starts], np.diff(np.append(starts, len(finite))), len(values) - len(finite)
+    )
 
 
-def plan(column: Column, reference: Counts, current: Counts, settings: DriftSettings) -> Plan:
+def plan_comparison(
+    column: Column, reference: Counts, current: Counts, settings: DriftSettings
+) -> Plan:
     """The method and threshold for these rows of the column."""
     distinct = max(len(reference.values), len(current.values))
     if distinct <= FEW_VALUES:
         distinct = len(_union(reference.values, current.values))
     kind: Kind = "number" if column.kind == "number" and distinct > FEW_VALUES else "category"
-    theirs = evidently_choice(kind, distinct, reference.rows)
+    theirs = evidently_default_method(kind, distinct, reference.rows)
     setting = settings.numeric_method if kind == "number" else settings.categorical_method
     if setting == "auto":
-        method = evidently_choice(kind, distinct, min(reference.rows, current.rows))
+        method = evidently_default_method(kind, distinct, min(reference.rows, current.rows))
         # Evidently's chi-square takes the reference's shares as exact, and so alarms the more the larger the current side.
         method = "jensenshannon" if method == "chisquare" else method
     else:
         method = theirs if setting == "evidently" else setting
-    common = settings.p_value if STATISTICS[method] == "p-value" else settings.distance
-    return Plan(column, kind, method, settings.thresholds.get(column.name, common), method != theirs)
+    common = (
+        settings.p_value_threshold
+        if STATISTICS[method] == "p-value"
+        else settings.distance_threshold
+    )
+    return Plan(
+        column, kind, method, settings.thresholds.get(column.name, common), method != theirs
+    )
 
 
-def evidently_choice(kind: Kind, distinct: int, rows: int) -> str:
+def evidently_default_method(kind: Kind, distinct: int, rows: int) -> str:
     """The method that Evidently picks for `distinct` values and that many reference rows."""
     if rows > TESTED_ROWS:
         return "wasserstein" if kind == "number" else "jensenshannon"
@@ -192,7 +206,9 @@ def kolmogorov_smirnov(reference: Counts, current: Counts) -> float:
     if max(reference.rows, current.rows) <= EXACT_ROWS:
         with warnings.catch_warnings():
             # scipy falls back to the asymptotic distribution, as it does for Evidently.
-            warnings.filterwarnings("ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning)
+            warnings.filterwarnings(
+                "ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning
+            )
             rows = [np.repeat(side.values, side.counts) for side in (reference, current)]
             return float(stats.ks_2samp(*rows).pvalue)
     points = _merged(reference.values, current.values)
@@ -208,7 +224,9 @@ def chi_square(reference: Counts, current: Counts) -> float:
 
     keys = _union(reference.values, current.values)
     expected = reference.of(keys) * (current.rows / reference.rows)
-    with np.errstate(divide="ignore"):  # a category the reference never had is expected 0 times: p is 0
+    with np.errstate(
+        divide="ignore"
+    ):  # a category the reference never had is expected 0 times: p is 0
         return float(stats.chisquare(current.of(keys), expected).pvalue)
 
 
@@ -220,7 +238,9 @@ def z_test(reference: Counts, current: Counts) -> float:
     if len(keys) == 1:
         return 1.0
     shares = [1 - side.of(keys)[0] / side.rows for side in (reference, current)]
-    pooled = (shares[0] * reference.rows + shares[1] * current.rows) / (reference.rows + current.rows)
+    pooled = (shares[0] * reference.rows + shares[1] * current.rows) / (
+        reference.rows + current.rows
+    )
     deviation = math.sqrt(pooled * (1 - pooled) * (1 / reference.rows + 1 / current.rows))
     return float(2 * (1 - stats.norm.cdf(abs(shares[0] - shares[1]) / deviation)))
 
@@ -237,7 +257,9 @@ def wasserstein(reference: Counts, current: Counts) -> float:
     points[places], points[theirs] = reference.values, current.values
     steps = np.empty(len(theirs), dtype=np.int64)
     steps[places], steps[theirs] = reference.counts * current.rows, -current.counts * reference.rows
-    area = float((np.abs(np.cumsum(steps[:-1])) * np.diff(points)).sum()) / (reference.rows * current.rows)
+    area = float((np.abs(np.cumsum(steps[:-1])) * np.diff(points)).sum()) / (
+        reference.rows * current.rows
+    )
     return area / max(reference.deviation(), LEAST_DEVIATION)
 
 

@@ -84,7 +84,9 @@ all numbers: <a href="drift_report.json">drift_report.json</a>.</p>
 def page(report: Report) -> bytes:
     """The page of a report that has a verdict."""
     cards = sorted(report.features.items(), key=lambda item: not item[1].drifted)
-    sections = [f'<div class="cards">{"".join(_card(name, column) for name, column in cards)}</div>']
+    sections = [
+        f'<div class="cards">{"".join(_card(name, column) for name, column in cards)}</div>'
+    ]
     others = {PREDICTION: report.prediction, LABEL.name: report.label}
     drawn = "".join(_card(name, column) for name, column in others.items() if column is not None)
     if drawn:
@@ -95,10 +97,15 @@ def page(report: Report) -> bytes:
         title="Drift" if report.verdict == DRIFT else "No drift",
         tone=_tone(report.verdict == DRIFT),
         sentence=escape(report.sentence),
-        facts="".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in _facts(report)),
+        facts="".join(
+            f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
+            for name, value in _facts(report)
+        ),
         sections="\n".join(sections),
         computed_by=escape(report.computed_by or ""),
-        sampled=f" (drawn from {report.page_sample:,} rows of each side)" if report.page_sample else "",
+        sampled=f" (drawn from {report.page_sample:,} rows of each side)"
+        if report.page_sample
+        else "",
     ).encode()
 
 
@@ -125,7 +132,10 @@ def _source(facts: dict[str, Any]) -> str:
     if "object" in facts:
         parts.append(str(facts["object"]))
     if facts.get("versions"):
-        parts.append("answered by " + ", ".join(f"version {version} ({n:,})" for version, n in facts["versions"].items()))
+        parts.append(
+            "answered by "
+            + ", ".join(f"version {version} ({n:,})" for version, n in facts["versions"].items())
+        )
     if facts.get("objects", {}).get("unreadable"):
         parts.append(f"{len(facts['objects']['unreadable'])} unreadable objects left out")
     return "; ".join(parts)
@@ -146,8 +156,14 @@ def _card(name: str, column: ColumnDrift) -> str:
 
 def _titles() -> dict[str, str]:
     """What people call each column, with its unit."""
-    titles = {item.name: item.description + (f", {item.unit}" if isinstance(item, Number) else "") for item in FEATURES}
-    return titles | {PREDICTION: f"Probability of '{LABEL.positive}', as answered", LABEL.name: LABEL.description}
+    titles = {
+        item.name: item.description + (f", {item.unit}" if isinstance(item, Number) else "")
+        for item in FEATURES
+    }
+    return titles | {
+        PREDICTION: f"Probability of '{LABEL.positive}', as answered",
+        LABEL.name: LABEL.description,
+    }
 
 
 def _histogram(title: str, shape: Distribution) -> str:
@@ -162,7 +178,9 @@ def _histogram(title: str, shape: Distribution) -> str:
             height = floor - share / top * (floor - TOP)
             points += [(LEFT + place * width, height), (LEFT + (place + 1) * width, height)]
         points.append((WIDTH, floor))
-        return f'<polygon class="{kind}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>'
+        return (
+            f'<polygon class="{kind}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>'
+        )
 
     low, high = shape.edges[0], shape.edges[-1]
     marks = []
@@ -184,7 +202,10 @@ def _marks(low: float, high: float) -> list[float]:
     """Round values within [low, high], 4 to 10 of them."""
     step = 10.0 ** math.floor(math.log10((high - low) / 4))
     step *= max(factor for factor in (1, 2, 5) if (high - low) / (step * factor) >= 4)
-    return [round(place * step, 9) for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [
+        round(place * step, 9)
+        for place in range(math.ceil(low / step), math.floor(high / step) + 1)
+    ]
 
 
 def _bars(title: str, shape: Distribution) -> str:
@@ -195,12 +216,25 @@ def _bars(title: str, shape: Distribution) -> str:
     drawn = []
     for place, label in enumerate(shape.labels):
         y = place * ROW + 6
-        drawn.append(f'<text x="{NAMED - 8}" y="{y + BAR + 4}" text-anchor="end">{escape(label)}</text>')
-        for offset, kind, share in ((0, "reference", shape.reference[place]), (BAR + 1, "current", shape.current[place])):
+        drawn.append(
+            f'<text x="{NAMED - 8}" y="{y + BAR + 4}" text-anchor="end">{escape(label)}</text>'
+        )
+        for offset, kind, share in (
+            (0, "reference", shape.reference[place]),
+            (BAR + 1, "current", shape.current[place]),
+        ):
             length = share / longest * room
-            drawn.append(f'<rect class="bar {kind}" x="{NAMED}" y="{y + offset}" width="{length:.1f}" height="{BAR}"/>')
-            drawn.append(f'<text x="{NAMED + length + 6:.1f}" y="{y + offset + 12}">{share:.1%}</text>')
-    return _svg(f"{title}: shares in the reference and in the current rows", len(shape.labels) * ROW, "".join(drawn))
+            drawn.append(
+                f'<rect class="bar {kind}" x="{NAMED}" y="{y + offset}" width="{length:.1f}" height="{BAR}"/>'
+            )
+            drawn.append(
+                f'<text x="{NAMED + length + 6:.1f}" y="{y + offset + 12}">{share:.1%}</text>'
+            )
+    return _svg(
+        f"{title}: shares in the reference and in the current rows",
+        len(shape.labels) * ROW,
+        "".join(drawn),
+    )
 
 
 def _svg(label: str, height: int, content: str) -> str:
@@ -214,8 +248,12 @@ def _table(column: ColumnDrift) -> str:
         rows.append(("missing", f"{column.reference.missing:,}", f"{column.current.missing:,}"))
     if column.kind == "number":
         rows.append(("mean ± deviation", _moments(column.reference), _moments(column.current)))
-        rows.append(("least, quartiles, greatest", _quartiles(column.reference), _quartiles(column.current)))
-    lines = (f"<tr><th>{name}</th><td>{first}</td><td>{second}</td></tr>" for name, first, second in rows)
+        rows.append(
+            ("least, quartiles, greatest", _quartiles(column.reference), _quartiles(column.current))
+        )
+    lines = (
+        f"<tr><th>{name}</th><td>{first}</td><td>{second}</td></tr>" for name, first, second in rows
+    )
     return f"<table><tr><th></th><th>reference</th><th>current</th></tr>{''.join(lines)}</table>"
 
 

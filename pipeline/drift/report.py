@@ -1,6 +1,6 @@
 """The drift report: two data sets compared column by column, and the verdict.
 
-Scores come from Evidently's DataDriftPreset; where there are more rows than `drift.evidently_rows` they come from
+Scores come from Evidently's DataDriftPreset; where there are more rows than `drift.max_evidently_rows` they come from
 pipeline/drift/methods.py, which tests hold to Evidently's, and Evidently draws its page from a sample.
 """
 
@@ -23,11 +23,11 @@ from pipeline.drift.methods import (
     Statistic,
     count,
     drifted,
-    plan,
+    plan_comparison,
     score,
 )
 from pipeline.errors import DataError
-from pipeline.storage.lake import json_bytes
+from pipeline.storage.lake import to_json_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,11 +43,11 @@ TAIL = 0.001
 """Share of the rows at each end that a number's bins need not resolve; they are counted in the outermost bins."""
 
 
-class Part(BaseModel):
+class ReportPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Summary(Part):
+class Summary(ReportPart):
     """One column of one data set: of a number the moments and quartiles, of a category how often each value occurs."""
 
     rows: int
@@ -59,7 +59,7 @@ class Summary(Part):
     counts: dict[str, int] | None = None
 
 
-class Distribution(Part):
+class Distribution(ReportPart):
     """Shares of the rows in the same bins (a number) or values (a category) of both data sets."""
 
     edges: list[float] | None = None
@@ -68,7 +68,7 @@ class Distribution(Part):
     current: list[float]
 
 
-class ColumnDrift(Part):
+class ColumnDrift(ReportPart):
     """A column's verdict."""
 
     kind: Kind
@@ -83,7 +83,7 @@ class ColumnDrift(Part):
     distribution: Distribution
 
 
-class Share(Part):
+class Share(ReportPart):
     """How many features drifted; the data set does when their share is at least `bound`."""
 
     drifted: int
@@ -92,7 +92,7 @@ class Share(Part):
     bound: float
 
 
-class Origin(Part):
+class Origin(ReportPart):
     """Where a report and its two data sets came from."""
 
     run_id: str
@@ -117,7 +117,7 @@ class Report(Origin):
     """Whether retraining is asked for, and why."""
 
     def to_bytes(self) -> bytes:
-        return json_bytes(self.model_dump())
+        return to_json_bytes(self.model_dump())
 
 
 @dataclass(frozen=True)
@@ -140,16 +140,22 @@ def features() -> list[Column]:
     ]
 
 
-def columns_of(reference: pd.DataFrame, current: pd.DataFrame) -> list[Column]:
+def compared_columns(reference: pd.DataFrame, current: pd.DataFrame) -> list[Column]:
     """The features, and the prediction and the label where both data sets have them."""
     both = set(reference.columns) & set(current.columns)
     prediction = Column(PREDICTION, "number", decides=False)
-    label = Column(LABEL.name, "category", {0.0: LABEL.negative, 1.0: LABEL.positive}, decides=False)
+    label = Column(
+        LABEL.name, "category", {0.0: LABEL.negative, 1.0: LABEL.positive}, decides=False
+    )
     return [*features(), *(column for column in (prediction, label) if column.name in both)]
 
 
 def compare(
-    reference: pd.DataFrame, current: pd.DataFrame, columns: Sequence[Column], settings: DriftSettings, seed: int
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    columns: Sequence[Column],
+    settings: DriftSettings,
+    seed: int,
 ) -> Comparison:
     """Every column's drift, of two frames of finite numbers or NaN; the frames are left as they are.
 
@@ -159,17 +165,26 @@ def compare(
     from pipeline.drift import evidently_report
 
     pairs = {column.name: _counted(column, reference, current) for column in columns}
-    plans = [plan(column, *pairs[column.name], settings) for column in columns]
-    sample = settings.page_rows if max(len(reference), len(current)) > settings.evidently_rows else None
+    plans = [plan_comparison(column, *pairs[column.name], settings) for column in columns]
+    sample = (
+        settings.report_sample_rows
+        if max(len(reference), len(current)) > settings.max_evidently_rows
+        else None
+    )
     if sample:
-        reference, current = (frame.sample(min(sample, len(frame)), random_state=seed) for frame in (reference, current))
-    drawn = evidently_report.draw(reference, current, plans, settings.share, sample)
+        reference, current = (
+            frame.sample(min(sample, len(frame)), random_state=seed)
+            for frame in (reference, current)
+        )
+    drawn = evidently_report.draw(reference, current, plans, settings.min_drifted_fraction, sample)
     found = {}
     for item in plans:
         name = item.column.name
         value, verdict = scored(item, *pairs[name]) if sample else drawn.scores[name]
-        found[name] = describe(item, value, verdict, *pairs[name])
-    by = f"Evidently {evidently_report.version()}" + (", its methods on sorted counts of all rows" if sample else "")
+        found[name] = describe_column(item, value, verdict, *pairs[name])
+    by = f"Evidently {evidently_report.version()}" + (
+        ", its methods on sorted counts of all rows" if sample else ""
+    )
     return Comparison(found, by, drawn.page, sample)
 
 
@@ -179,15 +194,24 @@ def scored(item: Plan, reference: Counts, current: Counts) -> tuple[float, bool]
     return value, drifted(item.method, value, item.threshold)
 
 
-def _counted(column: Column, reference: pd.DataFrame, current: pd.DataFrame) -> tuple[Counts, Counts]:
-    pair = count(reference[column.name].to_numpy(float)), count(current[column.name].to_numpy(float))
+def _counted(
+    column: Column, reference: pd.DataFrame, current: pd.DataFrame
+) -> tuple[Counts, Counts]:
+    pair = (
+        count(reference[column.name].to_numpy(float)),
+        count(current[column.name].to_numpy(float)),
+    )
     for side, which in zip(pair, ("reference", "current data"), strict=True):
         if side.rows == 0:
-            raise DataError(f"the column '{column.name}' has no value in any row of the {which}; nothing can be compared")
+            raise DataError(
+                f"the column '{column.name}' has no value in any row of the {which}; nothing can be compared"
+            )
     return pair
 
 
-def describe(item: Plan, value: float, verdict: bool, reference: Counts, current: Counts) -> ColumnDrift:
+def describe_column(
+    item: Plan, value: float, verdict: bool, reference: Counts, current: Counts
+) -> ColumnDrift:
     """A column's verdict with both summaries and the distribution."""
     statistic = STATISTICS[item.method]
     if math.isnan(value):  # a test of one single value: nothing speaks for drift
@@ -209,7 +233,11 @@ def summary(column: Column, side: Counts) -> Summary:
     """One side of a column in a few numbers."""
     if column.kind == "category":
         named = zip(side.values.tolist(), side.counts.tolist(), strict=True)
-        return Summary(rows=side.rows, missing=side.missing, counts={label_of(column.names, code): n for code, n in named})
+        return Summary(
+            rows=side.rows,
+            missing=side.missing,
+            counts={category_label(column.names, code): n for code, n in named},
+        )
     return Summary(
         rows=side.rows,
         missing=side.missing,
@@ -219,7 +247,7 @@ def summary(column: Column, side: Counts) -> Summary:
     )
 
 
-def label_of(names: Mapping[float, str], code: float) -> str:
+def category_label(names: Mapping[float, str], code: float) -> str:
     """A category's name; a code that has none stands for itself."""
     return names.get(code, f"{code:g}")
 
@@ -235,7 +263,11 @@ def distribution(column: Column, reference: Counts, current: Counts) -> Distribu
     if column.kind == "category":
         keys = np.union1d(reference.values, current.values)
         first, second = ((side.of(keys) / side.rows).tolist() for side in sides)
-        return Distribution(labels=[label_of(column.names, key) for key in keys.tolist()], reference=first, current=second)
+        return Distribution(
+            labels=[category_label(column.names, key) for key in keys.tolist()],
+            reference=first,
+            current=second,
+        )
     low = min(side.quantile(TAIL) for side in sides)
     high = max(side.quantile(1 - TAIL) for side in sides)
     if column.step:
@@ -248,7 +280,7 @@ def distribution(column: Column, reference: Counts, current: Counts) -> Distribu
     return Distribution(edges=inner.tolist(), reference=first, current=second)
 
 
-def share_of(columns: Mapping[str, ColumnDrift], bound: float) -> Share:
+def drifted_fraction(columns: Mapping[str, ColumnDrift], bound: float) -> Share:
     """The share of the features that drifted."""
     number = sum(column.drifted for column in columns.values())
     return Share(drifted=number, features=len(columns), share=number / len(columns), bound=bound)
@@ -264,20 +296,26 @@ def sentence(verdict: str, share: Share, columns: Mapping[str, ColumnDrift]) -> 
     )
 
 
-def brief(side: Summary) -> str:
+def format_summary(side: Summary) -> str:
     """A column's summary in a table's cell."""
     if side.counts is not None:
         return ", ".join(f"{name} {n / side.rows:.0%}" for name, n in side.counts.items())
     return f"{side.mean:.4g} ± {side.deviation:.3g}"
 
 
-def metrics(report: Report) -> dict[str, float]:
+def to_metrics(report: Report) -> dict[str, float]:
     """What the MLflow run records: the verdict, and each column's score and verdict."""
     assert report.share is not None
     others = {"prediction": report.prediction, "label": report.label}
-    columns = {**report.features, **{name: column for name, column in others.items() if column is not None}}
+    columns = {
+        **report.features,
+        **{name: column for name, column in others.items() if column is not None},
+    }
     found = {"drift": float(report.verdict == DRIFT), "drift_share": report.share.share}
-    found |= {"reference_rows": float(report.reference["rows"]), "current_rows": float(report.current["rows"])}
+    found |= {
+        "reference_rows": float(report.reference["rows"]),
+        "current_rows": float(report.current["rows"]),
+    }
     for name, column in columns.items():
         found |= {f"{name}_score": column.score, f"{name}_drifted": float(column.drifted)}
     return found

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.settings import DriftSettings
-from pipeline.storage.lake import Lake, json_bytes
+from pipeline.storage.lake import Lake, to_json_bytes
 
 FOLDER = "reports/drift/retrainings"
 
 
-def refusal(lake: Lake, run_id: str, settings: DriftSettings, at: datetime) -> str | None:
+def blocked_reason(lake: Lake, run_id: str, settings: DriftSettings, at: datetime) -> str | None:
     """Why retraining may not be asked for at `at` (UTC), or None. A run that has asked may ask again: it is the same request."""
     if settings.max_retrainings_per_day == 0:
         return "asking for retraining is off (MLOPS_DRIFT__MAX_RETRAININGS_PER_DAY is 0)"
@@ -36,13 +36,20 @@ def refusal(lake: Lake, run_id: str, settings: DriftSettings, at: datetime) -> s
     return None
 
 
-def ask(lake: Lake, run_id: str, settings: DriftSettings, at: datetime) -> bool:
+def request_retraining(lake: Lake, run_id: str, settings: DriftSettings, at: datetime) -> bool:
     """Records the request, once for each run; False when others took the day's last number meanwhile."""
-    if any(request["run_id"] == run_id for day in _days(at - timedelta(days=1), at) for request in _requests(lake, day)):
+    if any(
+        request["run_id"] == run_id
+        for day in _days(at - timedelta(days=1), at)
+        for request in _requests(lake, day)
+    ):
         return True
-    request = json_bytes({"run_id": run_id, "asked_at": at.isoformat(timespec="seconds")})
+    request = to_json_bytes({"run_id": run_id, "asked_at": at.isoformat(timespec="seconds")})
     numbers = range(1, settings.max_retrainings_per_day + 1)
-    return any(lake.create(f"{FOLDER}/{at.date().isoformat()}/{number}.json", request) for number in numbers)
+    return any(
+        lake.create(f"{FOLDER}/{at.date().isoformat()}/{number}.json", request)
+        for number in numbers
+    )
 
 
 def _requests(lake: Lake, day: str) -> Iterator[dict[str, Any]]:

@@ -26,7 +26,9 @@ MIN_NEGATIVES = 20
 """Groups with fewer negative rows have no share of false alarms to speak of."""
 
 
-def expected_effect(score: Score, rows: Floats, expectations: Sequence[Expectation]) -> float | None:
+def expected_effect(
+    score: Score, rows: Floats, expectations: Sequence[Expectation]
+) -> float | None:
     """Mean rise of the probability when a feature goes from its safe to its risky value, the least over the expectations."""
     effects = []
     for expectation in expectations:
@@ -37,7 +39,7 @@ def expected_effect(score: Score, rows: Floats, expectations: Sequence[Expectati
     return min(effects, default=None)
 
 
-def rounding_flips(score: Score, rows: Floats, threshold: float) -> float:
+def rounding_flip_rate(score: Score, rows: Floats, threshold: float) -> float:
     """Share of rows whose answer changes when a number moves by 0.4 of its step, and so would be recorded the same."""
     answered = score(rows) >= threshold
     flipped = np.zeros(len(rows), dtype=bool)
@@ -50,13 +52,16 @@ def rounding_flips(score: Score, rows: Floats, threshold: float) -> float:
     return float(flipped.mean())
 
 
-def groups(rows: Floats) -> dict[str, Mask]:
+def find_groups(rows: Floats) -> dict[str, Mask]:
     """The rows of each group: every category, and the bands of numbers that have any."""
     found: dict[str, Mask] = {}
     for place, feature in enumerate(FEATURES):
         values = rows[:, place]
         if isinstance(feature, Category):
-            found |= {f"{feature.name} {name}": np.isclose(values, code) for name, code in feature.codes.items()}
+            found |= {
+                f"{feature.name} {name}": np.isclose(values, code)
+                for name, code in feature.codes.items()
+            }
         elif feature.bands:
             edges = (-math.inf, *feature.bands, math.inf)
             for low, high in itertools.pairwise(edges):
@@ -65,7 +70,7 @@ def groups(rows: Floats) -> dict[str, Mask]:
     return found
 
 
-def wilson(hits: int, trials: int) -> tuple[float, float]:
+def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson, 1927), which is sound for few trials; `trials` is at least 1."""
     share, spread = hits / trials, Z * Z / trials
     middle = share + spread / 2
@@ -73,7 +78,7 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     return (middle - reach) / (1 + spread), (middle + reach) / (1 + spread)
 
 
-def least_recall(
+def lowest_group_recall(
     found: Mapping[str, Mask], label: NDArray[np.int64], called: Mask, min_positives: int
 ) -> tuple[float, str] | None:
     """Upper end of the recall's interval in the group where it is least, and that group; None if all have too few positives."""
@@ -81,11 +86,15 @@ def least_recall(
     for name, mask in found.items():
         positive = mask & (label == 1)
         if positive.sum() >= min_positives:
-            ends.append((wilson(int((called & positive).sum()), int(positive.sum()))[1], name))
+            ends.append(
+                (wilson_interval(int((called & positive).sum()), int(positive.sum()))[1], name)
+            )
     return min(ends, default=None)
 
 
-def alarm_gap(found: Mapping[str, Mask], label: NDArray[np.int64], called: Mask) -> tuple[float, str] | None:
+def group_false_positive_rate_gap(
+    found: Mapping[str, Mask], label: NDArray[np.int64], called: Mask
+) -> tuple[float, str] | None:
     """Lower end of a group's share of false alarms minus the share of all rows, in the group where it is most, and that group."""
     negative = label == 0
     overall = float((called & negative).sum() / negative.sum())
@@ -93,7 +102,9 @@ def alarm_gap(found: Mapping[str, Mask], label: NDArray[np.int64], called: Mask)
     for name, mask in found.items():
         trials = int((mask & negative).sum())
         if trials >= MIN_NEGATIVES:
-            gaps.append((wilson(int((mask & called & negative).sum()), trials)[0] - overall, name))
+            gaps.append(
+                (wilson_interval(int((mask & called & negative).sum()), trials)[0] - overall, name)
+            )
     return max(gaps, default=None)
 
 
@@ -112,4 +123,7 @@ def calibration_error(label: NDArray[np.int64], probability: Floats, bands: int 
         low, high = (shift, high) if shifted.mean() < label.mean() else (low, shift)
     order = np.argsort(shifted, kind="stable")
     parts = [part for part in np.array_split(order, bands) if part.size]
-    return float(sum(abs(shifted[part].mean() - label[part].mean()) * part.size for part in parts) / label.size)
+    return float(
+        sum(abs(shifted[part].mean() - label[part].mean()) * part.size for part in parts)
+        / label.size
+    )

@@ -19,18 +19,22 @@ def read_split(lake: Lake, lineage: Lineage, split: str) -> pd.DataFrame:
     Raises:
         LakeError: it is gone, or its hash is not the lineage's.
     """
-    return from_parquet(lake.read(f"gold/{lineage.pipeline_run_id}/{split}.parquet", lineage.gold[split]))
+    return from_parquet(
+        lake.read(f"gold/{lineage.pipeline_run_id}/{split}.parquet", lineage.gold[split])
+    )
 
 
-def unseen(lake: Lake, frame: pd.DataFrame, lineage: Lineage) -> pd.DataFrame:
+def drop_training_rows(lake: Lake, frame: pd.DataFrame, lineage: Lineage) -> pd.DataFrame:
     """The rows of `frame` that do not occur, value for value, in what a model of this lineage learned from."""
     columns = [*FEATURE_NAMES, LABEL.name]
-    seen = pd.concat([read_split(lake, lineage, split)[columns] for split in LEARNED_FROM]).drop_duplicates()
+    seen = pd.concat(
+        [read_split(lake, lineage, split)[columns] for split in LEARNED_FROM]
+    ).drop_duplicates()
     marked = frame[columns].merge(seen, how="left", on=columns, indicator="seen")
     return frame[(marked["seen"] == "left_only").to_numpy()].reset_index(drop=True)
 
 
-def newest(lake: Lake) -> tuple[str, pd.DataFrame] | None:
+def load_newest_gold(lake: Lake) -> tuple[str, pd.DataFrame] | None:
     """The run that made gold of the newest bronze, and all rows of its splits; None if no run has yet."""
     if not lake.exists("bronze/latest.json"):
         return None
@@ -40,6 +44,9 @@ def newest(lake: Lake) -> tuple[str, pd.DataFrame] | None:
         manifest = lake.read_json(key)
         if manifest["bronze"] == bronze:
             run_id, splits = manifest["run_id"], manifest["splits"]
-            frames = [from_parquet(lake.read(f"gold/{run_id}/{name}.parquet", splits[name]["sha256"])) for name in splits]
+            frames = [
+                from_parquet(lake.read(f"gold/{run_id}/{name}.parquet", splits[name]["sha256"]))
+                for name in splits
+            ]
             return run_id, pd.concat(frames, ignore_index=True)
     return None

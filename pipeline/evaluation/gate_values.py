@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from pipeline.columns import EXPECTATIONS, FEATURE_NAMES, LABEL
-from pipeline.deployment.predictor_client import Shadow
+from pipeline.deployment.predictor_client import ShadowTraffic
 from pipeline.evaluation import behavioral_checks
-from pipeline.evaluation.datasets import read_split, unseen
+from pipeline.evaluation.datasets import drop_training_rows, read_split
 from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, Bundle, Interval
-from pipeline.model.metrics import Scored, differences, metrics_of
-from pipeline.model.onnx import fail_probability, open_session
+from pipeline.model.metrics import Predictions, compute_metrics, paired_differences
+from pipeline.model.onnx import open_session, positive_probability
 from pipeline.settings import Settings
 from pipeline.storage.lake import Lake
 
@@ -26,7 +26,7 @@ LATENCY_ROWS = 300
 
 
 @dataclass(frozen=True)
-class Evidence:
+class GateValues:
     """`values` by gate, without its `min_` or `max_`; None where there is nothing to judge."""
 
     values: dict[str, float | None]
@@ -36,32 +36,57 @@ class Evidence:
     notes: tuple[str, ...] = ()
 
 
-def measure(lake: Lake, settings: Settings, ours: Bundle, theirs: Bundle | None, shadow: Shadow | None) -> Evidence:
+def measure_gate_values(
+    lake: Lake,
+    settings: Settings,
+    ours: Bundle,
+    theirs: Bundle | None,
+    shadow: ShadowTraffic | None,
+) -> GateValues:
     """Measures the candidate `ours` beside the champion `theirs` on the test split of the candidate's lineage."""
     session = open_session(ours)
     signature = signature_matches(ours, session)
     values: dict[str, float | None] = {
         "signature_match": float(signature),
-        "model_mebibytes": len(ours.files[ONNX]) / 2**20,
-        "shadow_agreement": shadow.agreement if shadow and shadow.rows >= settings.deployment.min_shadow_rows else None,
+        "model_size_mib": len(ours.files[ONNX]) / 2**20,
+        "shadow_agreement": shadow.agreement
+        if shadow and shadow.rows >= settings.deployment.min_shadow_rows
+        else None,
     }
     if not signature:  # such a model cannot be asked anything else
-        return Evidence(dict.fromkeys(MEASURES) | values)
+        return GateValues(dict.fromkeys(MODEL_MEASURES) | values)
     test = read_split(lake, ours.manifest.lineage, "test")
     alone = _alone(settings, ours, session, test)
     beside = _beside(lake, settings, ours, theirs, test)
-    return Evidence(
-        dict.fromkeys(MEASURES) | values | alone.values | beside.values,
+    return GateValues(
+        dict.fromkeys(MODEL_MEASURES) | values | alone.values | beside.values,
         alone.metrics,
         beside.gain,
         (*alone.notes, *beside.notes),
     )
 
 
-MEASURES = (
-    *("roc_auc", "roc_auc_lower", "recall", "balanced_accuracy", "onnx_difference", "calibration_error"),
-    *("expected_effect", "rounding_flips", "subgroup_recall_upper", "subgroup_alarm_gap"),
-    *("champion_gain", "recall_gain_upper", "balanced_accuracy_gain_upper", "latency_ratio"),
+MODEL_MEASURES = (
+    *(
+        "roc_auc",
+        "roc_auc_lower",
+        "recall",
+        "balanced_accuracy",
+        "onnx_difference",
+        "calibration_error",
+    ),
+    *(
+        "expected_effect",
+        "rounding_flip_rate",
+        "group_recall_upper",
+        "group_false_positive_rate_gap",
+    ),
+    *(
+        "roc_auc_gain",
+        "recall_difference_upper",
+        "balanced_accuracy_difference_upper",
+        "latency_ratio",
+    ),
 )
 """What only a model with the right signature can be measured for."""
 
@@ -77,74 +102,88 @@ def signature_matches(bundle: Bundle, session: Any) -> bool:
     )
 
 
-def _alone(settings: Settings, bundle: Bundle, session: Any, test: pd.DataFrame) -> Evidence:
+def _alone(settings: Settings, bundle: Bundle, session: Any, test: pd.DataFrame) -> GateValues:
     """What is measured of the candidate by itself."""
 
     def score(rows: behavioral_checks.Floats) -> behavioral_checks.Floats:
-        return fail_probability(session, rows)
+        return positive_probability(session, rows)
 
     rows, label = _arrays(test)
     examples, threshold = bundle.manifest.examples, bundle.manifest.threshold
-    scored = Scored(score(rows), threshold)
-    metrics = metrics_of(label, scored, settings.deployment.bootstrap_samples, settings.seed)
-    found = behavioral_checks.groups(rows)
-    recall = behavioral_checks.least_recall(found, label, scored.positive, settings.deployment.min_positives)
-    alarms = behavioral_checks.alarm_gap(found, label, scored.positive)
+    scored = Predictions(score(rows), threshold)
+    metrics = compute_metrics(label, scored, settings.deployment.bootstrap_samples, settings.seed)
+    found = behavioral_checks.find_groups(rows)
+    recall = behavioral_checks.lowest_group_recall(
+        found, label, scored.positive, settings.deployment.min_positives
+    )
+    alarms = behavioral_checks.group_false_positive_rate_gap(found, label, scored.positive)
     notes = []
     if recall:
         notes.append(f"of all groups '{recall[1]}' has the least recall, {recall[0]:.2f} at most")
     if alarms:
-        notes.append(f"of all groups '{alarms[1]}' has the most false alarms, at least {alarms[0]:+.2f} beside all rows' share")
+        notes.append(
+            f"of all groups '{alarms[1]}' has the most false alarms, at least {alarms[0]:+.2f} beside all rows' share"
+        )
     values: dict[str, float | None] = {
         **{name: metric.value for name, metric in metrics.items()},
         "roc_auc_lower": metrics["roc_auc"].low,
-        "onnx_difference": float(np.max(np.abs(score(np.array(examples.inputs)) - np.array(examples.fail_probability)))),
+        "onnx_difference": float(
+            np.max(np.abs(score(np.array(examples.inputs)) - np.array(examples.fail_probability)))
+        ),
         "calibration_error": behavioral_checks.calibration_error(label, scored.probability),
         "expected_effect": behavioral_checks.expected_effect(score, rows, EXPECTATIONS),
-        "rounding_flips": behavioral_checks.rounding_flips(score, rows, threshold),
-        "subgroup_recall_upper": recall and recall[0],
-        "subgroup_alarm_gap": alarms and alarms[0],
+        "rounding_flip_rate": behavioral_checks.rounding_flip_rate(score, rows, threshold),
+        "group_recall_upper": recall and recall[0],
+        "group_false_positive_rate_gap": alarms and alarms[0],
     }
-    return Evidence(values, metrics, notes=tuple(notes))
+    return GateValues(values, metrics, notes=tuple(notes))
 
 
-def _beside(lake: Lake, settings: Settings, ours: Bundle, theirs: Bundle | None, test: pd.DataFrame) -> Evidence:
+def _beside(
+    lake: Lake, settings: Settings, ours: Bundle, theirs: Bundle | None, test: pd.DataFrame
+) -> GateValues:
     """What is measured of the candidate beside the champion, on rows that the champion did not learn from either."""
     if theirs is None:
-        return Evidence({})
-    test, notes = fair_rows(lake, settings, theirs, ours, test)
-    gain, ratio = contest(settings, ours, theirs, test)
+        return GateValues({})
+    test, notes = rows_unseen_by_champion(lake, settings, theirs, ours, test)
+    gain, ratio = compare_models(settings, ours, theirs, test)
     values: dict[str, float | None] = {
-        "champion_gain": gain["roc_auc"].value,
-        "recall_gain_upper": gain["recall"].high,
-        "balanced_accuracy_gain_upper": gain["balanced_accuracy"].high,
+        "roc_auc_gain": gain["roc_auc"].value,
+        "recall_difference_upper": gain["recall"].high,
+        "balanced_accuracy_difference_upper": gain["balanced_accuracy"].high,
         "latency_ratio": ratio,
     }
-    return Evidence(values, gain=gain, notes=notes)
+    return GateValues(values, gain=gain, notes=notes)
 
 
-def fair_rows(
+def rows_unseen_by_champion(
     lake: Lake, settings: Settings, theirs: Bundle, ours: Bundle, test: pd.DataFrame
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Of our test rows those that the other model did not learn from, if they are enough; and a note on what was left out."""
     if theirs.manifest.lineage.gold == ours.manifest.lineage.gold:
         return test, ()
-    fresh = unseen(lake, test, theirs.manifest.lineage)
+    fresh = drop_training_rows(lake, test, theirs.manifest.lineage)
     positives = int(fresh[LABEL.name].sum())
     enough = positives >= settings.deployment.min_positives and positives < len(fresh)
-    consequence = "they are left out of the comparison" if enough else "too many to leave them out, which favours it"
+    consequence = (
+        "they are left out of the comparison"
+        if enough
+        else "too many to leave them out, which favours it"
+    )
     learned = f"version {theirs.manifest.version} learned from {len(test) - len(fresh)} of the {len(test)} test rows"
     return (fresh if enough else test), (f"{learned}: {consequence}",)
 
 
-def contest(settings: Settings, ours: Bundle, theirs: Bundle, test: pd.DataFrame) -> tuple[dict[str, Interval], float]:
+def compare_models(
+    settings: Settings, ours: Bundle, theirs: Bundle, test: pd.DataFrame
+) -> tuple[dict[str, Interval], float]:
     """Our metrics minus theirs on the same rows, and our time for one row over theirs."""
     rows, label = _arrays(test)
     session, other = open_session(ours), open_session(theirs)
-    gain = differences(
+    gain = paired_differences(
         label,
-        Scored(fail_probability(session, rows), ours.manifest.threshold),
-        Scored(fail_probability(other, rows), theirs.manifest.threshold),
+        Predictions(positive_probability(session, rows), ours.manifest.threshold),
+        Predictions(positive_probability(other, rows), theirs.manifest.threshold),
         settings.deployment.bootstrap_samples,
         settings.seed,
     )
@@ -162,6 +201,6 @@ def latency_ratio(ours: Any, theirs: Any, rows: Any) -> float:
     for single in singles:
         for session, taken in zip((ours, theirs), times, strict=True):
             start = time.perf_counter_ns()
-            fail_probability(session, single)
+            positive_probability(session, single)
             taken.append(time.perf_counter_ns() - start)
     return statistics.median(times[0]) / statistics.median(times[1])

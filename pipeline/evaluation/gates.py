@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.console import show_table
+from pipeline.console import print_table
 from pipeline.model.bundle import GateResult
 from pipeline.settings import GateSettings
 
 
-def judge(settings: GateSettings, stage: str, values: Mapping[str, float | None]) -> list[GateResult]:
+def evaluate_gates(
+    settings: GateSettings, stage: str, values: Mapping[str, float | None]
+) -> list[GateResult]:
     """Every gate of `stage` against its value: `values` is keyed by the gate's name without its `min_` or `max_`.
 
     A value of None means that there is nothing to judge (no champion, say); the gate then holds.
@@ -25,11 +27,13 @@ def judge(settings: GateSettings, stage: str, values: Mapping[str, float | None]
         side, _, measure = name.partition("_")
         bound, value = float(getattr(settings, name)), values[measure]
         holds = value is None or (value >= bound if side == "min" else value <= bound)
-        results.append(GateResult(name=name, bound=bound, why=info.description or "", value=value, holds=holds))
+        results.append(
+            GateResult(name=name, bound=bound, why=info.description or "", value=value, holds=holds)
+        )
     return results
 
 
-def failed(results: Sequence[GateResult]) -> str:
+def describe_failures(results: Sequence[GateResult]) -> str:
     """A sentence on the gates that do not hold, each with how far it is off; empty if all hold."""
     return "; ".join(
         f"{gate.name} is {gate.value:.4g}, the bound is {gate.bound:.4g} (off by {abs(gate.value - gate.bound):.4g})"
@@ -38,9 +42,9 @@ def failed(results: Sequence[GateResult]) -> str:
     )
 
 
-def show(title: str, results: Sequence[GateResult]) -> None:
+def print_gates(title: str, results: Sequence[GateResult]) -> None:
     """The gate table, for people."""
-    show_table(
+    print_table(
         title,
         ("gate", "value", "bound", "verdict", "why"),
         (

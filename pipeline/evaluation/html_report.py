@@ -95,7 +95,9 @@ def _markdown(block: Block) -> str:
         case Rows(header, rows, numbers):
             marks = ["--:" if place in numbers else "---" for place in range(len(header))]
             cells = [header, marks, *rows]
-            return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells)
+            return "\n".join(
+                "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells
+            )
         case Pictures(files):
             return "\n".join(f"![{alt}]({name})" for name, alt in files.items())
 
@@ -121,7 +123,9 @@ def _html(block: Block, pictures: Mapping[str, bytes]) -> str:
         case Rows(header, rows, numbers):
             head = _row("th", header, numbers) if any(header) else ""
             body = "".join(_row("td", row, numbers) for row in rows)
-            return f'<div class="wide"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+            return (
+                f'<div class="wide"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+            )
         case Pictures(files):
             images = (
                 f'<img alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(pictures[name]).decode()}">'

@@ -25,7 +25,7 @@ FIGURES = {
 """What each figure shows."""
 
 
-class Group(NamedTuple):
+class GroupMetrics(NamedTuple):
     """How the model does on the test rows of one group."""
 
     name: str
@@ -38,7 +38,7 @@ class Group(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rival:
+class ChampionComparison:
     """The champion beside the candidate, on the same test rows."""
 
     version: str
@@ -55,14 +55,14 @@ class Rival:
 
 
 @dataclass(frozen=True)
-class Findings:
+class EvaluationResult:
     """What evaluation found of a candidate."""
 
     manifest: Manifest
     metrics: Mapping[str, Interval]
     gates: Sequence[GateResult]
-    groups: Sequence[Group]
-    rival: Rival | None
+    groups: Sequence[GroupMetrics]
+    rival: ChampionComparison | None
     decision: str
     holds: bool
     splits: Mapping[str, Mapping[str, Any]]
@@ -70,11 +70,11 @@ class Findings:
     """The report of `train`."""
 
 
-def title(findings: Findings) -> str:
+def title(findings: EvaluationResult) -> str:
     return f"Model card: {findings.manifest.name}, run {findings.manifest.lineage.pipeline_run_id}"
 
 
-def blocks(found: Findings) -> list[Block]:
+def blocks(found: EvaluationResult) -> list[Block]:
     """The card, top down: decision, model, use, quality, choice, groups, data."""
     return [
         Callout(found.decision, good=found.holds),
@@ -89,13 +89,19 @@ def blocks(found: Findings) -> list[Block]:
     ]
 
 
-def _model(found: Findings) -> list[Block]:
+def _model(found: EvaluationResult) -> list[Block]:
     manifest, trained = found.manifest, found.trained
     facts = [
         ("model", f"{trained['candidate']}, calibrated (Platt)"),
         ("settings", ", ".join(f"{name} {value}" for name, value in trained["parameters"].items())),
-        ("threshold", f"{manifest.threshold:.4g}: a {SUBJECT} of at least this risk is answered `{LABEL.positive}`"),
-        ("served as", f"ONNX; it differs from the trained model by {_difference(found):.1g} at most"),
+        (
+            "threshold",
+            f"{manifest.threshold:.4g}: a {SUBJECT} of at least this risk is answered `{LABEL.positive}`",
+        ),
+        (
+            "served as",
+            f"ONNX; it differs from the trained model by {_difference(found):.1g} at most",
+        ),
         ("pipeline run", f"`{manifest.lineage.pipeline_run_id}`"),
         ("MLflow run", f"`{manifest.run_id}`"),
         ("trained", manifest.created),
@@ -104,7 +110,7 @@ def _model(found: Findings) -> list[Block]:
     return [Heading("Model"), Rows(("", ""), facts)]
 
 
-def _use(found: Findings) -> list[Block]:
+def _use(found: EvaluationResult) -> list[Block]:
     learned = sum(int(found.splits[name]["positives"]) for name in ("train", "validation"))
     return [
         Heading("Intended use"),
@@ -120,7 +126,7 @@ def _use(found: Findings) -> list[Block]:
     ]
 
 
-def _quality(found: Findings) -> list[Block]:
+def _quality(found: EvaluationResult) -> list[Block]:
     rows = [
         (
             name,
@@ -153,7 +159,7 @@ def _quality(found: Findings) -> list[Block]:
     ]
 
 
-def _threshold(found: Findings) -> list[Block]:
+def _threshold(found: EvaluationResult) -> list[Block]:
     asked = found.trained["made_from"]["settings"]["min_recall"]
     return [
         Heading("Choice of the threshold"),
@@ -167,12 +173,22 @@ def _threshold(found: Findings) -> list[Block]:
     ]
 
 
-def _champion(found: Findings) -> list[Block]:
+def _champion(found: EvaluationResult) -> list[Block]:
     rival = found.rival
     if rival is None:
-        return [Heading("Champion and challenger"), Text("No version is in production yet: there is nothing to compare with.")]
+        return [
+            Heading("Champion and challenger"),
+            Text("No version is in production yet: there is nothing to compare with."),
+        ]
     rows = [
-        (name, *(_interval(side[name].model_dump()) for side in (rival.ours, rival.theirs, rival.gain))) for name in rival.gain
+        (
+            name,
+            *(
+                _interval(side[name].model_dump())
+                for side in (rival.ours, rival.theirs, rival.gain)
+            ),
+        )
+        for name in rival.gain
     ]
     verdict = "better" if rival.is_better else "not better"
     return [
@@ -182,12 +198,16 @@ def _champion(found: Findings) -> list[Block]:
             f"the gates of `validate` the candidate is {verdict}."
         ),
         *(Text(note[0].upper() + note[1:] + ".") for note in rival.notes),
-        Rows(("metric", "candidate", f"version {rival.version}", "difference"), rows, numbers=(1, 2, 3)),
+        Rows(
+            ("metric", "candidate", f"version {rival.version}", "difference"),
+            rows,
+            numbers=(1, 2, 3),
+        ),
         _pictures("champion.png"),
     ]
 
 
-def _groups(found: Findings) -> list[Block]:
+def _groups(found: EvaluationResult) -> list[Block]:
     rows = [
         (
             group.name,
@@ -200,12 +220,20 @@ def _groups(found: Findings) -> list[Block]:
         )
         for group in found.groups
     ]
-    header = ("group", "test rows", LABEL.positive, "found (recall)", "false alarms", "mean risk", f"share of {LABEL.positive}")
+    header = (
+        "group",
+        "test rows",
+        LABEL.positive,
+        "found (recall)",
+        "false alarms",
+        "mean risk",
+        f"share of {LABEL.positive}",
+    )
     few = "With so few cases in a group, its recall is a rough figure."
     return [Heading("Groups"), Text(few), Rows(header, rows, numbers=(1, 2, 3, 4, 5, 6))]
 
 
-def _choice(found: Findings) -> list[Block]:
+def _choice(found: EvaluationResult) -> list[Block]:
     ranking = [(name, f"{area:.3f}") for name, area in found.trained["ranking"].items()]
     expected = "; ".join(f"{one.feature}: {one.why}" for one in EXPECTATIONS)
     return [
@@ -216,16 +244,21 @@ def _choice(found: Findings) -> list[Block]:
         ),
         _pictures("feature_effects.png"),
         Heading("How it was chosen"),
-        Text("Mean ROC AUC over the folds within the training rows; class weights, where a family has them, are part of it."),
+        Text(
+            "Mean ROC AUC over the folds within the training rows; class weights, where a family has them, are part of it."
+        ),
         Rows(("candidate", "ROC AUC"), ranking, numbers=(1,)),
     ]
 
 
-def _data(found: Findings) -> list[Block]:
+def _data(found: EvaluationResult) -> list[Block]:
     lineage = found.manifest.lineage
-    columns = [(f"`{feature.name}`", feature.description, _accepts(feature)) for feature in FEATURES]
+    columns = [
+        (f"`{feature.name}`", feature.description, _accepts(feature)) for feature in FEATURES
+    ]
     splits = [
-        (name, f"{facts['rows']:,}", f"{facts['positives']:,}", f"`{facts['sha256']}`") for name, facts in found.splits.items()
+        (name, f"{facts['rows']:,}", f"{facts['positives']:,}", f"`{facts['sha256']}`")
+        for name, facts in found.splits.items()
     ]
     layers = [("bronze", f"`{lineage.bronze}`"), ("silver", f"`{lineage.silver}`")]
     return [
@@ -246,12 +279,14 @@ def _accepts(feature: Feature) -> str:
     return f"{feature.low:g} to {feature.high:g} {feature.unit}"
 
 
-def _difference(found: Findings) -> float:
+def _difference(found: EvaluationResult) -> float:
     return next((gate.value or 0.0) for gate in found.gates if gate.name == "max_onnx_difference")
 
 
-def _share(found: Findings) -> float:
-    rows, positives = (sum(int(split[part]) for split in found.splits.values()) for part in ("rows", "positives"))
+def _share(found: EvaluationResult) -> float:
+    rows, positives = (
+        sum(int(split[part]) for split in found.splits.values()) for part in ("rows", "positives")
+    )
     return positives / rows
 
 

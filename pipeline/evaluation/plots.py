@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.columns import FEATURES, LABEL, Category, Feature
-from pipeline.evaluation.behavioral_checks import wilson
+from pipeline.evaluation.behavioral_checks import wilson_interval
 from pipeline.model.bundle import Interval
 from pipeline.model.selection import threshold_curve
 
@@ -57,9 +57,21 @@ def precision_recall(series: Sequence[Series], threshold: float) -> bytes:
     figure, axes = _figure("Precision and recall", "recall", "precision")
     for each in series:
         curve = threshold_curve(each.label, each.probability)
-        axes.step(curve[:, 1], _precision(curve, each.label), where="pre", color=each.color, label=each.name)
+        axes.step(
+            curve[:, 1],
+            _precision(curve, each.label),
+            where="pre",
+            color=each.color,
+            label=each.name,
+        )
     at = _at(series[0], threshold)
-    axes.plot(at[1], _precision(at[None, :], series[0].label)[0], "o", color=series[0].color, label=f"threshold {threshold:.3g}")
+    axes.plot(
+        at[1],
+        _precision(at[None, :], series[0].label)[0],
+        "o",
+        color=series[0].color,
+        label=f"threshold {threshold:.3g}",
+    )
     axes.axhline(float(series[0].label.mean()), **GUIDE)
     axes.legend(loc="upper right")
     axes.set_ylim(0, None)
@@ -74,9 +86,11 @@ def calibration(series: Sequence[Series]) -> bytes:
         parts = [part for part in np.array_split(order, BANDS) if part.size]
         predicted = np.array([each.probability[part].mean() for part in parts])
         observed = np.array([each.label[part].mean() for part in parts])
-        ends = np.array([wilson(int(each.label[part].sum()), part.size) for part in parts])
+        ends = np.array([wilson_interval(int(each.label[part].sum()), part.size) for part in parts])
         errors = np.abs(np.column_stack([observed - ends[:, 0], ends[:, 1] - observed])).T
-        axes.errorbar(predicted, observed, errors, color=each.color, marker="o", capsize=3, label=each.name)
+        axes.errorbar(
+            predicted, observed, errors, color=each.color, marker="o", capsize=3, label=each.name
+        )
     top = max(axes.get_xlim()[1], axes.get_ylim()[1])
     axes.plot([0, top], [0, top], **GUIDE)
     axes.set(xlim=(0, None), ylim=(0, None))
@@ -88,7 +102,9 @@ def confusion(label: Label, called: NDArray[np.bool_]) -> bytes:
     """Counts of what was and what was said."""
     figure, axes = _figure("Confusion, test rows", "model says", "outcome")
     names = [LABEL.negative, LABEL.positive]
-    counts = np.array([[np.sum((label == actual) & (called == said)) for said in (0, 1)] for actual in (0, 1)])
+    counts = np.array(
+        [[np.sum((label == actual) & (called == said)) for said in (0, 1)] for actual in (0, 1)]
+    )
     shares = counts / counts.sum(axis=1, keepdims=True)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for actual in (0, 1):
@@ -101,13 +117,17 @@ def confusion(label: Label, called: NDArray[np.bool_]) -> bytes:
     return _png(figure)
 
 
-def threshold_choice(label: Label, probability: Floats, threshold: float, min_recall: float) -> bytes:
+def threshold_choice(
+    label: Label, probability: Floats, threshold: float, min_recall: float
+) -> bytes:
     """Recall, specificity and their mean against the threshold, on rows out of fold."""
     figure, axes = _figure("Choice of the threshold, out of fold", "threshold (risk)", "")
     curve = threshold_curve(label, probability)
     axes.plot(curve[:, 0], curve[:, 1], color=CANDIDATE, label="recall")
     axes.plot(curve[:, 0], curve[:, 2], color=CHAMPION, label="specificity")
-    axes.plot(curve[:, 0], (curve[:, 1] + curve[:, 2]) / 2, color="black", label="balanced accuracy")
+    axes.plot(
+        curve[:, 0], (curve[:, 1] + curve[:, 2]) / 2, color="black", label="balanced accuracy"
+    )
     axes.axvline(threshold, color="black", linewidth=1, label=f"chosen: {threshold:.3g}")
     axes.axhline(min_recall, **GUIDE, label=f"recall asked for: {min_recall:g}")
     axes.set_xscale("log")
@@ -132,7 +152,14 @@ def feature_effects(score: Callable[[Floats], Floats], rows: Floats, threshold: 
         if isinstance(feature, Category):
             at = np.arange(len(values))
             mean = risk.mean(axis=1)
-            axes.errorbar(at, mean, np.array([mean - low, high - mean]).clip(0), color=CANDIDATE, fmt="o", capsize=4)
+            axes.errorbar(
+                at,
+                mean,
+                np.array([mean - low, high - mean]).clip(0),
+                color=CANDIDATE,
+                fmt="o",
+                capsize=4,
+            )
             axes.set(xticks=at, xticklabels=list(feature.codes), xlim=(-0.5, len(values) - 0.5))
         else:
             axes.fill_between(values, low, high, color=CANDIDATE, alpha=0.15, linewidth=0)
@@ -143,7 +170,9 @@ def feature_effects(score: Callable[[Floats], Floats], rows: Floats, threshold: 
     return _png(figure)
 
 
-def side_by_side(candidate: Mapping[str, Interval], champion: Mapping[str, Interval], name: str) -> bytes:
+def side_by_side(
+    candidate: Mapping[str, Interval], champion: Mapping[str, Interval], name: str
+) -> bytes:
     """Metrics of candidate and champion with their intervals."""
     figure, axes = _figure("Candidate and champion, same test rows", "", "")
     names = [metric for metric in candidate if metric in champion][::-1]
@@ -152,7 +181,9 @@ def side_by_side(candidate: Mapping[str, Interval], champion: Mapping[str, Inter
         for place, metric in enumerate(names):
             at = metrics[metric]
             axes.plot([at.low, at.high], [place + shift] * 2, color=color, linewidth=2)
-            axes.plot(at.value, place + shift, "o", color=color, label=title if place == 0 else None)
+            axes.plot(
+                at.value, place + shift, "o", color=color, label=title if place == 0 else None
+            )
     axes.set(yticks=range(len(names)), yticklabels=names, xlim=(0, 1))
     axes.legend(loc="best")
     return _png(figure)
@@ -169,7 +200,9 @@ def _values(feature: Feature) -> Floats:
 def _at(series: Series, threshold: float) -> Floats:
     """Threshold, recall, specificity [3] of the series there."""
     called = series.probability >= threshold
-    return np.array([threshold, called[series.label == 1].mean(), (~called)[series.label == 0].mean()])
+    return np.array(
+        [threshold, called[series.label == 1].mean(), (~called)[series.label == 0].mean()]
+    )
 
 
 def _precision(curve: Floats, label: Label) -> Floats:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import LakeError
-from pipeline.storage.lake import Lake, hash_of, json_bytes
+from pipeline.storage.lake import Lake, sha256_hex, to_json_bytes
 
 ONNX, PICKLE, MANIFEST = "model.onnx", "model.pkl", "manifest.json"
 ARTIFACT_FOLDER = "serving"
@@ -22,11 +22,11 @@ ONNX_INPUT, ONNX_OUTPUT = "features", "probabilities"
 """The ONNX graph takes float32 [rows, features], in the order of columns.FEATURES, and gives float32 [rows, 2]: pass, fail."""
 
 
-class Part(BaseModel):
+class FrozenModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Lineage(Part):
+class Lineage(FrozenModel):
     """Hashes (SHA-256) of what the model came from, layer by layer, and the code that made it."""
 
     pipeline_run_id: str
@@ -43,7 +43,7 @@ class Lineage(Part):
         return {**plain, **{f"gold_{name}": sha256 for name, sha256 in self.gold.items()}}
 
 
-class Interval(Part):
+class Interval(FrozenModel):
     """An estimate with its 95 % bootstrap interval."""
 
     value: float
@@ -51,7 +51,7 @@ class Interval(Part):
     high: float
 
 
-class GateResult(Part):
+class GateResult(FrozenModel):
     """A gate as it was judged: `value` against `bound`, which it must not be below (`min_...`) or above (`max_...`)."""
 
     name: str
@@ -62,14 +62,14 @@ class GateResult(Part):
     holds: bool
 
 
-class Examples(Part):
+class Examples(FrozenModel):
     """Rows with the probabilities that the trained model gave them: what a loaded model must reproduce."""
 
     inputs: list[list[float]]
     fail_probability: list[float]
 
 
-class Manifest(Part):
+class Manifest(FrozenModel):
     """All that is to be known of a model; what is not known before it is registered is empty until then."""
 
     name: str
@@ -92,7 +92,7 @@ class Manifest(Part):
     gates: list[GateResult] = []
 
     def to_bytes(self) -> bytes:
-        return json_bytes(self.model_dump())
+        return to_json_bytes(self.model_dump())
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Bundle:
     """Bytes by file name, each of the hash that the manifest says."""
 
 
-def check_files(manifest: Manifest, files: dict[str, bytes], place: str) -> Bundle:
+def verify_files(manifest: Manifest, files: dict[str, bytes], place: str) -> Bundle:
     """The bundle of these files.
 
     Raises:
@@ -111,9 +111,9 @@ def check_files(manifest: Manifest, files: dict[str, bytes], place: str) -> Bund
     if not files:
         raise LakeError(f"{place} holds none of {', '.join(manifest.files)}; run `register` again")
     for name, data in files.items():
-        if hash_of(data) != manifest.files.get(name):
+        if sha256_hex(data) != manifest.files.get(name):
             raise LakeError(
-                f"{place}/{name} has the hash {hash_of(data)}, its manifest says {manifest.files.get(name)}: it is refused; "
+                f"{place}/{name} has the hash {sha256_hex(data)}, its manifest says {manifest.files.get(name)}: it is refused; "
                 "run `register` again"
             )
     return Bundle(manifest, files)
@@ -127,13 +127,15 @@ def read_fallback(lake: Lake) -> Bundle:
     """
     manifest = Manifest(**json.loads(lake.read(f"models/{MANIFEST}")))
     present = [name for name in manifest.files if lake.exists(f"models/{name}")]
-    return check_files(manifest, {name: lake.read(f"models/{name}") for name in present}, lake.url("models"))
+    return verify_files(
+        manifest, {name: lake.read(f"models/{name}") for name in present}, lake.url("models")
+    )
 
 
-def fallback_is(lake: Lake, manifest_sha256: str | None) -> bool:
+def fallback_matches(lake: Lake, manifest_sha256: str | None) -> bool:
     """Whether the lake's `models/` holds the bundle of this manifest, every file as it says."""
     try:
-        return hash_of(read_fallback(lake).manifest.to_bytes()) == manifest_sha256
+        return sha256_hex(read_fallback(lake).manifest.to_bytes()) == manifest_sha256
     except LakeError:
         return False
 

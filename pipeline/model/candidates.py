@@ -57,22 +57,24 @@ class Candidate:
 
         *transformers, classifier = self.steps(seed)
         splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        return make_pipeline(*transformers, CalibratedClassifierCV(classifier, cv=splits, ensemble=False))
+        return make_pipeline(
+            *transformers, CalibratedClassifierCV(classifier, cv=splits, ensemble=False)
+        )
 
 
 def scores(model: Pipeline, rows: Rows) -> Floats:
     """What the model ranks rows [rows] by: log-odds where it has them, else its probability; as calibration takes it."""
     if hasattr(model, "decision_function"):
         return np.asarray(model.decision_function(rows), dtype=np.float64)
-    return fail_probability(model, rows)
+    return positive_probability(model, rows)
 
 
-def fail_probability(model: Pipeline, rows: Rows) -> Floats:
+def positive_probability(model: Pipeline, rows: Rows) -> Floats:
     """Probability [rows] of the positive label."""
     return np.asarray(model.predict_proba(rows)[:, 1], dtype=np.float64)
 
 
-def calibrate(model: Pipeline, score: float) -> float:
+def calibrate_score(model: Pipeline, score: float) -> float:
     """The probability that a calibrated model makes of a score."""
     calibrator = model[-1].calibrated_classifiers_[0].calibrators[0]
     return float(calibrator.predict(np.array([score]))[0])
@@ -82,7 +84,9 @@ def _binned(bins: int, encode: str = "ordinal") -> list[Any]:
     """Cuts each feature into bins of equal width; 0 leaves it as it is. The survey's effects begin at whole hours."""
     from sklearn.preprocessing import KBinsDiscretizer
 
-    return [KBinsDiscretizer(bins, encode=encode, strategy="uniform", subsample=None)] if bins else []
+    return (
+        [KBinsDiscretizer(bins, encode=encode, strategy="uniform", subsample=None)] if bins else []
+    )
 
 
 def _logistic(bins: int, strength: float) -> Candidate:
@@ -93,7 +97,9 @@ def _logistic(bins: int, strength: float) -> Candidate:
         return [
             *_binned(bins, "onehot-dense"),
             PolynomialFeatures(2, interaction_only=True, include_bias=False),
-            LogisticRegression(C=strength, class_weight="balanced", max_iter=5000, random_state=seed),
+            LogisticRegression(
+                C=strength, class_weight="balanced", max_iter=5000, random_state=seed
+            ),
         ]
 
     parameters = {"bins": bins, "C": strength, "pairs": True, "class_weight": "balanced"}
@@ -105,12 +111,19 @@ def _forest(bins: int, leaf: int, weight: str | None) -> Candidate:
         from sklearn.ensemble import RandomForestClassifier
 
         forest = RandomForestClassifier(
-            100, min_samples_leaf=leaf, max_features=None, class_weight=weight, n_jobs=1, random_state=seed
+            100,
+            min_samples_leaf=leaf,
+            max_features=None,
+            class_weight=weight,
+            n_jobs=1,
+            random_state=seed,
         )
         return [*_binned(bins), forest]
 
     parameters = {"bins": bins, "min_samples_leaf": leaf, "class_weight": weight}
-    return Candidate(f"forest, {bins} bins, leaf {leaf}, {weight or 'no'} weights", "forest", parameters, steps)
+    return Candidate(
+        f"forest, {bins} bins, leaf {leaf}, {weight or 'no'} weights", "forest", parameters, steps
+    )
 
 
 def _boosting(bins: int) -> Candidate:
@@ -119,7 +132,12 @@ def _boosting(bins: int) -> Candidate:
 
         # Few, deep-ish steps on small draws of the rows: with so few positives, boosting overfits within a hundred steps.
         boosting = GradientBoostingClassifier(
-            n_estimators=100, learning_rate=0.05, max_depth=3, subsample=0.4, min_samples_leaf=5, random_state=seed
+            n_estimators=100,
+            learning_rate=0.05,
+            max_depth=3,
+            subsample=0.4,
+            min_samples_leaf=5,
+            random_state=seed,
         )
         return [*_binned(bins), boosting]
 

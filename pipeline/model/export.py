@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.columns import FEATURES, Category
 from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Examples
-from pipeline.model.candidates import Rows, fail_probability
+from pipeline.model.candidates import Rows, positive_probability
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -20,7 +20,7 @@ EXAMPLES, BACKGROUND, GRID = 12, 100, 20_000
 """Rows stored as examples besides the extremes; rows that explanations are taken against; rows that parity is measured on."""
 
 
-def to_files(model: Pipeline) -> dict[str, bytes]:
+def export_files(model: Pipeline) -> dict[str, bytes]:
     """The model's files by name; the same model gives the same graph, byte for byte."""
     return {ONNX: to_onnx(model), PICKLE: pickle.dumps(model, protocol=5)}
 
@@ -44,7 +44,10 @@ def to_onnx(model: Pipeline) -> bytes:
 
 def extremes() -> Rows:
     """Every feature at both ends of what is accepted, the others as in the data dictionary's example."""
-    middle = [feature.codes[feature.example] if isinstance(feature, Category) else feature.example for feature in FEATURES]
+    middle = [
+        feature.codes[feature.example] if isinstance(feature, Category) else feature.example
+        for feature in FEATURES
+    ]
     rows = []
     for place, feature in enumerate(FEATURES):
         ends = (
@@ -56,25 +59,27 @@ def extremes() -> Rows:
     return np.array(rows, dtype=np.float32)
 
 
-def examples(model: Pipeline, rows: Rows, seed: int) -> Examples:
+def make_examples(model: Pipeline, rows: Rows, seed: int) -> Examples:
     """Some of the rows and the extremes, each with its probability: what a loaded model must reproduce."""
     chosen = np.vstack([_some(rows, EXAMPLES, seed), extremes()])
-    return Examples(inputs=_plain(chosen), fail_probability=fail_probability(model, chosen).tolist())
+    return Examples(
+        inputs=_plain(chosen), fail_probability=positive_probability(model, chosen).tolist()
+    )
 
 
-def background(rows: Rows, seed: int) -> list[list[float]]:
+def sample_background(rows: Rows, seed: int) -> list[list[float]]:
     """A random sample of the rows, for explanations."""
     return _plain(_some(rows, BACKGROUND, seed))
 
 
-def difference(model: Pipeline, graph: bytes, rows: Rows, seed: int) -> float:
+def max_onnx_difference(model: Pipeline, graph: bytes, rows: Rows, seed: int) -> float:
     """The greatest difference between the model's probabilities and the graph's: over the rows, the extremes, and a grid of the
     values that features are recorded with, where a rounded bin's edge would show."""
     from pipeline.model import onnx
 
     everything = np.vstack([rows, extremes(), _grid(seed)])
-    ours = fail_probability(model, everything)
-    return float(np.abs(ours - onnx.fail_probability(onnx.open_graph(graph), everything)).max())
+    ours = positive_probability(model, everything)
+    return float(np.abs(ours - onnx.positive_probability(onnx.open_graph(graph), everything)).max())
 
 
 def _grid(seed: int) -> Rows:
@@ -85,7 +90,9 @@ def _grid(seed: int) -> Rows:
             values = np.array(list(feature.codes.values()))
         else:
             low, high = feature.typical
-            values = np.round(np.arange(low - feature.step, high + 2 * feature.step, feature.step), 6)
+            values = np.round(
+                np.arange(low - feature.step, high + 2 * feature.step, feature.step), 6
+            )
         columns.append(random.choice(values, GRID))
     return np.column_stack(columns).astype(np.float32)
 

@@ -21,7 +21,7 @@ METRICS = ("roc_auc", "pr_auc", "recall", "precision", "specificity", "balanced_
 
 
 @dataclass(frozen=True)
-class Scored:
+class Predictions:
     """Fail probabilities [rows] that a model gave, and the threshold that it answers the positive label from."""
 
     probability: Floats
@@ -32,10 +32,10 @@ class Scored:
         return self.probability >= self.threshold
 
 
-class Measure:
+class MetricCalculator:
     """Metrics of one model's scores for rows weighted by how often each is drawn; sorts the scores once."""
 
-    def __init__(self, label: NDArray[np.int64], scored: Scored) -> None:
+    def __init__(self, label: NDArray[np.int64], scored: Predictions) -> None:
         self._label = label == 1
         self._called = scored.positive
         self._error = (scored.probability - label) ** 2
@@ -75,7 +75,7 @@ def _pr_auc(above: Floats, below: Floats) -> float:
     return float((precision * above[::-1]).sum() / above.sum())
 
 
-def resamples(label: NDArray[np.int64], samples: int, seed: int) -> Iterator[Floats]:
+def bootstrap_weights(label: NDArray[np.int64], samples: int, seed: int) -> Iterator[Floats]:
     """Weights [rows] of `samples` bootstrap resamples, drawn within each class; of fewer (at least 200) where rows are many."""
     random = np.random.default_rng(seed)
     classes = [np.flatnonzero(label == value) for value in (0, 1)]
@@ -84,7 +84,7 @@ def resamples(label: NDArray[np.int64], samples: int, seed: int) -> Iterator[Flo
         yield np.bincount(drawn, minlength=label.size).astype(np.float64)
 
 
-def interval(value: float, drawn: Floats) -> Interval:
+def percentile_interval(value: float, drawn: Floats) -> Interval:
     low, high = np.quantile(drawn, (0.025, 0.975))
     return Interval(value=value, low=float(low), high=float(high))
 
@@ -93,18 +93,25 @@ def _intervals(
     measure: Callable[[Floats], dict[str, float]], label: NDArray[np.int64], samples: int, seed: int
 ) -> dict[str, Interval]:
     whole = measure(np.ones(label.size))
-    drawn = [measure(weight) for weight in resamples(label, samples, seed)]
-    return {name: interval(value, np.array([each[name] for each in drawn])) for name, value in whole.items()}
+    drawn = [measure(weight) for weight in bootstrap_weights(label, samples, seed)]
+    return {
+        name: percentile_interval(value, np.array([each[name] for each in drawn]))
+        for name, value in whole.items()
+    }
 
 
-def metrics_of(label: NDArray[np.int64], scored: Scored, samples: int, seed: int) -> dict[str, Interval]:
+def compute_metrics(
+    label: NDArray[np.int64], scored: Predictions, samples: int, seed: int
+) -> dict[str, Interval]:
     """Each of METRICS with its interval; `label` [rows] must hold both classes."""
-    return _intervals(Measure(label, scored), label, samples, seed)
+    return _intervals(MetricCalculator(label, scored), label, samples, seed)
 
 
-def differences(label: NDArray[np.int64], one: Scored, other: Scored, samples: int, seed: int) -> dict[str, Interval]:
+def paired_differences(
+    label: NDArray[np.int64], one: Predictions, other: Predictions, samples: int, seed: int
+) -> dict[str, Interval]:
     """Each of METRICS, `one` minus `other` on the same rows and resamples, with its interval."""
-    first, second = Measure(label, one), Measure(label, other)
+    first, second = MetricCalculator(label, one), MetricCalculator(label, other)
 
     def difference(weight: Floats) -> dict[str, float]:
         ours, theirs = first(weight), second(weight)
@@ -113,7 +120,11 @@ def differences(label: NDArray[np.int64], one: Scored, other: Scored, samples: i
     return _intervals(difference, label, samples, seed)
 
 
-def flat(metrics: Mapping[str, Interval]) -> dict[str, float]:
+def flatten_metrics(metrics: Mapping[str, Interval]) -> dict[str, float]:
     """Metrics as MLflow keeps them: NAME, NAME_low, NAME_high."""
     ends = {"": "value", "_low": "low", "_high": "high"}
-    return {f"{name}{end}": getattr(metric, field) for name, metric in metrics.items() for end, field in ends.items()}
+    return {
+        f"{name}{end}": getattr(metric, field)
+        for name, metric in metrics.items()
+        for end, field in ends.items()
+    }

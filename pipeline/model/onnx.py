@@ -26,7 +26,9 @@ def open_session(bundle: Bundle) -> InferenceSession:
     try:
         return open_graph(bundle.files[ONNX])
     except Exception as error:
-        raise RegistryError(f"{ONNX} of run {bundle.manifest.run_id} cannot be loaded: {error}; train again") from error
+        raise RegistryError(
+            f"{ONNX} of run {bundle.manifest.run_id} cannot be loaded: {error}; train again"
+        ) from error
 
 
 def open_graph(data: bytes) -> InferenceSession:
@@ -34,12 +36,14 @@ def open_graph(data: bytes) -> InferenceSession:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # else it takes every core it sees, whatever its cgroup says
+    options.intra_op_num_threads = options.inter_op_num_threads = (
+        1  # else it takes every core it sees, whatever its cgroup says
+    )
     options.log_severity_level = 3
     return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
-def fail_probability(session: Any, rows: Sequence[Sequence[float]] | ArrayLike) -> Floats:
+def positive_probability(session: Any, rows: Sequence[Sequence[float]] | ArrayLike) -> Floats:
     """Probability [rows] of the positive label for features [rows, features], in the order of columns.FEATURES."""
     probabilities = session.run([ONNX_OUTPUT], {ONNX_INPUT: np.asarray(rows, dtype=np.float32)})[0]
     return np.asarray(probabilities[:, 1], dtype=np.float64)

@@ -18,31 +18,45 @@ from pipeline.columns import LABEL
 from pipeline.errors import DataError
 from pipeline.model import metrics
 from pipeline.model.bundle import Interval
-from pipeline.model.candidates import CANDIDATES, Candidate, Floats, Label, Rows, calibrate, fail_probability, scores
-from pipeline.model.metrics import Measure, Scored, interval, resamples
+from pipeline.model.candidates import (
+    CANDIDATES,
+    Candidate,
+    Floats,
+    Label,
+    Rows,
+    calibrate_score,
+    positive_probability,
+    scores,
+)
+from pipeline.model.metrics import (
+    MetricCalculator,
+    Predictions,
+    bootstrap_weights,
+    percentile_interval,
+)
 from pipeline.settings import TrainSettings
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-Places = NDArray[np.int64]
+RowIndices = NDArray[np.int64]
 RESAMPLES = 1000
 DIGITS = 6
 """Decimals of a ROC AUC that count in ranking candidates, and of a threshold: fewer than float32 has."""
 
 
-class Data(NamedTuple):
+class TrainingData(NamedTuple):
     """Rows to learn from or to be measured on."""
 
     rows: Rows
     label: Label
 
-    def at(self, places: Places) -> Data:
-        return Data(self.rows[places], self.label[places])
+    def at(self, places: RowIndices) -> TrainingData:
+        return TrainingData(self.rows[places], self.label[places])
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """A candidate, the score that it calls a row positive from, and what led to both."""
 
     candidate: Candidate
@@ -53,26 +67,26 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedModel:
     """A calibrated model and the probability that it calls a row positive from."""
 
     model: Pipeline
     threshold: float
 
-    def score(self, rows: Rows) -> Scored:
-        return Scored(fail_probability(self.model, rows), self.threshold)
+    def score(self, rows: Rows) -> Predictions:
+        return Predictions(positive_probability(self.model, rows), self.threshold)
 
 
 @dataclass(frozen=True)
-class Fold:
+class OuterFold:
     """An outer fold: the rows that were held out, and what was chosen on and predicted by the others."""
 
-    places: Places
+    places: RowIndices
     chosen: str
-    scored: Scored
+    scored: Predictions
 
 
-def check(label: Label, folds: int) -> None:
+def check_class_counts(label: Label, folds: int) -> None:
     """Nested folds must be possible.
 
     Raises:
@@ -81,51 +95,66 @@ def check(label: Label, folds: int) -> None:
     for value, name in ((1, LABEL.positive), (0, LABEL.negative)):
         rows = int((label == value).sum())
         if rows == 0:
-            raise DataError(f"none of the {label.size:,} training rows is labelled '{name}'; a model needs rows of both classes")
+            raise DataError(
+                f"none of the {label.size:,} training rows is labelled '{name}'; a model needs rows of both classes"
+            )
         if rows - -(-rows // folds) < folds:
-            least = next(count for count in range(rows, label.size + folds * 3) if count - -(-count // folds) >= folds)
+            least = next(
+                count
+                for count in range(rows, label.size + folds * 3)
+                if count - -(-count // folds) >= folds
+            )
             raise DataError(
                 f"{rows} of the {label.size:,} training rows are labelled '{name}'; {folds} folds within {folds} folds need "
                 f"at least {least}: gather more rows, or lower MLOPS_TRAIN__FOLDS"
             )
 
 
-def sample(data: Data, most: int, seed: int) -> Data:
+def stratified_sample(data: TrainingData, most: int, seed: int) -> TrainingData:
     """At most `most` of the rows, stratified by the label, in their order."""
     if data.label.size <= most:
         return data
     from sklearn.model_selection import train_test_split
 
-    kept, _ = train_test_split(np.arange(data.label.size), train_size=most, random_state=seed, stratify=data.label)
+    kept, _ = train_test_split(
+        np.arange(data.label.size), train_size=most, random_state=seed, stratify=data.label
+    )
     kept.sort()
     return data.at(kept)
 
 
-def choose(data: Data, settings: TrainSettings, seed: int, among: Sequence[Candidate] = CANDIDATES) -> Choice:
+def select_candidate(
+    data: TrainingData, settings: TrainSettings, seed: int, among: Sequence[Candidate] = CANDIDATES
+) -> Selection:
     """The candidate with the best mean ROC AUC over the inner folds, and its threshold."""
     return _choose_each([data], settings, seed, among)[0]
 
 
-def cross_validate(data: Data, settings: TrainSettings, seed: int, among: Sequence[Candidate] = CANDIDATES) -> list[Fold]:
+def cross_validate(
+    data: TrainingData, settings: TrainSettings, seed: int, among: Sequence[Candidate] = CANDIDATES
+) -> list[OuterFold]:
     """The outer folds of every repetition, each chosen for, fitted and predicted without its own rows."""
     from joblib import Parallel, delayed
     from sklearn.model_selection import RepeatedStratifiedKFold
 
-    outer = RepeatedStratifiedKFold(n_splits=settings.folds, n_repeats=settings.repeats, random_state=seed)
+    outer = RepeatedStratifiedKFold(
+        n_splits=settings.folds, n_repeats=settings.repeats, random_state=seed
+    )
     splits = [(data.at(train), test) for train, test in outer.split(*data)]
     choices = _choose_each([train for train, _ in splits], settings, seed, among)
     fitted = Parallel(n_jobs=-1)(
-        delayed(fit)(choice, train, settings.folds, seed) for choice, (train, _) in zip(choices, splits, strict=True)
+        delayed(fit_calibrated)(choice, train, settings.folds, seed)
+        for choice, (train, _) in zip(choices, splits, strict=True)
     )
     return [
-        Fold(test, choice.candidate.name, one.score(data.rows[test]))
+        OuterFold(test, choice.candidate.name, one.score(data.rows[test]))
         for choice, (_, test), one in zip(choices, splits, fitted, strict=True)
     ]
 
 
-def estimate(label: Label, folds: Sequence[Fold], seed: int) -> dict[str, Interval]:
+def estimate_metrics(label: Label, folds: Sequence[OuterFold], seed: int) -> dict[str, Interval]:
     """Each metric, as its mean over the outer folds, with its bootstrap interval over the rows."""
-    measures = [(fold.places, Measure(label[fold.places], fold.scored)) for fold in folds]
+    measures = [(fold.places, MetricCalculator(label[fold.places], fold.scored)) for fold in folds]
 
     def mean(weight: Floats) -> dict[str, float]:
         drawn = [
@@ -135,12 +164,15 @@ def estimate(label: Label, folds: Sequence[Fold], seed: int) -> dict[str, Interv
         ]
         return {name: float(np.mean([each[name] for each in drawn])) for name in metrics.METRICS}
 
-    drawn = [mean(weight) for weight in resamples(label, RESAMPLES, seed)]
+    drawn = [mean(weight) for weight in bootstrap_weights(label, RESAMPLES, seed)]
     whole = mean(np.ones(label.size))
-    return {name: interval(value, np.array([each[name] for each in drawn])) for name, value in whole.items()}
+    return {
+        name: percentile_interval(value, np.array([each[name] for each in drawn]))
+        for name, value in whole.items()
+    }
 
 
-def fit(choice: Choice, data: Data, folds: int, seed: int) -> Fitted:
+def fit_calibrated(choice: Selection, data: TrainingData, folds: int, seed: int) -> FittedModel:
     """The chosen candidate, calibrated, on these rows; its cut becomes a probability by the same calibration.
 
     The threshold is put midway between two probabilities that the model gives, so that rounding turns no answer.
@@ -149,14 +181,17 @@ def fit(choice: Choice, data: Data, folds: int, seed: int) -> Fitted:
 
     with threadpool_limits(1):
         model = choice.candidate.calibrated(seed, folds).fit(*data)
-    given, at = np.unique(fail_probability(model, data.rows)), calibrate(model, choice.cut)
+    given, at = (
+        np.unique(positive_probability(model, data.rows)),
+        calibrate_score(model, choice.cut),
+    )
     below, above = given[given < at], given[given >= at]
     if below.size and above.size:
         at = (float(below[-1]) + float(above[0])) / 2
-    return Fitted(model, round(at, DIGITS))
+    return FittedModel(model, round(at, DIGITS))
 
 
-def threshold(label: Label, score: Floats, min_recall: float) -> float:
+def choose_threshold(label: Label, score: Floats, min_recall: float) -> float:
     """The score with the best balanced accuracy among those that reach the recall, the higher of equals."""
     curve = threshold_curve(label, score)
     reached = curve[curve[:, 1] >= min_recall - 1e-9]
@@ -175,22 +210,33 @@ def threshold_curve(label: Label, score: Floats) -> Floats:
     return np.column_stack([middles, recall, specificity])
 
 
-def _choose_each(subsets: Sequence[Data], settings: TrainSettings, seed: int, among: Sequence[Candidate]) -> list[Choice]:
+def _choose_each(
+    subsets: Sequence[TrainingData], settings: TrainSettings, seed: int, among: Sequence[Candidate]
+) -> list[Selection]:
     """A choice from each subset; the fits of all of them are shared out at once."""
     from joblib import Parallel, delayed
     from sklearn.model_selection import StratifiedKFold
 
     inner = StratifiedKFold(settings.folds, shuffle=True, random_state=seed)
     tasks = [
-        (each, subset.at(train), subset.at(test)) for subset in subsets for each in among for train, test in inner.split(*subset)
+        (each, subset.at(train), subset.at(test))
+        for subset in subsets
+        for each in among
+        for train, test in inner.split(*subset)
     ]
-    found = Parallel(n_jobs=-1)(delayed(_held_out)(each, train, test.rows, seed) for each, train, test in tasks)
-    tested = [(each, test.label, score) for (each, _, test), score in zip(tasks, found, strict=True)]
+    found = Parallel(n_jobs=-1)(
+        delayed(_held_out)(each, train, test.rows, seed) for each, train, test in tasks
+    )
+    tested = [
+        (each, test.label, score) for (each, _, test), score in zip(tasks, found, strict=True)
+    ]
     share = len(among) * settings.folds
-    return [_best(tested[start : start + share], settings) for start in range(0, len(tested), share)]
+    return [
+        _best(tested[start : start + share], settings) for start in range(0, len(tested), share)
+    ]
 
 
-def _best(tested: Sequence[tuple[Candidate, Label, Floats]], settings: TrainSettings) -> Choice:
+def _best(tested: Sequence[tuple[Candidate, Label, Floats]], settings: TrainSettings) -> Selection:
     """The choice from one subset's held-out labels and scores, `settings.folds` of each candidate."""
     from sklearn.metrics import roc_auc_score
 
@@ -199,12 +245,14 @@ def _best(tested: Sequence[tuple[Candidate, Label, Floats]], settings: TrainSett
         areas.setdefault(each.name, []).append(float(roc_auc_score(label, score)))
     means = {name: round(float(np.mean(values)), DIGITS) for name, values in areas.items()}
     ranking = dict(sorted(means.items(), key=lambda item: (-item[1], item[0])))
-    best = [(each, label, score) for each, label, score in tested if each.name == next(iter(ranking))]
+    best = [
+        (each, label, score) for each, label, score in tested if each.name == next(iter(ranking))
+    ]
     label, score = (np.concatenate([one[part] for one in best]) for part in (1, 2))
-    return Choice(best[0][0], threshold(label, score, settings.min_recall), ranking)
+    return Selection(best[0][0], choose_threshold(label, score, settings.min_recall), ranking)
 
 
-def _held_out(candidate: Candidate, train: Data, rows: Rows, seed: int) -> Floats:
+def _held_out(candidate: Candidate, train: TrainingData, rows: Rows, seed: int) -> Floats:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # the order in which a BLAS adds depends on its threads

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SKIPPED = 99
+EXIT_SKIPPED = 99
 """Exit code of a stage that had nothing to do; Airflow shows its task as skipped."""
 
-FAILED_FOR_GOOD = 3
+EXIT_PERMANENT = 3
 """Exit code of a stage of a run that would fail again; Airflow fails its task without another try."""
 
 
@@ -80,11 +80,11 @@ STAGES: tuple[Stage, ...] = (
 DAGS: tuple[str, ...] = tuple(dict.fromkeys(stage.dag for stage in STAGES))
 
 
-def stage_of(name: str) -> Stage:
+def get_stage(name: str) -> Stage:
     """The row called `name`; KeyError if there is none."""
     return {stage.name: stage for stage in STAGES}[name]
 
 
-def of_dag(dag: str) -> tuple[Stage, ...]:
+def stages_of_dag(dag: str) -> tuple[Stage, ...]:
     """The rows of one DAG, in the order they run."""
     return tuple(stage for stage in STAGES if stage.dag == dag)

@@ -20,14 +20,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.columns import FEATURE_NAMES, LABEL
-from pipeline.console import say, show_table
-from pipeline.context import Context, now
+from pipeline.console import echo, print_table
+from pipeline.context import Context, utc_now
 from pipeline.drift import data as drift_data
 from pipeline.drift import report as drift_report
 from pipeline.drift import retraining as drift_retraining
 from pipeline.drift.data import Dataset
 from pipeline.drift.report import DRIFT, NONE, PREDICTION, TOO_FEW, Origin, Report
-from pipeline.errors import LakeError, NothingToDo, SettingsError
+from pipeline.errors import LakeError, SettingsError, StageSkipped
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
 
 RUN_ID_OPTIONAL = True
@@ -38,23 +38,48 @@ REPORT, EVIDENTLY_PAGE, PAGE = "drift_report.json", "drift_report.html", "drift_
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     live = parser.add_argument_group("current rows, of the lake")
-    live.add_argument("--since", type=_time, metavar="TIME", help="compare the traffic from this time on (ISO 8601)")
-    live.add_argument("--until", type=_time, metavar="TIME", help="compare the traffic up to this time; default is now")
-    live.add_argument("--silver", metavar="ID", help="compare the silver data set of this run instead of live traffic")
+    live.add_argument(
+        "--since",
+        type=_time,
+        metavar="TIME",
+        help="compare the traffic from this time on (ISO 8601)",
+    )
+    live.add_argument(
+        "--until",
+        type=_time,
+        metavar="TIME",
+        help="compare the traffic up to this time; default is now",
+    )
+    live.add_argument(
+        "--silver",
+        metavar="ID",
+        help="compare the silver data set of this run instead of live traffic",
+    )
     files = parser.add_argument_group("two files, without lake and registry")
-    files.add_argument("--reference", type=Path, metavar="FILE", help="what the model learned from: CSV or .parquet")
-    files.add_argument("--current", type=Path, metavar="FILE", help="what it sees now: CSV or .parquet")
+    files.add_argument(
+        "--reference",
+        type=Path,
+        metavar="FILE",
+        help="what the model learned from: CSV or .parquet",
+    )
+    files.add_argument(
+        "--current", type=Path, metavar="FILE", help="what it sees now: CSV or .parquet"
+    )
     files.add_argument("--out", type=Path, metavar="DIR", help="folder for the reports")
 
 
 def run(context: Context) -> None:
     """Checks for drift; returns when it is to be followed by retraining."""
     arguments = context.arguments
-    reference, current, out = (getattr(arguments, name, None) for name in ("reference", "current", "out"))
+    reference, current, out = (
+        getattr(arguments, name, None) for name in ("reference", "current", "out")
+    )
     if reference and current and out:
         check_files(context, reference, current, out)
     elif reference or current or out:
-        raise SettingsError("--reference, --current and --out go together; give all three, or none of them with --run-id")
+        raise SettingsError(
+            "--reference, --current and --out go together; give all three, or none of them with --run-id"
+        )
     elif getattr(arguments, "run_id", context.run_id) is None:
         raise SettingsError("drift needs --run-id ID, or --reference FILE --current FILE --out DIR")
     else:
@@ -79,7 +104,7 @@ def check_files(context: Context, reference: Path, current: Path, out: Path) -> 
     Raises:
         NothingToDo: no drift, or too few rows.
     """
-    outcome = compare(context, drift_data.file(reference), drift_data.file(current))
+    outcome = compare(context, drift_data.load_file(reference), drift_data.load_file(current))
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in outcome.files.items():
@@ -87,11 +112,13 @@ def check_files(context: Context, reference: Path, current: Path, out: Path) -> 
             temporary.write_bytes(data)
             temporary.replace(out / name)
     except OSError as error:
-        raise LakeError(f"{error.filename} cannot be written: {error.strerror}; --out must name a folder that can be") from error
+        raise LakeError(
+            f"{error.filename} cannot be written: {error.strerror}; --out must name a folder that can be"
+        ) from error
     show(outcome.report)
-    say(f"drift: wrote {', '.join(outcome.files)} into {out}")
+    echo(f"drift: wrote {', '.join(outcome.files)} into {out}")
     if outcome.report.verdict != DRIFT:
-        raise NothingToDo(outcome.report.sentence)
+        raise StageSkipped(outcome.report.sentence)
 
 
 def check_traffic(context: Context) -> None:
@@ -101,40 +128,55 @@ def check_traffic(context: Context) -> None:
         NothingToDo: no production model, no drift, too few rows, or retraining may not be asked for now.
     """
     settings, lake, registry = context.settings, context.lake, context.registry
-    version = registry.version_of(PRODUCTION)
+    version = registry.get_by_alias(PRODUCTION)
     if version is None:
-        raise NothingToDo(f"no version of {registry.name} carries the alias `{PRODUCTION}`; promote one first")
-    bundle = registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+        raise StageSkipped(
+            f"no version of {registry.name} carries the alias `{PRODUCTION}`; promote one first"
+        )
+    bundle = registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
     reference, current = (
-        drift_data.with_predictions(side, bundle) for side in (drift_data.gold_of(lake, bundle), _current(context))
+        drift_data.add_predictions(side, bundle)
+        for side in (drift_data.load_gold(lake, bundle), _current(context))
     )
     at = datetime.now(UTC).replace(microsecond=0)
-    refusal = drift_retraining.refusal(lake, context.run_id, settings.drift, at)
-    outcome = compare(context, reference, current, "asked for" if refusal is None else f"not asked for: {refusal}")
+    refusal = drift_retraining.blocked_reason(lake, context.run_id, settings.drift, at)
+    outcome = compare(
+        context, reference, current, "asked for" if refusal is None else f"not asked for: {refusal}"
+    )
     show(outcome.report)
     write(context, outcome)
     if outcome.report.verdict != DRIFT:
-        raise NothingToDo(outcome.report.sentence)
+        raise StageSkipped(outcome.report.sentence)
     if refusal is not None:
-        raise NothingToDo(f"{outcome.report.sentence} Retraining is not asked for: {refusal}")
-    if not drift_retraining.ask(lake, context.run_id, settings.drift, at):
-        raise NothingToDo("there is drift, and another check asked for the day's last retraining meanwhile")
-    say("drift: retraining is asked for", "yellow")
+        raise StageSkipped(f"{outcome.report.sentence} Retraining is not asked for: {refusal}")
+    if not drift_retraining.request_retraining(lake, context.run_id, settings.drift, at):
+        raise StageSkipped(
+            "there is drift, and another check asked for the day's last retraining meanwhile"
+        )
+    echo("drift: retraining is asked for", "yellow")
 
 
 def _current(context: Context) -> Dataset:
     arguments, settings = context.arguments, context.settings
     silver = getattr(arguments, "silver", None)
     if silver:
-        return drift_data.silver_of(context.lake, silver)
+        return drift_data.load_silver(context.lake, silver)
     until = getattr(arguments, "until", None) or datetime.now(UTC)
-    since = getattr(arguments, "since", None) or until - timedelta(hours=settings.drift.window_hours)
+    since = getattr(arguments, "since", None) or until - timedelta(
+        hours=settings.drift.window_hours
+    )
     if since >= until:
-        raise SettingsError(f"--since {since.isoformat()} is not before --until {until.isoformat()}")
-    return drift_data.live(context.lake, since, until, settings.drift.max_rows, settings.seed)
+        raise SettingsError(
+            f"--since {since.isoformat()} is not before --until {until.isoformat()}"
+        )
+    return drift_data.load_live_traffic(
+        context.lake, since, until, settings.drift.max_rows, settings.seed
+    )
 
 
-def compare(context: Context, reference: Dataset, current: Dataset, retraining: str | None = None) -> Outcome:
+def compare(
+    context: Context, reference: Dataset, current: Dataset, retraining: str | None = None
+) -> Outcome:
     """The report on two data sets; `retraining` is what it says of retraining when there is drift.
 
     Raises:
@@ -149,16 +191,20 @@ def compare(context: Context, reference: Dataset, current: Dataset, retraining: 
             f"MLOPS_DRIFT__THRESHOLDS names {', '.join(sorted(unknown))}; the columns are "
             f"{', '.join((*FEATURE_NAMES, PREDICTION, LABEL.name))}"
         )
-    origin = Origin(run_id=context.run_id, created=now(), reference=reference.facts, current=current.facts).model_dump()
+    origin = Origin(
+        run_id=context.run_id, created=utc_now(), reference=reference.facts, current=current.facts
+    ).model_dump()
     for which, side in (("reference", reference), ("current data", current)):
         if len(side.frame) < settings.min_rows:
             sentence = f"Not enough data: the {which} holds {len(side.frame):,} rows, a verdict needs {settings.min_rows:,}."
             return Outcome(Report(verdict=TOO_FEW, sentence=sentence, **origin), {})
 
-    columns = drift_report.columns_of(reference.frame, current.frame)
-    found = drift_report.compare(reference.frame, current.frame, columns, settings, context.settings.seed)
+    columns = drift_report.compared_columns(reference.frame, current.frame)
+    found = drift_report.compare(
+        reference.frame, current.frame, columns, settings, context.settings.seed
+    )
     features = {name: column for name, column in found.columns.items() if name in FEATURE_NAMES}
-    share = drift_report.share_of(features, settings.share)
+    share = drift_report.drifted_fraction(features, settings.min_drifted_fraction)
     verdict = DRIFT if share.share >= share.bound else NONE
     report = Report(
         verdict=verdict,
@@ -184,28 +230,36 @@ def write(context: Context, outcome: Outcome) -> None:
         return
     for name, data in outcome.files.items():
         lake.write(f"reports/{name}", data)
-    context.registry.record(
+    context.registry.upsert_run(
         f"drift-{context.run_id}",
-        {"stage": "drift", "pipeline_run_id": context.run_id, "verdict": report.verdict, "mlflow.note.content": report.sentence},
-        drift_report.metrics(report),
+        {
+            "stage": "drift",
+            "pipeline_run_id": context.run_id,
+            "verdict": report.verdict,
+            "mlflow.note.content": report.sentence,
+        },
+        drift_report.to_metrics(report),
         outcome.files,
     )
-    say(f"drift: wrote {', '.join(outcome.files)} into {lake.url('reports')}")
+    echo(f"drift: wrote {', '.join(outcome.files)} into {lake.url('reports')}")
 
 
 def show(report: Report) -> None:
     """The report as a table."""
     others = {PREDICTION: report.prediction, LABEL.name: report.label}
-    columns = {**report.features, **{name: column for name, column in others.items() if column is not None}}
+    columns = {
+        **report.features,
+        **{name: column for name, column in others.items() if column is not None},
+    }
     if columns:
-        show_table(
+        print_table(
             f"Drift: {report.reference['rows']:,} reference rows, {report.current['rows']:,} current rows",
             ("column", "reference", "current", "method", "score", "threshold", "verdict"),
             (
                 (
                     name,
-                    drift_report.brief(column.reference),
-                    drift_report.brief(column.current),
+                    drift_report.format_summary(column.reference),
+                    drift_report.format_summary(column.current),
                     column.method,
                     f"{column.statistic} {column.score:.4g}",
                     f"{'<' if column.statistic == 'p-value' else '>='} {column.threshold:g}",
@@ -214,7 +268,7 @@ def show(report: Report) -> None:
                 for name, column in columns.items()
             ),
         )
-    say(report.sentence, "yellow" if report.verdict == DRIFT else None)
+    echo(report.sentence, "yellow" if report.verdict == DRIFT else None)
 
 
 def _time(text: str) -> datetime:

@@ -15,17 +15,17 @@ import numpy as np
 import pandas as pd
 
 from pipeline.columns import FEATURE_NAMES, LABEL
-from pipeline.console import say, show_table
+from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.errors import DataError, LakeError, RegistryError
 from pipeline.evaluation import behavioral_checks, gates, html_report, model_card, plots
 from pipeline.evaluation.datasets import read_split
-from pipeline.evaluation.gate_values import fair_rows
-from pipeline.evaluation.model_card import Findings, Group, Rival
+from pipeline.evaluation.gate_values import rows_unseen_by_champion
+from pipeline.evaluation.model_card import ChampionComparison, EvaluationResult, GroupMetrics
 from pipeline.evaluation.plots import CANDIDATE, CHAMPION, OTHER, Series
 from pipeline.model import onnx
 from pipeline.model.bundle import ONNX, Bundle, GateResult
-from pipeline.model.metrics import Scored, differences, flat, metrics_of
+from pipeline.model.metrics import Predictions, compute_metrics, flatten_metrics, paired_differences
 from pipeline.storage.parquet import from_parquet
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
 
@@ -36,31 +36,41 @@ FOLDER = "evaluation"
 
 
 @dataclass(frozen=True)
-class Answers:
+class SplitPredictions:
     """What a model, as it is served, says of labelled rows."""
 
     bundle: Bundle
     rows: behavioral_checks.Floats
     label: plots.Label
-    scored: Scored
+    scored: Predictions
 
 
 def run(context: Context) -> None:
     """Measures, judges, writes."""
     lake, run_id = context.lake, context.run_id
     trained = lake.read_json(f"reports/{run_id}/train.json")
-    candidate = context.registry.bundle(trained["mlflow_run_id"])
+    candidate = context.registry.get_bundle(trained["mlflow_run_id"])
     test = read_split(lake, candidate.manifest.lineage, "test")
-    ours = ask(candidate, test)
+    ours = predict_split(candidate, test)
     champion, notes = _champion(context, candidate)
     ours_there = theirs = None
     if champion is not None:
-        fair, left_out = fair_rows(lake, context.settings, champion, candidate, test)
-        ours_there, theirs, notes = ask(candidate, fair), ask(champion, fair), (*notes, *left_out)
-    rival = None if theirs is None or ours_there is None else compare(context, ours_there, theirs, notes)
-    found = examine(context, ours, rival, trained)
+        fair, left_out = rows_unseen_by_champion(lake, context.settings, champion, candidate, test)
+        ours_there, theirs, notes = (
+            predict_split(candidate, fair),
+            predict_split(champion, fair),
+            (*notes, *left_out),
+        )
+    rival = (
+        None
+        if theirs is None or ours_there is None
+        else compare(context, ours_there, theirs, notes)
+    )
+    found = evaluate_candidate(context, ours, rival, trained)
 
-    out_of_fold = from_parquet(lake.read(f"reports/{run_id}/out_of_fold.parquet", trained["out_of_fold"]))
+    out_of_fold = from_parquet(
+        lake.read(f"reports/{run_id}/out_of_fold.parquet", trained["out_of_fold"])
+    )
     pictures = draw(found, ours, theirs, out_of_fold)
     report = _report(found, notes)
     shown, title = model_card.blocks(found), model_card.title(found)
@@ -72,27 +82,35 @@ def run(context: Context) -> None:
     for name, data in files.items():
         lake.write(f"reports/{run_id}/{name}", data)
     tags = {"decision": found.decision}
-    context.registry.log(
-        candidate.manifest.run_id, {f"test_{name}": value for name, value in flat(found.metrics).items()}, {}, tags
+    context.registry.log_run(
+        candidate.manifest.run_id,
+        {f"test_{name}": value for name, value in flatten_metrics(found.metrics).items()},
+        {},
+        tags,
     )
-    context.registry.log_files(candidate.manifest.run_id, files, FOLDER)
+    context.registry.log_artifacts(candidate.manifest.run_id, files, FOLDER)
     lake.write_json(f"reports/{run_id}/evaluation.json", report)
     _show(found, notes, lake.url(f"reports/{run_id}/model_card.html"))
 
 
-def ask(bundle: Bundle, frame: pd.DataFrame) -> Answers:
+def predict_split(bundle: Bundle, frame: pd.DataFrame) -> SplitPredictions:
     """The model's answers to a split.
 
     Raises:
         DataError: the split does not hold both classes.
     """
-    rows, label = frame[list(FEATURE_NAMES)].to_numpy(np.float64), frame[LABEL.name].to_numpy(np.int64)
+    rows, label = (
+        frame[list(FEATURE_NAMES)].to_numpy(np.float64),
+        frame[LABEL.name].to_numpy(np.int64),
+    )
     if len(set(label.tolist())) != 2:
         raise DataError(
             f"the test rows ({len(label):,}) hold one class alone: nothing can be measured on them; run `features` again"
         )
-    probability = onnx.fail_probability(onnx.open_session(bundle), rows)
-    return Answers(bundle, rows, label, Scored(probability, bundle.manifest.threshold))
+    probability = onnx.positive_probability(onnx.open_session(bundle), rows)
+    return SplitPredictions(
+        bundle, rows, label, Predictions(probability, bundle.manifest.threshold)
+    )
 
 
 def _champion(context: Context, candidate: Bundle) -> tuple[Bundle | None, tuple[str, ...]]:
@@ -100,70 +118,80 @@ def _champion(context: Context, candidate: Bundle) -> tuple[Bundle | None, tuple
 
     A champion that cannot be read must not keep a better one from being made.
     """
-    version = context.registry.version_of(PRODUCTION)
+    version = context.registry.get_by_alias(PRODUCTION)
     if version is None or version.run_id == candidate.manifest.run_id:
         return None, ()
     try:
-        champion = context.registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+        champion = context.registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
     except (LakeError, RegistryError) as error:
         return None, (f"version {version.number}, in production, cannot be compared with: {error}",)
     if champion.manifest.features != candidate.manifest.features:
-        return None, (f"version {version.number}, in production, takes other features: it cannot be compared with",)
+        return None, (
+            f"version {version.number}, in production, takes other features: it cannot be compared with",
+        )
     return champion, ()
 
 
-def compare(context: Context, ours: Answers, theirs: Answers, notes: tuple[str, ...]) -> Rival:
+def compare(
+    context: Context, ours: SplitPredictions, theirs: SplitPredictions, notes: tuple[str, ...]
+) -> ChampionComparison:
     """The champion beside the candidate; both answered the same rows."""
     samples, seed, bounds = _samples(ours.label), context.settings.seed, context.settings.gates
-    gain = differences(ours.label, ours.scored, theirs.scored, samples, seed)
+    gain = paired_differences(ours.label, ours.scored, theirs.scored, samples, seed)
     is_better = (
-        gain["roc_auc"].value >= bounds.min_champion_gain
-        and gain["recall"].high >= bounds.min_recall_gain_upper
-        and gain["balanced_accuracy"].high >= bounds.min_balanced_accuracy_gain_upper
+        gain["roc_auc"].value >= bounds.min_roc_auc_gain
+        and gain["recall"].high >= bounds.min_recall_difference_upper
+        and gain["balanced_accuracy"].high >= bounds.min_balanced_accuracy_difference_upper
     )
     manifest = theirs.bundle.manifest
-    return Rival(
+    return ChampionComparison(
         version=str(manifest.version),
         run_id=manifest.run_id,
         family=manifest.family,
-        ours=metrics_of(ours.label, ours.scored, samples, seed),
-        theirs=metrics_of(theirs.label, theirs.scored, samples, seed),
+        ours=compute_metrics(ours.label, ours.scored, samples, seed),
+        theirs=compute_metrics(theirs.label, theirs.scored, samples, seed),
         gain=gain,
         is_better=is_better,
-        is_identical=manifest.files[ONNX] == ours.bundle.manifest.files[ONNX] and manifest.threshold == ours.scored.threshold,
+        is_identical=manifest.files[ONNX] == ours.bundle.manifest.files[ONNX]
+        and manifest.threshold == ours.scored.threshold,
         notes=notes,
     )
 
 
-def examine(context: Context, ours: Answers, rival: Rival | None, trained: Mapping[str, Any]) -> Findings:
+def evaluate_candidate(
+    context: Context,
+    ours: SplitPredictions,
+    rival: ChampionComparison | None,
+    trained: Mapping[str, Any],
+) -> EvaluationResult:
     """All that is measured of the candidate, and what follows."""
     manifest = ours.bundle.manifest
-    metrics = metrics_of(ours.label, ours.scored, _samples(ours.label), context.settings.seed)
-    examples = onnx.fail_probability(onnx.open_session(ours.bundle), manifest.examples.inputs)
+    metrics = compute_metrics(ours.label, ours.scored, _samples(ours.label), context.settings.seed)
+    examples = onnx.positive_probability(onnx.open_session(ours.bundle), manifest.examples.inputs)
     here = float(np.abs(examples - np.array(manifest.examples.fail_probability)).max())
     values: dict[str, float | None] = {
         **{name: metric.value for name, metric in metrics.items()},
         "roc_auc_lower": metrics["roc_auc"].low,
         "onnx_difference": max(here, float(trained["onnx_difference"])),
     }
-    results = gates.judge(context.settings.gates, "evaluate", values)
+    results = gates.evaluate_gates(context.settings.gates, "evaluate", values)
     gold = context.lake.read_json(f"gold/{manifest.lineage.pipeline_run_id}/manifest.json")
-    return Findings(
+    return EvaluationResult(
         manifest=manifest,
         metrics=metrics,
         gates=results,
-        groups=groups_of(ours.rows, ours.label, ours.scored),
+        groups=measure_groups(ours.rows, ours.label, ours.scored),
         rival=rival,
         decision=decide(results, rival),
-        holds=not gates.failed(results),
+        holds=not gates.describe_failures(results),
         splits=gold["splits"],
         trained=trained,
     )
 
 
-def decide(results: list[GateResult], rival: Rival | None) -> str:
+def decide(results: list[GateResult], rival: ChampionComparison | None) -> str:
     """What becomes of the candidate, in one sentence."""
-    if failed := gates.failed(results):
+    if failed := gates.describe_failures(results):
         return f"The candidate is refused, and production stays as it is: {failed}."
     if rival is None:
         return "The candidate holds every gate and goes to the registry as `staging`; there is no champion to compare it with."
@@ -177,11 +205,13 @@ def decide(results: list[GateResult], rival: Rival | None) -> str:
     return f"The candidate holds every gate and goes to the registry as `staging`; it {verdict} {champion} ({interval}): {end}."
 
 
-def groups_of(rows: behavioral_checks.Floats, label: plots.Label, scored: Scored) -> list[Group]:
+def measure_groups(
+    rows: behavioral_checks.Floats, label: plots.Label, scored: Predictions
+) -> list[GroupMetrics]:
     """How the model does in each group that has any of the rows."""
     positive, called = label == 1, scored.positive
     return [
-        Group(
+        GroupMetrics(
             name=name,
             rows=int(mask.sum()),
             positives=int((mask & positive).sum()),
@@ -189,7 +219,7 @@ def groups_of(rows: behavioral_checks.Floats, label: plots.Label, scored: Scored
             hits=int((mask & positive & called).sum()),
             predicted=float(scored.probability[mask].mean()),
         )
-        for name, mask in behavioral_checks.groups(rows).items()
+        for name, mask in behavioral_checks.find_groups(rows).items()
         if mask.any()
     ]
 
@@ -199,15 +229,30 @@ def _samples(label: plots.Label) -> int:
     return int(np.clip(20_000_000 // label.size, 100, 1000))
 
 
-def draw(found: Findings, ours: Answers, theirs: Answers | None, out_of_fold: pd.DataFrame) -> dict[str, bytes]:
+def draw(
+    found: EvaluationResult,
+    ours: SplitPredictions,
+    theirs: SplitPredictions | None,
+    out_of_fold: pd.DataFrame,
+) -> dict[str, bytes]:
     """The figures, by file name."""
     threshold, session = found.manifest.threshold, onnx.open_session(ours.bundle)
-    before = Series("cross-validation", out_of_fold[LABEL.name].to_numpy(), out_of_fold["probability"].to_numpy(), OTHER)
+    before = Series(
+        "cross-validation",
+        out_of_fold[LABEL.name].to_numpy(),
+        out_of_fold["probability"].to_numpy(),
+        OTHER,
+    )
     series = [Series("test", ours.label, ours.scored.probability, CANDIDATE), before]
     both = [*series]
     if theirs is not None:
         both.append(
-            Series(f"champion, version {theirs.bundle.manifest.version}", theirs.label, theirs.scored.probability, CHAMPION)
+            Series(
+                f"champion, version {theirs.bundle.manifest.version}",
+                theirs.label,
+                theirs.scored.probability,
+                CHAMPION,
+            )
         )
     asked = float(found.trained["made_from"]["settings"]["min_recall"])
     rows = ours.rows[:: max(1, len(ours.rows) // EFFECT_ROWS)]
@@ -217,14 +262,18 @@ def draw(found: Findings, ours: Answers, theirs: Answers | None, out_of_fold: pd
         "roc.png": plots.roc(both, threshold),
         "precision_recall.png": plots.precision_recall(both, threshold),
         "calibration.png": plots.calibration(series),
-        "feature_effects.png": plots.feature_effects(lambda moved: onnx.fail_probability(session, moved), rows, threshold),
+        "feature_effects.png": plots.feature_effects(
+            lambda moved: onnx.positive_probability(session, moved), rows, threshold
+        ),
     }
     if found.rival is not None:
-        figures["champion.png"] = plots.side_by_side(found.rival.ours, found.rival.theirs, f"version {found.rival.version}")
+        figures["champion.png"] = plots.side_by_side(
+            found.rival.ours, found.rival.theirs, f"version {found.rival.version}"
+        )
     return figures
 
 
-def _report(found: Findings, notes: tuple[str, ...]) -> dict[str, Any]:
+def _report(found: EvaluationResult, notes: tuple[str, ...]) -> dict[str, Any]:
     """evaluation.json."""
 
     def plain(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,7 +285,9 @@ def _report(found: Findings, notes: tuple[str, ...]) -> dict[str, Any]:
         "threshold": found.manifest.threshold,
         "metrics": plain(found.metrics),
         "gates": [gate.model_dump() for gate in found.gates],
-        "onnx_difference": next(gate.value for gate in found.gates if gate.name == "max_onnx_difference"),
+        "onnx_difference": next(
+            gate.value for gate in found.gates if gate.name == "max_onnx_difference"
+        ),
         "groups": [group._asdict() for group in found.groups],
         "champion": rival
         and {
@@ -253,11 +304,14 @@ def _report(found: Findings, notes: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _show(found: Findings, notes: tuple[str, ...], place: str) -> None:
-    rows = [(name, f"{at.value:.3f}", f"{at.low:.3f} to {at.high:.3f}") for name, at in found.metrics.items()]
-    show_table("Candidate on the test rows", ("metric", "value", "95 % interval"), rows)
-    gates.show("Gates", list(found.gates))
+def _show(found: EvaluationResult, notes: tuple[str, ...], place: str) -> None:
+    rows = [
+        (name, f"{at.value:.3f}", f"{at.low:.3f} to {at.high:.3f}")
+        for name, at in found.metrics.items()
+    ]
+    print_table("Candidate on the test rows", ("metric", "value", "95 % interval"), rows)
+    gates.print_gates("Gates", list(found.gates))
     for note in notes:
-        say(f"evaluate: {note}", "yellow")
-    say(f"evaluate: {found.decision}", "green" if found.holds else "red")
-    say(f"evaluate: the model card is {place}")
+        echo(f"evaluate: {note}", "yellow")
+    echo(f"evaluate: {found.decision}", "green" if found.holds else "red")
+    echo(f"evaluate: the model card is {place}")

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from pipeline.columns import LABEL
-from pipeline.console import say
+from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import DataError
 from pipeline.settings import FeaturesSettings
@@ -29,7 +29,11 @@ def run(context: Context) -> None:
     splits = {}
     for name, frame in split(students, settings.features, settings.seed).items():
         sha256 = lake.write(f"gold/{run_id}/{name}.parquet", to_parquet(frame))
-        splits[name] = {"sha256": sha256, "rows": len(frame), "positives": int(frame[LABEL.name].sum())}
+        splits[name] = {
+            "sha256": sha256,
+            "rows": len(frame),
+            "positives": int(frame[LABEL.name].sum()),
+        }
     manifest = {
         "run_id": run_id,
         "bronze": silver["bronze"],
@@ -40,8 +44,11 @@ def run(context: Context) -> None:
         "code_version": settings.code_version,
     }
     lake.write_json(f"gold/{run_id}/manifest.json", manifest)
-    counts = ", ".join(f"{name} {facts['rows']:,} ({facts['positives']:,} {LABEL.positive})" for name, facts in splits.items())
-    say(f"features: {counts}")
+    counts = ", ".join(
+        f"{name} {facts['rows']:,} ({facts['positives']:,} {LABEL.positive})"
+        for name, facts in splits.items()
+    )
+    echo(f"features: {counts}")
 
 
 def split(students: pd.DataFrame, settings: FeaturesSettings, seed: int) -> dict[str, pd.DataFrame]:
@@ -54,9 +61,13 @@ def split(students: pd.DataFrame, settings: FeaturesSettings, seed: int) -> dict
     counts = {LABEL.positive: int(label.sum()), LABEL.negative: int((1 - label).sum())}
     for name, rows in counts.items():
         if rows == 0:
-            raise DataError(f"no row is labelled '{name}' among {len(students):,}; a model needs rows of both classes")
-    rest, test = _cut(students, settings.test_share, seed)
-    train, validation = _cut(rest, settings.validation_share / (1 - settings.test_share), seed)
+            raise DataError(
+                f"no row is labelled '{name}' among {len(students):,}; a model needs rows of both classes"
+            )
+    rest, test = _cut(students, settings.test_fraction, seed)
+    train, validation = _cut(
+        rest, settings.validation_fraction / (1 - settings.test_fraction), seed
+    )
     splits = {"train": train, "validation": validation, "test": test}
     for split_name, frame in splits.items():
         least = min(int(frame[LABEL.name].sum()), int((1 - frame[LABEL.name]).sum()))

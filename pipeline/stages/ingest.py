@@ -12,13 +12,13 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.console import say
-from pipeline.context import Context, now
-from pipeline.data.raw_csv import check_header, count_rows, text_of
-from pipeline.data.synthetic import DEFAULT_ROWS, sample_csv
+from pipeline.console import echo
+from pipeline.context import Context, utc_now
+from pipeline.data.raw_csv import check_header, count_rows, decode_text
+from pipeline.data.synthetic import DEFAULT_ROWS, generate_csv
 from pipeline.errors import SourceError
 from pipeline.settings import Settings
-from pipeline.storage.lake import hash_of, s3_client
+from pipeline.storage.lake import s3_client, sha256_hex
 
 CHUNK = 1 << 20
 
@@ -27,17 +27,25 @@ def run(context: Context) -> None:
     """Fetches, checks, keeps."""
     source = context.settings.ingest.source
     data = fetch(source, context.settings)
-    extra = check_header(text_of(data, source), source)
+    extra = check_header(decode_text(data, source), source)
     if extra:
-        say(f"ingest: the columns {', '.join(extra)} are kept in bronze and ignored from there on")
+        echo(f"ingest: the columns {', '.join(extra)} are kept in bronze and ignored from there on")
 
-    sha256 = hash_of(data)
-    facts = {"sha256": sha256, "source": source, "fetched_at": now(), "rows": count_rows(data), "bytes": len(data)}
+    sha256 = sha256_hex(data)
+    facts = {
+        "sha256": sha256,
+        "source": source,
+        "fetched_at": utc_now(),
+        "rows": count_rows(data),
+        "bytes": len(data),
+    }
     new = context.lake.create(f"bronze/{sha256}.csv", data)
     context.lake.write_json(f"bronze/runs/{context.run_id}.json", facts)
     context.lake.write_json("bronze/latest.json", facts)
     known = "" if new else ", already in bronze"
-    say(f"ingest: {facts['rows']:,} rows, {len(data):,} bytes from {source}, sha256 {sha256[:12]}{known}")
+    echo(
+        f"ingest: {facts['rows']:,} rows, {len(data):,} bytes from {source}, sha256 {sha256[:12]}{known}"
+    )
 
 
 def fetch(source: str, settings: Settings) -> bytes:
@@ -54,7 +62,7 @@ def fetch(source: str, settings: Settings) -> bytes:
     if kind == "s3":
         return _from_s3(source, settings)
     if kind == "sample":
-        return sample_csv(_rows(source, rest), settings.seed)
+        return generate_csv(_rows(source, rest), settings.seed)
     return _from_disk(source, settings)
 
 
@@ -83,7 +91,9 @@ def _from_web(source: str, settings: Settings) -> bytes:
         data = _bounded(answer.iter_content(CHUNK), source, settings)
     promised = answer.headers.get("Content-Length")
     if promised and "Content-Encoding" not in answer.headers and int(promised) != len(data):
-        raise SourceError(f"{source} promised {promised} bytes and sent {len(data)}: the download was cut off; try again")
+        raise SourceError(
+            f"{source} promised {promised} bytes and sent {len(data)}: the download was cut off; try again"
+        )
     return data
 
 
@@ -103,7 +113,13 @@ def _from_drive(file_id: str, settings: Settings) -> bytes:
     source = f"gdrive:{file_id}"
     received = io.BytesIO()
     with _failures(source, requests.RequestException, gdown.exceptions.DownloadError):
-        gdown.download(id=file_id, output=received, quiet=True, use_cookies=False, timeout=settings.ingest.timeout_seconds)
+        gdown.download(
+            id=file_id,
+            output=received,
+            quiet=True,
+            use_cookies=False,
+            timeout=settings.ingest.timeout_seconds,
+        )
     return _bounded(iter((received.getvalue(),)), source, settings)
 
 
@@ -123,7 +139,9 @@ def _failures(source: str, *kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        raise SourceError(f"{source} cannot be read: {_reason(error)}; MLOPS_INGEST__SOURCE names the source") from error
+        raise SourceError(
+            f"{source} cannot be read: {_reason(error)}; MLOPS_INGEST__SOURCE names the source"
+        ) from error
 
 
 def _reason(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 Reads the run's bronze file. Writes `silver/<run_id>/students.parquet` with its manifest, and `silver/<run_id>/rejected.csv`:
 each row that breaks the contract of pipeline/columns.py, with its number below the header and the reason. More rejected rows than
-MLOPS_PREPROCESS__MAX_REJECTED_SHARE stop the stage.
+MLOPS_PREPROCESS__MAX_REJECTED_FRACTION stop the stage.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import pandera.pandas as pa
 import pyarrow.csv
 
 from pipeline.columns import FEATURES, LABEL, RAW_HEADER, Category
-from pipeline.console import say
+from pipeline.console import echo
 from pipeline.context import Context
-from pipeline.data.raw_csv import check_header, text_of
+from pipeline.data.raw_csv import check_header, decode_text
 from pipeline.errors import DataError
 from pipeline.storage.lake import Lake
-from pipeline.storage.parquet import stored_types, to_parquet
+from pipeline.storage.parquet import column_types, to_parquet
 
 
 def run(context: Context) -> None:
@@ -29,7 +29,7 @@ def run(context: Context) -> None:
     lake, run_id = context.lake, context.run_id
     sha256 = lake.read_json(f"bronze/runs/{run_id}.json")["sha256"]
     key = f"bronze/{sha256}.csv"
-    text = text_of(lake.read(key, sha256), lake.url(key))
+    text = decode_text(lake.read(key, sha256), lake.url(key))
     check_header(text, lake.url(key))
 
     raw = read_raw(text)
@@ -37,15 +37,26 @@ def run(context: Context) -> None:
     del text
     if len(rejected):
         lake.write(f"silver/{run_id}/rejected.csv", rejected.to_csv(index=False).encode())
-        report_rejected(lake, run_id, rejected, len(raw), context.settings.preprocess.max_rejected_share)
+        report_rejected(
+            lake, run_id, rejected, len(raw), context.settings.preprocess.max_rejected_fraction
+        )
     written = lake.write(f"silver/{run_id}/students.parquet", to_parquet(students))
-    manifest = {"bronze": sha256, "sha256": written, "rows": len(students), "rejected": len(rejected)}
+    manifest = {
+        "bronze": sha256,
+        "sha256": written,
+        "rows": len(students),
+        "rejected": len(rejected),
+    }
     lake.write_json(f"silver/{run_id}/manifest.json", manifest)
     rate = students[LABEL.name].mean()
-    say(f"preprocess: {len(students):,} rows to silver, {len(rejected):,} rejected, {rate:.1%} {LABEL.positive}")
+    echo(
+        f"preprocess: {len(students):,} rows to silver, {len(rejected):,} rejected, {rate:.1%} {LABEL.positive}"
+    )
 
 
-def report_rejected(lake: Lake, run_id: str, rejected: pd.DataFrame, rows: int, bound: float) -> None:
+def report_rejected(
+    lake: Lake, run_id: str, rejected: pd.DataFrame, rows: int, bound: float
+) -> None:
     """Says how many rows were rejected, and why.
 
     Raises:
@@ -54,12 +65,12 @@ def report_rejected(lake: Lake, run_id: str, rejected: pd.DataFrame, rows: int, 
     share = len(rejected) / rows
     first = rejected.iloc[0]
     place = lake.url(f"silver/{run_id}/rejected.csv")
-    sentence = (
-        f"{len(rejected):,} of {rows:,} rows are rejected ({share:.1%}), first row {first['row']}: {first['reason']}; see {place}"
-    )
+    sentence = f"{len(rejected):,} of {rows:,} rows are rejected ({share:.1%}), first row {first['row']}: {first['reason']}; see {place}"
     if share > bound:
-        raise DataError(f"{sentence}. The bound is {bound:.1%} (MLOPS_PREPROCESS__MAX_REJECTED_SHARE): repair the source")
-    say(f"preprocess: {sentence}", "yellow")
+        raise DataError(
+            f"{sentence}. The bound is {bound:.1%} (MLOPS_PREPROCESS__MAX_REJECTED_FRACTION): repair the source"
+        )
+    echo(f"preprocess: {sentence}", "yellow")
 
 
 def read_raw(text: str) -> pd.DataFrame:
@@ -71,7 +82,9 @@ def read_raw(text: str) -> pd.DataFrame:
         column_types=dict.fromkeys(RAW_HEADER, pyarrow.float64()), include_columns=list(RAW_HEADER)
     )
     try:
-        frame: pd.DataFrame = pyarrow.csv.read_csv(io.BytesIO(text.encode()), convert_options=types).to_pandas()
+        frame: pd.DataFrame = pyarrow.csv.read_csv(
+            io.BytesIO(text.encode()), convert_options=types
+        ).to_pandas()
     except pyarrow.ArrowInvalid:  # text in a number, or a row of another length
         return _read_text(text)
     return frame
@@ -83,7 +96,9 @@ def _read_text(text: str) -> pd.DataFrame:
     header = next(reader)
     last = len(header) - 1
     rows = [
-        [*row[:last], ",".join(row[last:])] if len(row) > last else [*row, *[None] * (last + 1 - len(row))]
+        [*row[:last], ",".join(row[last:])]
+        if len(row) > last
+        else [*row, *[None] * (last + 1 - len(row))]
         for row in reader
         if row
     ]
@@ -96,14 +111,28 @@ def schema() -> pa.DataFrameSchema:
     for feature in FEATURES:
         if isinstance(feature, Category):
             codes = list(feature.codes.values())
-            checks = [pa.Check.isin(codes, error=f"is not one of {', '.join(f'{code:g}' for code in codes)}")]
+            checks = [
+                pa.Check.isin(
+                    codes, error=f"is not one of {', '.join(f'{code:g}' for code in codes)}"
+                )
+            ]
         else:
-            checks = [pa.Check.in_range(feature.low, feature.high, error=f"is not within {feature.low:g} to {feature.high:g}")]
+            checks = [
+                pa.Check.in_range(
+                    feature.low,
+                    feature.high,
+                    error=f"is not within {feature.low:g} to {feature.high:g}",
+                )
+            ]
             if feature.is_integer:
-                checks.append(pa.Check(lambda values: values % 1 == 0, error="is not a whole number"))
+                checks.append(
+                    pa.Check(lambda values: values % 1 == 0, error="is not a whole number")
+                )
         columns[feature.raw] = pa.Column(float, checks)
     labels = [LABEL.positive_raw, LABEL.negative_raw]
-    columns[LABEL.raw] = pa.Column(float, pa.Check.isin(labels, error=f"is not one of {labels[0]}, {labels[1]}"))
+    columns[LABEL.raw] = pa.Column(
+        float, pa.Check.isin(labels, error=f"is not one of {labels[0]}, {labels[1]}")
+    )
     return pa.DataFrameSchema(columns)
 
 
@@ -120,7 +149,7 @@ def split(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     students = good.rename(columns={feature.raw: feature.name for feature in FEATURES})
     students[LABEL.name] = good[LABEL.raw] == LABEL.positive_raw
-    types = stored_types()
+    types = column_types()
     return students[list(types)].astype(types).reset_index(drop=True), rejected
 
 

@@ -10,11 +10,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.console import say
+from pipeline.console import echo
 from pipeline.context import Context
-from pipeline.deployment.moves import hashes_of
-from pipeline.deployment.promotion_log import REJECTED, VERIFIED, Aliases, Move, move, number_of, show
-from pipeline.errors import NothingToDo, PromotionError
+from pipeline.deployment.moves import get_hashes
+from pipeline.deployment.promotion_log import (
+    REJECTED,
+    VERIFIED,
+    Aliases,
+    Move,
+    move,
+    number_or_none,
+    print_record,
+)
+from pipeline.errors import PromotionError, StageSkipped
 from pipeline.model.bundle import GateResult
 from pipeline.tracking.registry import PRODUCTION, STAGING
 
@@ -23,13 +31,15 @@ def run(context: Context) -> None:
     """Reads the verdict, moves the aliases."""
     verdict = context.lake.read_json(f"reports/{context.run_id}/validation.json")
     if not verdict["holds"]:
-        raise NothingToDo(f"validate did not pass version {verdict['candidate']}: {verdict['decision']}")
-    record = move(context, "promote", lambda aliases: plan_of(verdict, aliases), context.run_id)
-    show(record)
-    say(f"promote: version {record.move.to} is in `{PRODUCTION}`; {record.move.reason}")
+        raise StageSkipped(
+            f"validate did not pass version {verdict['candidate']}: {verdict['decision']}"
+        )
+    record = move(context, "promote", lambda aliases: plan_move(verdict, aliases), context.run_id)
+    print_record(record)
+    echo(f"promote: version {record.move.to} is in `{PRODUCTION}`; {record.move.reason}")
 
 
-def plan_of(verdict: dict[str, Any], aliases: Aliases) -> Move:
+def plan_move(verdict: dict[str, Any], aliases: Aliases) -> Move:
     """The move that follows from the verdict, if the aliases are still as validate saw them.
 
     Raises:
@@ -40,29 +50,29 @@ def plan_of(verdict: dict[str, Any], aliases: Aliases) -> Move:
     staging, production = aliases.staging, aliases.production
     if production is not None and production.number == candidate:
         if VERIFIED in production.tags or verdict["production"] != candidate:
-            raise NothingToDo(f"version {candidate} is in `{PRODUCTION}` already")
+            raise StageSkipped(f"version {candidate} is in `{PRODUCTION}` already")
     elif staging is None or staging.number != candidate:
-        raise NothingToDo(
-            f"version {candidate} was validated, but `{STAGING}` is {_named(number_of(staging))} now, "
+        raise StageSkipped(
+            f"version {candidate} was validated, but `{STAGING}` is {_named(number_or_none(staging))} now, "
             "which is validated in a run of its own"
         )
-    elif number_of(production) != verdict["production"]:
+    elif number_or_none(production) != verdict["production"]:
         raise PromotionError(
             f"version {candidate} was judged beside {_named(verdict['production'])}, but `{PRODUCTION}` is "
-            f"{_named(number_of(production))} now: another run was faster; run validate again"
+            f"{_named(number_or_none(production))} now: another run was faster; run validate again"
         )
     chosen = staging if staging is not None and staging.number == candidate else production
     assert chosen is not None
     if REJECTED in chosen.tags:
-        raise NothingToDo(f"version {candidate} was rejected: {chosen.tags[REJECTED]}")
-    unmoved = number_of(production) == candidate
+        raise StageSkipped(f"version {candidate} was rejected: {chosen.tags[REJECTED]}")
+    unmoved = number_or_none(production) == candidate
     return Move(
-        origin=verdict["champion"] if unmoved else number_of(production),
+        origin=verdict["champion"] if unmoved else number_or_none(production),
         to=candidate,
-        previous=number_of(aliases.previous if unmoved else production),
+        previous=number_or_none(aliases.previous if unmoved else production),
         reason=verdict["decision"],
         gates=tuple(GateResult(**gate) for gate in verdict["gates"]),
-        hashes=hashes_of(chosen),
+        hashes=get_hashes(chosen),
     )
 
 

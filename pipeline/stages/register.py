@@ -10,12 +10,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.console import say
+from pipeline.console import echo
 from pipeline.context import Context
-from pipeline.errors import NothingToDo
+from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
-from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle, GateResult, Interval, write_fallback
-from pipeline.storage.lake import hash_of
+from pipeline.model.bundle import (
+    ARTIFACT_FOLDER,
+    MANIFEST,
+    Bundle,
+    GateResult,
+    Interval,
+    write_fallback,
+)
+from pipeline.storage.lake import sha256_hex
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING, Registry, Version
 
 
@@ -26,41 +33,51 @@ def run(context: Context) -> None:
         NothingToDo: a gate failed.
     """
     lake, registry, run_id = context.lake, context.registry, context.run_id
-    trained, evaluation = (lake.read_json(f"reports/{run_id}/{name}.json") for name in ("train", "evaluation"))
+    trained, evaluation = (
+        lake.read_json(f"reports/{run_id}/{name}.json") for name in ("train", "evaluation")
+    )
     results = [GateResult(**gate) for gate in evaluation["gates"]]
-    if failed := gates.failed(results):
-        raise NothingToDo(f"the candidate of run {run_id} is not registered: {failed}; production stays as it is")
+    if failed := gates.describe_failures(results):
+        raise StageSkipped(
+            f"the candidate of run {run_id} is not registered: {failed}; production stays as it is"
+        )
 
     version = _version(registry, trained["mlflow_run_id"], trained["model_uri"])
     bundle = _complete(registry, version, evaluation, results)
-    staged = registry.version_of(STAGING)
+    staged = registry.get_by_alias(STAGING)
     if staged is not None and int(staged.number) > int(version.number):
-        say(f"register: run {run_id} is version {version.number}; the newer version {staged.number} stays `{STAGING}`")
+        echo(
+            f"register: run {run_id} is version {version.number}; the newer version {staged.number} stays `{STAGING}`"
+        )
         return
     registry.set_alias(STAGING, version.number)
     said = f"register: run {run_id} is version {version.number} of {registry.name}, `{STAGING}`"
-    if registry.version_of(PRODUCTION) is None:
+    if registry.get_by_alias(PRODUCTION) is None:
         write_fallback(lake, bundle)
         said += f"; a copy is in {lake.url('models')}"
-    say(said)
+    echo(said)
 
 
 def _version(registry: Registry, run: str, model_uri: str) -> Version:
     """The MLflow run's version, made if there is none yet."""
-    found = [version for version in registry.versions() if version.run_id == run]
+    found = [version for version in registry.list_versions() if version.run_id == run]
     if found:
         return found[0]
-    return registry.register(model_uri, run, registry.bundle(run).manifest.lineage.tags())
+    return registry.register(model_uri, run, registry.get_bundle(run).manifest.lineage.tags())
 
 
-def _complete(registry: Registry, version: Version, evaluation: dict[str, Any], results: list[GateResult]) -> Bundle:
+def _complete(
+    registry: Registry, version: Version, evaluation: dict[str, Any], results: list[GateResult]
+) -> Bundle:
     """The version's bundle, its manifest with all that is known now; once the version is tagged with its hash it is final."""
     if sha256 := version.tags.get(MANIFEST_TAG):
-        return registry.bundle(version.run_id, sha256)
-    bundle = registry.bundle(version.run_id)
+        return registry.get_bundle(version.run_id, sha256)
+    bundle = registry.get_bundle(version.run_id)
     metrics = {name: Interval(**metric) for name, metric in evaluation["metrics"].items()}
-    manifest = bundle.manifest.model_copy(update={"version": version.number, "metrics": metrics, "gates": results})
+    manifest = bundle.manifest.model_copy(
+        update={"version": version.number, "metrics": metrics, "gates": results}
+    )
     raw = manifest.to_bytes()
-    registry.log_files(version.run_id, {MANIFEST: raw}, ARTIFACT_FOLDER)
-    registry.tag(version.number, MANIFEST_TAG, hash_of(raw))
+    registry.log_artifacts(version.run_id, {MANIFEST: raw}, ARTIFACT_FOLDER)
+    registry.set_tag(version.number, MANIFEST_TAG, sha256_hex(raw))
     return Bundle(manifest, bundle.files)

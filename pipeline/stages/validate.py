@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.console import say
-from pipeline.context import Context, now
-from pipeline.deployment.predictor_client import shadow_of
-from pipeline.deployment.promotion_log import REJECTED, VERIFIED, aliases_of, number_of
-from pipeline.errors import NothingToDo
+from pipeline.console import echo
+from pipeline.context import Context, utc_now
+from pipeline.deployment.predictor_client import get_shadow_traffic
+from pipeline.deployment.promotion_log import REJECTED, VERIFIED, get_aliases, number_or_none
+from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
-from pipeline.evaluation.gate_values import Evidence, measure
+from pipeline.evaluation.gate_values import GateValues, measure_gate_values
 from pipeline.model.bundle import ONNX, Bundle, GateResult
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING, Registry, Version
 
 
 @dataclass(frozen=True)
-class Contest:
+class Matchup:
     """Who is judged beside whom; `production` is the version that has the alias now."""
 
     candidate: Version
@@ -31,49 +31,59 @@ class Contest:
 
 def run(context: Context) -> None:
     """Judges the candidate, writes the verdict."""
-    contest = find(context.registry)
+    contest = find_candidate(context.registry)
     candidate, champion = contest.candidate, contest.champion
     ours = bundle_of(context.registry, candidate)
     theirs = None if champion is None else bundle_of(context.registry, champion)
-    shadow = shadow_of(context.settings, candidate.number)
-    evidence = measure(context.lake, context.settings, ours, theirs, shadow)
-    results = gates.judge(context.settings.gates, "validate", evidence.values)
-    gates.show(f"Version {candidate.number} beside {f'version {champion.number}' if champion else 'no champion'}", results)
+    shadow = get_shadow_traffic(context.settings, candidate.number)
+    evidence = measure_gate_values(context.lake, context.settings, ours, theirs, shadow)
+    results = gates.evaluate_gates(context.settings.gates, "validate", evidence.values)
+    gates.print_gates(
+        f"Version {candidate.number} beside {f'version {champion.number}' if champion else 'no champion'}",
+        results,
+    )
     for note in evidence.notes:
-        say(f"validate: {note}")
+        echo(f"validate: {note}")
 
-    problem = gates.failed(results)
+    problem = gates.describe_failures(results)
     if theirs is not None and identity(theirs) == identity(ours):
-        problem = f"the candidate is the champion's equal: the same model, byte for byte, as version {number_of(champion)}"
-    better = f"it ranks better than version {champion.number}" if champion else "there is no champion"
-    verdict = verdict_of(contest, evidence, results, problem or f"every gate holds, and {better}")
+        problem = f"the candidate is the champion's equal: the same model, byte for byte, as version {number_or_none(champion)}"
+    better = (
+        f"it ranks better than version {champion.number}" if champion else "there is no champion"
+    )
+    verdict = build_report(contest, evidence, results, problem or f"every gate holds, and {better}")
     context.lake.write_json(
-        f"reports/{context.run_id}/validation.json", verdict | {"run_id": context.run_id, "holds": not problem}
+        f"reports/{context.run_id}/validation.json",
+        verdict | {"run_id": context.run_id, "holds": not problem},
     )
     if problem:
-        kept = f"`{PRODUCTION}` stays version {contest.production}" if contest.production else f"`{PRODUCTION}` stays empty"
-        raise NothingToDo(f"version {candidate.number} is not promoted, {kept}: {problem}")
-    say(f"validate: version {candidate.number} may be promoted: every gate holds, and {better}")
+        kept = (
+            f"`{PRODUCTION}` stays version {contest.production}"
+            if contest.production
+            else f"`{PRODUCTION}` stays empty"
+        )
+        raise StageSkipped(f"version {candidate.number} is not promoted, {kept}: {problem}")
+    echo(f"validate: version {candidate.number} may be promoted: every gate holds, and {better}")
 
 
-def find(registry: Registry) -> Contest:
+def find_candidate(registry: Registry) -> Matchup:
     """The candidate and its champion.
 
     Raises:
         NothingToDo: there is no candidate, it was rejected, or it is in production and verified.
     """
-    aliases = aliases_of(registry)
+    aliases = get_aliases(registry)
     candidate, production = aliases.staging, aliases.production
     if candidate is None:
-        raise NothingToDo(f"no version has the alias `{STAGING}`; register a candidate first")
+        raise StageSkipped(f"no version has the alias `{STAGING}`; register a candidate first")
     if REJECTED in candidate.tags:
-        raise NothingToDo(f"version {candidate.number} was rejected: {candidate.tags[REJECTED]}")
+        raise StageSkipped(f"version {candidate.number} was rejected: {candidate.tags[REJECTED]}")
     if production is None or production.number != candidate.number:
-        return Contest(candidate, production, number_of(production))
+        return Matchup(candidate, production, number_or_none(production))
     if VERIFIED in production.tags:
-        raise NothingToDo(f"version {candidate.number} is in `{PRODUCTION}` already, and verified")
+        raise StageSkipped(f"version {candidate.number} is in `{PRODUCTION}` already, and verified")
     # It was promoted, but no run lived to verify it: it is judged again, beside the champion of then.
-    return Contest(candidate, aliases.previous, production.number)
+    return Matchup(candidate, aliases.previous, production.number)
 
 
 def identity(bundle: Bundle) -> tuple[str, float]:
@@ -83,15 +93,17 @@ def identity(bundle: Bundle) -> tuple[str, float]:
 
 def bundle_of(registry: Registry, version: Version) -> Bundle:
     """The version's bundle, every hash checked."""
-    return registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+    return registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
 
 
-def verdict_of(contest: Contest, evidence: Evidence, results: list[GateResult], decision: str) -> dict[str, object]:
+def build_report(
+    contest: Matchup, evidence: GateValues, results: list[GateResult], decision: str
+) -> dict[str, object]:
     """What `promote` and people read."""
     return {
-        "at": now(),
+        "at": utc_now(),
         "candidate": contest.candidate.number,
-        "champion": number_of(contest.champion),
+        "champion": number_or_none(contest.champion),
         "production": contest.production,
         "decision": decision,
         "metrics": {name: interval.model_dump() for name, interval in evidence.metrics.items()},

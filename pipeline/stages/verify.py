@@ -15,14 +15,27 @@ from typing import Any
 import numpy as np
 
 from pipeline.columns import FEATURES, LABEL
-from pipeline.console import say
+from pipeline.console import echo
 from pipeline.context import Context
-from pipeline.deployment.moves import back, stay
-from pipeline.deployment.predictor_client import Refused, Replica, Unreachable, ask_all, replicas, wait_until_served
-from pipeline.deployment.promotion_log import REJECTED, finish, move, record_of, show
-from pipeline.errors import LakeError, NothingToDo, PromotionError, VerifyError
+from pipeline.deployment.moves import keep_production, rollback_to
+from pipeline.deployment.predictor_client import (
+    Refused,
+    Replica,
+    Unreachable,
+    find_replicas,
+    request_all,
+    wait_for_rollout,
+)
+from pipeline.deployment.promotion_log import (
+    REJECTED,
+    find_record,
+    move,
+    print_record,
+    resume_own_move,
+)
+from pipeline.errors import LakeError, PromotionError, StageSkipped, VerifyError
 from pipeline.model.bundle import Bundle
-from pipeline.model.onnx import fail_probability, open_session
+from pipeline.model.onnx import open_session, positive_probability
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, Version
 
 PREDICT = "/predict?log=false"
@@ -32,69 +45,88 @@ PREDICT = "/predict?log=false"
 def run(context: Context) -> None:
     """Watches, then records that the version holds, or takes it back."""
     lake, registry, run_id = context.lake, context.registry, context.run_id
-    promoted = record_of(lake, run_id, "promote")
+    promoted = find_record(lake, run_id, "promote")
     if promoted is None:
-        raise NothingToDo(f"run {run_id} promoted nothing")
-    finish(context, "revert", run_id)
+        raise StageSkipped(f"run {run_id} promoted nothing")
+    resume_own_move(context, "revert", run_id)
     number = promoted.move.to
-    version = registry.version(number)
-    current = registry.version_of(PRODUCTION)
+    version = registry.get_version(number)
+    current = registry.get_by_alias(PRODUCTION)
     if REJECTED in version.tags:
         live = "no version" if current is None else f"version {current.number} again"
-        raise VerifyError(f"version {number} was rejected and `{PRODUCTION}` is {live}: {version.tags[REJECTED]}")
+        raise VerifyError(
+            f"version {number} was rejected and `{PRODUCTION}` is {live}: {version.tags[REJECTED]}"
+        )
     if current is None or current.number != number:
-        raise NothingToDo(f"`{PRODUCTION}` is version {current.number if current else 'none'} by now, no longer {number}")
-    if record_of(lake, run_id, "verify"):
-        say(f"verify: version {number} was verified by this run already")
+        raise StageSkipped(
+            f"`{PRODUCTION}` is version {current.number if current else 'none'} by now, no longer {number}"
+        )
+    if find_record(lake, run_id, "verify"):
+        echo(f"verify: version {number} was verified by this run already")
         return
 
-    problem = problem_of(context, version)
+    problem = find_problem(context, version)
     if problem is not None:
-        take_back(context, number, problem)
-    count = len(replicas(context.settings))
-    who = "the predictor serves it and answers" if count == 1 else f"{count} predictors serve it and answer"
+        revert(context, number, problem)
+    count = len(find_replicas(context.settings))
+    who = (
+        "the predictor serves it and answers"
+        if count == 1
+        else f"{count} predictors serve it and answer"
+    )
     reason = f"{who} as the registry's model does"
-    move(context, "verify", stay(reason), run_id)
-    say(f"verify: version {number} is live: {reason}")
+    move(context, "verify", keep_production(reason), run_id)
+    echo(f"verify: version {number} is live: {reason}")
 
 
-def problem_of(context: Context, version: Version) -> str | None:
+def find_problem(context: Context, version: Version) -> str | None:
     """What is wrong with the live version, or None."""
     try:
-        bundle = context.registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+        bundle = context.registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
     except LakeError as damaged:  # since validate read it; no predictor takes it
         return str(damaged)
-    return wait_until_served(context.settings, version.number) or watch(context, version.number, bundle)
+    return wait_for_rollout(context.settings, version.number) or watch(
+        context, version.number, bundle
+    )
 
 
 def watch(context: Context, number: str, bundle: Bundle) -> str | None:
-    """Asks every predictor for the stored rows again and again for `watch_seconds`; a sentence on what is wrong, or None.
+    """Asks every predictor for the stored rows again and again for `watch_period_seconds`; a sentence on what is wrong, or None.
 
-    Predictors come and go: one that does not answer, or lags behind, is asked again for up to `serve_seconds` more. The last look
+    Predictors come and go: one that does not answer, or lags behind, is asked again for up to `rollout_timeout_seconds` more. The last look
     must find all of them well.
     """
     settings = context.settings.deployment
-    expected = fail_probability(open_session(bundle), bundle.manifest.examples.inputs)
-    counted = ask_all(replicas(context.settings), Replica.errors)
+    expected = positive_probability(open_session(bundle), bundle.manifest.examples.inputs)
+    counted = request_all(find_replicas(context.settings), Replica.errors)
     errors = 0.0
-    end = time.monotonic() + settings.watch_seconds
+    end = time.monotonic() + settings.watch_period_seconds
     while True:
-        asked = replicas(context.settings)
-        answers = ask_all(asked, lambda replica: disagreement(replica, number, bundle, expected, settings.answer_tolerance))
-        counts = ask_all(asked, Replica.errors)
+        asked = find_replicas(context.settings)
+        answers = request_all(
+            asked,
+            lambda replica: disagreement(
+                replica, number, bundle, expected, settings.answer_tolerance
+            ),
+        )
+        counts = request_all(asked, Replica.errors)
         errors += sum(new_errors(counted.get(replica), count) for replica, count in counts.items())
         counted |= counts
-        away = [str(answer) for answer in [*answers.values(), *counts.values()] if isinstance(answer, Unreachable)]
+        away = [
+            str(answer)
+            for answer in [*answers.values(), *counts.values()]
+            if isinstance(answer, Unreachable)
+        ]
         wrong = [str(answer) for answer in answers.values() if isinstance(answer, (str, Refused))]
         if wrong:
             return wrong[0]
-        if errors > settings.max_errors:
-            return f"{errors:.0f} predictions failed after version {number} went live, {settings.max_errors} are allowed"
+        if errors > settings.max_failed_predictions:
+            return f"{errors:.0f} predictions failed after version {number} went live, {settings.max_failed_predictions} are allowed"
         if time.monotonic() > end and asked and not away:
             return None
-        if time.monotonic() > end + settings.serve_seconds:
+        if time.monotonic() > end + settings.rollout_timeout_seconds:
             return away[0] if away else f"no predictor is left at {context.settings.predictor.url}"
-        time.sleep(settings.poll_seconds)
+        time.sleep(settings.poll_interval_seconds)
 
 
 def new_errors(last: float | Unreachable | None, count: float | Unreachable) -> float:
@@ -104,14 +136,16 @@ def new_errors(last: float | Unreachable | None, count: float | Unreachable) -> 
     return count - last if count >= last else count
 
 
-def disagreement(replica: Replica, number: str, bundle: Bundle, expected: Any, tolerance: float) -> str | None:
+def disagreement(
+    replica: Replica, number: str, bundle: Bundle, expected: Any, tolerance: float
+) -> str | None:
     """How a predictor's answers to the stored rows differ from the registry's model, or None.
 
     Raises:
         Unreachable: it does not answer now, or with another version.
     """
     inputs, threshold = bundle.manifest.examples.inputs, bundle.manifest.threshold
-    answer = replica.ask_json(PREDICT, [as_request(row) for row in inputs])
+    answer = replica.request_json(PREDICT, [as_request(row) for row in inputs])
     try:
         served = str(answer["model"]["version"])
         got = np.array([float(each["fail_probability"]) for each in answer["predictions"]])
@@ -119,7 +153,9 @@ def disagreement(replica: Replica, number: str, bundle: Bundle, expected: Any, t
     except (KeyError, TypeError, ValueError) as error:
         return f"/predict of {replica.address} did not answer predictions: {error!r}"
     if served != number:  # a process that has just started, say
-        raise Unreachable(f"/predict of {replica.address} answered with version {served}, not {number}")
+        raise Unreachable(
+            f"/predict of {replica.address} answered with version {served}, not {number}"
+        )
     if len(got) != len(inputs):
         return f"/predict of {replica.address} answered {len(got)} rows of {len(inputs)}"
     difference = float(np.max(np.abs(got - expected), initial=0.0))
@@ -134,21 +170,26 @@ def disagreement(replica: Replica, number: str, bundle: Bundle, expected: Any, t
 
 def as_request(row: Sequence[float]) -> dict[str, float | int]:
     """A stored row as `/predict` takes it; categories by their codes."""
-    return {feature.name: int(value) if feature.is_integer else value for feature, value in zip(FEATURES, row, strict=True)}
+    return {
+        feature.name: int(value) if feature.is_integer else value
+        for feature, value in zip(FEATURES, row, strict=True)
+    }
 
 
-def take_back(context: Context, number: str, problem: str) -> None:
+def revert(context: Context, number: str, problem: str) -> None:
     """Puts `previous` back and waits until it is served.
 
     Raises:
         VerifyError: always; it says what was wrong, and what is in production now.
     """
     try:
-        record = move(context, "revert", back(context, problem, expected=number), context.run_id)
+        record = move(
+            context, "revert", rollback_to(context, problem, expected=number), context.run_id
+        )
     except PromotionError as stuck:
-        move(context, "alarm", stay(f"{problem}; {stuck}"), context.run_id)
+        move(context, "alarm", keep_production(f"{problem}; {stuck}"), context.run_id)
         raise VerifyError(f"{problem}; {stuck}") from None
-    show(record)
-    waiting = wait_until_served(context.settings, record.move.to)
+    print_record(record)
+    waiting = wait_for_rollout(context.settings, record.move.to)
     restored = f"version {number} is rejected and `{PRODUCTION}` is version {record.move.to} again"
     raise VerifyError(f"{problem}; {restored}, {waiting or 'which the predictors serve'}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.errors import LakeError
-from pipeline.settings import LakeSettings, folder_of
+from pipeline.settings import LakeSettings, path_from_file_url
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -49,9 +49,9 @@ class Lake:
         data = self._store.read(key)
         if data is None:
             raise LakeError(f"{self.url(key)} does not exist; run the stage that writes it first")
-        if sha256 is not None and hash_of(data) != sha256:
+        if sha256 is not None and sha256_hex(data) != sha256:
             raise LakeError(
-                f"{self.url(key)} has the hash {hash_of(data)}, recorded was {sha256}: "
+                f"{self.url(key)} has the hash {sha256_hex(data)}, recorded was {sha256}: "
                 "it was changed behind the lake's back; run the stage that writes it again"
             )
         return data
@@ -59,7 +59,7 @@ class Lake:
     def write(self, key: str, data: bytes) -> str:
         """Replaces the object, atomically; returns the hash of its bytes."""
         self._store.write(key, data)
-        return hash_of(data)
+        return sha256_hex(data)
 
     def create(self, key: str, data: bytes) -> bool:
         """Writes the object unless there is one, atomically; False when there was."""
@@ -85,7 +85,7 @@ class Lake:
 
     def write_json(self, key: str, value: Any) -> str:
         """Writes `value` so that equal values are equal bytes; returns their hash."""
-        return self.write(key, json_bytes(value))
+        return self.write(key, to_json_bytes(value))
 
 
 class DiskStore:
@@ -157,7 +157,7 @@ class S3Store:
 
     def _place(self, key: str) -> dict[str, str]:
         layer, _, rest = key.partition("/")
-        return {"Bucket": bucket_of(layer, self._prefix), "Key": rest}
+        return {"Bucket": bucket_name(layer, self._prefix), "Key": rest}
 
     def url(self, key: str) -> str:
         place = self._place(key)
@@ -170,7 +170,9 @@ class S3Store:
         try:
             yield
         except (BotoCoreError, ClientError) as error:
-            raise LakeError(f"{self.url(key)} cannot be {verb}: {error}; see MLOPS_LAKE__ENDPOINT and the AWS keys") from error
+            raise LakeError(
+                f"{self.url(key)} cannot be {verb}: {error}; see MLOPS_LAKE__ENDPOINT and the AWS keys"
+            ) from error
 
     def read(self, key: str) -> bytes | None:
         with self._failures(key, "read"):
@@ -191,7 +193,10 @@ class S3Store:
             try:
                 self._client.put_object(**self._place(key), Body=data, IfNoneMatch="*")
             except ClientError as error:
-                if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict"):
+                if error.response["Error"]["Code"] in (
+                    "PreconditionFailed",
+                    "ConditionalRequestConflict",
+                ):
                     return False
                 raise
         return True
@@ -204,7 +209,9 @@ class S3Store:
         layer = prefix.partition("/")[0]
         place = self._place(prefix)
         with self._failures(prefix, "listed"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=place["Bucket"], Prefix=place["Key"])
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=place["Bucket"], Prefix=place["Key"]
+            )
             for page in pages:
                 for item in page.get("Contents", ()):
                     yield f"{layer}/{item['Key']}"
@@ -217,7 +224,7 @@ def open_lake(settings: LakeSettings) -> Lake:
         LakeError: the URL is of no known kind.
     """
     if settings.url.startswith("file://"):
-        return Lake(DiskStore(folder_of(settings.url)))
+        return Lake(DiskStore(path_from_file_url(settings.url)))
     if settings.url.startswith("s3://"):
         return Lake(S3Store(s3_client(settings), settings.url.removeprefix("s3://").strip("/")))
     raise LakeError(f"MLOPS_LAKE__URL is {settings.url!r}; it must begin with file:// or s3://")
@@ -238,16 +245,16 @@ def s3_client(settings: LakeSettings) -> BaseClient:
     return client
 
 
-def bucket_of(layer: str, prefix: str) -> str:
+def bucket_name(layer: str, prefix: str) -> str:
     """The bucket's name of a layer, for a lake URL `s3://PREFIX`."""
     return f"{prefix}-{layer}" if prefix else layer
 
 
-def hash_of(data: bytes) -> str:
+def sha256_hex(data: bytes) -> str:
     """SHA-256 of the bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
-def json_bytes(value: Any) -> bytes:
+def to_json_bytes(value: Any) -> bytes:
     """JSON for people and for hashing: indented, keys sorted, no NaN."""
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False).encode() + b"\n"

@@ -25,7 +25,7 @@ def from_parquet(data: bytes) -> pd.DataFrame:
     return frame
 
 
-def stored_types() -> dict[str, str]:
+def column_types() -> dict[str, str]:
     """Type of each column from silver on."""
     types = {feature.name: "int64" if feature.is_integer else "float64" for feature in FEATURES}
     return types | {LABEL.name: "int64"}

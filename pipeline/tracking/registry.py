@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import LakeError, RegistryError
-from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle, Manifest, check_files
+from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle, Manifest, verify_files
 from pipeline.settings import MlflowSettings
-from pipeline.storage.lake import hash_of
+from pipeline.storage.lake import sha256_hex
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,9 +54,11 @@ class Registry:
         try:
             yield MlflowClient(uri)
         except (MlflowException, requests.RequestException) as error:
-            raise RegistryError(f"MLflow at {uri}: {_gist(error)}; MLOPS_MLFLOW__TRACKING_URI says where it is") from error
+            raise RegistryError(
+                f"MLflow at {uri}: {_gist(error)}; MLOPS_MLFLOW__TRACKING_URI says where it is"
+            ) from error
 
-    def experiment(self) -> str:
+    def get_or_create_experiment(self) -> str:
         """The id of our experiment, made if there is none."""
         with self.client() as client:
             found = client.get_experiment_by_name(self.name)
@@ -66,7 +68,7 @@ class Registry:
             place = Path(self.settings.artifacts).resolve().as_uri() if local else None
             return str(client.create_experiment(self.name, artifact_location=place))
 
-    def version_of(self, alias: str) -> Version | None:
+    def get_by_alias(self, alias: str) -> Version | None:
         """The version that carries `alias`, or None."""
         from mlflow.exceptions import MlflowException
 
@@ -79,7 +81,7 @@ class Registry:
                 raise
             return Version(str(found.version), str(found.run_id), dict(found.tags))
 
-    def version(self, number: str) -> Version:
+    def get_version(self, number: str) -> Version:
         """The version of that number.
 
         Raises:
@@ -89,11 +91,13 @@ class Registry:
             found = client.get_model_version(self.name, number)
             return Version(str(found.version), str(found.run_id), dict(found.tags))
 
-    def versions(self) -> list[Version]:
+    def list_versions(self) -> list[Version]:
         """All versions, oldest first."""
         with self.client() as client:
             found = client.search_model_versions(f"name='{self.name}'")
-            listed = [Version(str(item.version), str(item.run_id), dict(item.tags)) for item in found]
+            listed = [
+                Version(str(item.version), str(item.run_id), dict(item.tags)) for item in found
+            ]
             return sorted(listed, key=lambda version: int(version.number))
 
     def register(self, model_uri: str, run_id: str, tags: Mapping[str, str]) -> Version:
@@ -106,16 +110,20 @@ class Registry:
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
-            logged = model_uri.removeprefix("models:/") if model_uri.startswith("models:/m-") else None  # a server asks for both
-            made = client.create_model_version(self.name, model_uri, run_id=run_id, tags=dict(tags), model_id=logged)
+            logged = (
+                model_uri.removeprefix("models:/") if model_uri.startswith("models:/m-") else None
+            )  # a server asks for both
+            made = client.create_model_version(
+                self.name, model_uri, run_id=run_id, tags=dict(tags), model_id=logged
+            )
             return Version(str(made.version), run_id, dict(tags))
 
-    def tag(self, number: str, key: str, value: str) -> None:
+    def set_tag(self, number: str, key: str, value: str) -> None:
         """Sets a tag of a version."""
         with self.client() as client:
             client.set_model_version_tag(self.name, number, key, value)
 
-    def untag(self, number: str, key: str) -> None:
+    def delete_tag(self, number: str, key: str) -> None:
         """Removes a tag of a version, which must have it."""
         with self.client() as client:
             client.delete_model_version_tag(self.name, number, key)
@@ -130,28 +138,40 @@ class Registry:
         with self.client() as client:
             client.delete_registered_model_alias(self.name, alias)
 
-    def record(self, name: str, tags: Mapping[str, str], metrics: Mapping[str, float], files: Mapping[str, bytes]) -> str:
+    def upsert_run(
+        self,
+        name: str,
+        tags: Mapping[str, str],
+        metrics: Mapping[str, float],
+        files: Mapping[str, bytes],
+    ) -> str:
         """A finished run of our experiment with that name, made if there is none; returns its id."""
-        experiment = self.experiment()
+        experiment = self.get_or_create_experiment()
         with self.client() as client:
-            found = client.search_runs([experiment], f"attributes.run_name = '{name}'", max_results=1)
-            run_id = str((found[0] if found else client.create_run(experiment, run_name=name)).info.run_id)
-        self.log(run_id, metrics, {}, tags)
-        self.log_files(run_id, files)
+            found = client.search_runs(
+                [experiment], f"attributes.run_name = '{name}'", max_results=1
+            )
+            run_id = str(
+                (found[0] if found else client.create_run(experiment, run_name=name)).info.run_id
+            )
+        self.log_run(run_id, metrics, {}, tags)
+        self.log_artifacts(run_id, files)
         with self.client() as client:
             client.set_terminated(run_id)
         return run_id
 
-    def begin(self, name: str, tags: Mapping[str, str]) -> str:
+    def start_run(self, name: str, tags: Mapping[str, str]) -> str:
         """A new run of our experiment; unfinished ones with the same tags, which were stopped half-way, are deleted."""
-        experiment = self.experiment()
+        experiment = self.get_or_create_experiment()
         with self.client() as client:
             same = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-            for run in client.search_runs([experiment], f"{same} and attributes.status != 'FINISHED'"):
+            for run in client.search_runs(
+                [experiment], f"{same} and attributes.status != 'FINISHED'"
+            ):
                 client.delete_run(run.info.run_id)
             return str(client.create_run(experiment, run_name=name, tags=dict(tags)).info.run_id)
 
-    def finish(self, run_id: str) -> None:
+    def end_run(self, run_id: str) -> None:
         """Says that the run ended well."""
         with self.client() as client:
             client.set_terminated(run_id)
@@ -169,12 +189,20 @@ class Registry:
                 raise
             return str(info.status) == "FINISHED" and str(info.lifecycle_stage) == "active"
 
-    def log(self, run_id: str, metrics: Mapping[str, float], params: Mapping[str, object], tags: Mapping[str, str]) -> None:
+    def log_run(
+        self,
+        run_id: str,
+        metrics: Mapping[str, float],
+        params: Mapping[str, object],
+        tags: Mapping[str, str],
+    ) -> None:
         """Adds to a run, in one request."""
         from mlflow.entities import Metric, Param, RunTag
 
         with self.client() as client:
-            at = client.get_run(run_id).info.start_time  # the same metric again, at the same time, is no second point
+            at = client.get_run(
+                run_id
+            ).info.start_time  # the same metric again, at the same time, is no second point
             client.log_batch(
                 run_id,
                 [Metric(key, value, timestamp=at, step=0) for key, value in metrics.items()],
@@ -182,7 +210,9 @@ class Registry:
                 [RunTag(key, value) for key, value in tags.items()],
             )
 
-    def log_files(self, run_id: str, files: Mapping[str, bytes], folder: str | None = None) -> None:
+    def log_artifacts(
+        self, run_id: str, files: Mapping[str, bytes], folder: str | None = None
+    ) -> None:
         """Adds files to a run's artifacts."""
         with self.client() as client, tempfile.TemporaryDirectory() as temporary:
             for name, data in files.items():
@@ -190,26 +220,28 @@ class Registry:
                 path.write_bytes(data)
                 client.log_artifact(run_id, str(path), folder)
 
-    def read_file(self, run_id: str, path: str) -> bytes:
+    def read_artifact(self, run_id: str, path: str) -> bytes:
         """An artifact of a run."""
         with self.client() as client, tempfile.TemporaryDirectory() as temporary:
             return Path(client.download_artifacts(run_id, path, temporary)).read_bytes()
 
-    def bundle(self, run_id: str, manifest_sha256: str | None = None) -> Bundle:
+    def get_bundle(self, run_id: str, manifest_sha256: str | None = None) -> Bundle:
         """The bundle of a run's model, every file checked against the manifest.
 
         Raises:
             LakeError: a file's hash is not the manifest's, or the manifest's not `manifest_sha256`.
             RegistryError: MLflow is away.
         """
-        raw = self.read_file(run_id, f"{ARTIFACT_FOLDER}/{MANIFEST}")
-        if manifest_sha256 is not None and hash_of(raw) != manifest_sha256:
+        raw = self.read_artifact(run_id, f"{ARTIFACT_FOLDER}/{MANIFEST}")
+        if manifest_sha256 is not None and sha256_hex(raw) != manifest_sha256:
             raise LakeError(
-                f"the manifest of run {run_id} has the hash {hash_of(raw)}, its version says {manifest_sha256}: it is refused"
+                f"the manifest of run {run_id} has the hash {sha256_hex(raw)}, its version says {manifest_sha256}: it is refused"
             )
         manifest = Manifest(**json.loads(raw))
-        files = {name: self.read_file(run_id, f"{ARTIFACT_FOLDER}/{name}") for name in manifest.files}
-        return check_files(manifest, files, f"run {run_id}, {ARTIFACT_FOLDER}")
+        files = {
+            name: self.read_artifact(run_id, f"{ARTIFACT_FOLDER}/{name}") for name in manifest.files
+        }
+        return verify_files(manifest, files, f"run {run_id}, {ARTIFACT_FOLDER}")
 
 
 def _gist(error: Exception) -> str:

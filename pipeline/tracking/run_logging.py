@@ -60,7 +60,9 @@ def log_inputs(registry: Registry, run_id: str, lake: Lake, gold: dict[str, Any]
         DatasetInput(
             Dataset(
                 name=f"gold {split}",
-                digest=facts["sha256"][:36],  # as long as MLflow allows; the run's tags have all of it
+                digest=facts["sha256"][
+                    :36
+                ],  # as long as MLflow allows; the run's tags have all of it
                 source_type="lake",
                 source=lake.url(f"gold/{gold['run_id']}/{split}.parquet"),
             ),

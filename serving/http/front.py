@@ -38,7 +38,9 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["path"] == "/predict" and scope["method"] == "POST" and not scope["query_string"]:
+        elif (
+            scope["path"] == "/predict" and scope["method"] == "POST" and not scope["query_string"]
+        ):
             await self._short(scope, receive, send)
         else:
             await self._long(scope, receive, send)
@@ -64,7 +66,11 @@ class Front:
             status, answer, out = problem.status, problem.body(), problem_headers(problem)
         except Exception:
             log.exception("POST /predict failed, request %s", request_id.decode())
-            status, answer, out = 500, body_of(500, UNEXPECTED), [(b"content-type", MEDIA_TYPE.encode())]
+            status, answer, out = (
+                500,
+                body_of(500, UNEXPECTED),
+                [(b"content-type", MEDIA_TYPE.encode())],
+            )
         finally:
             counts.in_flight -= 1
         out.append((b"x-request-id", request_id))
@@ -91,7 +97,11 @@ class Front:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id), *([CLOSE] if closes else ())]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id),
+                    *([CLOSE] if closes else ()),
+                ]
             await send(message)
 
         counts = service.counts
@@ -114,7 +124,7 @@ class Front:
         """Whether the connection is to be closed after this answer: a stop is under way, or it is old enough."""
         if self._service.draining:
             return True
-        limit = self._settings.connection_seconds
+        limit = self._settings.max_connection_age_seconds
         if not limit or client is None:
             return False
         expiry = self._expiry.get(client)

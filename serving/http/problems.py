@@ -30,7 +30,9 @@ class Finding(BaseModel):
     """One thing wrong with the input."""
 
     row: int = Field(description="Index of the row in the request, from 0")
-    field: str | None = Field(description="Name of the field; null where the row as a whole is wrong")
+    field: str | None = Field(
+        description="Name of the field; null where the row as a whole is wrong"
+    )
     message: str
 
 
@@ -82,7 +84,9 @@ class Unauthorized(Problem):
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
 
     def __init__(self) -> None:
-        super().__init__("The API key is missing or wrong; send `Authorization: Bearer KEY` or `X-API-Key: KEY`")
+        super().__init__(
+            "The API key is missing or wrong; send `Authorization: Bearer KEY` or `X-API-Key: KEY`"
+        )
 
 
 class NotFound(Problem):
@@ -99,10 +103,14 @@ class SlowBody(Problem):
 
 class TooLarge(Problem):
     status = 413
-    headers: ClassVar[dict[str, str]] = {"Connection": "close"}  # the rest of the body is not waited for
+    headers: ClassVar[dict[str, str]] = {
+        "Connection": "close"
+    }  # the rest of the body is not waited for
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is larger than {limit} bytes; send it in parts, or a class list to /predict/csv")
+        super().__init__(
+            f"The body is larger than {limit} bytes; send it in parts, or a class list to /predict/csv"
+        )
 
 
 class WrongType(Problem):
@@ -116,8 +124,16 @@ class Invalid(Problem):
     status = 422
 
     def __init__(self, findings: Sequence[Finding], detail: str | None = None) -> None:
-        more = f", of which the first {MAX_FINDINGS} are listed" if len(findings) > MAX_FINDINGS else ""
-        super().__init__(detail or f"{len(findings)} value(s) cannot be taken{more}; `errors` says which and why", findings)
+        more = (
+            f", of which the first {MAX_FINDINGS} are listed"
+            if len(findings) > MAX_FINDINGS
+            else ""
+        )
+        super().__init__(
+            detail
+            or f"{len(findings)} value(s) cannot be taken{more}; `errors` says which and why",
+            findings,
+        )
 
 
 class Failed(Problem):

@@ -12,21 +12,21 @@ MAX_HEAD_BYTES = 65_536
 
 
 class Connection(HttpToolsProtocol):
-    """Closes when a request's head does not end in `head_seconds`, the wait for a first one included, or grows too large.
+    """Closes when a request's head does not end in `header_timeout_seconds`, the wait for a first one included, or grows too large.
 
     Between two requests uvicorn's own keep-alive timer holds. A head that comes whole, as nearly all do, costs no timer.
     """
 
-    def __init__(self, *arguments: Any, head_seconds: float, **named: Any) -> None:
+    def __init__(self, *arguments: Any, header_timeout_seconds: float, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._head_seconds = head_seconds
+        self._header_timeout_seconds = header_timeout_seconds
         self._in_head = True
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(self._head_seconds, transport.close)
+        self._head_timer = self.loop.call_later(self._header_timeout_seconds, transport.close)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -36,7 +36,9 @@ class Connection(HttpToolsProtocol):
         if self._head_bytes > MAX_HEAD_BYTES:
             self.transport.close()
         elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._head_seconds, self.transport.close)
+            self._head_timer = self.loop.call_later(
+                self._header_timeout_seconds, self.transport.close
+            )
 
     def on_message_begin(self) -> None:
         self._in_head = True

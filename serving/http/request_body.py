@@ -44,7 +44,9 @@ class BodyReader:
         given = headers.get(b"content-type", b"")
         if given != b"application/json":
             kind = given.split(b";", 1)[0].strip().lower()
-            if kind != b"application/json" and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
+            if kind != b"application/json" and not (
+                kind.startswith(b"application/") and kind.endswith(b"+json")
+            ):
                 raise WrongType(given.decode("latin-1"), "application/json")
         return await self.whole(headers, receive)
 

@@ -40,10 +40,14 @@ def _definition(feature: Feature) -> tuple[Any, Any]:
             examples=[feature.example],
             json_schema_extra=extra,
         )
-    choices: tuple[object, ...] = (*feature.codes, *(_plain(code) for code in feature.codes.values()))
+    choices: tuple[object, ...] = (
+        *feature.codes,
+        *(_plain(code) for code in feature.codes.values()),
+    )
     spelled = ", ".join(f"`{name}` ({_plain(code)})" for name, code in feature.codes.items())
     return Literal[choices], Field(
-        description=f"{feature.description}: by name or by the survey's code: {spelled}", examples=[feature.example]
+        description=f"{feature.description}: by name or by the survey's code: {spelled}",
+        examples=[feature.example],
     )
 
 
@@ -63,7 +67,9 @@ Student: Any = create_model(
 """One row as JSON; strict: a number is no text, and a truth value is no number."""
 
 CODES: tuple[dict[Any, float] | None, ...] = tuple(
-    {**feature.codes, **{code: float(code) for code in feature.codes.values()}} if isinstance(feature, Category) else None
+    {**feature.codes, **{code: float(code) for code in feature.codes.values()}}
+    if isinstance(feature, Category)
+    else None
     for feature in FEATURES
 )
 """By feature: a category's names and codes, as its code; None for a number."""
@@ -104,7 +110,11 @@ class Reader:
         """
         listed = body.lstrip(b" \t\n\r")[:1] == b"["
         try:
-            rows = [decode(student) for student in self._many(body)] if listed else [decode(self._one(body))]
+            rows = (
+                [decode(student) for student in self._many(body)]
+                if listed
+                else [decode(self._one(body))]
+            )
         except ValidationError as error:
             raise _problem(error) from None
         # No valid row holds a colon beyond those of its keys, nor a truth value: more of them is a key given twice, and
@@ -160,9 +170,15 @@ def refuse_ambiguous(body: bytes) -> None:
         nonlocal rows
         names = [name for name, _ in pairs]
         findings.extend(
-            Finding(row=rows, field=name, message="Given twice") for name in dict.fromkeys(names) if names.count(name) > 1
+            Finding(row=rows, field=name, message="Given twice")
+            for name in dict.fromkeys(names)
+            if names.count(name) > 1
         )
-        findings.extend(Finding(row=rows, field=name, message=NO_TRUTH_VALUE) for name, value in pairs if isinstance(value, bool))
+        findings.extend(
+            Finding(row=rows, field=name, message=NO_TRUTH_VALUE)
+            for name, value in pairs
+            if isinstance(value, bool)
+        )
         rows += 1
         return {}
 
@@ -171,8 +187,12 @@ def refuse_ambiguous(body: bytes) -> None:
         raise Invalid(findings)
 
 
-LOW = np.array([min(f.codes.values()) if isinstance(f, Category) else f.low for f in FEATURES], np.float64)
-HIGH = np.array([max(f.codes.values()) if isinstance(f, Category) else f.high for f in FEATURES], np.float64)
+LOW = np.array(
+    [min(f.codes.values()) if isinstance(f, Category) else f.low for f in FEATURES], np.float64
+)
+HIGH = np.array(
+    [max(f.codes.values()) if isinstance(f, Category) else f.high for f in FEATURES], np.float64
+)
 
 
 def expectation(feature: Feature) -> str:
@@ -180,7 +200,9 @@ def expectation(feature: Feature) -> str:
     if isinstance(feature, Number):
         kind = "a whole number" if feature.is_integer else "a number"
         return f"must be {kind} from {feature.low:g} to {feature.high:g}"
-    return "must be one of " + ", ".join(f"{code:g} ({name})" for name, code in feature.codes.items())
+    return "must be one of " + ", ".join(
+        f"{code:g} ({name})" for name, code in feature.codes.items()
+    )
 
 
 def check(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -205,6 +227,11 @@ def rows_of(values: Sequence[Sequence[float]] | NDArray[np.float64]) -> list[Row
     bad = np.argwhere(~check(matrix))[:100]
     if len(bad):
         raise Invalid(
-            [Finding(row=int(row), field=FEATURE_NAMES[column], message=expectation(FEATURES[column])) for row, column in bad]
+            [
+                Finding(
+                    row=int(row), field=FEATURE_NAMES[column], message=expectation(FEATURES[column])
+                )
+                for row, column in bad
+            ]
         )
     return [tuple(row) for row in matrix.tolist()]

@@ -17,7 +17,9 @@ class Answered(BaseModel):
 class Explanation(Answered):
     """Exact Shapley values: `base` and all `contributions` add up to the fail probability."""
 
-    base: float = Field(description="Mean fail probability of the background sample, before anything is known of the student")
+    base: float = Field(
+        description="Mean fail probability of the background sample, before anything is known of the student"
+    )
     contributions: dict[str, float] = Field(description="What each feature adds to it")
 
 
@@ -39,7 +41,9 @@ class Answer(Answered):
     """Predictions in the order of the rows."""
 
     predictions: list[Prediction]
-    threshold: float = Field(description=f"A fail probability of at least this is answered as `{LABEL.positive}`")
+    threshold: float = Field(
+        description=f"A fail probability of at least this is answered as `{LABEL.positive}`"
+    )
     model: ModelName
 
 
@@ -48,14 +52,18 @@ class Shadow(Answered):
 
     version: str
     rows: int
-    agreement: float | None = Field(description="Share of the rows with the same label; null before the first row")
+    agreement: float | None = Field(
+        description="Share of the rows with the same label; null before the first row"
+    )
     latency_ratio: float | None = Field(description="Its scoring time over the served model's")
 
 
 class ModelFacts(ModelName):
     """What this process serves."""
 
-    alias: str | None = Field(description="The registry's alias it was taken by; null if from the lake's models/")
+    alias: str | None = Field(
+        description="The registry's alias it was taken by; null if from the lake's models/"
+    )
     source: str
     family: str
     created: str

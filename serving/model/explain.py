@@ -30,7 +30,9 @@ class Explainer:
 
     def __init__(self, scorer: Scorer, background: list[list[float]]) -> None:
         self._scorer = scorer
-        self._background = np.array(background[:MAX_BACKGROUND], np.float32).reshape(-1, len(FEATURE_NAMES))
+        self._background = np.array(background[:MAX_BACKGROUND], np.float32).reshape(
+            -1, len(FEATURE_NAMES)
+        )
         count = len(FEATURE_NAMES)
         self._bits = 1 << np.arange(count)
         self._coalitions = np.arange(2**count if count <= MAX_FEATURES else 0)
@@ -43,12 +45,20 @@ class Explainer:
             Invalid: there are too many features, or no background.
         """
         if not len(self._coalitions) or not len(self._background):
-            raise Invalid((), f"This model is not explained: it needs a background, and at most {MAX_FEATURES} features")
+            raise Invalid(
+                (),
+                f"This model is not explained: it needs a background, and at most {MAX_FEATURES} features",
+            )
         known = self._known.get(row)
         if known is None:
             base, contributions = self.shapley(row)
-            named = {name: round(value, DIGITS + 2) for name, value in zip(FEATURE_NAMES, contributions, strict=True)}
-            known = json.dumps({"base": round(base, DIGITS + 2), "contributions": named}, separators=(",", ":")).encode()
+            named = {
+                name: round(value, DIGITS + 2)
+                for name, value in zip(FEATURE_NAMES, contributions, strict=True)
+            }
+            known = json.dumps(
+                {"base": round(base, DIGITS + 2), "contributions": named}, separators=(",", ":")
+            ).encode()
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[row] = known
@@ -62,7 +72,10 @@ class Explainer:
         for bit in self._bits:
             without = self._coalitions[self._coalitions & bit == 0]
             sizes = np.bitwise_count(without).tolist()
-            weights = [math.factorial(size) * math.factorial(count - size - 1) / math.factorial(count) for size in sizes]
+            weights = [
+                math.factorial(size) * math.factorial(count - size - 1) / math.factorial(count)
+                for size in sizes
+            ]
             contributions.append(float(np.dot(weights, values[without | bit] - values[without])))
         return float(values[0]), contributions
 
@@ -73,7 +86,9 @@ class Explainer:
         equal by that only one is scored.
         """
         size = len(self._background)
-        differs = (self._background != row) @ self._bits  # by background row, the mask of the features that differ
+        differs = (
+            self._background != row
+        ) @ self._bits  # by background row, the mask of the features that differ
         effective = self._coalitions[:, None] & differs[None, :]
         keys = effective * size + np.arange(size)
         unique, inverse = np.unique(keys, return_inverse=True)

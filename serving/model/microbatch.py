@@ -38,7 +38,9 @@ class Batcher:
 
     def _run(self) -> None:
         model, rows, waiting = self._model, self._rows, self._waiting
-        if model is None or not rows:  # scored already, because another model's row or one too many came
+        if (
+            model is None or not rows
+        ):  # scored already, because another model's row or one too many came
             return
         self._rows, self._waiting = [], []
         try:

@@ -10,8 +10,8 @@ import urllib.request
 from typing import Any
 
 from pipeline.errors import RegistryError
-from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Bundle, Manifest, check_files
-from pipeline.storage.lake import hash_of
+from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Bundle, Manifest, verify_files
+from pipeline.storage.lake import sha256_hex
 from pipeline.tracking.registry import MANIFEST_TAG, Version
 
 MAX_ANSWER = 1_000_000
@@ -28,7 +28,7 @@ class RestRegistry:
         self._name = name
         self._seconds = seconds
 
-    def version_of(self, alias: str) -> Version | None:
+    def get_by_alias(self, alias: str) -> Version | None:
         """The version that carries `alias`, or None.
 
         Raises:
@@ -36,14 +36,18 @@ class RestRegistry:
         """
         query = urllib.parse.urlencode({"name": self._name, "alias": alias})
         try:
-            answer = self._get(f"/api/2.0/mlflow/registered-models/alias?{query}", MAX_ANSWER, self._seconds)
+            answer = self._get(
+                f"/api/2.0/mlflow/registered-models/alias?{query}", MAX_ANSWER, self._seconds
+            )
             found = json.loads(answer)["model_version"]
             tags = {tag["key"]: tag.get("value", "") for tag in found.get("tags", ())}
             return Version(str(found["version"]), str(found["run_id"]), tags)
         except _NoSuch:
             return None
         except (ValueError, KeyError, TypeError) as error:
-            raise RegistryError(f"MLflow at {self._url} answered what is no model version: {error!r}") from error
+            raise RegistryError(
+                f"MLflow at {self._url} answered what is no model version: {error!r}"
+            ) from error
 
     def bundle(self, version: Version) -> Bundle:
         """The version's manifest and ONNX file, each of the hash that the version, or the manifest, says.
@@ -55,19 +59,25 @@ class RestRegistry:
         place = f"version {version.number} of {self._name}"
         raw = self._artifact(version.run_id, MANIFEST, place)
         registered = version.tags.get(MANIFEST_TAG)
-        if hash_of(raw) != registered:
-            raise RegistryError(f"{place}: the manifest has the hash {hash_of(raw)}, its tag {MANIFEST_TAG} says {registered}")
+        if sha256_hex(raw) != registered:
+            raise RegistryError(
+                f"{place}: the manifest has the hash {sha256_hex(raw)}, its tag {MANIFEST_TAG} says {registered}"
+            )
         manifest = Manifest(**json.loads(raw))
         if (manifest.version, manifest.run_id) != (version.number, version.run_id):
-            raise RegistryError(f"{place}: the manifest is that of version {manifest.version}, run {manifest.run_id}")
-        return check_files(manifest, {ONNX: self._artifact(version.run_id, ONNX, place)}, place)
+            raise RegistryError(
+                f"{place}: the manifest is that of version {manifest.version}, run {manifest.run_id}"
+            )
+        return verify_files(manifest, {ONNX: self._artifact(version.run_id, ONNX, place)}, place)
 
     def _artifact(self, run_id: str, name: str, place: str) -> bytes:
         query = urllib.parse.urlencode({"run_uuid": run_id, "path": f"{ARTIFACT_FOLDER}/{name}"})
         try:
             return self._get(f"/get-artifact?{query}", MAX_ARTIFACT, ARTIFACT_SECONDS)
         except _NoSuch as error:
-            raise RegistryError(f"{place}: run {run_id} has no artifact {ARTIFACT_FOLDER}/{name}") from error
+            raise RegistryError(
+                f"{place}: run {run_id} has no artifact {ARTIFACT_FOLDER}/{name}"
+            ) from error
 
     def _get(self, path: str, limit: int, seconds: float) -> bytes:
         """The body at `path`, of at most `limit` bytes, within `seconds`.
@@ -82,9 +92,14 @@ class RestRegistry:
                 return _read(response, limit, deadline)
         except urllib.error.HTTPError as error:
             said = error.read(MAX_ANSWER).decode(errors="replace")
-            if error.code == 404 or _code_of(said) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            if error.code == 404 or _code_of(said) in (
+                "RESOURCE_DOES_NOT_EXIST",
+                "INVALID_PARAMETER_VALUE",
+            ):
                 raise _NoSuch from error
-            raise RegistryError(f"MLflow at {self._url} answered {error.code}: {said[:200]}") from error
+            raise RegistryError(
+                f"MLflow at {self._url} answered {error.code}: {said[:200]}"
+            ) from error
         except OSError as error:
             raise RegistryError(f"MLflow at {self._url} is away: {error}") from error
         except Exception as error:  # http.client's own: a broken answer

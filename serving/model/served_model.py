@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.columns import FEATURE_NAMES, LABEL
-from pipeline.context import now
+from pipeline.context import utc_now
 from pipeline.errors import PipelineError
 from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Bundle, Manifest
 from serving.http.requests import DIGITS, Matrix, Row, Scorer
@@ -34,13 +34,15 @@ class Scored(NamedTuple):
 class Model:
     """A loaded model. Thread-safe to score; `answer` is for the event loop's thread alone."""
 
-    def __init__(self, manifest: Manifest, scorer: Scorer, source: str, alias: str | None, cached_rows: int) -> None:
+    def __init__(
+        self, manifest: Manifest, scorer: Scorer, source: str, alias: str | None, cache_size: int
+    ) -> None:
         self.manifest = manifest
         self.scorer = scorer
         self.explainer = Explainer(scorer, manifest.background)
         self.source = source
         self.alias = alias
-        self.since = now()
+        self.since = utc_now()
         self.version = manifest.version or "unregistered"
         self.threshold = round(manifest.threshold, DIGITS)
         self.header = (b"x-model-version", self.version.encode("latin-1", "replace"))
@@ -50,7 +52,7 @@ class Model:
             json.dumps(name, separators=(",", ":")).encode(),
         )
         self._log = self._log_format()
-        self._half = cached_rows // 2
+        self._half = cache_size // 2
         self._young: dict[Row, Scored] = {}
         self._old: dict[Row, Scored] = {}
 
@@ -73,7 +75,9 @@ class Model:
         for row, raw in zip(rows, probabilities, strict=True):
             probability = round(raw, DIGITS)
             answer = f'{{"label":"{self.label(probability)}","fail_probability":{probability!r}}}'
-            scored.append(Scored(probability, answer.encode(), (self._log % (*row, probability)).encode()))
+            scored.append(
+                Scored(probability, answer.encode(), (self._log % (*row, probability)).encode())
+            )
         return scored
 
     def remembered(self, row: Row) -> Scored | None:
@@ -93,7 +97,9 @@ class Model:
             self._young[row] = scored
 
 
-def load(bundle: Bundle, source: str, alias: str | None, tolerance: float, cached_rows: int) -> Model:
+def load(
+    bundle: Bundle, source: str, alias: str | None, tolerance: float, cache_size: int
+) -> Model:
     """The model of a bundle, which must reproduce the bundle's stored examples within `tolerance`.
 
     Raises:
@@ -101,20 +107,34 @@ def load(bundle: Bundle, source: str, alias: str | None, tolerance: float, cache
     """
     manifest = bundle.manifest
     if tuple(manifest.features) != FEATURE_NAMES:
-        raise ModelRefused(f"{source} takes the features {manifest.features}, the API has {list(FEATURE_NAMES)}")
+        raise ModelRefused(
+            f"{source} takes the features {manifest.features}, the API has {list(FEATURE_NAMES)}"
+        )
     try:
-        scorer = onnx_scorer(bundle.files[ONNX]) if ONNX in bundle.files else pickle_scorer(bundle.files[PICKLE])
-        model = Model(manifest, scorer, source, alias, cached_rows)
+        scorer = (
+            onnx_scorer(bundle.files[ONNX])
+            if ONNX in bundle.files
+            else pickle_scorer(bundle.files[PICKLE])
+        )
+        model = Model(manifest, scorer, source, alias, cache_size)
         inputs = np.array(manifest.examples.inputs, np.float32).reshape(-1, len(FEATURE_NAMES))
         got = scorer(inputs) if len(inputs) else np.zeros(0, np.float32)
     except ModelRefused:
         raise
-    except Exception as error:  # whatever a broken file makes a library raise: the model that serves goes on
+    except (
+        Exception
+    ) as error:  # whatever a broken file makes a library raise: the model that serves goes on
         raise ModelRefused(f"{source} cannot be loaded: {type(error).__name__}: {error}") from error
     expected = np.array(manifest.examples.fail_probability, np.float64)
-    difference = float(np.max(np.abs(got - expected), initial=0.0)) if got.shape == expected.shape else float("nan")
+    difference = (
+        float(np.max(np.abs(got - expected), initial=0.0))
+        if got.shape == expected.shape
+        else float("nan")
+    )
     if not difference <= tolerance:
-        raise ModelRefused(f"{source} answers its stored examples with a difference of {difference:g}; {tolerance:g} is allowed")
+        raise ModelRefused(
+            f"{source} answers its stored examples with a difference of {difference:g}; {tolerance:g} is allowed"
+        )
     return model
 
 
@@ -124,7 +144,9 @@ def onnx_scorer(data: bytes) -> Scorer:
 
     onnxruntime.set_default_logger_severity(3)  # errors alone
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # it would count the node's cores, not the pod's
+    options.intra_op_num_threads = options.inter_op_num_threads = (
+        1  # it would count the node's cores, not the pod's
+    )
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     run, outputs = session.run, [ONNX_OUTPUT]
 
@@ -146,7 +168,9 @@ def pickle_scorer(data: bytes) -> Scorer:
     try:
         import sklearn  # noqa: F401
     except ImportError as error:
-        raise ModelRefused("there is only model.pkl: install the group `serving-pickle`, or provide model.onnx") from error
+        raise ModelRefused(
+            "there is only model.pkl: install the group `serving-pickle`, or provide model.onnx"
+        ) from error
     estimator = pickle.loads(data)  # noqa: S301 - see above
 
     def scorer(matrix: Matrix) -> Matrix:

@@ -35,7 +35,9 @@ class Comparison:
         self.shadow_seconds = 0.0
         self.served_seconds = 0.0
 
-    def add(self, rows: Matrix, probabilities: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    def add(
+        self, rows: Matrix, probabilities: np.ndarray[tuple[int], np.dtype[np.float64]]
+    ) -> None:
         """Scores `rows`, which the served model gave these probabilities."""
         theirs = np.round(self.shadow.scorer(rows).astype(np.float64), 7)
         labels = theirs >= self.shadow.threshold
@@ -50,7 +52,9 @@ class Comparison:
     def facts(self) -> Shadow:
         ratio = self.shadow_seconds / self.served_seconds if self.served_seconds else None
         agreement = self.agreed / self.rows if self.rows else None
-        return Shadow(version=self.shadow.version, rows=self.rows, agreement=agreement, latency_ratio=ratio)
+        return Shadow(
+            version=self.shadow.version, rows=self.rows, agreement=agreement, latency_ratio=ratio
+        )
 
 
 class ShadowScorer:
@@ -72,12 +76,18 @@ class ShadowScorer:
         """Begins to compare these two, unless they are compared already; None, or twice the same version, ends it."""
         if shadow is None or served is None or shadow.identity == served.identity:
             self.comparison = None
-        elif self.comparison is None or self.comparison.shadow is not shadow or self.comparison.served is not served:
+        elif (
+            self.comparison is None
+            or self.comparison.shadow is not shadow
+            or self.comparison.served is not served
+        ):
             self.comparison = Comparison(shadow, served)
 
     def add(self, model: Model, rows: list[Row], scored: list[Scored]) -> None:
         """What `model` answered; never waits."""
-        self._seen.extend((model, row, item.probability) for row, item in zip(rows, scored, strict=True))
+        self._seen.extend(
+            (model, row, item.probability) for row, item in zip(rows, scored, strict=True)
+        )
 
     def _run(self) -> None:
         stand_back()
@@ -86,11 +96,17 @@ class ShadowScorer:
             taken = [self._seen.popleft() for _ in range(len(self._seen))]
             if comparison is None:
                 continue
-            mine = [(row, probability) for model, row, probability in taken if model is comparison.served]
+            mine = [
+                (row, probability)
+                for model, row, probability in taken
+                if model is comparison.served
+            ]
             if mine:
                 rows, probabilities = zip(*mine, strict=True)
                 try:
                     comparison.add(np.array(rows, np.float32), np.array(probabilities))
                 except Exception:  # a broken shadow is counted, and hurts nobody
                     comparison.failed += len(mine)
-                    log.exception("shadow version %s failed on %d rows", comparison.shadow.version, len(mine))
+                    log.exception(
+                        "shadow version %s failed on %d rows", comparison.shadow.version, len(mine)
+                    )

@@ -62,7 +62,9 @@ class _Patience:
 
 
 class Follower:
-    def __init__(self, settings: Settings, open_lake: Callable[[], Lake], shadow: ShadowScorer) -> None:
+    def __init__(
+        self, settings: Settings, open_lake: Callable[[], Lake], shadow: ShadowScorer
+    ) -> None:
         self.models = Models()
         self._settings = settings
         self._predictor = settings.predictor
@@ -70,7 +72,7 @@ class Follower:
         self._shadow = shadow
         uri = settings.mlflow.tracking_uri
         self.registry = (
-            RestRegistry(uri, settings.mlflow.name, self._predictor.registry_seconds)
+            RestRegistry(uri, settings.mlflow.name, self._predictor.registry_timeout_seconds)
             if uri.startswith(("http://", "https://"))
             else None
         )
@@ -91,7 +93,7 @@ class Follower:
                 self.look()
             except Exception:  # the thread must outlive anything
                 log.exception("the look at the registry failed")
-            self._stop.wait(self._predictor.poll_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - spreads the pods' questions
+            self._stop.wait(self._predictor.poll_interval_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - spreads the pods' questions
 
     def look(self) -> None:
         """One look at the registry, or where it is away and nothing is served yet, at the lake's `models/`."""
@@ -106,18 +108,20 @@ class Follower:
             self._fall_back()
 
     def _follow(self, registry: RestRegistry) -> None:
-        version = registry.version_of(self._predictor.alias)
+        version = registry.get_by_alias(self._predictor.alias)
         self.models.contact = time.time()
         self.models.none_yet = version is None and self.models.served is None
         if version is None:
-            self._complain(f"No version of {self._settings.mlflow.name} has the alias {self._predictor.alias} yet")
+            self._complain(
+                f"No version of {self._settings.mlflow.name} has the alias {self._predictor.alias} yet"
+            )
         elif model := self._model_of(registry, version, self._predictor.alias):
             self._serve(model)
         self._follow_shadow(registry)
 
     def _follow_shadow(self, registry: RestRegistry) -> None:
         alias = self._predictor.shadow_alias
-        version = registry.version_of(alias) if alias else None
+        version = registry.get_by_alias(alias) if alias else None
         model = self._model_of(registry, version, alias) if version else None
         self.models.shadow = model
         self._shadow.compare(model, self.models.served)
@@ -128,13 +132,19 @@ class Follower:
             if held.identity == (version.number, version.run_id):
                 return held
         key = (version.number, alias)
-        patience = self._patience.setdefault(key, _Patience(self._predictor.poll_seconds))
+        patience = self._patience.setdefault(key, _Patience(self._predictor.poll_interval_seconds))
         if time.monotonic() < patience.due:
             return None
         place = f"version {version.number} of {self._settings.mlflow.name}"
         try:
             bundle = registry.bundle(version)
-            model = load(bundle, place, alias, self._settings.gates.max_onnx_difference, self._predictor.cached_rows)
+            model = load(
+                bundle,
+                place,
+                alias,
+                self._settings.gates.max_onnx_difference,
+                self._predictor.cache_size,
+            )
         except (PipelineError, ValueError) as error:  # ValueError: a manifest of another shape
             patience.failed()
             self.models.refused += 1
@@ -157,10 +167,16 @@ class Follower:
             lake = self._open_lake()
             bundle = read_fallback(lake)
             tolerance = self._settings.gates.max_onnx_difference
-            self._serve_fallback(load(bundle, lake.url("models"), None, tolerance, self._predictor.cached_rows))
+            self._serve_fallback(
+                load(bundle, lake.url("models"), None, tolerance, self._predictor.cache_size)
+            )
         except (PipelineError, ValueError) as error:
             known = self.models.reason
-            self._complain(f"{error}" if self.registry is None or known.endswith(str(error)) else f"{known}; {error}")
+            self._complain(
+                f"{error}"
+                if self.registry is None or known.endswith(str(error))
+                else f"{known}; {error}"
+            )
 
     def _serve_fallback(self, model: Model) -> None:
         self.models.served = model

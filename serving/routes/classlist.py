@@ -22,14 +22,24 @@ from serving.service import Service
 
 log = logging.getLogger(__name__)
 
-TYPES = ("text/csv", "application/csv", "text/plain", "text/tab-separated-values", "application/vnd.ms-excel")
+TYPES = (
+    "text/csv",
+    "application/csv",
+    "text/plain",
+    "text/tab-separated-values",
+    "application/vnd.ms-excel",
+)
 """Content types that browsers and spreadsheets give to CSV files; answered is text/csv."""
 IN_MEMORY = 1 << 20
 """Bytes of predictions that wait in memory for a slow reader; more wait in a temporary file."""
 PIECE = 1 << 16
 
 EXAMPLE_LIST = "\n".join(
-    (",".join(("name", *(f.name for f in FEATURES))), ",".join(("Ada", *(str(f.example) for f in FEATURES))), "")
+    (
+        ",".join(("name", *(f.name for f in FEATURES))),
+        ",".join(("Ada", *(str(f.example) for f in FEATURES))),
+        "",
+    )
 )
 
 
@@ -76,11 +86,19 @@ class Duplex(Response):
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send(
+            {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        )
         try:
             async for piece in self._classlist.answer():
-                await self._patiently(send({"type": "http.response.body", "body": piece, "more_body": True}))
-        except (Problem, ClientDisconnect, TimeoutError) as stopped:  # the server then closes the connection: no end is sent
+                await self._patiently(
+                    send({"type": "http.response.body", "body": piece, "more_body": True})
+                )
+        except (
+            Problem,
+            ClientDisconnect,
+            TimeoutError,
+        ) as stopped:  # the server then closes the connection: no end is sent
             log.warning("a list was broken off: %s", stopped or f"its client {GONE[type(stopped)]}")
         else:
             await send({"type": "http.response.body", "body": b""})
@@ -120,7 +138,7 @@ class ClassList:
 
     async def _step(self) -> bool:
         """Predicts the next piece; False after the last."""
-        seconds = self._service.settings.body_seconds
+        seconds = self._service.settings.body_timeout_seconds
         try:
             async with asyncio.timeout(seconds):  # a list that stands still would keep others out
                 data = await anext(self._pieces)
@@ -136,7 +154,9 @@ class ClassList:
         for start in range(0, max(len(data), 1), PIECE):
             work = partial(self._table.feed, data[start : start + PIECE], self.ended)
             self._spool.write(await loop.run_in_executor(self._service.workers, work))
-            self._service.seen(self._model, self._table.rows, self._table.scored, self._request_id, self._log)
+            self._service.seen(
+                self._model, self._table.rows, self._table.scored, self._request_id, self._log
+            )
         self._more.set()
         return not self.ended
 
@@ -173,10 +193,18 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(tags=["predict"])
     body = {
         "required": True,
-        "content": {"text/csv": {"schema": {"type": "string"}, "examples": {"list": {"value": EXAMPLE_LIST}}}},
+        "content": {
+            "text/csv": {
+                "schema": {"type": "string"},
+                "examples": {"list": {"value": EXAMPLE_LIST}},
+            }
+        },
     }
     answered: dict[int | str, dict[str, Any]] = {
-        200: {"description": "The list, with predictions", "content": {"text/csv": {"schema": {"type": "string"}}}}
+        200: {
+            "description": "The list, with predictions",
+            "content": {"text/csv": {"schema": {"type": "string"}}},
+        }
     }
 
     @routes.post(
@@ -211,6 +239,6 @@ def router(service: Service) -> APIRouter:
         except BaseException:
             classlist.close()
             raise
-        return Duplex(classlist, model_headers(model), service.settings.body_seconds)
+        return Duplex(classlist, model_headers(model), service.settings.body_timeout_seconds)
 
     return routes

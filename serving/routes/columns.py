@@ -15,7 +15,11 @@ FOR_THE_GENERATOR = {"shares"}
 """Facts that only the sample generator reads: no concern of the API's clients."""
 
 
-@router.get("/columns", tags=["model"], summary="The data dictionary: every feature with its range or categories, and the label")
+@router.get(
+    "/columns",
+    tags=["model"],
+    summary="The data dictionary: every feature with its range or categories, and the label",
+)
 def columns() -> dict[str, Any]:
     """Features in the model's order; `kind` tells a number from a category, whose `codes` maps names to the survey's codes."""
     return {
@@ -27,5 +31,9 @@ def columns() -> dict[str, Any]:
 
 
 def _described(feature: Feature) -> dict[str, Any]:
-    facts = {name: value for name, value in dataclasses.asdict(feature).items() if name not in FOR_THE_GENERATOR}
+    facts = {
+        name: value
+        for name, value in dataclasses.asdict(feature).items()
+        if name not in FOR_THE_GENERATOR
+    }
     return {"kind": type(feature).__name__.lower(), **facts}

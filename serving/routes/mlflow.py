@@ -21,7 +21,9 @@ RAW_NAMES = {feature.raw: feature.name for feature in FEATURES}
 
 class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-    params: dict[str, JsonValue] | None = Field(default=None, description="Taken and ignored: the model has none")
+    params: dict[str, JsonValue] | None = Field(
+        default=None, description="Taken and ignored: the model has none"
+    )
 
 
 class Split(BaseModel):
@@ -90,7 +92,9 @@ def records_of(invocation: Invocation) -> list[dict[str, Any]]:
 def _zipped(columns: list[str], data: list[list[Any]]) -> list[dict[str, Any]]:
     for index, row in enumerate(data):
         if len(row) != len(columns):
-            raise Invalid((), f"Row {index} has {len(row)} values, there are {len(columns)} columns")
+            raise Invalid(
+                (), f"Row {index} has {len(row)} values, there are {len(columns)} columns"
+            )
     if len(set(columns)) < len(columns):
         raise Invalid((), "A column is given twice")
     return [dict(zip(columns, row, strict=True)) for row in data]
@@ -125,13 +129,20 @@ def router(service: Service) -> APIRouter:
             try:
                 records = records_of(Invocation.model_validate_json(data))
             except ValidationError as error:
-                first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+                first = error.errors(include_url=False, include_context=False, include_input=False)[
+                    0
+                ]
                 if first["type"] == "json_invalid":
                     raise BadJson(first["msg"]) from None
                 wanted = "`dataframe_split`, `dataframe_records`, `instances` and `inputs`"
                 place = ".".join(str(part) for part in first["loc"])
-                raise Invalid((), f"The body is none of MLflow's shapes {wanted}: {first['msg']} ({place})") from None
-        renamed = [{RAW_NAMES.get(name, name): value for name, value in record.items()} for record in records]
+                raise Invalid(
+                    (), f"The body is none of MLflow's shapes {wanted}: {first['msg']} ({place})"
+                ) from None
+        renamed = [
+            {RAW_NAMES.get(name, name): value for name, value in record.items()}
+            for record in records
+        ]
         return service.reader.records(renamed)
 
     @routes.post(

@@ -46,12 +46,16 @@ def router(service: Service) -> APIRouter:
             return served
         held = {model.version: model for model in reversed(service.models.held())}
         if version not in held:
-            raise NotFound(f"Version {version!r} is not in memory; there are {', '.join(sorted(held))}")
+            raise NotFound(
+                f"Version {version!r} is not in memory; there are {', '.join(sorted(held))}"
+            )
         return held[version]
 
     @routes.get("/v2", summary="Server metadata")
     async def server() -> ServerMetadata:
-        return ServerMetadata(name="student-mlops", version=service.code_version, extensions=["binary_tensor_data"])
+        return ServerMetadata(
+            name="student-mlops", version=service.code_version, extensions=["binary_tensor_data"]
+        )
 
     @routes.get("/v2/health/live", summary="Is the server alive?")
     async def live() -> Live:
@@ -91,7 +95,10 @@ def router(service: Service) -> APIRouter:
         asked, binary = read(data, request.headers.get(HEADER_LENGTH))
         rows = rows_of(features_of(asked, binary))
         if len(rows) > service.settings.max_rows:
-            raise Invalid((), f"{len(rows)} rows are too many; at most {service.settings.max_rows} in one request")
+            raise Invalid(
+                (),
+                f"{len(rows)} rows are too many; at most {service.settings.max_rows} in one request",
+            )
         scored = await service.predict(model, rows, request.state.request_id)
         body, header_length = tensors(asked, model, scored)
         extra = model_headers(model)
@@ -101,10 +108,18 @@ def router(service: Service) -> APIRouter:
         return Response(body, media_type="application/octet-stream", headers=extra)
 
     binary: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-    body = {"application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}}, "application/octet-stream": binary}
+    body = {
+        "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}},
+        "application/octet-stream": binary,
+    }
     table: list[tuple[str, str, Any, dict[str, Any]]] = [
         ("", "GET", metadata, {"summary": "Model metadata", "responses": problems(404, 422, 503)}),
-        ("/ready", "GET", model_ready, {"summary": "Is the model ready?", "responses": problems(404, 422, 503)}),
+        (
+            "/ready",
+            "GET",
+            model_ready,
+            {"summary": "Is the model ready?", "responses": problems(404, 422, 503)},
+        ),
         (
             "/infer",
             "POST",

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
 from pydantic import BaseModel
 
 from serving.http.problems import Unavailable
@@ -34,19 +40,34 @@ def router(service: Service) -> APIRouter:
         """Readiness: there is a model (or, where the settings say so, there cannot be one yet), and no stop is under way."""
         if service.draining:
             raise Unavailable("The process is about to stop")
-        if service.settings.ready_before_first and service.models.none_yet:
+        if service.settings.ready_without_model and service.models.none_yet:
             return Health(status="waiting for a first model")
         service.model()
         return Health(status="ready")
 
-    @routes.get("/model", summary="Which model answers, what it came from, how good it is", responses=problems(503))
+    @routes.get(
+        "/model",
+        summary="Which model answers, what it came from, how good it is",
+        responses=problems(503),
+    )
     async def model() -> ModelFacts:
         """Name, version, run, alias, lineage hashes down to the raw file, metrics with intervals, gates, since when."""
         served = service.model()
         manifest = served.manifest
         comparison = service.shadow.comparison
         return ModelFacts(
-            **manifest.model_dump(include={"name", "run_id", "family", "created", "features", "lineage", "metrics", "gates"}),
+            **manifest.model_dump(
+                include={
+                    "name",
+                    "run_id",
+                    "family",
+                    "created",
+                    "features",
+                    "lineage",
+                    "metrics",
+                    "gates",
+                }
+            ),
             version=served.version,
             alias=served.alias,
             source=served.source,

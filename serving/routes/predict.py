@@ -16,7 +16,10 @@ from serving.service import Service, answer_body
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problem documents of these statuses, for the OpenAPI document."""
     shape = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
-    return {status: {"description": DESCRIPTIONS[status], "content": {MEDIA_TYPE: shape}} for status in statuses}
+    return {
+        status: {"description": DESCRIPTIONS[status], "content": {MEDIA_TYPE: shape}}
+        for status in statuses
+    }
 
 
 DESCRIPTIONS = {
@@ -33,7 +36,8 @@ DESCRIPTIONS = {
 
 
 LOG: Any = Query(
-    default=True, description="False keeps these rows out of the live traffic that drift is judged by: for rows that are nobody's"
+    default=True,
+    description="False keeps these rows out of the live traffic that drift is judged by: for rows that are nobody's",
 )
 
 
@@ -68,7 +72,10 @@ def router(service: Service) -> APIRouter:
     )
     async def predict(
         request: Request,
-        explain: bool = Query(default=False, description="Say what each feature adds to the probability: exact Shapley values"),
+        explain: bool = Query(
+            default=False,
+            description="Say what each feature adds to the probability: exact Shapley values",
+        ),
         log: bool = LOG,
     ) -> Response:
         """One object, or an array of them; answers in the same order. Categories by name or by the survey's code."""
@@ -77,7 +84,11 @@ def router(service: Service) -> APIRouter:
         rows = service.reader.rows(data)
         explanations = await service.explain(model, rows) if explain else ()
         scored = await service.predict(model, rows, request.state.request_id, log)
-        return Response(answer_body(model, scored, explanations), headers=model_headers(model), media_type="application/json")
+        return Response(
+            answer_body(model, scored, explanations),
+            headers=model_headers(model),
+            media_type="application/json",
+        )
 
     return routes
 

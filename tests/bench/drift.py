@@ -24,8 +24,8 @@ import pandas as pd
 from pipeline.columns import FEATURES, Category
 from pipeline.data.synthetic import draw
 from pipeline.drift import evidently_report
-from pipeline.drift.methods import Column, count, plan
-from pipeline.drift.report import compare, features, scored, share_of
+from pipeline.drift.methods import Column, count, plan_comparison
+from pipeline.drift.report import compare, drifted_fraction, features, scored
 from pipeline.settings import DriftSettings
 
 ROOT = Path(__file__).parents[2]
@@ -35,11 +35,16 @@ PLOT = ROOT / "docs" / "images" / "drift-false-alarms.svg"
 WINDOWS = 200
 REFERENCES = (600, 6_000)
 SIZES = (100, 200, 500, 1_000, 5_000, 20_000)
-ALIKE: dict[str, Any] = {"numeric_method": "evidently", "categorical_method": "evidently", "p_value": 0.05, "distance": 0.1}
+ALIKE: dict[str, Any] = {
+    "numeric_method": "evidently",
+    "categorical_method": "evidently",
+    "p_value_threshold": 0.05,
+    "distance_threshold": 0.1,
+}
 RULES = {
     "our defaults": DriftSettings(),
-    "Evidently's defaults": DriftSettings(**ALIKE, share=0.5),
-    "Evidently's methods, one feature is enough": DriftSettings(**ALIKE, share=0.2),
+    "Evidently's defaults": DriftSettings(**ALIKE, min_drifted_fraction=0.5),
+    "Evidently's methods, one feature is enough": DriftSettings(**ALIKE, min_drifted_fraction=0.2),
 }
 POWER_SIZES = (200, 500, 1_000, 5_000)
 FOUND = 0.8
@@ -57,19 +62,31 @@ def drifted_features(reference: Frame, current: Frame, settings: DriftSettings) 
     verdicts = []
     for column in features():
         pair = count(reference[column.name]), count(current[column.name])
-        verdicts.append(scored(plan(column, *pair, settings), *pair)[1])
+        verdicts.append(scored(plan_comparison(column, *pair, settings), *pair)[1])
     return verdicts
 
 
-def windows(settings: DriftSettings, reference: int, current: int, change: Callable[[Frame], Frame], seed: int) -> Iterator[bool]:
+def windows(
+    settings: DriftSettings,
+    reference: int,
+    current: int,
+    change: Callable[[Frame], Frame],
+    seed: int,
+) -> Iterator[bool]:
     """Whether the data set drifts, in each of WINDOWS windows with a reference of its own."""
     random = np.random.default_rng(seed)
     for _ in range(WINDOWS):
         sides = population(reference, random), change(population(current, random))
-        yield float(np.mean(drifted_features(*sides, settings))) >= settings.share
+        yield float(np.mean(drifted_features(*sides, settings))) >= settings.min_drifted_fraction
 
 
-def alarms(settings: DriftSettings, reference: int, current: int, change: Callable[[Frame], Frame], seed: int) -> float:
+def alarms(
+    settings: DriftSettings,
+    reference: int,
+    current: int,
+    change: Callable[[Frame], Frame],
+    seed: int,
+) -> float:
     """The share of the windows in which the data set drifts."""
     return sum(windows(settings, reference, current, change, seed)) / WINDOWS
 
@@ -113,7 +130,10 @@ def moved(frame: Frame, size: float, random: np.random.Generator) -> Frame:
 def scaled(frame: Frame, size: float, random: np.random.Generator) -> Frame:
     """Every number larger by the share `size`."""
     categories = {feature.name for feature in FEATURES if isinstance(feature, Category)}
-    return {name: values if name in categories else np.round(values * (1 + size), 1) for name, values in frame.items()}
+    return {
+        name: values if name in categories else np.round(values * (1 + size), 1)
+        for name, values in frame.items()
+    }
 
 
 def flipped(frame: Frame, size: float, random: np.random.Generator) -> Frame:
@@ -125,7 +145,10 @@ def flipped(frame: Frame, size: float, random: np.random.Generator) -> Frame:
 CHANGES: dict[str, tuple[Change, Sequence[float]]] = {
     "one number moved, in deviations": (moved, tuple(np.round(np.arange(0.02, 0.62, 0.02), 2))),
     "every number scaled up, in %": (scaled, tuple(np.round(np.arange(0.01, 0.31, 0.01), 2))),
-    "one category of two flipped, in % of rows": (flipped, tuple(np.round(np.arange(0.01, 0.31, 0.01), 2))),
+    "one category of two flipped, in % of rows": (
+        flipped,
+        tuple(np.round(np.arange(0.01, 0.31, 0.01), 2)),
+    ),
 }
 
 
@@ -136,10 +159,23 @@ def power() -> dict[tuple[str, int, int], float | None]:
         for reference in REFERENCES:
             for size in POWER_SIZES:
 
-                def enough(step: float, change: Change = change, reference: int = reference, size: int = size) -> bool:
+                def enough(
+                    step: float,
+                    change: Change = change,
+                    reference: int = reference,
+                    size: int = size,
+                ) -> bool:
                     random = np.random.default_rng(2)
                     settings = RULES["our defaults"]
-                    return found_often(windows(settings, reference, size, lambda frame: change(frame, step, random), seed=3))
+                    return found_often(
+                        windows(
+                            settings,
+                            reference,
+                            size,
+                            lambda frame: change(frame, step, random),
+                            seed=3,
+                        )
+                    )
 
                 place = bisect.bisect_left(grid, True, key=enough)
                 found[name, reference, size] = grid[place] if place < len(grid) else None
@@ -153,7 +189,11 @@ def power_table(found: dict[tuple[str, int, int], float | None]) -> str:
         return f"{value:.0%}" if "%" in name else f"{value:g}"
 
     rows = [
-        (f"{reference:,}", f"{size:,}", *(shown(name, found[name, reference, size]) for name in CHANGES))
+        (
+            f"{reference:,}",
+            f"{size:,}",
+            *(shown(name, found[name, reference, size]) for name in CHANGES),
+        )
         for reference in REFERENCES
         for size in POWER_SIZES
     ]
@@ -177,37 +217,57 @@ def many(rows: int, columns: int, random: np.random.Generator, shift: float) -> 
             data[f"grid_{place}"] = np.round(random.uniform(3, 8, rows) + shift * (more % 2), 1)
         else:
             weights = np.linspace(1, 1 + 5 * shift * (more % 2), 2 + more)
-            data[f"category_{place}"] = random.choice(2 + more, rows, p=weights / weights.sum()).astype(float)
+            data[f"category_{place}"] = random.choice(
+                2 + more, rows, p=weights / weights.sum()
+            ).astype(float)
     return pd.DataFrame(data)
 
 
 def columns_of(frame: pd.DataFrame) -> list[Column]:
     if len(frame.columns) == len(FEATURES):
         return features()
-    return [Column(name, "category" if name.startswith("category") else "number") for name in map(str, frame)]
+    return [
+        Column(name, "category" if name.startswith("category") else "number")
+        for name in map(str, frame)
+    ]
 
 
 def child(which: str, folder: Path) -> dict[str, Any]:
     """One of the two ways, in a process of its own: seconds, memory, scores and verdicts."""
     evidently = evidently_report.load()
-    reference, current = (pd.read_parquet(folder / f"{side}.parquet") for side in ("reference", "current"))
+    reference, current = (
+        pd.read_parquet(folder / f"{side}.parquet") for side in ("reference", "current")
+    )
     columns = columns_of(reference)
     start, work = time.perf_counter(), time.process_time()
     if which == "ours":
         found = compare(reference, current, columns, DriftSettings(**ALIKE), 1)
         (folder / "ours.html").write_bytes(found.page)
         scores = {name: (column.score, column.drifted) for name, column in found.columns.items()}
-        verdict = share_of(found.columns, 0.5).share >= 0.5
+        verdict = drifted_fraction(found.columns, 0.5).share >= 0.5
     else:
-        kinds = {kind: [column.name for column in columns if column.kind == kind] for kind in ("number", "category")}
-        definition = evidently.DataDefinition(numerical_columns=kinds["number"], categorical_columns=kinds["category"])
+        kinds = {
+            kind: [column.name for column in columns if column.kind == kind]
+            for kind in ("number", "category")
+        }
+        definition = evidently.DataDefinition(
+            numerical_columns=kinds["number"], categorical_columns=kinds["category"]
+        )
         sides = [evidently.Dataset.from_pandas(frame, definition) for frame in (current, reference)]
-        result = evidently.Report([evidently.presets.DataDriftPreset()], include_tests=True).run(*sides)
+        result = evidently.Report([evidently.presets.DataDriftPreset()], include_tests=True).run(
+            *sides
+        )
         result.save_html(str(folder / "plain.html"))
         metrics = {metric["id"]: metric for metric in result.dict()["metrics"]}
-        failed = {test["metric_config"]["metric_id"]: test["status"].value == "FAIL" for test in result.dict()["tests"]}
+        failed = {
+            test["metric_config"]["metric_id"]: test["status"].value == "FAIL"
+            for test in result.dict()["tests"]
+        }
         by_column = {key: metric for key, metric in metrics.items() if "column" in metric["config"]}
-        scores = {metric["config"]["column"]: (float(metric["value"]), failed[key]) for key, metric in by_column.items()}
+        scores = {
+            metric["config"]["column"]: (float(metric["value"]), failed[key])
+            for key, metric in by_column.items()
+        }
         verdict = next(failed[key] for key in metrics if key not in by_column)
     return {
         "seconds": time.perf_counter() - start,
@@ -223,10 +283,23 @@ def scale(columns: int, rows: int = 1_000_000) -> dict[str, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         program = "import sys; from tests.bench import drift; drift.make(*sys.argv[1:])"
-        subprocess.run([sys.executable, "-c", program, str(rows), str(columns), temporary], cwd=ROOT, check=True)
+        subprocess.run(
+            [sys.executable, "-c", program, str(rows), str(columns), temporary],
+            cwd=ROOT,
+            check=True,
+        )
         found = {}
         for which in ("ours", "plain"):
-            command = [sys.executable, "-W", "ignore", "-m", "tests.bench.drift", "child", which, str(folder)]
+            command = [
+                sys.executable,
+                "-W",
+                "ignore",
+                "-m",
+                "tests.bench.drift",
+                "child",
+                which,
+                str(folder),
+            ]
             done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
             found[which] = json.loads(done.stdout)
     return found
@@ -243,14 +316,23 @@ def difference(found: dict[str, dict[str, Any]]) -> float:
     """The largest difference of a score between the two ways; infinite if a verdict differs."""
     ours, plain = found["ours"], found["plain"]
     same = ours["verdict"] == plain["verdict"] and ours["scores"].keys() == plain["scores"].keys()
-    same = same and all(ours["scores"][name][1] == plain["scores"][name][1] for name in ours["scores"])
-    return max(abs(ours["scores"][name][0] - plain["scores"][name][0]) for name in ours["scores"]) if same else float("inf")
+    same = same and all(
+        ours["scores"][name][1] == plain["scores"][name][1] for name in ours["scores"]
+    )
+    return (
+        max(abs(ours["scores"][name][0] - plain["scores"][name][0]) for name in ours["scores"])
+        if same
+        else float("inf")
+    )
 
 
 def scale_table(found: dict[int, dict[str, dict[str, Any]]]) -> str:
     rows = []
     for columns, ways in found.items():
-        for which, title in (("plain", "plain Evidently"), ("ours", "ours, with a page from 5,000 rows")):
+        for which, title in (
+            ("plain", "plain Evidently"),
+            ("ours", "ours, with a page from 5,000 rows"),
+        ):
             way = ways[which]
             times = ways["plain"]["cpu_seconds"] / way["cpu_seconds"]
             rows.append(
@@ -264,8 +346,22 @@ def scale_table(found: dict[int, dict[str, dict[str, Any]]]) -> str:
                     f"{sum(verdict for _, verdict in way['scores'].values())} of {columns}",
                 )
             )
-        rows[-1] = (*rows[-1][:-1], f"{rows[-1][-1]}; scores differ by at most {difference(ways):.0e}")
-    return table(("rows x columns", "way", "wall time", "processor time", "faster", "peak memory", "drifted columns"), rows)
+        rows[-1] = (
+            *rows[-1][:-1],
+            f"{rows[-1][-1]}; scores differ by at most {difference(ways):.0e}",
+        )
+    return table(
+        (
+            "rows x columns",
+            "way",
+            "wall time",
+            "processor time",
+            "faster",
+            "peak memory",
+            "drifted columns",
+        ),
+        rows,
+    )
 
 
 # The page
@@ -289,8 +385,12 @@ def plot(found: dict[tuple[str, int, int], float]) -> None:
     figure, panels = pyplot.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
     for panel, reference in zip(panels, REFERENCES, strict=True):
         for rule in RULES:
-            panel.plot(SIZES, [found[rule, reference, size] for size in SIZES], marker="o", label=rule)
-        panel.set(xscale="log", xlabel="rows in the window", title=f"reference of {reference:,} rows")
+            panel.plot(
+                SIZES, [found[rule, reference, size] for size in SIZES], marker="o", label=rule
+            )
+        panel.set(
+            xscale="log", xlabel="rows in the window", title=f"reference of {reference:,} rows"
+        )
         panel.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
         panel.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
         panel.grid(alpha=0.3)

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.data.synthetic import sample_csv
+from pipeline.data.synthetic import generate_csv
 from tests.bench.peers.measure import Latency, Result, latency, maximum, resident, running
 from tests.bench.peers.prepare import prepare
 from tests.bench.peers.servers import SERVERS, VENVS
@@ -47,7 +47,9 @@ class Memory(threading.Thread):
         self.join()
 
     def __str__(self) -> str:
-        tenths = [self.seen[min(len(self.seen) - 1, len(self.seen) * part // 10)] for part in range(11)]
+        tenths = [
+            self.seen[min(len(self.seen) - 1, len(self.seen) * part // 10)] for part in range(11)
+        ]
         return f"resident {' '.join(f'{value:.0f}' for value in tenths)} MiB by tenths of the time, at most {max(self.seen):.0f}"
 
 
@@ -74,7 +76,7 @@ def soak(options: argparse.Namespace) -> None:
 
 
 def class_list(options: argparse.Namespace) -> None:
-    header, *rows = sample_csv(10_000, seed=1).splitlines(keepends=True)
+    header, *rows = generate_csv(10_000, seed=1).splitlines(keepends=True)
     block = b"".join(rows)
     with predictor() as (url, pid, folder):
         memory, seen = Memory(pid), threading.Event()
@@ -102,7 +104,13 @@ def send_list(url: str, pieces: list[bytes]) -> int:
     """Sends a list while its predictions are read; returns how many came."""
     place = urlsplit(url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=600)
-    connection.request("POST", "/predict/csv?log=false", iter(pieces), {"Content-Type": "text/csv"}, encode_chunked=True)
+    connection.request(
+        "POST",
+        "/predict/csv?log=false",
+        iter(pieces),
+        {"Content-Type": "text/csv"},
+        encode_chunked=True,
+    )
     answer, lines = connection.getresponse(), 0
     assert answer.status == http.client.OK, answer.read()
     while piece := answer.read(1 << 20):
@@ -114,13 +122,17 @@ def explain(options: argparse.Namespace) -> None:
     with predictor() as (url, _, folder):
         bodies = (folder / f"{OURS.body}.bodies").read_bytes().splitlines()
         beside: list[Latency] = []
-        thread = threading.Thread(target=lambda: beside.append(latency(OURS, url, folder, options.rate, 15)))
+        thread = threading.Thread(
+            target=lambda: beside.append(latency(OURS, url, folder, options.rate, 15))
+        )
         thread.start()
         place, took = urlsplit(url), []
         connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
         for body in bodies:
             began = time.monotonic()
-            connection.request("POST", "/predict?explain=true", body, {"Content-Type": "application/json"})
+            connection.request(
+                "POST", "/predict?explain=true", body, {"Content-Type": "application/json"}
+            )
             answer = connection.getresponse()
             answer.read()
             assert answer.status == http.client.OK
@@ -139,7 +151,9 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(required=True)
     added = commands.add_parser("soak")
     added.add_argument("--minutes", type=float, default=10)

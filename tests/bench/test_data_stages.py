@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pipeline.console import show_table
+from pipeline.console import print_table
 
 SIZES = (100_000, 1_000_000)
 STAGES = ("ingest", "preprocess", "features")
@@ -29,7 +29,9 @@ class Measured(NamedTuple):
 def measured(arguments: list[str], environment: dict[str, str]) -> Measured:
     """Wall time and peak resident memory of a process of its own."""
     start = time.perf_counter()
-    child = subprocess.Popen([sys.executable, *arguments], env=os.environ | {"PYTHONPATH": str(Path.cwd())} | environment)
+    child = subprocess.Popen(
+        [sys.executable, *arguments], env=os.environ | {"PYTHONPATH": str(Path.cwd())} | environment
+    )
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0
@@ -47,12 +49,19 @@ def test_data_stages(tmp_path: Path) -> None:
         make = f"import pathlib, pipeline.data.synthetic as s; pathlib.Path({str(source)!r}).write_bytes(s.sample_csv({rows}, 1))"
         measured(["-c", make], {})
         program = f"import pandas; pandas.read_csv({str(source)!r})"
-        found[BARE, rows] = min((measured(["-c", program], {}) for _ in range(3)), key=lambda one: one.seconds)
-        environment = {"MLOPS_INGEST__SOURCE": str(source), "MLOPS_LAKE__URL": f"file://{tmp_path}/lake"}
+        found[BARE, rows] = min(
+            (measured(["-c", program], {}) for _ in range(3)), key=lambda one: one.seconds
+        )
+        environment = {
+            "MLOPS_INGEST__SOURCE": str(source),
+            "MLOPS_LAKE__URL": f"file://{tmp_path}/lake",
+        }
         for stage in STAGES:
             command = ["-m", "pipeline", stage, "--run-id", f"rows-{rows}"]
-            found[stage, rows] = min((measured(command, environment) for _ in range(3)), key=lambda one: one.seconds)
-    show_table(
+            found[stage, rows] = min(
+                (measured(command, environment) for _ in range(3)), key=lambda one: one.seconds
+            )
+    print_table(
         "Data stages, each a process of its own, best of 3",
         ("process", *(f"{rows:,} rows" for rows in SIZES), "against the bare read", "peak memory"),
         (

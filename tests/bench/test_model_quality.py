@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.console import say, show_table
+from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.model import selection
 from pipeline.settings import Settings
@@ -28,22 +28,37 @@ BOUNDS = {"roc_auc": 0.80, "recall": 0.75, "balanced_accuracy": 0.70}
 def test_model_quality(tmp_path: Path) -> None:
     """On all rows, nothing chosen on the rows that are measured: the means over the 20 folds hold the bounds."""
     source = str(SURVEY) if SURVEY.exists() else "sample"
-    sections = {"lake": {"url": f"file://{tmp_path}"}, "ingest": {"source": source}, "train": {"repeats": 4}}
+    sections = {
+        "lake": {"url": f"file://{tmp_path}"},
+        "ingest": {"source": source},
+        "train": {"repeats": 4},
+    }
     context = Context(Settings.model_validate(sections), "quality")
     for stage in (ingest, preprocess):
         stage.run(context)
-    data = train.as_data(from_parquet(context.lake.read("silver/quality/students.parquet")))
+    data = train.to_training_data(
+        from_parquet(context.lake.read("silver/quality/students.parquet"))
+    )
 
     start = time.perf_counter()
     folds = selection.cross_validate(data, context.settings.train, context.settings.seed)
     seconds = time.perf_counter() - start
-    found = selection.estimate(data.label, folds, context.settings.seed)
-    show_table(
+    found = selection.estimate_metrics(data.label, folds, context.settings.seed)
+    print_table(
         f"{len(folds)} outer folds on {data.label.size:,} rows of {Path(source).name} in {seconds:.0f} s",
         ("metric", "mean", "95 % interval", "bound"),
-        ((name, f"{at.value:.3f}", f"{at.low:.3f} to {at.high:.3f}", str(BOUNDS.get(name, ""))) for name, at in found.items()),
+        (
+            (name, f"{at.value:.3f}", f"{at.low:.3f} to {at.high:.3f}", str(BOUNDS.get(name, "")))
+            for name, at in found.items()
+        ),
     )
-    say("chosen: " + ", ".join(f"{name} ({times})" for name, times in Counter(fold.chosen for fold in folds).most_common()))
+    echo(
+        "chosen: "
+        + ", ".join(
+            f"{name} ({times})"
+            for name, times in Counter(fold.chosen for fold in folds).most_common()
+        )
+    )
     for name, bound in BOUNDS.items():
         assert found[name].value >= bound
 
@@ -56,7 +71,10 @@ def test_training_time(tmp_path: Path) -> None:
     context = Context(Settings.model_validate(sections), "time")
     for stage in (ingest, preprocess, features):
         stage.run(context)
-    splits = [train.as_data(from_parquet(context.lake.read(f"gold/time/{name}.parquet"))) for name in ("train", "validation")]
+    splits = [
+        train.to_training_data(from_parquet(context.lake.read(f"gold/time/{name}.parquet")))
+        for name in ("train", "validation")
+    ]
     start = time.perf_counter()
-    train.learn(splits[0], splits[1], context.settings.train, context.settings.seed)
-    say(f"learning from 1,000 rows took {time.perf_counter() - start:.1f} s")
+    train.train_candidate(splits[0], splits[1], context.settings.train, context.settings.seed)
+    echo(f"learning from 1,000 rows took {time.perf_counter() - start:.1f} s")

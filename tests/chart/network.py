@@ -41,7 +41,9 @@ Connection = tuple[str, str, str]
 
 def find_uv() -> str | None:
     """uv on PATH, or where the Makefile puts it."""
-    return shutil.which("uv") or shutil.which("uv", path=str(ROOT / "local" / "tools" / "uv" / "bin"))
+    return shutil.which("uv") or shutil.which(
+        "uv", path=str(ROOT / "local" / "tools" / "uv" / "bin")
+    )
 
 
 def connections(manifests: list[Manifest]) -> set[Connection]:
@@ -82,9 +84,17 @@ def all_pods(manifests: list[Manifest]) -> Iterator[tuple[str, dict[str, str]]]:
 def cluster(pods: dict[str, dict[str, str]]) -> list[Manifest]:
     """Namespaces and pods: the release's and those around it."""
     placed = [(NAMESPACE, name, labels) for name, labels in pods.items()]
-    around = [("kube-system", "dns", {"k8s-app": "kube-dns"}), ("other", "stranger", {}), (NAMESPACE, "guest", {"app": "x"})]
+    around = [
+        ("kube-system", "dns", {"k8s-app": "kube-dns"}),
+        ("other", "stranger", {}),
+        (NAMESPACE, "guest", {"app": "x"}),
+    ]
     namespaces = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}}
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+        }
         for name in (NAMESPACE, "kube-system", "other")
     ]
     return namespaces + [
@@ -110,10 +120,28 @@ def _analyzed(text: str) -> str:
         resources.mkdir()
         (resources / "all.yaml").write_text(text)
         overrides.write_text(OVERRIDES)
-        tool = [str(find_uv()), "tool", "run", "--quiet", f"--python={sys.executable}", f"--overrides={overrides}"]
-        command = [*tool, f"--from={ANALYZER}", "nca", "--connectivity", "-r", str(resources), "-o", "txt_no_fw_rules"]
+        tool = [
+            str(find_uv()),
+            "tool",
+            "run",
+            "--quiet",
+            f"--python={sys.executable}",
+            f"--overrides={overrides}",
+        ]
+        command = [
+            *tool,
+            f"--from={ANALYZER}",
+            "nca",
+            "--connectivity",
+            "-r",
+            str(resources),
+            "-o",
+            "txt_no_fw_rules",
+        ]
         environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-        answer = subprocess.run(command, text=True, capture_output=True, check=False, env=environment)
+        answer = subprocess.run(
+            command, text=True, capture_output=True, check=False, env=environment
+        )
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
 
@@ -124,7 +152,11 @@ def called(place: str) -> list[str]:
         return [match[1].replace("stage-", "stage ")]
     first, _, last = place.partition("-")
     low, high = ipaddress.ip_address(first), ipaddress.ip_address(last or first)
-    return [name for name, address in ADDRESSES.items() if int(low) <= int(ipaddress.ip_address(address)) <= int(high)]
+    return [
+        name
+        for name, address in ADDRESSES.items()
+        if int(low) <= int(ipaddress.ip_address(address)) <= int(high)
+    ]
 
 
 def ports(said: str) -> str:

@@ -29,19 +29,29 @@ def run_helm(*arguments: str, values: Values | None = None) -> subprocess.Comple
     """helm's answer; values go in as a file's would."""
     given = ["--values=-"] if values else []
     return subprocess.run(
-        [find_helm() or "helm", *arguments, *given], input=json.dumps(values), text=True, capture_output=True, check=False
+        [find_helm() or "helm", *arguments, *given],
+        input=json.dumps(values),
+        text=True,
+        capture_output=True,
+        check=False,
     )
 
 
-def render(values: Values | None = None, release: str = RELEASE, file: str | None = None) -> list[Manifest]:
+def render(
+    values: Values | None = None, release: str = RELEASE, file: str | None = None
+) -> list[Manifest]:
     """All manifests of a release; `file` names a values file of the chart, `values` go over it."""
-    return list(yaml.load_all(_rendered(json.dumps(values or {}), release, file), Loader=yaml.CSafeLoader))
+    return list(
+        yaml.load_all(_rendered(json.dumps(values or {}), release, file), Loader=yaml.CSafeLoader)
+    )
 
 
 @functools.cache
 def _rendered(values: str, release: str, file: str | None) -> str:
     files = [f"--values={CHART / file}"] if file else []
-    answer = run_helm("template", release, str(CHART), "--namespace", NAMESPACE, *files, values=json.loads(values))
+    answer = run_helm(
+        "template", release, str(CHART), "--namespace", NAMESPACE, *files, values=json.loads(values)
+    )
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
 
@@ -56,7 +66,9 @@ def refusal(values: Values) -> str:
 def find(manifests: list[Manifest], kind: str, name: str) -> Manifest:
     """The manifest of that kind whose name is `name` after the release's; AssertionError if there is none."""
     wanted = f"{RELEASE}-{name}" if name else RELEASE
-    found = [item for item in manifests if (item["kind"], item["metadata"]["name"]) == (kind, wanted)]
+    found = [
+        item for item in manifests if (item["kind"], item["metadata"]["name"]) == (kind, wanted)
+    ]
     assert found, f"there is no {kind} {wanted}: {names(manifests, kind)}"
     return found[0]
 
@@ -89,4 +101,6 @@ def container(manifest: Manifest) -> Manifest:
 
 def variables(holder: Manifest) -> dict[str, Any]:
     """A container's own variables: name -> value, or where it is read from."""
-    return {item["name"]: item.get("value", item.get("valueFrom")) for item in holder.get("env", [])}
+    return {
+        item["name"]: item.get("value", item.get("valueFrom")) for item in holder.get("env", [])
+    }

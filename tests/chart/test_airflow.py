@@ -35,7 +35,10 @@ def test_tasks_find_the_api() -> None:
     """The scheduler's tasks are told the api-server's Service, and that Service selects its pods."""
     manifests = render()
     settings = find(manifests, "ConfigMap", "airflow")["data"]
-    assert settings["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://student-mlops-airflow-api-server:8080/execution/"
+    assert (
+        settings["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
+        == "http://student-mlops-airflow-api-server:8080/execution/"
+    )
     service = find(manifests, "Service", "airflow-api-server")
     pod = find(manifests, *WORKLOADS["api-server"])["spec"]["template"]
     assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
@@ -45,7 +48,9 @@ def test_the_scheduler_has_a_name_for_its_logs() -> None:
     """The api-server fetches tasks' logs by the scheduler's pod's name, which the headless Service resolves, ready or not."""
     manifests = render()
     scheduler = find(manifests, *WORKLOADS["scheduler"])
-    service = find(manifests, "Service", scheduler["spec"]["serviceName"].removeprefix("student-mlops-"))
+    service = find(
+        manifests, "Service", scheduler["spec"]["serviceName"].removeprefix("student-mlops-")
+    )
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["publishNotReadyAddresses"] is True
     assert {"name": "logs", "containerPort": 8793} in container(scheduler)["ports"]
@@ -54,7 +59,10 @@ def test_the_scheduler_has_a_name_for_its_logs() -> None:
 def test_nobody_waits_for_a_hook() -> None:
     """The scheduler migrates the database in an init container, the others wait for it in theirs; only `helm test` has hooks."""
     manifests = render()
-    commands = {part: containers(find(manifests, *place)["spec"]["template"]["spec"])[0] for part, place in WORKLOADS.items()}
+    commands = {
+        part: containers(find(manifests, *place)["spec"]["template"]["spec"])[0]
+        for part, place in WORKLOADS.items()
+    }
     assert commands["scheduler"]["command"][-2:] == ["db", "migrate"]
     for part in ("api-server", "dag-processor"):
         assert "check-migrations" in commands[part]["command"]
@@ -68,7 +76,12 @@ def test_a_missing_database_is_waited_for(part: str) -> None:
     spec = find(render(), *WORKLOADS[part])["spec"]["template"]["spec"]
     first, last = spec["initContainers"][0], spec["containers"][0]
     for item in (first, last):
-        assert item["command"][:4] == ["python", "/opt/student-mlops/wait_for.py", "student-mlops-postgresql", "5432"]
+        assert item["command"][:4] == [
+            "python",
+            "/opt/student-mlops/wait_for.py",
+            "student-mlops-postgresql",
+            "5432",
+        ]
 
 
 def test_the_schedulers_rights_are_the_least() -> None:
@@ -85,7 +98,9 @@ def test_the_schedulers_rights_are_the_least() -> None:
     assert names(manifests, "ClusterRole") == names(manifests, "ClusterRoleBinding") == []
     binding = find(manifests, "RoleBinding", "airflow-scheduler")
     assert binding["roleRef"]["name"] == "student-mlops-airflow-scheduler"
-    assert [subject["name"] for subject in binding["subjects"]] == ["student-mlops-airflow-scheduler"]
+    assert [subject["name"] for subject in binding["subjects"]] == [
+        "student-mlops-airflow-scheduler"
+    ]
 
 
 def test_the_stages_pods_restart_nothing() -> None:
@@ -102,13 +117,22 @@ def test_the_stages_pods_restart_nothing() -> None:
 def test_its_settings_restart_it() -> None:
     """What Airflow reads only when it starts restarts all its parts."""
     for kind, name in WORKLOADS.values():
-        before, after = (find(render(values), kind, name) for values in ({}, {"airflow": {"parallelism": 9}}))
-        assert before["spec"]["template"]["metadata"]["annotations"] != after["spec"]["template"]["metadata"]["annotations"]
+        before, after = (
+            find(render(values), kind, name) for values in ({}, {"airflow": {"parallelism": 9}})
+        )
+        assert (
+            before["spec"]["template"]["metadata"]["annotations"]
+            != after["spec"]["template"]["metadata"]["annotations"]
+        )
 
 
 def test_own_variables_go_in() -> None:
     """`airflow.env` adds to the settings, numbers and switches as words."""
-    settings = find(render({"airflow": {"env": {"AIRFLOW__X__Y": 3, "AIRFLOW__X__Z": True}}}), "ConfigMap", "airflow")["data"]
+    settings = find(
+        render({"airflow": {"env": {"AIRFLOW__X__Y": 3, "AIRFLOW__X__Z": True}}}),
+        "ConfigMap",
+        "airflow",
+    )["data"]
     assert (settings["AIRFLOW__X__Y"], settings["AIRFLOW__X__Z"]) == ("3", "true")
 
 
@@ -124,7 +148,9 @@ def test_the_password_is_in_no_argument() -> None:
     """The administrator's password reaches the pod as a variable from the Secret, not as text of the manifest."""
     api_server = find(render(), *WORKLOADS["api-server"])["spec"]["template"]["spec"]
     passwords = api_server["initContainers"][1]
-    assert variables(passwords)["ADMIN_PASSWORD"] == {"secretKeyRef": {"name": "student-mlops-airflow", "key": "admin-password"}}
+    assert variables(passwords)["ADMIN_PASSWORD"] == {
+        "secretKeyRef": {"name": "student-mlops-airflow", "key": "admin-password"}
+    }
 
 
 def test_off() -> None:
@@ -132,4 +158,6 @@ def test_off() -> None:
     manifests = render({"airflow": {"enabled": False}})
     left = [item["metadata"]["name"] for item in manifests if "airflow" in item["metadata"]["name"]]
     assert left == []
-    assert not any(name.startswith("student-mlops-stage") for name in names(manifests, "NetworkPolicy"))
+    assert not any(
+        name.startswith("student-mlops-stage") for name in names(manifests, "NetworkPolicy")
+    )

@@ -15,27 +15,57 @@ CASES: list[tuple[Values, str]] = [
         {"minio": {"enabled": False}, "objectStore": {"existingSecret": "s"}},
         "say where it lies in networkPolicy.external.objectStore",
     ),
-    ({"objectStore": {"external": {"endpoint": "https://s3"}}}, "minio.enabled is true; set one of them only"),
+    (
+        {"objectStore": {"external": {"endpoint": "https://s3"}}},
+        "minio.enabled is true; set one of them only",
+    ),
     ({"postgresql": {"enabled": False}}, "set database.external.host"),
     (
         {"postgresql": {"enabled": False}, "database": {"external": {"host": "db"}}},
         "name their Secret in database.existingSecret",
     ),
     (
-        {"postgresql": {"enabled": False}, "database": {"external": {"host": "db"}, "existingSecret": "s"}},
+        {
+            "postgresql": {"enabled": False},
+            "database": {"external": {"host": "db"}, "existingSecret": "s"},
+        },
         "say where it lies in networkPolicy.external.database",
     ),
-    ({"database": {"external": {"host": "db"}}}, "postgresql.enabled is true; set one of them only"),
+    (
+        {"database": {"external": {"host": "db"}}},
+        "postgresql.enabled is true; set one of them only",
+    ),
     ({"mlflow": {"enabled": False}}, "set mlflow.external.url"),
-    ({"mlflow": {"enabled": False, "external": {"url": "http://m"}}}, "say where it lies in networkPolicy.external.mlflow"),
+    (
+        {"mlflow": {"enabled": False, "external": {"url": "http://m"}}},
+        "say where it lies in networkPolicy.external.mlflow",
+    ),
     ({"mlflow": {"external": {"url": "http://m"}}}, "mlflow.enabled is true; set one of them only"),
-    ({"database": {"airflow": {"name": "same"}, "mlflow": {"name": "same"}}}, "Airflow and MLflow need a database each"),
-    ({"database": {"airflow": {"user": "same"}, "mlflow": {"user": "same"}}}, "with a password each"),
-    ({"predictor": {"autoscaling": {"minReplicas": 5, "maxReplicas": 2}}}, "minReplicas is 5, more than maxReplicas (2)"),
-    ({"predictor": {"resources": {"requests": {"cpu": None}}}}, "set predictor.resources.requests.cpu"),
+    (
+        {"database": {"airflow": {"name": "same"}, "mlflow": {"name": "same"}}},
+        "Airflow and MLflow need a database each",
+    ),
+    (
+        {"database": {"airflow": {"user": "same"}, "mlflow": {"user": "same"}}},
+        "with a password each",
+    ),
+    (
+        {"predictor": {"autoscaling": {"minReplicas": 5, "maxReplicas": 2}}},
+        "minReplicas is 5, more than maxReplicas (2)",
+    ),
+    (
+        {"predictor": {"resources": {"requests": {"cpu": None}}}},
+        "set predictor.resources.requests.cpu",
+    ),
     ({"predictor": {"ingress": {"enabled": True}}}, "set predictor.ingress.host"),
-    ({"minio": {"service": {"consoleNodePort": 30901}}}, "minio.service has a port on the nodes but the type ClusterIP"),
-    ({"airflow": {"service": {"nodePort": 30080}}}, "airflow.service has a port on the nodes but the type ClusterIP"),
+    (
+        {"minio": {"service": {"consoleNodePort": 30901}}},
+        "minio.service has a port on the nodes but the type ClusterIP",
+    ),
+    (
+        {"airflow": {"service": {"nodePort": 30080}}},
+        "airflow.service has a port on the nodes but the type ClusterIP",
+    ),
 ]
 
 

@@ -29,12 +29,21 @@ def test_an_image_for_every_stage() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"image": {"registry": "ghcr.io/school"}}, f"ghcr.io/school/student-mlops/train:{APP_VERSION}"),
+        (
+            {"image": {"registry": "ghcr.io/school"}},
+            f"ghcr.io/school/student-mlops/train:{APP_VERSION}",
+        ),
         ({"image": {"registry": "ghcr.io/"}}, f"ghcr.io/student-mlops/train:{APP_VERSION}"),
         ({"image": {"tag": "v7"}}, "student-mlops/train:v7"),
         ({"image": {"tag": "v7"}, "images": {"train": {"tag": "own"}}}, "student-mlops/train:own"),
-        ({"image": {"registry": "ghcr.io"}, "images": {"train": {"registry": ""}}}, f"student-mlops/train:{APP_VERSION}"),
-        ({"images": {"train": {"repository": "localhost:5001/train"}}}, f"localhost:5001/train:{APP_VERSION}"),
+        (
+            {"image": {"registry": "ghcr.io"}, "images": {"train": {"registry": ""}}},
+            f"student-mlops/train:{APP_VERSION}",
+        ),
+        (
+            {"images": {"train": {"repository": "localhost:5001/train"}}},
+            f"localhost:5001/train:{APP_VERSION}",
+        ),
         (
             {"image": {"tag": "v7"}, "images": {"train": {"digest": f"sha256:{'ab' * 32}"}}},
             f"student-mlops/train@sha256:{'ab' * 32}",
@@ -50,7 +59,10 @@ def test_an_images_own_values_go_before_the_common_ones(given: Values, expected:
 def test_the_database_stays_with_its_own_registry() -> None:
     """The common registry and tag are for the platform's images; PostgreSQL's is the official one."""
     manifests = render({"image": {"registry": "ghcr.io/school", "tag": "v7"}})
-    assert container(find(manifests, "StatefulSet", "postgresql"))["image"] == "docker.io/library/postgres:17-trixie"
+    assert (
+        container(find(manifests, "StatefulSet", "postgresql"))["image"]
+        == "docker.io/library/postgres:17-trixie"
+    )
 
 
 def test_pull_policy_and_secrets_reach_every_pod() -> None:

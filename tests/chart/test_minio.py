@@ -14,8 +14,12 @@ def test_keys_are_the_stages_keys() -> None:
     manifests = render()
     given = variables(container(find(manifests, "StatefulSet", "minio")))
     secret = "student-mlops-objectstore"
-    assert given["MINIO_ROOT_USER"] == {"secretKeyRef": {"name": secret, "key": "AWS_ACCESS_KEY_ID"}}
-    assert given["MINIO_ROOT_PASSWORD"] == {"secretKeyRef": {"name": secret, "key": "AWS_SECRET_ACCESS_KEY"}}
+    assert given["MINIO_ROOT_USER"] == {
+        "secretKeyRef": {"name": secret, "key": "AWS_ACCESS_KEY_ID"}
+    }
+    assert given["MINIO_ROOT_PASSWORD"] == {
+        "secretKeyRef": {"name": secret, "key": "AWS_SECRET_ACCESS_KEY"}
+    }
     data = find(manifests, "Secret", "objectstore")["data"]
     assert data.keys() == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     assert len(base64.b64decode(data["AWS_SECRET_ACCESS_KEY"])) == 32
@@ -29,19 +33,30 @@ def test_data_and_keys_outlive_the_release() -> None:
         for item in manifests
         if item["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
     }
-    assert kept == {(kind, name) for kind in ("PersistentVolumeClaim", "Secret") for name in names(manifests, kind)}
+    assert kept == {
+        (kind, name)
+        for kind in ("PersistentVolumeClaim", "Secret")
+        for name in names(manifests, kind)
+    }
     assert len(kept) == 6
 
 
 def test_ports_on_the_nodes() -> None:
     """Both ports can be had on the nodes."""
     service = find(render(file="values-kind.yaml"), "Service", "minio")["spec"]
-    assert {port["name"]: port["nodePort"] for port in service["ports"]} == {"s3": 30900, "console": 30901}
+    assert {port["name"]: port["nodePort"] for port in service["ports"]} == {
+        "s3": 30900,
+        "console": 30901,
+    }
 
 
 def test_storage_values() -> None:
     """Size and class are the claim's; a claim of one's own replaces it."""
-    claim = find(render({"minio": {"persistence": {"size": "9Gi", "storageClass": "fast"}}}), "PersistentVolumeClaim", "minio")
+    claim = find(
+        render({"minio": {"persistence": {"size": "9Gi", "storageClass": "fast"}}}),
+        "PersistentVolumeClaim",
+        "minio",
+    )
     assert claim["spec"]["resources"]["requests"]["storage"] == "9Gi"
     assert claim["spec"]["storageClassName"] == "fast"
     manifests = render({"minio": {"persistence": {"existingClaim": "mine"}}})
@@ -76,11 +91,22 @@ def test_replaced() -> None:
     manifests = render(EXTERNAL)
     assert names(manifests, "StatefulSet") == ["student-mlops-airflow-scheduler"]
     assert names(manifests, "Secret") == []
-    assert find(manifests, "ConfigMap", "settings")["data"]["MLOPS_LAKE__ENDPOINT"] == "https://s3.school.org:8443"
+    assert (
+        find(manifests, "ConfigMap", "settings")["data"]["MLOPS_LAKE__ENDPOINT"]
+        == "https://s3.school.org:8443"
+    )
     made = container(next(item for item in manifests if item["kind"] == "Job"))
     assert variables(made)["MLOPS_LAKE__ENDPOINT"] == "https://s3.school.org:8443"
     assert made["envFrom"] == [{"secretRef": {"name": "store-keys"}}]
-    assert names(render({**EXTERNAL, "objectStore": {**EXTERNAL["objectStore"], "createBuckets": False}}), "Job") == []
+    assert (
+        names(
+            render(
+                {**EXTERNAL, "objectStore": {**EXTERNAL["objectStore"], "createBuckets": False}}
+            ),
+            "Job",
+        )
+        == []
+    )
 
 
 def test_aws_needs_no_endpoint() -> None:

@@ -11,7 +11,9 @@ from tests.chart.rendering import NAMESPACE, Values, container, find, names, ren
 
 def allowed(values: Values, host: str) -> bool:
     """Whether MLflow answers to a Host header, by the rule of its own server: equal, or a pattern if there is a star in it."""
-    given = variables(container(find(render(values), "Deployment", "mlflow")))["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    given = variables(container(find(render(values), "Deployment", "mlflow")))[
+        "MLFLOW_SERVER_ALLOWED_HOSTS"
+    ].split(",")
     return any(fnmatch.fnmatch(host, item) if "*" in item else host == item for item in given)
 
 
@@ -30,7 +32,10 @@ def test_answers_to_its_names(host: str) -> None:
     assert allowed({}, host)
 
 
-@pytest.mark.parametrize("host", ["evil.org", "evil.org:5000", "student-mlops-mlflow.evil.org:5000", "localhost.evil.org"])
+@pytest.mark.parametrize(
+    "host",
+    ["evil.org", "evil.org:5000", "student-mlops-mlflow.evil.org:5000", "localhost.evil.org"],
+)
 def test_answers_to_no_other(host: str) -> None:
     """A page that had its own name resolve to the server is refused."""
     assert not allowed({}, host)
@@ -39,7 +44,10 @@ def test_answers_to_no_other(host: str) -> None:
 def test_answers_to_names_of_values() -> None:
     """`allowedHosts` lets further names in, with and without a port."""
     values = {"mlflow": {"allowedHosts": ["mlflow.school.org", "*.lan"]}}
-    assert all(allowed(values, host) for host in ("mlflow.school.org", "mlflow.school.org:443", "a.lan", "a.lan:5000"))
+    assert all(
+        allowed(values, host)
+        for host in ("mlflow.school.org", "mlflow.school.org:443", "a.lan", "a.lan:5000")
+    )
     assert not allowed(values, "other.school.org")
 
 
@@ -47,7 +55,11 @@ def test_stands_for_the_store() -> None:
     """Clients need no keys for artifacts: the server passes them on to the models' bucket, of whichever store."""
     for values, bucket, endpoint in (
         ({}, "s3://models/mlflow", "http://student-mlops-minio:9000"),
-        ({"objectStore": {"bucketPrefix": "school"}}, "s3://school-models/mlflow", "http://student-mlops-minio:9000"),
+        (
+            {"objectStore": {"bucketPrefix": "school"}},
+            "s3://school-models/mlflow",
+            "http://student-mlops-minio:9000",
+        ),
     ):
         given = variables(container(find(render(values), "Deployment", "mlflow")))
         assert given["MLFLOW_ARTIFACTS_DESTINATION"] == bucket
@@ -81,4 +93,8 @@ def test_replaced() -> None:
     }
     manifests = render(values)
     assert find(manifests, "ConfigMap", "settings")["data"]["MLOPS_MLFLOW__TRACKING_URI"] == url
-    assert not any("mlflow" in name for kind in ("Deployment", "Service", "NetworkPolicy") for name in names(manifests, kind))
+    assert not any(
+        "mlflow" in name
+        for kind in ("Deployment", "Service", "NetworkPolicy")
+        for name in names(manifests, kind)
+    )

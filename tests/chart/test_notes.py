@@ -36,7 +36,15 @@ def notes(chart: Path) -> Callable[..., str]:
 
     def noted(values: Values | None = None, file: str | None = None) -> str:
         files = [f"--values={CHART / file}"] if file else []
-        command = ("template", RELEASE, str(chart), "--namespace", NAMESPACE, "--show-only=templates/zz-notes.yaml", *files)
+        command = (
+            "template",
+            RELEASE,
+            str(chart),
+            "--namespace",
+            NAMESPACE,
+            "--show-only=templates/zz-notes.yaml",
+            *files,
+        )
         answer = run_helm(*command, values=values)
         assert answer.returncode == 0, answer.stderr
         return str(yaml.safe_load(answer.stdout)["text"])
@@ -52,16 +60,24 @@ def test_port_forwards_lead_somewhere(notes: Callable[..., str]) -> None:
             for item in render(values)
             if item["kind"] == "Service"
         }
-        forwards = re.findall(r"kubectl --namespace school port-forward svc/(\S+) \d+:(\d+)", notes(values))
+        forwards = re.findall(
+            r"kubectl --namespace school port-forward svc/(\S+) \d+:(\d+)", notes(values)
+        )
         assert len(forwards) == 4
         assert all(int(port) in services[name] for name, port in forwards)
 
 
 def test_logins_are_keys_of_secrets(notes: Callable[..., str]) -> None:
     """Each login is read from a key that its Secret has."""
-    secrets = {item["metadata"]["name"]: item["data"] for item in render() if item["kind"] == "Secret"}
+    secrets = {
+        item["metadata"]["name"]: item["data"] for item in render() if item["kind"] == "Secret"
+    }
     logins = re.findall(r"get secret (\S+) --output jsonpath='{\.data\.(\S+)}'", notes())
-    assert {key for _, key in logins} == {"admin-password", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert {key for _, key in logins} == {
+        "admin-password",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    }
     assert all(key in secrets[name] for name, key in logins)
 
 

@@ -43,7 +43,9 @@ def test_asks_for_what_it_needs(pods: dict[str, Manifest]) -> None:
 
 def test_gets_no_variables_of_services(pods: dict[str, Manifest]) -> None:
     """Kubernetes puts no variables of Services into pods, where Airflow and MLflow would take them for settings."""
-    assert {name for name, spec in pods.items() if spec.get("enableServiceLinks") is not False} == set()
+    assert {
+        name for name, spec in pods.items() if spec.get("enableServiceLinks") is not False
+    } == set()
 
 
 def test_holds_no_token_but_the_schedulers(pods: dict[str, Manifest]) -> None:
@@ -65,7 +67,9 @@ def test_mounts_what_is_there(pods: dict[str, Manifest]) -> None:
 def test_services_have_all_probes(scenario: str) -> None:
     """What keeps running has a startup, a readiness and a liveness probe; none of them asks another host."""
     values, file = SCENARIOS[scenario]
-    running = [item for item in render(values, file=file) if item["kind"] in ("Deployment", "StatefulSet")]
+    running = [
+        item for item in render(values, file=file) if item["kind"] in ("Deployment", "StatefulSet")
+    ]
     assert running
     for item in running:
         for served in item["spec"]["template"]["spec"]["containers"]:

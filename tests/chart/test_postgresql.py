@@ -16,7 +16,10 @@ def test_a_database_and_a_user_each() -> None:
     for name in ("AIRFLOW", "MLFLOW"):
         assert given[f"{name}_PASSWORD"]["secretKeyRef"]["key"] == f"{name.lower()}-password"
     mlflow = variables(container(find(manifests, "Deployment", "mlflow")))
-    assert mlflow["MLFLOW_BACKEND_STORE_URI"] == "postgresql+psycopg2://tracker@student-mlops-postgresql:5432/tracking"
+    assert (
+        mlflow["MLFLOW_BACKEND_STORE_URI"]
+        == "postgresql+psycopg2://tracker@student-mlops-postgresql:5432/tracking"
+    )
     assert mlflow["PGPASSWORD"]["secretKeyRef"]["key"] == "mlflow-password"
     passwords = find(manifests, "Secret", "postgresql")["data"]
     assert len(set(passwords.values())) == len(passwords) == 3
@@ -28,7 +31,9 @@ def test_replaced() -> None:
     url = find(manifests, "ConfigMap", "airflow")["data"]["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     assert url == "postgresql+psycopg2://airflow@db.school.org:6432/airflow"
     scheduler = container(find(manifests, "StatefulSet", "airflow-scheduler"))
-    assert variables(scheduler)["PGPASSWORD"] == {"secretKeyRef": {"name": "database-passwords", "key": "airflow-password"}}
+    assert variables(scheduler)["PGPASSWORD"] == {
+        "secretKeyRef": {"name": "database-passwords", "key": "airflow-password"}
+    }
     assert scheduler["command"][2:4] == ["db.school.org", "6432"]
 
 

@@ -35,26 +35,36 @@ def test_a_rollout_takes_no_pod_away_early() -> None:
     spec = deployment()
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     grace = spec["template"]["spec"]["terminationGracePeriodSeconds"]
-    assert grace >= Settings().predictor.drain_seconds + 35  # the drain, what is in work, the last write of the log
+    assert (
+        grace >= Settings().predictor.drain_period_seconds + 35
+    )  # the drain, what is in work, the last write of the log
 
 
 def test_settings_restart_it() -> None:
     """The predictor reads its settings when it starts, so that a changed one rolls its pods, and only a changed one."""
     before, same, after = (
         deployment(values)["template"]["metadata"]["annotations"]["checksum/config"]
-        for values in ({}, {"dags": {"retries": 9}}, {"settings": {"MLOPS_PREDICTOR__MAX_ROWS": 10}})
+        for values in (
+            {},
+            {"dags": {"retries": 9}},
+            {"settings": {"MLOPS_PREDICTOR__MAX_ROWS": 10}},
+        )
     )
     assert before == same != after
 
 
 def test_its_environment_is_one_the_settings_take() -> None:
     """What the pod is given is settings that exist, with values they accept."""
-    manifests = render({"settings": {"MLOPS_PREDICTOR__MAX_ROWS": 50, "MLOPS_INGEST__MAX_BYTES": 3000000000}})
-    given = find(manifests, "ConfigMap", "settings")["data"] | variables(container(find(manifests, "Deployment", "predictor")))
+    manifests = render(
+        {"settings": {"MLOPS_PREDICTOR__MAX_ROWS": 50, "MLOPS_INGEST__MAX_BYTES": 3000000000}}
+    )
+    given = find(manifests, "ConfigMap", "settings")["data"] | variables(
+        container(find(manifests, "Deployment", "predictor"))
+    )
     settings = Settings.load({name: str(value) for name, value in given.items()})
     assert settings.predictor.host == "0.0.0.0"
     assert (settings.predictor.max_rows, settings.ingest.max_bytes) == (50, 3_000_000_000)
-    assert settings.predictor.ready_before_first is True
+    assert settings.predictor.ready_without_model is True
     port = container(find(manifests, "Deployment", "predictor"))["ports"][0]["containerPort"]
     assert settings.predictor.port == port
 
@@ -75,7 +85,9 @@ def test_stages_resolve_every_pod() -> None:
 def test_an_api_key_reaches_those_who_need_it() -> None:
     """The key's Secret is read by the predictor and by the stages, which ask it; no other Secret is new."""
     manifests = render({"predictor": {"existingSecret": "api-key"}})
-    assert {"secretRef": {"name": "api-key"}} in container(find(manifests, "Deployment", "predictor"))["envFrom"]
+    assert {"secretRef": {"name": "api-key"}} in container(
+        find(manifests, "Deployment", "predictor")
+    )["envFrom"]
     pods = json.loads(find(manifests, "ConfigMap", "pods")["data"]["pods.json"])
     assert pods["env_from"]["secrets"] == ["student-mlops-objectstore", "api-key"]
 
@@ -83,13 +95,26 @@ def test_an_api_key_reaches_those_who_need_it() -> None:
 def test_ingress() -> None:
     """The Ingress leads a host to the Service, with a certificate where one is given; there is none by default."""
     assert names(render(), "Ingress") == []
-    given = {"enabled": True, "host": "predict.school.org", "className": "nginx", "tlsSecret": "certificate"}
+    given = {
+        "enabled": True,
+        "host": "predict.school.org",
+        "className": "nginx",
+        "tlsSecret": "certificate",
+    }
     ingress = find(render({"predictor": {"ingress": given}}), "Ingress", "predictor")["spec"]
     (rule,) = ingress["rules"]
     assert rule["host"] == "predict.school.org"
-    assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "student-mlops-predictor", "port": {"name": "http"}}
+    assert rule["http"]["paths"][0]["backend"]["service"] == {
+        "name": "student-mlops-predictor",
+        "port": {"name": "http"},
+    }
     assert ingress["tls"] == [{"hosts": ["predict.school.org"], "secretName": "certificate"}]
-    assert "tls" not in find(render({"predictor": {"ingress": {**given, "tlsSecret": ""}}}), "Ingress", "predictor")["spec"]
+    assert (
+        "tls"
+        not in find(
+            render({"predictor": {"ingress": {**given, "tlsSecret": ""}}}), "Ingress", "predictor"
+        )["spec"]
+    )
 
 
 def test_drains_of_nodes_leave_pods() -> None:
@@ -102,5 +127,7 @@ def test_drains_of_nodes_leave_pods() -> None:
 def test_off() -> None:
     """Without the predictor nothing of it is left, and the stages are told of none."""
     manifests = render({"predictor": {"enabled": False}})
-    assert [item["metadata"]["name"] for item in manifests if "predictor" in item["metadata"]["name"]] == []
+    assert [
+        item["metadata"]["name"] for item in manifests if "predictor" in item["metadata"]["name"]
+    ] == []
     assert "MLOPS_PREDICTOR__URL" not in find(manifests, "ConfigMap", "settings")["data"]

@@ -22,7 +22,9 @@ VERSIONS = ("1.30", "1.37")
 @functools.cache
 def definitions(version: str) -> Any:
     """What the schemas of a version refer to."""
-    return Resource.from_contents(json.loads(read(version, "_definitions")), default_specification=DRAFT202012)
+    return Resource.from_contents(
+        json.loads(read(version, "_definitions")), default_specification=DRAFT202012
+    )
 
 
 @functools.cache
@@ -35,7 +37,12 @@ def validator(version: str, kind: str, api_version: str) -> Any:
 
 
 def read(version: str, name: str) -> str:
-    return (files("kubernetes_validate") / "kubernetes-json-schema" / f"v{version}.0-local-strict" / f"{name}.json").read_text()
+    return (
+        files("kubernetes_validate")
+        / "kubernetes-json-schema"
+        / f"v{version}.0-local-strict"
+        / f"{name}.json"
+    ).read_text()
 
 
 def complaints(manifest: Manifest, version: str) -> list[str]:
@@ -55,7 +62,11 @@ def _complaints(text: str, version: str) -> tuple[str, ...]:
 def test_manifests_are_kubernetes(scenario: str, version: str) -> None:
     """No manifest has an unknown or misplaced field, or a value of the wrong type."""
     values, file = SCENARIOS[scenario]
-    assert [complaint for manifest in render(values, file=file) for complaint in complaints(manifest, version)] == []
+    assert [
+        complaint
+        for manifest in render(values, file=file)
+        for complaint in complaints(manifest, version)
+    ] == []
 
 
 def test_a_wrong_field_is_seen() -> None:

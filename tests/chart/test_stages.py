@@ -50,7 +50,10 @@ def test_pods_file() -> None:
     )
     assert given["namespace"] == NAMESPACE
     assert given["service_account"] == "student-mlops-stage"
-    assert given["env_from"] == {"config_maps": ["student-mlops-settings"], "secrets": ["student-mlops-objectstore"]}
+    assert given["env_from"] == {
+        "config_maps": ["student-mlops-settings"],
+        "secrets": ["student-mlops-objectstore"],
+    }
     assert given["stages"]["train"]["resources"]["requests"] == {"cpu": "2", "memory": "3Gi"}
     assert given["scheduling"] == {"nodeSelector": {"school/pool": "ml"}, "tolerations": []}
     assert given["labels"] == {
@@ -62,16 +65,31 @@ def test_pods_file() -> None:
 
 def test_no_timetable_is_null() -> None:
     """A timetable that values take away is there as null, which the DAGs read as none."""
-    assert pods({"dags": {"schedules": {"training": None}}})["schedules"] == {"training": None, "drift": "0 5 * * *"}
+    assert pods({"dags": {"schedules": {"training": None}}})["schedules"] == {
+        "training": None,
+        "drift": "0 5 * * *",
+    }
     assert pods(file="values-kind.yaml")["schedules"] == {"training": None, "drift": None}
 
 
 def test_settings_are_ones_the_stages_take() -> None:
     """What a stage's pod is given is settings that exist; whole numbers keep their digits."""
-    values = {"settings": {"MLOPS_INGEST__MAX_BYTES": 3000000000, "MLOPS_GATES__MAX_ONNX_DIFFERENCE": 1e-6, "MLOPS_SEED": 3}}
+    values = {
+        "settings": {
+            "MLOPS_INGEST__MAX_BYTES": 3000000000,
+            "MLOPS_GATES__MAX_ONNX_DIFFERENCE": 1e-6,
+            "MLOPS_SEED": 3,
+        }
+    }
     given = find(render(values), "ConfigMap", "settings")["data"]
-    settings = Settings.load({name: value for name, value in given.items() if name.startswith("MLOPS_")})
-    assert (settings.ingest.max_bytes, settings.gates.max_onnx_difference, settings.seed) == (3_000_000_000, 1e-6, 3)
+    settings = Settings.load(
+        {name: value for name, value in given.items() if name.startswith("MLOPS_")}
+    )
+    assert (settings.ingest.max_bytes, settings.gates.max_onnx_difference, settings.seed) == (
+        3_000_000_000,
+        1e-6,
+        3,
+    )
     assert settings.lake.url == "s3://"
     assert settings.lake.endpoint == "http://student-mlops-minio:9000"
     assert settings.mlflow.tracking_uri == "http://student-mlops-mlflow:5000"
@@ -82,5 +100,10 @@ def test_the_stages_account_may_nothing() -> None:
     manifests = render()
     account = find(manifests, "ServiceAccount", "stage")
     assert account["automountServiceAccountToken"] is False
-    bound = {subject["name"] for item in manifests if item["kind"] == "RoleBinding" for subject in item["subjects"]}
+    bound = {
+        subject["name"]
+        for item in manifests
+        if item["kind"] == "RoleBinding"
+        for subject in item["subjects"]
+    }
     assert "student-mlops-stage" not in bound

@@ -32,7 +32,9 @@ def objects(part: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if part.get("type") == "object":
             yield place, part
         for key, below in part.items():
-            yield from objects(below, f"{place}.{key}" if key not in ("properties", "definitions") else place)
+            yield from objects(
+                below, f"{place}.{key}" if key not in ("properties", "definitions") else place
+            )
     elif isinstance(part, list):
         for below in part:
             yield from objects(below, place)
@@ -46,12 +48,18 @@ def test_schema_is_a_schema() -> None:
 
 def test_strict_at_every_level() -> None:
     """An unknown key is refused wherever it stands, but where keys are the user's own."""
-    lax = {place.rsplit(".", 1)[-1] for place, part in objects(schema(), "") if part.get("additionalProperties") is not False}
+    lax = {
+        place.rsplit(".", 1)[-1]
+        for place, part in objects(schema(), "")
+        if part.get("additionalProperties") is not False
+    }
     assert lax == OPEN
 
 
 @pytest.mark.parametrize(
-    "path", [value.path for value in values() if value.is_section and value.path != ("global",)], ids=".".join
+    "path",
+    [value.path for value in values() if value.is_section and value.path != ("global",)],
+    ids=".".join,
 )
 def test_a_misspelt_key_is_refused(path: tuple[str, ...]) -> None:
     """In each section of values.yaml a key that is not there is refused, by name."""
@@ -75,13 +83,26 @@ def test_helm_refuses_a_misspelt_key() -> None:
         ({"image": {"tag": 1.10}}, "/image/tag"),
         ({"images": {"train": {"digest": "abc"}}}, "/images/train/digest"),
         ({"minio": {"persistence": {"size": "10 GB"}}}, "/minio/persistence/size"),
-        ({"stages": {"train": {"resources": {"limits": {"memory": "1Gi"}, "requests": {"cpus": "1"}}}}}, "cpus"),
+        (
+            {
+                "stages": {
+                    "train": {"resources": {"limits": {"memory": "1Gi"}, "requests": {"cpus": "1"}}}
+                }
+            },
+            "cpus",
+        ),
         ({"dags": {"schedules": {"drift": "every day"}}}, "/dags/schedules/drift"),
         ({"predictor": {"maxUnavailable": "0%"}}, "/predictor/maxUnavailable"),
         ({"networkPolicy": {"dns": [{"podSelektor": {}}]}}, "podSelektor"),
-        ({"networkPolicy": {"kubernetesApi": {"cidrs": ["10.0.0.1"]}}}, "/networkPolicy/kubernetesApi/cidrs"),
+        (
+            {"networkPolicy": {"kubernetesApi": {"cidrs": ["10.0.0.1"]}}},
+            "/networkPolicy/kubernetesApi/cidrs",
+        ),
         ({"mlflow": {"service": {"type": "NodePorts"}}}, "/mlflow/service/type"),
-        ({"objectStore": {"external": {"endpoint": "s3.school.org"}}}, "/objectStore/external/endpoint"),
+        (
+            {"objectStore": {"external": {"endpoint": "s3.school.org"}}},
+            "/objectStore/external/endpoint",
+        ),
     ],
 )
 def test_wrong_values_are_refused_by_their_place(given: dict[str, Any], said: str) -> None:
@@ -105,7 +126,9 @@ def test_schema_knows_every_value() -> None:
 
 def test_every_value_has_a_comment() -> None:
     """Above each key of values.yaml stands a sentence that says what it is."""
-    silent = [value.name for value in values() if not re.fullmatch(r"[A-Z\W].+\.( .*)?", value.comment)]
+    silent = [
+        value.name for value in values() if not re.fullmatch(r"[A-Z\W].+\.( .*)?", value.comment)
+    ]
     assert silent == []
 
 

@@ -26,7 +26,9 @@ class Airflow:
         self.client = httpx.Client(base_url=self.url, timeout=60)
 
     def login(self) -> None:
-        answer = self.client.post("/auth/token", json={"username": self.user, "password": self.password})
+        answer = self.client.post(
+            "/auth/token", json={"username": self.user, "password": self.password}
+        )
         answer.raise_for_status()
         self.client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
@@ -51,7 +53,9 @@ class Airflow:
     def trigger(self, dag: str, run_id: str, **conf: Any) -> dict[str, Any]:
         """Starts a run, as the button in the page does."""
         run: dict[str, Any] = self.ask(
-            "POST", f"/dags/{dag}/dagRuns", json={"dag_run_id": run_id, "logical_date": None, "conf": conf}
+            "POST",
+            f"/dags/{dag}/dagRuns",
+            json={"dag_run_id": run_id, "logical_date": None, "conf": conf},
         )
         return run
 
@@ -60,9 +64,9 @@ class Airflow:
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
         """The DAG's runs, the newest first."""
-        found: list[dict[str, Any]] = self.ask("GET", f"/dags/{dag}/dagRuns", params={"order_by": "-id", "limit": 100})[
-            "dag_runs"
-        ]
+        found: list[dict[str, Any]] = self.ask(
+            "GET", f"/dags/{dag}/dagRuns", params={"order_by": "-id", "limit": 100}
+        )["dag_runs"]
         return found
 
     def run(self, dag: str, run_id: str) -> dict[str, Any] | None:
@@ -92,11 +96,17 @@ class Airflow:
 
         return wait_for(f"the end of {dag} {run_id}", ended, timeout, pause=2)
 
-    def wait_for_asset_run(self, dag: str, after: str, timeout: float = RUN_PATIENCE) -> dict[str, Any]:
+    def wait_for_asset_run(
+        self, dag: str, after: str, timeout: float = RUN_PATIENCE
+    ) -> dict[str, Any]:
         """The first run that an asset started later than `after` (ISO time), once it has ended."""
 
         def started() -> dict[str, Any] | None:
-            newer = [run for run in self.runs(dag) if run["run_type"] == "asset_triggered" and run["run_after"] > after]
+            newer = [
+                run
+                for run in self.runs(dag)
+                if run["run_type"] == "asset_triggered" and run["run_after"] > after
+            ]
             return newer[-1] if newer else None
 
         run = wait_for(f"a run of {dag} started by an asset after {after}", started, pause=2)
@@ -104,7 +114,9 @@ class Airflow:
 
     def events_of(self, dag: str, run_id: str) -> list[dict[str, Any]]:
         """The asset events that started a run."""
-        found: list[dict[str, Any]] = self.ask("GET", f"/dags/{dag}/dagRuns/{run_id}/upstreamAssetEvents")["asset_events"]
+        found: list[dict[str, Any]] = self.ask(
+            "GET", f"/dags/{dag}/dagRuns/{run_id}/upstreamAssetEvents"
+        )["asset_events"]
         return found
 
 

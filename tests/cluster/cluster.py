@@ -22,11 +22,20 @@ T = TypeVar("T")
 # The machines are slow at times: a bound is many times what a step takes, and only says that it will never come.
 PATIENCE = 600.0
 
-AWAY = (httpx.TransportError, httpx.HTTPStatusError, subprocess.SubprocessError, ConnectionError, LakeError, RegistryError)
+AWAY = (
+    httpx.TransportError,
+    httpx.HTTPStatusError,
+    subprocess.SubprocessError,
+    ConnectionError,
+    LakeError,
+    RegistryError,
+)
 """What a service that is starting, moving or being replaced answers; a wait goes on past it."""
 
 
-def wait_for(what: str, probe: Callable[[], T | None], timeout: float = PATIENCE, pause: float = 1.0) -> T:
+def wait_for(
+    what: str, probe: Callable[[], T | None], timeout: float = PATIENCE, pause: float = 1.0
+) -> T:
     """The first true answer of `probe`; an AssertionError with its last one after `timeout` seconds."""
     end = time.monotonic() + timeout
     last: object = None
@@ -68,7 +77,9 @@ class Forward:
 
     def _keep(self) -> None:
         while not self.stopped.is_set():
-            self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
             self.process.wait()
             self.stopped.wait(0.5)
 
@@ -89,14 +100,25 @@ class Cluster:
         return ["kubectl", "--context", self.context, "--namespace", self.namespace, *arguments]
 
     def kubectl(self, *arguments: str, timeout: float = 120, check: bool = True) -> str:
-        ran = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=timeout, check=False)
+        ran = subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, timeout=timeout, check=False
+        )
         if check and ran.returncode:
             raise subprocess.SubprocessError(f"kubectl {' '.join(arguments)}: {ran.stderr.strip()}")
         return ran.stdout
 
     def helm(self, *arguments: str, timeout: float = 1200) -> str:
-        command = ["helm", "--kube-context", self.context, "--namespace", self.namespace, *arguments]
-        return subprocess.run(command, check=True, timeout=timeout, stdout=subprocess.PIPE, text=True).stdout
+        command = [
+            "helm",
+            "--kube-context",
+            self.context,
+            "--namespace",
+            self.namespace,
+            *arguments,
+        ]
+        return subprocess.run(
+            command, check=True, timeout=timeout, stdout=subprocess.PIPE, text=True
+        ).stdout
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """`kubectl get ... -o json`."""
@@ -105,7 +127,10 @@ class Cluster:
 
     def secret(self, name: str) -> dict[str, str]:
         """The values of a Secret."""
-        return {key: base64.b64decode(value).decode() for key, value in self.get("secret", name)["data"].items()}
+        return {
+            key: base64.b64decode(value).decode()
+            for key, value in self.get("secret", name)["data"].items()
+        }
 
     def pods(self, component: str) -> list[dict[str, Any]]:
         """The pods of one component that are not on their way out."""
@@ -116,7 +141,13 @@ class Cluster:
         """Returns once every part is as its spec says."""
         for kind in ("deployments", "statefulsets"):
             for item in self.get(kind)["items"]:
-                self.kubectl("rollout", "status", f"{kind}/{item['metadata']['name']}", "--timeout=600s", timeout=660)
+                self.kubectl(
+                    "rollout",
+                    "status",
+                    f"{kind}/{item['metadata']['name']}",
+                    "--timeout=600s",
+                    timeout=660,
+                )
 
     def forward(self, service: str, port: str) -> Forward:
         """The Service's port, by name, on this machine; the same one for the whole session."""
@@ -136,7 +167,11 @@ class Cluster:
         """The namespace as it is: pods, what happened to them last, and the last lines of each log."""
         parts = [
             self.kubectl("get", "pods,hpa,pvc", "-o", "wide", check=False),
-            "\n".join(self.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False).splitlines()[-40:]),
+            "\n".join(
+                self.kubectl("get", "events", "--sort-by=.lastTimestamp", check=False).splitlines()[
+                    -40:
+                ]
+            ),
         ]
         for name in self.kubectl("get", "pods", "-o", "name", check=False).split():
             log = self.kubectl("logs", name, "--all-containers", "--tail=15", check=False)
@@ -151,14 +186,20 @@ class StagePods(threading.Thread):
         super().__init__(daemon=True)
         self.cluster, self.record = cluster, record
         record.parent.mkdir(parents=True, exist_ok=True)
-        self.seen: dict[str, dict[str, Any]] = json.loads(record.read_text()) if record.exists() else {}
+        self.seen: dict[str, dict[str, Any]] = (
+            json.loads(record.read_text()) if record.exists() else {}
+        )
         self.process: subprocess.Popen[str] | None = None
         self.stopped = threading.Event()
 
     def run(self) -> None:
-        command = self.cluster.command("get", "pods", "-l", "app.kubernetes.io/component=stage", "--watch", "-o", "json")
+        command = self.cluster.command(
+            "get", "pods", "-l", "app.kubernetes.io/component=stage", "--watch", "-o", "json"
+        )
         while not self.stopped.is_set():
-            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as self.process:
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            ) as self.process:
                 self._read(self.process)
             self.stopped.wait(1)
 
@@ -182,7 +223,11 @@ class StagePods(threading.Thread):
     def of_run(self, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """The last state of each stage's last pod in a run of Airflow; a DAG runs once at a time."""
         began, ended = (run[field][:19] for field in ("start_date", "end_date"))
-        pods = [pod for pod in self.seen.values() if pod["metadata"]["labels"]["dag_id"] == run["dag_id"]]
+        pods = [
+            pod
+            for pod in self.seen.values()
+            if pod["metadata"]["labels"]["dag_id"] == run["dag_id"]
+        ]
         pods = [pod for pod in pods if began <= pod["metadata"]["creationTimestamp"][:19] <= ended]
         pods.sort(key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
         return {pod["metadata"]["labels"]["student-mlops/stage"]: pod for pod in pods}

@@ -18,7 +18,7 @@ import pytest
 
 from k8s.cluster import CHART, SOURCE
 from pipeline.context import Context
-from pipeline.data.synthetic import sample_csv
+from pipeline.data.synthetic import generate_csv
 from pipeline.settings import LakeSettings, MlflowSettings, Settings
 from pipeline.storage.lake import Lake
 from pipeline.tracking.registry import PRODUCTION, Registry
@@ -70,7 +70,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
     if "DATA" in os.environ and Path(os.environ["DATA"]).is_file():
         return os.environ["DATA"]
     path = tmp_path_factory.mktemp("data") / "students.csv"
-    path.write_bytes(sample_csv(1000, seed=20))
+    path.write_bytes(generate_csv(1000, seed=20))
     return str(path)
 
 
@@ -102,7 +102,13 @@ def platform(cluster: Cluster, data: str) -> Iterator[Platform]:
     if os.environ.get("UP") == "0":  # else `up` has put it there
         if platform.source is None:
             cluster.helm(
-                "upgrade", NAME, str(CHART), "--reuse-values", "--set", f"settings.{SOURCE}={INBOX}/students.csv", "--wait"
+                "upgrade",
+                NAME,
+                str(CHART),
+                "--reuse-values",
+                "--set",
+                f"settings.{SOURCE}={INBOX}/students.csv",
+                "--wait",
             )
         platform.put(platform.inbox, Path(data).read_bytes())
     yield platform
@@ -128,12 +134,15 @@ def first(platform: Platform) -> dict[str, Any]:
     """
     airflow, registry = platform.airflow, platform.registry
     if airflow.run("training", FIRST) is None:
-        if registry.version_of(PRODUCTION) is not None:
-            pytest.exit("the cluster has a model in production already; `make down` first, or FRESH=1 to begin anew in it", 3)
+        if registry.get_by_alias(PRODUCTION) is not None:
+            pytest.exit(
+                "the cluster has a model in production already; `make down` first, or FRESH=1 to begin anew in it",
+                3,
+            )
         platform.before_first = platform.predictor_processes()
         wait_for("Airflow to read the DAGs", lambda: {"training", "deployment"} <= airflow.dags())
         airflow.trigger("training", FIRST, source=f"{INBOX}/{platform.inbox}")
     ended = airflow.wait("training", FIRST)
     assert ended["state"] == "success", airflow.states("training", FIRST)
-    wait_for("a version in production", lambda: registry.version_of(PRODUCTION))
+    wait_for("a version in production", lambda: registry.get_by_alias(PRODUCTION))
     return ended

@@ -43,7 +43,9 @@ class Result:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
     def __str__(self) -> str:
-        milliseconds = " ".join(f"p{100 * share:g} {1000 * self.quantile(share):.1f} ms" for share in (0.5, 0.99))
+        milliseconds = " ".join(
+            f"p{100 * share:g} {1000 * self.quantile(share):.1f} ms" for share in (0.5, 0.99)
+        )
         return f"{self.answered} of {self.sent} answered ({self.resent} sent twice), {milliseconds}, failed: {dict(self.failed)}"
 
 
@@ -80,7 +82,10 @@ class Connections:
         await writer.drain()
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         first, *lines = head.split("\r\n")[:-2]
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines)
+        }
         body = await reader.readexactly(int(headers["content-length"]))
         if headers.get("connection", "").lower() == "close":
             writer.close()
@@ -94,7 +99,9 @@ async def _one(connections: Connections, body: bytes, due: float) -> None:
     try:
         async with asyncio.timeout(SECONDS_FOR_AN_ANSWER):
             status, headers, answer = await connections.ask(body)
-    except Exception as error:  # whatever it is, a request that got no answer is what is counted here
+    except (
+        Exception
+    ) as error:  # whatever it is, a request that got no answer is what is counted here
         result.failed[f"{type(error).__name__}: {error}"[:200]] += 1
         return
     if status != 200:
@@ -107,7 +114,9 @@ async def _one(connections: Connections, body: bytes, due: float) -> None:
     result.latencies.append(time.monotonic() - due)
 
 
-async def _steady(connections: Connections, body: bytes, rate: float, count: int, stop: threading.Event) -> None:
+async def _steady(
+    connections: Connections, body: bytes, rate: float, count: int, stop: threading.Event
+) -> None:
     began = time.monotonic()
     work: set[asyncio.Task[None]] = set()
     for number in range(count):
@@ -129,7 +138,9 @@ def steady(url: str, body: Any, rate: float, seconds: float) -> Iterator[Result]
     """`rate` requests a second while the block runs, for `seconds` at most; the result is whole after the block."""
     result, stop = Result(), threading.Event()
     data, count = json.dumps(body).encode(), min(MOST_REQUESTS, int(rate * seconds))
-    thread = threading.Thread(target=lambda: asyncio.run(_steady(Connections(url, result), data, rate, count, stop)))
+    thread = threading.Thread(
+        target=lambda: asyncio.run(_steady(Connections(url, result), data, rate, count, stop))
+    )
     thread.start()
     try:
         yield result

@@ -14,7 +14,7 @@ from k8s import access
 from k8s.cluster import SOURCE
 from pipeline.columns import FEATURE_NAMES, LABEL, RAW_HEADER
 from pipeline.context import Context
-from pipeline.data.synthetic import sample_csv
+from pipeline.data.synthetic import generate_csv
 from pipeline.settings import LakeSettings
 from pipeline.storage.lake import Lake, s3_client
 from pipeline.tracking.registry import Registry
@@ -24,7 +24,13 @@ from tests.cluster.cluster import Cluster, StagePods
 NAME = "student-mlops"
 FIRST = "first"
 INBOX = "s3://bronze/inbox"
-STUDENT = {"age": 31, "course": "stem", "sleep_hours": 6.8, "relationship": "no", "review_hours": 2.1}
+STUDENT = {
+    "age": 31,
+    "course": "stem",
+    "sleep_hours": 6.8,
+    "relationship": "no",
+    "review_hours": 2.1,
+}
 
 
 @dataclass
@@ -46,7 +52,9 @@ class Platform:
         for pod in self.cluster.pods("predictor"):
             for status in pod["status"].get("containerStatuses", []):
                 running = status["state"].get("running", {})
-                started[f"{pod['metadata']['name']} {status['restartCount']}"] = str(running.get("startedAt"))
+                started[f"{pod['metadata']['name']} {status['restartCount']}"] = str(
+                    running.get("startedAt")
+                )
         return started
 
     @property
@@ -84,7 +92,7 @@ def model_of(url: str) -> dict[str, Any]:
 
 def relabelled(seed: int, rows: int, labels: Any) -> bytes:
     """A survey file of generated students whose labels are `labels(columns, random)`: 1 for the positive label."""
-    table = list(csv.reader(io.StringIO(sample_csv(rows, seed).decode())))[1:]
+    table = list(csv.reader(io.StringIO(generate_csv(rows, seed).decode())))[1:]
     columns = dict(zip(FEATURE_NAMES, np.array(table, dtype=float).T, strict=False))
     positive = labels(columns, np.random.default_rng(seed))
     written = io.StringIO()
@@ -97,7 +105,9 @@ def relabelled(seed: int, rows: int, labels: Any) -> bytes:
 
 def noise(seed: int) -> bytes:
     """A file in which nothing tells who fails: no model of it holds the gates."""
-    return relabelled(seed, 1000, lambda columns, random: random.random(len(columns["age"])) < LABEL.rate)
+    return relabelled(
+        seed, 1000, lambda columns, random: random.random(len(columns["age"])) < LABEL.rate
+    )
 
 
 def term(seed: int, tired: float) -> bytes:

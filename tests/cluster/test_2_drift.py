@@ -24,17 +24,23 @@ ROWS = 3000
 def drift(platform: Platform, first: dict[str, Any]) -> dict[str, Any]:
     """A run of the drift check over drifted traffic, after the school has put its new term's file in place."""
     lake = platform.lake
-    for key in lake.keys(f"{RETRAININGS}/"):  # an earlier session's request would make this one wait for the cooldown
+    for key in lake.keys(
+        f"{RETRAININGS}/"
+    ):  # an earlier session's request would make this one wait for the cooldown
         lake.delete(key)
     platform.put(platform.inbox, term(seed=11, tired=5.5))
     since = datetime.now(UTC)
-    sent = send(platform.predictor, drifted(production_rows(platform.context, ROWS, seed=3), "all", seed=4))
+    sent = send(
+        platform.predictor, drifted(production_rows(platform.context, ROWS, seed=3), "all", seed=4)
+    )
     assert sent.answered == ROWS, sent.first_error
     wait_until_logged(platform.context, since, ROWS)
     run_id = f"shifted-{stamp()}"
     platform.airflow.trigger("drift", run_id)
     run = platform.airflow.wait("drift", run_id)
-    assert platform.airflow.states("drift", run_id)["drift"] == "success", platform.airflow.log("drift", run_id, "drift")
+    assert platform.airflow.states("drift", run_id)["drift"] == "success", platform.airflow.log(
+        "drift", run_id, "drift"
+    )
     return run
 
 
@@ -56,16 +62,20 @@ def test_report_and_page_are_in_the_bucket(lake: Lake, drift: dict[str, Any]) ->
 
 def test_the_check_is_a_run_in_mlflow(platform: Platform, drift: dict[str, Any]) -> None:
     """The scores of the features are metrics of an MLflow run."""
-    experiment = platform.registry.experiment()
+    experiment = platform.registry.get_or_create_experiment()
     url = f"{platform.registry.settings.tracking_uri}/api/2.0/mlflow/runs/search"
     wanted = f"drift-{drift['dag_run_id']}"
-    runs = httpx.post(url, json={"experiment_ids": [experiment], "max_results": 200}, timeout=60).json()["runs"]
+    runs = httpx.post(
+        url, json={"experiment_ids": [experiment], "max_results": 200}, timeout=60
+    ).json()["runs"]
     found = [run for run in runs if wanted in str(run)]
     assert found
     assert found[0]["data"]["metrics"]
 
 
-def test_drift_led_to_training_and_deployment_by_assets(platform: Platform, drift: dict[str, Any]) -> None:
+def test_drift_led_to_training_and_deployment_by_assets(
+    platform: Platform, drift: dict[str, Any]
+) -> None:
     """The report starts training on the newest file, its better candidate starts deployment, and the predictor serves it."""
     airflow, registry = platform.airflow, platform.registry
     training = airflow.wait_for_asset_run("training", drift["start_date"])
@@ -78,8 +88,11 @@ def test_drift_led_to_training_and_deployment_by_assets(platform: Platform, drif
     (event,) = airflow.events_of("deployment", deployment["dag_run_id"])
     assert (event["source_dag_id"], event["source_run_id"]) == ("training", training["dag_run_id"])
 
-    production = registry.version_of(PRODUCTION)
+    production = registry.get_by_alias(PRODUCTION)
     assert production is not None
-    manifest: Manifest = registry.bundle(production.run_id).manifest
+    manifest: Manifest = registry.get_bundle(production.run_id).manifest
     assert time_of(manifest.created) > time_of(drift["start_date"])
-    wait_for("every predictor to serve it", lambda: model_of(platform.predictor)["version"] == production.number)
+    wait_for(
+        "every predictor to serve it",
+        lambda: model_of(platform.predictor)["version"] == production.number,
+    )

@@ -31,32 +31,43 @@ def damage(platform: Platform, run_id: str) -> None:
 def test_a_model_that_fails_live_is_rolled_back(platform: Platform, first: dict[str, Any]) -> None:
     """Its file is damaged once `validate` has passed it: no predictor takes it, `verify` puts the old version back and fails."""
     airflow, registry = platform.airflow, platform.registry
-    before = registry.version_of(PRODUCTION)
+    before = registry.get_by_alias(PRODUCTION)
     assert before is not None
     run_id = f"damaged-{stamp()}"
-    began = airflow.trigger("training", run_id, source=platform.put("damaged.csv", term(seed=21, tired=4.2)))["queued_at"]
+    began = airflow.trigger(
+        "training", run_id, source=platform.put("damaged.csv", term(seed=21, tired=4.2))
+    )["queued_at"]
     assert airflow.wait("training", run_id)["state"] == "success"
-    assert airflow.states("training", run_id)["register"] == "success", airflow.log("training", run_id, "register")
+    assert airflow.states("training", run_id)["register"] == "success", airflow.log(
+        "training", run_id, "register"
+    )
 
     def validated() -> dict[str, Any] | None:
         runs = [run for run in airflow.runs("deployment") if run["run_after"] > began]
-        return runs[-1] if runs and airflow.states("deployment", runs[-1]["dag_run_id"])["validate"] == "success" else None
+        return (
+            runs[-1]
+            if runs
+            and airflow.states("deployment", runs[-1]["dag_run_id"])["validate"] == "success"
+            else None
+        )
 
     deployment = wait_for("validate to pass the candidate", validated, pause=0.5)
-    candidate = registry.versions()[-1]
+    candidate = registry.list_versions()[-1]
     damage(platform, candidate.run_id)
 
     ended = airflow.wait("deployment", deployment["dag_run_id"])
     states = airflow.states("deployment", deployment["dag_run_id"])
     assert ended["state"] == "failed"
     assert states == {"validate": "success", "promote": "success", "verify": "failed"}
-    first_try = airflow.log("deployment", deployment["dag_run_id"], "verify", 1)  # further ones find it done
+    first_try = airflow.log(
+        "deployment", deployment["dag_run_id"], "verify", 1
+    )  # further ones find it done
     assert f"`{PRODUCTION}` is version {before.number} again" in first_try
 
-    now = registry.version_of(PRODUCTION)
+    now = registry.get_by_alias(PRODUCTION)
     assert now is not None
     assert now.number == before.number
-    assert "rejected" in registry.version(candidate.number).tags
+    assert "rejected" in registry.get_version(candidate.number).tags
     assert model_of(platform.predictor)["version"] == before.number
     answer = httpx.post(f"{platform.predictor}/predict", json=STUDENT, timeout=10)
     assert answer.json()["model"]["version"] == before.number
@@ -68,20 +79,28 @@ def by_hand(cluster: Cluster, *words: str) -> str:
     function = re.search(r"^by_hand\(\) {.*?^}$", page, re.DOTALL | re.MULTILINE)
     assert function is not None
     script = f'{function[0].replace("kubectl ", " ".join(cluster.command()) + " ")}\nby_hand "$@"'
-    ran = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=900, check=False)
+    ran = subprocess.run(
+        ["bash", "-c", script, "bash", *words],
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
 
-def test_rollback_and_return_by_hand_during_traffic(platform: Platform, first: dict[str, Any]) -> None:
+def test_rollback_and_return_by_hand_during_traffic(
+    platform: Platform, first: dict[str, Any]
+) -> None:
     """Two of the page's commands take production to another version and back: no request fails, none is answered by two."""
-    before = platform.registry.version_of(PRODUCTION)
+    before = platform.registry.get_by_alias(PRODUCTION)
     assert before is not None
     with steady(platform.predictor, STUDENT, rate=20, seconds=600) as result:
         by_hand(platform.cluster, "rollback", "--reason", "a trial")
-        between = platform.registry.version_of(PRODUCTION)
+        between = platform.registry.get_by_alias(PRODUCTION)
         by_hand(platform.cluster, "rollback", "--to", before.number)
-        after = platform.registry.version_of(PRODUCTION)
+        after = platform.registry.get_by_alias(PRODUCTION)
     assert between is not None and after is not None
     assert between.number != before.number == after.number
     assert result.answered

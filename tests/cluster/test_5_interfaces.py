@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page
 
-from pipeline.stages import DAGS, of_dag
+from pipeline.stages import DAGS, stages_of_dag
 from pipeline.storage.lake import LAYERS
 from pipeline.tracking.registry import PRODUCTION
 from tests.browser import chromium
@@ -28,17 +28,21 @@ def test_the_releases_own_tests(platform: Platform, first: dict[str, Any]) -> No
     assert "Succeeded" in platform.cluster.helm("test", NAME)
 
 
-def test_airflow_shows_the_dags_and_a_green_run(platform: Platform, first: dict[str, Any], page: Page) -> None:
+def test_airflow_shows_the_dags_and_a_green_run(
+    platform: Platform, first: dict[str, Any], page: Page
+) -> None:
     """After the login: three DAGs, and the first run with each of its stages."""
     airflow = platform.airflow
     interfaces.log_into_airflow(page, airflow.url, airflow.user, airflow.password)
     interfaces.airflow_dags(page, airflow.url, DAGS)
     interfaces.airflow_run(page, airflow.url, "training", FIRST)
     shown = page.locator("body").inner_text()
-    assert all(stage.name in shown for stage in of_dag("training"))
+    assert all(stage.name in shown for stage in stages_of_dag("training"))
 
 
-def test_mlflow_shows_the_model_and_its_aliases(platform: Platform, first: dict[str, Any], page: Page) -> None:
+def test_mlflow_shows_the_model_and_its_aliases(
+    platform: Platform, first: dict[str, Any], page: Page
+) -> None:
     """The registered model's page lists its versions and which is in production."""
     settings = platform.registry.settings
     interfaces.mlflow_model(page, settings.tracking_uri, settings.name, PRODUCTION)
@@ -49,7 +53,9 @@ def test_minio_shows_the_buckets(platform: Platform, first: dict[str, Any], page
     """After the login with the release's keys, the console lists a bucket for each layer."""
     keys = platform.cluster.secret(f"{NAME}-objectstore")
     url = platform.cluster.forward(f"{NAME}-minio", "console").url
-    interfaces.minio_buckets(page, url, keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], LAYERS[0])
+    interfaces.minio_buckets(
+        page, url, keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], LAYERS[0]
+    )
     shown = page.locator("body").inner_text()
     assert all(layer in shown for layer in LAYERS)
 

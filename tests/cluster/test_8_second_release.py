@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from k8s.cluster import CHART
-from pipeline.stages import of_dag
+from pipeline.stages import stages_of_dag
 from tests.cluster.airflow_api import Airflow
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.platform import NAME, STUDENT, Platform, model_of
@@ -48,7 +48,14 @@ def second(platform: Platform, first: dict[str, Any], tmp_path: Path) -> Iterato
 
 def psql(cluster: Cluster, statements: str) -> None:
     for statement in statements.strip(";").split(";"):
-        cluster.kubectl("exec", f"{NAME}-postgresql-0", "--", "psql", "--username=postgres", f"--command={statement}")
+        cluster.kubectl(
+            "exec",
+            f"{NAME}-postgresql-0",
+            "--",
+            "psql",
+            "--username=postgres",
+            f"--command={statement}",
+        )
 
 
 def install(outside: Cluster, second: Cluster, place: Path) -> None:
@@ -56,11 +63,18 @@ def install(outside: Cluster, second: Cluster, place: Path) -> None:
     passwords = {"airflow2": os.urandom(16).hex(), "mlflow2": os.urandom(16).hex()}
     for owner, password in passwords.items():
         psql(outside, SQL.format(name=owner, password=password))
-    keys = [f"--from-literal={name}={value}" for name, value in outside.secret(f"{NAME}-objectstore").items()]
+    keys = [
+        f"--from-literal={name}={value}"
+        for name, value in outside.secret(f"{NAME}-objectstore").items()
+    ]
     second.kubectl("create", "secret", "generic", "store", *keys)
-    keys = [f"--from-literal={owner[:-1]}-password={password}" for owner, password in passwords.items()]
+    keys = [
+        f"--from-literal={owner[:-1]}-password={password}" for owner, password in passwords.items()
+    ]
     second.kubectl("create", "secret", "generic", "database", *keys)
-    there = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": outside.namespace}}}]
+    there = [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": outside.namespace}}}
+    ]
     values = {
         "images": json.loads(outside.helm("get", "values", NAME, "--output", "json"))["images"],
         "minio": {"enabled": False},
@@ -94,12 +108,19 @@ def test_a_second_release_without_services_of_its_own(platform: Platform, second
     wait_for("Airflow to read the DAGs", lambda: {"training", "deployment"} <= airflow.dags())
     airflow.trigger("training", "first")
     ended = airflow.wait("training", "first")
-    assert airflow.states("training", "first") == {stage.name: "success" for stage in of_dag("training")}
+    assert airflow.states("training", "first") == {
+        stage.name: "success" for stage in stages_of_dag("training")
+    }
     assert airflow.wait_for_asset_run("deployment", ended["start_date"])["state"] == "success"
     url = second.forward(f"{PARTS}-predictor", "http").url
     answer = httpx.post(f"{url}/predict", json=STUDENT, timeout=10)
     assert answer.json()["model"]["version"] == "1"
 
-    assert second.get("statefulsets", "-l", "app.kubernetes.io/component in (minio,postgresql)")["items"] == []
+    assert (
+        second.get("statefulsets", "-l", "app.kubernetes.io/component in (minio,postgresql)")[
+            "items"
+        ]
+        == []
+    )
     assert model_of(platform.predictor)["version"] == served
     assert platform.lake.keys("bronze/") == bronze

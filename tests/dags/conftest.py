@@ -27,12 +27,18 @@ def pods_file() -> dict[str, Any]:
         "image_pull_policy": "IfNotPresent",
         "image_pull_secrets": ["registry-login"],
         "labels": {"app.kubernetes.io/instance": "school"},
-        "scheduling": {"nodeSelector": {"school/pool": "ml"}, "tolerations": [{"key": "gpu", "operator": "Exists"}]},
+        "scheduling": {
+            "nodeSelector": {"school/pool": "ml"},
+            "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        },
         "env_from": {"config_maps": ["school-settings"], "secrets": ["school-objectstore"]},
         "stages": {
             stage.name: {
                 "image": f"registry.example/student-mlops/{stage.name}:1.2.3",
-                "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+                "resources": {
+                    "requests": {"cpu": "100m", "memory": "256Mi"},
+                    "limits": {"memory": "1Gi"},
+                },
                 "labels": {"student-mlops/network": "internet"} if stage.internet else {},
             }
             for stage in STAGES

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.stages import DAGS, STAGES, of_dag
+from pipeline.stages import DAGS, STAGES, stages_of_dag
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +42,12 @@ print(json.dumps({"errors": bag.import_errors, "dags": dags, "modules": modules}
 def read_dags(environment: dict[str, str], folder: Path = ROOT / "dags") -> dict[str, Any]:
     """What a fresh Airflow process reads, serialized as its scheduler sees it."""
     ran = subprocess.run(
-        [sys.executable, "-c", READ_DAGS, str(folder)], env=environment, capture_output=True, text=True, timeout=170, check=True
+        [sys.executable, "-c", READ_DAGS, str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=True,
     )
     read: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return read
@@ -79,9 +84,13 @@ def test_parsing_reads_the_stage_table_alone(read: dict[str, Any]) -> None:
 def test_tasks_and_their_order_are_the_tables(dags: dict[str, dict[str, Any]], name: str) -> None:
     """A DAG's tasks are its rows of the table, joined as `after` says."""
     tasks = tasks_of(dags[name])
-    assert set(tasks) == {stage.name for stage in of_dag(name)}
-    for stage in of_dag(name):
-        before = {task_id for task_id, task in tasks.items() if stage.name in task.get("downstream_task_ids", [])}
+    assert set(tasks) == {stage.name for stage in stages_of_dag(name)}
+    for stage in stages_of_dag(name):
+        before = {
+            task_id
+            for task_id, task in tasks.items()
+            if stage.name in task.get("downstream_task_ids", [])
+        }
         assert before == set(stage.after), stage.name
 
 
@@ -101,13 +110,17 @@ def test_schedules(dags: dict[str, dict[str, Any]]) -> None:
         assert '"run_immediately": 0.0' in of(name)
 
 
-def test_schedules_can_be_switched_off(given: dict[str, Any], environment: dict[str, str], tmp_path: Path) -> None:
+def test_schedules_can_be_switched_off(
+    given: dict[str, Any], environment: dict[str, str], tmp_path: Path
+) -> None:
     """Without timetables training still follows drift, and the DAG drift runs by hand only."""
     off = tmp_path / "pods.json"
     off.write_text(json.dumps(given | {"schedules": {"training": None, "drift": None}}))
     read = read_dags(environment | {"PODS_FILE": str(off)})
     assert read["errors"] == {}
-    training, drift = (json.dumps(read["dags"][name]["dag"]["timetable"]) for name in ("training", "drift"))
+    training, drift = (
+        json.dumps(read["dags"][name]["dag"]["timetable"]) for name in ("training", "drift")
+    )
     assert '"name": "drift"' in training
     assert "Cron" not in training + drift
 
@@ -122,7 +135,11 @@ def test_assets_that_dags_wait_for_are_emitted(dags: dict[str, dict[str, Any]]) 
         if task.get("outlets")
     }
     assert outlets == emitted
-    waited = {name for dag in dags.values() for name in re.findall(r'"name": "(\w+)"', json.dumps(dag["timetable"]))}
+    waited = {
+        name
+        for dag in dags.values()
+        for name in re.findall(r'"name": "(\w+)"', json.dumps(dag["timetable"]))
+    }
     assert waited == set().union(*emitted.values())
 
 
@@ -136,7 +153,9 @@ def test_dags_run_one_at_a_time_from_the_start(dags: dict[str, dict[str, Any]], 
     assert len(dag["doc_md"]) > 100
 
 
-def test_tasks_retry_with_backoff_and_pass_nothing(dags: dict[str, dict[str, Any]], given: dict[str, Any]) -> None:
+def test_tasks_retry_with_backoff_and_pass_nothing(
+    dags: dict[str, dict[str, Any]], given: dict[str, Any]
+) -> None:
     """Every task retries as the chart says, waits longer each time, is bounded, and pushes no result."""
     for dag in dags.values():
         for name, task in tasks_of(dag).items():
@@ -148,7 +167,9 @@ def test_tasks_retry_with_backoff_and_pass_nothing(dags: dict[str, dict[str, Any
             assert not task.get("do_xcom_push"), name
 
 
-def test_a_missing_pods_file_is_an_import_error(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_missing_pods_file_is_an_import_error(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     """Airflow shows which file is missing, for each DAG."""
     read = read_dags(environment | {"PODS_FILE": str(tmp_path / "absent.json")})
     assert read["dags"] == {}

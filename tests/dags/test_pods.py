@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.stages import FAILED_FOR_GOOD, SKIPPED, STAGES, Stage, stage_of
+from pipeline.stages import EXIT_PERMANENT, EXIT_SKIPPED, STAGES, Stage, get_stage
 
 ALL = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 LAKE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # as pipeline/context.py takes it
@@ -90,7 +90,10 @@ def test_pods_run_where_the_values_say(stage: Stage, given: dict[str, Any]) -> N
 def test_settings_come_from_the_release(stage: Stage) -> None:
     """Settings and keys are the release's ConfigMap and Secret; nothing secret is in the pod itself."""
     (container,) = spec_of(stage)["spec"]["containers"]
-    assert container["envFrom"] == [{"configMapRef": {"name": "school-settings"}}, {"secretRef": {"name": "school-objectstore"}}]
+    assert container["envFrom"] == [
+        {"configMapRef": {"name": "school-settings"}},
+        {"secretRef": {"name": "school-objectstore"}},
+    ]
     assert {variable["name"] for variable in container["env"]} == {"MLOPS_IMAGE", "HOME"}
 
 
@@ -99,7 +102,9 @@ def test_network_policies_can_select_the_pods(stage: Stage, given: dict[str, Any
     """Labels say that it is a stage and which, beside those of the release and of the stage's values."""
     labels = spec_of(stage)["metadata"]["labels"]
     wanted = {"app.kubernetes.io/component": "stage", "student-mlops/stage": stage.name}
-    assert (wanted | given["labels"] | given["stages"][stage.name]["labels"]).items() <= labels.items()
+    assert (
+        wanted | given["labels"] | given["stages"][stage.name]["labels"]
+    ).items() <= labels.items()
 
 
 def test_nothing_to_do_is_skipped() -> None:
@@ -109,11 +114,13 @@ def test_nothing_to_do_is_skipped() -> None:
     from dags.pods import task_of
 
     with DAG("any", schedule=None):
-        assert SKIPPED in task_of(stage_of("register")).skip_on_exit_code
+        assert EXIT_SKIPPED in task_of(get_stage("register")).skip_on_exit_code
 
 
-@pytest.mark.parametrize(("code", "again"), [(1, True), (FAILED_FOR_GOOD, False), (137, True)])
-def test_a_stage_that_would_fail_again_is_not_tried_again(code: int, again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("code", "again"), [(1, True), (EXIT_PERMANENT, False), (137, True)])
+def test_a_stage_that_would_fail_again_is_not_tried_again(
+    code: int, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The exit code says so: Airflow then fails the task at once; every other failure is tried again."""
     from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
     from airflow.sdk import DAG
@@ -123,12 +130,20 @@ def test_a_stage_that_would_fail_again_is_not_tried_again(code: int, again: bool
     from dags.pods import task_of
 
     with DAG("any", schedule=None):
-        task = task_of(stage_of("preprocess"))
-    for asking in ("process_pod_deletion", "patch_already_checked", "is_istio_enabled"):  # a cluster, which is not here
+        task = task_of(get_stage("preprocess"))
+    for asking in (
+        "process_pod_deletion",
+        "patch_already_checked",
+        "is_istio_enabled",
+    ):  # a cluster, which is not here
         monkeypatch.setattr(KubernetesPodOperator, asking, lambda *_, **__: None)
     task.log_events_on_failure = False
-    ended = models.V1ContainerState(terminated=models.V1ContainerStateTerminated(exit_code=code, message="rows are bad"))
-    container = models.V1ContainerStatus(name="base", image="", image_id="", ready=False, restart_count=0, state=ended)
+    ended = models.V1ContainerState(
+        terminated=models.V1ContainerStateTerminated(exit_code=code, message="rows are bad")
+    )
+    container = models.V1ContainerStatus(
+        name="base", image="", image_id="", ready=False, restart_count=0, state=ended
+    )
     pod = models.V1Pod(
         metadata=models.V1ObjectMeta(name="preprocess"),
         spec=models.V1PodSpec(containers=[models.V1Container(name="base")]),
@@ -146,13 +161,14 @@ def test_a_runs_own_source_is_ingests_alone() -> None:
     from dags.pods import SOURCE_VARIABLE, take_source, task_of
 
     with DAG("any", schedule=None):
-        ingest = task_of(stage_of("ingest"))
+        ingest = task_of(get_stage("ingest"))
         others = [task_of(stage) for stage in STAGES if stage.name != "ingest"]
     take_source({"params": {"source": None}, "task": ingest})
     assert not ingest.env_vars
     take_source({"params": {"source": "sample:500"}, "task": ingest})
     environment = {
-        variable.name: variable.value for variable in ingest.build_pod_request_obj(dry_run=True).spec.containers[0].env
+        variable.name: variable.value
+        for variable in ingest.build_pod_request_obj(dry_run=True).spec.containers[0].env
     }
     assert environment[SOURCE_VARIABLE] == "sample:500"
     assert environment["MLOPS_IMAGE"]
@@ -164,7 +180,11 @@ def test_a_runs_own_source_is_ingests_alone() -> None:
     [
         ("training", "first", "training-first"),
         ("training", "2026.term_1-b", "training-2026.term_1-b"),
-        ("drift", "manual__2026-11-23T08:00:00.123456+00:00_aB1x", "drift-20261123T080000-1a964479"),
+        (
+            "drift",
+            "manual__2026-11-23T08:00:00.123456+00:00_aB1x",
+            "drift-20261123T080000-1a964479",
+        ),
     ],
 )
 def test_run_ids(dag_id: str, dag_run_id: str, expected: str) -> None:
@@ -178,8 +198,21 @@ def test_run_ids_are_taken_by_the_lake_and_never_shared() -> None:
     """Whatever a run is called, its id is of the lake's letters, and no two runs have the same."""
     from dags.pods import run_id_of
 
-    names = ["a", "a:b", "a+b", "a~b", "a b", "x" * 300, "x" * 301, "-", ".", "manual__2026-11-23T08:00:00+00:00"]
-    made = {run_id_of(dag, name, "20261123T080000") for dag in ("training", "drift") for name in names}
+    names = [
+        "a",
+        "a:b",
+        "a+b",
+        "a~b",
+        "a b",
+        "x" * 300,
+        "x" * 301,
+        "-",
+        ".",
+        "manual__2026-11-23T08:00:00+00:00",
+    ]
+    made = {
+        run_id_of(dag, name, "20261123T080000") for dag in ("training", "drift") for name in names
+    }
     assert len(made) == 2 * len(names)
     assert all(LAKE_RUN_ID.fullmatch(run_id) for run_id in made)
 
@@ -195,10 +228,20 @@ def test_the_run_id_is_rendered_into_the_arguments() -> None:
     task = dag.get_task("drift")
     run = SimpleNamespace(run_after=datetime(2026, 11, 23, 8, tzinfo=UTC))
     task.render_template_fields({"dag": dag, "run_id": "nightly", "dag_run": run})
-    assert task.pod_template_dict["spec"]["containers"][0]["args"] == ["drift", "--run-id", "drift-nightly"]
+    assert task.pod_template_dict["spec"]["containers"][0]["args"] == [
+        "drift",
+        "--run-id",
+        "drift-nightly",
+    ]
 
 
 def test_the_stage_table_needs_only_the_standard_library() -> None:
     """Airflow's image holds none of the pipeline's dependencies."""
-    isolated = [sys.executable, "-I", "-S", "-c", "import sys; sys.path.insert(0, sys.argv[1]); import pipeline.stages"]
+    isolated = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        "import sys; sys.path.insert(0, sys.argv[1]); import pipeline.stages",
+    ]
     subprocess.run([*isolated, str(Path(__file__).parents[2])], check=True, timeout=60)

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.columns import LABEL
 from pipeline.context import Context
-from pipeline.data.synthetic import sample_csv
+from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError
 from pipeline.settings import FeaturesSettings
 from pipeline.stages import features, ingest, preprocess
@@ -22,7 +22,7 @@ Make = Callable[..., Context]
 
 
 def students(rows: int = 400) -> pd.DataFrame:
-    return rows_of(read_raw(sample_csv(rows, 1).decode()))[0]
+    return rows_of(read_raw(generate_csv(rows, 1).decode()))[0]
 
 
 def test_each_row_in_one_split() -> None:
@@ -31,8 +31,15 @@ def test_each_row_in_one_split() -> None:
     splits = split(frame, FeaturesSettings(), seed=1)
     together = pd.concat(splits.values())
     columns = list(frame.columns)
-    assert together.sort_values(columns).to_numpy().tolist() == frame.sort_values(columns).to_numpy().tolist()
-    assert {name: len(part) for name, part in splits.items()} == {"train": 240, "validation": 60, "test": 100}
+    assert (
+        together.sort_values(columns).to_numpy().tolist()
+        == frame.sort_values(columns).to_numpy().tolist()
+    )
+    assert {name: len(part) for name, part in splits.items()} == {
+        "train": 240,
+        "validation": 60,
+        "test": 100,
+    }
 
 
 def test_stratified() -> None:
@@ -54,7 +61,9 @@ def test_seeded() -> None:
 def test_one_class_only(label: int) -> None:
     """A table without failed (or passed) students is refused, with the class that is missing."""
     frame = students().assign(**{LABEL.name: label})
-    with pytest.raises(DataError, match=f"no row is labelled '{'pass' if label else 'fail'}' among 400"):
+    with pytest.raises(
+        DataError, match=f"no row is labelled '{'pass' if label else 'fail'}' among 400"
+    ):
         split(frame, FeaturesSettings(), seed=1)
 
 

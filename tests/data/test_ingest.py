@@ -12,13 +12,13 @@ import pytest
 
 from pipeline.columns import RAW_HEADER
 from pipeline.context import Context
-from pipeline.data.synthetic import sample_csv
+from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError, LakeError, PipelineError, SourceError
 from pipeline.settings import IngestSettings, LakeSettings, Settings
 from pipeline.stages import ingest
 from pipeline.storage.lake import open_lake, s3_client
 
-GOOD = sample_csv(20, seed=1)
+GOOD = generate_csv(20, seed=1)
 HEADER, ROWS = GOOD.split(b"\n", 1)
 Make = Callable[..., Context]
 
@@ -55,11 +55,15 @@ def test_same_file_twice(make_context: Make, source: Path) -> None:
     assert [key for key in second.lake.keys("bronze/") if key.endswith(".csv")] == [
         f"bronze/{hashlib.sha256(GOOD).hexdigest()}.csv"
     ]
-    one, two = (context.lake.read_json(f"bronze/runs/{context.run_id}.json") for context in (first, second))
+    one, two = (
+        context.lake.read_json(f"bronze/runs/{context.run_id}.json") for context in (first, second)
+    )
     assert one["sha256"] == two["sha256"]
 
 
-def test_extra_column_is_kept_and_noted(make_context: Make, source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_extra_column_is_kept_and_noted(
+    make_context: Make, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A column that the contract does not know stays in bronze and is named."""
     lines = GOOD.decode().splitlines()
     source.write_text("\n".join([f"{lines[0]},Shoe Size", *(f"{line},42" for line in lines[1:])]))
@@ -74,15 +78,38 @@ def test_extra_column_is_kept_and_noted(make_context: Make, source: Path, capsys
         (b"", r"is empty; expected a CSV file whose header is 'Age'"),
         (b" \n\n", r"is empty"),
         (HEADER + b"\n", r"has a header and no rows"),
-        (b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title>", r"is a web page, not a CSV file.*quota"),
+        (
+            b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title>",
+            r"is a web page, not a CSV file.*quota",
+        ),
         (b"\x89PNG\r\n\x1a\n\0\0", r"is not UTF-8: byte 0x89 in line 1"),
-        (GOOD.replace(b"\n", b",caf\xe9\n", 3), r"is not UTF-8: byte 0xe9 in line 1; save the file as CSV UTF-8"),
-        (b"just some words\nand more\n", r"lacks the column 'Age', .*; its header is 'just some words'"),
+        (
+            GOOD.replace(b"\n", b",caf\xe9\n", 3),
+            r"is not UTF-8: byte 0xe9 in line 1; save the file as CSV UTF-8",
+        ),
+        (
+            b"just some words\nand more\n",
+            r"lacks the column 'Age', .*; its header is 'just some words'",
+        ),
         (GOOD.replace(b"Hours of Sleep,", b"", 1), r"lacks the column 'Hours of Sleep'"),
-        (GOOD.replace(b"Hours of Sleep", b"Sleep", 1), r"lacks the column 'Hours of Sleep'; its header is .*'Sleep'"),
+        (
+            GOOD.replace(b"Hours of Sleep", b"Sleep", 1),
+            r"lacks the column 'Hours of Sleep'; its header is .*'Sleep'",
+        ),
         (GOOD.replace(b"Hours of Sleep", b"Age", 1), r"has the column 'Age' more than once"),
     ],
-    ids=["empty", "blank", "header-only", "web-page", "binary", "latin-1", "no-csv", "missing", "renamed", "duplicate"],
+    ids=[
+        "empty",
+        "blank",
+        "header-only",
+        "web-page",
+        "binary",
+        "latin-1",
+        "no-csv",
+        "missing",
+        "renamed",
+        "duplicate",
+    ],
 )
 def test_bad_file(make_context: Make, source: Path, content: bytes, sentence: str) -> None:
     """A file that cannot be used is a sentence with its value; bronze keeps what it had."""
@@ -96,7 +123,9 @@ def test_bad_file(make_context: Make, source: Path, content: bytes, sentence: st
 
 def test_missing_file(make_context: Make, tmp_path: Path) -> None:
     """A path that is not there is named, with the setting."""
-    with pytest.raises(SourceError, match=r"nowhere\.csv cannot be read: .*No such file.*MLOPS_INGEST__SOURCE"):
+    with pytest.raises(
+        SourceError, match=r"nowhere\.csv cannot be read: .*No such file.*MLOPS_INGEST__SOURCE"
+    ):
         ingested(make_context, tmp_path / "nowhere.csv")
 
 
@@ -109,7 +138,9 @@ def test_too_much(make_context: Make, source: Path) -> None:
 def test_lake_that_cannot_be_written(source: Path, tmp_path: Path) -> None:
     """A lake that cannot be written stops the stage with the setting's name."""
     (tmp_path / "file").write_text("")
-    settings = Settings.model_validate({"lake": {"url": f"file://{tmp_path}/file/lake"}, "ingest": {"source": str(source)}})
+    settings = Settings.model_validate(
+        {"lake": {"url": f"file://{tmp_path}/file/lake"}, "ingest": {"source": str(source)}}
+    )
     with pytest.raises(LakeError, match=r"cannot be written.*MLOPS_LAKE__URL"):
         ingest.run(Context(settings, "run-1"))
 
@@ -121,7 +152,9 @@ def test_from_s3(s3_lake: LakeSettings) -> None:
     settings = Settings(lake=s3_lake, ingest=IngestSettings(source=f"s3://{bucket}/inbox/a.csv"))
     ingest.run(Context(settings, "run-1"))
     assert open_lake(s3_lake).read(f"bronze/{hashlib.sha256(GOOD).hexdigest()}.csv") == GOOD
-    missing = settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"source": f"s3://{bucket}/b.csv"})})
+    missing = settings.model_copy(
+        update={"ingest": settings.ingest.model_copy(update={"source": f"s3://{bucket}/b.csv"})}
+    )
     with pytest.raises(SourceError, match=r"b\.csv cannot be read: .*NoSuchKey"):
         ingest.run(Context(missing, "run-2"))
 
@@ -129,7 +162,10 @@ def test_from_s3(s3_lake: LakeSettings) -> None:
 def test_sample_sizes(make_context: Make) -> None:
     """`sample` and `sample:ROWS` generate that many rows; anything else is refused."""
     assert ingested(make_context, "sample:7").lake.read_json("bronze/runs/run-1.json")["rows"] == 7
-    assert ingested(make_context, "sample", "run-2").lake.read_json("bronze/runs/run-2.json")["rows"] == 1000
+    assert (
+        ingested(make_context, "sample", "run-2").lake.read_json("bronze/runs/run-2.json")["rows"]
+        == 1000
+    )
     with pytest.raises(SourceError, match="'sample:many' must say a number of rows"):
         ingested(make_context, "sample:many")
 
@@ -175,7 +211,9 @@ def test_web_failures(make_context: Make, web: str, path: str, sentence: str) ->
 def test_drive_out_of_reach(make_context: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a way to Google Drive the stage fails with a sentence; it never takes other data by itself."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nothing listens there
-    with pytest.raises(SourceError, match="gdrive:abc cannot be read: no connection to the server could be made"):
+    with pytest.raises(
+        SourceError, match="gdrive:abc cannot be read: no connection to the server could be made"
+    ):
         ingested(make_context, "gdrive:abc")
     assert make_context().lake.keys("bronze/") == []
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.__main__ import INTERRUPTED
-from pipeline.data.synthetic import sample_csv
+from pipeline.data.synthetic import generate_csv
 from pipeline.settings import LakeSettings
 from pipeline.storage.lake import open_lake
 
-GOOD = sample_csv(50, seed=1)
+GOOD = generate_csv(50, seed=1)
 
 
 def test_ctrl_c_while_the_source_is_read(tmp_path: Path) -> None:

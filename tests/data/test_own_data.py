@@ -25,7 +25,9 @@ ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "how-to" / "bring-your-own-data.md"
 CODE = ("pipeline", "serving")
 ROWS = 400
-SECONDS = 600  # for six commands that each start Python and MLflow anew, on a machine that may be busy
+SECONDS = (
+    600  # for six commands that each start Python and MLflow anew, on a machine that may be busy
+)
 
 
 def block(language: str) -> str:
@@ -40,7 +42,14 @@ def machines() -> bytes:
     draw = random.Random(5)
     file = io.StringIO()
     table = csv.writer(file)
-    table.writerow(["Type (A=1, B=2, C=3)", "Hours since service", "Vibration (mm/s)", "Broke down (1=Yes, 0=No)"])
+    table.writerow(
+        [
+            "Type (A=1, B=2, C=3)",
+            "Hours since service",
+            "Vibration (mm/s)",
+            "Broke down (1=Yes, 0=No)",
+        ]
+    )
     for _ in range(ROWS):
         hours, vibration = draw.randint(0, 1_000), round(draw.uniform(0.5, 9.5), 1)
         broke = draw.random() < 0.02 + 0.35 * (hours > 700) + 0.35 * (vibration > 6)
@@ -70,7 +79,12 @@ def run(folder: Path, *arguments: str) -> str:
         "MLOPS_MLFLOW__NAME": "machines",
     }
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=os.environ | settings, capture_output=True, text=True, check=False
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -100,13 +114,19 @@ def differing(comparison: filecmp.dircmp[str]) -> Iterator[str]:
 
 def test_one_file_differs(workshop: Path) -> None:
     """Between the copy and this code, no file but the table is another one."""
-    changed = [name for package in CODE for name in differing(filecmp.dircmp(ROOT / package, workshop / package))]
+    changed = [
+        name
+        for package in CODE
+        for name in differing(filecmp.dircmp(ROOT / package, workshop / package))
+    ]
     assert changed == ["columns.py"]
 
 
 def test_the_guides_header_is_the_tables(workshop: Path) -> None:
     """The example file that the guide shows has the header that its table names."""
-    header = json.loads(run(workshop, "-c", "import json, pipeline.columns as c; print(json.dumps(c.RAW_HEADER))"))
+    header = json.loads(
+        run(workshop, "-c", "import json, pipeline.columns as c; print(json.dumps(c.RAW_HEADER))")
+    )
     assert next(csv.reader(io.StringIO(block("csv")))) == header
 
 
@@ -122,7 +142,11 @@ def test_the_stages_take_the_table(trained: Path) -> None:
 
 def test_the_sample_generator_draws_the_table(workshop: Path) -> None:
     """`sample` has the other header and outcome rate too."""
-    text = run(workshop, "-c", "from pipeline.data.synthetic import sample_csv; print(sample_csv(2000, 1).decode())")
+    text = run(
+        workshop,
+        "-c",
+        "from pipeline.data.synthetic import sample_csv; print(sample_csv(2000, 1).decode())",
+    )
     rows = [line for line in csv.DictReader(io.StringIO(text)) if line]
     broken = sum(row["Broke down (1=Yes, 0=No)"] == "1" for row in rows)
     assert broken / len(rows) == pytest.approx(0.1, abs=0.03)
@@ -137,6 +161,10 @@ def test_the_predictor_speaks_of_the_table(trained: Path) -> None:
         sound = {"type": 1, "service_hours": 10, "vibration": 1}
         high, low = asked(url, "predict", [worn, sound])["predictions"]
     assert columns["subject"] == "machine"
-    assert [feature["name"] for feature in columns["features"]] == ["type", "service_hours", "vibration"]
+    assert [feature["name"] for feature in columns["features"]] == [
+        "type",
+        "service_hours",
+        "vibration",
+    ]
     assert high["fail_probability"] > low["fail_probability"]
     assert (high["label"], low["label"]) == ("breaks", "runs")

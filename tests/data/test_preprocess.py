@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES, RAW_HEADER
 from pipeline.context import Context
-from pipeline.data.synthetic import sample_csv
+from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError, LakeError
 from pipeline.stages import ingest, preprocess
 from pipeline.stages.preprocess import read_raw, split
@@ -80,7 +80,9 @@ def test_extra_columns_and_order_do_not_matter() -> None:
     assert split(read_raw(shuffled))[0].equals(split(read_raw(frame.to_csv(index=False)))[0])
 
 
-def ingested(make_context: Make, text: str, run_id: str = "run-1", **sections: dict[str, float]) -> Context:
+def ingested(
+    make_context: Make, text: str, run_id: str = "run-1", **sections: dict[str, float]
+) -> Context:
     context = make_context(run_id, **sections)
     sha256 = context.lake.write("bronze/x", text.encode())
     context.lake.create(f"bronze/{sha256}.csv", text.encode())
@@ -88,7 +90,9 @@ def ingested(make_context: Make, text: str, run_id: str = "run-1", **sections: d
     return context
 
 
-def test_few_bad_rows_are_kept_with_reasons(make_context: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_few_bad_rows_are_kept_with_reasons(
+    make_context: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Up to the bound, bad rows go to rejected.csv with their reasons and the rest to silver."""
     context = ingested(make_context, rows(*["31,1,6.8,0,2.1,1"] * 39, "31,1,99,0,2.1,1"))
     preprocess.run(context)
@@ -106,12 +110,17 @@ def test_many_bad_rows_stop_the_stage(make_context: Make) -> None:
     """Above the bound the stage stops with the share and the first reason; silver gets no table, the rows are kept."""
     context = ingested(make_context, rows(*["31,1,6.8,0,2.1,1"] * 9, "31,1,99,0,2.1,1"))
     with pytest.raises(
-        DataError, match=r"1 of 10 rows are rejected \(10.0%\), first row 10: .*99.*MLOPS_PREPROCESS__MAX_REJECTED_SHARE"
+        DataError,
+        match=r"1 of 10 rows are rejected \(10.0%\), first row 10: .*99.*MLOPS_PREPROCESS__MAX_REJECTED_FRACTION",
     ):
         preprocess.run(context)
     assert context.lake.keys("silver/run-1/") == ["silver/run-1/rejected.csv"]
     preprocess.run(
-        ingested(make_context, rows(*["31,1,6.8,0,2.1,1"] * 9, "31,1,99,0,2.1,1"), preprocess={"max_rejected_share": 0.2})
+        ingested(
+            make_context,
+            rows(*["31,1,6.8,0,2.1,1"] * 9, "31,1,99,0,2.1,1"),
+            preprocess={"max_rejected_fraction": 0.2},
+        )
     )
 
 
@@ -143,7 +152,7 @@ def test_equal_input_equal_bytes(make_context: Make) -> None:
 
 def test_fast_and_careful_reading_agree() -> None:
     """Numbers read at once and numbers read as text are the same floats."""
-    text = sample_csv(300, 5).decode()
+    text = generate_csv(300, 5).decode()
     fast, _ = split(read_raw(text))
     careful, rejected = split(read_raw(text + "x,1,6.8,0,2.1,1\n"))
     assert len(rejected) == 1

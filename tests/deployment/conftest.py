@@ -27,7 +27,9 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake that holds the gold splits of 4,000 generated rows, of run `gold-1`."""
     folder = tmp_path_factory.mktemp("survey")
     lake = {"url": f"file://{folder}"}
-    context = Context(Settings.model_validate({"lake": lake, "ingest": {"source": "sample:4000"}}), "gold-1")
+    context = Context(
+        Settings.model_validate({"lake": lake, "ingest": {"source": "sample:4000"}}), "gold-1"
+    )
     for stage in (ingest, preprocess, features):
         stage.run(context)
     return folder
@@ -40,5 +42,9 @@ def world(request: pytest.FixtureRequest, survey: Path, tmp_path: Path) -> World
     A test that is killed at every write makes hundreds of requests: it takes the same store without the server.
     """
     killed = "killed" in request.function.__name__
-    mlflow = request.getfixturevalue("mlflow_file") if killed else {"tracking_uri": request.getfixturevalue("mlflow_url")}
+    mlflow = (
+        request.getfixturevalue("mlflow_file")
+        if killed
+        else {"tracking_uri": request.getfixturevalue("mlflow_url")}
+    )
     return World(mlflow, f"model-{uuid.uuid4().hex[:12]}", survey, tmp_path / "lake")

@@ -10,7 +10,17 @@ from pipeline.storage.lake import Lake
 from pipeline.tracking.registry import Registry
 
 LAKE_WRITES = ("write", "create", "delete")
-REGISTRY_WRITES = ("set_alias", "delete_alias", "tag", "untag", "begin", "finish", "log", "log_files", "register")
+REGISTRY_WRITES = (
+    "set_alias",
+    "delete_alias",
+    "tag",
+    "untag",
+    "begin",
+    "finish",
+    "log",
+    "log_files",
+    "register",
+)
 
 
 class Killed(BaseException):

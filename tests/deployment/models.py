@@ -14,7 +14,7 @@ import onnxruntime as ort
 
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
-from pipeline.deployment.promotion_log import LOG
+from pipeline.deployment.promotion_log import LOG_KEY
 from pipeline.model.bundle import (
     ARTIFACT_FOLDER,
     MANIFEST,
@@ -28,7 +28,7 @@ from pipeline.model.bundle import (
     Manifest,
 )
 from pipeline.settings import LakeSettings, Settings
-from pipeline.storage.lake import hash_of
+from pipeline.storage.lake import sha256_hex
 from pipeline.storage.parquet import from_parquet
 from pipeline.tracking.registry import MANIFEST_TAG, PREVIOUS, PRODUCTION, STAGING, Registry
 
@@ -45,7 +45,10 @@ def trained(lake: Path, kind: Kind) -> Bundle:
     from skl2onnx.common.data_types import FloatTensorType
     from sklearn.ensemble import RandomForestClassifier
 
-    splits = {name: (lake / f"gold/{GOLD_RUN}/{name}.parquet").read_bytes() for name in ("train", "validation", "test")}
+    splits = {
+        name: (lake / f"gold/{GOLD_RUN}/{name}.parquet").read_bytes()
+        for name in ("train", "validation", "test")
+    }
     gold = {name: from_parquet(data) for name, data in splits.items()}
     rows, label = (
         gold["train"][list(FEATURE_NAMES)].to_numpy(np.float32).astype(float),
@@ -56,7 +59,9 @@ def trained(lake: Path, kind: Kind) -> Bundle:
     elif kind == "backwards":
         label = 1 - label
     trees, leaf = (4, 150) if kind == "good" else (30, 20)
-    model = RandomForestClassifier(trees, min_samples_leaf=leaf, max_features=None, random_state=0, class_weight="balanced")
+    model = RandomForestClassifier(
+        trees, min_samples_leaf=leaf, max_features=None, random_state=0, class_weight="balanced"
+    )
     model.fit(rows, label)
     graph = convert_sklearn(
         model,
@@ -68,7 +73,9 @@ def trained(lake: Path, kind: Kind) -> Bundle:
     session = ort.InferenceSession(graph)
     validation = gold["validation"]
     positives = validation[validation[LABEL.name] == 1][list(FEATURE_NAMES)].to_numpy(np.float32)
-    threshold = float(np.quantile(session.run([ONNX_OUTPUT], {ONNX_INPUT: positives})[0][:, 1], 0.1))
+    threshold = float(
+        np.quantile(session.run([ONNX_OUTPUT], {ONNX_INPUT: positives})[0][:, 1], 0.1)
+    )
     examples = gold["test"][list(FEATURE_NAMES)].to_numpy(float)[:20].tolist()
     answered = session.run([ONNX_OUTPUT], {ONNX_INPUT: np.asarray(examples, np.float32)})[0][:, 1]
     manifest = Manifest(
@@ -78,12 +85,12 @@ def trained(lake: Path, kind: Kind) -> Bundle:
         created="2026-01-01T00:00:00+00:00",
         threshold=threshold,
         features=list(FEATURE_NAMES),
-        files={name: hash_of(data) for name, data in files.items()},
+        files={name: sha256_hex(data) for name, data in files.items()},
         lineage=Lineage(
             pipeline_run_id=GOLD_RUN,
             bronze="b",
             silver="s",
-            gold={name: hash_of(data) for name, data in splits.items()},
+            gold={name: sha256_hex(data) for name, data in splits.items()},
             code_version="unknown",
             image="none",
         ),
@@ -102,7 +109,12 @@ class World:
         self._sections: dict[str, dict[str, Any]] = {
             "lake": {"url": f"file://{lake}"},
             "mlflow": {**mlflow, "name": name},
-            "deployment": {"serve_seconds": 2, "watch_seconds": 0.2, "poll_seconds": 0.05, "bootstrap_samples": 50},
+            "deployment": {
+                "rollout_timeout_seconds": 2,
+                "watch_period_seconds": 0.2,
+                "poll_interval_seconds": 0.05,
+                "bootstrap_samples": 50,
+            },
         }
         self.registry = Registry(self.context("any").settings.mlflow)
 
@@ -112,7 +124,10 @@ class World:
 
     def context(self, run_id: str, **sections: dict[str, Any]) -> Context:
         """A context; keywords add to the sections of the settings."""
-        merged = {name: self._sections.get(name, {}) | sections.get(name, {}) for name in self._sections | sections}
+        merged = {
+            name: self._sections.get(name, {}) | sections.get(name, {})
+            for name in self._sections | sections
+        }
         return Context(Settings.model_validate(merged), run_id)
 
     def register(self, kind: Kind, alias: str | None = STAGING, **changes: Any) -> str:
@@ -124,14 +139,16 @@ class World:
         from mlflow import MlflowClient
 
         client = MlflowClient(self.registry.settings.tracking_uri)
-        run = client.create_run(self.registry.experiment())
+        run = client.create_run(self.registry.get_or_create_experiment())
         run_id = run.info.run_id
-        self.registry.log_files(run_id, bundle.files, ARTIFACT_FOLDER)
-        version = self.registry.register(f"{run.info.artifact_uri}/{ARTIFACT_FOLDER}", run_id, {"pipeline_run_id": GOLD_RUN})
+        self.registry.log_artifacts(run_id, bundle.files, ARTIFACT_FOLDER)
+        version = self.registry.register(
+            f"{run.info.artifact_uri}/{ARTIFACT_FOLDER}", run_id, {"pipeline_run_id": GOLD_RUN}
+        )
         facts = {"run_id": run_id, "version": version.number, "name": self.registry.name} | changes
         raw = bundle.manifest.model_copy(update=facts).to_bytes()
-        self.registry.log_files(run_id, {MANIFEST: raw}, ARTIFACT_FOLDER)
-        self.registry.tag(version.number, MANIFEST_TAG, hash_of(raw))
+        self.registry.log_artifacts(run_id, {MANIFEST: raw}, ARTIFACT_FOLDER)
+        self.registry.set_tag(version.number, MANIFEST_TAG, sha256_hex(raw))
         if alias is not None:
             self.registry.set_alias(alias, version.number)
         return version.number
@@ -140,8 +157,10 @@ class World:
         """Registers the model of a version once more, as another version, and gives it the alias."""
         from mlflow import MlflowClient
 
-        old = self.registry.version(number)
-        place = MlflowClient(self.registry.settings.tracking_uri).get_run(old.run_id).info.artifact_uri
+        old = self.registry.get_version(number)
+        place = (
+            MlflowClient(self.registry.settings.tracking_uri).get_run(old.run_id).info.artifact_uri
+        )
         new = self.registry.register(f"{place}/{ARTIFACT_FOLDER}", old.run_id, old.tags).number
         self.registry.set_alias(alias, new)
         return new
@@ -151,8 +170,10 @@ class World:
         from mlflow import MlflowClient
 
         client = MlflowClient(self.registry.settings.tracking_uri)
-        run = client.create_run(self.registry.experiment())
-        number = self.registry.register(f"{run.info.artifact_uri}/{ARTIFACT_FOLDER}", run.info.run_id, tags).number
+        run = client.create_run(self.registry.get_or_create_experiment())
+        number = self.registry.register(
+            f"{run.info.artifact_uri}/{ARTIFACT_FOLDER}", run.info.run_id, tags
+        ).number
         for alias in aliases:
             self.registry.set_alias(alias, number)
         return number
@@ -167,19 +188,24 @@ class World:
             "gates": [],
         }
         self.context(run_id).lake.write_json(
-            f"reports/{run_id}/validation.json", verdict | {"decision": "every gate holds"} | changes
+            f"reports/{run_id}/validation.json",
+            verdict | {"decision": "every gate holds"} | changes,
         )
 
     def aliases(self) -> dict[str, str | None]:
         """The version of each alias."""
-        found = {alias: self.registry.version_of(alias) for alias in (STAGING, PRODUCTION, PREVIOUS)}
-        return {alias: None if version is None else version.number for alias, version in found.items()}
+        found = {
+            alias: self.registry.get_by_alias(alias) for alias in (STAGING, PRODUCTION, PREVIOUS)
+        }
+        return {
+            alias: None if version is None else version.number for alias, version in found.items()
+        }
 
     def log(self) -> list[tuple[str, str | None, str]]:
         """What promotions.jsonl says: action, from, to."""
-        lines = self.context("any").lake.read(LOG).decode().splitlines()
+        lines = self.context("any").lake.read(LOG_KEY).decode().splitlines()
         return [(entry["action"], entry["from"], entry["to"]) for entry in map(json.loads, lines)]
 
     def production(self) -> str | None:
-        found = self.registry.version_of(PRODUCTION)
+        found = self.registry.get_by_alias(PRODUCTION)
         return None if found is None else found.number

@@ -12,22 +12,30 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.columns import FEATURE_NAMES, LABEL
-from pipeline.model.onnx import fail_probability, open_session
+from pipeline.model.onnx import open_session, positive_probability
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, Registry
 
-Fault = Literal["none", "stuck", "wrong numbers", "wrong labels", "not a number", "errors", "garbage", "away"]
+Fault = Literal[
+    "none", "stuck", "wrong numbers", "wrong labels", "not a number", "errors", "garbage", "away"
+]
 
 
 class Follower:
     """What a predictor knows: the production model, or with `fault`, on version `bad` and later ones, something worse."""
 
-    def __init__(self, registry: Registry, fault: Fault, bad: str | None, shadow: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        fault: Fault,
+        bad: str | None,
+        shadow: dict[str, Any] | None = None,
+    ) -> None:
         self.registry, self.fault, self.bad, self.shadow = registry, fault, bad, shadow
         self.errors = 0
         self._bundles: dict[str, Any] = {}
 
     def version(self) -> str:
-        found = self.registry.version_of(PRODUCTION)
+        found = self.registry.get_by_alias(PRODUCTION)
         assert found is not None
         if self.misbehaves(found.number) and self.fault == "stuck":
             return "0"
@@ -48,16 +56,25 @@ class Follower:
             return 200, {"version": number, "shadow": self.shadow}
         if path == "/metrics":
             self.errors += fault == "errors"
-            return 200, f'# TYPE predictor_errors_total counter\npredictor_errors_total{{kind="model"}} {self.errors}.0\n'
+            return (
+                200,
+                f'# TYPE predictor_errors_total counter\npredictor_errors_total{{kind="model"}} {self.errors}.0\n',
+            )
         return 200, self._predict(number, fault, body)
 
     def _predict(self, number: str, fault: str, body: list[dict[str, float]]) -> dict[str, Any]:
         if number not in self._bundles:
-            version = self.registry.version(number) if number != "0" else self.registry.versions()[0]
-            self._bundles[number] = self.registry.bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+            version = (
+                self.registry.get_version(number)
+                if number != "0"
+                else self.registry.list_versions()[0]
+            )
+            self._bundles[number] = self.registry.get_bundle(
+                version.run_id, version.tags.get(MANIFEST_TAG)
+            )
         bundle = self._bundles[number]
         rows = [[row[name] for name in FEATURE_NAMES] for row in body]
-        probabilities = fail_probability(open_session(bundle), rows)
+        probabilities = positive_probability(open_session(bundle), rows)
         positive = probabilities >= bundle.manifest.threshold
         if fault == "wrong numbers":
             probabilities = 1 - probabilities
@@ -67,7 +84,8 @@ class Follower:
             positive = ~positive
         labels = np.where(positive, LABEL.positive, LABEL.negative).tolist()
         predictions = [
-            {"label": label, "fail_probability": value} for label, value in zip(labels, probabilities.tolist(), strict=True)
+            {"label": label, "fail_probability": value}
+            for label, value in zip(labels, probabilities.tolist(), strict=True)
         ]
         return {"predictions": predictions, "model": {"version": number}}
 
@@ -78,7 +96,9 @@ def _handler(answer: Callable[[str, Any], tuple[int, Any]]) -> type[BaseHTTPRequ
             self._send(*answer(self.path, None))
 
         def do_POST(self) -> None:
-            self._send(*answer(self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self._send(
+                *answer(self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            )
 
         def _send(self, status: int, content: Any) -> None:
             data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
@@ -94,7 +114,9 @@ def _handler(answer: Callable[[str, Any], tuple[int, Any]]) -> type[BaseHTTPRequ
 
 
 @contextlib.contextmanager
-def serving(answer: Callable[[str, Any], tuple[int, Any]], address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+def serving(
+    answer: Callable[[str, Any], tuple[int, Any]], address: str = "127.0.0.1", port: int = 0
+) -> Iterator[int]:
     """A server on `address`, and its port."""
     server = ThreadingHTTPServer((address, port), _handler(answer))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pipeline import __main__ as command_line
-from pipeline.deployment.moves import back
+from pipeline.deployment.moves import rollback_to
 from pipeline.deployment.promotion_log import REJECTED, move
 from pipeline.settings import Settings
 from pipeline.stages import promote
@@ -31,7 +31,7 @@ def test_rollback_goes_back_and_keeps_the_version_out(world: World, line, capsys
     promote.run(world.context("run-1"))
     assert line("rollback", "--reason", "parents complain") == 0
     assert world.aliases() == {STAGING: new, PRODUCTION: old, PREVIOUS: None}
-    assert world.registry.version(new).tags[REJECTED] == "parents complain"
+    assert world.registry.get_version(new).tags[REJECTED] == "parents complain"
     assert "no predictor answers at http://127.0.0.1:9" in capsys.readouterr().err
     assert line("rollback") == 1
     assert "there is no version to go back to" in capsys.readouterr().err
@@ -40,11 +40,11 @@ def test_rollback_goes_back_and_keeps_the_version_out(world: World, line, capsys
 def test_rollback_to_a_version_brings_even_a_rejected_one_back(world: World, line) -> None:  # type: ignore[no-untyped-def]
     """A person's word is the last one: the tag goes when the version comes."""
     first, second = world.bare(), world.bare(PRODUCTION)
-    world.registry.tag(first, REJECTED, "it misbehaved")
+    world.registry.set_tag(first, REJECTED, "it misbehaved")
     assert line("rollback", "--to", first) == 0
     assert world.production() == first
-    assert REJECTED not in world.registry.version(first).tags
-    assert REJECTED in world.registry.version(second).tags
+    assert REJECTED not in world.registry.get_version(first).tags
+    assert REJECTED in world.registry.get_version(second).tags
 
 
 def test_rollback_to_what_there_is_not(world: World, line, capsys) -> None:  # type: ignore[no-untyped-def]
@@ -85,7 +85,10 @@ def test_history_tells_every_move(world: World, line, capsys) -> None:  # type: 
     assert line("history", "--json") == 0
     printed = capsys.readouterr().out
     assert printed.encode() == world.context("any").lake.read("reports/promotions.jsonl")
-    assert [json.loads(entry)["action"] for entry in printed.splitlines()] == ["promote", "rollback"]
+    assert [json.loads(entry)["action"] for entry in printed.splitlines()] == [
+        "promote",
+        "rollback",
+    ]
 
 
 def test_compare_measures_two_models_on_the_same_rows(world: World, line, capsys) -> None:  # type: ignore[no-untyped-def]
@@ -109,7 +112,7 @@ def test_a_rolled_back_version_is_no_place_to_go_back_to(world: World) -> None:
         world.verdict(run_id, candidate, champion)
         promote.run(world.context(run_id))
     assert world.aliases() == {STAGING: "3", PRODUCTION: "3", PREVIOUS: "2"}
-    move(world.context("any"), "demote", back(world.context("any"), "bad"), "run-3")
+    move(world.context("any"), "demote", rollback_to(world.context("any"), "bad"), "run-3")
     assert world.aliases() == {STAGING: "3", PRODUCTION: "2", PREVIOUS: first}
-    move(world.context("any"), "demote", back(world.context("any"), "bad"), "run-4")
+    move(world.context("any"), "demote", rollback_to(world.context("any"), "bad"), "run-4")
     assert world.aliases() == {STAGING: "3", PRODUCTION: first, PREVIOUS: None}

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.columns import LABEL
 from pipeline.deployment.promotion_log import REJECTED
-from pipeline.errors import NothingToDo, PromotionError, VerifyError
+from pipeline.errors import PromotionError, StageSkipped, VerifyError
 from pipeline.stages import demote
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
@@ -21,7 +21,7 @@ from tests.deployment.predictors import Follower, serving
 def test_a_model_that_still_passes_is_kept(world: World) -> None:
     """Nothing to do while no gate surely fails; the report says on how many rows, none of which the model learned from."""
     world.register("good", PRODUCTION)
-    with pytest.raises(NothingToDo, match="version 1 still passes"):
+    with pytest.raises(StageSkipped, match="version 1 still passes"):
         demote.run(world.context("run-1"))
     report = world.context("run-1").lake.read_json("reports/run-1/demotion.json")
     test = from_parquet(world.context("any").lake.read(f"gold/{GOLD_RUN}/test.parquet"))
@@ -39,12 +39,14 @@ def test_a_model_that_surely_fails_goes_back_to_previous(world: World) -> None:
         demote.run(context)
         demote.run(context)
     assert world.aliases() == {STAGING: bad, PRODUCTION: good, PREVIOUS: None}
-    assert "min_roc_auc is" in world.registry.version(bad).tags[REJECTED]
+    assert "min_roc_auc is" in world.registry.get_version(bad).tags[REJECTED]
     assert world.log() == [("demote", bad, good)]
 
 
 @pytest.mark.parametrize("previous", ["backwards", None])
-def test_without_a_better_one_production_is_kept_and_the_stage_fails(world: World, previous: Any) -> None:
+def test_without_a_better_one_production_is_kept_and_the_stage_fails(
+    world: World, previous: Any
+) -> None:
     """The alarm is a failed stage and a line in the log: a bad model is still better than none, or than a worse one."""
     if previous:
         world.register(previous, PREVIOUS)
@@ -53,13 +55,13 @@ def test_without_a_better_one_production_is_kept_and_the_stage_fails(world: Worl
         with pytest.raises(PromotionError, match=r"cannot take its place .*it is kept"):
             demote.run(world.context("run-1"))
     assert world.production() == bad
-    assert REJECTED not in world.registry.version(bad).tags
+    assert REJECTED not in world.registry.get_version(bad).tags
     assert world.log() == [("alarm", bad, bad)]
 
 
 def test_nothing_is_judged_without_rows_to_judge_it_on(world: World) -> None:
     """No production, no gold of the newest bronze, or too few new positives: nothing to do, and each says which."""
-    with pytest.raises(NothingToDo, match="no version is in"):
+    with pytest.raises(StageSkipped, match="no version is in"):
         demote.run(world.context("run-1"))
     world.register("backwards", PRODUCTION)
     lake = world.context("any").lake
@@ -67,12 +69,15 @@ def test_nothing_is_judged_without_rows_to_judge_it_on(world: World) -> None:
     few = to_parquet(test[test[LABEL.name] == 0].reset_index(drop=True))
     manifest = lake.read_json(f"gold/{GOLD_RUN}/manifest.json")
     splits = {"test": {"sha256": lake.write("gold/newer/test.parquet", few)}}
-    lake.write_json("gold/newer/manifest.json", manifest | {"run_id": "newer", "bronze": "newest", "splits": splits})
+    lake.write_json(
+        "gold/newer/manifest.json",
+        manifest | {"run_id": "newer", "bronze": "newest", "splits": splits},
+    )
     lake.write_json("bronze/latest.json", {"sha256": "newest"})
-    with pytest.raises(NothingToDo, match="only 0 'fail' rows of gold newer are new to version 1"):
+    with pytest.raises(StageSkipped, match="only 0 'fail' rows of gold newer are new to version 1"):
         demote.run(world.context("run-1"))
     lake.write_json("bronze/latest.json", {"sha256": "unknown"})
-    with pytest.raises(NothingToDo, match="has no gold yet"):
+    with pytest.raises(StageSkipped, match="has no gold yet"):
         demote.run(world.context("run-1"))
 
 
@@ -83,14 +88,26 @@ def test_rows_that_are_only_by_chance_bad_demote_nobody(world: World) -> None:
     lake = world.context("any").lake
     test = from_parquet(lake.read(f"gold/{GOLD_RUN}/test.parquet"))
     places = np.flatnonzero(test[LABEL.name] == 1)[:6]
-    few = test.iloc[np.concatenate([places, np.flatnonzero(test[LABEL.name] == 0)])].reset_index(drop=True)
-    few.loc[few[LABEL.name] == 1, "sleep_hours"] = [6.8, 6.9, 7.0, 3.1, 3.2, 3.3]  # half of them look safe
+    few = test.iloc[np.concatenate([places, np.flatnonzero(test[LABEL.name] == 0)])].reset_index(
+        drop=True
+    )
+    few.loc[few[LABEL.name] == 1, "sleep_hours"] = [
+        6.8,
+        6.9,
+        7.0,
+        3.1,
+        3.2,
+        3.3,
+    ]  # half of them look safe
     few.loc[few[LABEL.name] == 1, "review_hours"] = 4.0
     manifest = lake.read_json(f"gold/{GOLD_RUN}/manifest.json")
     splits = {"test": {"sha256": lake.write("gold/newer/test.parquet", to_parquet(few))}}
-    lake.write_json("gold/newer/manifest.json", manifest | {"run_id": "newer", "bronze": "newest", "splits": splits})
+    lake.write_json(
+        "gold/newer/manifest.json",
+        manifest | {"run_id": "newer", "bronze": "newest", "splits": splits},
+    )
     lake.write_json("bronze/latest.json", {"sha256": "newest"})
-    with pytest.raises(NothingToDo, match="still passes"):
+    with pytest.raises(StageSkipped, match="still passes"):
         demote.run(world.context("run-1"))
 
 
@@ -110,7 +127,7 @@ def test_killed_at_any_write_and_run_again_it_ends_the_same(world: World, after:
                 assert world.production() in (good, bad)
                 demote.run(context)
         assert world.aliases() == {STAGING: None, PRODUCTION: good, PREVIOUS: None}
-        assert REJECTED in world.registry.version(bad).tags
+        assert REJECTED in world.registry.get_version(bad).tags
         assert world.log() == [("demote", str(number), good) for number in range(3, at + 3)]
         if fuse.count < at:
             break
@@ -121,7 +138,11 @@ def test_a_predictor_that_stays_behind_is_told_of(world: World) -> None:
     """The demotion stands, but the stage fails when the predictors do not follow in time."""
     good, _ = world.register("good", PREVIOUS), world.register("backwards", PRODUCTION)
     with serving(Follower(world.registry, "stuck", bad=good).answer) as port:
-        settings = {"serve_seconds": 0.3}
+        settings = {"rollout_timeout_seconds": 0.3}
         with pytest.raises(VerifyError, match="again, but after"):
-            demote.run(world.context("run-1", predictor={"url": f"http://127.0.0.1:{port}"}, deployment=settings))
+            demote.run(
+                world.context(
+                    "run-1", predictor={"url": f"http://127.0.0.1:{port}"}, deployment=settings
+                )
+            )
     assert world.production() == good

@@ -17,7 +17,7 @@ from pipeline.commands import traffic
 from pipeline.context import Context
 from pipeline.drift.report import Report
 from pipeline.drift.retraining import FOLDER
-from pipeline.errors import LakeError, NothingToDo
+from pipeline.errors import LakeError, StageSkipped
 from pipeline.stages import drift
 from pipeline.storage.parquet import from_parquet
 from pipeline.tracking.registry import PRODUCTION
@@ -36,11 +36,23 @@ def rows_of(world: World, kind: str = "none", rows: int = 400) -> pd.DataFrame:
 
 
 def log(
-    world: World, frame: pd.DataFrame, at: datetime = NOW - timedelta(minutes=5), pod: str = "pod-a", version: str = "1"
+    world: World,
+    frame: pd.DataFrame,
+    at: datetime = NOW - timedelta(minutes=5),
+    pod: str = "pod-a",
+    version: str = "1",
 ) -> str:
     """Writes the rows as a predictor logs them; returns the object's key."""
     lines = (
-        json.dumps({"at": at.isoformat(), "request_id": "r", "version": version, **row, "fail_probability": 0.5})
+        json.dumps(
+            {
+                "at": at.isoformat(),
+                "request_id": "r",
+                "version": version,
+                **row,
+                "fail_probability": 0.5,
+            }
+        )
         for row in frame.to_dict("records")
     )
     key = f"silver/live/{at:%Y-%m-%d}/{pod}-{at.timestamp():.0f}.jsonl.gz"
@@ -48,9 +60,13 @@ def log(
     return key
 
 
-def run(world: World, run_id: str = "check", settings: dict[str, Any] | None = None, **arguments: Any) -> dict[str, Any]:
+def run(
+    world: World, run_id: str = "check", settings: dict[str, Any] | None = None, **arguments: Any
+) -> dict[str, Any]:
     """Runs the stage; returns the run's report."""
-    context = replace(world.context(run_id, drift=settings or {}), arguments=argparse.Namespace(**arguments))
+    context = replace(
+        world.context(run_id, drift=settings or {}), arguments=argparse.Namespace(**arguments)
+    )
     drift.run(context)
     return report_of(context)
 
@@ -79,7 +95,7 @@ class TestVerdicts:
         """Traffic like the training rows: nothing to do, the reports are written, nothing is asked for."""
         world.register("good", PRODUCTION)
         log(world, rows_of(world))
-        with pytest.raises(NothingToDo, match="No drift: 0 of 5 features drifted"):
+        with pytest.raises(StageSkipped, match="No drift: 0 of 5 features drifted"):
             run(world)
         assert report_of(world.context("check"))["verdict"] == "none"
         assert world.context("any").lake.keys(FOLDER) == []
@@ -93,7 +109,10 @@ class TestVerdicts:
         latest = lake.read("reports/drift_report.json")
         since = NOW + timedelta(minutes=1)
         log(world, rows_of(world, "scale", 150), at=since)
-        with pytest.raises(NothingToDo, match="Not enough data: the current data holds 150 rows, a verdict needs 200"):
+        with pytest.raises(
+            StageSkipped,
+            match="Not enough data: the current data holds 150 rows, a verdict needs 200",
+        ):
             run(world, since=since, until=since + timedelta(hours=1))
         assert report_of(world.context("check"))["verdict"] == "not enough data"
         assert lake.read("reports/drift_report.json") == latest
@@ -101,13 +120,13 @@ class TestVerdicts:
     def test_no_traffic(self, world: World) -> None:
         """No traffic at all is not enough data."""
         world.register("good", PRODUCTION)
-        with pytest.raises(NothingToDo, match="the current data holds 0 rows"):
+        with pytest.raises(StageSkipped, match="the current data holds 0 rows"):
             run(world)
 
     def test_nothing_in_production(self, world: World) -> None:
         """Without a production model there is nothing to compare with."""
         world.register("good")
-        with pytest.raises(NothingToDo, match="carries the alias `production`; promote one first"):
+        with pytest.raises(StageSkipped, match="carries the alias `production`; promote one first"):
             run(world)
 
     def test_cooldown(self, world: World) -> None:
@@ -115,7 +134,9 @@ class TestVerdicts:
         world.register("good", PRODUCTION)
         log(world, rows_of(world, "scale"))
         run(world, "first")
-        with pytest.raises(NothingToDo, match=r"Drift: 3 of 5 .* Retraining is not asked for: run first asked at"):
+        with pytest.raises(
+            StageSkipped, match=r"Drift: 3 of 5 .* Retraining is not asked for: run first asked at"
+        ):
             run(world, "second")
         second = report_of(world.context("second"))
         assert second["verdict"] == "drift"
@@ -184,7 +205,7 @@ class TestData:
     def test_silver_with_labels(self, world: World) -> None:
         """A silver data set as the current one: label drift is reported too."""
         world.register("good", PRODUCTION)
-        with pytest.raises(NothingToDo, match="No drift"):
+        with pytest.raises(StageSkipped, match="No drift"):
             run(world, silver=GOLD_RUN)
         report = report_of(world.context("check"))
         assert report["current"]["object"] == f"silver/{GOLD_RUN}/students.parquet"
@@ -195,7 +216,7 @@ class TestData:
         """Both sides are scored by the production model, so that a log of another version's answers is no drift."""
         world.register("good", PRODUCTION)
         log(world, rows_of(world))  # logged as 0.5 throughout
-        with pytest.raises(NothingToDo):
+        with pytest.raises(StageSkipped):
             run(world)
         prediction = report_of(world.context("check"))["prediction"]
         assert prediction["drifted"] is False
@@ -214,7 +235,9 @@ class TestRecord:
         run(world)
         report = run(world)  # the retry of a task that died after it had asked
         client = MlflowClient(world.registry.settings.tracking_uri)
-        found = client.search_runs([world.registry.experiment()], "tags.stage = 'drift'")
+        found = client.search_runs(
+            [world.registry.get_or_create_experiment()], "tags.stage = 'drift'"
+        )
         assert [item.info.run_name for item in found] == ["drift-check"]
         assert found[0].info.status == "FINISHED"
         metrics = found[0].data.metrics
@@ -225,7 +248,9 @@ class TestRecord:
         assert {item.path for item in client.list_artifacts(found[0].info.run_id)} == set(REPORTS)
 
     @pytest.mark.parametrize("after", [False, True])
-    def test_killed_at_any_write(self, world: World, monkeypatch: pytest.MonkeyPatch, after: bool) -> None:
+    def test_killed_at_any_write(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, after: bool
+    ) -> None:
         """Killed before or after any of its writes and run again, it ends as if it had never died: one request, whole reports."""
         world.register("good", PRODUCTION)
         log(world, rows_of(world, "scale"))
@@ -235,13 +260,19 @@ class TestRecord:
         report = Report(**report_of(world.context("run-0")))
         pages = {name: world.context("any").lake.read(f"reports/{name}") for name in REPORTS[1:]}
         monkeypatch.setattr(
-            drift, "compare", lambda context, *_: drift.Outcome(report.model_copy(update={"run_id": context.run_id}), pages)
+            drift,
+            "compare",
+            lambda context, *_: drift.Outcome(
+                report.model_copy(update={"run_id": context.run_id}), pages
+            ),
         )
         lake = world.context("any").lake
         for at in range(1, 20):
             for key in lake.keys(FOLDER):
                 lake.delete(key)  # each number taken is one more write tried
-            context = replace(world.context(f"run-{at}", drift=settings), arguments=argparse.Namespace())
+            context = replace(
+                world.context(f"run-{at}", drift=settings), arguments=argparse.Namespace()
+            )
             fuse = Fuse(at, after)
             try:
                 drift.run(dying(context, fuse))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.context import Context
-from pipeline.deployment.moves import back
-from pipeline.deployment.predictor_client import Replica, replicas
+from pipeline.deployment.moves import rollback_to
+from pipeline.deployment.predictor_client import Replica, find_replicas
 from pipeline.deployment.promotion_log import VERIFIED, move
 from pipeline.errors import VerifyError
 from pipeline.stages import promote, validate, verify
@@ -19,11 +19,16 @@ from tests.serving.predictor import started, wait_until_ready
 
 def test_a_predictor_follows_every_move(world: World, mlflow_url: str, tmp_path: Path) -> None:
     """A promotion is verified, a rollback served, and a damaged candidate taken back, while the same process goes on."""
-    environment = {"MLOPS_MLFLOW__TRACKING_URI": mlflow_url, "MLOPS_MLFLOW__NAME": world.registry.name}
+    environment = {
+        "MLOPS_MLFLOW__TRACKING_URI": mlflow_url,
+        "MLOPS_MLFLOW__NAME": world.registry.name,
+    }
     first = world.register("good", PRODUCTION)
-    with started(tmp_path, environment, poll_seconds="0.2", logged_share="0") as predictor:
+    with started(
+        tmp_path, environment, poll_interval_seconds="0.2", log_sample_rate="0"
+    ) as predictor:
         wait_until_ready(f"{predictor.url}/readyz", predictor.process, predictor.log)
-        patient = {"serve_seconds": 60, "watch_seconds": 0.5}
+        patient = {"rollout_timeout_seconds": 60, "watch_period_seconds": 0.5}
 
         def context(run_id: str) -> Context:
             return world.context(run_id, predictor={"url": predictor.url}, deployment=patient)
@@ -32,18 +37,20 @@ def test_a_predictor_follows_every_move(world: World, mlflow_url: str, tmp_path:
         for stage in (validate, promote, verify):
             stage.run(context("run-1"))
         assert world.production() == second
-        assert VERIFIED in world.registry.version(second).tags
-        (replica,) = replicas(context("run-1").settings)
+        assert VERIFIED in world.registry.get_version(second).tags
+        (replica,) = find_replicas(context("run-1").settings)
         assert replica.model()["version"] == second
         assert Replica.errors(replica) == 0
 
-        move(context("any"), "rollback", back(context("any"), "by hand"), None)
+        move(context("any"), "rollback", rollback_to(context("any"), "by hand"), None)
         third = world.register("better", STAGING)
         validate.run(context("run-2"))
         promote.run(context("run-2"))
         damaged = {"model.onnx": b"damaged"}
-        world.registry.log_files(world.registry.version(third).run_id, damaged, "serving")
-        with pytest.raises(VerifyError, match=f"`production` is version {first} again, which the predictors serve"):
+        world.registry.log_artifacts(world.registry.get_version(third).run_id, damaged, "serving")
+        with pytest.raises(
+            VerifyError, match=f"`production` is version {first} again, which the predictors serve"
+        ):
             verify.run(context("run-2"))
         assert replica.model()["version"] == first
     assert world.log() == [

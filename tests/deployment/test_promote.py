@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.context import Context
 from pipeline.deployment import promotion_log
-from pipeline.deployment.moves import stay
+from pipeline.deployment.moves import keep_production
 from pipeline.deployment.promotion_log import REJECTED, read_records
-from pipeline.errors import NothingToDo, PromotionError
+from pipeline.errors import PromotionError, StageSkipped
 from pipeline.model.bundle import ONNX, read_fallback
 from pipeline.stages import promote
 from pipeline.storage.lake import Lake
@@ -32,8 +32,16 @@ def test_the_first_candidate_goes_into_production(world: World) -> None:
 
 def test_the_champion_becomes_previous(world: World) -> None:
     """The version that leaves production keeps the alias previous; who moved what, when and why is logged with the hashes."""
-    champion, candidate = world.bare(PRODUCTION), world.bare(STAGING, manifest_sha256="abc", gold_test="def", other="x")
-    world.verdict("run-1", candidate, champion, gates=[{"name": "min_x", "bound": 1, "why": "w", "value": 2, "holds": True}])
+    champion, candidate = (
+        world.bare(PRODUCTION),
+        world.bare(STAGING, manifest_sha256="abc", gold_test="def", other="x"),
+    )
+    world.verdict(
+        "run-1",
+        candidate,
+        champion,
+        gates=[{"name": "min_x", "bound": 1, "why": "w", "value": 2, "holds": True}],
+    )
     promote.run(world.context("run-1"))
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
     entry = json.loads(world.context("any").lake.read("reports/promotions.jsonl"))
@@ -45,7 +53,7 @@ def test_the_champion_becomes_previous(world: World) -> None:
     assert entry["gates"][0]["name"] == "min_x"
     assert entry["by"]
     assert entry["at"]
-    assert "promoted" in world.registry.version(candidate).tags
+    assert "promoted" in world.registry.get_version(candidate).tags
 
 
 def test_running_it_again_changes_nothing(world: World) -> None:
@@ -61,7 +69,7 @@ def test_what_validate_did_not_pass_is_refused(world: World) -> None:
     """A verdict that does not hold leaves production as it is, with the verdict's sentence."""
     number = world.bare(STAGING)
     world.verdict("run-1", number, None, holds=False, decision="min_recall is 0.2")
-    with pytest.raises(NothingToDo, match=r"min_recall is 0\.2"):
+    with pytest.raises(StageSkipped, match=r"min_recall is 0\.2"):
         promote.run(world.context("run-1"))
     assert world.production() is None
 
@@ -71,7 +79,7 @@ def test_only_the_validated_version_is_promoted(world: World) -> None:
     old = world.bare(STAGING)
     world.verdict("run-1", old, None)
     world.bare(STAGING)
-    with pytest.raises(NothingToDo, match=f"version {old} was validated"):
+    with pytest.raises(StageSkipped, match=f"version {old} was validated"):
         promote.run(world.context("run-1"))
     assert world.production() is None
 
@@ -90,9 +98,9 @@ def test_a_champion_that_changed_asks_for_another_validation(world: World) -> No
 def test_a_rejected_version_is_not_promoted(world: World) -> None:
     """A version that was taken back stays out, whatever its verdict says."""
     number = world.bare(STAGING)
-    world.registry.tag(number, REJECTED, "it misbehaved")
+    world.registry.set_tag(number, REJECTED, "it misbehaved")
     world.verdict("run-1", number, None)
-    with pytest.raises(NothingToDo, match="it misbehaved"):
+    with pytest.raises(StageSkipped, match="it misbehaved"):
         promote.run(world.context("run-1"))
 
 
@@ -111,7 +119,9 @@ class Interrupted(Lake):
 
 
 @pytest.mark.parametrize("kind", ["disk", "s3"])
-def test_of_two_runs_at_once_one_wins_and_the_other_says_so(world: World, kind: str, request: pytest.FixtureRequest) -> None:
+def test_of_two_runs_at_once_one_wins_and_the_other_says_so(
+    world: World, kind: str, request: pytest.FixtureRequest
+) -> None:
     """A run that another one overtakes between its look at the aliases and its own move moves nothing; on S3 too."""
     if kind == "s3":
         world.move_to(request.getfixturevalue("s3_lake"))
@@ -125,7 +135,7 @@ def test_of_two_runs_at_once_one_wins_and_the_other_says_so(world: World, kind: 
         promote.run(slow)
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
     assert [record.run_id for record in read_records(slow.lake)] == ["fast"]
-    with pytest.raises(NothingToDo, match="already"):
+    with pytest.raises(StageSkipped, match="already"):
         promote.run(world.context("slow"))
 
 
@@ -151,11 +161,15 @@ def test_a_dead_run_is_finished_by_the_next_one(world: World) -> None:
         promote.run(dying(dead, Fuse(3, after=True)))
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
     record = read_records(dead.lake)[0]
-    dead.lake.write(record.key, record.model_copy(update={"until": "2020-01-01T00:00:00+00:00"}).to_bytes())
-    with pytest.raises(NothingToDo, match="already"):
+    dead.lake.write(
+        record.key, record.model_copy(update={"until": "2020-01-01T00:00:00+00:00"}).to_bytes()
+    )
+    with pytest.raises(StageSkipped, match="already"):
         promote.run(world.context("next"))
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
-    assert [(each.number, each.run_id, each.done, each.resumes) for each in read_records(dead.lake)] == [
+    assert [
+        (each.number, each.run_id, each.done, each.resumes) for each in read_records(dead.lake)
+    ] == [
         (1, "dead", False, None),
         (2, "dead", True, 1),
     ]
@@ -169,7 +183,9 @@ class Later(datetime):
         return cls.fromtimestamp(datetime.now(tz).timestamp() + 3600, tz)
 
 
-def test_a_run_that_is_too_slow_stops_before_it_writes_into_anothers_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_too_slow_stops_before_it_writes_into_anothers_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No request is begun that could end after the run's time is over: then another one may be moving."""
     champion, candidate = world.bare(PRODUCTION), world.bare(STAGING)
     world.verdict("slow", candidate, champion)
@@ -207,7 +223,9 @@ def test_killed_at_any_write_and_run_again_it_ends_the_same(world: World, after:
         champion = candidate
         if fuse.count < at:
             break
-    assert fuse.count == 9, "the writes of a promotion: intent, previous, production, the three files of models/, tag, log, done"
+    assert fuse.count == 9, (
+        "the writes of a promotion: intent, previous, production, the three files of models/, tag, log, done"
+    )
 
 
 def test_models_holds_what_is_in_production(world: World) -> None:
@@ -218,7 +236,7 @@ def test_models_holds_what_is_in_production(world: World) -> None:
     lake = world.context("any").lake
     assert read_fallback(lake).manifest.version == good
     lake.write(f"models/{ONNX}", b"of a move that died")
-    promotion_log.move(world.context("any"), "verify", stay("it is well"), "run-1")
+    promotion_log.move(world.context("any"), "verify", keep_production("it is well"), "run-1")
     assert read_fallback(lake).manifest.version == good
     damaged = world.bare(STAGING)
     world.verdict("run-2", damaged, good)

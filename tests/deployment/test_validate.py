@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES
 from pipeline.deployment.promotion_log import REJECTED, VERIFIED
-from pipeline.errors import LakeError, NothingToDo
+from pipeline.errors import LakeError, StageSkipped
 from pipeline.settings import GateSettings
 from pipeline.stages import promote, validate
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
@@ -33,10 +33,18 @@ def test_a_good_first_candidate_passes_every_gate(world: World) -> None:
     assert (verdict["candidate"], verdict["champion"], verdict["holds"]) == (number, None, True)
     unjudged = {gate["name"] for gate in verdict["gates"] if gate["value"] is None}
     assert unjudged == {
-        *("min_champion_gain", "min_recall_gain_upper", "min_balanced_accuracy_gain_upper"),
+        *(
+            "min_roc_auc_gain",
+            "min_recall_difference_upper",
+            "min_balanced_accuracy_difference_upper",
+        ),
         *("max_latency_ratio", "min_shadow_agreement"),
     }
-    expected = {name for name, info in GateSettings.model_fields.items() if "validate" in str(info.json_schema_extra or {})}
+    expected = {
+        name
+        for name, info in GateSettings.model_fields.items()
+        if "validate" in str(info.json_schema_extra or {})
+    }
     assert {gate["name"] for gate in verdict["gates"]} == expected
 
 
@@ -56,9 +64,9 @@ def test_a_candidate_that_ranks_worse_leaves_the_champion(world: World) -> None:
     """The sentence names the gate and by how much it is missed; production is untouched, and promote refuses the version."""
     champion = world.register("better", PRODUCTION)
     world.register("good", STAGING)
-    with pytest.raises(NothingToDo, match=r"stays version 1: .*min_champion_gain is -.* \(off by"):
+    with pytest.raises(StageSkipped, match=r"stays version 1: .*min_roc_auc_gain is -.* \(off by"):
         validate.run(world.context("run-1"))
-    with pytest.raises(NothingToDo, match="min_champion_gain"):
+    with pytest.raises(StageSkipped, match="min_roc_auc_gain"):
         promote.run(world.context("run-1"))
     assert world.aliases()[PRODUCTION] == champion
 
@@ -67,7 +75,7 @@ def test_the_same_model_again_is_the_champions_equal(world: World) -> None:
     """Retraining on the same data gives the same bytes: there is nothing to promote."""
     champion = world.register("good", PRODUCTION)
     world.register("good", STAGING)
-    with pytest.raises(NothingToDo, match="the candidate is the champion's equal"):
+    with pytest.raises(StageSkipped, match="the candidate is the champion's equal"):
         validate.run(world.context("run-1"))
     assert world.production() == champion
 
@@ -76,7 +84,7 @@ def test_the_same_model_again_is_the_champions_equal(world: World) -> None:
 def test_a_model_that_learned_nothing_or_the_wrong_way_round_fails(world: World, kind: Any) -> None:
     """Noise fails the floors; a model that learned the opposite also fails what the data dictionary expects of it."""
     world.register(kind)
-    with pytest.raises(NothingToDo, match="`production` stays empty: min_roc_auc is"):
+    with pytest.raises(StageSkipped, match="`production` stays empty: min_roc_auc is"):
         validate.run(world.context("run-1"))
     failed = failed_gates(verdict_of(world))
     assert {"min_roc_auc", "min_expected_effect"} <= failed
@@ -86,7 +94,7 @@ def test_a_model_that_learned_nothing_or_the_wrong_way_round_fails(world: World,
 def test_a_model_that_takes_other_features_fails_the_signature_alone(world: World) -> None:
     """What the API would send it could not be scored at all: nothing else is measured."""
     world.register("good", features=[*FEATURE_NAMES[1:], FEATURE_NAMES[0]])
-    with pytest.raises(NothingToDo, match="min_signature_match is 0"):
+    with pytest.raises(StageSkipped, match="min_signature_match is 0"):
         validate.run(world.context("run-1"))
     assert failed_gates(verdict_of(world)) == {"min_signature_match"}
 
@@ -94,9 +102,11 @@ def test_a_model_that_takes_other_features_fails_the_signature_alone(world: Worl
 def test_a_graph_that_does_not_answer_as_the_trained_model_fails(world: World, survey: Any) -> None:
     """The stored examples hold the ONNX graph to the trained model."""
     examples = trained(survey, "good").manifest.examples
-    wrong = examples.model_copy(update={"fail_probability": [value + 0.01 for value in examples.fail_probability]})
+    wrong = examples.model_copy(
+        update={"fail_probability": [value + 0.01 for value in examples.fail_probability]}
+    )
     world.register("good", examples=wrong)
-    with pytest.raises(NothingToDo, match=r"max_onnx_difference is 0\.01"):
+    with pytest.raises(StageSkipped, match=r"max_onnx_difference is 0\.01"):
         validate.run(world.context("run-1"))
 
 
@@ -108,7 +118,7 @@ def test_files_that_are_not_the_registered_ones_are_refused(world: World, survey
     with pytest.raises(LakeError, match="it is refused"):
         validate.run(world.context("run-1"))
     number = world.register("good")
-    world.registry.tag(number, "manifest_sha256", "0" * 64)
+    world.registry.set_tag(number, "manifest_sha256", "0" * 64)
     with pytest.raises(LakeError, match="the manifest of run"):
         validate.run(world.context("run-1"))
 
@@ -123,7 +133,9 @@ def test_files_that_are_not_the_registered_ones_are_refused(world: World, survey
     ],
     ids=["differs", "agrees", "too few rows", "of another version"],
 )
-def test_shadow_traffic_is_judged_where_there_is_enough(world: World, shadow: dict[str, Any], holds: bool) -> None:
+def test_shadow_traffic_is_judged_where_there_is_enough(
+    world: World, shadow: dict[str, Any], holds: bool
+) -> None:
     """A candidate that would answer live rows otherwise than the champion is stopped; other shadows say nothing of it."""
     world.register("good", PRODUCTION)
     world.register("better", STAGING)
@@ -132,7 +144,7 @@ def test_shadow_traffic_is_judged_where_there_is_enough(world: World, shadow: di
         if holds:
             validate.run(context)
         else:
-            with pytest.raises(NothingToDo, match="min_shadow_agreement"):
+            with pytest.raises(StageSkipped, match="min_shadow_agreement"):
                 validate.run(context)
 
 
@@ -144,7 +156,9 @@ def test_rows_that_the_champion_learned_from_do_not_count_for_it(world: World, s
     half = _half(mixed)
     digest = lake.write("gold/other/train.parquet", half)
     lake.write("gold/other/validation.parquet", lake.read(f"gold/{GOLD_RUN}/validation.parquet"))
-    other = lineage.model_copy(update={"pipeline_run_id": "other", "gold": {**lineage.gold, "train": digest}})
+    other = lineage.model_copy(
+        update={"pipeline_run_id": "other", "gold": {**lineage.gold, "train": digest}}
+    )
     world.register("good", PRODUCTION, lineage=other)
     world.register("better", STAGING)
     validate.run(world.context("run-1"))
@@ -160,19 +174,21 @@ def _half(parquet: bytes) -> bytes:
 
 def test_without_a_candidate_there_is_nothing_to_do(world: World) -> None:
     """No alias, a rejected version and a verified production version are all nothing to judge."""
-    with pytest.raises(NothingToDo, match="register a candidate first"):
+    with pytest.raises(StageSkipped, match="register a candidate first"):
         validate.run(world.context("run-1"))
     number = world.bare(STAGING, PRODUCTION)
-    world.registry.tag(number, VERIFIED, "now")
-    with pytest.raises(NothingToDo, match="already, and verified"):
+    world.registry.set_tag(number, VERIFIED, "now")
+    with pytest.raises(StageSkipped, match="already, and verified"):
         validate.run(world.context("run-1"))
     rejected = world.bare(STAGING)
-    world.registry.tag(rejected, REJECTED, "it misbehaved")
-    with pytest.raises(NothingToDo, match="it misbehaved"):
+    world.registry.set_tag(rejected, REJECTED, "it misbehaved")
+    with pytest.raises(StageSkipped, match="it misbehaved"):
         validate.run(world.context("run-1"))
 
 
-def test_a_promotion_that_nobody_lived_to_verify_is_judged_beside_the_champion_of_then(world: World) -> None:
+def test_a_promotion_that_nobody_lived_to_verify_is_judged_beside_the_champion_of_then(
+    world: World,
+) -> None:
     """A deployment that died after promote can be run anew as a whole: validate and promote let it through to verify."""
     champion = world.register("good", PRODUCTION)
     candidate = world.register("better", STAGING)

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.context import Context
 from pipeline.deployment.promotion_log import REJECTED, VERIFIED
-from pipeline.errors import NothingToDo, VerifyError
+from pipeline.errors import StageSkipped, VerifyError
 from pipeline.stages import promote, verify
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.deployment.faults import Fuse, Killed, dying
@@ -42,7 +42,11 @@ def deployed(world: World) -> World:
 
 def watching(world: World, port: int, run_id: str = "run-1", **deployment: Any) -> Context:
     """A run's context that looks for the predictor on `port`."""
-    settings = {"serve_seconds": 1, "watch_seconds": 0.2, "poll_seconds": 0.05} | deployment
+    settings = {
+        "rollout_timeout_seconds": 1,
+        "watch_period_seconds": 0.2,
+        "poll_interval_seconds": 0.05,
+    } | deployment
     return world.context(run_id, predictor={"url": f"http://127.0.0.1:{port}"}, deployment=settings)
 
 
@@ -56,14 +60,18 @@ def test_a_version_that_is_served_well_is_verified(deployed: World, good_port: i
     """A version that every predictor serves, and answers with as the registry's model does, is tagged and logged as verified."""
     verify.run(watching(deployed, good_port))
     assert deployed.aliases() == {STAGING: "2", PRODUCTION: "2", PREVIOUS: "1"}
-    assert VERIFIED in deployed.registry.version("2").tags
+    assert VERIFIED in deployed.registry.get_version("2").tags
     assert deployed.log() == [("promote", "1", "2"), ("verify", "2", "2")]
     verify.run(watching(deployed, good_port))
     assert len(deployed.log()) == 2, "a retry writes nothing"
 
 
-@pytest.mark.parametrize(("fault", "sentence"), MISBEHAVIOUR, ids=[fault for fault, _ in MISBEHAVIOUR])
-def test_a_version_that_misbehaves_live_is_taken_back(deployed: World, fault: Fault, sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "sentence"), MISBEHAVIOUR, ids=[fault for fault, _ in MISBEHAVIOUR]
+)
+def test_a_version_that_misbehaves_live_is_taken_back(
+    deployed: World, fault: Fault, sentence: str
+) -> None:
     """Whatever is wrong live, the old version is back in production and served, and the new one rejected with the reason."""
     with serving(Follower(deployed.registry, fault, bad="2").answer) as port:
         context = watching(deployed, port)
@@ -73,21 +81,30 @@ def test_a_version_that_misbehaves_live_is_taken_back(deployed: World, fault: Fa
         with pytest.raises(VerifyError, match="was rejected"):
             verify.run(context)
     assert deployed.aliases() == {STAGING: "2", PRODUCTION: "1", PREVIOUS: None}
-    assert sentence in deployed.registry.version("2").tags[REJECTED]
+    assert sentence in deployed.registry.get_version("2").tags[REJECTED]
     assert deployed.log() == [("promote", "1", "2"), ("revert", "2", "1")]
 
 
-def test_a_model_that_was_damaged_since_it_was_validated_is_taken_back(deployed: World, good_port: int) -> None:
+def test_a_model_that_was_damaged_since_it_was_validated_is_taken_back(
+    deployed: World, good_port: int
+) -> None:
     """A file of the registry that is no longer what was registered is as bad as a wrong answer: no predictor would take it."""
-    deployed.registry.log_files(deployed.registry.version("2").run_id, {"model.onnx": b"damaged"}, "serving")
+    deployed.registry.log_artifacts(
+        deployed.registry.get_version("2").run_id, {"model.onnx": b"damaged"}, "serving"
+    )
     with pytest.raises(VerifyError, match=r"model\.onnx has the hash .* version 2 is rejected"):
         verify.run(watching(deployed, good_port))
     assert deployed.aliases() == {STAGING: "2", PRODUCTION: "1", PREVIOUS: None}
 
 
-def test_one_bad_predictor_of_several_is_enough(deployed: World, good_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_bad_predictor_of_several_is_enough(
+    deployed: World, good_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every address that the host's name has is asked: a single pod that stays behind takes the version back."""
-    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", good_port)) for last in (1, 2)]
+    addresses = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", good_port))
+        for last in (1, 2)
+    ]
     known = socket.getaddrinfo
 
     def resolve(host: str, *arguments: Any, **options: Any) -> Any:
@@ -96,7 +113,9 @@ def test_one_bad_predictor_of_several_is_enough(deployed: World, good_port: int,
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with serving(Follower(deployed.registry, "stuck", bad="2").answer, "127.0.0.2", good_port):
         context = deployed.context(
-            "run-1", predictor={"url": f"http://predictor.test:{good_port}"}, deployment={"serve_seconds": 1}
+            "run-1",
+            predictor={"url": f"http://predictor.test:{good_port}"},
+            deployment={"rollout_timeout_seconds": 1},
         )
         with pytest.raises(VerifyError, match=r"127\.0\.0\.2 serves version 0"):
             verify.run(context)
@@ -110,11 +129,14 @@ def test_a_predictor_that_goes_away_for_a_moment_is_asked_again(deployed: World)
 
     def answer(path: str, body: Any) -> tuple[int, Any]:
         questions.append(path)
-        is_busy = path.startswith("/predict") and sum(each.startswith("/predict") for each in questions) < 4
+        is_busy = (
+            path.startswith("/predict")
+            and sum(each.startswith("/predict") for each in questions) < 4
+        )
         return (503, {"title": "full"}) if is_busy else follower.answer(path, body)
 
     with serving(answer) as port:
-        verify.run(watching(deployed, port, watch_seconds=0, serve_seconds=30))
+        verify.run(watching(deployed, port, watch_period_seconds=0, rollout_timeout_seconds=30))
     assert deployed.log()[-1] == ("verify", "2", "2")
 
 
@@ -123,7 +145,7 @@ def test_with_no_predictor_at_all_the_wait_is_bounded(deployed: World) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(VerifyError, match=r"refused.*production` is version 1 again, after"):
-            verify.run(watching(deployed, unused.getsockname()[1], serve_seconds=0.3))
+            verify.run(watching(deployed, unused.getsockname()[1], rollout_timeout_seconds=0.3))
     assert deployed.production() == "1"
 
 
@@ -142,21 +164,23 @@ def test_with_nothing_to_go_back_to_production_stays(world: World) -> None:
 
 def test_a_run_that_promoted_nothing_has_nothing_to_verify(world: World) -> None:
     """Where promote was skipped, verify is too."""
-    with pytest.raises(NothingToDo, match="promoted nothing"):
+    with pytest.raises(StageSkipped, match="promoted nothing"):
         verify.run(world.context("run-9"))
 
 
 def test_a_version_that_another_run_replaced_is_left_alone(deployed: World, good_port: int) -> None:
     """verify judges its own run's version only: once another one is in production there is nothing to do."""
     newer = deployed.bare(PRODUCTION)
-    with pytest.raises(NothingToDo, match=f"version {newer} by now"):
+    with pytest.raises(StageSkipped, match=f"version {newer} by now"):
         verify.run(watching(deployed, good_port))
     assert deployed.production() == newer
 
 
 @pytest.mark.parametrize("fault", ["none", "wrong numbers"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_killed_at_any_write_and_run_again_it_ends_the_same(world: World, fault: Fault, after: bool) -> None:
+def test_killed_at_any_write_and_run_again_it_ends_the_same(
+    world: World, fault: Fault, after: bool
+) -> None:
     """Whatever write verify dies at, there is one production all the time, and the rerun ends as if nothing had been."""
     champion, first = world.register("good", PRODUCTION), world.register("better", None)
     for at in range(1, 20):
@@ -165,7 +189,7 @@ def test_killed_at_any_write_and_run_again_it_ends_the_same(world: World, fault:
         promote.run(world.context(run_id))
         fuse = Fuse(at, after)
         with serving(Follower(world.registry, fault, bad=candidate).answer) as port:
-            context = watching(world, port, run_id, watch_seconds=0)
+            context = watching(world, port, run_id, watch_period_seconds=0)
             for attempt in (dying(context, fuse), context):
                 try:
                     verify.run(attempt)
@@ -173,9 +197,13 @@ def test_killed_at_any_write_and_run_again_it_ends_the_same(world: World, fault:
                     assert world.production() in (champion, candidate)
                 except VerifyError:
                     assert fault != "none"
-        tags = world.registry.version(candidate).tags
+        tags = world.registry.get_version(candidate).tags
         if fault == "none":
-            assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
+            assert world.aliases() == {
+                STAGING: candidate,
+                PRODUCTION: candidate,
+                PREVIOUS: champion,
+            }
             assert (VERIFIED in tags, REJECTED in tags) == (True, False)
             champion = candidate
         else:
@@ -189,9 +217,14 @@ def test_killed_at_any_write_and_run_again_it_ends_the_same(world: World, fault:
 
 def test_the_log_says_why(deployed: World) -> None:
     """The record of a version that was taken back holds the reason, who did it, and the hashes of what serves now."""
-    with serving(Follower(deployed.registry, "errors", bad="2").answer) as port, pytest.raises(VerifyError):
+    with (
+        serving(Follower(deployed.registry, "errors", bad="2").answer) as port,
+        pytest.raises(VerifyError),
+    ):
         verify.run(watching(deployed, port))
-    entry = json.loads(deployed.context("any").lake.read("reports/promotions.jsonl").splitlines()[-1])
+    entry = json.loads(
+        deployed.context("any").lake.read("reports/promotions.jsonl").splitlines()[-1]
+    )
     assert entry["action"] == "revert"
     assert "1 predictions failed" in entry["reason"]
     assert "manifest_sha256" in entry["hashes"]

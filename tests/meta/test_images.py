@@ -33,7 +33,12 @@ NOT_IMPORTED = {
 }
 """Direct dependencies that none of our modules imports, each with what it is for."""
 
-ABSENT = {("predictor", "sklearn"): "only for a models/ folder that holds no ONNX: the group serving-pickle"}
+ABSENT = {
+    (
+        "predictor",
+        "sklearn",
+    ): "only for a models/ folder that holds no ONNX: the group serving-pickle"
+}
 """What an image's code can import and does without, with the reason."""
 
 
@@ -49,13 +54,19 @@ def chart_values() -> dict[str, Any]:
 
 @cache
 def lock() -> dict[str, dict[str, Any]]:
-    return {package["name"]: package for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
+    return {
+        package["name"]: package
+        for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    }
 
 
 def direct(group: str | None) -> set[str]:
     """Packages that a dependency group names itself; those of the project for None."""
     project = lock()["student-mlops"]
-    return {item["name"] for item in (project["dev-dependencies"][group] if group else project["dependencies"])}
+    return {
+        item["name"]
+        for item in (project["dev-dependencies"][group] if group else project["dependencies"])
+    }
 
 
 def closure(names: set[str]) -> set[str]:
@@ -77,7 +88,11 @@ def packages_imported(artifact: Artifact) -> dict[str, set[str]]:
     """What the image's code can import from elsewhere: top-level module -> packages that have it."""
     files, outside = reachable(modules_of(artifact), ROOT)
     # The context offers the registry to all, but only who asks it for that imports what the registry needs.
-    own = [ROOT / file for file in files if file not in (Path("pipeline/context.py"), Path("pipeline/tracking/registry.py"))]
+    own = [
+        ROOT / file
+        for file in files
+        if file not in (Path("pipeline/context.py"), Path("pipeline/tracking/registry.py"))
+    ]
     if not any(re.search(r"context\.registry\b|\bRegistry\b", path.read_text()) for path in own):
         outside -= {"requests", *(module for module in outside if module.split(".")[0] == "mlflow")}
     known = packages_distributions()
@@ -93,7 +108,11 @@ def group_of(artifact: Artifact) -> str:
 def test_an_image_holds_what_its_code_imports(name: str) -> None:
     """Every package that an image's code can import is in the image's dependency group."""
     present = closure(direct(group_of(ARTIFACTS[name])) | direct(None))
-    missing = {top for top, packages in packages_imported(ARTIFACTS[name]).items() if not packages & present}
+    missing = {
+        top
+        for top, packages in packages_imported(ARTIFACTS[name]).items()
+        if not packages & present
+    }
     assert not missing - {module for image, module in ABSENT if image == name}
 
 
@@ -107,7 +126,9 @@ def test_an_image_holds_nothing_that_its_code_does_not_import(name: str) -> None
 def test_every_stage_and_component_has_an_artifact() -> None:
     """skaffold.yaml builds one image for each stage, of the stage's name, and one for each component; no others."""
     assert list(ARTIFACTS) == [*STAGE_NAMES, *COMPONENTS]
-    assert {artifact.image for artifact in artifacts()} == {f"student-mlops/{name}" for name in ARTIFACTS}
+    assert {artifact.image for artifact in artifacts()} == {
+        f"student-mlops/{name}" for name in ARTIFACTS
+    }
     for name in STAGE_NAMES:
         assert ARTIFACTS[name].dockerfile == ROOT / "images" / "stage.Dockerfile"
         assert ARTIFACTS[name].arguments["STAGE"] == name
@@ -120,7 +141,9 @@ def test_images_hold_the_commands_that_the_chart_and_the_page_run_in_them() -> N
     assert "pipeline.commands.buckets" in modules_of(ARTIFACTS["ingest"])
     page = (ROOT / "docs" / "how-to" / "roll-back.md").read_text()
     by_hand = set(re.findall(r"^python -m pipeline (\w+)", page, flags=re.MULTILINE))
-    assert {f"pipeline.commands.{command}" for command in by_hand} <= set(modules_of(ARTIFACTS["validate"]))
+    assert {f"pipeline.commands.{command}" for command in by_hand} <= set(
+        modules_of(ARTIFACTS["validate"])
+    )
 
 
 def test_every_dockerfile_is_built() -> None:
@@ -132,7 +155,9 @@ def test_the_chart_runs_the_artifacts() -> None:
     """The chart's `images` are the artifacts, by the same names, and PostgreSQL's official one."""
     images = chart_values()["images"]
     assert set(images) == {*ARTIFACTS, "postgresql"}
-    assert {name: images[name]["repository"] for name in ARTIFACTS} == {name: item.image for name, item in ARTIFACTS.items()}
+    assert {name: images[name]["repository"] for name in ARTIFACTS} == {
+        name: item.image for name, item in ARTIFACTS.items()
+    }
 
 
 def test_skaffold_hands_every_image_to_the_chart() -> None:
@@ -140,7 +165,9 @@ def test_skaffold_hands_every_image_to_the_chart() -> None:
     (release,) = skaffold()["deploy"]["helm"]["releases"]
     expected = {}
     for name, artifact in ARTIFACTS.items():
-        variable = re.sub(r"[/.:-]", "_", artifact.image)  # as Skaffold writes an artifact's name in a template
+        variable = re.sub(
+            r"[/.:-]", "_", artifact.image
+        )  # as Skaffold writes an artifact's name in a template
         expected[f"images.{name}.repository"] = f"{{{{.IMAGE_REPO_{variable}}}}}"
         expected[f"images.{name}.tag"] = f"{{{{.IMAGE_TAG_{variable}}}}}"
     assert release["setValueTemplates"] == expected
@@ -178,7 +205,11 @@ def test_an_image_runs_as_nobody_and_holds_no_build_tool(dockerfile: Path) -> No
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
 def test_a_dockerfile_builds_with_the_classic_builder_too(dockerfile: Path) -> None:
     """Mounts, here-documents and links need BuildKit, which not every Docker has."""
-    assert not re.search(r"^RUN .*(--mount|<<)|^COPY .*(--link|--chmod|<<)", dockerfile.read_text(), flags=re.MULTILINE)
+    assert not re.search(
+        r"^RUN .*(--mount|<<)|^COPY .*(--link|--chmod|<<)",
+        dockerfile.read_text(),
+        flags=re.MULTILINE,
+    )
 
 
 def arguments_of(name: str) -> Iterator[str]:
@@ -189,7 +220,9 @@ def arguments_of(name: str) -> Iterator[str]:
 
 def test_versions_are_the_same_everywhere() -> None:
     """One uv makes every environment; kind-from-source makes the very base images that Dockerfiles and chart name."""
-    makefile = re.findall(r"^UV_VERSION := (.+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    makefile = re.findall(
+        r"^UV_VERSION := (.+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE
+    )
     assert set(arguments_of("UV")) == set(makefile)
     (python,) = set(arguments_of("PYTHON"))
     postgresql = chart_values()["images"]["postgresql"]
@@ -217,7 +250,15 @@ def test_a_stage_is_built_again_only_for_what_it_imports() -> None:
         "images/stage.Dockerfile",
         "images/layers.py",
     } <= files
-    assert not {"pipeline/stages/train.py", "pipeline/stages/drift.py", "serving/app.py", "dags/training.py"} & files
+    assert (
+        not {
+            "pipeline/stages/train.py",
+            "pipeline/stages/drift.py",
+            "serving/app.py",
+            "dags/training.py",
+        }
+        & files
+    )
 
 
 def test_the_page_of_images_lists_them_all() -> None:

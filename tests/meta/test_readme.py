@@ -24,7 +24,11 @@ def test_links_lead_somewhere(page: Path) -> None:
     """Every link and picture of a page is a file of this repository, or an address elsewhere."""
     targets = re.findall(r"\]\(([^)#\s]+)", page.read_text())
     local = [target for target in targets if "://" not in target]
-    missing = [target for target in local if not (ROOT / target[1:] if target[0] == "/" else page.parent / target).exists()]
+    missing = [
+        target
+        for target in local
+        if not (ROOT / target[1:] if target[0] == "/" else page.parent / target).exists()
+    ]
     assert missing == []
 
 

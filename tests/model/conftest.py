@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from pipeline.context import Context
-from pipeline.model.selection import Data
+from pipeline.model.selection import TrainingData
 from pipeline.settings import Settings
 from pipeline.stages import features, ingest, preprocess, train
-from pipeline.stages.train import Outcome, as_data
+from pipeline.stages.train import TrainingResult, to_training_data
 from pipeline.storage.lake import Lake
 from pipeline.storage.parquet import from_parquet
 from tests.serving.conftest import PROXIED, mlflow_server
@@ -35,23 +35,25 @@ def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def splits(gold: Path) -> dict[str, Data]:
+def splits(gold: Path) -> dict[str, TrainingData]:
     """The gold splits."""
     return {
-        name: as_data(from_parquet((gold / f"gold/{RUN}/{name}.parquet").read_bytes()))
+        name: to_training_data(from_parquet((gold / f"gold/{RUN}/{name}.parquet").read_bytes()))
         for name in ("train", "validation", "test")
     }
 
 
 @pytest.fixture(scope="session")
-def learned(splits: dict[str, Data]) -> Outcome:
+def learned(splits: dict[str, TrainingData]) -> TrainingResult:
     """What training finds in that gold."""
     settings = Settings.model_validate(QUICK)
-    return train.learn(splits["train"], splits["validation"], settings.train, settings.seed)
+    return train.train_candidate(
+        splits["train"], splits["validation"], settings.train, settings.seed
+    )
 
 
 @pytest.fixture
-def at_hand(monkeypatch: pytest.MonkeyPatch, learned: Outcome) -> Outcome:
+def at_hand(monkeypatch: pytest.MonkeyPatch, learned: TrainingResult) -> TrainingResult:
     """Training that need not think: it finds again what it found in the same gold. All else of the stage is done."""
     monkeypatch.setattr(train, "learn", lambda *_: learned)
     return learned
@@ -65,19 +67,30 @@ def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def new_context(request: pytest.FixtureRequest, gold: Path, tmp_path: Path) -> Callable[..., Context]:
+def new_context(
+    request: pytest.FixtureRequest, gold: Path, tmp_path: Path
+) -> Callable[..., Context]:
     """Contexts on a copy of that lake and an experiment of the test's own; keywords are settings, or sections of them.
 
     The stages that are killed at every write make thousands of requests: they take MLflow's store without the server.
     """
     killed = "killed" in request.function.__name__
-    place = request.getfixturevalue("mlflow_file") if killed else {"tracking_uri": request.getfixturevalue("mlflow_url")}
+    place = (
+        request.getfixturevalue("mlflow_file")
+        if killed
+        else {"tracking_uri": request.getfixturevalue("mlflow_url")}
+    )
     shutil.copytree(gold, tmp_path / "lake")
     own = uuid.uuid4().hex[:12]
 
     def make(run_id: str = RUN, mlflow_name: str = "model", **sections: Any) -> Context:
         mlflow = {**place, "name": f"{mlflow_name}-{own}"}
-        everything: dict[str, Any] = {"lake": {"url": f"file://{tmp_path}/lake"}, "mlflow": mlflow, **QUICK, **sections}
+        everything: dict[str, Any] = {
+            "lake": {"url": f"file://{tmp_path}/lake"},
+            "mlflow": mlflow,
+            **QUICK,
+            **sections,
+        }
         return Context(Settings.model_validate(everything), run_id)
 
     return make
@@ -87,4 +100,7 @@ def copy_gold(lake: Lake, run_id: str) -> None:
     """The same gold, as of another run."""
     for key in lake.keys(f"gold/{RUN}/"):
         lake.write(key.replace(RUN, run_id), lake.read(key))
-    lake.write_json(f"gold/{run_id}/manifest.json", lake.read_json(f"gold/{RUN}/manifest.json") | {"run_id": run_id})
+    lake.write_json(
+        f"gold/{run_id}/manifest.json",
+        lake.read_json(f"gold/{RUN}/manifest.json") | {"run_id": run_id},
+    )

@@ -17,7 +17,7 @@ import pytest
 from pipeline.commands.local_servers import free_port
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle
 from pipeline.settings import MlflowSettings
-from pipeline.storage.lake import hash_of
+from pipeline.storage.lake import sha256_hex
 from pipeline.tracking.registry import MANIFEST_TAG, Registry
 from tests.serving.forest import bundle
 from tests.serving.predictor import running, wait_until_ready
@@ -38,7 +38,11 @@ def client(url: str) -> Iterator[httpx.Client]:
 
 PROXIED = ("--serve-artifacts", "--artifacts-destination")
 IN_A_FOLDER = ("--no-serve-artifacts", "--default-artifact-root")
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
 
 
 @contextlib.contextmanager
@@ -46,11 +50,29 @@ def mlflow_server(folder: Path, artifacts: tuple[str, str]) -> Iterator[str]:
     """The URL of an MLflow server of one worker on SQLite; `artifacts` are the options for where it keeps them."""
     port = free_port()
     command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db", *artifacts, str(folder / "artifacts")),
+        *(
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+        ),
+        *(
+            "--backend-store-uri",
+            f"sqlite:///{folder}/mlflow.db",
+            *artifacts,
+            str(folder / "artifacts"),
+        ),
     ]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=os.environ | QUIET)
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=os.environ | QUIET
+        )
     try:
         wait_until_ready(f"http://127.0.0.1:{port}/health", process, folder / "log")
         yield f"http://127.0.0.1:{port}"
@@ -74,7 +96,9 @@ class Models:
         self.registry = Registry(MlflowSettings(tracking_uri=mlflow_url, name=self.name))
         self.settings = {"MLOPS_MLFLOW__TRACKING_URI": mlflow_url, "MLOPS_MLFLOW__NAME": self.name}
 
-    def register(self, source: Bundle, *aliases: str, tag: str | None = None, **changes: Any) -> str:
+    def register(
+        self, source: Bundle, *aliases: str, tag: str | None = None, **changes: Any
+    ) -> str:
         """Registers a bundle as the stage `register` does, and gives it aliases; returns the version's number.
 
         `changes` are fields of its manifest, `tag` another hash than the manifest's.
@@ -82,13 +106,15 @@ class Models:
         from mlflow import MlflowClient
 
         client = MlflowClient(self.registry.settings.tracking_uri)
-        run = client.create_run(self.registry.experiment())
-        self.registry.log_files(run.info.run_id, source.files, ARTIFACT_FOLDER)
-        version = self.registry.register(f"{run.info.artifact_uri}/{ARTIFACT_FOLDER}", run.info.run_id, {})
+        run = client.create_run(self.registry.get_or_create_experiment())
+        self.registry.log_artifacts(run.info.run_id, source.files, ARTIFACT_FOLDER)
+        version = self.registry.register(
+            f"{run.info.artifact_uri}/{ARTIFACT_FOLDER}", run.info.run_id, {}
+        )
         facts = {"run_id": run.info.run_id, "version": version.number, "name": self.name} | changes
         raw = source.manifest.model_copy(update=facts).to_bytes()
-        self.registry.log_files(run.info.run_id, {MANIFEST: raw}, ARTIFACT_FOLDER)
-        self.registry.tag(version.number, MANIFEST_TAG, tag or hash_of(raw))
+        self.registry.log_artifacts(run.info.run_id, {MANIFEST: raw}, ARTIFACT_FOLDER)
+        self.registry.set_tag(version.number, MANIFEST_TAG, tag or sha256_hex(raw))
         for alias in aliases:
             self.registry.set_alias(alias, version.number)
         return version.number

@@ -27,7 +27,9 @@ NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
 
 
 @contextlib.contextmanager
-def running(folder: Path, bundle: Bundle | None, code: Path = ROOT, **settings: str) -> Iterator[str]:
+def running(
+    folder: Path, bundle: Bundle | None, code: Path = ROOT, **settings: str
+) -> Iterator[str]:
     """The URL of a ready predictor that serves `bundle` from the lake in `folder` (None: what is in it), the registry being
     away; `code` holds the package, and keywords are fields of the section `predictor`."""
     if bundle is not None:
@@ -52,7 +54,10 @@ class Predictor:
 
 @contextlib.contextmanager
 def started(
-    folder: Path, environment: Mapping[str, str] = NO_ENVIRONMENT, code: Path = ROOT, **settings: str
+    folder: Path,
+    environment: Mapping[str, str] = NO_ENVIRONMENT,
+    code: Path = ROOT,
+    **settings: str,
 ) -> Iterator[Predictor]:
     """A predictor on the lake in `folder`, the registry being away unless `environment` says where it is."""
     port = free_port()
@@ -60,14 +65,16 @@ def started(
         "MLOPS_LAKE__URL": f"file://{folder}/lake",
         "MLOPS_MLFLOW__TRACKING_URI": f"http://127.0.0.1:{free_port()}",
         "MLOPS_PREDICTOR__PORT": str(port),
-        "MLOPS_PREDICTOR__DRAIN_SECONDS": "0",
+        "MLOPS_PREDICTOR__DRAIN_PERIOD_SECONDS": "0",
         **{f"MLOPS_PREDICTOR__{name.upper()}": value for name, value in settings.items()},
         **environment,
     }
     log = folder / "predictor.log"
     with log.open("ab") as output:
         command = [sys.executable, "-m", "serving"]
-        process = subprocess.Popen(command, cwd=code, stdout=output, stderr=subprocess.STDOUT, env=os.environ | variables)
+        process = subprocess.Popen(
+            command, cwd=code, stdout=output, stderr=subprocess.STDOUT, env=os.environ | variables
+        )
     try:
         yield Predictor(process, port, log)
     finally:

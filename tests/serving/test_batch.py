@@ -41,7 +41,9 @@ def at_once(*asked: tuple[Model, int]) -> list[Scored | BaseException]:
 
     async def ask() -> list[Scored | BaseException]:
         batcher = Batcher()
-        return await asyncio.gather(*(batcher.score(model, row(age)) for model, age in asked), return_exceptions=True)
+        return await asyncio.gather(
+            *(batcher.score(model, row(age)) for model, age in asked), return_exceptions=True
+        )
 
     return asyncio.run(ask())
 
@@ -56,7 +58,11 @@ def test_rows_of_one_turn_are_one_run() -> None:
     model = model_of(scorer)
     assert probabilities(at_once((model, 20), (model, 30), (model, 40))) == [0.2, 0.3, 0.4]
     assert scorer.runs == [3]
-    assert [known.probability for age in (20, 30, 40) if (known := model.remembered(row(age)))] == [0.2, 0.3, 0.4]
+    assert [known.probability for age in (20, 30, 40) if (known := model.remembered(row(age)))] == [
+        0.2,
+        0.3,
+        0.4,
+    ]
 
 
 def test_rows_of_later_turns_do_not_wait() -> None:
@@ -104,7 +110,9 @@ def test_a_request_that_is_given_up_harms_no_other() -> None:
 
     async def give_one_up(age: int) -> Scored:
         batcher = Batcher()
-        given_up, kept = (asyncio.create_task(batcher.score(model, row(each))) for each in (20, age))
+        given_up, kept = (
+            asyncio.create_task(batcher.score(model, row(each))) for each in (20, age)
+        )
         asyncio.get_running_loop().call_soon(given_up.cancel)
         return await kept
 

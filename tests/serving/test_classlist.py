@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, RAW_HEADER
-from pipeline.data.synthetic import sample_csv
+from pipeline.data.synthetic import generate_csv
 from serving.csv_scoring import Table
 from serving.http.problems import Invalid
 from serving.model.served_model import Model, load
@@ -41,12 +41,15 @@ def rows_of(text: str, delimiter: str = ",") -> list[dict[str, str]]:
 
 def test_same_answers_as_json(client: httpx.Client) -> None:
     """The survey's own file comes back with its cells as they were, and with the probabilities that JSON gets."""
-    sent = sample_csv(500, 1).decode()
+    sent = generate_csv(500, 1).decode()
     came = rows_of(post(client, sent).text)
     assert list(came[0]) == [*RAW_HEADER, "label", "fail_probability", "error"]
     original = rows_of(sent)
     assert [{name: row[name] for name in RAW_HEADER} for row in came] == original
-    students = [dict(zip(FEATURE_NAMES, map(float, list(row.values())[:5]), strict=True)) for row in original]
+    students = [
+        dict(zip(FEATURE_NAMES, map(float, list(row.values())[:5]), strict=True))
+        for row in original
+    ]
     predictions = client.post("/predict", json=students).json()["predictions"]
     assert [row["label"] for row in came] == [item["label"] for item in predictions]
     expected = [item["fail_probability"] for item in predictions]
@@ -58,7 +61,10 @@ def test_other_columns_and_order(client: httpx.Client) -> None:
     text = 'name,review_hours,relationship,sleep_hours,course,age,note\n"Ada, B.",2.1,No,6.8,STEM,31,"two\nlines ""q"""\n'
     (row,) = rows_of(post(client, text).text)
     assert (row["name"], row["note"], row["error"]) == ("Ada, B.", 'two\nlines "q"', "")
-    assert row["fail_probability"] == rows_of(post(client, f"{HEADER}\n{ROW}").text)[0]["fail_probability"]
+    assert (
+        row["fail_probability"]
+        == rows_of(post(client, f"{HEADER}\n{ROW}").text)[0]["fail_probability"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +113,9 @@ def test_lists_that_cannot_be_read(client: httpx.Client, text: str | bytes, said
 def test_spreadsheets_habits(client: httpx.Client) -> None:
     """A byte order mark, CRLF, semicolons with decimal commas, and tabs are taken as they come."""
     expected = rows_of(post(client, f"{HEADER}\n{ROW}\n").text)[0]["fail_probability"]
-    semicolons = post(client, f"\ufeff{HEADER}\r\n{ROW}\r\n".replace(",", ";").replace("6.8", "6,8"))
+    semicolons = post(
+        client, f"\ufeff{HEADER}\r\n{ROW}\r\n".replace(",", ";").replace("6.8", "6,8")
+    )
     assert rows_of(semicolons.text, ";")[0]["fail_probability"] == expected
     tabs = post(client, f"{HEADER}\n{ROW}\n".replace(",", "\t"))
     assert rows_of(tabs.text, "\t")[0]["fail_probability"] == expected
@@ -154,7 +162,9 @@ def test_answers_while_it_arrives(client: httpx.Client) -> None:
 @contextlib.contextmanager
 def begun(client: httpx.Client) -> Iterator[tuple[socket.socket, bytes]]:
     """A list of which one row was sent, and its prediction received."""
-    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=120) as connection:
+    with socket.create_connection(
+        (client.base_url.host, client.base_url.port or 80), timeout=120
+    ) as connection:
         head = "POST /predict/csv HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n"
         connection.sendall(head.encode() + _chunk(f"{HEADER}\n{ROW}\n"))
         came = b""
@@ -169,7 +179,10 @@ def _chunk(text: str) -> bytes:
 
 def test_too_long(tmp_path: Path) -> None:
     """A list over max_csv_bytes is refused by its announced length, and broken off where none is announced."""
-    with running(tmp_path, bundle(), max_csv_bytes="100000") as url, httpx.Client(base_url=url, timeout=30) as client:
+    with (
+        running(tmp_path, bundle(), max_csv_bytes="100000") as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
         text = f"{HEADER}\n" + f"{ROW}\n" * 20_000
         assert post(client, text).status_code == 413
 
@@ -186,7 +199,10 @@ def test_too_long(tmp_path: Path) -> None:
 
 def test_too_many_lists(tmp_path: Path) -> None:
     """More lists at once than max_csv_requests are answered 503; one that ends, or whose client leaves, makes room."""
-    with running(tmp_path, bundle(), max_csv_requests="1") as url, httpx.Client(base_url=url, timeout=30) as client:
+    with (
+        running(tmp_path, bundle(), max_csv_requests="1") as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
         with begun(client):
             assert post(client, f"{HEADER}\n{ROW}\n").status_code == 503
         for _ in range(3):
@@ -194,12 +210,17 @@ def test_too_many_lists(tmp_path: Path) -> None:
 
 
 def test_lists_that_stand_still(tmp_path: Path) -> None:
-    """A list that stops coming, and an answer that nobody reads, are broken off after body_seconds: they keep none out."""
-    patience = {"max_csv_requests": "1", "body_seconds": "1"}
-    with running(tmp_path, bundle(), ROOT, **patience) as url, httpx.Client(base_url=url, timeout=30) as client:
+    """A list that stops coming, and an answer that nobody reads, are broken off after body_timeout_seconds: they keep none out."""
+    patience = {"max_csv_requests": "1", "body_timeout_seconds": "1"}
+    with (
+        running(tmp_path, bundle(), ROOT, **patience) as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
         place = (client.base_url.host, client.base_url.port or 80)
         with socket.create_connection(place, timeout=120) as connection:
-            connection.sendall(b"POST /predict/csv HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: 99\r\n\r\n")
+            connection.sendall(
+                b"POST /predict/csv HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: 99\r\n\r\n"
+            )
             assert connection.recv(1000).startswith(b"HTTP/1.1 408")
         with begun(client) as (connection, _):
             wait_for(lambda: post(client, f"{HEADER}\n{ROW}\n").status_code == 200)

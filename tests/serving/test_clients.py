@@ -68,10 +68,16 @@ class TestTriton:
         tensor.set_data_from_numpy(inputs, binary_data=binary_in)
         outputs = None
         if binary_out is not None:
-            outputs = [InferRequestedOutput(name, binary_data=binary_out) for name in ("fail_probability", "label")]
+            outputs = [
+                InferRequestedOutput(name, binary_data=binary_out)
+                for name in ("fail_probability", "label")
+            ]
         answer = triton.infer(NAME, [tensor], outputs=outputs, request_id="abc", model_version="1")
         assert answer.as_numpy("fail_probability").tolist() == pytest.approx(expected, abs=1e-6)
-        labels = [label.decode() if isinstance(label, bytes) else label for label in answer.as_numpy("label").tolist()]
+        labels = [
+            label.decode() if isinstance(label, bytes) else label
+            for label in answer.as_numpy("label").tolist()
+        ]
         assert labels == ["fail" if probability >= 0.5 else "pass" for probability in expected]
         assert answer.get_response()["id"] == "abc"
         assert answer.get_response()["model_version"] == "1"
@@ -102,9 +108,16 @@ class TestTriton:
         ({"data": [31, 1, 6.8, 0.25, 2.1]}, "relationship"),
     ],
 )
-def test_tensors_that_cannot_be_taken(client: httpx.Client, change: dict[str, Any], said: str) -> None:
+def test_tensors_that_cannot_be_taken(
+    client: httpx.Client, change: dict[str, Any], said: str
+) -> None:
     """Each is a problem that says what is wrong, with the protocol's `error` beside it."""
-    tensor = {"name": "features", "shape": [1, 5], "datatype": "FP32", "data": [31, 1, 6.8, 0, 2.1]} | change
+    tensor = {
+        "name": "features",
+        "shape": [1, 5],
+        "datatype": "FP32",
+        "data": [31, 1, 6.8, 0, 2.1],
+    } | change
     answer = client.post(f"/v2/models/{NAME}/infer", json={"inputs": [tensor]})
     assert answer.status_code == 422
     assert said in answer.text
@@ -112,8 +125,12 @@ def test_tensors_that_cannot_be_taken(client: httpx.Client, change: dict[str, An
 
 
 class TestMlflow:
-    @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")  # MLflow's own, on import
-    def test_client(self, url: str, inputs: np.ndarray[Any, np.dtype[np.float32]], expected: list[float]) -> None:
+    @pytest.mark.filterwarnings(
+        "ignore:.*Any type hint is inferred as AnyType"
+    )  # MLflow's own, on import
+    def test_client(
+        self, url: str, inputs: np.ndarray[Any, np.dtype[np.float32]], expected: list[float]
+    ) -> None:
         """MLflow's client pings, asks the version and gets the forest's probabilities for a DataFrame."""
         from mlflow.pyfunc.scoring_server import client as scoring
 
@@ -129,8 +146,20 @@ class TestMlflow:
         "body",
         [
             {"dataframe_records": [EXAMPLE]},
-            {"dataframe_split": {"columns": list(EXAMPLE), "data": [list(EXAMPLE.values())], "index": [0]}},
-            {"dataframe_split": {"columns": list(EXAMPLE)[::-1], "data": [list(EXAMPLE.values())[::-1]]}, "params": {"a": 1}},
+            {
+                "dataframe_split": {
+                    "columns": list(EXAMPLE),
+                    "data": [list(EXAMPLE.values())],
+                    "index": [0],
+                }
+            },
+            {
+                "dataframe_split": {
+                    "columns": list(EXAMPLE)[::-1],
+                    "data": [list(EXAMPLE.values())[::-1]],
+                },
+                "params": {"a": 1},
+            },
             {"instances": [EXAMPLE]},
             {"instances": [list(EXAMPLE.values())]},
             {"inputs": {name: [value] for name, value in EXAMPLE.items()}},

@@ -19,7 +19,9 @@ SECONDS = 1.0
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("predictor"), bundle(), ROOT, head_seconds=str(SECONDS)) as address:
+    with running(
+        tmp_path_factory.mktemp("predictor"), bundle(), ROOT, header_timeout_seconds=str(SECONDS)
+    ) as address:
         yield address
 
 
@@ -39,9 +41,11 @@ def read_answer(connection: socket.socket) -> None:
     assert came.startswith(b"HTTP/1.1 200")
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET", REQUEST], ids=["nothing", "half a line", "headers without an end"])
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET", REQUEST], ids=["nothing", "half a line", "headers without an end"]
+)
 def test_a_head_that_does_not_come(connection: socket.socket, sent: bytes) -> None:
-    """The connection is closed once head_seconds are over."""
+    """The connection is closed once header_timeout_seconds are over."""
     connection.sendall(sent)
     assert connection.recv(100) == b""
 

@@ -40,7 +40,11 @@ def test_the_label_and_what_a_row_is_are_told() -> None:
     told = answered()
     assert told["subject"] == SUBJECT
     label = told["label"]
-    assert (label["name"], label["positive"], label["negative"]) == (LABEL.name, LABEL.positive, LABEL.negative)
+    assert (label["name"], label["positive"], label["negative"]) == (
+        LABEL.name,
+        LABEL.positive,
+        LABEL.negative,
+    )
 
 
 def test_what_only_the_generator_reads_is_left_out() -> None:

@@ -18,7 +18,9 @@ from serving.app import fastapi_of
 from serving.service import Service
 
 OPERATIONS = [
-    (path, method) for path, operations in fastapi_of(Service(Settings())).openapi()["paths"].items() for method in operations
+    (path, method)
+    for path, operations in fastapi_of(Service(Settings())).openapi()["paths"].items()
+    for method in operations
 ]
 STRICTER_THAN_THEIR_SCHEMA = ("/v2", "/invocations", "/predict/csv")
 """MLflow's and the Open Inference Protocol's shapes, and CSV, ask for more than JSON Schema can say."""
@@ -30,21 +32,35 @@ def api(url: str) -> Any:
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-@pytest.mark.parametrize(("path", "method"), OPERATIONS, ids=[f"{method} {path}" for path, method in OPERATIONS])
+@pytest.mark.parametrize(
+    ("path", "method"), OPERATIONS, ids=[f"{method} {path}" for path, method in OPERATIONS]
+)
 @pytest.mark.filterwarnings("ignore")  # schemathesis's own, and hypothesis's, on what they generate
 def test_every_answer_is_documented(api: Any, path: str, method: str, mode: GenerationMode) -> None:
     """Generated requests, good and bad: no 500, no undocumented status, type or shape."""
-    excluded = [negative_data_rejection, positive_data_acceptance] if path.startswith(STRICTER_THAN_THEIR_SCHEMA) else []
+    excluded = (
+        [negative_data_rejection, positive_data_acceptance]
+        if path.startswith(STRICTER_THAN_THEIR_SCHEMA)
+        else []
+    )
 
     @given(case=api[path][method.upper()].as_strategy(generation_mode=mode))
-    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
+    @settings(
+        max_examples=30,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        derandomize=True,
+    )
     def answers(case: Any) -> None:
         case.call_and_validate(excluded_checks=excluded)
 
     try:
         answers()
     except Unsatisfiable:
-        assert mode is GenerationMode.NEGATIVE  # an operation that takes nothing has nothing to break
+        assert (
+            mode is GenerationMode.NEGATIVE
+        )  # an operation that takes nothing has nothing to break
 
 
 def test_features_are_those_of_columns(client: httpx.Client) -> None:

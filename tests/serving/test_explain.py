@@ -35,7 +35,9 @@ def test_equal_the_definition() -> None:
             expected[feature] += value(order[: place + 1]) - value(order[:place])
     expected /= math.factorial(len(row))
 
-    base, contributions = Explainer(onnx_scorer(made.files[ONNX]), made.manifest.background).shapley(tuple(row.tolist()))
+    base, contributions = Explainer(
+        onnx_scorer(made.files[ONNX]), made.manifest.background
+    ).shapley(tuple(row.tolist()))
     assert base == pytest.approx(value(()), abs=1e-6)
     assert contributions == pytest.approx(expected.tolist(), abs=1e-6)
 
@@ -46,7 +48,9 @@ def test_what_changes_nothing_adds_nothing() -> None:
     def first_two(rows: Matrix) -> Matrix:
         return (rows[:, 0] + rows[:, 2]) ** 2
 
-    base, contributions = Explainer(first_two, [[0.0] * 5, [2.0] * 5]).shapley((5.0, 5.0, 5.0, 5.0, 5.0))
+    base, contributions = Explainer(first_two, [[0.0] * 5, [2.0] * 5]).shapley(
+        (5.0, 5.0, 5.0, 5.0, 5.0)
+    )
     assert contributions[1] == contributions[3] == contributions[4] == 0
     assert contributions[0] == pytest.approx(contributions[2])
     assert base + sum(contributions) == pytest.approx(100)

@@ -13,7 +13,9 @@ from serving.oip_schema import EXAMPLE_TENSOR
 
 GOOD = json.dumps([EXAMPLE, EXAMPLE]).encode()
 TENSOR = json.dumps(EXAMPLE_TENSOR).encode()
-SPLIT = json.dumps({"dataframe_split": {"columns": list(EXAMPLE), "data": [list(EXAMPLE.values())]}}).encode()
+SPLIT = json.dumps(
+    {"dataframe_split": {"columns": list(EXAMPLE), "data": [list(EXAMPLE.values())]}}
+).encode()
 LIST = (",".join(EXAMPLE) + ("\n" + ",".join(map(str, EXAMPLE.values()))) * 3).encode()
 
 TARGETS = [
@@ -24,7 +26,20 @@ TARGETS = [
     ("/invocations", "text/csv", LIST),
     ("/v2/models/student-performance/infer", "application/json", TENSOR),
 ]
-TOKENS = [b"NaN", b"-Infinity", b"1e999", b"null", b"true", b'"', b"{}", b"[]", b"\x00", b"\xff", b"-0", b"\\ud800"]
+TOKENS = [
+    b"NaN",
+    b"-Infinity",
+    b"1e999",
+    b"null",
+    b"true",
+    b'"',
+    b"{}",
+    b"[]",
+    b"\x00",
+    b"\xff",
+    b"-0",
+    b"\\ud800",
+]
 ROUNDS = 300
 ALLOWED = {200, 400, 413, 415, 422}
 
@@ -49,7 +64,9 @@ def mutated(body: bytes, chance: random.Random) -> bytes:
     return chance.randbytes(chance.randrange(200))
 
 
-@pytest.mark.parametrize(("path", "kind", "body"), TARGETS, ids=[f"{path} {kind}" for path, kind, _ in TARGETS])
+@pytest.mark.parametrize(
+    ("path", "kind", "body"), TARGETS, ids=[f"{path} {kind}" for path, kind, _ in TARGETS]
+)
 def test_any_bytes(client: httpx.Client, path: str, kind: str, body: bytes) -> None:
     """Mutations of a good body, and noise, are answered within the client's time, and never by a 500."""
     chance = random.Random(20)

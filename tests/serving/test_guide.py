@@ -45,7 +45,9 @@ def test_the_guide_has_examples() -> None:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize(("command", "kind", "shown"), EXAMPLES, ids=range(len(EXAMPLES)))
-def test_an_example_answers_what_is_shown(url: str, tmp_path: Path, command: str, kind: str, shown: str) -> None:
+def test_an_example_answers_what_is_shown(
+    url: str, tmp_path: Path, command: str, kind: str, shown: str
+) -> None:
     """The command runs as it is written, and its answer has the shape of the one that is shown."""
     assert ADDRESS in command
     ran = ["bash", "-euo", "pipefail", "-c", command.replace(ADDRESS, url)]

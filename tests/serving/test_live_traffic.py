@@ -22,12 +22,17 @@ from tests.serving.predictor import running
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Context]]:
     """A predictor that logs, and a context on its lake."""
     folder: Path = tmp_path_factory.mktemp("live")
-    with running(folder, bundle(), log_seconds="0.1") as url:
-        yield url, Context(Settings.model_validate({"lake": {"url": f"file://{folder}/lake"}}), "check")
+    with running(folder, bundle(), log_flush_interval_seconds="0.1") as url:
+        yield (
+            url,
+            Context(Settings.model_validate({"lake": {"url": f"file://{folder}/lake"}}), "check"),
+        )
 
 
 def rows(count: int) -> pd.DataFrame:
-    return drifted(pd.DataFrame(survey(count)[0], columns=list(FEATURE_NAMES)).astype(float), "none", 1)
+    return drifted(
+        pd.DataFrame(survey(count)[0], columns=list(FEATURE_NAMES)).astype(float), "none", 1
+    )
 
 
 def test_rows_come_back_as_they_were_sent(served: tuple[str, Context]) -> None:
@@ -35,14 +40,21 @@ def test_rows_come_back_as_they_were_sent(served: tuple[str, Context]) -> None:
     url, context = served
     since, frame = datetime.now(UTC), rows(250)
     sent = send(url, frame)
-    assert (sent.rows, sent.answered, sent.refused, dict(sent.versions)) == (250, 250, 0, {"1": 250})
+    assert (sent.rows, sent.answered, sent.refused, dict(sent.versions)) == (
+        250,
+        250,
+        0,
+        {"1": 250},
+    )
     assert 0 < sent.positive < 250
     wait_until_logged(context, since, 250)
-    found = drift_data.live(context.lake, since, datetime.now(UTC), 1_000, seed=0)
+    found = drift_data.load_live_traffic(context.lake, since, datetime.now(UTC), 1_000, seed=0)
     assert found.facts["versions"] == {"1": 250}
     order = list(FEATURE_NAMES)
     expected = frame.sort_values(order).reset_index(drop=True)
-    pd.testing.assert_frame_equal(found.frame.sort_values(order).reset_index(drop=True).round(4), expected.round(4))
+    pd.testing.assert_frame_equal(
+        found.frame.sort_values(order).reset_index(drop=True).round(4), expected.round(4)
+    )
 
 
 def test_refused_rows_are_counted(served: tuple[str, Context]) -> None:

@@ -30,9 +30,9 @@ class Counting:
         return scored
 
 
-def model_of(scorer: Counting, threshold: float = 0.5, cached_rows: int = 100) -> Model:
+def model_of(scorer: Counting, threshold: float = 0.5, cache_size: int = 100) -> Model:
     manifest = bundle().manifest.model_copy(update={"threshold": threshold})
-    return Model(manifest, scorer, "test", None, cached_rows)
+    return Model(manifest, scorer, "test", None, cache_size)
 
 
 def answers(model: Model, rows: list[Row]) -> list[Scored]:
@@ -45,7 +45,10 @@ def answers(model: Model, rows: list[Row]) -> list[Scored]:
     return asyncio.run(one_by_one())
 
 
-@pytest.mark.parametrize(("threshold", "label"), [(0.35, "fail"), (0.3500001, "pass"), (0.34999999, "fail"), (1 / 3, "fail")])
+@pytest.mark.parametrize(
+    ("threshold", "label"),
+    [(0.35, "fail"), (0.3500001, "pass"), (0.34999999, "fail"), (1 / 3, "fail")],
+)
 def test_a_probability_at_the_threshold_is_a_fail(threshold: float, label: str) -> None:
     """0.35 in float32 is less than 0.35: the trained model says fail at its own threshold, and so does the served one."""
     scored = model_of(Counting(), threshold).score([(35.0, 1.0, 6.8, 0.0, 2.1)])[0]
@@ -60,14 +63,14 @@ def test_equal_rows_are_scored_once() -> None:
     first = model.score([ROW])[0]
     assert answers(model, [ROW] * 6) == [first] * 6
     assert scorer.rows == 2
-    assert answers(model_of(scorer, cached_rows=0), [ROW] * 5) == [first] * 5
+    assert answers(model_of(scorer, cache_size=0), [ROW] * 5) == [first] * 5
     assert scorer.rows == 7
 
 
 def test_memory_is_bounded() -> None:
-    """However many rows come, about cached_rows are remembered, and a row that keeps coming stays among them."""
+    """However many rows come, about cache_size are remembered, and a row that keeps coming stays among them."""
     scorer = Counting()
-    model = model_of(scorer, cached_rows=100)
+    model = model_of(scorer, cache_size=100)
     for index in range(1_000):
         answers(model, [(float(index), 0.0, 0.0, 0.0, 0.0), ROW])
         assert len(model._young) + len(model._old) <= 100
@@ -77,14 +80,20 @@ def test_memory_is_bounded() -> None:
 def test_log_line() -> None:
     """The traffic log's piece of a row is JSON, codes and probability as they were."""
     line = b"{" + model_of(Counting()).score([ROW])[0].log
-    assert json.loads(line) == {"version": "1", **dict(zip(FEATURE_NAMES, ROW, strict=True)), "fail_probability": 0.31}
+    assert json.loads(line) == {
+        "version": "1",
+        **dict(zip(FEATURE_NAMES, ROW, strict=True)),
+        "fail_probability": 0.31,
+    }
 
 
 def test_examples_may_differ_by_the_tolerance_alone() -> None:
     """A model that is further from its stored examples than the tolerance is refused."""
     good = bundle()
     stored = good.manifest.examples
-    moved = stored.model_copy(update={"fail_probability": [probability + 1e-3 for probability in stored.fail_probability]})
+    moved = stored.model_copy(
+        update={"fail_probability": [probability + 1e-3 for probability in stored.fail_probability]}
+    )
     off = Bundle(good.manifest.model_copy(update={"examples": moved}), good.files)
     assert load(off, "test", None, 1e-2, 0)
     with pytest.raises(Exception, match=r"stored examples with a difference of 0\.001"):

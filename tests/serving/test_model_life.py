@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.model.bundle import ONNX, Bundle, write_fallback
 from pipeline.settings import LakeSettings, Settings
-from pipeline.storage.lake import hash_of, open_lake
+from pipeline.storage.lake import open_lake, sha256_hex
 from pipeline.tracking.registry import PRODUCTION, STAGING
 from serving.http.requests import EXAMPLE
 from serving.model.shadow import ShadowScorer
@@ -22,7 +22,10 @@ from tests.serving.conftest import IN_A_FOLDER, Models, mlflow_server
 from tests.serving.forest import bundle
 from tests.serving.predictor import Predictor, started, wait_for
 
-QUICK = {"MLOPS_PREDICTOR__POLL_SECONDS": "0.2", "MLOPS_PREDICTOR__REGISTRY_SECONDS": "2"}
+QUICK = {
+    "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS": "0.2",
+    "MLOPS_PREDICTOR__REGISTRY_TIMEOUT_SECONDS": "2",
+}
 
 
 def served(predictor: Predictor) -> str | None:
@@ -41,7 +44,11 @@ def wait_until_serves(predictor: Predictor, version: str) -> None:
 def metric(predictor: Predictor, name: str) -> float:
     """The sum of a metric's samples."""
     lines = httpx.get(f"{predictor.url}/metrics", timeout=10).text.splitlines()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.partition("{")[0].partition(" ")[0] == name)
+    return sum(
+        float(line.rsplit(" ", 1)[1])
+        for line in lines
+        if line.partition("{")[0].partition(" ")[0] == name
+    )
 
 
 def test_follows_production(models: Models, tmp_path: Path) -> None:
@@ -50,7 +57,11 @@ def test_follows_production(models: Models, tmp_path: Path) -> None:
     with started(tmp_path, models.settings | QUICK) as predictor:
         wait_until_serves(predictor, first)
         facts = httpx.get(f"{predictor.url}/model").json()
-        assert (facts["name"], facts["alias"], facts["lineage"]["bronze"]) == (models.name, PRODUCTION, "b" * 64)
+        assert (facts["name"], facts["alias"], facts["lineage"]["bronze"]) == (
+            models.name,
+            PRODUCTION,
+            "b" * 64,
+        )
         second = models.register(bundle(seed=1), PRODUCTION)
         wait_until_serves(predictor, second)
         models.registry.set_alias(PRODUCTION, first)
@@ -81,7 +92,9 @@ def test_header_and_answer_never_disagree(models: Models, tmp_path: Path) -> Non
                 assert answer.status_code == 200
                 body = answer.json()
                 assert answer.headers["x-model-version"] == body["model"]["version"]
-                numbers.setdefault(body["model"]["version"], set()).add(body["predictions"][0]["fail_probability"])
+                numbers.setdefault(body["model"]["version"], set()).add(
+                    body["predictions"][0]["fail_probability"]
+                )
 
     with started(tmp_path, models.settings | QUICK) as predictor:
         wait_until_serves(predictor, versions[0])
@@ -105,7 +118,12 @@ def broken_bytes() -> Bundle:
 def broken_graph() -> Bundle:
     good = bundle()
     files = good.files | {ONNX: b"no graph"}
-    return Bundle(good.manifest.model_copy(update={"files": {name: hash_of(data) for name, data in files.items()}}), files)
+    return Bundle(
+        good.manifest.model_copy(
+            update={"files": {name: sha256_hex(data) for name, data in files.items()}}
+        ),
+        files,
+    )
 
 
 def wrong_answers() -> Bundle:
@@ -126,7 +144,10 @@ BROKEN: list[tuple[Callable[[], Bundle], dict[str, Any], str]] = [
 
 def refusal_of(predictor: Predictor, version: str) -> str | None:
     """What the predictor's log says of a version that it refused."""
-    return next((line for line in predictor.text().splitlines() if f"refused version {version} " in line), None)
+    return next(
+        (line for line in predictor.text().splitlines() if f"refused version {version} " in line),
+        None,
+    )
 
 
 def test_refuses_broken_versions(models: Models, tmp_path: Path) -> None:
@@ -151,12 +172,20 @@ def test_shadow_scores_the_same_traffic(models: Models, tmp_path: Path) -> None:
         wait_until_serves(predictor, production)
         wait_for(lambda: httpx.get(f"{predictor.url}/model").json()["shadow"])
         httpx.post(f"{predictor.url}/predict", json=[EXAMPLE] * 10)
-        shadow = wait_for(lambda: next((s for s in [httpx.get(f"{predictor.url}/model").json()["shadow"]] if s["rows"]), None))
+        shadow = wait_for(
+            lambda: next(
+                (s for s in [httpx.get(f"{predictor.url}/model").json()["shadow"]] if s["rows"]),
+                None,
+            )
+        )
         assert (shadow["version"], shadow["rows"]) == (staging, 10)
         assert 0 <= shadow["agreement"] <= 1
         assert shadow["latency_ratio"] > 0
         assert metric(predictor, "predictor_shadow_rows_total") == 10
-        assert httpx.post(f"{predictor.url}/predict", json=EXAMPLE).headers["x-model-version"] == production
+        assert (
+            httpx.post(f"{predictor.url}/predict", json=EXAMPLE).headers["x-model-version"]
+            == production
+        )
         models.registry.set_alias(PRODUCTION, staging)
         wait_until_serves(predictor, staging)
         wait_for(lambda: httpx.get(f"{predictor.url}/model").json()["shadow"] is None)
@@ -180,9 +209,9 @@ def test_a_registry_that_comes_back_with_the_same_version(models: Models, tmp_pa
     """The version that the lake's models/ held goes on being served, without a swap; only now it is known to be production."""
     lake = open_lake(LakeSettings(url=f"file://{tmp_path}/lake"))
     models.register(bundle(), PRODUCTION)
-    version = models.registry.version_of(PRODUCTION)
+    version = models.registry.get_by_alias(PRODUCTION)
     assert version is not None
-    write_fallback(lake, models.registry.bundle(version.run_id))
+    write_fallback(lake, models.registry.get_bundle(version.run_id))
     settings = Settings.model_validate({"mlflow": models.registry.settings.model_dump()})
     follower = Follower(settings, lambda: lake, ShadowScorer())
     registry, follower.registry = follower.registry, None  # away
@@ -202,12 +231,20 @@ def test_alive_but_not_ready_with_nothing_to_serve(tmp_path: Path) -> None:
     with started(tmp_path, QUICK) as predictor:
         wait_for(lambda: "does not exist" in predictor.text())
         assert httpx.get(f"{predictor.url}/healthz").status_code == 200
-        for path, ask in {"/readyz": httpx.get, "/model": httpx.get, "/ping": httpx.get, "/v2/health/ready": httpx.get}.items():
+        for path, ask in {
+            "/readyz": httpx.get,
+            "/model": httpx.get,
+            "/ping": httpx.get,
+            "/v2/health/ready": httpx.get,
+        }.items():
             answer = ask(predictor.url + path)
             assert answer.status_code == 503
             assert "is away" in answer.json()["detail"]
         answer = httpx.post(f"{predictor.url}/predict", json=EXAMPLE)
-        assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+        assert (answer.status_code, answer.headers["content-type"]) == (
+            503,
+            "application/problem+json",
+        )
         write_fallback(open_lake(LakeSettings(url=f"file://{tmp_path}/lake")), bundle(version="0"))
         wait_until_serves(predictor, "0")
 
@@ -244,4 +281,6 @@ def test_only_a_pickle(tmp_path: Path) -> None:
     with started(tmp_path, QUICK) as predictor:
         wait_until_serves(predictor, "0")
         answer = httpx.post(f"{predictor.url}/predict", json=EXAMPLE).json()
-    assert answer["predictions"][0]["fail_probability"] == pytest.approx(expected["predictions"][0]["fail_probability"], abs=1e-6)
+    assert answer["predictions"][0]["fail_probability"] == pytest.approx(
+        expected["predictions"][0]["fail_probability"], abs=1e-6
+    )

@@ -23,7 +23,9 @@ from tests.serving.predictor import running
 
 PAGE = Path(__file__).parents[2] / "serving" / "page"
 EXAMPLE: dict[str, Any] = {feature.name: feature.example for feature in FEATURES}
-NUMBER = next(feature for feature in FEATURES if isinstance(feature, Number) and not feature.is_integer)
+NUMBER = next(
+    feature for feature in FEATURES if isinstance(feature, Number) and not feature.is_integer
+)
 CATEGORY = next(feature for feature in FEATURES if isinstance(feature, Category))
 PATIENCE = 60_000
 """Milliseconds that anything may take to show: machines are slow at times, and what is waited for mostly comes at once."""
@@ -39,7 +41,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("predictor"), bundle(version="7", background=40)) as address:
+    with running(
+        tmp_path_factory.mktemp("predictor"), bundle(version="7", background=40)
+    ) as address:
         yield address
 
 
@@ -56,10 +60,17 @@ def visit(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: complaints.append(message.text) if message.type == "error" else None,
+        )
         page.on(
             "request",
-            lambda request: None if request.url.startswith((address, "data:", "blob:")) else complaints.append(request.url),
+            lambda request: (
+                None
+                if request.url.startswith((address, "data:", "blob:"))
+                else complaints.append(request.url)
+            ),
         )
         page.goto(address)
         if wait:
@@ -111,30 +122,45 @@ def choose(page: Page, content: bytes, name: str = "class.csv") -> None:
 
 
 class TestWhatIf:
-    def test_the_first_thing_shown_is_the_examples_prediction(self, visit: Callable[..., Page], url: str) -> None:
+    def test_the_first_thing_shown_is_the_examples_prediction(
+        self, visit: Callable[..., Page], url: str
+    ) -> None:
         """Without a touch the page shows what POST /predict answers for the dictionary's examples."""
         page = visit()
         answer = ask(url, "predict", EXAMPLE)
         shown = percent(page.locator("#probability").inner_text())
         assert shown == pytest.approx(answer["predictions"][0]["fail_probability"], abs=0.006)
-        verdict = "at risk" if answer["predictions"][0]["label"] == LABEL.positive else "not at risk"
+        verdict = (
+            "at risk" if answer["predictions"][0]["label"] == LABEL.positive else "not at risk"
+        )
         expect(page.locator("#verdict")).to_have_text(verdict)
 
-    def test_contributions_lead_from_the_average_to_the_prediction(self, visit: Callable[..., Page]) -> None:
+    def test_contributions_lead_from_the_average_to_the_prediction(
+        self, visit: Callable[..., Page]
+    ) -> None:
         """The bars' numbers add up: base value plus every feature's points is the probability that is shown."""
         page = visit()
         table = page.locator("#contributions")
         expect(table).to_be_visible()
-        points = [text.replace("\N{MINUS SIGN}", "-") for text in table.locator("tbody td.number").all_inner_texts()]
+        points = [
+            text.replace("\N{MINUS SIGN}", "-")
+            for text in table.locator("tbody td.number").all_inner_texts()
+        ]
         assert len(points) == len(FEATURES)
         widths = [bar.bounding_box()["width"] for bar in table.locator(".bar").all()]  # type: ignore[index]  # all are drawn
         longest = max(range(len(points)), key=lambda index: widths[index])
         for text, width in zip(points, widths, strict=True):
-            assert width / widths[longest] == pytest.approx(abs(float(text) / float(points[longest])), abs=0.03)
-        total = percent(page.locator("#base").inner_text()) + sum(float(text) for text in points) / 100
+            assert width / widths[longest] == pytest.approx(
+                abs(float(text) / float(points[longest])), abs=0.03
+            )
+        total = (
+            percent(page.locator("#base").inner_text()) + sum(float(text) for text in points) / 100
+        )
         assert total == pytest.approx(percent(page.locator("#probability").inner_text()), abs=0.015)
 
-    def test_a_slider_moved_by_keys_changes_box_and_prediction(self, visit: Callable[..., Page], url: str) -> None:
+    def test_a_slider_moved_by_keys_changes_box_and_prediction(
+        self, visit: Callable[..., Page], url: str
+    ) -> None:
         """Arrow keys, Home and End move a slider; its box follows, and the newest values are asked about."""
         page = visit()
         slider = page.locator(f"#field-{NUMBER.name}-slider")
@@ -146,7 +172,9 @@ class TestWhatIf:
         ):
             slider.press(key)
             expect(page.locator(f"#field-{NUMBER.name}")).to_have_value(f"{value:g}")
-            answer = ask(url, "predict", EXAMPLE | {NUMBER.name: value})["predictions"][0]["fail_probability"]
+            answer = ask(url, "predict", EXAMPLE | {NUMBER.name: value})["predictions"][0][
+                "fail_probability"
+            ]
             expect(page.locator("#probability")).to_have_text(
                 re.compile(rf"^{round(100 * answer)}(\.\d)?%$|^{100 * answer:.1f}%$")
             )
@@ -156,7 +184,9 @@ class TestWhatIf:
         page = visit()
         names = list(CATEGORY.codes)
         page.locator(f"#field-{CATEGORY.name}-{names[0]}").check(force=True)
-        with page.expect_request(lambda request: "/predict" in request.url and names[1] in (request.post_data or "")):
+        with page.expect_request(
+            lambda request: "/predict" in request.url and names[1] in (request.post_data or "")
+        ):
             page.locator(f"#field-{CATEGORY.name}-{names[0]}").press("ArrowRight")
         expect(page.locator(f"#field-{CATEGORY.name}-{names[1]}")).to_be_checked()
 
@@ -177,7 +207,11 @@ class TestWhatIf:
             box.fill(f"{NUMBER.typical[0]:g}")
         with page.expect_response(lambda response: "/predict" in response.url):
             box.fill(f"{NUMBER.typical[1]:g}")
-        value = page.locator("#contributions tbody tr").nth(FEATURE_NAMES.index(NUMBER.name)).locator("th .quiet")
+        value = (
+            page.locator("#contributions tbody tr")
+            .nth(FEATURE_NAMES.index(NUMBER.name))
+            .locator("th .quiet")
+        )
         expect(value).to_have_text(f"{NUMBER.typical[1]:g}")
         newest = page.locator("#probability").inner_text()
         with page.expect_response(lambda response: "/predict" in response.url):
@@ -186,10 +220,15 @@ class TestWhatIf:
         expect(value).to_have_text(f"{NUMBER.typical[1]:g}")
         assert page.locator("#probability").inner_text() == newest
 
-    def test_a_refused_value_is_explained_beside_its_field(self, visit: Callable[..., Page]) -> None:
+    def test_a_refused_value_is_explained_beside_its_field(
+        self, visit: Callable[..., Page]
+    ) -> None:
         """The service's sentence stands at the field and is tied to it; no old figure is left; a good value mends both."""
         page = visit()
-        box, error = page.locator(f"#field-{NUMBER.name}"), page.locator(f"#field-{NUMBER.name}-error")
+        box, error = (
+            page.locator(f"#field-{NUMBER.name}"),
+            page.locator(f"#field-{NUMBER.name}-error"),
+        )
         box.fill(f"{NUMBER.high + 1:g}")
         expect(error).to_contain_text(f"{NUMBER.high:g}")
         expect(box).to_have_attribute("aria-invalid", "true")
@@ -201,22 +240,33 @@ class TestWhatIf:
         expect(error).to_be_empty()
         expect(page.locator("#probability")).to_contain_text("%")
 
-    def test_without_time_for_reasons_the_prediction_still_comes(self, visit: Callable[..., Page]) -> None:
+    def test_without_time_for_reasons_the_prediction_still_comes(
+        self, visit: Callable[..., Page]
+    ) -> None:
         """503 on an explanation: the page asks again without, says so, and shows the prediction."""
         page = visit(wait=False)
-        problem = {"title": "Service Unavailable", "status": 503, "detail": "8 requests wait already", "errors": []}
+        problem = {
+            "title": "Service Unavailable",
+            "status": 503,
+            "detail": "8 requests wait already",
+            "errors": [],
+        }
         page.route("**/predict?*explain*", lambda route: route.fulfill(status=503, json=problem))
         page.locator(f"#field-{NUMBER.name}").fill(f"{NUMBER.typical[1]:g}")
         expect(page.locator("#reason")).to_contain_text("8 requests wait already")
         expect(page.locator("#probability")).to_contain_text("%")
         expect(page.locator("#contributions")).to_be_hidden()
 
-    def test_what_is_only_tried_is_no_live_traffic(self, visit: Callable[..., Page], url: str) -> None:
+    def test_what_is_only_tried_is_no_live_traffic(
+        self, visit: Callable[..., Page], url: str
+    ) -> None:
         """Sliders and the made-up list are answered and not logged; a class list is logged, as any prediction."""
 
         def logged() -> float:
             text = urllib.request.urlopen(f"{url}/metrics", timeout=10).read().decode()
-            found = re.findall(r"^predictor_log_rows_(?:written_total|waiting) (\S+)$", text, re.MULTILINE)
+            found = re.findall(
+                r"^predictor_log_rows_(?:written_total|waiting) (\S+)$", text, re.MULTILINE
+            )
             assert len(found) == 2
             return sum(map(float, found))
 
@@ -230,7 +280,9 @@ class TestWhatIf:
         expect(page.locator("#ranking tbody tr")).to_have_count(6)
         assert logged() == before + 6
 
-    def test_a_service_that_went_away_is_said_and_found_again(self, visit: Callable[..., Page]) -> None:
+    def test_a_service_that_went_away_is_said_and_found_again(
+        self, visit: Callable[..., Page]
+    ) -> None:
         """No network: a sentence instead of a figure that looks fresh; the next change after it is back is answered."""
         page = visit()
         page.context.set_offline(True)
@@ -243,7 +295,9 @@ class TestWhatIf:
 
 
 class TestList:
-    def test_a_list_is_ranked_and_names_stay_in_the_browser(self, visit: Callable[..., Page], url: str) -> None:
+    def test_a_list_is_ranked_and_names_stay_in_the_browser(
+        self, visit: Callable[..., Page], url: str
+    ) -> None:
         """The highest risk comes first; a column that the model does not know is shown but never sent."""
         page = visit()
         lines = class_list(30)
@@ -264,11 +318,17 @@ class TestList:
         expect(table.first).to_contain_text(lines[best + 1][0])
         shown = [percent(text) for text in page.locator(".risk-number").all_inner_texts()]
         assert shown == sorted(shown, reverse=True)
-        atrisk = sum(item["label"] == LABEL.positive for item in ask(url, "predict", rows)["predictions"])
+        atrisk = sum(
+            item["label"] == LABEL.positive for item in ask(url, "predict", rows)["predictions"]
+        )
         expect(page.locator("#summary")).to_contain_text(f"{atrisk} of 30")
 
-    @pytest.mark.parametrize("header", [FEATURE_NAMES, RAW_HEADER[:-1]], ids=["our names", "the survey's header"])
-    @pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-8-sig"), (";", "windows-1252"), ("\t", "utf-8")])
+    @pytest.mark.parametrize(
+        "header", [FEATURE_NAMES, RAW_HEADER[:-1]], ids=["our names", "the survey's header"]
+    )
+    @pytest.mark.parametrize(
+        ("delimiter", "encoding"), [(",", "utf-8-sig"), (";", "windows-1252"), ("\t", "utf-8")]
+    )
     def test_files_as_spreadsheets_write_them(
         self, visit: Callable[..., Page], header: tuple[str, ...], delimiter: str, encoding: str
     ) -> None:
@@ -293,7 +353,10 @@ class TestList:
         for order in ("ascending", "descending"):
             head.get_by_role("button").click()
             expect(head).to_have_attribute("aria-sort", order)
-            ages = [float(row.locator("td").nth(column).inner_text()) for row in page.locator("#ranking tbody tr").all()]
+            ages = [
+                float(row.locator("td").nth(column).inner_text())
+                for row in page.locator("#ranking tbody tr").all()
+            ]
             assert ages == sorted(ages, reverse=order == "descending")
         expect(head.get_by_role("button")).to_be_focused()
 
@@ -314,7 +377,9 @@ class TestList:
         assert rows[-1]["error"]
         assert all(row["fail_probability"] for row in rows[:-1])
 
-    def test_rows_that_cannot_be_read_are_listed_with_the_reason(self, visit: Callable[..., Page]) -> None:
+    def test_rows_that_cannot_be_read_are_listed_with_the_reason(
+        self, visit: Callable[..., Page]
+    ) -> None:
         """A bad cell costs its own row alone; the page says which row and why."""
         page = visit()
         lines = class_list(5)
@@ -327,13 +392,22 @@ class TestList:
 
     @pytest.mark.parametrize(
         ("content", "sentence"),
-        [(b"a,b\r\n1,2\r\n", "lacks the columns"), (b"", "holds no rows"), (text_of(class_list(0)), "holds no rows")],
+        [
+            (b"a,b\r\n1,2\r\n", "lacks the columns"),
+            (b"", "holds no rows"),
+            (text_of(class_list(0)), "holds no rows"),
+        ],
         ids=["other columns", "empty", "header only"],
     )
-    def test_a_file_that_is_no_list_is_refused(self, visit: Callable[..., Page], content: bytes, sentence: str) -> None:
+    def test_a_file_that_is_no_list_is_refused(
+        self, visit: Callable[..., Page], content: bytes, sentence: str
+    ) -> None:
         """A sentence says what is missing; nothing is sent."""
         page = visit()
-        page.on("request", lambda request: pytest.fail("it was sent") if "predict/csv" in request.url else None)
+        page.on(
+            "request",
+            lambda request: pytest.fail("it was sent") if "predict/csv" in request.url else None,
+        )
         choose(page, content)
         expect(page.locator("#list-problem")).to_contain_text(sentence)
 
@@ -342,7 +416,8 @@ class TestList:
         page = visit()
         content = text_of(class_list(6)).decode()
         transfer = page.evaluate_handle(
-            "text => { const data = new DataTransfer(); data.items.add(new File([text], 'c.csv')); return data; }", content
+            "text => { const data = new DataTransfer(); data.items.add(new File([text], 'c.csv')); return data; }",
+            content,
         )
         page.locator("#drop").dispatch_event("drop", {"dataTransfer": transfer})
         expect(page.locator("#ranking tbody tr")).to_have_count(6)
@@ -356,7 +431,9 @@ class TestList:
         first.get_by_role("button").click()
         expect(page.locator("#probability")).to_have_text(shown)
 
-    def test_a_long_list_is_shown_in_parts_and_can_be_narrowed(self, visit: Callable[..., Page]) -> None:
+    def test_a_long_list_is_shown_in_parts_and_can_be_narrowed(
+        self, visit: Callable[..., Page]
+    ) -> None:
         """Thousands of rows do not become thousands of table rows at once."""
         page = visit()
         choose(page, text_of(class_list(3_000)))
@@ -387,7 +464,9 @@ class TestList:
 
 
 class TestModel:
-    def test_the_model_is_shown_as_it_is_answered(self, visit: Callable[..., Page], url: str) -> None:
+    def test_the_model_is_shown_as_it_is_answered(
+        self, visit: Callable[..., Page], url: str
+    ) -> None:
         """Version, since when, each measure with its interval and each gate with its verdict: what GET /model says."""
         page = visit()
         model = ask(url, "model")
@@ -400,7 +479,9 @@ class TestModel:
         expect(page.locator("#gates tr").first).to_contain_text("holds")
         expect(page.locator("#facts")).to_contain_text(model["lineage"]["bronze"][:12])
 
-    def test_an_answer_of_another_model_renews_what_is_shown(self, visit: Callable[..., Page], url: str) -> None:
+    def test_an_answer_of_another_model_renews_what_is_shown(
+        self, visit: Callable[..., Page], url: str
+    ) -> None:
         """When a prediction comes from a version that the page does not show, it asks for the new one's facts at once."""
         page = visit()
         newer = ask(url, "model") | {"version": "8"}
@@ -414,7 +495,12 @@ class TestModel:
     def test_no_model_yet_is_said(self, visit: Callable[..., Page]) -> None:
         """A predictor without a model: the page stands and says what the service says."""
         page = visit(wait=False)
-        problem = {"title": "Service Unavailable", "status": 503, "detail": "No model yet: nothing registered", "errors": []}
+        problem = {
+            "title": "Service Unavailable",
+            "status": 503,
+            "detail": "No model yet: nothing registered",
+            "errors": [],
+        }
         page.route("**/model", lambda route: route.fulfill(status=503, json=problem))
         page.route("**/predict*", lambda route: route.fulfill(status=503, json=problem))
         page.reload()
@@ -426,7 +512,9 @@ class TestForEverybody:
     @pytest.mark.parametrize(
         "options", [{}, {"color_scheme": "dark"}, PHONE], ids=["desktop", "dark", "phone"]
     )  # fmt: skip
-    def test_no_rule_of_accessibility_is_broken(self, visit: Callable[..., Page], options: dict[str, Any]) -> None:
+    def test_no_rule_of_accessibility_is_broken(
+        self, visit: Callable[..., Page], options: dict[str, Any]
+    ) -> None:
         """axe-core finds nothing: labels, roles, contrast, order of heads; with a list and an error on the page."""
         page = visit(reduced_motion="reduce", **options)
         page.locator("#demo").click()
@@ -442,12 +530,20 @@ class TestForEverybody:
         reached = []
         for _ in range(60):
             page.keyboard.press("Tab")
-            reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+            reached.append(
+                page.evaluate(
+                    "document.activeElement.id || document.activeElement.textContent.trim()"
+                )
+            )
             if reached[-1] == "template":
                 break
-        sliders = [f"field-{feature.name}-slider" for feature in FEATURES if isinstance(feature, Number)]
+        sliders = [
+            f"field-{feature.name}-slider" for feature in FEATURES if isinstance(feature, Number)
+        ]
         assert reached[0].startswith("Skip")
-        assert [name for name in reached if name in {*sliders, "reset", "file", "demo", "template"}] == [
+        assert [
+            name for name in reached if name in {*sliders, "reset", "file", "demo", "template"}
+        ] == [
             *sliders,
             "reset",
             "file",
@@ -471,7 +567,11 @@ class TestForEverybody:
         }
         short = {word for word in words if len(word) > 3}  # `no` and `age` are in many words
         for path in PAGE.iterdir():
-            found = [word for word in short if re.search(rf"\b{re.escape(word)}\b", path.read_text(), re.IGNORECASE)]
+            found = [
+                word
+                for word in short
+                if re.search(rf"\b{re.escape(word)}\b", path.read_text(), re.IGNORECASE)
+            ]
             assert found == [], path.name
 
     def test_the_policy_forbids_every_other_source(self, url: str) -> None:
@@ -491,7 +591,9 @@ def test_files_are_asked_for_again_and_not_sent_again(url: str) -> None:
         assert "javascript" in answer.headers["Content-Type"]
         tag = answer.headers["ETag"]
     with pytest.raises(urllib.error.HTTPError) as unchanged:
-        urllib.request.urlopen(urllib.request.Request(f"{url}/page/app.js", headers={"If-None-Match": tag}), timeout=10)
+        urllib.request.urlopen(
+            urllib.request.Request(f"{url}/page/app.js", headers={"If-None-Match": tag}), timeout=10
+        )
     assert unchanged.value.code == 304
     unchanged.value.close()
 

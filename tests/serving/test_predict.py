@@ -16,7 +16,9 @@ from tests.serving.forest import bundle, survey, trained
 from tests.serving.predictor import ROOT, running, wait_for
 
 JSON = {"Content-Type": "application/json"}
-BODY = '{"age": 31, "course": "stem", "sleep_hours": 6.8, "relationship": "no", "review_hours": 2.1}'
+BODY = (
+    '{"age": 31, "course": "stem", "sleep_hours": 6.8, "relationship": "no", "review_hours": 2.1}'
+)
 
 
 def post(client: httpx.Client, body: str | bytes, **headers: str) -> httpx.Response:
@@ -28,22 +30,35 @@ def test_answers_equal_scikit_learn(client: httpx.Client) -> None:
     inputs, _ = survey(300)
     forest, _ = trained()
     expected = forest.predict_proba(inputs)[:, 1]
-    students = [dict(zip(FEATURE_NAMES, row, strict=True)) for row in np.round(inputs.astype(float), 1).tolist()]
+    students = [
+        dict(zip(FEATURE_NAMES, row, strict=True))
+        for row in np.round(inputs.astype(float), 1).tolist()
+    ]
     many = client.post("/predict", json=students).json()["predictions"]
     few = [
-        p for start in range(0, 300, 10) for p in client.post("/predict", json=students[start : start + 10]).json()["predictions"]
+        p
+        for start in range(0, 300, 10)
+        for p in client.post("/predict", json=students[start : start + 10]).json()["predictions"]
     ]
-    single = [client.post("/predict", json=student).json()["predictions"][0] for student in students[:50]]
+    single = [
+        client.post("/predict", json=student).json()["predictions"][0] for student in students[:50]
+    ]
     for answered in (many, few, single):
         probabilities = [item["fail_probability"] for item in answered]
         assert probabilities == pytest.approx(expected[: len(answered)].tolist(), abs=1e-6)
-        assert [item["label"] for item in answered] == ["fail" if p >= 0.5 else "pass" for p in probabilities]
+        assert [item["label"] for item in answered] == [
+            "fail" if p >= 0.5 else "pass" for p in probabilities
+        ]
 
 
 def test_answer_names_its_model(client: httpx.Client) -> None:
     """Body and header name the model; the threshold is the manifest's."""
     answer = client.post("/predict", json=EXAMPLE)
-    assert answer.json()["model"] == {"name": "student-performance", "version": "1", "run_id": "run-a"}
+    assert answer.json()["model"] == {
+        "name": "student-performance",
+        "version": "1",
+        "run_id": "run-a",
+    }
     assert answer.json()["threshold"] == bundle().manifest.threshold
     assert answer.headers["x-model-version"] == "1"
 
@@ -54,7 +69,8 @@ def test_categories_by_name_and_by_code(client: httpx.Client) -> None:
         if isinstance(feature, Category):
             for name, code in feature.codes.items():
                 answers = [
-                    client.post("/predict", json=EXAMPLE | {feature.name: value}).text for value in (name, code, float(code))
+                    client.post("/predict", json=EXAMPLE | {feature.name: value}).text
+                    for value in (name, code, float(code))
                 ]
                 assert len(set(answers)) == 1
 
@@ -62,7 +78,10 @@ def test_categories_by_name_and_by_code(client: httpx.Client) -> None:
 def test_request_id(client: httpx.Client) -> None:
     """A plain request id comes back; one that could break a header, a log line or JSON is replaced."""
     assert post(client, BODY, **{"X-Request-ID": "abc-1"}).headers["x-request-id"] == "abc-1"
-    replaced = {post(client, BODY, **{"X-Request-ID": bad}).headers["x-request-id"] for bad in ('a"b', "x" * 200, "a b")}
+    replaced = {
+        post(client, BODY, **{"X-Request-ID": bad}).headers["x-request-id"]
+        for bad in ('a"b', "x" * 200, "a b")
+    }
     assert len(replaced) == 3
     assert not replaced & {'a"b', "x" * 200, "a b"}
 
@@ -95,12 +114,19 @@ REFUSED: dict[str, tuple[str | bytes, int, str | None, str]] = {
     "an unknown field": (BODY.replace("{", '{"name": 1, ', 1), 422, "name", "not permitted"),
     "a missing field": (BODY.replace('"age": 31, ', ""), 422, "age", "required"),
     "a key twice": (BODY.replace("{", '{"age": 20, ', 1), 422, "age", "twice"),
-    "a key twice, spelled otherwise": (BODY.replace("{", '{"\\u0061ge": 20, ', 1), 422, "age", "twice"),
+    "a key twice, spelled otherwise": (
+        BODY.replace("{", '{"\\u0061ge": 20, ', 1),
+        422,
+        "age",
+        "twice",
+    ),
 }
 
 
 @pytest.mark.parametrize(("body", "status", "field", "said"), REFUSED.values(), ids=REFUSED)
-def test_refusals(client: httpx.Client, body: str | bytes, status: int, field: str | None, said: str) -> None:
+def test_refusals(
+    client: httpx.Client, body: str | bytes, status: int, field: str | None, said: str
+) -> None:
     """Each kind of bad body has its status and a problem document that names the field."""
     answer = post(client, body)
     assert answer.status_code == status
@@ -122,13 +148,17 @@ def test_names_the_row(client: httpx.Client) -> None:
     assert [(error["row"], error["field"]) for error in twice] == [(1, "age")]
 
 
-@pytest.mark.parametrize("given", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
+@pytest.mark.parametrize(
+    "given", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""]
+)
 def test_content_type(client: httpx.Client, given: str) -> None:
     """A body that does not say it is JSON is not read as JSON."""
     assert client.post("/predict", content=BODY, headers={"Content-Type": given}).status_code == 415
 
 
-@pytest.mark.parametrize("given", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/problem+json"])
+@pytest.mark.parametrize(
+    "given", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/problem+json"]
+)
 def test_content_type_of_a_kind(client: httpx.Client, given: str) -> None:
     """JSON under its other names is read."""
     assert client.post("/predict", content=BODY, headers={"Content-Type": given}).status_code == 200
@@ -138,7 +168,10 @@ def test_the_short_way_and_the_framework_answer_alike(client: httpx.Client) -> N
     """A query takes a request through FastAPI: status, headers and body are the same as without one."""
     bodies = [BODY, f"[{BODY}]", *(body for body, *_ in REFUSED.values())]
     for body in bodies:
-        short, long = (client.post(path, content=body, headers=JSON) for path in ("/predict", "/predict?explain=false"))
+        short, long = (
+            client.post(path, content=body, headers=JSON)
+            for path in ("/predict", "/predict?explain=false")
+        )
         assert (short.status_code, short.content) == (long.status_code, long.content)
         differing = {"date", "x-request-id"}
         assert {k: v for k, v in short.headers.items() if k not in differing} == {
@@ -149,7 +182,13 @@ def test_the_short_way_and_the_framework_answer_alike(client: httpx.Client) -> N
 @pytest.fixture(scope="module")
 def strict_url(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A predictor with tight limits and a key."""
-    limits = {"max_body_bytes": "2000", "max_rows": "3", "body_seconds": "1", "max_csv_bytes": "3000", "max_explained_rows": "2"}
+    limits = {
+        "max_body_bytes": "2000",
+        "max_rows": "3",
+        "body_timeout_seconds": "1",
+        "max_csv_bytes": "3000",
+        "max_explained_rows": "2",
+    }
     folder = tmp_path_factory.mktemp("strict")
     settings = limits | {"api_key": "secret", "cors_origins": "https://a.example"}
     with running(folder, bundle(), ROOT, **settings) as served:
@@ -164,19 +203,36 @@ def strict(strict_url: str) -> Any:
 
 def test_key(strict_url: str) -> None:
     """Predictions ask for the key, in either header; health, metrics and the model's facts do not."""
-    for path in ("/predict", "/predict?explain=true", "/predict/csv", "/invocations", "/v2/models/student-performance/infer"):
-        for headers in ({}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic secret"}):
+    for path in (
+        "/predict",
+        "/predict?explain=true",
+        "/predict/csv",
+        "/invocations",
+        "/v2/models/student-performance/infer",
+    ):
+        for headers in (
+            {},
+            {"X-API-Key": "wrong"},
+            {"Authorization": "Bearer wrong"},
+            {"Authorization": "Basic secret"},
+        ):
             refused = httpx.post(strict_url + path, content=BODY, headers=JSON | headers)
             assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     for headers in ({"X-API-Key": "secret"}, {"Authorization": "Bearer secret"}):
-        assert httpx.post(f"{strict_url}/predict", content=BODY, headers=JSON | headers).status_code == 200
+        assert (
+            httpx.post(f"{strict_url}/predict", content=BODY, headers=JSON | headers).status_code
+            == 200
+        )
     for path in ("/healthz", "/readyz", "/metrics", "/model", "/", "/docs"):
         assert httpx.get(strict_url + path).status_code == 200
 
 
 def test_cors(strict_url: str, url: str) -> None:
     """Pages of the origins in the settings may call, others may not; by default none may."""
-    ask = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-api-key"}
+    ask = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,x-api-key",
+    }
     allowed = httpx.options(f"{strict_url}/predict", headers=ask | {"Origin": "https://a.example"})
     assert allowed.headers["access-control-allow-origin"] == "https://a.example"
     for origin, place in (("https://b.example", strict_url), ("https://a.example", url)):
@@ -202,7 +258,7 @@ def test_too_large_is_answered_before_it_is_sent(strict: httpx.Client) -> None:
 
 
 def test_slow_body(strict: httpx.Client) -> None:
-    """A body that does not come is given up after body_seconds, on both ways through the predictor."""
+    """A body that does not come is given up after body_timeout_seconds, on both ways through the predictor."""
     for path in ("/predict", "/predict?explain=true"):
         with _raw(strict) as connection:
             connection.sendall(_head(strict, "Content-Length: 100", path) + b'{"age"')
@@ -219,10 +275,17 @@ def test_client_that_goes_away(strict: httpx.Client) -> None:
 
 def test_busy(tmp_path: Path) -> None:
     """More requests at once than max_requests are answered 503 at once; probes are answered all the same."""
-    with running(tmp_path, bundle(), max_requests="1", body_seconds="60") as served, httpx.Client(base_url=served) as client:
+    with (
+        running(tmp_path, bundle(), max_requests="1", body_timeout_seconds="60") as served,
+        httpx.Client(base_url=served) as client,
+    ):
         with _raw(client) as connection:
             connection.sendall(_head(client, "Content-Length: 100"))
-            refused = wait_for(lambda: next((answer for answer in [post(client, BODY)] if answer.status_code == 503), None))
+            refused = wait_for(
+                lambda: next(
+                    (answer for answer in [post(client, BODY)] if answer.status_code == 503), None
+                )
+            )
             assert refused.headers["retry-after"] == "1"
             assert client.get("/model").status_code == 503
             for probe in ("/healthz", "/readyz", "/metrics"):
@@ -236,5 +299,13 @@ def _raw(client: httpx.Client) -> socket.socket:
 
 def _head(client: httpx.Client, header: str, path: str = "/predict") -> bytes:
     key = client.headers.get("x-api-key", "")
-    lines = [f"POST {path} HTTP/1.1", "Host: a", f"X-API-Key: {key}", "Content-Type: application/json", header, "", ""]
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: a",
+        f"X-API-Key: {key}",
+        "Content-Type: application/json",
+        header,
+        "",
+        "",
+    ]
     return "\r\n".join(lines).encode()

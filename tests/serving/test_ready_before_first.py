@@ -12,8 +12,11 @@ from tests.serving.conftest import Models
 from tests.serving.forest import bundle
 from tests.serving.predictor import Predictor, started, wait_for
 
-QUICK = {"MLOPS_PREDICTOR__POLL_SECONDS": "0.2", "MLOPS_PREDICTOR__REGISTRY_SECONDS": "2"}
-FIRST = QUICK | {"MLOPS_PREDICTOR__READY_BEFORE_FIRST": "true"}
+QUICK = {
+    "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS": "0.2",
+    "MLOPS_PREDICTOR__REGISTRY_TIMEOUT_SECONDS": "2",
+}
+FIRST = QUICK | {"MLOPS_PREDICTOR__READY_WITHOUT_MODEL": "true"}
 
 
 def readiness(predictor: Predictor) -> httpx.Response | None:
@@ -38,7 +41,12 @@ def test_ready_while_the_registry_has_none(models: Models, tmp_path: Path) -> No
 def test_not_ready_by_default(models: Models, tmp_path: Path) -> None:
     """Otherwise a process without a model is alive and not ready, whatever the registry says."""
     with started(tmp_path, models.settings | QUICK) as predictor:
-        wait_for(lambda: (answer := readiness(predictor)) is not None and "has the alias production yet" in answer.text)
+        wait_for(
+            lambda: (
+                (answer := readiness(predictor)) is not None
+                and "has the alias production yet" in answer.text
+            )
+        )
         assert httpx.get(f"{predictor.url}/readyz").status_code == 503
         assert httpx.get(f"{predictor.url}/healthz").status_code == 200
 
@@ -46,5 +54,10 @@ def test_not_ready_by_default(models: Models, tmp_path: Path) -> None:
 def test_not_ready_while_the_registry_is_away(tmp_path: Path) -> None:
     """A registry that does not answer has not said that there is none: a new pod must not take an old one's place."""
     with started(tmp_path, FIRST) as predictor:
-        wait_for(lambda: (answer := readiness(predictor)) is not None and "has not been asked" not in answer.text)
+        wait_for(
+            lambda: (
+                (answer := readiness(predictor)) is not None
+                and "has not been asked" not in answer.text
+            )
+        )
         assert httpx.get(f"{predictor.url}/readyz").status_code == 503

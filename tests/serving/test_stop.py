@@ -19,7 +19,7 @@ from tests.serving.test_traffic import disk_lake
 def test_drain(tmp_path: Path) -> None:
     """After SIGTERM: not ready, yet alive and answering, every answer closing its connection; then an end without error."""
     write_fallback(disk_lake(tmp_path), bundle())
-    with started(tmp_path, NO_ENVIRONMENT, ROOT, drain_seconds="3") as predictor:
+    with started(tmp_path, NO_ENVIRONMENT, ROOT, drain_period_seconds="3") as predictor:
         wait_until_ready(f"{predictor.url}/readyz", predictor.process, predictor.log)
         with httpx.Client(base_url=predictor.url) as client:
             assert "connection" not in client.post("/predict", json=EXAMPLE).headers
@@ -35,12 +35,14 @@ def test_drain(tmp_path: Path) -> None:
 def test_requests_in_work_are_finished(tmp_path: Path) -> None:
     """A request whose body is still coming when the drain ends is answered before the process ends."""
     write_fallback(disk_lake(tmp_path), bundle())
-    with started(tmp_path, NO_ENVIRONMENT, ROOT, drain_seconds="0") as predictor:
+    with started(tmp_path, NO_ENVIRONMENT, ROOT, drain_period_seconds="0") as predictor:
         wait_until_ready(f"{predictor.url}/readyz", predictor.process, predictor.log)
         with socket.create_connection(("127.0.0.1", predictor.port)) as connection:
             head = "POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{"
             connection.sendall(head.encode())
-            wait_for(lambda: "predictor_in_flight 2.0" in httpx.get(f"{predictor.url}/metrics").text)
+            wait_for(
+                lambda: "predictor_in_flight 2.0" in httpx.get(f"{predictor.url}/metrics").text
+            )
             predictor.process.terminate()
             wait_for(lambda: "Shutting down" in predictor.text())
             connection.sendall(b"}")
@@ -56,7 +58,7 @@ def test_no_request_fails_while_another_process_takes_over(tmp_path: Path) -> No
     failures: list[str] = []
     done = threading.Event()
     with (
-        started(tmp_path, NO_ENVIRONMENT, ROOT, drain_seconds="2") as old,
+        started(tmp_path, NO_ENVIRONMENT, ROOT, drain_period_seconds="2") as old,
         started(tmp_path / "other") as new,
     ):
         for predictor in (old, new):
@@ -87,17 +89,24 @@ def test_no_request_fails_while_another_process_takes_over(tmp_path: Path) -> No
 
 
 def test_old_connections_are_closed(tmp_path: Path) -> None:
-    """A connection older than connection_seconds is closed with an answer, by its header, and not before."""
+    """A connection older than max_connection_age_seconds is closed with an answer, by its header, and not before."""
     write_fallback(disk_lake(tmp_path), bundle())
-    with started(tmp_path, NO_ENVIRONMENT, ROOT, connection_seconds="2") as predictor:
+    with started(tmp_path, NO_ENVIRONMENT, ROOT, max_connection_age_seconds="2") as predictor:
         wait_until_ready(f"{predictor.url}/readyz", predictor.process, predictor.log)
         for path, ask in (("/predict", "post"), ("/model", "get")):
             with httpx.Client(base_url=predictor.url) as client:
                 begun = time.monotonic()
                 body = EXAMPLE if ask == "post" else None
 
-                def closes(path: str = path, ask: str = ask, body: object = body, client: httpx.Client = client) -> bool:
-                    return bool(client.request(ask, path, json=body).headers.get("connection") == "close")
+                def closes(
+                    path: str = path,
+                    ask: str = ask,
+                    body: object = body,
+                    client: httpx.Client = client,
+                ) -> bool:
+                    return bool(
+                        client.request(ask, path, json=body).headers.get("connection") == "close"
+                    )
 
                 wait_for(closes)
                 assert time.monotonic() - begun > 1.5

@@ -19,7 +19,14 @@ from serving.http.requests import EXAMPLE
 from serving.model.served_model import Scored
 from serving.traffic_log import TrafficLog
 from tests.serving.forest import bundle
-from tests.serving.predictor import NO_ENVIRONMENT, ROOT, Predictor, started, wait_for, wait_until_ready
+from tests.serving.predictor import (
+    NO_ENVIRONMENT,
+    ROOT,
+    Predictor,
+    started,
+    wait_for,
+    wait_until_ready,
+)
 
 LINE = Scored(0.25, b"", b'"fail_probability":0.25}\n')
 
@@ -27,7 +34,9 @@ LINE = Scored(0.25, b"", b'"fail_probability":0.25}\n')
 def logged(lake: Lake) -> list[dict[str, Any]]:
     """The rows in the lake, in the order of the objects."""
     return [
-        json.loads(line) for key in lake.keys("silver/live/") for line in gzip.decompress(lake.read(key)).decode().splitlines()
+        json.loads(line)
+        for key in lake.keys("silver/live/")
+        for line in gzip.decompress(lake.read(key)).decode().splitlines()
     ]
 
 
@@ -43,14 +52,24 @@ def test_what_is_logged(tmp_path: Path) -> None:
     """Every answered row, by time, request, version, codes and probability, and nothing of the client; refused rows are not."""
     lake = disk_lake(tmp_path)
     write_fallback(lake, bundle())
-    with started(tmp_path, NO_ENVIRONMENT, ROOT, log_seconds="0.2") as predictor:
+    with started(tmp_path, NO_ENVIRONMENT, ROOT, log_flush_interval_seconds="0.2") as predictor:
         ready(predictor)
-        one = httpx.post(f"{predictor.url}/predict", json=EXAMPLE, headers={"X-Request-ID": "one"}).json()["predictions"][0]
-        httpx.post(f"{predictor.url}/predict", json=[EXAMPLE] * 30, headers={"X-Request-ID": "many"})
+        one = httpx.post(
+            f"{predictor.url}/predict", json=EXAMPLE, headers={"X-Request-ID": "one"}
+        ).json()["predictions"][0]
+        httpx.post(
+            f"{predictor.url}/predict", json=[EXAMPLE] * 30, headers={"X-Request-ID": "many"}
+        )
         httpx.post(f"{predictor.url}/predict", json=EXAMPLE | {"age": 1})
         csv = ",".join(EXAMPLE) + "\n" + ",".join(map(str, EXAMPLE.values())) + "\nx,stem,1,no,1\n"
-        httpx.post(f"{predictor.url}/predict/csv", content=csv, headers={"Content-Type": "text/csv", "X-Request-ID": "list"})
-        httpx.post(f"{predictor.url}/predict?log=false", json=EXAMPLE, headers={"X-Request-ID": "private"})
+        httpx.post(
+            f"{predictor.url}/predict/csv",
+            content=csv,
+            headers={"Content-Type": "text/csv", "X-Request-ID": "list"},
+        )
+        httpx.post(
+            f"{predictor.url}/predict?log=false", json=EXAMPLE, headers={"X-Request-ID": "private"}
+        )
         wait_for(lambda: len(logged(lake)) >= 32)
         rows = logged(lake)
     assert [row["request_id"] for row in rows] == ["one", *["many"] * 30, "list"]
@@ -66,7 +85,7 @@ def test_a_stop_writes_the_rest(tmp_path: Path) -> None:
     """SIGTERM loses nothing, however long the pause between two writes is."""
     lake = disk_lake(tmp_path)
     write_fallback(lake, bundle())
-    with started(tmp_path, NO_ENVIRONMENT, ROOT, log_seconds="1000") as predictor:
+    with started(tmp_path, NO_ENVIRONMENT, ROOT, log_flush_interval_seconds="1000") as predictor:
         ready(predictor)
         httpx.post(f"{predictor.url}/predict", json=[EXAMPLE] * 50)
         predictor.process.terminate()
@@ -79,7 +98,7 @@ def test_a_kill_loses_only_what_was_not_yet_written(tmp_path: Path) -> None:
     lake = disk_lake(tmp_path)
     write_fallback(lake, bundle())
     for count in (1, 2):
-        with started(tmp_path, NO_ENVIRONMENT, ROOT, log_seconds="0.2") as predictor:
+        with started(tmp_path, NO_ENVIRONMENT, ROOT, log_flush_interval_seconds="0.2") as predictor:
             ready(predictor)
             httpx.post(f"{predictor.url}/predict", json=[EXAMPLE] * 50)
             wait_for(lambda expected=50 * count: len(logged(lake)) == expected)  # type: ignore[misc] # a lambda's default
@@ -93,7 +112,7 @@ def test_on_s3(s3_lake: LakeSettings, tmp_path: Path) -> None:
     lake = open_lake(s3_lake)
     write_fallback(lake, bundle())
     place = {"MLOPS_LAKE__URL": s3_lake.url, "MLOPS_LAKE__ENDPOINT": str(s3_lake.endpoint)}
-    with started(tmp_path, place, ROOT, log_seconds="0.2") as predictor:
+    with started(tmp_path, place, ROOT, log_flush_interval_seconds="0.2") as predictor:
         ready(predictor)
         httpx.post(f"{predictor.url}/predict", json=[EXAMPLE] * 50)
         wait_for(lambda: len(logged(lake)) == 50)
@@ -127,9 +146,11 @@ def test_lake_away_at_the_end(tmp_path: Path) -> None:
     assert log.dropped == 4
 
 
-@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 300, 700), (1.0, 1000, 1000)])
-def test_share(share: float, least: int, most: int) -> None:
-    """`logged_share` is the share of the requests that are logged, with all of their rows."""
+@pytest.mark.parametrize(
+    ("share", "least", "most"), [(0.0, 0, 0), (0.5, 300, 700), (1.0, 1000, 1000)]
+)
+def test_fraction(share: float, least: int, most: int) -> None:
+    """`log_sample_rate` is the share of the requests that are logged, with all of their rows."""
     log = TrafficLog(lambda: pytest.fail("not started"), "pod", share, max_rows=10_000, seconds=1)
     for _ in range(1000):
         log.add(b"a", [LINE, LINE])

@@ -37,13 +37,15 @@ def test_no_command() -> None:
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     """A command that is not there is named, with those that are."""
     assert main(["trian"]) == 2
-    assert "'trian' is not a command; the commands are ingest, preprocess" in capsys.readouterr().err
+    assert (
+        "'trian' is not a command; the commands are ingest, preprocess" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("run_id", ["../x", "", "a/b", "a b", "x" * 101])
 def test_run_id_is_no_path(run_id: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A run id that could leave its folder is refused."""
-    assert main(["features", "--run-id", run_id or " "]) == stages.FAILED_FOR_GOOD
+    assert main(["features", "--run-id", run_id or " "]) == stages.EXIT_PERMANENT
     assert "the run id" in capsys.readouterr().err
 
 
@@ -51,7 +53,11 @@ def test_failure_is_a_sentence_without_a_traceback(tmp_path: Path) -> None:
     """A failed stage exits with 1 and one plain line; no colours where there is no terminal."""
     ended = subprocess.run(
         [sys.executable, "-m", "pipeline", "ingest", "--run-id", "x"],
-        env={"MLOPS_INGEST__SOURCE": "nowhere.csv", "MLOPS_LAKE__URL": f"file://{tmp_path}", "PATH": ""},
+        env={
+            "MLOPS_INGEST__SOURCE": "nowhere.csv",
+            "MLOPS_LAKE__URL": f"file://{tmp_path}",
+            "PATH": "",
+        },
         capture_output=True,
         check=False,
         text=True,
@@ -66,7 +72,15 @@ def test_failure_is_a_sentence_without_a_traceback(tmp_path: Path) -> None:
 def test_importing_does_nothing() -> None:
     """Importing any module of ours prints nothing, writes nothing, and reads no environment variable that could fail it."""
     names = [path.stem for path in Path("pipeline").glob("*.py") if not path.stem.startswith("__")]
-    program = "import importlib\n" + "\n".join(f"importlib.import_module('pipeline.{name}')" for name in sorted(names))
+    program = "import importlib\n" + "\n".join(
+        f"importlib.import_module('pipeline.{name}')" for name in sorted(names)
+    )
     environment = {"PYTHONPATH": str(Path.cwd()), "MLOPS_NO_SUCH_SETTING": "1", "PATH": ""}
-    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=False, text=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from pipeline.evaluation.html_report import Block, Callout, Heading, Pictures, Rows, Text, to_html, to_markdown
+from pipeline.evaluation.html_report import (
+    Block,
+    Callout,
+    Heading,
+    Pictures,
+    Rows,
+    Text,
+    to_html,
+    to_markdown,
+)
 
 BLOCKS: list[Block] = [
     Callout("a < b", good=False),

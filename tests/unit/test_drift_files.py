@@ -13,18 +13,20 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.columns import FEATURES, LABEL, Category
-from pipeline.data.synthetic import sample_csv
-from pipeline.drift.data import file
+from pipeline.data.synthetic import generate_csv
+from pipeline.drift.data import load_file
 from pipeline.drift.report import PREDICTION
 from pipeline.errors import DataError, SourceError
-from pipeline.stages import SKIPPED
+from pipeline.stages import EXIT_SKIPPED
 from tests.unit.test_drift_report import students
 
 OUTPUTS = {"drift_report.json", "drift_report.html", "drift_page.html"}
 
 
 def command(reference: Path, current: Path, out: Path) -> int:
-    return main(["drift", "--reference", str(reference), "--current", str(current), "--out", str(out)])
+    return main(
+        ["drift", "--reference", str(reference), "--current", str(current), "--out", str(out)]
+    )
 
 
 def report_in(out: Path) -> dict[str, Any]:
@@ -37,13 +39,13 @@ def raw(tmp_path: Path) -> tuple[Path, Path]:
     """Two raw survey files of one population."""
     paths = tmp_path / "reference.csv", tmp_path / "current.csv"
     for seed, path in enumerate(paths):
-        path.write_bytes(sample_csv(500, seed))
+        path.write_bytes(generate_csv(500, seed))
     return paths
 
 
 def test_no_drift(raw: tuple[Path, Path], tmp_path: Path) -> None:
     """99 for two files alike, with the raw header; labels are compared too; all three reports are there."""
-    assert command(*raw, tmp_path / "new" / "out") == SKIPPED
+    assert command(*raw, tmp_path / "new" / "out") == EXIT_SKIPPED
     report = report_in(tmp_path / "new" / "out")
     assert (report["verdict"], report["retraining"], report["prediction"]) == ("none", None, None)
     assert report["label"]["reference"]["counts"].keys() == {LABEL.positive, LABEL.negative}
@@ -54,7 +56,11 @@ def test_drift_of_other_formats(tmp_path: Path) -> None:
     """0 for drift; Parquet with our names beside CSV with category names; a column that is not ours is left out."""
     reference, current = students(400, 1), students(400, 2, age=10)
     reference.to_parquet(tmp_path / "reference.parquet")
-    named = {feature.name: current[feature.name].map(feature.names) for feature in FEATURES if isinstance(feature, Category)}
+    named = {
+        feature.name: current[feature.name].map(feature.names)
+        for feature in FEATURES
+        if isinstance(feature, Category)
+    }
     current.assign(**named, teacher="A").to_csv(tmp_path / "current.csv", index=False)
     assert command(tmp_path / "reference.parquet", tmp_path / "current.csv", tmp_path) == 0
     report = report_in(tmp_path)
@@ -74,16 +80,20 @@ def test_needs_no_lake_and_no_registry(raw: tuple[Path, Path], tmp_path: Path) -
     }
     arguments = ["--reference", str(raw[0]), "--current", str(raw[1]), "--out", "."]
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "drift", *arguments], cwd=empty, env=environment, capture_output=True, check=False
+        [sys.executable, "-m", "pipeline", "drift", *arguments],
+        cwd=empty,
+        env=environment,
+        capture_output=True,
+        check=False,
     )
-    assert done.returncode == SKIPPED, done.stderr.decode()
+    assert done.returncode == EXIT_SKIPPED, done.stderr.decode()
     assert {path.name for path in empty.iterdir()} == OUTPUTS
 
 
 def test_too_few_rows(raw: tuple[Path, Path], tmp_path: Path) -> None:
     """99 without a verdict; only the report says so."""
     raw[1].write_text("".join(raw[1].read_text().splitlines(keepends=True)[:50]))
-    assert command(*raw, tmp_path / "out") == SKIPPED
+    assert command(*raw, tmp_path / "out") == EXIT_SKIPPED
     assert report_in(tmp_path / "out")["verdict"] == "not enough data"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"drift_report.json"}
 
@@ -111,7 +121,12 @@ class TestErrors:
         ],
     )
     def test_bad_file(
-        self, raw: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, sentence: str
+        self,
+        raw: tuple[Path, Path],
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        content: str | None,
+        sentence: str,
     ) -> None:
         """A file that is missing, empty, of other columns, or of other values is named with what is wrong."""
         bad = tmp_path / "bad.csv"
@@ -128,16 +143,20 @@ class TestErrors:
         """A .parquet file that is none is an error of the source."""
         (tmp_path / "a.parquet").write_bytes(b"PAR1 nothing more")
         with pytest.raises(SourceError, match=r"a\.parquet cannot be read"):
-            file(tmp_path / "a.parquet")
+            load_file(tmp_path / "a.parquet")
 
-    def test_incomplete_arguments(self, raw: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    def test_incomplete_arguments(
+        self, raw: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """The three options go together, and without them a run is needed."""
         assert main(["drift", "--reference", str(raw[0])]) == 1
         assert "--reference, --current and --out go together" in capsys.readouterr().err
         assert main(["drift"]) == 1
         assert "drift needs --run-id ID, or --reference FILE" in capsys.readouterr().err
 
-    def test_folder_that_cannot_be(self, raw: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    def test_folder_that_cannot_be(
+        self, raw: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """A folder that cannot be written is named with the option."""
         assert command(*raw, raw[0] / "out") == 1
         assert "--out must name a folder that can be" in capsys.readouterr().err
@@ -145,21 +164,21 @@ class TestErrors:
 
 def test_missing_values_stay_missing(tmp_path: Path) -> None:
     """An empty cell is a missing value, of a number, a category and the label."""
-    raw = sample_csv(3, 1).decode().splitlines()
+    raw = generate_csv(3, 1).decode().splitlines()
     (tmp_path / "a.csv").write_text("\n".join([raw[0], ",,,,,", *raw[2:]]))
-    frame = file(tmp_path / "a.csv").frame
+    frame = load_file(tmp_path / "a.csv").frame
     assert frame.iloc[0].isna().all()
     assert frame.iloc[1:].notna().all().all()
 
 
 def test_label_is_flipped(tmp_path: Path) -> None:
     """The raw label becomes ours: 1 is the rare outcome."""
-    (tmp_path / "a.csv").write_bytes(sample_csv(2_000, 1))
-    assert 0.02 < file(tmp_path / "a.csv").frame[LABEL.name].mean() < 0.1
+    (tmp_path / "a.csv").write_bytes(generate_csv(2_000, 1))
+    assert 0.02 < load_file(tmp_path / "a.csv").frame[LABEL.name].mean() < 0.1
 
 
 def test_prediction_is_taken(tmp_path: Path) -> None:
     """A file's predictions are kept, and must be numbers."""
     students(3, 1).assign(**{PREDICTION: "high"}).to_csv(tmp_path / "a.csv")
     with pytest.raises(DataError, match=f"'{PREDICTION}' is 'high'; it must be a number"):
-        file(tmp_path / "a.csv")
+        load_file(tmp_path / "a.csv")

@@ -15,7 +15,7 @@ from pipeline.drift.methods import (
     Kind,
     count,
     drifted,
-    plan,
+    plan_comparison,
     score,
     sturges_edges,
 )
@@ -33,7 +33,9 @@ def stat_tests() -> Any:
     return stattests.registry
 
 
-def evidently_score(method: str, kind: Kind, reference: Array, current: Array, threshold: float) -> tuple[float, bool]:
+def evidently_score(
+    method: str, kind: Kind, reference: Array, current: Array, threshold: float
+) -> tuple[float, bool]:
     """Evidently's own score and verdict."""
     registry = stat_tests()
     from evidently.legacy.core import ColumnType
@@ -69,7 +71,9 @@ SIZES = [(300, 120), (1_000, 5_000), (4_000, 700), (3_000, 12_000)]
 @pytest.mark.parametrize("shift", [0.0, 0.3])
 @pytest.mark.parametrize("draw", NUMBERS)
 @pytest.mark.parametrize("method", ["ks", "wasserstein", "jensenshannon"])
-def test_numbers_score_as_evidently_scores_them(method: str, draw: Any, shift: float, rows: tuple[int, int]) -> None:
+def test_numbers_score_as_evidently_scores_them(
+    method: str, draw: Any, shift: float, rows: tuple[int, int]
+) -> None:
     """A number's score and verdict are Evidently's, for continuous, gridded, long-tailed and tied values of unequal sizes."""
     random = np.random.default_rng(5)
     reference, current = draw(random, rows[0], 0.0), draw(random, rows[1], shift)
@@ -101,7 +105,10 @@ def test_categories_score_as_evidently_scores_them(
     """A category's score and verdict are Evidently's, for two and for more values."""
     random = np.random.default_rng(6)
     codes = np.arange(len(first)) / 2
-    reference, current = random.choice(codes, rows[0], p=first), random.choice(codes, rows[1], p=second)
+    reference, current = (
+        random.choice(codes, rows[0], p=first),
+        random.choice(codes, rows[1], p=second),
+    )
     threshold = 0.1 if method == "jensenshannon" else 0.05
     expected, verdict = evidently_score(method, "category", reference, current, threshold)
     found = score(method, "category", count(reference), count(current))
@@ -122,12 +129,16 @@ def test_categories_score_as_evidently_scores_them(
         ("ks", "number", [1.0, 2.0] * 30, [8.0, 9.0] * 20),
     ],
 )
-def test_edges_score_as_evidently_scores_them(method: str, kind: Kind, reference: list[float], current: list[float]) -> None:
+def test_edges_score_as_evidently_scores_them(
+    method: str, kind: Kind, reference: list[float], current: list[float]
+) -> None:
     """Constant columns, values that only one side has, and sides apart are no exceptions."""
     sides = np.array(reference), np.array(current)
     with np.errstate(divide="ignore"):
         expected, _ = evidently_score(method, kind, *sides, 0.05)
-    assert score(method, kind, *map(count, sides)) == pytest.approx(expected, rel=TOLERANCE, abs=TOLERANCE)
+    assert score(method, kind, *map(count, sides)) == pytest.approx(
+        expected, rel=TOLERANCE, abs=TOLERANCE
+    )
 
 
 def test_asymptotic_kolmogorov_smirnov() -> None:
@@ -135,7 +146,9 @@ def test_asymptotic_kolmogorov_smirnov() -> None:
     random = np.random.default_rng(7)
     reference, current = gridded(random, 900, 0.0), gridded(random, EXACT_ROWS + 1, 0.05)
     expected, _ = evidently_score("ks", "number", reference, current, 0.05)
-    assert score("ks", "number", count(reference), count(current)) == pytest.approx(expected, rel=TOLERANCE)
+    assert score("ks", "number", count(reference), count(current)) == pytest.approx(
+        expected, rel=TOLERANCE
+    )
 
 
 @pytest.mark.parametrize("rows", [200, 1_000, 1_001])
@@ -150,7 +163,7 @@ def test_choice_is_evidentlys(kind: Kind, distinct: int, rows: int) -> None:
     column_type = ColumnType.Numerical if kind == "number" else ColumnType.Categorical
     expected = registry.get_stattest(pd.Series(values), pd.Series(values), column_type, None).name
     settings = DriftSettings(numeric_method="evidently", categorical_method="evidently")
-    found = plan(Column("a", kind), count(values), count(values), settings)
+    found = plan_comparison(Column("a", kind), count(values), count(values), settings)
     assert (found.method, found.named) == (expected, False)
 
 
@@ -188,24 +201,35 @@ class TestAuto:
             ("number", 4, 600, 600, "jensenshannon"),
         ],
     )
-    def test_choice(self, kind: Kind, values: int, reference: int, current: int, expected: str) -> None:
+    def test_choice(
+        self, kind: Kind, values: int, reference: int, current: int, expected: str
+    ) -> None:
         """A test while either side has at most 1,000 rows; a distance above, and for three and more categories."""
         numbers = np.arange(values, dtype=float)
         sides = count(np.resize(numbers, reference)), count(np.resize(numbers, current))
-        assert plan(Column("a", kind), *sides, DriftSettings()).method == expected
+        assert plan_comparison(Column("a", kind), *sides, DriftSettings()).method == expected
 
     def test_thresholds(self) -> None:
         """A feature's own threshold comes before that of the method's direction."""
         many, few = count(np.resize(np.arange(50.0), 5_000)), count(np.resize(np.arange(50.0), 500))
-        settings = DriftSettings(p_value=0.01, distance=0.2, thresholds={"b": 0.3})
-        assert [plan(Column(name, "number"), many, many, settings).threshold for name in ("a", "b")] == [0.2, 0.3]
-        assert plan(Column("a", "number"), few, few, settings).threshold == 0.01
+        settings = DriftSettings(
+            p_value_threshold=0.01, distance_threshold=0.2, thresholds={"b": 0.3}
+        )
+        assert [
+            plan_comparison(Column(name, "number"), many, many, settings).threshold
+            for name in ("a", "b")
+        ] == [0.2, 0.3]
+        assert plan_comparison(Column("a", "number"), few, few, settings).threshold == 0.01
 
 
 def test_counts() -> None:
     """Counts leave out what is no finite number, and give moments, quartiles and bins of the rest."""
     counts = count(np.array([3.0, 1.0, np.nan, 1.0, np.inf, 2.0, -np.inf]))
-    assert (counts.values.tolist(), counts.counts.tolist(), counts.missing) == ([1, 2, 3], [2, 1, 1], 3)
+    assert (counts.values.tolist(), counts.counts.tolist(), counts.missing) == (
+        [1, 2, 3],
+        [2, 1, 1],
+        3,
+    )
     assert (counts.rows, counts.mean()) == (4, 1.75)
     assert counts.deviation() == pytest.approx(np.std([3, 1, 1, 2]))
     assert [counts.quantile(share) for share in (0, 0.25, 0.5, 0.75, 1)] == [1, 1, 1, 2, 3]

@@ -16,7 +16,7 @@ from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
 from pipeline.drift import report as drift_report
 from pipeline.drift.data import Dataset
-from pipeline.drift.report import PREDICTION, Report, columns_of, compare, features
+from pipeline.drift.report import PREDICTION, Report, compare, compared_columns, features
 from pipeline.errors import DataError, SettingsError
 from pipeline.settings import DriftSettings
 from pipeline.stages import drift
@@ -45,7 +45,9 @@ def dataset(frame: pd.DataFrame) -> Dataset:
     return Dataset(frame, {"source": "a test", "rows": len(frame)})
 
 
-def report_on(make_context: MakeContext, reference: pd.DataFrame, current: pd.DataFrame, **settings: object) -> Report:
+def report_on(
+    make_context: MakeContext, reference: pd.DataFrame, current: pd.DataFrame, **settings: object
+) -> Report:
     context = make_context(drift=settings)
     return drift.compare(context, dataset(reference), dataset(current)).report
 
@@ -68,35 +70,49 @@ class TestVerdict:
         """A shifted number drifts by either kind of statistic, alone, and the sentence names it."""
         report = report_on(make_context, students(rows, 1), students(rows, 2, review_hours=0.6))
         assert report.verdict == "drift"
-        assert [name for name, column in report.features.items() if column.drifted] == ["review_hours"]
-        assert report.sentence == ("Drift: 1 of 5 features drifted (review_hours); from a share of 0.2 on the data set drifts.")
+        assert [name for name, column in report.features.items() if column.drifted] == [
+            "review_hours"
+        ]
+        assert report.sentence == (
+            "Drift: 1 of 5 features drifted (review_hours); from a share of 0.2 on the data set drifts."
+        )
         column = report.features["review_hours"]
         assert (column.score < column.threshold) is (column.statistic == "p-value")
 
     def test_share_bounds_from_below(self, make_context: MakeContext) -> None:
         """A share on the bound is drift, one below it is not."""
         sides = students(600, 1), students(600, 2, review_hours=0.6, age=5)
-        assert report_on(make_context, *sides, share=0.4).verdict == "drift"
-        assert report_on(make_context, *sides, share=0.41).verdict == "none"
+        assert report_on(make_context, *sides, min_drifted_fraction=0.4).verdict == "drift"
+        assert report_on(make_context, *sides, min_drifted_fraction=0.41).verdict == "none"
 
     @pytest.mark.parametrize(("rows", "lenient"), [(600, 1e-30), (2_000, 5.0)])
     def test_own_threshold(self, make_context: MakeContext, rows: int, lenient: float) -> None:
         """A feature's own threshold decides: a p-value tolerates more when it is smaller, a distance when it is larger."""
         sides = students(rows, 1), students(rows, 2, review_hours=0.4)
         assert report_on(make_context, *sides).verdict == "drift"
-        assert report_on(make_context, *sides, thresholds={"review_hours": lenient}).verdict == "none"
+        assert (
+            report_on(make_context, *sides, thresholds={"review_hours": lenient}).verdict == "none"
+        )
 
     def test_threshold_of_no_column(self, make_context: MakeContext) -> None:
         """A threshold for a column that does not exist is refused by name."""
-        with pytest.raises(SettingsError, match=r"MLOPS_DRIFT__THRESHOLDS names agee; the columns are age, course"):
+        with pytest.raises(
+            SettingsError, match=r"MLOPS_DRIFT__THRESHOLDS names agee; the columns are age, course"
+        ):
             report_on(make_context, students(300, 1), students(300, 2), thresholds={"agee": 0.1})
 
-    @pytest.mark.parametrize(("reference", "current", "which"), [(199, 400, "reference"), (400, 199, "current data")])
-    def test_too_few(self, make_context: MakeContext, reference: int, current: int, which: str) -> None:
+    @pytest.mark.parametrize(
+        ("reference", "current", "which"), [(199, 400, "reference"), (400, 199, "current data")]
+    )
+    def test_too_few(
+        self, make_context: MakeContext, reference: int, current: int, which: str
+    ) -> None:
         """Fewer rows than the setting on either side are no verdict, even if they are far apart."""
         report = report_on(make_context, students(reference, 1), students(current, 2, age=30))
         assert report.verdict == "not enough data"
-        assert report.sentence == f"Not enough data: the {which} holds 199 rows, a verdict needs 200."
+        assert (
+            report.sentence == f"Not enough data: the {which} holds 199 rows, a verdict needs 200."
+        )
         assert report.features == {}
 
 
@@ -110,36 +126,56 @@ class TestBeside:
         report = report_on(make_context, students(600, 1), current)
         assert report.prediction is not None
         assert report.label is not None
-        assert (report.prediction.drifted, report.label.drifted, report.verdict) == (True, False, "none")
+        assert (report.prediction.drifted, report.label.drifted, report.verdict) == (
+            True,
+            False,
+            "none",
+        )
 
     def test_one_side_only(self, make_context: MakeContext) -> None:
         """Traffic has no labels: then there is no label drift."""
-        report = report_on(make_context, students(600, 1), students(600, 2).drop(columns=[LABEL.name]))
+        report = report_on(
+            make_context, students(600, 1), students(600, 2).drop(columns=[LABEL.name])
+        )
         assert report.label is None
         assert report.prediction is not None
 
     def test_metrics(self, make_context: MakeContext) -> None:
         """The MLflow run gets the verdict and each column's score and verdict, prediction and label under one name each."""
         report = report_on(make_context, students(600, 1), students(600, 2, age=9))
-        metrics = drift_report.metrics(report)
+        metrics = drift_report.to_metrics(report)
         assert metrics["drift"] == 1
-        assert (metrics["age_drifted"], metrics["course_drifted"], metrics["drift_share"]) == (1, 0, 0.2)
+        assert (metrics["age_drifted"], metrics["course_drifted"], metrics["drift_share"]) == (
+            1,
+            0,
+            0.2,
+        )
         columns = (*FEATURE_NAMES, "prediction", "label")
         expected = {f"{name}_{what}" for name in columns for what in ("score", "drifted")}
         assert set(metrics) == expected | {"drift", "drift_share", "reference_rows", "current_rows"}
 
 
 class TestManyRows:
-    """Above `evidently_rows` scores come from counts of all rows, and Evidently draws from a sample."""
+    """Above `max_evidently_rows` scores come from counts of all rows, and Evidently draws from a sample."""
 
     @pytest.mark.parametrize("methods", ["auto", "evidently"])
     @pytest.mark.parametrize("change", [0.0, 0.5])
     def test_same_as_evidently(self, change: float, methods: str) -> None:
         """Both ways give the same method, score and verdict for every column."""
         sides = students(3_000, 1), students(1_500, 2, sleep_hours=change)
-        columns, chosen = columns_of(*sides), {"numeric_method": methods, "categorical_method": methods}
+        columns, chosen = (
+            compared_columns(*sides),
+            {"numeric_method": methods, "categorical_method": methods},
+        )
         few, many = (
-            compare(*sides, columns, DriftSettings.model_validate(chosen | {"evidently_rows": limit, "page_rows": 1_000}), 1)
+            compare(
+                *sides,
+                columns,
+                DriftSettings.model_validate(
+                    chosen | {"max_evidently_rows": limit, "report_sample_rows": 1_000}
+                ),
+                1,
+            )
             for limit in (100_000, 1_000)
         )
         assert (few.page_sample, many.page_sample) == (None, 1_000)
@@ -151,8 +187,13 @@ class TestManyRows:
     def test_page_says_sampled(self) -> None:
         """Evidently's page says that it was drawn from a sample, and where the verdict on all rows is."""
         sides = students(1_200, 1), students(1_200, 2)
-        found = compare(*sides, features(), DriftSettings(evidently_rows=1_000, page_rows=1_000), 1)
-        assert b"random sample of 1,000 rows of each data set: the verdict on all rows is in drift_report.json" in found.page
+        found = compare(
+            *sides, features(), DriftSettings(max_evidently_rows=1_000, report_sample_rows=1_000), 1
+        )
+        assert (
+            b"random sample of 1,000 rows of each data set: the verdict on all rows is in drift_report.json"
+            in found.page
+        )
         assert "sorted counts of all rows" in found.computed_by
 
 
@@ -164,13 +205,18 @@ class TestValues:
         current = students(600, 2)
         current.loc[:99, "age"] = np.nan
         report = report_on(make_context, students(600, 1), current)
-        assert (report.features["age"].current.rows, report.features["age"].current.missing) == (500, 100)
+        assert (report.features["age"].current.rows, report.features["age"].current.missing) == (
+            500,
+            100,
+        )
         assert not report.features["age"].drifted
 
     def test_nothing_but_missing(self, make_context: MakeContext) -> None:
         """A column without any value is an error that names it."""
         current = students(600, 2).assign(age=np.nan)
-        with pytest.raises(DataError, match="the column 'age' has no value in any row of the current data"):
+        with pytest.raises(
+            DataError, match="the column 'age' has no value in any row of the current data"
+        ):
             report_on(make_context, students(600, 1), current)
 
     def test_new_category(self, make_context: MakeContext) -> None:
@@ -193,7 +239,7 @@ class TestValues:
         """Comparing changes neither frame."""
         sides = students(300, 1), students(300, 2)
         copies = [side.copy() for side in sides]
-        compare(*sides, columns_of(*sides), DriftSettings(), 1)
+        compare(*sides, compared_columns(*sides), DriftSettings(), 1)
         for side, copy in zip(sides, copies, strict=True):
             pd.testing.assert_frame_equal(side, copy)
 
@@ -226,7 +272,9 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.addresses += [value or "" for name, value in attributes if name in ("src", "href", "action")]
+        self.addresses += [
+            value or "" for name, value in attributes if name in ("src", "href", "action")
+        ]
         self.ids += [value or "" for name, value in attributes if name == "id"]
 
 
@@ -235,7 +283,12 @@ class TestPage:
 
     def page(self, make_context: MakeContext) -> tuple[str, Tags]:
         current = students(600, 2, sleep_hours=2).assign(course=1.0)
-        outcome = drift.compare(make_context(), dataset(students(600, 1)), dataset(current), "not asked for: a <b>reason</b>")
+        outcome = drift.compare(
+            make_context(),
+            dataset(students(600, 1)),
+            dataset(current),
+            "not asked for: a <b>reason</b>",
+        )
         text = outcome.pages[drift.PAGE].decode()
         tags = Tags()
         tags.feed(text)
@@ -244,7 +297,15 @@ class TestPage:
     def test_draws_every_column(self, make_context: MakeContext) -> None:
         """Each column has a card with a drawing; drifted features come first, what does not decide comes last."""
         _, tags = self.page(make_context)
-        assert tags.ids == ["course", "sleep_hours", "age", "relationship", "review_hours", PREDICTION, LABEL.name]
+        assert tags.ids == [
+            "course",
+            "sleep_hours",
+            "age",
+            "relationship",
+            "review_hours",
+            PREDICTION,
+            LABEL.name,
+        ]
         assert tags.tags.count("svg") == len(tags.ids)
 
     def test_asks_nothing_of_any_server(self, make_context: MakeContext) -> None:
@@ -266,6 +327,7 @@ def test_window_upside_down(make_context: MakeContext) -> None:
     times = drift._time("2026-01-02"), drift._time("2026-01-01T12:00:00+02:00")
     context = Context(context.settings, "run-1", argparse.Namespace(since=times[0], until=times[1]))
     with pytest.raises(
-        SettingsError, match=r"--since 2026-01-02T00:00:00\+00:00 is not before --until 2026-01-01T10:00:00\+00:00"
+        SettingsError,
+        match=r"--since 2026-01-02T00:00:00\+00:00 is not before --until 2026-01-01T10:00:00\+00:00",
     ):
         drift._current(context)

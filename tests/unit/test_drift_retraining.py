@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from pipeline.drift.retraining import FOLDER, ask, refusal
+from pipeline.drift.retraining import FOLDER, blocked_reason, request_retraining
 from pipeline.settings import DriftSettings
 from pipeline.storage.lake import Lake
 
@@ -16,52 +16,64 @@ SETTINGS = DriftSettings(cooldown_hours=3, max_retrainings_per_day=2)
 
 def test_first(lake: Lake) -> None:
     """Nothing speaks against the first request, and it is recorded under its day."""
-    assert refusal(lake, "a", SETTINGS, NOON) is None
-    assert ask(lake, "a", SETTINGS, NOON)
-    assert lake.read_json(f"{FOLDER}/2026-03-05/1.json") == {"run_id": "a", "asked_at": "2026-03-05T12:00:00+00:00"}
+    assert blocked_reason(lake, "a", SETTINGS, NOON) is None
+    assert request_retraining(lake, "a", SETTINGS, NOON)
+    assert lake.read_json(f"{FOLDER}/2026-03-05/1.json") == {
+        "run_id": "a",
+        "asked_at": "2026-03-05T12:00:00+00:00",
+    }
 
 
 def test_cooldown(lake: Lake) -> None:
     """Within the cooldown another run is refused with the time it lasts until; after it, not."""
-    ask(lake, "a", SETTINGS, NOON)
-    assert refusal(lake, "b", SETTINGS, NOON + 2 * HOUR) == (
+    request_retraining(lake, "a", SETTINGS, NOON)
+    assert blocked_reason(lake, "b", SETTINGS, NOON + 2 * HOUR) == (
         "run a asked at 2026-03-05T12:00:00+00:00, the cooldown lasts until 2026-03-05T15:00:00+00:00"
     )
-    assert refusal(lake, "b", SETTINGS, NOON + 3 * HOUR) is None
+    assert blocked_reason(lake, "b", SETTINGS, NOON + 3 * HOUR) is None
 
 
 def test_cooldown_over_midnight(lake: Lake) -> None:
     """The cooldown does not end with the day."""
     late = NOON + 11 * HOUR
-    ask(lake, "a", SETTINGS, late)
-    assert "cooldown" in (refusal(lake, "b", SETTINGS, late + 2 * HOUR) or "")
+    request_retraining(lake, "a", SETTINGS, late)
+    assert "cooldown" in (blocked_reason(lake, "b", SETTINGS, late + 2 * HOUR) or "")
 
 
 def test_cap(lake: Lake) -> None:
     """The day's last request is followed by a refusal until midnight UTC."""
     for run_id, at in (("a", NOON), ("b", NOON + 4 * HOUR)):
-        assert refusal(lake, run_id, SETTINGS, at) is None
-        assert ask(lake, run_id, SETTINGS, at)
-    assert refusal(lake, "c", SETTINGS, NOON + 8 * HOUR) == "2 retrainings were asked for today (UTC), at most 2 may be"
-    assert refusal(lake, "c", SETTINGS, NOON + 12 * HOUR) is None
+        assert blocked_reason(lake, run_id, SETTINGS, at) is None
+        assert request_retraining(lake, run_id, SETTINGS, at)
+    assert (
+        blocked_reason(lake, "c", SETTINGS, NOON + 8 * HOUR)
+        == "2 retrainings were asked for today (UTC), at most 2 may be"
+    )
+    assert blocked_reason(lake, "c", SETTINGS, NOON + 12 * HOUR) is None
 
 
 def test_off(lake: Lake) -> None:
     """A cap of 0 turns asking off, whatever the cooldown."""
-    assert "is off" in (refusal(lake, "a", DriftSettings(max_retrainings_per_day=0), NOON) or "")
+    assert "is off" in (
+        blocked_reason(lake, "a", DriftSettings(max_retrainings_per_day=0), NOON) or ""
+    )
 
 
 def test_same_run_again(lake: Lake) -> None:
     """A run tried again after it had asked asks again, without a second record."""
-    ask(lake, "a", SETTINGS, NOON)
-    assert refusal(lake, "a", SETTINGS, NOON + HOUR) is None
-    assert ask(lake, "a", SETTINGS, NOON + HOUR)
+    request_retraining(lake, "a", SETTINGS, NOON)
+    assert blocked_reason(lake, "a", SETTINGS, NOON + HOUR) is None
+    assert request_retraining(lake, "a", SETTINGS, NOON + HOUR)
     assert len(lake.keys(FOLDER)) == 1
 
 
 def test_at_once(lake: Lake) -> None:
     """However many checks ask at once, a day holds no more requests than its cap."""
     with ThreadPoolExecutor(8) as pool:
-        asked = list(pool.map(lambda number: ask(lake, f"run-{number}", SETTINGS, NOON), range(8)))
+        asked = list(
+            pool.map(
+                lambda number: request_retraining(lake, f"run-{number}", SETTINGS, NOON), range(8)
+            )
+        )
     assert sum(asked) == 2
     assert len(lake.keys(FOLDER)) == 2

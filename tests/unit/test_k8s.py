@@ -19,7 +19,9 @@ def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> No
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(ClusterError, match=rf"127\.0\.0\.1:{port} cannot be used.*k8s/kind\.yaml"):
+        with pytest.raises(
+            ClusterError, match=rf"127\.0\.0\.1:{port} cannot be used.*k8s/kind\.yaml"
+        ):
             cluster.refuse_if_taken("127.0.0.1", port)
     cluster.refuse_if_taken("127.0.0.1", port)
 
@@ -47,7 +49,11 @@ def test_a_wait_says_each_change_once(capsys: pytest.CaptureFixture[str]) -> Non
     answers = iter(["two pods", "two pods", "one pod", None])
     Progress().wait("the chart", lambda: next(answers), seconds=60, pause=0)
     shown = capsys.readouterr().err
-    assert shown.count("waiting for the chart: two pods") == shown.count("waiting for the chart: one pod") == 1
+    assert (
+        shown.count("waiting for the chart: two pods")
+        == shown.count("waiting for the chart: one pod")
+        == 1
+    )
 
 
 def test_a_wait_is_bounded() -> None:

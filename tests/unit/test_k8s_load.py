@@ -37,7 +37,9 @@ def archive(files: dict[str, bytes | str]) -> io.BytesIO:
 
 
 def manifest(*entries: tuple[str, str, list[str]]) -> bytes:
-    return json.dumps([{"RepoTags": [tag], "Config": config, "Layers": layers} for tag, config, layers in entries]).encode()
+    return json.dumps(
+        [{"RepoTags": [tag], "Config": config, "Layers": layers} for tag, config, layers in entries]
+    ).encode()
 
 
 def classic() -> io.BytesIO:
@@ -58,13 +60,20 @@ def classic() -> io.BytesIO:
 
 def sent(images: dict[str, Any], present: set[str]) -> dict[str, bytes]:
     """What goes to a node that has the blobs `present`."""
-    return {name: data.read_bytes() if isinstance(data, Path) else data for name, data in layout(images, present)}
+    return {
+        name: data.read_bytes() if isinstance(data, Path) else data
+        for name, data in layout(images, present)
+    }
 
 
 def test_a_linked_layer_is_the_layer_it_links_to(tmp_path: Path) -> None:
     """An image whose layer another one brings has that layer's digest and size."""
     images = unpack(classic(), tmp_path, ())
-    assert [blob.digest for blob in images["a/train:1"]] == [digest(CONFIG), digest(BASE), digest(CODE)]
+    assert [blob.digest for blob in images["a/train:1"]] == [
+        digest(CONFIG),
+        digest(BASE),
+        digest(CODE),
+    ]
     assert [(blob.digest, blob.size) for blob in images["a/drift:2"]] == [
         (digest(CONFIG), len(CONFIG)),
         (digest(BASE), len(BASE)),
@@ -74,10 +83,18 @@ def test_a_linked_layer_is_the_layer_it_links_to(tmp_path: Path) -> None:
 def test_an_image_layout_is_read_too(tmp_path: Path) -> None:
     """Docker from 25 on saves blobs under their digests, and its layers may be compressed: the media type says so."""
     compressed = b"\x1f\x8b and so on"
-    files = {"blobs/sha256/c": CONFIG, "blobs/sha256/l": compressed, "index.json": b"{}", "oci-layout": b"{}"}
+    files = {
+        "blobs/sha256/c": CONFIG,
+        "blobs/sha256/l": compressed,
+        "index.json": b"{}",
+        "oci-layout": b"{}",
+    }
     files["manifest.json"] = manifest(("a/train:1", "blobs/sha256/c", ["blobs/sha256/l"]))
     (_, layer) = unpack(archive(dict(files)), tmp_path, ())["a/train:1"]
-    assert (layer.digest, layer.media) == (digest(compressed), "application/vnd.oci.image.layer.v1.tar+gzip")
+    assert (layer.digest, layer.media) == (
+        digest(compressed),
+        "application/vnd.oci.image.layer.v1.tar+gzip",
+    )
 
 
 def test_every_blob_goes_once(tmp_path: Path) -> None:
@@ -100,9 +117,13 @@ def test_what_a_node_has_is_left_out(tmp_path: Path) -> None:
     assert BASE not in files.values()
     assert CODE in files.values()
     manifests = [
-        json.loads(files[f"blobs/sha256/{entry['digest'][7:]}"]) for entry in json.loads(files["index.json"])["manifests"]
+        json.loads(files[f"blobs/sha256/{entry['digest'][7:]}"])
+        for entry in json.loads(files["index.json"])["manifests"]
     ]
-    assert all({"digest": digest(BASE), "size": len(BASE)}.items() <= item["layers"][0].items() for item in manifests)
+    assert all(
+        {"digest": digest(BASE), "size": len(BASE)}.items() <= item["layers"][0].items()
+        for item in manifests
+    )
 
 
 def test_bytes_that_no_node_needs_are_not_kept(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.errors import LakeError
 from pipeline.settings import LakeSettings
-from pipeline.storage.lake import Lake, json_bytes, open_lake
+from pipeline.storage.lake import Lake, open_lake, to_json_bytes
 
 
 def test_reads_what_was_written(lake: Lake) -> None:
@@ -68,7 +68,7 @@ def test_delete(lake: Lake) -> None:
 
 def test_equal_json_is_equal_bytes() -> None:
     """The order in which a JSON object was built does not change its bytes."""
-    assert json_bytes({"a": 1, "b": 2}) == json_bytes({"b": 2, "a": 1})
+    assert to_json_bytes({"a": 1, "b": 2}) == to_json_bytes({"b": 2, "a": 1})
 
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -81,7 +81,9 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_bucket_that_is_not_there(s3_lake: LakeSettings) -> None:
     """A missing bucket is a sentence that names the object and the settings."""
     other = s3_lake.model_copy(update={"url": "s3://nowhere"})
-    with pytest.raises(LakeError, match=r"s3://nowhere-gold/x cannot be written: .*MLOPS_LAKE__ENDPOINT"):
+    with pytest.raises(
+        LakeError, match=r"s3://nowhere-gold/x cannot be written: .*MLOPS_LAKE__ENDPOINT"
+    ):
         open_lake(other).write("gold/x", b"")
 
 
@@ -101,7 +103,11 @@ def test_killed_writer_leaves_the_old_object(tmp_path: Path) -> None:
         "os.fsync = lambda _: os._exit(9)\n"  # dies when the bytes are written and not yet visible
         f"module.open_lake(LakeSettings(url='file://{tmp_path}')).write('reports/x', b'new')\n"
     )
-    died = subprocess.run([sys.executable, "-c", program], check=False, env=os.environ | {"PYTHONPATH": str(Path.cwd())})
+    died = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+    )
     assert died.returncode == 9
     assert lake.read("reports/x") == b"old"
     assert lake.keys("reports/") == ["reports/x"]

@@ -26,18 +26,29 @@ def test_other_variables_are_let_be() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("MLOPS_TRAIN__FOLD", "5", "MLOPS_TRAIN__FOLD is not a setting; did you mean MLOPS_TRAIN__FOLDS?"),
+        (
+            "MLOPS_TRAIN__FOLD",
+            "5",
+            "MLOPS_TRAIN__FOLD is not a setting; did you mean MLOPS_TRAIN__FOLDS?",
+        ),
         ("MLOPS_XYZZY", "5", r"MLOPS_XYZZY is not a setting; `python -m pipeline settings` lists"),
         ("MLOPS_TRAIN__FOLDS", "five", "MLOPS_TRAIN__FOLDS is 'five': .*integer"),
         ("MLOPS_TRAIN__FOLDS", "1", "MLOPS_TRAIN__FOLDS is '1': .*greater than or equal to 2"),
-        ("MLOPS_FEATURES__TEST_SHARE", "0.75", "leave less than 20 % of the rows to train on"),
+        ("MLOPS_FEATURES__TEST_FRACTION", "0.75", "leave less than 20 % of the rows to train on"),
         (
-            "MLOPS_DEPLOYMENT__LOCK_SECONDS",
+            "MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS",
             "100",
-            "^MLOPS_DEPLOYMENT__LOCK_SECONDS is 100, but one request to MLflow may take 88 s",
+            "^MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS is 100, but one request to MLflow may take 88 s",
         ),
     ],
-    ids=["misspelt", "unknown", "no-number", "out-of-range", "contradiction", "contradiction-between-sections"],
+    ids=[
+        "misspelt",
+        "unknown",
+        "no-number",
+        "out-of-range",
+        "contradiction",
+        "contradiction-between-sections",
+    ],
 )
 def test_refused(name: str, value: str, sentence: str) -> None:
     """A misspelt, unknown, malformed or contradictory variable is named with its value and what to do."""
@@ -47,4 +58,8 @@ def test_refused(name: str, value: str, sentence: str) -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     """Each variable has the prefix and a description."""
-    assert [name for name, (description, _) in variables().items() if not (name.startswith(PREFIX) and description)] == []
+    assert [
+        name
+        for name, (description, _) in variables().items()
+        if not (name.startswith(PREFIX) and description)
+    ] == []

@@ -49,7 +49,9 @@ def test_scale() -> None:
     """Numbers grow by a fifth, up to their step; categories stay."""
     changed = drifted(FRAME, "scale", 1)
     for number in NUMBERS:
-        assert np.abs(changed[number.name] - FRAME[number.name] * 1.2).max() <= number.step / 2 + 1e-9
+        assert (
+            np.abs(changed[number.name] - FRAME[number.name] * 1.2).max() <= number.step / 2 + 1e-9
+        )
     for category in CATEGORIES:
         assert changed[category.name].equals(FRAME[category.name])
 
@@ -61,7 +63,9 @@ def test_noise() -> None:
         moved = changed[number.name] - FRAME[number.name]
         deviation = FRAME[number.name].std()
         assert abs(moved.mean()) < 0.01 * deviation
-        assert moved.std() == pytest.approx(np.hypot(0.1 * deviation, number.step / np.sqrt(12)), rel=0.1)
+        assert moved.std() == pytest.approx(
+            np.hypot(0.1 * deviation, number.step / np.sqrt(12)), rel=0.1
+        )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -78,5 +82,8 @@ def test_flip(seed: int) -> None:
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody listens, sending ends after a few tries with the URL and what to do."""
     monkeypatch.setattr(traffic, "PAUSE_SECONDS", 0.001)
-    with pytest.raises(PipelineError, match=r"no answer from http://127\.0\.0\.1:9/predict after 5 tries .* `make serve`"):
+    with pytest.raises(
+        PipelineError,
+        match=r"no answer from http://127\.0\.0\.1:9/predict after 5 tries .* `make serve`",
+    ):
         send("http://127.0.0.1:9", FRAME.head(3))

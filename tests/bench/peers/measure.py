@@ -87,7 +87,12 @@ def free_port() -> int:
 @contextlib.contextmanager
 def running(server: Server, folder: Path, result: Result) -> Iterator[tuple[str, int]]:
     """The URL and process of a ready server on its core."""
-    places = {"port": str(free_port()), "spare": str(free_port()), "spare2": str(free_port()), "folder": str(folder)}
+    places = {
+        "port": str(free_port()),
+        "spare": str(free_port()),
+        "spare2": str(free_port()),
+        "folder": str(folder),
+    }
     command = ["taskset", "-c", SERVER_CORE]
     for part in server.command:
         for name, value in places.items():
@@ -140,7 +145,10 @@ def maximum(server: Server, url: str, folder: Path, connections: int, seconds: i
     """Requests per second of wrk over that many connections."""
     script = folder / "wrk.lua"
     script.write_text(LUA)
-    environment = os.environ | {"BODIES": str(folder / f"{server.body}.bodies"), "TARGET": server.path}
+    environment = os.environ | {
+        "BODIES": str(folder / f"{server.body}.bodies"),
+        "TARGET": server.path,
+    }
     command = [
         "taskset",
         "-c",
@@ -155,7 +163,9 @@ def maximum(server: Server, url: str, folder: Path, connections: int, seconds: i
         str(script),
         url,
     ]
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout
     if failed := re.search(r"Non-2xx or 3xx responses: \d+", said):
         raise DidNotRun(f"{server.name}: {failed[0]}")
     found = re.search(r"Requests/sec:\s+([\d.]+)", said)
@@ -165,15 +175,43 @@ def maximum(server: Server, url: str, folder: Path, connections: int, seconds: i
 
 def latency(server: Server, url: str, folder: Path, rate: float, seconds: int) -> Latency:
     """A constant rate of requests over 64 connections, as oha reports it."""
-    command = ["taskset", "-c", LOAD_CORE, str(OHA), "--no-tui", "--output-format", "json", "--latency-correction"]
-    command += ["-q", str(max(1, round(rate))), "-z", f"{seconds}s", "-c", "64", "-t", "30s", "-m", "POST"]
-    command += ["-T", "application/json", "-Z", str(folder / f"{server.body}.bodies"), url + server.path]
+    command = [
+        "taskset",
+        "-c",
+        LOAD_CORE,
+        str(OHA),
+        "--no-tui",
+        "--output-format",
+        "json",
+        "--latency-correction",
+    ]
+    command += [
+        "-q",
+        str(max(1, round(rate))),
+        "-z",
+        f"{seconds}s",
+        "-c",
+        "64",
+        "-t",
+        "30s",
+        "-m",
+        "POST",
+    ]
+    command += [
+        "-T",
+        "application/json",
+        "-Z",
+        str(folder / f"{server.body}.bodies"),
+        url + server.path,
+    ]
     said = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     statuses, failed = said["statusCodeDistribution"], said["errorDistribution"]
     failed.pop("aborted due to deadline", None)  # on their way when the time was over
     count = sum(statuses.values()) + sum(failed.values())
     quantiles = (1000 * said["latencyPercentiles"][name] for name in ("p50", "p95", "p99"))
-    return Latency(count, count / said["summary"]["total"], statuses.get("200", 0) / count, *quantiles)
+    return Latency(
+        count, count / said["summary"]["total"], statuses.get("200", 0) / count, *quantiles
+    )
 
 
 def cpu_seconds(pid: int) -> float:
@@ -193,7 +231,9 @@ def resident(pid: int) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
-def measure(result: Result, folder: Path, expected: list[float], options: argparse.Namespace, last: bool) -> None:
+def measure(
+    result: Result, folder: Path, expected: list[float], options: argparse.Namespace, last: bool
+) -> None:
     """One round: maximum, and in the last one latency and answers."""
     server = result.server
     with running(server, folder, result) as (url, pid):
@@ -225,7 +265,10 @@ def versions(server: Server) -> str:
 def table(results: list[Result]) -> str:
     """The results as a Markdown table."""
     ceiling = results[0]
-    peer = max((r.rate for r in results if not r.server.name.startswith(("raw", "ours"))), default=float("nan"))
+    peer = max(
+        (r.rate for r in results if not r.server.name.startswith(("raw", "ours"))),
+        default=float("nan"),
+    )
     return markdown(
         {
             "server": [r.server.name for r in results],
@@ -259,13 +302,24 @@ def markdown(columns: dict[str, list[str]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="*", default=[], help="words that the servers' names hold; the ceiling always runs")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only",
+        nargs="*",
+        default=[],
+        help="words that the servers' names hold; the ceiling always runs",
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=8, help="of each load")
     parser.add_argument("--connections", type=int, nargs="*", default=[16, 64])
     options = parser.parse_args()
-    chosen = [s for s in SERVERS if s is SERVERS[0] or not options.only or any(word in s.name for word in options.only)]
+    chosen = [
+        s
+        for s in SERVERS
+        if s is SERVERS[0] or not options.only or any(word in s.name for word in options.only)
+    ]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         expected = prepare(folder, Path(venv("mlflow", "python")))
@@ -279,8 +333,12 @@ def main() -> None:
                     sys.stderr.write(f"{result.server.name} is left out: {reason}\n")
                     continue
                 load, rate = Path("/proc/loadavg").read_text().split()[0], result.rates[-1]
-                sys.stderr.write(f"{result.server.name}: {rate:,.0f}/s, {result.cpu:.0f} us of processor, load {load}\n")
-    sys.stdout.write(f"{ROWS:,} rows, a forest of {TREES} trees, one core a server.\n\n{table(results)}\n\n{setup(results)}\n")
+                sys.stderr.write(
+                    f"{result.server.name}: {rate:,.0f}/s, {result.cpu:.0f} us of processor, load {load}\n"
+                )
+    sys.stdout.write(
+        f"{ROWS:,} rows, a forest of {TREES} trees, one core a server.\n\n{table(results)}\n\n{setup(results)}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -58,7 +58,9 @@ def prepare(folder: Path, mlflow_python: Path) -> list[float]:
     expected: list[float] = forest.predict_proba(rows)[:, 1].tolist()
     numbers = [[round(value, 1) for value in row] for row in rows.astype(float).tolist()]
     for name, shape in BODIES.items():
-        (folder / f"{name}.bodies").write_text("\n".join(json.dumps(shape(row)) for row in numbers) + "\n")
+        (folder / f"{name}.bodies").write_text(
+            "\n".join(json.dumps(shape(row)) for row in numbers) + "\n"
+        )
     return expected
 
 
@@ -68,7 +70,10 @@ def write_json(path: Path, value: Any) -> None:
 
 def student(row: list[float]) -> dict[str, Any]:
     """As ours is asked by people: categories by name."""
-    named = (f.names[value] if isinstance(f, Category) else value for f, value in zip(FEATURES, row, strict=True))
+    named = (
+        f.names[value] if isinstance(f, Category) else value
+        for f, value in zip(FEATURES, row, strict=True)
+    )
     return dict(zip(FEATURE_NAMES, named, strict=True))
 
 

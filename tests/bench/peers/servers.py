@@ -87,9 +87,9 @@ SERVERS = (
         "/predict",
         "student",
         lambda answer: float(answer["predictions"][0]["fail_probability"]),
-        "the same with MLOPS_PREDICTOR__CACHED_ROWS=0: the forest is run for every request",
+        "the same with MLOPS_PREDICTOR__CACHE_SIZE=0: the forest is run for every request",
         "/readyz",
-        {"MLOPS_PREDICTOR__CACHED_ROWS": "0"},
+        {"MLOPS_PREDICTOR__CACHE_SIZE": "0"},
     ),
     Server(
         "FastAPI + scikit-learn",
@@ -160,8 +160,10 @@ def environment_of(server: Server, folder: Path, places: Mapping[str, str]) -> d
     ours = {
         "MLOPS_LAKE__URL": f"file://{folder}/lake",
         "MLOPS_PREDICTOR__PORT": places["port"],
-        "MLOPS_PREDICTOR__DRAIN_SECONDS": "0",
+        "MLOPS_PREDICTOR__DRAIN_PERIOD_SECONDS": "0",
     }
-    programs = {"PATH": f"{server.python.parent}:{os.environ['PATH']}"}  # some start others of their own environment
+    programs = {
+        "PATH": f"{server.python.parent}:{os.environ['PATH']}"
+    }  # some start others of their own environment
     own = {name: value.format(**places) for name, value in server.environment.items()}
     return os.environ | threads | ours | programs | {"FOREST": str(folder / "forest.pkl")} | own

@@ -15,7 +15,9 @@ while True:
         break
     except OSError as error:
         if time.monotonic() - started > LIMIT:
-            sys.exit(f"{host}:{port} took no connection for {LIMIT:.0f} seconds: {error}; see `kubectl get pods` for why")
+            sys.exit(
+                f"{host}:{port} took no connection for {LIMIT:.0f} seconds: {error}; see `kubectl get pods` for why"
+            )
         time.sleep(1)
 sys.stderr.write(f"{host}:{port} is there after {time.monotonic() - started:.0f} seconds\n")
 os.execvp(command[0], command)

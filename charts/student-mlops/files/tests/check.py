@@ -55,7 +55,11 @@ def airflow():
     """All parts of Airflow beat, the administrator can log in, and every DAG is read without an error."""
     url = os.environ["AIRFLOW"]
     health = ask_json(f"{url}/api/v2/monitor/health")
-    ailing = [part for part in ("metadatabase", "scheduler", "dag_processor") if health[part]["status"] != "healthy"]
+    ailing = [
+        part
+        for part in ("metadatabase", "scheduler", "dag_processor")
+        if health[part]["status"] != "healthy"
+    ]
     assert not ailing, f"not healthy: {ailing}"
     login = {"username": os.environ["ADMIN_USER"], "password": os.environ["ADMIN_PASSWORD"]}
     token = ask_json(f"{url}/auth/token", login)["access_token"]
@@ -77,6 +81,8 @@ def predictor():
 
 
 if __name__ == "__main__":
-    part = {"minio": minio, "mlflow": mlflow, "airflow": airflow, "predictor": predictor}[sys.argv[1]]
+    part = {"minio": minio, "mlflow": mlflow, "airflow": airflow, "predictor": predictor}[
+        sys.argv[1]
+    ]
     part()
     print(f"ok: {part.__doc__}")
