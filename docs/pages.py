@@ -10,6 +10,7 @@ from pipeline.__main__ import COMMANDS
 from pipeline.columns import FEATURES, LABEL, Category, Feature
 from pipeline.settings import GateSettings, variables
 from pipeline.stages import DAGS, stages_of_dag
+from serving.settings import Settings
 
 FOLDER = Path(__file__).parent / "reference"
 
@@ -58,12 +59,12 @@ A stage is a module of `pipeline/`, a command, a container image and an Airflow 
 def settings_page() -> str:
     rows = [
         (f"`{name}`", f"`{default}`" if str(default) else "", description)
-        for name, (description, default) in variables().items()
+        for name, (description, default) in variables(Settings).items()
     ]
     return f"""# Settings
 
 Environment variables, the same for every stage and the predictor, here and in the cluster (`settings:` in the chart's values).
-A variable with the prefix that is not in this table is refused. `python -m pipeline settings` shows the values in force.
+A variable with the prefix that is not in this table is refused; stages leave `MLOPS_PREDICTOR__...` to the predictor. `python -m pipeline settings` shows the values in force.
 
 {table(("variable", "default", "meaning"), rows)}
 """

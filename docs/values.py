@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from pipeline.settings import variables
+from serving.settings import Settings
 
 CHART = Path(__file__).parents[1] / "charts" / "student-mlops"
 SCHEMA = CHART / "values.schema.json"
@@ -142,7 +143,7 @@ def schema_text() -> str:
         "additionalProperties": False,
         "properties": {
             name: {"type": ["string", "number", "boolean"], "description": description}
-            for name, (description, _) in variables().items()
+            for name, (description, _) in variables(Settings).items()
             if name not in DERIVED
         },
     }

@@ -1,15 +1,16 @@
-"""Settings of every stage and of the predictor, from environment variables with the prefix `MLOPS_`.
+"""Settings of stages and commands, from environment variables with the prefix `MLOPS_`.
 
-A section's field `drift.min_rows` is the variable `MLOPS_DRIFT__MIN_ROWS`. Unknown variables with the prefix are refused.
+The field `min_rows` of the section `drift` is the variable `MLOPS_DRIFT__MIN_ROWS`. Unknown
+variables with the prefix are refused; those of the predictor (serving/settings.py) are ignored.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -42,18 +43,6 @@ RENAMED = {
     "MLOPS_DRIFT__DISTANCE": "MLOPS_DRIFT__DISTANCE_THRESHOLD",
     "MLOPS_DRIFT__EVIDENTLY_ROWS": "MLOPS_DRIFT__MAX_EVIDENTLY_ROWS",
     "MLOPS_DRIFT__PAGE_ROWS": "MLOPS_DRIFT__REPORT_SAMPLE_ROWS",
-    "MLOPS_PREDICTOR__POLL_SECONDS": "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS",
-    "MLOPS_PREDICTOR__REGISTRY_SECONDS": "MLOPS_PREDICTOR__REGISTRY_TIMEOUT_SECONDS",
-    "MLOPS_PREDICTOR__READY_BEFORE_FIRST": "MLOPS_PREDICTOR__READY_WITHOUT_MODEL",
-    "MLOPS_PREDICTOR__HEAD_SECONDS": "MLOPS_PREDICTOR__HEADER_TIMEOUT_SECONDS",
-    "MLOPS_PREDICTOR__BODY_SECONDS": "MLOPS_PREDICTOR__BODY_TIMEOUT_SECONDS",
-    "MLOPS_PREDICTOR__CACHED_ROWS": "MLOPS_PREDICTOR__CACHE_SIZE",
-    "MLOPS_PREDICTOR__LOGGED_SHARE": "MLOPS_PREDICTOR__LOG_SAMPLE_RATE",
-    "MLOPS_PREDICTOR__LOG_SECONDS": "MLOPS_PREDICTOR__LOG_FLUSH_INTERVAL_SECONDS",
-    "MLOPS_PREDICTOR__LOG_ROWS": "MLOPS_PREDICTOR__MAX_BUFFERED_LOG_ROWS",
-    "MLOPS_PREDICTOR__CONNECTION_SECONDS": "MLOPS_PREDICTOR__MAX_CONNECTION_AGE_SECONDS",
-    "MLOPS_PREDICTOR__DRAIN_SECONDS": "MLOPS_PREDICTOR__DRAIN_PERIOD_SECONDS",
-    "MLOPS_PREDICTOR__STOP_SECONDS": "MLOPS_PREDICTOR__SHUTDOWN_TIMEOUT_SECONDS",
     "MLOPS_DEPLOYMENT__LOCK_SECONDS": "MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS",
     "MLOPS_DEPLOYMENT__SERVE_SECONDS": "MLOPS_DEPLOYMENT__ROLLOUT_TIMEOUT_SECONDS",
     "MLOPS_DEPLOYMENT__WATCH_SECONDS": "MLOPS_DEPLOYMENT__WATCH_PERIOD_SECONDS",
@@ -72,15 +61,6 @@ def _pairs(value: Any) -> Any:
         return value
     pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
     return {name.strip(): number.strip() for name, _, number in pairs}
-
-
-def _words(value: Any) -> Any:
-    """`a,b` as a tuple; anything but text as it is."""
-    return (
-        tuple(word.strip() for word in value.split(",") if word.strip())
-        if isinstance(value, str)
-        else value
-    )
 
 
 class Section(BaseModel):
@@ -229,59 +209,16 @@ class DriftSettings(Section):
     """Rows of each side in that sample."""
 
 
-class PredictorSettings(Section):
+class PredictorClientSettings(Section):
+    """How stages reach the predictor; they ignore its other settings (serving/settings.py)."""
+
+    model_config = ConfigDict(extra="ignore")
+
     url: str = "http://127.0.0.1:8000"
-    """Where stages reach the predictor."""
-    host: str = "127.0.0.1"
-    """Address that the predictor listens on."""
-    port: int = Field(default=8000, ge=0, le=65535)
-    """Port that the predictor listens on; 0 takes a free one."""
-    alias: str = "production"
-    """The registry's alias that is served."""
-    shadow_alias: str = "staging"
-    """The alias whose version scores the same traffic, counted and never answered; empty for none."""
-    poll_interval_seconds: float = Field(default=5, gt=0)
-    """Pause between two looks at the registry, give or take a fifth."""
-    registry_timeout_seconds: float = Field(default=5, gt=0)
-    """Bound on one answer of the registry."""
-    max_rows: int = Field(default=1_000, gt=0)
-    """Rows in one JSON request; a class list of any length goes to /predict/csv."""
-    max_body_bytes: int = Field(default=1_000_000, gt=0)
-    """Body of a JSON request."""
-    max_csv_bytes: int = Field(default=500_000_000, gt=0)
-    """Body of a CSV request."""
-    max_requests: int = Field(default=512, gt=0)
-    """Requests in work at once; more are answered 503."""
-    max_csv_requests: int = Field(default=2, gt=0)
-    """CSV requests in work at once; more are answered 503."""
-    max_explanations: int = Field(default=8, gt=0)
-    """Requests for explanations in work or waiting at once (one is worked on at a time); more are answered 503."""
-    max_explained_rows: int = Field(default=20, gt=0)
-    """Rows explained in one request."""
-    ready_without_model: bool = False
-    """Ready without a model while the registry says that none was promoted yet: a new platform can finish its installation."""
-    header_timeout_seconds: float = Field(default=10, gt=0)
-    """A connection whose request's line and headers take longer than this is closed."""
-    body_timeout_seconds: float = Field(default=30, gt=0)
-    """A client that takes longer to send a JSON body, or the next piece of a list, is answered 408."""
-    cache_size: int = Field(default=50_000, ge=0)
-    """Rows whose answers a loaded model remembers; 0 turns it off."""
-    log_sample_rate: float = Field(default=1, ge=0, le=1)
-    """Share of the requests whose rows are logged to the lake as live traffic; 0 turns it off."""
-    log_flush_interval_seconds: float = Field(default=5, gt=0)
-    """Pause between two writes of the live traffic."""
-    max_buffered_log_rows: int = Field(default=200_000, gt=0)
-    """Rows that may wait to be written; more are dropped and counted."""
-    max_connection_age_seconds: float = Field(default=60, ge=0)
-    """Age at which a kept-alive connection is closed after an answer, so that new pods get traffic; 0 for never."""
-    drain_period_seconds: float = Field(default=10, ge=0)
-    """After SIGTERM: how long answers go on, readiness off and connections closing, before the server stops."""
-    shutdown_timeout_seconds: int = Field(default=20, gt=0)
-    """After that: how long requests in work may take to end."""
+    """URL at which stages reach the predictor."""
     api_key: SecretStr = SecretStr("")
-    """Key that predictions ask for (`Authorization: Bearer KEY` or `X-API-Key: KEY`); empty for none."""
-    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
-    """Origins whose pages may call the predictor, `https://a.example,https://b.example`, or `*`."""
+    """API key that POST requests must send (`Authorization: Bearer KEY` or `X-API-Key: KEY`);
+    empty for none."""
 
 
 class DeploymentSettings(Section):
@@ -308,7 +245,9 @@ class DeploymentSettings(Section):
 
 
 class Settings(Section):
-    """All settings; `Settings.load()` builds them from the environment."""
+    """All settings of stages and commands; `Settings.load()` reads the environment."""
+
+    renamed: ClassVar[Mapping[str, str]] = RENAMED
 
     seed: int = Field(default=20, ge=0)
     """Seed of every random choice: splits, folds, models, bootstrap."""
@@ -325,7 +264,7 @@ class Settings(Section):
     gates: GateSettings = GateSettings()
     drift: DriftSettings = DriftSettings()
     deployment: DeploymentSettings = DeploymentSettings()
-    predictor: PredictorSettings = PredictorSettings()
+    predictor: PredictorClientSettings = PredictorClientSettings()
 
     @model_validator(mode="after")
     def leave_time_to_promote(self) -> Settings:
@@ -337,18 +276,31 @@ class Settings(Section):
         return self
 
     @classmethod
-    def load(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """The settings of this process's environment.
+    def load(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read the settings from the environment.
+
+        Args:
+            environment: The variables; this process's own if None.
 
         Raises:
-            SettingsError: a variable is unknown, malformed, or contradicts another.
+            SettingsError: If a variable is unknown, malformed, or contradicts another.
         """
         present = os.environ if environment is None else environment
-        known = set(variables())
+        known = variables(cls)
+        cls._check_names(present, known)
+        try:
+            return cls(**_nested({name: present[name] for name in known if name in present}))
+        except ValidationError as error:
+            raise SettingsError("; ".join(_sentences(error))) from None
+
+    @classmethod
+    def _check_names(cls, present: Iterable[str], known: Collection[str]) -> None:
+        """Raise SettingsError for a variable that was renamed or does not exist."""
+        ignored = tuple(_ignored_prefixes(cls))
         for name in sorted(present):
-            if name in RENAMED:
-                raise SettingsError(f"{name} was renamed to {RENAMED[name]}: set that instead")
-            if name.startswith(PREFIX) and name not in known:
+            if name in cls.renamed:
+                raise SettingsError(f"{name} was renamed to {cls.renamed[name]}: set that instead")
+            if name.startswith(PREFIX) and name not in known and not name.startswith(ignored):
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = (
                     f"did you mean {near[0]}?"
@@ -356,15 +308,22 @@ class Settings(Section):
                     else "`python -m pipeline settings` lists those that are."
                 )
                 raise SettingsError(f"{name} is not a setting; {hint}")
-        try:
-            return cls(**_nested({name: present[name] for name in known if name in present}))
-        except ValidationError as error:
-            raise SettingsError("; ".join(_sentences(error))) from None
 
 
-def variables() -> dict[str, tuple[str, Any]]:
-    """Every environment variable: its name -> (description, default)."""
-    return {PREFIX + DELIMITER.join(path).upper(): facts for path, facts in _fields(Settings)}
+def variables(settings: type[Settings] = Settings) -> dict[str, tuple[str, Any]]:
+    """Return every environment variable of a settings class.
+
+    Returns:
+        Name of the variable -> (description, default).
+    """
+    return {PREFIX + DELIMITER.join(path).upper(): facts for path, facts in _fields(settings)}
+
+
+def _ignored_prefixes(settings: type[Settings]) -> Iterator[str]:
+    """Prefixes of the sections whose unknown variables belong to another program."""
+    for name, info in settings.model_fields.items():
+        if isinstance(info.default, Section) and info.default.model_config["extra"] == "ignore":
+            yield PREFIX + name.upper() + DELIMITER
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], tuple[str, Any]]]:
@@ -373,7 +332,7 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], tuple[str
             for path, facts in _fields(type(info.default)):
                 yield (name, *path), facts
         else:
-            yield (name,), (info.description or "", info.default)
+            yield (name,), (" ".join((info.description or "").split()), info.default)
 
 
 def current_values(section: Section, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -13,10 +13,10 @@ from types import FrameType
 import uvicorn
 
 from pipeline.errors import SettingsError
-from pipeline.settings import PredictorSettings, Settings
 from serving.app import build
 from serving.http.protocol import Connection
 from serving.service import Service
+from serving.settings import PredictorSettings, Settings
 
 log = logging.getLogger("serving")
 

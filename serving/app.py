@@ -13,12 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from pipeline.settings import Settings
 from serving import openapi, static_files
 from serving.http.front import UNEXPECTED, Front
 from serving.http.problems import MEDIA_TYPE, Finding, Invalid, Problem, body_of
 from serving.routes import classlist, columns, mlflow, oip, operations, predict
 from serving.service import Service
+from serving.settings import Settings
 
 
 def build(settings: Settings) -> tuple[ASGIApp, Service]:

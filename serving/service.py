@@ -12,7 +12,6 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.settings import Settings
 from pipeline.storage.lake import open_lake
 from serving.http.problems import Failed, Invalid, Problem, Unauthorized, Unavailable
 from serving.http.request_body import BodyReader
@@ -22,6 +21,7 @@ from serving.model.microbatch import Batcher
 from serving.model.served_model import Model, Scored
 from serving.model.shadow import ShadowScorer
 from serving.model.updater import Follower, Models
+from serving.settings import Settings
 from serving.threads import stand_back
 from serving.traffic_log import TrafficLog
 

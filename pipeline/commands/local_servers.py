@@ -15,9 +15,13 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from serving.settings import PredictorSettings
 
 HOST = "127.0.0.1"
 START_SECONDS = 90  # bound on a server's start; a slow machine takes 20 for MLflow
@@ -115,6 +119,17 @@ def predictor(settings: Settings, port: int, mlflow_url: str) -> Iterator[Server
         "predictor", [sys.executable, "-m", "serving"], port, "/readyz", environment
     ) as server:
         yield server
+
+
+def load_predictor_settings() -> PredictorSettings:
+    """Read the predictor's own settings, as the child process will.
+
+    Raises:
+        SettingsError: If a variable is unknown, malformed, or contradicts another.
+    """
+    from serving.settings import Settings as ServingSettings  # the stages' images do not have it
+
+    return ServingSettings.load().predictor
 
 
 def end_on_sigterm() -> None:

@@ -62,6 +62,7 @@ def run(context: Context) -> None:
     from pipeline.tracking.registry import Registry
 
     start = time.perf_counter()
+    local_servers.load_predictor_settings()  # refuses a misspelt variable before any work
     settings = context.settings
     if context.arguments.data:
         settings = _with_source(settings, context.arguments.data)

@@ -17,12 +17,13 @@ def run(context: Context) -> None:
         raise PipelineError(
             f"there is nothing to serve yet: {settings.mlflow.tracking_uri} does not exist; run `make run` first"
         )
-    local_servers.check_port(settings.predictor.port, "MLOPS_PREDICTOR__PORT")
+    port = local_servers.load_predictor_settings().port
+    local_servers.check_port(port, "MLOPS_PREDICTOR__PORT")
     local_servers.check_port(settings.mlflow.port, "MLOPS_MLFLOW__PORT")
     local_servers.end_on_sigterm()
     with (
         local_servers.mlflow_server(settings, settings.mlflow.port) as mlflow,
-        local_servers.predictor(settings, settings.predictor.port, mlflow.url) as predictor,
+        local_servers.predictor(settings, port, mlflow.url) as predictor,
     ):
         mlflow.wait_until_ready()
         predictor.wait_until_ready()

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import PipelineError
 from pipeline.model.bundle import read_fallback
-from pipeline.settings import Settings
 from pipeline.storage.lake import Lake
 from pipeline.tracking.registry import Version
 from serving.model.mlflow_rest import RestRegistry
 from serving.model.served_model import Model, load
 from serving.model.shadow import ShadowScorer
+from serving.settings import Settings
 from serving.threads import stand_back
 
 log = logging.getLogger(__name__)

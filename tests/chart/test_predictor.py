@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipeline.settings import Settings
+from serving.settings import Settings
 from tests.chart.rendering import Values, container, find, names, render, variables
 
 

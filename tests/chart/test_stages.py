@@ -73,12 +73,13 @@ def test_no_timetable_is_null() -> None:
 
 
 def test_settings_are_ones_the_stages_take() -> None:
-    """What a stage's pod is given is settings that exist; whole numbers keep their digits."""
+    """A stage accepts the settings of its pod, the predictor's included; integers keep their digits."""
     values = {
         "settings": {
             "MLOPS_INGEST__MAX_BYTES": 3000000000,
             "MLOPS_GATES__MAX_ONNX_DIFFERENCE": 1e-6,
             "MLOPS_SEED": 3,
+            "MLOPS_PREDICTOR__MAX_ROWS": 50,
         }
     }
     given = find(render(values), "ConfigMap", "settings")["data"]

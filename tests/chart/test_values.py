@@ -13,6 +13,7 @@ from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # publis
 
 from docs.values import DERIVED, SCHEMA, resolve, schema_text, values
 from pipeline.settings import variables
+from serving.settings import Settings
 from tests.chart.rendering import CHART, refusal, render, run_helm
 from tests.chart.scenarios import SCENARIOS
 
@@ -139,7 +140,7 @@ def test_schema_holds_the_settings_of_the_code() -> None:
 
 def test_derived_settings_are_given_by_the_chart() -> None:
     """A setting that values may not give exists, and is given by a template or by the images."""
-    assert set(DERIVED) <= variables().keys()
+    assert set(DERIVED) <= variables(Settings).keys()
     templates = "".join(path.read_text() for path in (CHART / "templates").rglob("*.*"))
     elsewhere = {
         "MLOPS_CODE_VERSION",  # the images carry it

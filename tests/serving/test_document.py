@@ -13,9 +13,9 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from pipeline.columns import FEATURES, Category
-from pipeline.settings import Settings
 from serving.app import fastapi_of
 from serving.service import Service
+from serving.settings import Settings
 
 OPERATIONS = [
     (path, method)

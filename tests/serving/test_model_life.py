@@ -12,12 +12,13 @@ import httpx
 import pytest
 
 from pipeline.model.bundle import ONNX, Bundle, write_fallback
-from pipeline.settings import LakeSettings, Settings
+from pipeline.settings import LakeSettings
 from pipeline.storage.lake import open_lake, sha256_hex
 from pipeline.tracking.registry import PRODUCTION, STAGING
 from serving.http.requests import EXAMPLE
 from serving.model.shadow import ShadowScorer
 from serving.model.updater import Follower
+from serving.settings import Settings
 from tests.serving.conftest import IN_A_FOLDER, Models, mlflow_server
 from tests.serving.forest import bundle
 from tests.serving.predictor import Predictor, started, wait_for

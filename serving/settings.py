@@ -1,0 +1,105 @@
+"""The predictor's settings: those of pipeline/settings.py with the whole section `predictor`.
+
+Stages read only the address and the key from that section, so their images do not contain this
+file and are not rebuilt when it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from pipeline import settings as pipeline_settings
+from pipeline.settings import PredictorClientSettings
+
+RENAMED = {
+    "MLOPS_PREDICTOR__POLL_SECONDS": "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS",
+    "MLOPS_PREDICTOR__REGISTRY_SECONDS": "MLOPS_PREDICTOR__REGISTRY_TIMEOUT_SECONDS",
+    "MLOPS_PREDICTOR__READY_BEFORE_FIRST": "MLOPS_PREDICTOR__READY_WITHOUT_MODEL",
+    "MLOPS_PREDICTOR__HEAD_SECONDS": "MLOPS_PREDICTOR__HEADER_TIMEOUT_SECONDS",
+    "MLOPS_PREDICTOR__BODY_SECONDS": "MLOPS_PREDICTOR__BODY_TIMEOUT_SECONDS",
+    "MLOPS_PREDICTOR__CACHED_ROWS": "MLOPS_PREDICTOR__CACHE_SIZE",
+    "MLOPS_PREDICTOR__LOGGED_SHARE": "MLOPS_PREDICTOR__LOG_SAMPLE_RATE",
+    "MLOPS_PREDICTOR__LOG_SECONDS": "MLOPS_PREDICTOR__LOG_FLUSH_INTERVAL_SECONDS",
+    "MLOPS_PREDICTOR__LOG_ROWS": "MLOPS_PREDICTOR__MAX_BUFFERED_LOG_ROWS",
+    "MLOPS_PREDICTOR__CONNECTION_SECONDS": "MLOPS_PREDICTOR__MAX_CONNECTION_AGE_SECONDS",
+    "MLOPS_PREDICTOR__DRAIN_SECONDS": "MLOPS_PREDICTOR__DRAIN_PERIOD_SECONDS",
+    "MLOPS_PREDICTOR__STOP_SECONDS": "MLOPS_PREDICTOR__SHUTDOWN_TIMEOUT_SECONDS",
+}
+"""The predictor's part of pipeline.settings.RENAMED: old names, each with its new name."""
+
+
+def _comma_separated(value: Any) -> Any:
+    """Split `a,b` into a tuple; return anything but text unchanged."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+class PredictorSettings(PredictorClientSettings):
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = "127.0.0.1"
+    """Address that the predictor listens on."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port that the predictor listens on; 0 picks a free one."""
+    alias: str = "production"
+    """Alias of the served version in the registry."""
+    shadow_alias: str = "staging"
+    """Alias of the version that scores the same traffic in the shadow: its predictions
+    are counted, never returned. Empty for none."""
+    poll_interval_seconds: float = Field(default=5, gt=0)
+    """Pause between two polls of the registry, plus or minus 20 %."""
+    registry_timeout_seconds: float = Field(default=5, gt=0)
+    """Timeout of one registry request."""
+    max_rows: int = Field(default=1_000, gt=0)
+    """Largest number of rows in a JSON request; /predict/csv has no such limit."""
+    max_body_bytes: int = Field(default=1_000_000, gt=0)
+    """Largest body of a JSON request, in bytes."""
+    max_csv_bytes: int = Field(default=500_000_000, gt=0)
+    """Largest body of a CSV request, in bytes."""
+    max_requests: int = Field(default=512, gt=0)
+    """Largest number of concurrent requests; further ones get 503."""
+    max_csv_requests: int = Field(default=2, gt=0)
+    """Largest number of concurrent CSV requests; further ones get 503."""
+    max_explanations: int = Field(default=8, gt=0)
+    """Largest number of explanation requests running or queued (one runs at a time); further
+    ones get 503."""
+    max_explained_rows: int = Field(default=20, gt=0)
+    """Largest number of rows explained in one request."""
+    ready_without_model: bool = False
+    """Report ready without a model while the registry has no promoted version, so that the
+    installation of a new platform can finish."""
+    header_timeout_seconds: float = Field(default=10, gt=0)
+    """Timeout for receiving a request's line and headers; the connection is then closed."""
+    body_timeout_seconds: float = Field(default=30, gt=0)
+    """Timeout for receiving a JSON body, or the next piece of a CSV body; the client gets 408."""
+    cache_size: int = Field(default=50_000, ge=0)
+    """Number of rows whose predictions each loaded model caches; 0 disables the cache."""
+    log_sample_rate: float = Field(default=1, ge=0, le=1)
+    """Fraction of requests whose rows are logged to the lake as live traffic; 0 disables
+    the log."""
+    log_flush_interval_seconds: float = Field(default=5, gt=0)
+    """Pause between two writes of the live traffic."""
+    max_buffered_log_rows: int = Field(default=200_000, gt=0)
+    """Largest number of rows waiting to be written; further rows are dropped and counted."""
+    max_connection_age_seconds: float = Field(default=60, ge=0)
+    """Age at which a keep-alive connection is closed after a response, so that new pods get
+    traffic; 0 for never."""
+    drain_period_seconds: float = Field(default=10, ge=0)
+    """How long the predictor keeps answering after SIGTERM, with readiness failing and every
+    response closing its connection, before the server stops."""
+    shutdown_timeout_seconds: int = Field(default=20, gt=0)
+    """After draining, how long running requests may take to finish."""
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = ()
+    """Origins whose pages may call the predictor: `https://a.example,https://b.example`, or `*`."""
+
+
+class Settings(pipeline_settings.Settings):
+    """All settings, with the predictor's own; `Settings.load()` reads the environment."""
+
+    renamed: ClassVar[Mapping[str, str]] = pipeline_settings.RENAMED | RENAMED
+
+    predictor: PredictorSettings = PredictorSettings()
