@@ -1,58 +1,48 @@
-"""Writes the pages of docs/reference that come from the code: `make docs`. A test fails when one is not up to date."""
+"""Write every file, and every block of a file, that is generated from the code: `make docs`.
+
+A test in tests/meta fails when one of them differs from the code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from docs import values
+from docs import stage_table, values
+from docs.stage_table import table
 from pipeline.__main__ import COMMANDS
 from pipeline.columns import FEATURES, LABEL, Category, Feature
 from pipeline.settings import GateSettings, variables
-from pipeline.stages import DAGS, stages_of_dag
+from pipeline.stages import EXIT_CODES
 from serving.settings import Settings
 
 FOLDER = Path(__file__).parent / "reference"
 
 
-def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    escaped = [tuple(cell.replace("|", "\\|") for cell in row) for row in rows]
-    lines = [header, tuple("---" for _ in header), *escaped]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def stages_table() -> str:
-    """The stages, as README and the reference page show them."""
-    rows = [
-        (
-            dag,
-            f"[`{stage.name}`](/pipeline/stages/{stage.name}.py)",
-            stage.summary,
-            stage.reads,
-            stage.writes,
-        )
-        for dag in DAGS
-        for stage in stages_of_dag(dag)
-    ]
-    return table(("DAG", "stage", "what it does", "reads", "writes"), rows)
-
-
 def stages_page() -> str:
+    """Return docs/reference/stages.md."""
     commands = table(
         ("command", "what it does"),
         [(f"`python -m pipeline {name}`", what) for name, what in COMMANDS.items()],
     )
+    exit_codes = table(
+        ("exit code", "meaning"), [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
+    )
     return f"""# Stages and commands
 
-A stage is a module of `pipeline/`, a command, a container image and an Airflow task.
-`python -m pipeline STAGE --run-id ID` runs one; `--help` says more. Exit codes: 0 done, 99 nothing to do, 1 failed, 2 usage.
+A stage is a module in `pipeline/stages/`, a command, a container image and an Airflow task.
+`python -m pipeline STAGE --run-id ID` runs one, and `--help` describes its options.
+To add one, see [Add a stage](/docs/how-to/add-a-stage.md).
 
-{stages_table()}
+{stage_table.markdown_table()}
 
 ## Other commands
 
 {commands}
+
+## Exit codes
+
+{exit_codes}
 """
 
 
@@ -115,19 +105,30 @@ From [pipeline/columns.py](/pipeline/columns.py), the only place that knows the 
 """
 
 
-PAGES = {
+PAGES: dict[str, Callable[[], str]] = {
     "stages.md": stages_page,
     "settings.md": settings_page,
     "gates.md": gates_page,
     "columns.md": columns_page,
     "values.md": values.page,
 }
+"""Generated pages of docs/reference."""
+
+GENERATED: dict[Path, Callable[[], str]] = {
+    stage_table.README: stage_table.readme,
+    stage_table.SKAFFOLD: stage_table.skaffold,
+    stage_table.VALUES: stage_table.chart_values,
+    values.SCHEMA: values.schema,
+    **{FOLDER / name: page for name, page in PAGES.items()},
+}
+"""Generated files, each with the function that returns its text. values.md is made from values.yaml
+and its schema, and so comes after them."""
 
 
 def main() -> None:
-    values.main()
-    for name, page in PAGES.items():
-        (FOLDER / name).write_text(page())
+    """Write every generated file."""
+    for path, generate in GENERATED.items():
+        path.write_text(generate())
 
 
 if __name__ == "__main__":

@@ -25,8 +25,6 @@ COMMANDS = {
 }
 """Commands that are not stages, each the module of its name."""
 
-INTERRUPTED = 130  # as shells report a program ended by Ctrl-C
-
 
 def parser_of(command: str) -> argparse.ArgumentParser:
     """The parser of one command; its module is imported, and with it the command's dependencies."""
@@ -54,7 +52,7 @@ def overview() -> str:
     for dag in stages.DAGS:
         lines += [
             f"stages of {dag}:",
-            *(f"  {stage.name:12} {stage.summary}" for stage in stages.stages_of_dag(dag)),
+            *(f"  {stage.name:12} {stage.summary}" for stage in stages.get_dag_stages(dag)),
             "",
         ]
     lines += [
@@ -62,10 +60,10 @@ def overview() -> str:
         *(f"  {name:12} {summary}" for name, summary in COMMANDS.items()),
         "",
     ]
-    lines.append(
-        f"Exit codes: 0 done, {stages.EXIT_SKIPPED} nothing to do, 1 failed, "
-        f"{stages.EXIT_PERMANENT} a stage of a run failed and would again, 2 wrong usage."
-    )
+    lines += [
+        "exit codes:",
+        *(f"  {code:<12} {meaning}" for code, meaning in stages.EXIT_CODES.items()),
+    ]
     return "\n".join(lines)
 
 
@@ -74,11 +72,11 @@ def main(arguments: Sequence[str]) -> int:
     names = [*(stage.name for stage in stages.STAGES), *COMMANDS]
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(overview() + "\n")
-        return 0 if arguments else 2
+        return stages.EXIT_OK if arguments else stages.EXIT_USAGE
     command, *rest = arguments
     if command not in names:
         echo(f"error: {command!r} is not a command; the commands are {', '.join(names)}", "red")
-        return 2
+        return stages.EXIT_USAGE
     parsed = parser_of(command).parse_args(rest)
     try:
         parsed.run(Context(Settings.load(), getattr(parsed, "run_id", None) or command, parsed))
@@ -88,11 +86,11 @@ def main(arguments: Sequence[str]) -> int:
     except PipelineError as error:
         echo(f"error: {error}", "red")
         in_a_run = getattr(parsed, "run_id", None) is not None
-        return stages.EXIT_PERMANENT if in_a_run and not error.retryable else 1
+        return stages.EXIT_PERMANENT if in_a_run and not error.retryable else stages.EXIT_FAILED
     except KeyboardInterrupt:
         echo(f"interrupted: {command} wrote nothing half; run it again")
-        return INTERRUPTED
-    return 0
+        return stages.EXIT_INTERRUPTED
+    return stages.EXIT_OK
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def _ingest(context: Context, journal: Journal) -> Context:
 
 
 def _train(context: Context, journal: Journal) -> None:
-    for stage in stages.stages_of_dag("training"):
+    for stage in stages.get_dag_stages("training"):
         if stage.name != "ingest" and not journal.stage(stage.name, context):
             break
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from pipeline.model.bundle import Manifest
-from pipeline.stages import stages_of_dag
+from pipeline.stages import get_dag_stages
 from pipeline.storage.lake import Lake, sha256_hex
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING
 from tests.cluster.cluster import Cluster, wait_for
@@ -26,7 +26,7 @@ def deployment_of(platform: Platform, first: dict[str, Any]) -> dict[str, Any]:
 def test_every_stage_of_training_succeeded(platform: Platform, first: dict[str, Any]) -> None:
     """A run started over the REST API ends with every task green."""
     assert platform.airflow.states("training", FIRST) == {
-        stage.name: "success" for stage in stages_of_dag("training")
+        stage.name: "success" for stage in get_dag_stages("training")
     }
 
 
@@ -35,7 +35,7 @@ def test_every_stage_ran_in_its_own_image(platform: Platform, first: dict[str, A
     given = json.loads(platform.cluster.get("configmap", "student-mlops-pods")["data"]["pods.json"])
     pods = platform.watch.of_run(first)
     ran = {stage: pod["status"]["containerStatuses"][0] for stage, pod in pods.items()}
-    assert set(ran) == {stage.name for stage in stages_of_dag("training")}
+    assert set(ran) == {stage.name for stage in get_dag_stages("training")}
     for stage, status in ran.items():
         assert status["image"].endswith(given["stages"][stage]["image"]), stage
     assert len({status["imageID"] for status in ran.values()}) == len(ran)
@@ -50,7 +50,7 @@ def test_deployment_followed_by_itself(platform: Platform, first: dict[str, Any]
         (event["source_dag_id"], event["source_run_id"], event["source_task_id"])
         for event in events
     ] == [("training", FIRST, "register")]
-    expected = {stage.name: "success" for stage in stages_of_dag("deployment")}
+    expected = {stage.name: "success" for stage in get_dag_stages("deployment")}
     assert platform.airflow.states("deployment", run["dag_run_id"]) == expected
 
 
@@ -131,7 +131,7 @@ def test_what_a_pod_adds(platform: Platform, first: dict[str, Any], capsys: Any)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps([vars(row) for row in rows], indent=1))
     assert {row.stage for row in rows} == {
-        stage.name for dag in ("training", "deployment") for stage in stages_of_dag(dag)
+        stage.name for dag in ("training", "deployment") for stage in get_dag_stages(dag)
     }
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page
 
-from pipeline.stages import DAGS, stages_of_dag
+from pipeline.stages import DAGS, get_dag_stages
 from pipeline.storage.lake import LAYERS
 from pipeline.tracking.registry import PRODUCTION
 from tests.browser import chromium
@@ -37,7 +37,7 @@ def test_airflow_shows_the_dags_and_a_green_run(
     interfaces.airflow_dags(page, airflow.url, DAGS)
     interfaces.airflow_run(page, airflow.url, "training", FIRST)
     shown = page.locator("body").inner_text()
-    assert all(stage.name in shown for stage in stages_of_dag("training"))
+    assert all(stage.name in shown for stage in get_dag_stages("training"))
 
 
 def test_mlflow_shows_the_model_and_its_aliases(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from k8s.cluster import CHART
-from pipeline.stages import stages_of_dag
+from pipeline.stages import get_dag_stages
 from tests.cluster.airflow_api import Airflow
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.platform import NAME, STUDENT, Platform, model_of
@@ -109,7 +109,7 @@ def test_a_second_release_without_services_of_its_own(platform: Platform, second
     airflow.trigger("training", "first")
     ended = airflow.wait("training", "first")
     assert airflow.states("training", "first") == {
-        stage.name: "success" for stage in stages_of_dag("training")
+        stage.name: "success" for stage in get_dag_stages("training")
     }
     assert airflow.wait_for_asset_run("deployment", ended["start_date"])["state"] == "success"
     url = second.forward(f"{PARTS}-predictor", "http").url

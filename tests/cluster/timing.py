@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.stages import stages_of_dag
+from pipeline.stages import get_dag_stages
 from tests.cluster.airflow_api import time_of
 from tests.cluster.platform import Platform
 
@@ -32,7 +32,7 @@ def overhead(platform: Platform, run: dict[str, Any]) -> list[Row]:
     tasks, pods = platform.airflow.tasks(dag, run["dag_run_id"]), platform.watch.of_run(run)
     ends: dict[str, datetime] = {}
     rows = []
-    for stage in stages_of_dag(dag):
+    for stage in get_dag_stages(dag):
         task = tasks[stage.name]
         start, end = time_of(task["start_date"]), time_of(task["end_date"])
         ready = max((ends[before] for before in stage.after), default=time_of(run["queued_at"]))
