@@ -47,20 +47,26 @@ To add one, see [Add a stage](/docs/how-to/add-a-stage.md).
 
 
 def settings_page() -> str:
+    """Return docs/reference/settings.md."""
     rows = [
         (f"`{name}`", f"`{default}`" if str(default) else "", description)
         for name, (description, default) in variables(Settings).items()
     ]
     return f"""# Settings
 
-Environment variables, the same for every stage and the predictor, here and in the cluster (`settings:` in the chart's values).
-A variable with the prefix that is not in this table is refused; stages leave `MLOPS_PREDICTOR__...` to the predictor. `python -m pipeline settings` shows the values in force.
+All settings are environment variables. They are the same for every stage and the predictor, on one
+machine and on the cluster (`settings:` in the chart's values). `python -m pipeline settings` shows
+the current values.
+
+A variable that begins with `MLOPS_` and is not in this table is an error. Stages accept every
+`MLOPS_PREDICTOR__` variable; the predictor checks those.
 
 {table(("variable", "default", "meaning"), rows)}
 """
 
 
 def gates_page() -> str:
+    """Return docs/reference/gates.md."""
     rows = []
     for name, info in GateSettings.model_fields.items():
         assert isinstance(info.json_schema_extra, dict)
@@ -76,8 +82,9 @@ def gates_page() -> str:
         )
     return f"""# Gates
 
-Bounds that a model must hold before it goes on: a `min_` gate from its bound up, a `max_` gate up to its bound.
-Each is a setting: `MLOPS_GATES__MIN_ROC_AUC`, say. The values that a model had are in its model card.
+A gate is a bound that a model has to meet: a value must be at least the bound of a `min_` gate, and
+at most the bound of a `max_` gate. Each bound is a setting, for example `MLOPS_GATES__MIN_ROC_AUC`.
+The model card has the value of every gate.
 
 {table(("gate", "bound", "judged by", "why"), rows)}
 """
