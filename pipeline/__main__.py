@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pipeline import stages
 from pipeline.console import echo
-from pipeline.context import Context
+from pipeline.context import open_context
 from pipeline.errors import PipelineError, StageSkipped
 from pipeline.settings import Settings
 
@@ -42,7 +42,9 @@ def parser_of(command: str) -> argparse.ArgumentParser:
         )
     if hasattr(module, "add_arguments"):
         module.add_arguments(parser)
-    parser.set_defaults(run=module.run)
+    parser.set_defaults(
+        entry=getattr(module, "main", None) or (lambda context, _: module.run(context))
+    )
     return parser
 
 
@@ -79,7 +81,8 @@ def main(arguments: Sequence[str]) -> int:
         return stages.EXIT_USAGE
     parsed = parser_of(command).parse_args(rest)
     try:
-        parsed.run(Context(Settings.load(), getattr(parsed, "run_id", None) or command, parsed))
+        run_id = getattr(parsed, "run_id", None) or command
+        parsed.entry(open_context(Settings.load(), run_id), parsed)
     except StageSkipped as reason:
         echo(f"nothing to do: {reason}")
         return stages.EXIT_SKIPPED

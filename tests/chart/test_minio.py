@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 
 from pipeline.__main__ import COMMANDS
-from tests.support.helm import container, find, names, render, variables
 from tests.support.chart_scenarios import EXTERNAL
+from tests.support.helm import container, find, names, render, variables
 
 
 def test_keys_are_the_stages_keys() -> None:

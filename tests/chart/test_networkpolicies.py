@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import pytest
 
 from pipeline.stages import STAGES
-from tests.support.network import ADDRESSES, Connection, connections, find_uv
-from tests.support.helm import RELEASE, ROOT, Manifest, Values, find, names, render
 from tests.support.chart_scenarios import EVERYTHING, EXTERNAL, SERVING, TRAINING
+from tests.support.helm import RELEASE, ROOT, Manifest, Values, find, names, render
+from tests.support.network import ADDRESSES, Connection, connections, find_uv
 
 pytestmark = pytest.mark.skipif(
     find_uv() is None, reason="uv, which runs the analyzer, is neither on PATH nor in local/tools"

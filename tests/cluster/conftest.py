@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from k8s.cluster import CHART, SOURCE
-from pipeline.context import Context
+from pipeline.context import open_context
 from pipeline.data.synthetic import generate_csv
 from pipeline.settings import LakeSettings, MlflowSettings, Settings
 from pipeline.storage.lake import Lake
@@ -97,7 +97,7 @@ def platform(cluster: Cluster, data: str) -> Iterator[Platform]:
     airflow = Airflow(cluster.forward(f"{NAME}-airflow-api-server", "http").url, "admin", admin)
     watch = StagePods(cluster, RECORD)
     watch.start()
-    context = Context(Settings(lake=store, mlflow=tracking), "e2e")
+    context = open_context(Settings(lake=store, mlflow=tracking), "e2e")
     platform = Platform(cluster, airflow, context.lake, store, Registry(tracking), context, watch)
     if os.environ.get("UP") == "0":  # else `up` has put it there
         if platform.source is None:

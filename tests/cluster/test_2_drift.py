@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from pipeline.commands.traffic import drifted, production_rows, send, wait_until_logged
-from pipeline.drift.retraining import FOLDER as RETRAININGS
 from pipeline.model.bundle import Manifest
 from pipeline.storage.lake import Lake
+from pipeline.storage.layout import RETRAINING_REQUESTS as RETRAININGS
 from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_api import stamp, time_of
 from tests.cluster.cluster import wait_for
@@ -25,7 +25,7 @@ def drift(platform: Platform, first: dict[str, Any]) -> dict[str, Any]:
     """A run of the drift check over drifted traffic, after the school has put its new term's file in place."""
     lake = platform.lake
     for key in lake.keys(
-        f"{RETRAININGS}/"
+        f"{RETRAININGS}"
     ):  # an earlier session's request would make this one wait for the cooldown
         lake.delete(key)
     platform.put(platform.inbox, term(seed=11, tired=5.5))

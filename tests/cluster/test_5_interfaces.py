@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page
 
 from pipeline.stages import DAGS, get_dag_stages
-from pipeline.storage.lake import LAYERS
+from pipeline.storage.layout import LAYERS
 from pipeline.tracking.registry import PRODUCTION
 from tests.browser import chromium
 from tests.cluster import interfaces
