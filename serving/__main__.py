@@ -1,4 +1,7 @@
-"""`python -m serving`: the predictor's process. SIGTERM drains it, then stops it; Ctrl-C stops it at once."""
+"""`python -m serving`: the predictor's process.
+
+SIGTERM drains it before it stops; Ctrl-C stops it at once.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import uvicorn
 
 from pipeline.errors import SettingsError
 from serving.app import build
+from serving.drain import Activity, wait_until_idle
 from serving.http.protocol import Connection
 from serving.service import Service
 from serving.settings import PredictorSettings, Settings
@@ -29,32 +33,54 @@ KEEP_ALIVE_SECONDS = 75
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which drains before it stops."""
+    """uvicorn's server, which drains before it stops.
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    While it drains, it answers as before, and every answer closes its connection. Readiness does
+    not fail: Kubernetes stops sending requests to a terminating pod if another one is ready, and
+    sends them to a ready terminating pod if no other is (KEP-1669). A pod without a replacement
+    thus serves until the replacement takes over.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service, activity: Activity) -> None:
         super().__init__(config)
         self._service = service
+        self._activity = activity
+        self._drain_task: asyncio.Task[None] | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig == signal.SIGTERM and not self._service.draining:
             self._service.draining = True
-            asyncio.get_running_loop().call_soon_threadsafe(self._drain)
+            asyncio.get_running_loop().call_soon_threadsafe(self._start_drain)
         else:
             self.should_exit = True
 
-    def _drain(self) -> None:
-        """Readiness is off and every answer closes its connection: clients move on while nobody is refused."""
-        seconds = self._service.settings.drain_period_seconds
-        log.info("draining for %g s", seconds)
-        asyncio.get_running_loop().call_later(seconds, setattr, self, "should_exit", True)
+    def _start_drain(self) -> None:
+        self._drain_task = asyncio.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        settings = self._service.settings
+        log.info("draining until no request arrives for %g s", settings.drain_period_seconds)
+        is_idle = await wait_until_idle(
+            self._activity,
+            idle_seconds=settings.drain_period_seconds,
+            timeout_seconds=settings.drain_timeout_seconds,
+        )
+        if not is_idle:
+            log.warning(
+                "requests still arrive %g s after SIGTERM: stopping", settings.drain_timeout_seconds
+            )
+        self.should_exit = True
 
 
-def config_of(app: object, settings: PredictorSettings) -> uvicorn.Config:
+def config_of(app: object, settings: PredictorSettings, activity: Activity) -> uvicorn.Config:
+    protocol = functools.partial(
+        Connection, header_timeout_seconds=settings.header_timeout_seconds, activity=activity
+    )
     return uvicorn.Config(
         app,  # type: ignore[arg-type] # an ASGI application, by whatever name
         host=settings.host,
         port=settings.port,
-        http=functools.partial(Connection, header_timeout_seconds=settings.header_timeout_seconds),  # type: ignore[arg-type] # called as a class
+        http=protocol,  # type: ignore[arg-type] # called as a class
         loop="uvloop",
         ws="none",
         access_log=False,
@@ -80,7 +106,8 @@ def main() -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(GC_THRESHOLD, 50, 100)
     app, service = build(settings)
-    Server(config_of(app, settings.predictor), service).run()
+    activity = Activity()
+    Server(config_of(app, settings.predictor, activity), service, activity).run()
     return 0
 
 

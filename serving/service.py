@@ -86,7 +86,7 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        return self.models.served is not None and not self.draining
+        return self.models.served is not None
 
     def model(self) -> Model:
         """The model that answers; a request asks once.

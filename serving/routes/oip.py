@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from pipeline.model.bundle import ONNX_INPUT
-from serving.http.problems import Invalid, NotFound, Unavailable, WrongType
+from serving.http.problems import Invalid, NotFound, WrongType
 from serving.http.requests import rows_of
 from serving.model.served_model import Model
 from serving.oip_schema import (
@@ -63,8 +63,6 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/v2/health/ready", summary="Can it predict?", responses=problems(503))
     async def ready() -> Ready:
-        if service.draining:
-            raise Unavailable("The process is about to stop")
         service.model()
         return Ready(ready=True)
 

@@ -12,7 +12,6 @@ from prometheus_client import (
 )
 from pydantic import BaseModel
 
-from serving.http.problems import Unavailable
 from serving.http.responses import ModelFacts
 from serving.metrics import Collector
 from serving.routes.predict import problems
@@ -37,9 +36,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/readyz", summary="Can it predict?", responses=problems(503))
     async def readyz() -> Health:
-        """Readiness: there is a model (or, where the settings say so, there cannot be one yet), and no stop is under way."""
-        if service.draining:
-            raise Unavailable("The process is about to stop")
+        """Readiness: there is a model, or the settings allow for none being promoted yet."""
         if service.settings.ready_without_model and service.models.none_yet:
             return Health(status="waiting for a first model")
         service.model()

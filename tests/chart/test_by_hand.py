@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.helm import render
+from tests.chart.rendering import render
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from serving.service import FLUSH_SECONDS
 from serving.settings import Settings
-from tests.support.helm import Values, container, find, names, render, variables
+from tests.chart.rendering import Values, container, find, names, render, variables
 
 
 def deployment(values: Values | None = None) -> Any:
@@ -31,13 +32,13 @@ def test_every_container_requests_cpu() -> None:
 
 
 def test_a_rollout_takes_no_pod_away_early() -> None:
-    """A new pod is ready before an old one goes, and an old one has the time to drain."""
+    """A new pod is ready before an old one stops, and an old one has the time to drain."""
     spec = deployment()
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     grace = spec["template"]["spec"]["terminationGracePeriodSeconds"]
-    assert (
-        grace >= Settings().predictor.drain_period_seconds + 35
-    )  # the drain, what is in work, the last write of the log
+    predictor = Settings().predictor
+    stop = predictor.shutdown_timeout_seconds + FLUSH_SECONDS
+    assert grace > predictor.drain_timeout_seconds + stop
 
 
 def test_settings_restart_it() -> None:
@@ -89,8 +90,7 @@ def test_an_api_key_reaches_those_who_need_it() -> None:
         find(manifests, "Deployment", "predictor")
     )["envFrom"]
     pods = json.loads(find(manifests, "ConfigMap", "pods")["data"]["pods.json"])
-    assert pods["env_from"]["secrets"] == ["student-mlops-objectstore"]
-    assert pods["access"]["predictor"]["secrets"] == ["api-key"]
+    assert pods["env_from"]["secrets"] == ["student-mlops-objectstore", "api-key"]
 
 
 def test_ingress() -> None:

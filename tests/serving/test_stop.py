@@ -1,7 +1,8 @@
-"""The end of a process, and of a connection: nobody is refused while there is somewhere else to go."""
+"""A predictor that stops, or closes a connection, fails no request."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -17,19 +18,78 @@ from tests.serving.test_traffic import disk_lake
 
 
 def test_drain(tmp_path: Path) -> None:
-    """After SIGTERM: not ready, yet alive and answering, every answer closing its connection; then an end without error."""
+    """After SIGTERM every answer closes its connection; once none is asked for, the process ends.
+
+    It stays ready: Kubernetes sends requests to a terminating pod only if no other pod is ready.
+    """
     write_fallback(disk_lake(tmp_path), bundle())
-    with started(tmp_path, NO_ENVIRONMENT, ROOT, drain_period_seconds="3") as predictor:
+    with started(tmp_path, NO_ENVIRONMENT, ROOT, drain_period_seconds="1") as predictor:
         wait_until_ready(f"{predictor.url}/readyz", predictor.process, predictor.log)
         with httpx.Client(base_url=predictor.url) as client:
             assert "connection" not in client.post("/predict", json=EXAMPLE).headers
             predictor.process.terminate()
-            wait_for(lambda: client.get("/readyz").status_code == 503)
-            assert client.get("/healthz").status_code == 200
+            wait_for(lambda: client.get("/healthz").headers.get("connection") == "close")
+            assert client.get("/readyz").status_code == 200
+            assert client.get("/v2/health/ready").status_code == 200
             answer = client.post("/predict", json=EXAMPLE)
             assert (answer.status_code, answer.headers["connection"]) == (200, "close")
-            assert client.get("/v2/health/ready").status_code == 503
         assert predictor.process.wait(30) == 0
+
+
+def test_the_drain_lasts_as_long_as_requests_arrive(tmp_path: Path) -> None:
+    """No request is refused while the drain period has not passed without one."""
+    write_fallback(disk_lake(tmp_path), bundle())
+    with started(tmp_path, NO_ENVIRONMENT, ROOT, drain_period_seconds="1") as predictor:
+        wait_until_ready(f"{predictor.url}/readyz", predictor.process, predictor.log)
+        predictor.process.terminate()
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            answer = httpx.post(f"{predictor.url}/predict", json=EXAMPLE)
+            assert answer.status_code == 200
+            time.sleep(0.1)
+        assert predictor.process.wait(30) == 0
+
+
+def test_the_drain_is_bounded(tmp_path: Path) -> None:
+    """After drain_timeout_seconds the process stops although requests still arrive."""
+    write_fallback(disk_lake(tmp_path), bundle())
+    with started(
+        tmp_path, NO_ENVIRONMENT, ROOT, drain_period_seconds="60", drain_timeout_seconds="1"
+    ) as predictor:
+        wait_until_ready(f"{predictor.url}/readyz", predictor.process, predictor.log)
+        predictor.process.terminate()
+        assert predictor.process.wait(30) == 0
+        assert "requests still arrive 1 s after SIGTERM" in predictor.text()
+
+
+def test_a_connection_made_during_the_drain_is_answered(tmp_path: Path) -> None:
+    """A connection whose first request comes late is not closed without an answer."""
+    write_fallback(disk_lake(tmp_path), bundle())
+    with started(tmp_path, NO_ENVIRONMENT, ROOT, drain_period_seconds="0.5") as predictor:
+        wait_until_ready(f"{predictor.url}/readyz", predictor.process, predictor.log)
+        with socket.create_connection(("127.0.0.1", predictor.port)) as connection:
+            predictor.process.terminate()
+            time.sleep(2)  # the drain would end meanwhile
+            connection.sendall(b"GET /model HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        assert predictor.process.wait(30) == 0
+
+
+def test_probes_do_not_prolong_the_drain(tmp_path: Path) -> None:
+    """kubelet asks for readiness until the process ends."""
+    write_fallback(disk_lake(tmp_path), bundle())
+    with started(tmp_path, NO_ENVIRONMENT, ROOT, drain_period_seconds="1") as predictor:
+        wait_until_ready(f"{predictor.url}/readyz", predictor.process, predictor.log)
+        predictor.process.terminate()
+
+        def has_stopped() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(f"{predictor.url}/readyz")
+            return predictor.process.poll() is not None
+
+        wait_for(has_stopped)
+        assert predictor.process.returncode == 0
+        assert "requests still arrive" not in predictor.text()
 
 
 def test_requests_in_work_are_finished(tmp_path: Path) -> None:
@@ -79,8 +139,8 @@ def test_no_request_fails_while_another_process_takes_over(tmp_path: Path) -> No
         for asker in askers:
             asker.start()
         old.process.terminate()
-        wait_for(lambda: httpx.get(f"{old.url}/readyz").status_code == 503)
-        current[0] = new.url  # as the Service does when readiness is off
+        wait_for(lambda: "draining" in old.text())
+        current[0] = new.url  # as the Service does for a pod that terminates
         old.process.wait(30)
         done.set()
         for asker in askers:
