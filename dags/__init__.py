@@ -1,1 +1,1 @@
-"""The three Airflow DAGs: one file each, and pods.py, which turns stages into tasks."""
+"""Airflow's three DAGs: the stage table, each row a pod of its own image."""

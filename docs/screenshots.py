@@ -1,6 +1,7 @@
-"""Takes the pictures of the predictor's page in docs/images/: `python -m docs.screenshots [URL]`, with a predictor running.
+"""Take the screenshots of the predictor's page in docs/images/.
 
-It needs Chromium (`apt-get install chromium`, or its path in CHROMIUM); `make serve` starts a predictor.
+Run `python -m docs.screenshots [URL]` with a predictor running, as `make serve` starts one. It
+needs Chromium (`make tools`, or its path in CHROMIUM).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import chromium
+from tests.support.browser import chromium
 
 IMAGES = Path(__file__).parent / "images"
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1200, "height": 820}}
@@ -22,8 +23,8 @@ PHONE: dict[str, Any] = {
 }
 
 
-def opened(browser: Browser, url: str, **options: Any) -> Page:
-    """The page with its first prediction drawn, nothing moving."""
+def open_page(browser: Browser, url: str, **options: Any) -> Page:
+    """Open the page without animations, and wait for its first prediction."""
     page = browser.new_context(reduced_motion="reduce", **options).new_page()
     page.goto(url)
     expect(page.locator("#verdict")).not_to_be_empty()
@@ -34,12 +35,11 @@ def opened(browser: Browser, url: str, **options: Any) -> Page:
 def main(url: str) -> None:
     IMAGES.mkdir(exist_ok=True)
     with chromium() as browser:
-        opened(browser, url, **DESKTOP).screenshot(path=IMAGES / "page.png")
-        opened(browser, url, color_scheme="dark", **DESKTOP).screenshot(
-            path=IMAGES / "page-dark.png"
-        )
-        opened(browser, url, **PHONE).screenshot(path=IMAGES / "page-phone.png")
-        page = opened(browser, url, viewport={"width": 1200, "height": 2600})
+        open_page(browser, url, **DESKTOP).screenshot(path=IMAGES / "page.png")
+        dark = open_page(browser, url, color_scheme="dark", **DESKTOP)
+        dark.screenshot(path=IMAGES / "page-dark.png")
+        open_page(browser, url, **PHONE).screenshot(path=IMAGES / "page-phone.png")
+        page = open_page(browser, url, viewport={"width": 1200, "height": 2600})
         page.locator("#demo").click()
         expect(page.locator("#result")).to_be_visible()
         page.locator("#list").screenshot(path=IMAGES / "page-list.png")

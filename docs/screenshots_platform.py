@@ -1,45 +1,49 @@
-"""Takes the pictures of Airflow, MLflow and MinIO in docs/images/: `python -m docs.screenshots_platform`, after `make up`.
+"""Take the screenshots of Airflow, MLflow and MinIO in docs/images/.
 
-The cluster tests open the same pages by the same functions (tests/cluster/interfaces.py).
+Run `python -m docs.screenshots_platform` after `make up`. The cluster tests open the same pages
+(tests/support/platform_pages.py).
 """
 
 from __future__ import annotations
 
+import contextlib
+
 from docs.screenshots import IMAGES
 from k8s import access
-from k8s.airflow import Airflow
+from k8s.airflow import AirflowClient
 from pipeline.settings import MlflowSettings
 from pipeline.stages import DAGS
 from pipeline.tracking.registry import PRODUCTION
-from tests.browser import chromium
-from tests.cluster import interfaces
+from tests.support import platform_pages
+from tests.support.browser import chromium
 
-SETTLED = 3000  # milliseconds: pages draw on after they show what a test asks for
+SETTLE_MILLISECONDS = 3000
+"""Pages continue to draw after the content that the functions wait for."""
 
 
 def main() -> None:
-    urls, login = access.urls(), access.airflow_login()
-    newest = next(
-        run for run in Airflow(urls["airflow"], *login).runs("training") if run.state == "success"
-    )
+    urls, login = access.get_urls(), access.get_airflow_login()
+    with contextlib.closing(AirflowClient(urls["airflow"], *login)) as airflow:
+        newest = next(run for run in airflow.list_runs("training") if run.state == "success")
     with chromium() as browser:
-        page = interfaces.new_page(browser)
+        page = platform_pages.new_page(browser)
 
-        def shoot(name: str) -> None:
-            page.wait_for_timeout(SETTLED)
+        def take_screenshot(name: str) -> None:
+            page.wait_for_timeout(SETTLE_MILLISECONDS)
             page.screenshot(path=IMAGES / f"{name}.png")
 
-        interfaces.log_into_airflow(page, urls["airflow"], *login)
-        interfaces.airflow_dags(page, urls["airflow"], DAGS)
-        shoot("airflow-dags")
-        interfaces.airflow_run(page, urls["airflow"], newest.dag, newest.id)
-        shoot("airflow-run")
-        interfaces.mlflow_model(page, urls["mlflow"], MlflowSettings().name, PRODUCTION)
+        platform_pages.log_into_airflow(page, urls["airflow"], *login)
+        platform_pages.open_airflow_dags(page, urls["airflow"], DAGS)
+        take_screenshot("airflow-dags")
+        platform_pages.open_airflow_run(page, urls["airflow"], newest.dag_id, newest.run_id)
+        take_screenshot("airflow-run")
+        platform_pages.open_mlflow_model(page, urls["mlflow"], MlflowSettings().name, PRODUCTION)
         page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click()
-        shoot("mlflow-model")
-        interfaces.minio_buckets(page, urls["console"], *access.object_store_keys(), "bronze")
-        page.get_by_role("button", name="Acknowledge").click()  # of the licence, at the first login
-        shoot("minio-buckets")
+        take_screenshot("mlflow-model")
+        keys = access.get_object_store_keys()
+        platform_pages.open_minio_buckets(page, urls["console"], *keys, "bronze")
+        page.get_by_role("button", name="Acknowledge").click()  # the licence, at the first login
+        take_screenshot("minio-buckets")
 
 
 if __name__ == "__main__":

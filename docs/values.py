@@ -1,4 +1,7 @@
-"""The reference page of the chart's values, and the generated parts of the values' schema."""
+"""The chart's values: the reference page from values.yaml and its schema, and the part of the schema that lists the settings.
+
+`make docs` writes both; tests/chart/test_values.py fails when one is not up to date.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from typing import Any
 
 import yaml
 
-from docs import stage_table
 from pipeline.settings import variables
 from serving.settings import Settings
 
@@ -32,20 +34,12 @@ DERIVED = (
     "MLOPS_PREDICTOR__READY_WITHOUT_MODEL",
     "MLOPS_PREDICTOR__URL",
 )
-"""Settings that `settings` in the values may not hold. An image sets them, or the chart derives
-them from other values."""
+"""Settings that values may not give: the images carry them, or the chart takes them from other values."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """A key of values.yaml.
-
-    Attributes:
-        path: The key and the keys above it.
-        comment: The comment above the key.
-        default: Its value in values.yaml.
-        is_section: Whether the page lists the keys below it. A mapping on one line is one value.
-    """
+    """A key of values.yaml: its place, the comment above it, its default, and whether other keys lie below it."""
 
     path: tuple[str, ...]
     comment: str
@@ -54,26 +48,23 @@ class Value:
 
     @property
     def name(self) -> str:
-        """The path as `helm --set` writes it."""
         return ".".join(self.path)
 
 
 @functools.cache
 def values() -> list[Value]:
-    """Return every key of values.yaml in the order of the file."""
+    """Every commented key of values.yaml, in its order; a mapping on one line is one value."""
     text = (CHART / "values.yaml").read_text()
-    return list(_keys_below((), yaml.compose(text), yaml.safe_load(text), text.splitlines()))
+    return list(_below((), yaml.compose(text), yaml.safe_load(text), text.splitlines()))
 
 
-def _keys_below(
-    path: tuple[str, ...], node: Any, defaults: Any, lines: list[str]
-) -> Iterator[Value]:
+def _below(path: tuple[str, ...], node: Any, defaults: Any, lines: list[str]) -> Iterator[Value]:
     for key, value in node.value:
         own, default = (*path, key.value), defaults[key.value]
         is_section = isinstance(value, yaml.MappingNode) and not value.flow_style
         yield Value(own, _comment_above(key.start_mark.line, lines), default, is_section)
         if is_section:
-            yield from _keys_below(own, value, default, lines)
+            yield from _below(own, value, default, lines)
 
 
 def _comment_above(line: int, lines: list[str]) -> str:
@@ -85,43 +76,42 @@ def _comment_above(line: int, lines: list[str]) -> str:
 
 
 def header() -> str:
-    """Return the second paragraph of the comment at the head of values.yaml."""
+    """The paragraph of values.yaml's own comment that is no value's."""
     lines = itertools.takewhile(
         lambda line: line.startswith("#"), (CHART / "values.yaml").read_text().splitlines()
     )
     return "\n".join(line.removeprefix("#").strip() for line in lines).split("\n\n", 1)[1]
 
 
-def get_type(path: tuple[str, ...], schema: dict[str, Any]) -> str:
-    """Return the type that the schema gives a value, as the page shows it."""
+def type_of(path: tuple[str, ...], schema: dict[str, Any]) -> str:
+    """What the schema accepts there, for people."""
     part = resolve(schema, schema)
     for key in path:
         part = resolve(part["properties"][key], schema)
     if "enum" in part:
         return " or ".join(f"`{choice}`" for choice in part["enum"])
-    types = part.get("type", "any")
+    kinds = part.get("type", "any")
     return " or ".join(
-        [types] if isinstance(types, str) else [name for name in types if name != "null"]
+        [kinds] if isinstance(kinds, str) else [kind for kind in kinds if kind != "null"]
     )
 
 
 def resolve(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """Follow the references of a part of the schema."""
+    """The part itself, or what it refers to."""
     while "$ref" in part:
         part = schema["definitions"][part["$ref"].removeprefix("#/definitions/")]
     return part
 
 
 def page() -> str:
-    """Return docs/reference/values.md."""
+    """docs/reference/values.md."""
     schema = json.loads(SCHEMA.read_text())
     lines = [
-        "# Chart values",
+        "# Values of the chart",
         "",
-        "Generated from [values.yaml](/charts/student-mlops/values.yaml) and "
-        "[its schema](/charts/student-mlops/values.schema.json).",
-        "Set a value with `helm install NAME charts/student-mlops --set KEY=VALUE`, or several "
-        "in a file with `--values`.",
+        "From [values.yaml](/charts/student-mlops/values.yaml). Any other key is refused, by",
+        "[values.schema.json](/charts/student-mlops/values.schema.json).",
+        "`helm install NAME charts/student-mlops --set KEY=VALUE`, or a file with `--values`.",
         "",
         header(),
     ]
@@ -141,22 +131,14 @@ def page() -> str:
             in_table = True
         default = "" if value.default in (None, "") else f"`{json.dumps(value.default)}`"
         meaning = value.comment if len(value.path) > 1 else ""
-        lines.append(f"| `{value.name}` | {get_type(value.path, schema)} | {default} | {meaning} |")
+        lines.append(f"| `{value.name}` | {type_of(value.path, schema)} | {default} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 
-def schema() -> str:
-    """Return values.schema.json with its generated parts.
-
-    These are the images and stages, which values.yaml lists, and the settings of the code.
-    """
-    loaded = json.loads(SCHEMA.read_text())
-    defaults = yaml.safe_load(stage_table.chart_values())
-    for section, definition in (("images", "image"), ("stages", "stage")):
-        loaded["properties"][section]["properties"] = {
-            name: {"$ref": f"#/definitions/{definition}"} for name in defaults[section]
-        }
-    loaded["definitions"]["settings"] = {
+def schema_text() -> str:
+    """values.schema.json with the settings as the code has them now."""
+    schema = json.loads(SCHEMA.read_text())
+    schema["definitions"]["settings"] = {
         "type": "object",
         "additionalProperties": False,
         "properties": {
@@ -165,4 +147,12 @@ def schema() -> str:
             if name not in DERIVED
         },
     }
-    return json.dumps(loaded, indent=2) + "\n"
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def main() -> None:
+    SCHEMA.write_text(schema_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,13 +1,18 @@
-"""Lays out the files of an image so that equal parts of images are equal layers. Runs inside a build, on the standard library.
+"""Lay out the files of an image so that equal parts of images become equal layers.
 
-    layers.py shared LIST...    installs the packages of each list into a folder of its own, /shared/LIST
-    layers.py image LIST        puts into /image the shared folders whose packages LIST all holds, the others empty, and into
-                                /image/rest its other packages
-    layers.py code MODULE...    puts into /image/code these modules and those of the working directory that they import
+This program runs in image builds, with the standard library only.
 
-A list is /lock/LIST.txt, as `uv export` writes it. A folder holds files as they will lie below `/`; its packages are listed in
-/app/layers (and no folder is empty: Docker's classic builder loses layers without files). Their times are fixed and byte code
-is not checked by time, so that the same versions give the same bytes, whatever image they are laid out for.
+    layers.py shared LIST...    install each list's packages into its own folder, /shared/LIST
+    layers.py image LIST        copy to /image each shared folder whose packages are all in LIST,
+                                and an empty one for each other; install the remaining packages
+                                into /image/rest
+    layers.py code MODULE...    copy these modules, and those of the working directory that they
+                                import, to /image/code
+
+A list is a file /lock/LIST.txt that `uv export` wrote. A folder holds files with their paths
+below `/`, and lists its packages in /app/layers, so that no folder is empty: Docker's classic
+builder loses layers without files. All files get the same time, and byte code is not validated by
+time, so equal versions give equal bytes in every image.
 """
 
 from __future__ import annotations
@@ -25,165 +30,170 @@ from pathlib import Path
 
 SHARED, IMAGE, APP = Path("/shared"), Path("/image"), Path("/app")
 VENV = APP / ".venv"
-LONG_AGO = 1_000_000_000  # any time that is not the build's
+FIXED_TIME = 1_000_000_000
 
 
-def below(folder: Path, place: Path) -> Path:
-    """Where the folder keeps what will lie at `place`."""
-    return folder / place.relative_to("/")
+def get_place(folder: Path, path: Path) -> Path:
+    """Where the folder keeps the file that the image has at this path."""
+    return folder / path.relative_to("/")
 
 
-def packages(name: str) -> dict[str, str]:
-    """The packages of a list: name -> the lines that require it, hashes included."""
+def read_requirements(name: str) -> dict[str, str]:
+    """The packages of a list, each with the lines that require it, hashes included."""
     blocks = re.split(r"^(?=\w)", Path(f"/lock/{name}.txt").read_text(), flags=re.MULTILINE)
-    found: dict[str, str] = {}
+    requirements: dict[str, str] = {}
     for block in blocks:
         package, pinned, _ = block.partition("==")
         if pinned:
-            found[package] = found.get(package, "") + block
-    return found
+            requirements[package] = requirements.get(package, "") + block
+    return requirements
 
 
 def install(requirements: dict[str, str], folder: Path) -> None:
-    """Installs these and nothing else into the folder; packages' own tests are left out."""
-    note(folder, requirements)
-    target = below(folder, VENV)
+    """Install these packages, without their dependencies and tests, into the folder."""
+    write_package_list(folder, requirements)
+    target = get_place(folder, VENV)
     target.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        [
-            "uv",
-            "pip",
-            "install",
-            f"--python={VENV}",
-            f"--prefix={target}",
-            "--no-deps",
-            "--require-hashes",
-            "--requirement=-",
-        ],
-        check=True,
-        text=True,
-        input="".join(requirements.values()),
-    )
+    command = ["uv", "pip", "install", f"--python={VENV}", f"--prefix={target}"]
+    command += ["--no-deps", "--require-hashes", "--requirement=-"]
+    subprocess.run(command, check=True, text=True, input="".join(requirements.values()))
     for tests in sorted(target.rglob("tests/__init__.py")):
-        if next(
-            tests.parent.rglob("test_*.py"), None
-        ):  # some packages call a part of themselves so
+        if next(tests.parent.rglob("test_*.py"), None):  # some packages need a module `tests`
             shutil.rmtree(tests.parent, ignore_errors=True)
     finish(folder)
 
 
-def note(folder: Path, names: Iterable[str]) -> None:
-    """Lists the folder's packages in it."""
-    place = below(folder, APP / "layers" / folder.name)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text("".join(f"{name}\n" for name in names))
+def write_package_list(folder: Path, names: Iterable[str]) -> None:
+    """List the folder's packages in /app/layers."""
+    path = get_place(folder, APP / "layers" / folder.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{name}\n" for name in names))
 
 
 def finish(folder: Path) -> None:
-    """Compiles the folder's modules and fixes the times of all that is in it."""
+    """Compile the folder's modules, and give all its files the same time."""
     unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
     compileall.compile_dir(folder, stripdir=folder, quiet=2, workers=0, invalidation_mode=unchecked)
-    for place, _, files in os.walk(folder):
+    for path, _, files in os.walk(folder):
         for name in (".", *files):
-            os.utime(Path(place, name), (LONG_AGO, LONG_AGO), follow_symlinks=False)
+            os.utime(Path(path, name), (FIXED_TIME, FIXED_TIME), follow_symlinks=False)
 
 
-def shared(lists: Iterable[str]) -> None:
-    """/shared/LIST for each, without the packages of the lists before it; the first one's folder holds the environment too."""
+def lay_out_shared(lists: Iterable[str]) -> None:
+    """Install each list into /shared/LIST, without the packages of the lists before it.
+
+    The first folder also holds the virtual environment.
+    """
     subprocess.run(["uv", "venv", VENV], check=True)
-    taken: set[str] = set()
+    installed: set[str] = set()
     for name in lists:
         folder = SHARED / name
-        if not taken:
-            shutil.copytree(VENV, below(folder, VENV), symlinks=True)
-        new = {package: lines for package, lines in packages(name).items() if package not in taken}
+        if not installed:
+            shutil.copytree(VENV, get_place(folder, VENV), symlinks=True)
+        requirements = read_requirements(name)
+        new = {name: lines for name, lines in requirements.items() if name not in installed}
         install(new, folder)
-        taken |= new.keys()
+        installed |= new.keys()
 
 
-def image(name: str) -> None:
-    """/image/* for a list, from /shared and what is missing there."""
-    missing = packages(name)
+def lay_out_image(name: str) -> None:
+    """Fill /image with the packages of a list, from /shared where possible."""
+    missing = read_requirements(name)
     for folder in SHARED.iterdir():
-        present = below(folder, APP / "layers" / folder.name).read_text().split()
-        if missing.keys() >= set(present):
+        shared = get_place(folder, APP / "layers" / folder.name).read_text().split()
+        if missing.keys() >= set(shared):
             shutil.copytree(folder, IMAGE / folder.name, symlinks=True)
-            missing = {
-                package: lines for package, lines in missing.items() if package not in present
-            }
+            for package in shared:
+                del missing[package]
         else:
-            note(IMAGE / folder.name, ())
+            write_package_list(IMAGE / folder.name, ())
             finish(IMAGE / folder.name)
     install(missing, IMAGE / "rest")
 
 
-def imports(file: Path) -> set[str]:
-    """Every module that running the file can import, wherever in it; `from a import b` counts as `a` and `a.b`."""
+def find_imports(file: Path) -> set[str]:
+    """The modules that a file can import when it runs, anywhere in it.
+
+    `from a import b` counts as `a` and `a.b`. Imports for type checkers do not count.
+    """
     found: set[str] = set()
-    waiting: list[ast.AST] = [ast.parse(file.read_bytes())]
-    while waiting:
-        node = waiting.pop()
+    nodes: list[ast.AST] = [ast.parse(file.read_bytes())]
+    while nodes:
+        node = nodes.pop()
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            waiting += node.orelse
+            nodes += node.orelse
         else:
-            waiting += ast.iter_child_nodes(node)
+            nodes += ast.iter_child_nodes(node)
     return found
 
 
-def file_of(module: str, root: Path) -> Path | None:
-    """The file of a module below `root`, relative to it; None if the module is not there."""
+def find_file(module: str, root: Path) -> Path | None:
+    """The file of a module below `root`, relative to it; None if there is none."""
     path = Path(*module.split("."))
-    return next(
-        (
-            found
-            for found in (path.with_suffix(".py"), path / "__init__.py")
-            if (root / found).is_file()
-        ),
-        None,
-    )
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if (root / file).is_file():
+            return file
+    return None
 
 
-def reachable(modules: Iterable[str], root: Path) -> tuple[set[Path], set[str]]:
-    """The files below `root` that these modules can import, relative to it, and what they import from elsewhere."""
+def find_reachable(modules: Iterable[str], root: Path) -> tuple[set[Path], set[str]]:
+    """Follow the imports of modules.
+
+    Args:
+        modules: Names of modules below `root`.
+        root: The folder with the top-level packages.
+
+    Returns:
+        The files that these modules can import, relative to `root`, and the names of the modules
+        outside that they can import.
+    """
     files: set[Path] = set()
     outside: set[str] = set()
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
         parent = module.rpartition(".")[0]
-        file = file_of(module, root)
+        file = find_file(module, root)
         if file is None:
-            if not parent or file_of(parent, root) is None:
+            if not parent or find_file(parent, root) is None:
                 outside.add(module)
         elif file not in files:
             files.add(file)
-            waiting += [*imports(root / file), *([parent] if parent else [])]
+            waiting += [*find_imports(root / file), *([parent] if parent else [])]
     return files, outside
 
 
-def code_of(modules: Iterable[str], root: Path) -> set[Path]:
-    """The files of these modules and of what they can import below `root`, with the data files beside them; relative to it."""
-    files, _ = reachable(modules, root)
-    beside = {
-        path
-        for file in files
-        for path in (root / file.parent).rglob("*")
-        if path.suffix not in (".py", ".pyc")
+def find_code(modules: Iterable[str], root: Path) -> set[Path]:
+    """The files that modules need: what they can import, and the data files of those packages.
+
+    Args:
+        modules: Names of modules below `root`.
+        root: The folder with the top-level packages.
+
+    Returns:
+        Paths relative to `root`.
+    """
+    files, _ = find_reachable(modules, root)
+    data = {
+        path.relative_to(root)
+        for folder in {file.parent for file in files}
+        for path in (root / folder).rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
     }
-    return files | {path.relative_to(root) for path in beside if path.is_file()}
+    return files | data
 
 
-def code(modules: Sequence[str]) -> None:
-    """/image/code: the code that these modules need."""
+def lay_out_code(modules: Sequence[str]) -> None:
+    """Copy the code that these modules need to /image/code."""
     root = Path.cwd()
-    if absent := [module for module in modules if file_of(module, root) is None]:
-        sys.exit(f"no such module: {', '.join(absent)}")
-    target = below(IMAGE / "code", APP)
-    for file in code_of(modules, root):
+    if missing := [module for module in modules if find_file(module, root) is None]:
+        sys.exit(f"no such module: {', '.join(missing)}")
+    target = get_place(IMAGE / "code", APP)
+    for file in find_code(modules, root):
         (target / file.parent).mkdir(parents=True, exist_ok=True)
         shutil.copy(root / file, target / file)
     finish(IMAGE / "code")
@@ -192,8 +202,8 @@ def code(modules: Sequence[str]) -> None:
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
     if command == "shared":
-        shared(arguments)
+        lay_out_shared(arguments)
     elif command == "image":
-        image(*arguments)
+        lay_out_image(*arguments)
     else:
-        code(arguments)
+        lay_out_code(arguments)

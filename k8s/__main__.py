@@ -7,104 +7,107 @@ import os
 import sys
 import time
 
-from k8s import access, cluster, first_run, images, kind_images, sizes
-from k8s.airflow import Airflow
-from k8s.process import ClusterError, Progress, alone, run
+from k8s import access, cluster, first_run, images, kind_images, release, sizes
+from k8s.airflow import AirflowClient
+from k8s.process import ClusterError, exclusive_lock, run
 from pipeline.console import echo
 
-ROLLOUT_TIMEOUT_SECONDS = 180
 
+def up(data: str | None, *, training: bool, node_count: int) -> None:
+    """Install the platform on a kind cluster, and train a first model. Safe to run again.
 
-def up(data: str | None, training: bool, nodes: int) -> None:
-    """The platform and, with `training`, a model that it serves; safe to run again."""
+    Args:
+        data: A path or a data source; None for the installed release's.
+        training: Train if data is given or no model is served.
+        node_count: The number of nodes of a new cluster.
+    """
     start = time.monotonic()
     cluster.check_tools()
-    chosen = os.environ.get("KIND_FROM_SOURCE")
-    from_source = chosen == "1" if chosen else not cluster.registry_is_reachable()
-    cluster.create(from_source, nodes)
-    tags = images.build(from_source_arguments() if from_source else {})
-    kind_images.load(
-        [
-            *(f"{item.image}:{tags[item.name]}" for item in images.artifacts()),
-            *cluster.own_images(),
-        ],
-        cluster.nodes(),
-    )
-    source = first_run.source_of(data or cluster.source())
-    cluster.install(tags, source)
+    choice = os.environ.get("KIND_FROM_SOURCE")
+    from_source = choice == "1" if choice else not cluster.registry_is_reachable()
+    node_image = cluster.prepare_from_source() if from_source else None
+    cluster.ensure_cluster(node_image, node_count)
+    tags = images.build(get_from_source_arguments() if from_source else {})
+    references = [f"{item.image}:{tags[item.name]}" for item in images.list_artifacts()]
+    kind_images.load([*references, *release.list_prebuilt_images()], cluster.list_nodes())
+    source = first_run.choose_source(data or release.get_source())
+    release.install(tags, source)
     if data and source != data:
         first_run.upload(data, source)
-    url = access.urls()["predictor"]
+    url = access.get_urls()["predictor"]
+    first_run.wait_until_ready(url)
     if training:
-        if data or first_run.served(url) is None:
-            airflow = Airflow(access.urls()["airflow"], *access.airflow_login())
+        if data or first_run.get_served_model(url) is None:
+            airflow = AirflowClient(access.get_urls()["airflow"], *access.get_airflow_login())
             first_run.train(airflow, source)
-        Progress().wait(
-            "the predictor",
-            lambda: None if first_run.served(url) else "no model yet",
-            ROLLOUT_TIMEOUT_SECONDS,
-        )
-        echo(first_run.predict(url))
+            airflow.close()
+        first_run.wait_for_model(url)
+        echo(first_run.describe_prediction(url))
     access.show()
     echo(
-        f"up in {time.monotonic() - start:.0f} s; `make urls` shows this again, `make down` deletes all of it"
+        f"up in {time.monotonic() - start:.0f} s; `make urls` shows the table again, "
+        "`make down` deletes everything"
     )
 
 
-def from_source_arguments() -> dict[str, dict[str, str]]:
-    """Build arguments where no registry has golang: MinIO's program lies in the build's context, compiled."""
-    run(cluster.FROM_SOURCE, "context", timeout=cluster.COMPILE_SECONDS)
+def get_from_source_arguments() -> dict[str, dict[str, str]]:
+    """Build arguments, by artifact, for a machine without the image golang.
+
+    MinIO is compiled on this machine, and its program is copied into the image.
+    """
+    run(cluster.FROM_SOURCE, "context", timeout_seconds=cluster.COMPILE_TIMEOUT_SECONDS)
     return {"minio": {"GO": "python:3.13-slim-trixie"}}
 
 
-def main() -> int:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m k8s", description="The platform on a kind cluster of this machine."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    data = commands.add_parser("up", help="cluster, images, chart, a first training run")
-    data.add_argument(
+    up_parser = commands.add_parser(
+        "up", help="create the cluster, build the images, install the chart, train a first model"
+    )
+    up_parser.add_argument(
         "--data",
         metavar="SOURCE",
         help="gdrive:ID, https://..., s3://BUCKET/KEY, a path, sample or sample:ROWS",
     )
-    data.add_argument(
-        "--no-training",
-        dest="training",
-        action="store_false",
-        help="without the first training run",
+    up_parser.add_argument(
+        "--no-training", dest="training", action="store_false", help="do not train a model"
     )
-    data.add_argument(
+    up_parser.add_argument(
         "--nodes",
         type=int,
         default=1,
         metavar="N",
-        help="of a cluster that is made now; default: %(default)s",
+        help="number of nodes of a new cluster; default: %(default)s",
     )
-    commands.add_parser("urls", help="where it answers, and the logins")
-    commands.add_parser("report", help="what is wrong with its pods")
-    commands.add_parser(
-        "sizes", help="write docs/reference/images.md from the images that were built last"
-    )
+    commands.add_parser("urls", help="show the URLs and the logins")
+    commands.add_parser("report", help="describe the pods that are not ready")
+    commands.add_parser("sizes", help="write docs/reference/images.md from the last build")
     commands.add_parser("down", help="delete the cluster")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = parse_arguments()
     try:
         if arguments.command == "up":
-            with alone("up"):
-                up(arguments.data, arguments.training, arguments.nodes)
+            with exclusive_lock("up"):
+                up(arguments.data, training=arguments.training, node_count=arguments.nodes)
         elif arguments.command == "urls":
             access.show()
         elif arguments.command == "report":
-            echo(cluster.report())
+            echo(release.describe_pods())
         elif arguments.command == "sizes":
-            sizes.write(images.built())
+            sizes.write(images.get_built_tags())
         else:
-            cluster.delete()
+            cluster.delete_cluster()
     except ClusterError as error:
         echo(f"error: {error}", "red")
         return 1
     except KeyboardInterrupt:
-        echo("interrupted; the same command goes on from here")
+        echo("interrupted; run the same command again to continue")
         return 130
     return 0
 

@@ -1,4 +1,4 @@
-"""Where the platform answers on this machine, and the logins."""
+"""The platform's URLs on this machine, and its logins."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any
 
 import yaml
 
-from k8s.cluster import RELEASE, VALUES, config, get
+from k8s.cluster import get_objects, read_config
 from k8s.process import ClusterError
+from k8s.release import CHART, RELEASE, VALUES
 from pipeline.console import print_table
 
 
-def urls() -> dict[str, str]:
-    """URL by interface: airflow, mlflow, predictor, minio (S3) and console (MinIO's).
+def get_urls() -> dict[str, str]:
+    """The URL of each interface: airflow, mlflow, predictor, minio (S3) and console (MinIO's).
 
     Raises:
-        ClusterError: k8s/kind.yaml does not map one of them.
+        ClusterError: If k8s/kind.yaml does not map the port of one of them.
     """
     values = yaml.safe_load(VALUES.read_text())
     ports = {
@@ -27,49 +28,52 @@ def urls() -> dict[str, str]:
     ports["console"] = values["minio"]["service"]["consoleNodePort"]
     mapped = {
         item["containerPort"]: f"http://{item['listenAddress']}:{item['hostPort']}"
-        for item in config()["nodes"][0]["extraPortMappings"]
+        for item in read_config()["nodes"][0]["extraPortMappings"]
     }
     if missing := sorted(name for name, port in ports.items() if port not in mapped):
         raise ClusterError(
-            f"k8s/kind.yaml maps no port for {', '.join(missing)}; values-kind.yaml says which it must be"
+            f"k8s/kind.yaml has no port mapping for {', '.join(missing)}. "
+            "Add one for each nodePort of values-kind.yaml."
         )
     return {name: mapped[port] for name, port in ports.items()}
 
 
-def secret(name: str) -> dict[str, str]:
-    """The values of a Secret of the release."""
-    for item in get("secrets"):
+def read_secret(name: str) -> dict[str, str]:
+    """The decoded values of one of the release's Secrets.
+
+    Raises:
+        ClusterError: If there is no such Secret.
+    """
+    for item in get_objects("secrets"):
         if item["metadata"]["name"] == name:
             return {key: base64.b64decode(value).decode() for key, value in item["data"].items()}
-    raise ClusterError(f"the cluster has no Secret {name}; `make up` installs the platform")
+    raise ClusterError(f"The cluster has no Secret {name}. `make up` installs the platform.")
 
 
-def object_store_keys() -> tuple[str, str]:
-    keys = secret(f"{RELEASE}-objectstore")
+def get_object_store_keys() -> tuple[str, str]:
+    """The access key and the secret key of MinIO."""
+    keys = read_secret(f"{RELEASE}-objectstore")
     return keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"]
 
 
-def airflow_login() -> tuple[str, str]:
-    """User and password."""
-    values: dict[str, Any] = yaml.safe_load((VALUES.parent / "values.yaml").read_text())
-    return values["airflow"]["adminUser"], secret(f"{RELEASE}-airflow")["admin-password"]
+def get_airflow_login() -> tuple[str, str]:
+    """The user and the password of Airflow."""
+    values: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+    return values["airflow"]["adminUser"], read_secret(f"{RELEASE}-airflow")["admin-password"]
 
 
-def rows() -> Iterator[tuple[str, str, str, str]]:
-    at = urls()
-    keys = " / ".join(object_store_keys())
-    yield "predictor", at["predictor"], "none", "what-if page, class lists; /docs for developers"
-    yield (
-        "Airflow",
-        at["airflow"],
-        " / ".join(airflow_login()),
-        "the DAGs training, deployment, drift",
-    )
-    yield "MLflow", at["mlflow"], "none", "runs, model versions, model cards"
-    yield "MinIO console", at["console"], keys, "the lake: bronze, silver, gold, models, reports"
-    yield "MinIO S3", at["minio"], keys, "the same for programs"
+def list_interfaces() -> Iterator[tuple[str, str, str, str]]:
+    """Each interface's name, URL, login and purpose."""
+    urls = get_urls()
+    keys = " / ".join(get_object_store_keys())
+    login = " / ".join(get_airflow_login())
+    yield "predictor", urls["predictor"], "none", "what-if page, class lists; /docs for developers"
+    yield "Airflow", urls["airflow"], login, "the DAGs training, deployment, drift"
+    yield "MLflow", urls["mlflow"], "none", "runs, model versions, model cards"
+    yield "MinIO console", urls["console"], keys, "the lake: bronze, silver, gold, models, reports"
+    yield "MinIO S3", urls["minio"], keys, "the lake for programs"
 
 
 def show() -> None:
-    """The table of `make urls`."""
-    print_table("The platform", ("what", "URL", "login", "for"), rows())
+    """Print the table of `make urls`."""
+    print_table("The platform", ("what", "URL", "login", "for"), list_interfaces())

@@ -1,97 +1,212 @@
-"""Airflow's REST API, as a user of it: start a run, watch its tasks, read a task's log."""
+"""A client of Airflow's REST API: start runs, follow their tasks, read logs."""
 
 from __future__ import annotations
 
-import json
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from k8s.process import ClusterError
+import httpx
 
-TIMEOUT = 30
-TRIES, PAUSE = 5, 3  # of a request that changes nothing
-ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
+from k8s.process import ClusterError
+from pipeline.polling import poll_until
+
+REQUEST_TIMEOUT_SECONDS = 60
+RETRY_TIMEOUT_SECONDS = 120
+RETRY_INTERVAL_SECONDS = 2
+RUNS_LIMIT = 100
+ENDED_RUN = frozenset({"success", "failed"})
+ENDED_TASK = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run of a DAG."""
+class DagRun:
+    """A run of a DAG; times are None until they come."""
 
-    dag: str
-    id: str
+    dag_id: str
+    run_id: str
     state: str
+    run_type: str
+    run_after: datetime
+    queued_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDED_RUN
 
 
-class Airflow:
-    """A session: a login's token lasts longer than any wait here."""
+@dataclass(frozen=True)
+class Task:
+    """A task instance of a run."""
+
+    task_id: str
+    state: str | None
+    try_number: int
+    started_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDED_TASK
+
+
+class AirflowClient:
+    """A session with Airflow. It logs in when needed and retries while the server is away.
+
+    Reads are retried after any connection failure or server error; other requests only if they
+    did not reach the server.
+    """
 
     def __init__(self, url: str, user: str, password: str) -> None:
-        self._url = url
-        self._token = ""
-        self._token = self._ask("POST", "/auth/token", {"username": user, "password": password})[
-            "access_token"
-        ]
+        self.url = url
+        self.user = user
+        self.password = password
+        self._client = httpx.Client(base_url=url, timeout=REQUEST_TIMEOUT_SECONDS)
 
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        request = urllib.request.Request(
-            self._url + path,
-            None if body is None else json.dumps(body).encode(),
-            {
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "Authorization": f"Bearer {self._token}",
-            },
-            method=method,
-        )
-        for attempt in range(1, TRIES + 1):
-            try:
-                with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-                    return json.load(answer)
-            except urllib.error.HTTPError as error:
-                raise ClusterError(
-                    f"Airflow answered {error.code} to {method} {path}: {error.read(500).decode()}"
-                ) from None
-            except OSError as error:  # a busy machine, or a pod that is being replaced
-                if attempt == TRIES or method != "GET":
-                    raise ClusterError(f"Airflow at {self._url} does not answer: {error}") from None
-                time.sleep(PAUSE)
-        raise AssertionError  # the last try has returned or raised
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
-    def knows(self, dag: str) -> bool:
-        """Whether Airflow has read the DAG's file yet."""
-        return any(item["dag_id"] == dag for item in self._ask("GET", "/api/v2/dags")["dags"])
+    def list_dag_ids(self) -> set[str]:
+        """The DAGs whose files Airflow has read."""
+        return {item["dag_id"] for item in self._get("/dags")["dags"]}
 
-    def trigger(self, dag: str, run_id: str, conf: dict[str, Any]) -> Run:
+    def trigger(self, dag_id: str, run_id: str, **conf: Any) -> DagRun:
+        """Start a run.
+
+        Args:
+            dag_id: The DAG to run.
+            run_id: The id of the new run; it must be unused.
+            conf: Values for the DAG's parameters.
+        """
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
-        return _run(self._ask("POST", f"/api/v2/dags/{dag}/dagRuns", body))
+        return _parse_run(self._request("POST", f"/dags/{dag_id}/dagRuns", json=body).json())
 
-    def run(self, dag: str, run_id: str) -> Run:
-        return _run(self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id)}"))
+    def get_run(self, dag_id: str, run_id: str) -> DagRun | None:
+        """A run, or None if there is none with that id."""
+        response = self._request("GET", f"/dags/{dag_id}/dagRuns/{run_id}", accept_missing=True)
+        return (
+            None if response.status_code == httpx.codes.NOT_FOUND else _parse_run(response.json())
+        )
 
-    def runs(self, dag: str) -> list[Run]:
-        """Newest first."""
-        return [
-            _run(item)
-            for item in self._ask("GET", f"/api/v2/dags/{dag}/dagRuns?order_by=-id&limit=100")[
-                "dag_runs"
-            ]
-        ]
+    def list_runs(self, dag_id: str) -> list[DagRun]:
+        """The last runs of a DAG, newest first."""
+        params = {"order_by": "-id", "limit": RUNS_LIMIT}
+        found = self._get(f"/dags/{dag_id}/dagRuns", params=params)
+        return [_parse_run(item) for item in found["dag_runs"]]
 
-    def tasks(self, run: Run) -> dict[str, dict[str, Any]]:
-        """Task instances by task."""
-        path = f"/api/v2/dags/{run.dag}/dagRuns/{urllib.parse.quote(run.id)}/taskInstances"
-        return {item["task_id"]: item for item in self._ask("GET", path)["task_instances"]}
+    def get_tasks(self, dag_id: str, run_id: str) -> dict[str, Task]:
+        """The task instances of a run, by task id."""
+        found = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        return {item["task_id"]: _parse_task(item) for item in found}
 
-    def log(self, run: Run, task: str, attempt: int) -> list[str]:
-        """The lines that the last try of a task logged."""
-        path = f"/api/v2/dags/{run.dag}/dagRuns/{urllib.parse.quote(run.id)}/taskInstances/{task}/logs/{attempt}?full_content=true"
-        content = self._ask("GET", path)["content"]
-        return [line if isinstance(line, str) else str(line.get("event", "")) for line in content]
+    def get_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """The state of each task of a run, by task id."""
+        return {name: task.state for name, task in self.get_tasks(dag_id, run_id).items()}
+
+    def read_log(
+        self, dag_id: str, run_id: str, task_id: str, try_number: int | None = None
+    ) -> str:
+        """The log of a task's try; of its last one by default."""
+        number = try_number or max(self.get_tasks(dag_id, run_id)[task_id].try_number, 1)
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{number}"
+        lines = self._get(path, params={"full_content": True})["content"]
+        return "\n".join(
+            str(line.get("event", "")) if isinstance(line, dict) else str(line) for line in lines
+        )
+
+    def list_upstream_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The asset events that started a run."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/upstreamAssetEvents"
+        events: list[dict[str, Any]] = self._get(path)["asset_events"]
+        return events
+
+    def _get(self, path: str, **options: Any) -> Any:
+        return self._request("GET", path, **options).json()
+
+    def _request(
+        self, method: str, path: str, *, accept_missing: bool = False, **options: Any
+    ) -> httpx.Response:
+        """Send a request to /api/v2 and return the successful response."""
+        last_error = ""
+
+        def send() -> httpx.Response | None:
+            nonlocal last_error
+            if "Authorization" not in self._client.headers and (problem := self._log_in()):
+                last_error = problem
+                return None
+            try:
+                response = self._client.request(method, f"/api/v2{path}", **options)
+            except httpx.TransportError as error:
+                if method != "GET" and not isinstance(error, httpx.ConnectError):
+                    raise ClusterError(f"{method} {self.url}{path} failed: {error!r}") from None
+                last_error = repr(error)
+                return None
+            if response.status_code == httpx.codes.UNAUTHORIZED:  # the token has expired
+                del self._client.headers["Authorization"]
+            elif response.status_code < httpx.codes.INTERNAL_SERVER_ERROR or method != "GET":
+                return response
+            last_error = f"{response.status_code} {response.text[:500]}"
+            return None
+
+        response = poll_until(
+            send, timeout_seconds=RETRY_TIMEOUT_SECONDS, interval_seconds=RETRY_INTERVAL_SECONDS
+        )
+        if response is None:
+            raise ClusterError(
+                f"Airflow at {self.url} did not answer {method} {path} within "
+                f"{RETRY_TIMEOUT_SECONDS} s: {last_error}"
+            )
+        missing = accept_missing and response.status_code == httpx.codes.NOT_FOUND
+        if not response.is_success and not missing:
+            raise ClusterError(
+                f"Airflow answered {method} {path} with {response.status_code}: "
+                f"{response.text[:500]}"
+            )
+        return response
+
+    def _log_in(self) -> str | None:
+        """Get a token; returns what went wrong if it is worth another try."""
+        login = {"username": self.user, "password": self.password}
+        try:
+            response = self._client.post("/auth/token", json=login)
+        except httpx.TransportError as error:
+            return repr(error)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise ClusterError(f"Airflow at {self.url} refused the login of {self.user!r}")
+        if not response.is_success:
+            return f"{response.status_code} {response.text[:500]}"
+        self._client.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
+        return None
 
 
-def _run(item: dict[str, Any]) -> Run:
-    return Run(item["dag_id"], item["dag_run_id"], item["state"])
+def _parse_run(item: dict[str, Any]) -> DagRun:
+    run_after = parse_time(item["run_after"])
+    assert run_after is not None
+    return DagRun(
+        item["dag_id"],
+        item["dag_run_id"],
+        item["state"],
+        item["run_type"],
+        run_after,
+        parse_time(item["queued_at"]),
+        parse_time(item["start_date"]),
+        parse_time(item["end_date"]),
+    )
+
+
+def _parse_task(item: dict[str, Any]) -> Task:
+    return Task(
+        item["task_id"],
+        item["state"],
+        item["try_number"],
+        parse_time(item["start_date"]),
+        parse_time(item["end_date"]),
+    )
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """A time in ISO 8601 as Airflow and Kubernetes write it, in UTC; None for None."""
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)

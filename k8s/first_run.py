@@ -1,42 +1,51 @@
-"""From data to a served model, as a user of the platform: put a file into the lake, start the DAG, wait, predict."""
+"""From data to a served model: upload a file, run the DAGs, ask for a prediction."""
 
 from __future__ import annotations
 
-import json
 import socket
-import urllib.error
-import urllib.request
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from k8s import access
-from k8s.airflow import ENDED, Airflow, Run
-from k8s.cluster import report
-from k8s.process import ClusterError, Progress, tail
+from k8s.airflow import AirflowClient, DagRun, Task
+from k8s.process import ClusterError, Progress, indent_tail
+from k8s.release import describe_pods
 from pipeline import stages
-from pipeline.commands.run import predict as example_prediction
-from pipeline.console import echo
+from pipeline.commands.run import predict as predict_example
+from pipeline.console import echo, format_decision
 from pipeline.settings import ORIGINAL_FILE
 
-DAG_SECONDS = 1800
-START_SECONDS = 180
+RUN_TIMEOUT_SECONDS = 1800
+START_TIMEOUT_SECONDS = 180
+READY_TIMEOUT_SECONDS = 300
 LOG_LINES = 20
 INBOX = "bronze/inbox"
 REMOTE = ("gdrive:", "https://", "http://", "s3://", "sample")
+DRIVE = ("drive.google.com", 443)
 
 
-def source_of(data: str | None) -> str:
-    """What the stage `ingest` fetches, now and whenever nobody tells it anything else; for a path, its place in the inbox.
+def choose_source(data: str | None) -> str:
+    """Choose the data source of the stage `ingest`.
+
+    Args:
+        data: A path on this machine or a source; None for the original file, or for generated
+            rows if Google Drive is unreachable.
+
+    Returns:
+        The source; for a path, the S3 URL in the inbox to which `upload` copies the file.
 
     Raises:
-        ClusterError: there is no such file.
+        ClusterError: If the file does not exist.
     """
     if data is None:
-        if _drive_answers():
+        if _drive_is_reachable():
             return ORIGINAL_FILE
         echo(
-            "Google Drive, where the original file lies, cannot be reached: generated rows take its place (DATA=sample)",
+            "Google Drive, which has the original file, is unreachable: using generated rows",
             "yellow",
         )
         return "sample"
@@ -44,24 +53,38 @@ def source_of(data: str | None) -> str:
         return data
     path = Path(data)
     if not path.is_file():
-        raise ClusterError(f"{data} is no file, and no source such as {', '.join(REMOTE)}")
+        raise ClusterError(
+            f"{data} does not exist. Give a file or a source that begins with {', '.join(REMOTE)}."
+        )
     return f"s3://{INBOX}/{path.name}"
 
 
-def upload(path: str, source: str) -> None:
-    """Puts a file into the bronze bucket's inbox, as the S3 URL `source`.
+def _drive_is_reachable() -> bool:
+    try:
+        socket.create_connection(DRIVE, timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def upload(path: str, url: str) -> None:
+    """Copy a file into the object store.
+
+    Args:
+        path: A file on this machine.
+        url: Its S3 URL, s3://BUCKET/KEY.
 
     Raises:
-        ClusterError: the object store does not take it.
+        ClusterError: If the object store does not accept it.
     """
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    user, password = access.object_store_keys()
+    user, password = access.get_object_store_keys()
     client = boto3.client(
         "s3",
-        endpoint_url=access.urls()["minio"],
+        endpoint_url=access.get_urls()["minio"],
         aws_access_key_id=user,
         aws_secret_access_key=password,
         region_name="us-east-1",
@@ -69,126 +92,158 @@ def upload(path: str, source: str) -> None:
             s3={"addressing_style": "path"}, connect_timeout=5, retries={"total_max_attempts": 5}
         ),
     )
-    bucket, _, key = source.removeprefix("s3://").partition("/")
+    bucket, _, key = url.removeprefix("s3://").partition("/")
     try:
         client.upload_file(path, bucket, key)
     except (BotoCoreError, ClientError, OSError) as error:
-        raise ClusterError(f"{path} cannot be put into the object store: {error}") from error
-    echo(f"{path} is now {source}")
+        raise ClusterError(f"{path} could not be uploaded to {url}: {error}") from error
+    echo(f"uploaded {path} to {url}")
 
 
-def _drive_answers() -> bool:
-    try:
-        socket.create_connection(("drive.google.com", 443), timeout=5).close()
-    except OSError:
-        return False
-    return True
+def train(airflow: AirflowClient, source: str) -> None:
+    """Run the DAG `training`, and wait for the deployment that follows it.
 
-
-def train(airflow: Airflow, source: str) -> None:
-    """Runs the DAG `training` and the deployment that follows; returns when both have ended well.
+    Args:
+        airflow: The platform's Airflow.
+        source: The data source of the run.
 
     Raises:
-        ClusterError: a task failed, with the end of its log; or nothing was registered and no model serves.
+        ClusterError: If a task failed. The message has the end of its log.
     """
     progress = Progress()
-    progress.wait(
+    progress.wait_for(
         "Airflow to read the DAGs",
-        lambda: None if airflow.knows("training") else "training is not there",
-        START_SECONDS,
+        lambda: None if "training" in airflow.list_dag_ids() else "training is missing",
+        timeout_seconds=START_TIMEOUT_SECONDS,
     )
-    before = {run.id for run in airflow.runs("deployment")}
-    run = airflow.trigger("training", f"up-{datetime.now(UTC):%Y%m%dT%H%M%S}", {"source": source})
-    echo(f"training: run {run.id} on {source}")
-    tasks = follow(airflow, run, progress)
-    if tasks["register"]["state"] == "skipped":
-        echo("training: the candidate was not registered:", "yellow")
-        echo(tail("\n".join(_said(airflow, run, tasks["register"])), 5), "yellow")
+    before = {run.run_id for run in airflow.list_runs("deployment")}
+    run_id = f"up-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    training = airflow.trigger("training", run_id, source=source)
+    echo(f"training: run {run_id} on {source}")
+    tasks = follow(airflow, training, progress)
+    if tasks["register"].state == "skipped":
+        _warn(airflow, training, "register", "the candidate was not registered")
         return
-    progress.wait(
+
+    def list_new() -> list[DagRun]:
+        return [run for run in airflow.list_runs("deployment") if run.run_id not in before]
+
+    progress.wait_for(
         "the deployment to start",
-        lambda: None if _new(airflow, before) else "not triggered by the candidate yet",
-        START_SECONDS,
+        lambda: None if list_new() else "not triggered yet",
+        timeout_seconds=START_TIMEOUT_SECONDS,
     )
-    deployment = _new(airflow, before)[0]
+    deployment = list_new()[0]
     tasks = follow(airflow, deployment, progress)
-    if tasks["validate"]["state"] == "skipped":
-        echo("deployment: the candidate was not promoted:", "yellow")
-        echo(tail("\n".join(_said(airflow, deployment, tasks["validate"])), 5), "yellow")
+    if tasks["validate"].state == "skipped":
+        _warn(airflow, deployment, "validate", "the candidate was not promoted")
 
 
-def _new(airflow: Airflow, before: set[str]) -> list[Run]:
-    return [run for run in airflow.runs("deployment") if run.id not in before]
+def _warn(airflow: AirflowClient, run: DagRun, task_id: str, what: str) -> None:
+    log = airflow.read_log(run.dag_id, run.run_id, task_id)
+    echo(f"{run.dag_id}: {what}:\n{indent_tail(log, 5)}", "yellow")
 
 
-def follow(airflow: Airflow, run: Run, progress: Progress) -> dict[str, dict[str, Any]]:
-    """Waits for the end of a run, saying which task it is at; its tasks.
+def follow(airflow: AirflowClient, run: DagRun, progress: Progress) -> dict[str, Task]:
+    """Wait until a run has ended, and report its tasks meanwhile.
+
+    Returns:
+        The tasks of the run, by task id.
 
     Raises:
-        ClusterError: a task failed, with the end of its log.
+        ClusterError: If a task failed. The message has the end of its log.
     """
 
-    def at() -> str | None:
-        if airflow.run(run.dag, run.id).state in ("success", "failed"):
+    def get_missing() -> str | None:
+        current = airflow.get_run(run.dag_id, run.run_id)
+        if current is not None and current.has_ended:
             return None
-        tasks = airflow.tasks(run)
-        current = [
-            f"{name} ({task['state'] or 'waiting'})"
-            for name, task in tasks.items()
-            if task["state"] not in ENDED
-        ]
-        done = sum(task["state"] in ENDED for task in tasks.values())
-        return f"{done} of {len(tasks)} tasks done, at {', '.join(_order(current)[:1])}"
+        return describe_tasks(airflow.get_tasks(run.dag_id, run.run_id))
 
-    progress.wait(run.dag, at, DAG_SECONDS)
-    tasks = airflow.tasks(run)
+    progress.wait_for(run.dag_id, get_missing, timeout_seconds=RUN_TIMEOUT_SECONDS)
+    tasks = airflow.get_tasks(run.dag_id, run.run_id)
     for name, task in tasks.items():
-        if task["state"] == "failed":
-            said = tail("\n".join(_said(airflow, run, task)), LOG_LINES)
+        if task.state == "failed":
+            log = indent_tail(airflow.read_log(run.dag_id, run.run_id, name), LOG_LINES)
             raise ClusterError(
-                f"{run.dag}: the task {name} failed; the end of its log:\n{said}\n{report()}"
+                f"{run.dag_id}: the task {name} failed. The end of its log:\n"
+                f"{log}\n{describe_pods()}"
             )
-    progress.say(
-        f"{run.dag}: " + ", ".join(f"{name} {tasks[name]['state']}" for name in _order(list(tasks)))
-    )
+    ended = ", ".join(f"{name} {tasks[name].state}" for name in sort_by_stage(tasks))
+    progress.report(f"{run.dag_id}: {ended}")
     return tasks
 
 
-def _order(names: list[str]) -> list[str]:
-    """In the stage table's order."""
-    table = [stage.name for stage in stages.STAGES]
-    return sorted(names, key=lambda name: table.index(name.partition(" ")[0]))
+def describe_tasks(tasks: Mapping[str, Task]) -> str:
+    """How far a run is: the number of ended tasks and the first one that is not."""
+    current = [name for name in sort_by_stage(tasks) if not tasks[name].has_ended]
+    counts = f"{len(tasks) - len(current)} of {len(tasks)} tasks have ended"
+    return f"{counts}, {current[0]} {tasks[current[0]].state or 'waiting'}" if current else counts
 
 
-def _said(airflow: Airflow, run: Run, task: dict[str, Any]) -> list[str]:
-    return airflow.log(run, task["task_id"], max(task["try_number"], 1))
+def sort_by_stage(tasks: Mapping[str, Task]) -> list[str]:
+    """The task ids in the order of the stage table."""
+    order = [stage.name for stage in stages.STAGES]
+    return sorted(tasks, key=order.index)
 
 
-def served(url: str) -> dict[str, Any] | None:
-    """What the predictor serves; None if it serves nothing yet."""
-    try:
-        with urllib.request.urlopen(f"{url}/model", timeout=10) as answer:
-            model: dict[str, Any] = json.load(answer)
-            return model
-    except (urllib.error.HTTPError, OSError):
-        return None
-
-
-def predict(url: str) -> str:
-    """A sentence on what the predictor says of the data dictionary's example student.
+def wait_until_ready(url: str) -> None:
+    """Wait until the predictor has a model, or knows that none has been promoted yet.
 
     Raises:
-        ClusterError: it says nothing.
+        ClusterError: If it has not within READY_TIMEOUT_SECONDS.
+    """
+
+    def get_missing() -> str | None:
+        try:
+            response = httpx.get(f"{url}/readyz", timeout=10)
+        except httpx.TransportError as error:
+            return f"no answer ({error})"
+        return None if response.is_success else response.text[:200]
+
+    Progress().wait_for("the predictor", get_missing, timeout_seconds=READY_TIMEOUT_SECONDS)
+
+
+def get_served_model(url: str) -> dict[str, Any] | None:
+    """What the predictor's /model answers; None if it serves no model."""
+    try:
+        response = httpx.get(f"{url}/model", timeout=10)
+    except httpx.TransportError:
+        return None
+    return response.json() if response.is_success else None
+
+
+def wait_for_model(url: str) -> None:
+    """Wait until the predictor serves a model.
+
+    Raises:
+        ClusterError: If it does not within READY_TIMEOUT_SECONDS.
+    """
+    Progress().wait_for(
+        "the predictor",
+        lambda: None if get_served_model(url) else "no model yet",
+        timeout_seconds=READY_TIMEOUT_SECONDS,
+    )
+
+
+def describe_prediction(url: str) -> str:
+    """Ask the predictor about the data dictionary's example student, and describe the answer.
+
+    Raises:
+        ClusterError: If it does not answer.
     """
     try:
-        said = example_prediction(url)
+        example = predict_example(url)
     except OSError as error:
         raise ClusterError(
-            f"the predictor at {url} gives no prediction: {error}\n{report()}"
+            f"The predictor at {url} gives no prediction: {error}\n{describe_pods()}"
         ) from error
-    student = ", ".join(f"{name} {value}" for name, value in said["student"].items())
-    (first,), model = said["answer"]["predictions"], said["answer"]["model"]
+    student = ", ".join(f"{name} {value}" for name, value in example["student"].items())
+    answer = example["answer"]
+    (prediction,), model = answer["predictions"], answer["model"]
+    probability, threshold = format_decision(prediction["fail_probability"], answer["threshold"])
     return (
-        f"prediction for a student with {student}: {first['label']} (fail probability {first['fail_probability']:.2f}, "
-        f"called at risk from {said['answer']['threshold']:.2f}; {model['name']}, version {model['version']})"
+        f"prediction for a student with {student}: {prediction['label']} "
+        f"(fail probability {probability}, threshold {threshold}; "
+        f"{model['name']}, version {model['version']})"
     )

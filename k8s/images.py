@@ -1,7 +1,8 @@
-"""The images that skaffold.yaml lists: built, and tagged by what is in them.
+"""Build the images that skaffold.yaml lists, and tag them by their content.
 
-An image's tag is its id, which Docker derives from its bytes (and those do not depend on when it is built, see
-images/layers.py). So `helm upgrade` restarts the pods whose image changed, and no others.
+An image's tag is the start of its id, which Docker derives from its bytes. These do not depend on
+the time of the build (see images/layers.py), so `helm upgrade` restarts only the pods whose image
+changed.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from typing import Any
 
 import yaml
 
-from images.layers import code_of
-from k8s.process import ROOT, ClusterError, run, tail
+from images.layers import find_code
+from k8s.process import ROOT, ClusterError, indent_tail, run
 from pipeline.console import echo
 
-BUILDS_AT_A_TIME = 2
-BUILD_SECONDS = 1800
-MEMORY = ROOT / "local" / "images.json"
-"""What was built last: by artifact, a digest of all that its build reads, and the tag."""
+PARALLEL_BUILDS = 2
+BUILD_TIMEOUT_SECONDS = 1800
+RECORD = ROOT / "local" / "images.json"
+"""The last builds: for each artifact a digest of everything the build reads, and the tag."""
 
 
 @dataclass(frozen=True)
@@ -39,40 +40,52 @@ class Artifact:
 
     @property
     def name(self) -> str:
-        """Its key in the chart's `images`."""
+        """The image's key in the chart's `images`."""
         return self.image.rpartition("/")[2]
 
 
-def artifacts() -> list[Artifact]:
-    """Every image of skaffold.yaml, in its order; templates in build arguments are left to us (see code_version)."""
-    listed: list[dict[str, Any]] = yaml.safe_load((ROOT / "skaffold.yaml").read_text())["build"][
-        "artifacts"
-    ]
-    found = []
+@dataclass(frozen=True)
+class Build:
+    """A build that is due: its arguments, and the digest of everything it reads."""
+
+    artifact: Artifact
+    arguments: Mapping[str, str]
+    digest: str
+
+
+def list_artifacts() -> list[Artifact]:
+    """The images of skaffold.yaml, in its order, without its templated build arguments."""
+    skaffold = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
+    listed: list[dict[str, Any]] = skaffold["build"]["artifacts"]
+    artifacts = []
     for item in listed:
         context, docker = ROOT / item.get("context", "."), item["docker"]
         arguments = {
             name: value for name, value in docker.get("buildArgs", {}).items() if "{{" not in value
         }
-        found.append(Artifact(item["image"], context, context / docker["dockerfile"], arguments))
-    return found
+        dockerfile = context / docker["dockerfile"]
+        artifacts.append(Artifact(item["image"], context, dockerfile, arguments))
+    return artifacts
 
 
-def modules_of(artifact: Artifact) -> list[str]:
-    """The modules whose code the image holds with all they import, as its Dockerfile says."""
+def list_modules(artifact: Artifact) -> list[str]:
+    """The modules that the Dockerfile passes to `layers.py code`."""
     match = re.search(r"layers\.py code (.*)", artifact.dockerfile.read_text())
     text = match[1] if match else ""
     for name, value in artifact.arguments.items():
         text = text.replace(f"${{{name}}}", value)
-    return re.sub(r"\$\{\w+\}", "", text).split()  # what has no value is empty
+    return re.sub(r"\$\{\w+\}", "", text).split()  # an argument without a value is empty
 
 
-def inputs(artifact: Artifact) -> list[Path]:
-    """The files that the image is made from: its Dockerfile, and what that copies; of packages, only what is kept of them."""
-    files = {artifact.dockerfile, *(ROOT / file for file in code_of(modules_of(artifact), ROOT))}
-    for line in re.findall(
-        r"^COPY (?!--)(.*) \S+$", artifact.dockerfile.read_text(), flags=re.MULTILINE
-    ):
+def list_inputs(artifact: Artifact) -> list[Path]:
+    """The files that determine the image: its Dockerfile and what ends up in the image.
+
+    Of a copied Python package these are only the files that the image's modules import.
+    """
+    code = find_code(list_modules(artifact), ROOT)
+    files = {artifact.dockerfile, *(ROOT / file for file in code)}
+    text = artifact.dockerfile.read_text()
+    for line in re.findall(r"^COPY (?!--)(.*) \S+$", text, flags=re.MULTILINE):
         for pattern in line.split():
             for path in artifact.context.glob(pattern):
                 if path.is_file():
@@ -82,25 +95,26 @@ def inputs(artifact: Artifact) -> list[Path]:
     return sorted(files)
 
 
-def code_version(artifact: Artifact) -> str:
-    """The commit that last changed the code in the image, so that other commits leave the image as it is.
+def get_code_version(artifact: Artifact) -> str:
+    """The version of the code in the image: the last commit that changed it.
 
-    `-changed-` and a hash follow where the code is not as committed; without git it is `content-` and that hash.
+    Other commits leave the version, and so the image, as it is. `-changed-` and a hash follow if
+    the code differs from that commit; without git, the version is `content-` and that hash.
     """
-    files = [str(file) for file in sorted(code_of(modules_of(artifact), ROOT))]
+    files = [str(file) for file in sorted(find_code(list_modules(artifact), ROOT))]
     if not files:
         return "unknown"
-    content = digest_of(ROOT / file for file in files)[:8]
-    commit = run(
-        "git", "log", "-1", "--format=%h", "--abbrev=12", "--", *files, check=False
-    ).stdout.strip()
+    content = hash_files(ROOT / file for file in files)[:8]
+    log = run("git", "log", "-1", "--format=%h", "--abbrev=12", "--", *files, check=False)
+    commit = log.stdout.strip()
     if not commit:
         return f"content-{content}"
     changed = run("git", "status", "--porcelain", "--", *files).stdout.strip()
     return f"{commit}-changed-{content}" if changed else commit
 
 
-def digest_of(files: Iterable[Path]) -> str:
+def hash_files(files: Iterable[Path]) -> str:
+    """The SHA-256 of the files' names and contents."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(ROOT)}\0".encode())
@@ -109,89 +123,99 @@ def digest_of(files: Iterable[Path]) -> str:
 
 
 def build(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Builds what changed; the images' tags by artifact name. `overrides` are further build arguments, by artifact name.
+    """Build the images whose inputs changed since the last build.
+
+    Args:
+        overrides: Further build arguments, by artifact name.
+
+    Returns:
+        The tag of every image, by artifact name.
 
     Raises:
-        ClusterError: a build failed.
+        ClusterError: If a build failed.
     """
     start = time.monotonic()
-    remembered: dict[str, list[str]] = json.loads(MEMORY.read_text()) if MEMORY.exists() else {}
-    there = set(run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split())
+    record = _read_record()
+    listed = run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}").stdout
+    present = set(listed.split())
     tags: dict[str, str] = {}
-    waiting: list[tuple[Artifact, dict[str, str], str]] = []
-    for artifact in artifacts():
-        arguments = {**artifact.arguments, **overrides.get(artifact.name, {})}
-        if "ARG CODE_VERSION" in artifact.dockerfile.read_text():
-            arguments["CODE_VERSION"] = code_version(artifact)
-        key = hashlib.sha256(
-            f"{digest_of(inputs(artifact))} {sorted(arguments.items())}".encode()
-        ).hexdigest()
-        known, tag = remembered.get(artifact.name, ["", ""])
-        if known == key and f"{artifact.image}:{tag}" in there:
+    due: list[Build] = []
+    for artifact in list_artifacts():
+        planned = plan(artifact, overrides.get(artifact.name, {}))
+        digest, tag = record.get(artifact.name, ("", ""))
+        if digest == planned.digest and f"{artifact.image}:{tag}" in present:
             tags[artifact.name] = tag
         else:
-            waiting.append((artifact, arguments, key))
-    if waiting:
-        first, *others = waiting  # it makes the layers that the others share
-        with ThreadPoolExecutor(BUILDS_AT_A_TIME) as pool:
-            built = [build_one(*first[:2]), *pool.map(lambda item: build_one(*item[:2]), others)]
-        for (artifact, _, key), tag in zip(waiting, built, strict=True):
-            tags[artifact.name] = tag
-            remembered[artifact.name] = [key, tag]
-        MEMORY.parent.mkdir(exist_ok=True)
-        MEMORY.write_text(
-            json.dumps(
-                {artifact.name: remembered[artifact.name] for artifact in artifacts()}, indent=2
-            )
-        )
-    echo(
-        f"images: {len(waiting)} built in {time.monotonic() - start:.0f} s, {len(tags) - len(waiting)} as they were"
-    )
+            due.append(planned)
+    if due:
+        first, *others = due  # the first one builds the layers that the others share
+        with ThreadPoolExecutor(PARALLEL_BUILDS) as pool:
+            new_tags = [build_image(first), *pool.map(build_image, others)]
+        for planned, tag in zip(due, new_tags, strict=True):
+            tags[planned.artifact.name] = tag
+            record[planned.artifact.name] = (planned.digest, tag)
+        RECORD.parent.mkdir(exist_ok=True)
+        RECORD.write_text(json.dumps({name: record[name] for name in tags}, indent=2))
+    seconds = time.monotonic() - start
+    echo(f"images: {len(due)} built in {seconds:.0f} s, {len(tags) - len(due)} unchanged")
     return tags
 
 
-def built() -> dict[str, str]:
-    """The tags of the images that were built last.
+def plan(artifact: Artifact, overrides: Mapping[str, str]) -> Build:
+    """The build of an artifact with these further build arguments."""
+    arguments = {**artifact.arguments, **overrides}
+    if "ARG CODE_VERSION" in artifact.dockerfile.read_text():
+        arguments["CODE_VERSION"] = get_code_version(artifact)
+    inputs = f"{hash_files(list_inputs(artifact))} {sorted(arguments.items())}"
+    return Build(artifact, arguments, hashlib.sha256(inputs.encode()).hexdigest())
+
+
+def _read_record() -> dict[str, tuple[str, str]]:
+    if not RECORD.exists():
+        return {}
+    return {name: (digest, tag) for name, (digest, tag) in json.loads(RECORD.read_text()).items()}
+
+
+def get_built_tags() -> dict[str, str]:
+    """The tags of the images that were built last, by artifact name.
 
     Raises:
-        ClusterError: none were.
+        ClusterError: If no images have been built in this folder.
     """
-    if not MEMORY.exists():
-        raise ClusterError("no images were built in this folder; `make up` does")
-    return {name: tag for name, (_, tag) in json.loads(MEMORY.read_text()).items()}
+    if not RECORD.exists():
+        raise ClusterError("No images have been built in this folder. `make up` builds them.")
+    return {name: tag for name, (_, tag) in _read_record().items()}
 
 
-def build_one(artifact: Artifact, arguments: Mapping[str, str]) -> str:
-    """Builds an image and tags it with the beginning of its id, which other builds of it lose their tags to."""
+def build_image(planned: Build) -> str:
+    """Build an image, tag it with the first 12 digits of its id, and remove its older tags.
+
+    Returns:
+        The tag.
+
+    Raises:
+        ClusterError: If the build failed. The message has the end of its output.
+    """
     start = time.monotonic()
-    words = [
-        word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")
-    ]
-    command = (
-        "docker",
-        "build",
-        "--quiet",
-        "--file",
-        str(artifact.dockerfile),
-        *words,
-        str(artifact.context),
+    image = planned.artifact.image
+    command = ["docker", "build", "--quiet", "--file", str(planned.artifact.dockerfile)]
+    for name, value in planned.arguments.items():
+        command += ["--build-arg", f"{name}={value}"]
+    built = run(
+        *command,
+        planned.artifact.context,
+        check=False,
+        timeout_seconds=BUILD_TIMEOUT_SECONDS,
     )
-    done = run(*command, check=False, timeout=BUILD_SECONDS)
-    if done.returncode != 0:
+    if built.returncode != 0:
         raise ClusterError(
-            f"the image {artifact.image} cannot be built:\n{tail(done.stdout + done.stderr, 30)}"
+            f"The build of {image} failed:\n{indent_tail(built.stdout + built.stderr, 30)}"
         )
-    tag = done.stdout.strip().removeprefix("sha256:")[:12]
-    run("docker", "tag", done.stdout.strip(), f"{artifact.image}:{tag}")
-    for old in set(
-        run("docker", "images", "--format", "{{.Tag}}", artifact.image).stdout.split()
-    ) - {tag}:
-        run("docker", "image", "rm", f"{artifact.image}:{old}", check=False)
-    echo(f"  {artifact.image}:{tag} in {time.monotonic() - start:.0f} s")
+    image_id = built.stdout.strip()
+    tag = image_id.removeprefix("sha256:")[:12]
+    run("docker", "tag", image_id, f"{image}:{tag}")
+    tags = run("docker", "images", "--format", "{{.Tag}}", image).stdout.split()
+    for old in set(tags) - {tag}:
+        run("docker", "image", "rm", f"{image}:{old}", check=False)
+    echo(f"  {image}:{tag} in {time.monotonic() - start:.0f} s")
     return tag
-
-
-def image_id(reference: str) -> str:
-    """The id of a local image, without `sha256:`; empty if there is none."""
-    found = run("docker", "image", "inspect", "--format", "{{.Id}}", reference, check=False)
-    return found.stdout.strip().removeprefix("sha256:") if found.returncode == 0 else ""

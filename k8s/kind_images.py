@@ -1,8 +1,9 @@
-"""Images from the local Docker into the nodes of a kind cluster, without a registry: what a node has is not sent again.
+"""Load images from the local Docker into the nodes of a kind cluster, without a registry.
 
-`docker save` writes every layer of every image. Of these only the ones that a node lacks go on to it, in one archive for
-all images: a layer that images share goes once, and after a change of code a few kilobytes do. The archive is an OCI
-image layout, which containerd imports as long as its content store holds what the archive leaves out.
+`docker save` writes every layer of every image. Only the layers that a node lacks are sent to it,
+in one archive for all images: a shared layer is sent once, and a change of code sends a few
+kilobytes. The archive is an OCI image layout. containerd imports it as long as its content store
+has the layers that the archive leaves out.
 """
 
 from __future__ import annotations
@@ -20,33 +21,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from k8s.process import ClusterError, output, tail
+from k8s.process import ClusterError, indent_tail, read_output
 from pipeline.console import echo
 
-SECONDS = 1200
-"""Bound on sending one archive to a node."""
+IMPORT_TIMEOUT_SECONDS = 1200
 CTR = ("ctr", "--namespace=k8s.io")
+CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-MAGIC = {b"\x1f\x8b": "+gzip", b"\x28\xb5\x2f\xfd": "+zstd"}
+COMPRESSIONS = {b"\x1f\x8b": "+gzip", b"\x28\xb5\x2f\xfd": "+zstd"}
+"""The suffix of a layer's media type, by the first bytes of the file."""
+CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Blob:
-    """A file of an image, by its digest; `path` is None once nobody needs its bytes."""
+    """A file of an image: its configuration or a layer; `path` is None if it is not stored."""
 
     digest: str
     size: int
-    media: str
+    media_type: str
     path: Path | None
 
     @property
     def descriptor(self) -> dict[str, Any]:
-        return {"mediaType": self.media, "digest": self.digest, "size": self.size}
+        """The OCI descriptor of the blob."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
-def full_name(reference: str) -> str:
-    """A reference as containerd writes it."""
+def normalize_reference(reference: str) -> str:
+    """An image reference with its registry, as containerd stores it."""
     first, slash, _ = reference.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return reference
@@ -54,46 +58,61 @@ def full_name(reference: str) -> str:
 
 
 def load(references: Sequence[str], nodes: Sequence[str]) -> None:
-    """Every image onto every node.
+    """Load every image into every node that lacks it.
+
+    Args:
+        references: Images of the local Docker, REPOSITORY:TAG.
+        nodes: Names of the nodes' containers.
 
     Raises:
-        ClusterError: Docker has no such image, or a node does not take it.
+        ClusterError: If Docker lacks an image, or a node fails to import one.
     """
     start = time.monotonic()
-    lacking = {
-        node: [ref for ref in references if full_name(ref) not in names_on(node)] for node in nodes
-    }
-    wanted = [ref for ref in references if any(ref in missing for missing in lacking.values())]
+    missing: dict[str, list[str]] = {}
+    for node in nodes:
+        present = list_images(node)
+        missing[node] = [ref for ref in references if normalize_reference(ref) not in present]
+    wanted = [ref for ref in references if any(ref in lacking for lacking in missing.values())]
     if not wanted:
-        echo(f"nodes: all {len(references)} images are there")
+        echo(f"nodes: all {len(references)} images are loaded")
         return
-    blobs_of = {node: blobs_on(node) for node in nodes}
-    everywhere = set.intersection(*blobs_of.values())
+    blobs = {node: list_blobs(node) for node in nodes}
     with tempfile.TemporaryDirectory(prefix="images-") as folder:
-        images = save(wanted, Path(folder), everywhere)
-        for node, missing in lacking.items():
-            if not missing:
+        images = save(wanted, Path(folder), set.intersection(*blobs.values()))
+        for node, lacking in missing.items():
+            if not lacking:
                 continue
-            sent = send(node, {ref: images[ref] for ref in missing}, blobs_of[node])
-            echo(
-                f"{node}: {len(missing)} images, {sent / 1e6:.1f} MB sent, {time.monotonic() - start:.0f} s"
-            )
+            sent = send(node, {ref: images[ref] for ref in lacking}, blobs[node])
+            seconds = time.monotonic() - start
+            echo(f"{node}: {len(lacking)} images, {sent / 1e6:.1f} MB sent, {seconds:.0f} s")
 
 
-def names_on(node: str) -> set[str]:
-    """Names of the images that a node has."""
-    return set(output("docker", "exec", node, *CTR, "images", "list", "--quiet").split())
+def list_images(node: str) -> set[str]:
+    """The names of the images that a node has."""
+    return set(read_output("docker", "exec", node, *CTR, "images", "list", "--quiet").split())
 
 
-def blobs_on(node: str) -> set[str]:
-    """Digests of what a node's content store holds."""
-    return set(output("docker", "exec", node, *CTR, "content", "list", "--quiet").split())
+def list_blobs(node: str) -> set[str]:
+    """The digests of the blobs in a node's content store."""
+    return set(read_output("docker", "exec", node, *CTR, "content", "list", "--quiet").split())
 
 
 def save(
     references: Sequence[str], folder: Path, unwanted: Collection[str]
 ) -> dict[str, list[Blob]]:
-    """The images' files by reference, see `unpack`."""
+    """Save images of the local Docker to a folder.
+
+    Args:
+        references: The images.
+        folder: Where the blobs are stored.
+        unwanted: Digests of blobs that are not stored.
+
+    Returns:
+        The blobs of each image, by reference; the configuration comes first.
+
+    Raises:
+        ClusterError: If `docker save` failed.
+    """
     process = subprocess.Popen(
         ["docker", "save", *references], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -102,17 +121,27 @@ def save(
         return unpack(process.stdout, folder, unwanted)
     except tarfile.ReadError:
         process.kill()
-        raise ClusterError(f"docker save failed:\n{tail(process.stderr.read().decode())}") from None
+        message = process.stderr.read().decode()
+        raise ClusterError(f"docker save failed:\n{indent_tail(message)}") from None
     finally:
         process.stdout.close()
+        process.stderr.close()
         process.wait(timeout=60)
 
 
 def unpack(archive: IO[bytes], folder: Path, unwanted: Collection[str]) -> dict[str, list[Blob]]:
-    """The files of each image in an archive of `docker save`, the configuration first.
+    """Unpack an archive of `docker save`.
 
-    Bytes are kept in `folder`, but for those of layers whose digest is in `unwanted`. Docker before 25 names files by
-    ids of its own and links a layer that comes twice; later ones write an OCI image layout. Both list files in manifest.json.
+    Docker before 25 names files by its own ids and stores a repeated layer as a link. Later
+    versions write an OCI image layout. Both list the files in manifest.json.
+
+    Args:
+        archive: The archive, read as a stream.
+        folder: Where the blobs are stored.
+        unwanted: Digests of blobs that are not stored.
+
+    Returns:
+        The blobs of each image, by reference; the configuration comes first.
     """
     members: dict[str, Blob] = {}
     links: dict[str, str] = {}
@@ -120,14 +149,13 @@ def unpack(archive: IO[bytes], folder: Path, unwanted: Collection[str]) -> dict[
     with tarfile.open(fileobj=archive, mode="r|") as files:
         for member in files:
             if member.issym() or member.islnk():
-                links[member.name] = posixpath.normpath(
-                    posixpath.join(posixpath.dirname(member.name), member.linkname)
-                )
+                target = posixpath.join(posixpath.dirname(member.name), member.linkname)
+                links[member.name] = posixpath.normpath(target)
             elif member.isfile() and (file := files.extractfile(member)):
                 if member.name == "manifest.json":
                     manifests = json.load(file)
                 else:
-                    members[member.name] = keep(file, folder, unwanted)
+                    members[member.name] = store(file, folder, unwanted)
     images: dict[str, list[Blob]] = {}
     for entry in manifests:
         blobs = [members[links.get(name, name)] for name in (entry["Config"], *entry["Layers"])]
@@ -135,45 +163,48 @@ def unpack(archive: IO[bytes], folder: Path, unwanted: Collection[str]) -> dict[
     return images
 
 
-def keep(file: IO[bytes], folder: Path, unwanted: Collection[str]) -> Blob:
-    """Copies a member of the archive into the folder, under its digest."""
-    digest, size = hashlib.sha256(), 0
-    first = b""
+def store(file: IO[bytes], folder: Path, unwanted: Collection[str]) -> Blob:
+    """Copy a member of the archive into the folder, unless its digest is unwanted."""
+    sha256, size, start = hashlib.sha256(), 0, b""
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as copy:
-        while chunk := file.read(1 << 20):
-            first = first or chunk[:4]
-            digest.update(chunk)
+        while chunk := file.read(CHUNK_BYTES):
+            start = start or chunk[:4]
+            sha256.update(chunk)
             copy.write(chunk)
             size += len(chunk)
-    path, name = Path(copy.name), f"sha256:{digest.hexdigest()}"
-    media = LAYER + next((suffix for magic, suffix in MAGIC.items() if first.startswith(magic)), "")
-    if name in unwanted:
-        path.unlink()
-        return Blob(name, size, media, None)
-    return Blob(name, size, media, path)
+    path: Path | None = Path(copy.name)
+    digest = f"sha256:{sha256.hexdigest()}"
+    suffixes = (suffix for magic, suffix in COMPRESSIONS.items() if start.startswith(magic))
+    if digest in unwanted:
+        Path(copy.name).unlink()
+        path = None
+    return Blob(digest, size, LAYER + next(suffixes, ""), path)
 
 
 def send(node: str, images: dict[str, list[Blob]], present: Collection[str]) -> int:
-    """Streams the images to a node, without the blobs that it has; returns how many bytes that took."""
-    command = [
-        "docker",
-        "exec",
-        "--interactive",
-        node,
-        *CTR,
-        "images",
-        "import",
-        "--snapshotter=overlayfs",
-        "-",
-    ]
+    """Import images into a node, without the blobs that it has.
+
+    Args:
+        node: The name of the node's container.
+        images: The blobs of each image, by reference.
+        present: The digests of the blobs that the node has.
+
+    Returns:
+        The number of bytes sent.
+
+    Raises:
+        ClusterError: If the import failed or timed out.
+    """
+    command = ["docker", "exec", "--interactive", node, *CTR]
+    command += ["images", "import", "--snapshotter=overlayfs", "-"]
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=False
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     assert process.stdin is not None and process.stdout is not None
     sent = 0
     try:
         with tarfile.open(fileobj=process.stdin, mode="w|") as archive:
-            for name, data in layout(images, present):
+            for name, data in make_layout(images, present):
                 info = tarfile.TarInfo(name)
                 info.size = data.stat().st_size if isinstance(data, Path) else len(data)
                 sent += info.size
@@ -181,47 +212,62 @@ def send(node: str, images: dict[str, list[Blob]], present: Collection[str]) -> 
                     archive.addfile(info, file)
         process.stdin.close()
     except BrokenPipeError:
-        pass  # it says why below
-    try:
-        code = process.wait(timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise ClusterError(f"{node} did not take the images within {SECONDS} s") from None
-    if code != 0:
-        raise ClusterError(
-            f"{node} did not take the images:\n{tail(process.stdout.read().decode())}"
-        )
+        pass  # the import failed; its output says why
+    with process.stdout:
+        try:
+            exit_code = process.wait(timeout=IMPORT_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise ClusterError(
+                f"{node} did not import the images within {IMPORT_TIMEOUT_SECONDS} s"
+            ) from None
+        if exit_code != 0:
+            message = process.stdout.read().decode()
+            raise ClusterError(f"{node} could not import the images:\n{indent_tail(message)}")
     return sent
 
 
-def layout(
+def make_layout(
     images: dict[str, list[Blob]], present: Collection[str]
 ) -> Iterator[tuple[str, bytes | Path]]:
-    """The files of an OCI image layout, without the blobs that are present."""
-    entries, written = [], set(present)
-    for reference, (configuration, *layers) in images.items():
-        described = {
-            **configuration.descriptor,
-            "mediaType": "application/vnd.oci.image.config.v1+json",
-        }
+    """Make the files of an OCI image layout.
+
+    Args:
+        images: The blobs of each image, by reference.
+        present: The digests of the blobs to leave out.
+
+    Yields:
+        The name of each file, with its content or the path of a file with it.
+    """
+    entries: list[dict[str, Any]] = []
+    written = set(present)
+    for reference, (config, *layers) in images.items():
         content = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": described,
+            "config": config.descriptor | {"mediaType": CONFIG},
             "layers": [layer.descriptor for layer in layers],
         }
         manifest = json.dumps(content).encode()
         digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
-        name = {"io.containerd.image.name": full_name(reference)}
         entries.append(
-            {"mediaType": MANIFEST, "digest": digest, "size": len(manifest), "annotations": name}
+            {
+                "mediaType": MANIFEST,
+                "digest": digest,
+                "size": len(manifest),
+                "annotations": {"io.containerd.image.name": normalize_reference(reference)},
+            }
         )
-        for blob in (configuration, *layers):
+        for blob in (config, *layers):
             if blob.digest not in written and blob.path is not None:
                 written.add(blob.digest)
-                yield f"blobs/sha256/{blob.digest[7:]}", blob.path
+                yield _get_blob_name(blob.digest), blob.path
         if digest not in written:
             written.add(digest)
-            yield f"blobs/sha256/{digest[7:]}", manifest
+            yield _get_blob_name(digest), manifest
     yield "index.json", json.dumps({"schemaVersion": 2, "manifests": entries}).encode()
     yield "oci-layout", b'{"imageLayoutVersion": "1.0.0"}'
+
+
+def _get_blob_name(digest: str) -> str:
+    return f"blobs/sha256/{digest.removeprefix('sha256:')}"

@@ -53,3 +53,15 @@ def _coloured(cell: str) -> str:
     escaped = cell.replace("[", r"\[")
     style = {"failed": "red", "holds": "green", "drifted": "yellow"}.get(cell)
     return f"[{style}]{escaped}[/{style}]" if style else escaped
+
+
+def format_decision(probability: float, threshold: float) -> tuple[str, str]:
+    """Format a probability and the threshold it is compared to, so that the comparison shows.
+
+    Both get two decimals, or as many as it takes for them to differ if the numbers do.
+    """
+    for decimals in range(2, 17):
+        shown = f"{probability:.{decimals}f}", f"{threshold:.{decimals}f}"
+        if shown[0] != shown[1] or probability == threshold:
+            break
+    return shown

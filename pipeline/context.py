@@ -1,10 +1,12 @@
-"""What every command gets: settings, the run's id, the lake and the model registry."""
+"""What every command is handed: settings, the lake, the run's id and the command's own arguments."""
 
 from __future__ import annotations
 
+import argparse
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
@@ -16,34 +18,25 @@ RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class Context:
-    """What a command works with.
-
-    Attributes:
-        settings: All settings.
-        run_id: Names the run's objects in the lake; a stage finds its inputs by it.
-        lake: The data lake.
-        registry: MLflow's runs and model registry; it connects on first use.
-
-    Raises:
-        SettingsError: If the run id contains other characters than letters, digits, `.`, `_`, `-`.
-    """
+    """`run_id` names the run's objects in the lake; a stage finds its inputs by it."""
 
     settings: Settings
     run_id: str
-    lake: Lake
-    registry: Registry
+    arguments: argparse.Namespace = field(default_factory=argparse.Namespace)
 
     def __post_init__(self) -> None:
         if not RUN_ID.fullmatch(self.run_id):
             raise SettingsError(
-                f"The run id {self.run_id!r} is invalid. Use up to 100 letters, digits, '.', '_' "
-                "and '-', and begin with a letter or digit."
+                f"the run id {self.run_id!r} may hold up to 100 letters, digits, '.', '_' and '-', no others"
             )
 
+    @cached_property
+    def lake(self) -> Lake:
+        return open_lake(self.settings.lake)
 
-def open_context(settings: Settings, run_id: str) -> Context:
-    """The context of a run on the lake and registry that the settings name."""
-    return Context(settings, run_id, open_lake(settings.lake), Registry(settings.mlflow))
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.settings.mlflow)
 
 
 def utc_now() -> str:

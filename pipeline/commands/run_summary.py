@@ -8,10 +8,8 @@ from typing import Any
 from pipeline import stages
 from pipeline.console import echo, print_table
 from pipeline.context import Context
-from pipeline.drift.report import Report
 from pipeline.evaluation import gates
-from pipeline.storage.layout import MODELS_PREFIX, files_of_run
-from pipeline.tracking.registry import PRODUCTION
+from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, Registry
 
 
 def show(
@@ -19,13 +17,13 @@ def show(
     seconds: Mapping[str, float],
     skipped: Mapping[str, str],
     answer: Mapping[str, Any],
-    reports: Mapping[str, Report],
+    reports: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Tables for people."""
-    registry = context.registry
+    registry = Registry(context.settings.mlflow)
     version = registry.get_by_alias(PRODUCTION)
     assert version is not None  # `run` ends before this without one
-    manifest = registry.get_version_bundle(version).manifest
+    manifest = registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG)).manifest
 
     rows = []
     for stage in stages.STAGES:
@@ -56,16 +54,18 @@ def show(
         (
             (
                 kind,
-                "drifted" if report.verdict == "drift" else report.verdict,
-                report.sentence,
+                "drifted" if report["verdict"] == "drift" else report["verdict"],
+                report["sentence"],
             )
             for kind, report in reports.items()
         ),
     )
     lake, run_id = context.lake, context.run_id
-    files = [key for prefix in files_of_run(run_id) for key in lake.keys(prefix)]
+    files = [
+        key for layer in ("silver", "gold", "reports") for key in lake.keys(f"{layer}/{run_id}")
+    ]
     print_table(
-        "Files", ("of this run",), ((lake.url(key),) for key in [*files, *lake.keys(MODELS_PREFIX)])
+        "Files", ("of this run",), ((lake.url(key),) for key in [*files, *lake.keys("models/")])
     )
     echo(
         "Next: `make serve` opens the predictor's page and the MLflow UI on this; run again to train a challenger;"

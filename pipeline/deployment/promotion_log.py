@@ -24,10 +24,8 @@ from pydantic import AliasChoices, Field
 from pipeline.console import echo, print_table
 from pipeline.context import Context, utc_now
 from pipeline.errors import LakeError, PromotionError, RegistryError
-from pipeline.model.bundle import fallback_matches, write_fallback
-from pipeline.storage.artifacts import Artifact, GateResult
+from pipeline.model.bundle import FrozenModel, GateResult, fallback_matches, write_fallback
 from pipeline.storage.lake import Lake, to_json_bytes
-from pipeline.storage.layout import PROMOTION_LOG, PROMOTION_RECORDS, promotion_record
 from pipeline.tracking.registry import (
     MANIFEST_TAG,
     PREVIOUS,
@@ -36,6 +34,9 @@ from pipeline.tracking.registry import (
     Registry,
     Version,
 )
+
+FOLDER = "reports/promotions"
+LOG_KEY = "reports/promotions.jsonl"
 
 REJECTED, VERIFIED = "rejected", "verified"
 """Tags of a version: why it may not be promoted; when the live predictors were seen to serve it well."""
@@ -51,7 +52,7 @@ TAGS: dict[Action, str] = {
 """Tag that an action leaves, with its time, on the version that is in production after it."""
 
 
-class Move(Artifact):
+class Move(FrozenModel):
     """What a record is to set."""
 
     origin: str | None = Field(
@@ -70,7 +71,7 @@ class Move(Artifact):
     """What `to` came from, and is."""
 
 
-class Record(Artifact):
+class Record(FrozenModel):
     number: int
     action: Action
     run_id: str | None
@@ -90,7 +91,7 @@ class Record(Artifact):
 
     @property
     def key(self) -> str:
-        return promotion_record(self.number)
+        return f"{FOLDER}/{self.number:06d}.json"
 
     def to_bytes(self) -> bytes:
         return to_json_bytes(self.model_dump(by_alias=True))
@@ -121,7 +122,7 @@ def number_or_none(version: Version | None) -> str | None:
 
 def read_records(lake: Lake) -> list[Record]:
     """Every record, oldest first, those too that did not come to their end."""
-    return [lake.read_model(key, Record) for key in lake.keys(PROMOTION_RECORDS)]
+    return [Record(**lake.read_json(key)) for key in lake.keys(f"{FOLDER}/")]
 
 
 def find_record(lake: Lake, run_id: str, action: Action) -> Record | None:
@@ -248,9 +249,7 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
         in_time().set_tag(what.to, TAGS[record.action], record.at)
     done = record.model_copy(update={"done": True})
     in_time()
-    lake.write(
-        PROMOTION_LOG, "".join(each.line() for each in [*earlier, done] if each.done).encode()
-    )
+    lake.write(LOG_KEY, "".join(each.line() for each in [*earlier, done] if each.done).encode())
     lake.write(done.key, done.to_bytes())
     return done
 

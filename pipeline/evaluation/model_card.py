@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from pipeline.columns import EXPECTATIONS, FEATURES, LABEL, SUBJECT, SUBJECTS, Category, Feature
 from pipeline.evaluation.html_report import Block, Callout, Heading, Pictures, Rows, Text
-from pipeline.model.bundle import Manifest
-from pipeline.storage.artifacts import GateResult, GroupMetrics, Interval, SplitFacts, TrainReport
+from pipeline.model.bundle import GateResult, Interval, Manifest
 
 FIGURES = {
     "threshold.png": "Recall, specificity and balanced accuracy against the threshold",
@@ -23,6 +23,18 @@ FIGURES = {
     "champion.png": "Metrics of candidate and champion with their intervals",
 }
 """What each figure shows."""
+
+
+class GroupMetrics(NamedTuple):
+    """How the model does on the test rows of one group."""
+
+    name: str
+    rows: int
+    positives: int
+    called: int
+    hits: int
+    predicted: float
+    """Mean predicted risk."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +65,8 @@ class EvaluationResult:
     rival: ChampionComparison | None
     decision: str
     holds: bool
-    splits: Mapping[str, SplitFacts]
-    trained: TrainReport
+    splits: Mapping[str, Mapping[str, Any]]
+    trained: Mapping[str, Any]
     """The report of `train`."""
 
 
@@ -80,8 +92,8 @@ def blocks(found: EvaluationResult) -> list[Block]:
 def _model(found: EvaluationResult) -> list[Block]:
     manifest, trained = found.manifest, found.trained
     facts = [
-        ("model", f"{trained.candidate}, calibrated (Platt)"),
-        ("settings", ", ".join(f"{name} {value}" for name, value in trained.parameters.items())),
+        ("model", f"{trained['candidate']}, calibrated (Platt)"),
+        ("settings", ", ".join(f"{name} {value}" for name, value in trained["parameters"].items())),
         (
             "threshold",
             f"{manifest.threshold:.4g}: a {SUBJECT} of at least this risk is answered `{LABEL.positive}`",
@@ -99,7 +111,7 @@ def _model(found: EvaluationResult) -> list[Block]:
 
 
 def _use(found: EvaluationResult) -> list[Block]:
-    learned = sum(found.splits[name].positives for name in ("train", "validation"))
+    learned = sum(int(found.splits[name]["positives"]) for name in ("train", "validation"))
     return [
         Heading("Intended use"),
         Text(
@@ -118,9 +130,9 @@ def _quality(found: EvaluationResult) -> list[Block]:
     rows = [
         (
             name,
-            str(found.trained.cross_validation[name]),
-            str(found.trained.validation[name]),
-            str(metric),
+            _interval(found.trained["cross_validation"][name]),
+            _interval(found.trained["validation"][name]),
+            _interval(metric.model_dump()),
         )
         for name, metric in found.metrics.items()
     ]
@@ -129,8 +141,8 @@ def _quality(found: EvaluationResult) -> list[Block]:
             f"`{gate.name}`",
             "nothing to judge" if gate.value is None else f"{gate.value:.4g}",
             f"{gate.bound:.4g}",
-            "holds" if gate.passed else "failed",
-            gate.reason,
+            "holds" if gate.holds else "failed",
+            gate.why,
         )
         for gate in found.gates
     ]
@@ -148,7 +160,7 @@ def _quality(found: EvaluationResult) -> list[Block]:
 
 
 def _threshold(found: EvaluationResult) -> list[Block]:
-    asked = found.trained.inputs.settings.min_recall
+    asked = found.trained["made_from"]["settings"]["min_recall"]
     return [
         Heading("Choice of the threshold"),
         Text(
@@ -171,9 +183,10 @@ def _champion(found: EvaluationResult) -> list[Block]:
     rows = [
         (
             name,
-            str(rival.ours[name]),
-            str(rival.theirs[name]),
-            rival.gain[name].signed,
+            *(
+                _interval(side[name].model_dump())
+                for side in (rival.ours, rival.theirs, rival.gain)
+            ),
         )
         for name in rival.gain
     ]
@@ -200,9 +213,9 @@ def _groups(found: EvaluationResult) -> list[Block]:
             group.name,
             f"{group.rows:,}",
             f"{group.positives:,}",
-            f"{group.true_positives} of {group.positives}" if group.positives else "none to find",
-            f"{(group.predicted_positive - group.true_positives) / max(group.rows - group.positives, 1):.0%}",
-            f"{group.mean_probability:.1%}",
+            f"{group.hits} of {group.positives}" if group.positives else "none to find",
+            f"{(group.called - group.hits) / max(group.rows - group.positives, 1):.0%}",
+            f"{group.predicted:.1%}",
             f"{group.positives / max(group.rows, 1):.1%}",
         )
         for group in found.groups
@@ -221,7 +234,7 @@ def _groups(found: EvaluationResult) -> list[Block]:
 
 
 def _choice(found: EvaluationResult) -> list[Block]:
-    ranking = [(name, f"{area:.3f}") for name, area in found.trained.ranking.items()]
+    ranking = [(name, f"{area:.3f}") for name, area in found.trained["ranking"].items()]
     expected = "; ".join(f"{one.feature}: {one.why}" for one in EXPECTATIONS)
     return [
         Heading("What it learned"),
@@ -244,7 +257,7 @@ def _data(found: EvaluationResult) -> list[Block]:
         (f"`{feature.name}`", feature.description, _accepts(feature)) for feature in FEATURES
     ]
     splits = [
-        (name, f"{facts.rows:,}", f"{facts.positives:,}", f"`{facts.sha256}`")
+        (name, f"{facts['rows']:,}", f"{facts['positives']:,}", f"`{facts['sha256']}`")
         for name, facts in found.splits.items()
     ]
     layers = [("bronze", f"`{lineage.bronze}`"), ("silver", f"`{lineage.silver}`")]
@@ -271,5 +284,11 @@ def _difference(found: EvaluationResult) -> float:
 
 
 def _share(found: EvaluationResult) -> float:
-    splits = found.splits.values()
-    return sum(split.positives for split in splits) / sum(split.rows for split in splits)
+    rows, positives = (
+        sum(int(split[part]) for split in found.splits.values()) for part in ("rows", "positives")
+    )
+    return positives / rows
+
+
+def _interval(metric: Mapping[str, float]) -> str:
+    return f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"

@@ -8,9 +8,11 @@ are written to `reports/<run_id>/demotion.json`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 
-from pipeline.columns import LABEL
+from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.console import echo
 from pipeline.context import Context, utc_now
 from pipeline.deployment.moves import keep_production, rollback_to
@@ -24,17 +26,25 @@ from pipeline.deployment.promotion_log import (
 )
 from pipeline.errors import PromotionError, StageSkipped, VerifyError
 from pipeline.evaluation import datasets, gates
-from pipeline.model.arrays import feature_array, label_array
+from pipeline.model.bundle import GateResult
 from pipeline.model.metrics import Predictions, compute_metrics
 from pipeline.model.onnx import open_session, positive_probability
-from pipeline.storage.artifacts import DemotionReport, VersionCheck
-from pipeline.storage.layout import demotion_report
-from pipeline.tracking.registry import PREVIOUS, PRODUCTION, Version
+from pipeline.tracking.registry import MANIFEST_TAG, PREVIOUS, PRODUCTION, Version
 
 
-def failures(check: VersionCheck) -> str:
-    """Which gates the version fails; empty if it passes or cannot be judged."""
-    return gates.describe_failures(check.gates or ())
+@dataclass(frozen=True)
+class Check:
+    """How a version did on the rows that are new to it."""
+
+    version: str
+    rows: int
+    positives: int
+    gates: list[GateResult] | None
+    """None: the positives are too few to judge."""
+
+    @property
+    def problem(self) -> str:
+        return gates.describe_failures(self.gates or ())
 
 
 def run(context: Context) -> None:
@@ -55,26 +65,28 @@ def run(context: Context) -> None:
         for version in (aliases.production, aliases.previous)
         if version is not None
     ]
-    context.lake.write_model(
-        demotion_report(context.run_id), report(context.run_id, gold_run, checks)
+    context.lake.write_json(
+        f"reports/{context.run_id}/demotion.json", report(context.run_id, gold_run, checks)
     )
     decide(context, gold_run, checks)
 
 
-def check(context: Context, version: Version, newest: pd.DataFrame) -> VersionCheck:
+def check(context: Context, version: Version, newest: pd.DataFrame) -> Check:
     """Judges a version on the rows of `newest` that it did not learn from: the upper ends of its metrics' intervals."""
     settings = context.settings
-    bundle = context.registry.get_version_bundle(version)
+    bundle = context.registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
     rows = datasets.drop_training_rows(context.lake, newest, bundle.manifest.lineage)
-    label = label_array(rows)
+    label = rows[LABEL.name].to_numpy()
     positives = int(label.sum())
     if positives < settings.deployment.min_positives or positives == len(rows):
-        return VersionCheck(version=version.number, rows=len(rows), positives=positives, gates=None)
-    probability = positive_probability(open_session(bundle), feature_array(rows))
+        return Check(version.number, len(rows), positives, None)
+    probability = positive_probability(
+        open_session(bundle), rows[list(FEATURE_NAMES)].to_numpy(float)
+    )
     metrics = compute_metrics(
         label,
         Predictions(probability, bundle.manifest.threshold),
-        settings.bootstrap_samples,
+        settings.deployment.bootstrap_samples,
         settings.seed,
     )
     results = gates.evaluate_gates(
@@ -83,10 +95,10 @@ def check(context: Context, version: Version, newest: pd.DataFrame) -> VersionCh
     gates.print_gates(
         f"Version {version.number} on {len(rows):,} new rows: upper ends of the intervals", results
     )
-    return VersionCheck(version=version.number, rows=len(rows), positives=positives, gates=results)
+    return Check(version.number, len(rows), positives, results)
 
 
-def decide(context: Context, gold_run: str, checks: list[VersionCheck]) -> None:
+def decide(context: Context, gold_run: str, checks: list[Check]) -> None:
     """Acts on the checks: of production, and of `previous` if there is one."""
     production, previous = checks[0], checks[1] if len(checks) > 1 else None
     if production.gates is None:
@@ -94,16 +106,16 @@ def decide(context: Context, gold_run: str, checks: list[VersionCheck]) -> None:
             f"only {production.positives} '{LABEL.positive}' rows of gold {gold_run} are new to version {production.version}, "
             f"{context.settings.deployment.min_positives} are needed to judge it"
         )
-    if not failures(production):
+    if not production.problem:
         raise StageSkipped(
             f"version {production.version} still passes on the {production.rows:,} new rows of gold {gold_run}"
         )
-    problem = f"on the newest rows (gold {gold_run}), at the upper ends of the intervals, {failures(production)}"
-    if previous is None or previous.gates is None or failures(previous):
+    problem = f"on the newest rows (gold {gold_run}), at the upper ends of the intervals, {production.problem}"
+    if previous is None or previous.gates is None or previous.problem:
         state = (
             "there is none"
             if previous is None
-            else failures(previous) or "too few rows are new to it to judge it"
+            else previous.problem or "too few rows are new to it to judge it"
         )
         kept = f"`{PREVIOUS}` cannot take its place ({state}), so it is kept; train anew"
         sentence = f"version {production.version} surely fails: {problem}; {kept}"
@@ -123,12 +135,21 @@ def decide(context: Context, gold_run: str, checks: list[VersionCheck]) -> None:
         raise VerifyError(f"version {record.move.to} is in `{PRODUCTION}` again, but {late}")
 
 
-def report(run_id: str, gold_run: str, checks: list[VersionCheck]) -> DemotionReport:
-    """The report of the checks: of production, and of `previous` if there is one."""
-    return DemotionReport(
-        run_id=run_id,
-        created_at=utc_now(),
-        gold=gold_run,
-        production=checks[0],
-        previous=checks[1] if checks[1:] else None,
-    )
+def report(run_id: str, gold_run: str, checks: list[Check]) -> dict[str, object]:
+    """What people read."""
+    judged = [
+        {
+            "version": each.version,
+            "rows": each.rows,
+            "positives": each.positives,
+            "gates": None if each.gates is None else [gate.model_dump() for gate in each.gates],
+        }
+        for each in checks
+    ]
+    return {
+        "run_id": run_id,
+        "at": utc_now(),
+        "gold": gold_run,
+        "production": judged[0],
+        "previous": judged[1] if judged[1:] else None,
+    }

@@ -1,72 +1,67 @@
-"""The platform, really running: a kind cluster with the chart installed, brought up by `python -m k8s up` as `make up` does.
+"""The platform on a kind cluster, installed by `python -m k8s up`, which is `make up`.
 
-The suite shows how the platform comes from nothing to a promoted model, so it begins with an empty registry. On a cluster
-that has a model already it stops and says so; with FRESH=1 it takes the release and its volumes away first.
-FULL=1 runs the long tests too (load, upgrades, restarts). UP=0 takes the platform as it is, without `up`.
+The suite follows the platform from an empty registry to a promoted model. It refuses to run on a
+cluster that already has a model; FRESH=1 first deletes the release and its volumes. FULL=1 runs
+the long tests too: load, upgrades, restarts. UP=0 skips `up` and uses the platform as it is.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from k8s.cluster import CHART, SOURCE
-from pipeline.context import open_context
+from k8s.airflow import AirflowClient, DagRun
+from k8s.process import ROOT
+from k8s.release import CHART, RELEASE, SOURCE_SETTING
+from pipeline.context import Context
 from pipeline.data.synthetic import generate_csv
 from pipeline.settings import LakeSettings, MlflowSettings, Settings
 from pipeline.storage.lake import Lake
 from pipeline.tracking.registry import PRODUCTION, Registry
-from tests.cluster.airflow_api import Airflow
-from tests.cluster.cluster import Cluster, StagePods, wait_for
-from tests.cluster.platform import FIRST, INBOX, NAME, Platform
+from tests.cluster.airflow_runs import wait_for_run
+from tests.cluster.cluster import Cluster, wait_for
+from tests.cluster.platform import FIRST, INBOX, UP_TIMEOUT_SECONDS, Platform, run_up
+from tests.cluster.stage_pods import StagePodRecorder
 
-ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "local" / "e2e" / "pods.json"
-UP_SECONDS = 3600  # images are built and everything starts from nothing, on two cores
+TEST_TIMEOUT_SECONDS = 3600
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs the cluster; what a run of the platform takes is not known beforehand."""
+    """Mark the tests of this folder, and skip the long ones without FULL=1."""
     here = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in here:
         item.add_marker(pytest.mark.cluster)
-        item.add_marker(pytest.mark.timeout(UP_SECONDS + 3600))
+        item.add_marker(pytest.mark.timeout(UP_TIMEOUT_SECONDS + TEST_TIMEOUT_SECONDS))
         if item.get_closest_marker("full") and not os.environ.get("FULL"):
             item.add_marker(pytest.mark.skip(reason="takes long; FULL=1 runs it"))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """A failed test prints what the namespace looked like at that moment."""
+    """Add the state of the namespace to the report of a failed test."""
     report = yield
     if report.failed and call.when in ("setup", "call"):
-        report.sections.append(("namespace", Cluster(f"kind-{NAME}", NAME).report()))
+        report.sections.append(("namespace", Cluster(f"kind-{RELEASE}", RELEASE).describe()))
     return report
 
 
-def up(data: str) -> None:
-    nodes = "2" if os.environ.get("FULL") else "1"  # the long tests drain one
-    command = [sys.executable, "-m", "k8s", "up", "--no-training", "--data", data, "--nodes", nodes]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=UP_SECONDS)
-
-
-def begin_anew(cluster: Cluster) -> None:
-    """Takes the release away, if there is one, with what it leaves: its volumes and secrets."""
+def delete_release(cluster: Cluster) -> None:
+    """Delete the release, if there is one, with its volumes and secrets."""
     RECORD.unlink(missing_ok=True)
-    if NAME in cluster.kubectl("get", "namespaces", "-o", "name", check=False):
-        cluster.helm("uninstall", NAME, "--wait", "--ignore-not-found")
-        cluster.kubectl("delete", "pvc,secret", "--all", "--wait", timeout=300)
+    if RELEASE in cluster.kubectl("get", "namespaces", "-o", "name", check=False):
+        cluster.helm("uninstall", RELEASE, "--wait", "--ignore-not-found")
+        cluster.kubectl("delete", "pvc,secret", "--all", "--wait", timeout_seconds=300)
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The file of the first run: DATA, else generated rows; it goes into the lake's inbox, where new terms' files go too."""
+    """The file of the first run, which goes into the inbox: DATA, or generated rows."""
     if "DATA" in os.environ and Path(os.environ["DATA"]).is_file():
         return os.environ["DATA"]
     path = tmp_path_factory.mktemp("data") / "students.csv"
@@ -76,44 +71,40 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def cluster(data: str) -> Iterator[Cluster]:
-    """The cluster with the release in it, as `make up` leaves it but for the first run."""
-    made = Cluster(f"kind-{NAME}", NAME)
-    if os.environ.get("FRESH"):
-        begin_anew(made)
-    if os.environ.get("UP") != "0":
-        up(data)
-    yield made
-    made.close()
+    """The cluster with the release, as `make up` leaves it without the first run."""
+    with contextlib.closing(Cluster(f"kind-{RELEASE}", RELEASE)) as cluster:
+        if os.environ.get("FRESH"):
+            delete_release(cluster)
+        if os.environ.get("UP") != "0":
+            run_up(data)
+        yield cluster
 
 
 @pytest.fixture(scope="session")
 def platform(cluster: Cluster, data: str) -> Iterator[Platform]:
-    """Everything in the cluster that a person can reach, reached as a person would: by ports, logins and APIs."""
-    keys = cluster.secret(f"{NAME}-objectstore")
+    """The platform, reached as its users reach it: by ports, logins and APIs."""
+    keys = cluster.read_secret(f"{RELEASE}-objectstore")
     os.environ.update(keys, AWS_DEFAULT_REGION="us-east-1")
-    store = LakeSettings(url="s3://", endpoint=cluster.forward(f"{NAME}-minio", "s3").url)
-    tracking = MlflowSettings(tracking_uri=cluster.forward(f"{NAME}-mlflow", "http").url)
-    admin = cluster.secret(f"{NAME}-airflow")["admin-password"]
-    airflow = Airflow(cluster.forward(f"{NAME}-airflow-api-server", "http").url, "admin", admin)
-    watch = StagePods(cluster, RECORD)
-    watch.start()
-    context = open_context(Settings(lake=store, mlflow=tracking), "e2e")
-    platform = Platform(cluster, airflow, context.lake, store, Registry(tracking), context, watch)
-    if os.environ.get("UP") == "0":  # else `up` has put it there
-        if platform.source is None:
-            cluster.helm(
-                "upgrade",
-                NAME,
-                str(CHART),
-                "--reuse-values",
-                "--set",
-                f"settings.{SOURCE}={INBOX}/students.csv",
-                "--wait",
-            )
-        platform.put(platform.inbox, Path(data).read_bytes())
-    yield platform
-    watch.stop()
-    airflow.client.close()
+    store = LakeSettings(url="s3://", endpoint=cluster.forward(f"{RELEASE}-minio", "s3").url)
+    tracking = MlflowSettings(tracking_uri=cluster.forward(f"{RELEASE}-mlflow", "http").url)
+    password = cluster.read_secret(f"{RELEASE}-airflow")["admin-password"]
+    airflow_url = cluster.forward(f"{RELEASE}-airflow-api-server", "http").url
+    context = Context(Settings(lake=store, mlflow=tracking), "e2e")
+    recorder = StagePodRecorder(cluster, RECORD)
+    recorder.start()
+    with contextlib.closing(AirflowClient(airflow_url, "admin", password)) as airflow:
+        platform = Platform(
+            cluster, airflow, context.lake, store, Registry(tracking), context, recorder
+        )
+        if os.environ.get("UP") == "0":  # `up` uploads the file otherwise
+            if platform.source is None:
+                source = f"settings.{SOURCE_SETTING}={INBOX}/students.csv"
+                cluster.helm(
+                    "upgrade", RELEASE, str(CHART), "--reuse-values", "--set", source, "--wait"
+                )
+            platform.put(platform.inbox_name, Path(data).read_bytes())
+        yield platform
+    recorder.stop()
 
 
 @pytest.fixture(scope="session")
@@ -122,27 +113,23 @@ def lake(platform: Platform) -> Lake:
 
 
 @pytest.fixture(scope="session")
-def airflow(platform: Platform) -> Airflow:
-    return platform.airflow
+def first(platform: Platform) -> DagRun:
+    """The first training run, started on a platform without a model, after its promotion.
 
-
-@pytest.fixture(scope="session")
-def first(platform: Platform) -> dict[str, Any]:
-    """The first training run, started over Airflow's API on a platform without a model, once the model is in production.
-
-    Later sessions on the same cluster take it as it is.
+    Later sessions on the same cluster use the same run.
     """
     airflow, registry = platform.airflow, platform.registry
-    if airflow.run("training", FIRST) is None:
+    if airflow.get_run("training", FIRST) is None:
         if registry.get_by_alias(PRODUCTION) is not None:
             pytest.exit(
-                "the cluster has a model in production already; `make down` first, or FRESH=1 to begin anew in it",
+                "The cluster already has a model in production. "
+                "Run `make down` first, or set FRESH=1 to delete the release.",
                 3,
             )
-        platform.before_first = platform.predictor_processes()
-        wait_for("Airflow to read the DAGs", lambda: {"training", "deployment"} <= airflow.dags())
-        airflow.trigger("training", FIRST, source=f"{INBOX}/{platform.inbox}")
-    ended = airflow.wait("training", FIRST)
-    assert ended["state"] == "success", airflow.states("training", FIRST)
-    wait_for("a version in production", lambda: registry.get_by_alias(PRODUCTION))
+        platform.processes_before_first = platform.list_predictor_processes()
+        wait_for("DAGs", lambda: {"training", "deployment"} <= airflow.list_dag_ids())
+        airflow.trigger("training", FIRST, source=f"{INBOX}/{platform.inbox_name}")
+    ended = wait_for_run(airflow, "training", FIRST)
+    assert ended.state == "success", airflow.get_states("training", FIRST)
+    wait_for("version in production", lambda: registry.get_by_alias(PRODUCTION))
     return ended

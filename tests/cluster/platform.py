@@ -1,9 +1,13 @@
-"""What the tests hold of the platform, and the data sets that they feed it."""
+"""The platform under test, and the data sets that the tests give it."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,19 +15,23 @@ import httpx
 import numpy as np
 
 from k8s import access
-from k8s.cluster import SOURCE
+from k8s.airflow import AirflowClient
+from k8s.process import ROOT
+from k8s.release import RELEASE, SOURCE_SETTING
 from pipeline.columns import FEATURE_NAMES, LABEL, RAW_HEADER
 from pipeline.context import Context
 from pipeline.data.synthetic import generate_csv
 from pipeline.settings import LakeSettings
 from pipeline.storage.lake import Lake, s3_client
 from pipeline.tracking.registry import Registry
-from tests.cluster.airflow_api import Airflow
-from tests.cluster.cluster import Cluster, StagePods
+from tests.cluster.cluster import Cluster
+from tests.cluster.stage_pods import StagePodRecorder
 
-NAME = "student-mlops"
 FIRST = "first"
+"""The id of the first training run."""
 INBOX = "s3://bronze/inbox"
+UP_TIMEOUT_SECONDS = 3600
+"""Two cores build every image, and start everything from nothing."""
 STUDENT = {
     "age": 31,
     "course": "stem",
@@ -32,92 +40,115 @@ STUDENT = {
     "review_hours": 2.1,
 }
 
+Columns = dict[str, Any]
+"""The values of each column, each of shape (n_rows,)."""
+
 
 @dataclass
 class Platform:
+    """The platform's parts, as the tests reach them.
+
+    Attributes:
+        context: The context of the pipeline's own commands, with the cluster's lake and registry.
+        processes_before_first: The predictor's processes when the first run started; None if
+            that was in an earlier session.
+    """
+
     cluster: Cluster
-    airflow: Airflow
+    airflow: AirflowClient
     lake: Lake
     store: LakeSettings
     registry: Registry
     context: Context
-    """As the pipeline's own commands get it, with the cluster's lake and registry."""
-    watch: StagePods
-    before_first: dict[str, str] | None = None
-    """The predictor's processes when the first run began; None where that was in an earlier session."""
+    stage_pods: StagePodRecorder
+    processes_before_first: dict[str, str] | None = None
 
-    def predictor_processes(self) -> dict[str, str]:
-        """When each container of the predictor started, by pod and number of restarts."""
+    def list_predictor_processes(self) -> dict[str, str]:
+        """The start time of each predictor container, by pod and number of restarts."""
         started = {}
-        for pod in self.cluster.pods("predictor"):
+        for pod in self.cluster.list_pods("predictor"):
             for status in pod["status"].get("containerStatuses", []):
-                running = status["state"].get("running", {})
-                started[f"{pod['metadata']['name']} {status['restartCount']}"] = str(
-                    running.get("startedAt")
-                )
+                name = f"{pod['metadata']['name']} {status['restartCount']}"
+                started[name] = str(status["state"].get("running", {}).get("startedAt"))
         return started
 
     @property
     def predictor(self) -> str:
-        """The predictor's Service, by its port on the node, which kind maps to this machine."""
-        return access.urls()["predictor"]
+        """The URL of the predictor's Service on the node's port that kind maps to this machine."""
+        return access.get_urls()["predictor"]
 
     @property
     def source(self) -> str | None:
-        """What training reads when nobody tells it anything else."""
-        settings: dict[str, str] = self.cluster.get("configmap", f"{NAME}-settings")["data"]
-        return settings.get(SOURCE)
+        """The data source of a training run without parameters."""
+        settings: dict[str, str] = self.cluster.get("configmap", f"{RELEASE}-settings")["data"]
+        return settings.get(SOURCE_SETTING)
 
     @property
-    def inbox(self) -> str:
-        """That source's name in the inbox."""
-        place, _, name = (self.source or "").rpartition("/")
-        assert place == INBOX, self.source
+    def inbox_name(self) -> str:
+        """The name of that source in the inbox."""
+        folder, _, name = (self.source or "").rpartition("/")
+        assert folder == INBOX, self.source
         return name
 
     def put(self, name: str, data: bytes) -> str:
-        """Puts a file into bronze's inbox, as a person would; returns the source that names it."""
+        """Upload a file to the inbox; returns its source."""
         client: Any = s3_client(self.store)
         client.put_object(Bucket="bronze", Key=f"inbox/{name}", Body=data)
         return f"{INBOX}/{name}"
 
 
-def model_of(url: str) -> dict[str, Any]:
-    """What answers at a predictor's URL."""
+def run_up(data: str) -> None:
+    """Install the platform, without a training run; two nodes for the long tests."""
+    nodes = "2" if os.environ.get("FULL") else "1"
+    command = [sys.executable, "-m", "k8s", "up", "--no-training", "--data", data, "--nodes", nodes]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=UP_TIMEOUT_SECONDS)
+
+
+def get_model(url: str) -> dict[str, Any]:
+    """What a predictor's /model answers."""
     answer = httpx.get(f"{url}/model", timeout=10)
     answer.raise_for_status()
     model: dict[str, Any] = answer.json()
     return model
 
 
-def relabelled(seed: int, rows: int, labels: Any) -> bytes:
-    """A survey file of generated students whose labels are `labels(columns, random)`: 1 for the positive label."""
+def make_survey(
+    seed: int, rows: int, get_failed: Callable[[Columns, np.random.Generator], Any]
+) -> bytes:
+    """A survey file of generated students with other labels.
+
+    Args:
+        seed: Seed of the students and the labels.
+        rows: Number of students.
+        get_failed: Returns a boolean array of shape (rows,): who failed.
+    """
     table = list(csv.reader(io.StringIO(generate_csv(rows, seed).decode())))[1:]
     columns = dict(zip(FEATURE_NAMES, np.array(table, dtype=float).T, strict=False))
-    positive = labels(columns, np.random.default_rng(seed))
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
+    failed = get_failed(columns, np.random.default_rng(seed))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(RAW_HEADER)
-    for row, label in zip(table, positive, strict=True):
-        writer.writerow([*row[:-1], LABEL.positive_raw if label else LABEL.negative_raw])
-    return written.getvalue().encode()
+    for row, has_failed in zip(table, failed, strict=True):
+        writer.writerow([*row[:-1], LABEL.positive_raw if has_failed else LABEL.negative_raw])
+    return text.getvalue().encode()
 
 
-def noise(seed: int) -> bytes:
-    """A file in which nothing tells who fails: no model of it holds the gates."""
-    return relabelled(
+def make_noise(seed: int) -> bytes:
+    """A survey whose labels do not depend on the columns: no model of it passes the gates."""
+    return make_survey(
         seed, 1000, lambda columns, random: random.random(len(columns["age"])) < LABEL.rate
     )
 
 
-def term(seed: int, tired: float) -> bytes:
-    """A term in which two columns tell who fails almost for sure: who slept more than `tired` hours and reviewed little.
+def make_term(seed: int, max_sleep_hours: float) -> bytes:
+    """A term in which mainly those fail who slept more than this and reviewed less than 2 hours.
 
-    The surer the rule and the further `tired` from an earlier file's, the more a model of this file gains on one of that.
+    The more `max_sleep_hours` differs from an earlier term's, the more a model of this term
+    gains on one of that term.
     """
 
-    def labels(columns: dict[str, Any], random: np.random.Generator) -> Any:
-        risky = (columns["sleep_hours"] > tired) & (columns["review_hours"] < 2)
-        return np.where(risky, random.random(len(risky)) < 0.9, random.random(len(risky)) < 0.01)
+    def get_failed(columns: Columns, random: np.random.Generator) -> Any:
+        at_risk = (columns["sleep_hours"] > max_sleep_hours) & (columns["review_hours"] < 2)
+        return random.random(len(at_risk)) < np.where(at_risk, 0.9, 0.01)
 
-    return relabelled(seed, 1500, labels)
+    return make_survey(seed, 1500, get_failed)

@@ -1,57 +1,53 @@
-"""Traffic that no longer looks like the training data leads, by assets alone, to a new model in production."""
+"""Traffic that differs from the training data leads, through assets, to a new production model."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx
 import pytest
 
+from k8s.airflow import DagRun, parse_time
 from pipeline.commands.traffic import drifted, production_rows, send, wait_until_logged
-from pipeline.model.bundle import Manifest
+from pipeline.drift.retraining import FOLDER as RETRAININGS
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import RETRAINING_REQUESTS as RETRAININGS
 from pipeline.tracking.registry import PRODUCTION
-from tests.cluster.airflow_api import stamp, time_of
+from tests.cluster.airflow_runs import make_run_id, wait_for_asset_run, wait_for_run
 from tests.cluster.cluster import wait_for
-from tests.cluster.platform import Platform, model_of, term
+from tests.cluster.platform import Platform, get_model, make_term
 
 ROWS = 3000
 
 
 @pytest.fixture(scope="module")
-def drift(platform: Platform, first: dict[str, Any]) -> dict[str, Any]:
-    """A run of the drift check over drifted traffic, after the school has put its new term's file in place."""
+def drift(platform: Platform, first: DagRun) -> DagRun:
+    """A run of the drift check over drifted traffic, after a new term's file was uploaded."""
     lake = platform.lake
-    for key in lake.keys(
-        f"{RETRAININGS}"
-    ):  # an earlier session's request would make this one wait for the cooldown
+    for key in lake.keys(f"{RETRAININGS}/"):  # an earlier session's request starts a cooldown
         lake.delete(key)
-    platform.put(platform.inbox, term(seed=11, tired=5.5))
+    platform.put(platform.inbox_name, make_term(seed=11, max_sleep_hours=5.5))
     since = datetime.now(UTC)
-    sent = send(
-        platform.predictor, drifted(production_rows(platform.context, ROWS, seed=3), "all", seed=4)
-    )
+    rows = drifted(production_rows(platform.context, ROWS, seed=3), "all", seed=4)
+    sent = send(platform.predictor, rows)
     assert sent.answered == ROWS, sent.first_error
     wait_until_logged(platform.context, since, ROWS)
-    run_id = f"shifted-{stamp()}"
+    run_id = make_run_id("shifted")
     platform.airflow.trigger("drift", run_id)
-    run = platform.airflow.wait("drift", run_id)
-    assert platform.airflow.states("drift", run_id)["drift"] == "success", platform.airflow.log(
-        "drift", run_id, "drift"
-    )
+    run = wait_for_run(platform.airflow, "drift", run_id)
+    states = platform.airflow.get_states("drift", run_id)
+    assert states["drift"] == "success", platform.airflow.read_log("drift", run_id, "drift")
     return run
 
 
-def test_the_check_asks_for_retraining(platform: Platform, drift: dict[str, Any]) -> None:
-    """`drift` succeeded rather than being skipped, and `demote` finds nothing wrong with the production model."""
-    assert platform.airflow.states("drift", drift["dag_run_id"])["demote"] in ("success", "skipped")
+def test_the_production_model_is_kept(platform: Platform, drift: DagRun) -> None:
+    """`demote` runs after the check, and finds nothing wrong with the production model."""
+    states = platform.airflow.get_states("drift", drift.run_id)
+    assert states["demote"] in ("success", "skipped")
 
 
-def test_report_and_page_are_in_the_bucket(lake: Lake, drift: dict[str, Any]) -> None:
-    """The report names the drifted features; Evidently's page lies beside it."""
-    run_id = f"drift-{drift['dag_run_id']}"
+def test_report_and_pages_are_in_the_bucket(lake: Lake, drift: DagRun) -> None:
+    """The report's verdict is drift; its two pages are stored with it."""
+    run_id = f"drift-{drift.run_id}"
     report = lake.read_json(f"reports/{run_id}/drift_report.json")
     assert lake.read_json("reports/drift_report.json") == report
     assert report["verdict"] == "drift"
@@ -60,39 +56,37 @@ def test_report_and_page_are_in_the_bucket(lake: Lake, drift: dict[str, Any]) ->
         assert b"<html" in page[:2000].lower()
 
 
-def test_the_check_is_a_run_in_mlflow(platform: Platform, drift: dict[str, Any]) -> None:
+def test_the_check_is_a_run_in_mlflow(platform: Platform, drift: DagRun) -> None:
     """The scores of the features are metrics of an MLflow run."""
     experiment = platform.registry.get_or_create_experiment()
     url = f"{platform.registry.settings.tracking_uri}/api/2.0/mlflow/runs/search"
-    wanted = f"drift-{drift['dag_run_id']}"
-    runs = httpx.post(
-        url, json={"experiment_ids": [experiment], "max_results": 200}, timeout=60
-    ).json()["runs"]
-    found = [run for run in runs if wanted in str(run)]
+    body = {"experiment_ids": [experiment], "max_results": 200}
+    runs = httpx.post(url, json=body, timeout=60).json()["runs"]
+    found = [run for run in runs if f"drift-{drift.run_id}" in str(run)]
     assert found
     assert found[0]["data"]["metrics"]
 
 
-def test_drift_led_to_training_and_deployment_by_assets(
-    platform: Platform, drift: dict[str, Any]
-) -> None:
-    """The report starts training on the newest file, its better candidate starts deployment, and the predictor serves it."""
+def test_drift_leads_to_a_new_production_model(platform: Platform, drift: DagRun) -> None:
+    """The report starts training on the newest file, and the better candidate is deployed."""
     airflow, registry = platform.airflow, platform.registry
-    training = airflow.wait_for_asset_run("training", drift["start_date"])
-    (event,) = airflow.events_of("training", training["dag_run_id"])
-    assert (event["source_dag_id"], event["source_run_id"]) == ("drift", drift["dag_run_id"])
-    assert set(airflow.states("training", training["dag_run_id"]).values()) == {"success"}
+    training = wait_for_asset_run(airflow, "training", drift.started_at)
+    (event,) = airflow.list_upstream_events("training", training.run_id)
+    assert (event["source_dag_id"], event["source_run_id"]) == ("drift", drift.run_id)
+    assert set(airflow.get_states("training", training.run_id).values()) == {"success"}
 
-    deployment = airflow.wait_for_asset_run("deployment", training["start_date"])
-    assert deployment["state"] == "success", airflow.states("deployment", deployment["dag_run_id"])
-    (event,) = airflow.events_of("deployment", deployment["dag_run_id"])
-    assert (event["source_dag_id"], event["source_run_id"]) == ("training", training["dag_run_id"])
+    deployment = wait_for_asset_run(airflow, "deployment", training.started_at)
+    states = airflow.get_states("deployment", deployment.run_id)
+    assert deployment.state == "success", states
+    (event,) = airflow.list_upstream_events("deployment", deployment.run_id)
+    assert (event["source_dag_id"], event["source_run_id"]) == ("training", training.run_id)
 
     production = registry.get_by_alias(PRODUCTION)
     assert production is not None
-    manifest: Manifest = registry.get_bundle(production.run_id).manifest
-    assert time_of(manifest.created) > time_of(drift["start_date"])
+    created = parse_time(registry.get_bundle(production.run_id).manifest.created)
+    assert created is not None and drift.started_at is not None
+    assert created > drift.started_at
     wait_for(
-        "every predictor to serve it",
-        lambda: model_of(platform.predictor)["version"] == production.number,
+        "predictor with the new version",
+        lambda: get_model(platform.predictor)["version"] == production.number,
     )

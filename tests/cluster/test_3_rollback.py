@@ -1,24 +1,27 @@
-"""A candidate that passes every gate and fails live is taken back by itself; the documented commands do the same by hand."""
+"""A model that fails live is rolled back; the documented commands do the same by hand."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import httpx
 
+from k8s.airflow import DagRun
+from k8s.process import ROOT
 from pipeline.storage.lake import s3_client
 from pipeline.tracking.registry import PRODUCTION
-from tests.cluster.airflow_api import stamp
+from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.cluster import Cluster, wait_for
-from tests.cluster.load import steady
-from tests.cluster.platform import STUDENT, Platform, model_of, term
+from tests.cluster.platform import STUDENT, Platform, get_model, make_term
+from tests.cluster.traffic import steady_traffic
+
+GUIDE = ROOT / "docs" / "how-to" / "roll-back.md"
 
 
-def damage(platform: Platform, run_id: str) -> None:
-    """Changes one byte of the model's file where MLflow keeps it, as a failing disk would."""
+def damage_model(platform: Platform, run_id: str) -> None:
+    """Change one byte of the model's file in MLflow's artifacts, as a failing disk would."""
     client: Any = s3_client(platform.store)
     pages = client.get_paginator("list_objects_v2").paginate(Bucket="models")
     keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
@@ -28,86 +31,78 @@ def damage(platform: Platform, run_id: str) -> None:
     client.put_object(Bucket="models", Key=key, Body=bytes(data))
 
 
-def test_a_model_that_fails_live_is_rolled_back(platform: Platform, first: dict[str, Any]) -> None:
-    """Its file is damaged once `validate` has passed it: no predictor takes it, `verify` puts the old version back and fails."""
+def test_a_model_that_fails_live_is_rolled_back(platform: Platform, first: DagRun) -> None:
+    """A model damaged after `validate` is never served; `verify` rolls back and fails."""
     airflow, registry = platform.airflow, platform.registry
     before = registry.get_by_alias(PRODUCTION)
     assert before is not None
-    run_id = f"damaged-{stamp()}"
-    began = airflow.trigger(
-        "training", run_id, source=platform.put("damaged.csv", term(seed=21, tired=4.2))
-    )["queued_at"]
-    assert airflow.wait("training", run_id)["state"] == "success"
-    assert airflow.states("training", run_id)["register"] == "success", airflow.log(
-        "training", run_id, "register"
-    )
+    run_id = make_run_id("damaged")
+    source = platform.put("damaged.csv", make_term(seed=21, max_sleep_hours=4.2))
+    training = airflow.trigger("training", run_id, source=source)
+    assert wait_for_run(airflow, "training", run_id).state == "success"
+    states = airflow.get_states("training", run_id)
+    assert states["register"] == "success", airflow.read_log("training", run_id, "register")
 
-    def validated() -> dict[str, Any] | None:
-        runs = [run for run in airflow.runs("deployment") if run["run_after"] > began]
-        return (
-            runs[-1]
-            if runs
-            and airflow.states("deployment", runs[-1]["dag_run_id"])["validate"] == "success"
-            else None
-        )
+    def find_validated() -> DagRun | None:
+        runs = airflow.list_runs("deployment")
+        newer = [run for run in runs if run.run_after > training.run_after]
+        if newer and airflow.get_states("deployment", newer[-1].run_id)["validate"] == "success":
+            return newer[-1]
+        return None
 
-    deployment = wait_for("validate to pass the candidate", validated, pause=0.5)
+    deployment = wait_for("validated candidate", find_validated, interval_seconds=0.5)
     candidate = registry.list_versions()[-1]
-    damage(platform, candidate.run_id)
+    damage_model(platform, candidate.run_id)
 
-    ended = airflow.wait("deployment", deployment["dag_run_id"])
-    states = airflow.states("deployment", deployment["dag_run_id"])
-    assert ended["state"] == "failed"
+    assert wait_for_run(airflow, "deployment", deployment.run_id).state == "failed"
+    states = airflow.get_states("deployment", deployment.run_id)
     assert states == {"validate": "success", "promote": "success", "verify": "failed"}
-    first_try = airflow.log(
-        "deployment", deployment["dag_run_id"], "verify", 1
-    )  # further ones find it done
-    assert f"`{PRODUCTION}` is version {before.number} again" in first_try
+    log = airflow.read_log("deployment", deployment.run_id, "verify", 1)  # later tries do nothing
+    assert f"`{PRODUCTION}` is version {before.number} again" in log
 
     now = registry.get_by_alias(PRODUCTION)
     assert now is not None
     assert now.number == before.number
     assert "rejected" in registry.get_version(candidate.number).tags
-    assert model_of(platform.predictor)["version"] == before.number
+    assert get_model(platform.predictor)["version"] == before.number
     answer = httpx.post(f"{platform.predictor}/predict", json=STUDENT, timeout=10)
     assert answer.json()["model"]["version"] == before.number
 
 
-def by_hand(cluster: Cluster, *words: str) -> str:
-    """What the page's function prints, in the cluster under test."""
-    page = Path("docs/how-to/roll-back.md").read_text()
-    function = re.search(r"^by_hand\(\) {.*?^}$", page, re.DOTALL | re.MULTILINE)
+def run_by_hand(cluster: Cluster, *words: str) -> str:
+    """Run a command with the shell function of the guide, and return what it prints."""
+    function = re.search(r"^by_hand\(\) {.*?^}$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
     assert function is not None
-    script = f'{function[0].replace("kubectl ", " ".join(cluster.command()) + " ")}\nby_hand "$@"'
-    ran = subprocess.run(
+    kubectl = " ".join(cluster.get_command()) + " "
+    script = f'{function[0].replace("kubectl ", kubectl)}\nby_hand "$@"'
+    completed = subprocess.run(
         ["bash", "-c", script, "bash", *words],
         capture_output=True,
         text=True,
         timeout=900,
         check=False,
     )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
 
 
-def test_rollback_and_return_by_hand_during_traffic(
-    platform: Platform, first: dict[str, Any]
-) -> None:
-    """Two of the page's commands take production to another version and back: no request fails, none is answered by two."""
-    before = platform.registry.get_by_alias(PRODUCTION)
+def test_rollback_and_return_by_hand_during_traffic(platform: Platform, first: DagRun) -> None:
+    """Two commands of the guide change the production version and back; no request fails."""
+    cluster, registry = platform.cluster, platform.registry
+    before = registry.get_by_alias(PRODUCTION)
     assert before is not None
-    with steady(platform.predictor, STUDENT, rate=20, seconds=600) as result:
-        by_hand(platform.cluster, "rollback", "--reason", "a trial")
-        between = platform.registry.get_by_alias(PRODUCTION)
-        by_hand(platform.cluster, "rollback", "--to", before.number)
-        after = platform.registry.get_by_alias(PRODUCTION)
+    with steady_traffic(platform.predictor, STUDENT, rate=20, seconds=600) as result:
+        run_by_hand(cluster, "rollback", "--reason", "a trial")
+        between = registry.get_by_alias(PRODUCTION)
+        run_by_hand(cluster, "rollback", "--to", before.number)
+        after = registry.get_by_alias(PRODUCTION)
     assert between is not None and after is not None
     assert between.number != before.number == after.number
     assert result.answered
     assert not result.failed, result
-    assert result.torn == 0
+    assert result.inconsistent == 0
     assert set(result.versions) == {before.number, between.number}
-    assert "time of one row" in by_hand(platform.cluster, "compare", before.number, between.number)
-    history = by_hand(platform.cluster, "history")
+    assert "time of one row" in run_by_hand(cluster, "compare", before.number, between.number)
+    history = run_by_hand(cluster, "history")
     assert "a trial" in history
     assert f"{before.number} -> {between.number}" in history

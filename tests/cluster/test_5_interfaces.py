@@ -1,69 +1,68 @@
-"""The pages that people open, in headless Chromium through port-forwards, and the release's own tests."""
+"""The platform's web pages in headless Chromium, and the release's Helm tests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Page
 
-from pipeline.stages import DAGS, get_dag_stages
-from pipeline.storage.layout import LAYERS
+from k8s.airflow import DagRun
+from k8s.release import RELEASE
+from pipeline.stages import DAGS, stages_of_dag
+from pipeline.storage.lake import LAYERS
 from pipeline.tracking.registry import PRODUCTION
-from tests.browser import chromium
-from tests.cluster import interfaces
-from tests.cluster.platform import FIRST, NAME, Platform
+from tests.cluster.platform import FIRST, Platform
+from tests.support import platform_pages
+from tests.support.browser import chromium
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
     with chromium() as browser:
-        yield interfaces.new_page(browser)
+        yield platform_pages.new_page(browser)
 
 
-def test_the_releases_own_tests(platform: Platform, first: dict[str, Any]) -> None:
-    """`helm test` finds every part answering, from a pod in the cluster."""
-    assert "Succeeded" in platform.cluster.helm("test", NAME)
+def test_the_releases_own_tests(platform: Platform, first: DagRun) -> None:
+    """`helm test` passes: every part answers a pod in the cluster."""
+    assert "Succeeded" in platform.cluster.helm("test", RELEASE)
 
 
 def test_airflow_shows_the_dags_and_a_green_run(
-    platform: Platform, first: dict[str, Any], page: Page
+    platform: Platform, first: DagRun, page: Page
 ) -> None:
     """After the login: three DAGs, and the first run with each of its stages."""
     airflow = platform.airflow
-    interfaces.log_into_airflow(page, airflow.url, airflow.user, airflow.password)
-    interfaces.airflow_dags(page, airflow.url, DAGS)
-    interfaces.airflow_run(page, airflow.url, "training", FIRST)
-    shown = page.locator("body").inner_text()
-    assert all(stage.name in shown for stage in get_dag_stages("training"))
+    platform_pages.log_into_airflow(page, airflow.url, airflow.user, airflow.password)
+    platform_pages.open_airflow_dags(page, airflow.url, DAGS)
+    platform_pages.open_airflow_run(page, airflow.url, "training", FIRST)
+    for stage in stages_of_dag("training"):
+        page.get_by_text(stage.name, exact=True).first.wait_for()
 
 
 def test_mlflow_shows_the_model_and_its_aliases(
-    platform: Platform, first: dict[str, Any], page: Page
+    platform: Platform, first: DagRun, page: Page
 ) -> None:
     """The registered model's page lists its versions and which is in production."""
     settings = platform.registry.settings
-    interfaces.mlflow_model(page, settings.tracking_uri, settings.name, PRODUCTION)
-    assert settings.name in page.locator("body").inner_text()
+    platform_pages.open_mlflow_model(page, settings.tracking_uri, settings.name, PRODUCTION)
+    page.get_by_text(settings.name).first.wait_for()
 
 
-def test_minio_shows_the_buckets(platform: Platform, first: dict[str, Any], page: Page) -> None:
+def test_minio_shows_the_buckets(platform: Platform, first: DagRun, page: Page) -> None:
     """After the login with the release's keys, the console lists a bucket for each layer."""
-    keys = platform.cluster.secret(f"{NAME}-objectstore")
-    url = platform.cluster.forward(f"{NAME}-minio", "console").url
-    interfaces.minio_buckets(
-        page, url, keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], LAYERS[0]
-    )
-    shown = page.locator("body").inner_text()
-    assert all(layer in shown for layer in LAYERS)
+    keys = platform.cluster.read_secret(f"{RELEASE}-objectstore")
+    url = platform.cluster.forward(f"{RELEASE}-minio", "console").url
+    login = (keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
+    platform_pages.open_minio_buckets(page, url, *login, LAYERS[0])
+    for layer in LAYERS:
+        page.get_by_text(layer, exact=True).first.wait_for()
 
 
-def test_the_predictors_pages(platform: Platform, first: dict[str, Any], page: Page) -> None:
-    """`/docs` lists the API, and the page for teachers makes a prediction."""
-    url = platform.cluster.forward(f"{NAME}-predictor", "http").url
-    interfaces.predictor_docs(page, url)
-    page.goto(url)
-    page.wait_for_function("document.querySelector('#verdict')?.innerText.length > 0")
+def test_the_predictors_pages(platform: Platform, first: DagRun, page: Page) -> None:
+    """/docs lists the API, and the page for teachers makes a prediction."""
+    url = platform.cluster.forward(f"{RELEASE}-predictor", "http").url
+    platform_pages.open_predictor_docs(page, url)
+    platform_pages.open_predictor(page, url)
     assert httpx.get(f"{url}/openapi.json", timeout=10).json()["paths"]["/predict"]

@@ -1,128 +1,124 @@
-"""The predictor grows with its load and shrinks again, its pods and nodes come and go, and nothing is dropped on the way."""
+"""The predictor scales with its load, and its pods and nodes are replaced; no request fails."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
+from k8s.airflow import DagRun
 from tests.cluster.cluster import Cluster, wait_for
-from tests.cluster.load import steady
-from tests.cluster.platform import STUDENT, Platform, model_of
+from tests.cluster.platform import STUDENT, Platform, get_model
+from tests.cluster.traffic import steady_traffic
 
 pytestmark = pytest.mark.full
 
-AT_MOST = 900.0  # of load, in seconds
-ROWS = 40  # of a request: the work is the predictor's rather than the generator's
+MAX_TRAFFIC_SECONDS = 1500.0
+ROWS = 40
+"""Rows per request under load: most of the work is then the predictor's, not the generator's."""
+DEPLOYMENT = "deployment/student-mlops-predictor"
 
 
-def replicas(cluster: Cluster) -> int:
-    """Pods of the predictor that take requests."""
+def count_ready_replicas(cluster: Cluster) -> int:
+    """The number of predictor pods that are ready."""
     (found,) = cluster.get("deployments", "-l", "app.kubernetes.io/component=predictor")["items"]
     return int(found["status"].get("readyReplicas", 0))
 
 
-def test_the_predictor_scales_up_and_down_without_a_failed_request(
-    platform: Platform, first: dict[str, Any], capsys: Any
+def test_the_predictor_scales_with_its_load(
+    platform: Platform, first: DagRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Under load the HPA goes from its minimum to three pods or more, and back when the load ends; every request is answered."""
+    """Under load the HPA scales to at least three pods, then back; every request is answered."""
     cluster = platform.cluster
     (hpa,) = cluster.get("hpa")["items"]
-    least = int(hpa["spec"]["minReplicas"])
-    wait_for("the least pods", lambda: replicas(cluster) == least)
+    minimum = int(hpa["spec"]["minReplicas"])
+    wait_for("minimum of pods", lambda: count_ready_replicas(cluster) == minimum)
     rows = [STUDENT | {"age": 20 + number} for number in range(ROWS)]
-    with steady(platform.predictor, rows, rate=100, seconds=AT_MOST) as result:
-        grown = wait_for(
-            "three pods",
-            lambda: (now := replicas(cluster)) >= max(3, least + 1) and now,
-            timeout=AT_MOST,
+
+    def count_grown() -> int | None:
+        count = count_ready_replicas(cluster)
+        return count if count >= max(3, minimum + 1) else None
+
+    traffic = {"rate": 100, "seconds": MAX_TRAFFIC_SECONDS}
+    with steady_traffic(platform.predictor, rows, **traffic) as loaded:
+        grown = wait_for("three pods", count_grown, timeout_seconds=MAX_TRAFFIC_SECONDS)
+    with steady_traffic(platform.predictor, STUDENT, rate=5, seconds=MAX_TRAFFIC_SECONDS) as quiet:
+        wait_for(
+            "minimum of pods",
+            lambda: count_ready_replicas(cluster) == minimum,
+            timeout_seconds=MAX_TRAFFIC_SECONDS,
         )
-    with steady(platform.predictor, STUDENT, rate=5, seconds=AT_MOST) as quiet:
-        wait_for("the least pods again", lambda: replicas(cluster) == least, timeout=AT_MOST)
     with capsys.disabled():
-        print(f"\nload: {least} -> {grown} -> {least} pods; {result}; then {quiet}")  # noqa: T201 - the test's product
-    assert result.answered
-    assert not result.failed, result
+        print(f"\nload: {minimum} -> {grown} -> {minimum} pods; {loaded}; then {quiet}")  # noqa: T201
+    assert loaded.answered
+    assert not loaded.failed, loaded
     assert not quiet.failed, quiet
-    assert result.torn == quiet.torn == 0
+    assert loaded.inconsistent == quiet.inconsistent == 0
 
 
 def restart(cluster: Cluster) -> None:
     """A rolling restart, as after a changed setting."""
-    cluster.kubectl("rollout", "restart", "deployment/student-mlops-predictor")
+    cluster.kubectl("rollout", "restart", DEPLOYMENT)
 
 
 def delete_a_pod(cluster: Cluster) -> None:
-    """What the node's or the cluster's own housekeeping does."""
-    cluster.kubectl(
-        "delete", "pod", cluster.pods("predictor")[0]["metadata"]["name"], "--wait", timeout=300
-    )
+    """A pod is deleted, as when a node is maintained."""
+    name = cluster.list_pods("predictor")[0]["metadata"]["name"]
+    cluster.kubectl("delete", "pod", name, "--wait", timeout_seconds=600)
+
+
+def list_predictor_nodes(cluster: Cluster) -> set[str]:
+    """The nodes that have a predictor pod, or are about to get one."""
+    return {pod["spec"].get("nodeName", "") for pod in cluster.list_pods("predictor")}
 
 
 def drain_a_node(cluster: Cluster) -> None:
-    """A node that has a predictor is emptied, as before its maintenance.
+    """A node with the predictor is drained, as before its maintenance.
 
-    It is not the node of MinIO, whose volume cannot leave it here: a new predictor would find no model while that is down.
+    It is the node without MinIO, whose volume cannot move: a new predictor would find no model
+    while MinIO is down.
     """
-    (store,) = (pod["spec"]["nodeName"] for pod in cluster.pods("minio"))
-    node = next(
-        item["metadata"]["name"]
-        for item in cluster.get("nodes")["items"]
-        if item["metadata"]["name"] != store
-    )
-    cluster.kubectl("cordon", store)  # so that there is a predictor on the other one
+    (store,) = (pod["spec"]["nodeName"] for pod in cluster.list_pods("minio"))
+    names = [item["metadata"]["name"] for item in cluster.get("nodes")["items"]]
+    node = next(name for name in names if name != store)
+    cluster.kubectl("cordon", store)  # so that the predictor's next pod is on the other node
     try:
         delete_a_pod(cluster)
-        wait_for(
-            "one there",
-            lambda: node in [pod["spec"]["nodeName"] for pod in cluster.pods("predictor")],
-        )
-        cluster.kubectl(
-            "rollout",
-            "status",
-            "deployment/student-mlops-predictor",
-            "--timeout=600s",
-            timeout=AT_MOST,
-        )
+        wait_for("predictor on the node", lambda: node in list_predictor_nodes(cluster))
+        cluster.wait_until_rolled_out(DEPLOYMENT)
         cluster.kubectl("uncordon", store)
-        options = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=600s")
-        cluster.kubectl("drain", node, *options, timeout=900)
-        wait_for(
-            "none there",
-            lambda: node not in [pod["spec"]["nodeName"] for pod in cluster.pods("predictor")],
-        )
+        options = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=900s")
+        cluster.kubectl("drain", node, *options, timeout_seconds=960)
+        wait_for("node without a predictor", lambda: node not in list_predictor_nodes(cluster))
     finally:
         cluster.kubectl("uncordon", store, node)
 
 
 @pytest.mark.parametrize("change", [restart, delete_a_pod, drain_a_node])
-def test_pods_that_come_and_go_drop_nothing(
-    platform: Platform, first: dict[str, Any], change: Any, capsys: Any
+def test_no_request_fails_while_pods_are_replaced(
+    platform: Platform,
+    first: DagRun,
+    change: Callable[[Cluster], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Steady requests on kept connections are all answered, by the same version, while pods are replaced."""
+    """Steady requests on kept-alive connections are all answered by the same version."""
     cluster = platform.cluster
     if change is drain_a_node and len(cluster.get("nodes")["items"]) < 2:
-        pytest.skip("the cluster has one node; `make down`, then FULL=1 makes one with two")
-    before, version = set(platform.predictor_processes()), model_of(platform.predictor)["version"]
-    with steady(platform.predictor, STUDENT, rate=50, seconds=AT_MOST) as result:
+        pytest.skip("the cluster has one node; after `make down`, FULL=1 creates one with two")
+    before = set(platform.list_predictor_processes())
+    version = get_model(platform.predictor)["version"]
+    traffic = {"rate": 50, "seconds": MAX_TRAFFIC_SECONDS}
+    with steady_traffic(platform.predictor, STUDENT, **traffic) as result:
         change(cluster)
-        cluster.kubectl(
-            "rollout",
-            "status",
-            "deployment/student-mlops-predictor",
-            "--timeout=600s",
-            timeout=AT_MOST,
-        )
+        cluster.wait_until_rolled_out(DEPLOYMENT)
         answered = result.answered
-        wait_for("answers from what is there now", lambda: result.answered > answered + 100)
-    cluster.settled()
+        wait_for("answers of the new pods", lambda: result.answered > answered + 100)
+    cluster.wait_until_rolled_out()
     with capsys.disabled():
-        print(f"\n{change.__name__}: {result}")  # noqa: T201 - the test's product
-    assert (
-        not before & set(platform.predictor_processes())
-        if change is restart
-        else set(platform.predictor_processes()) - before
-    )
+        print(f"\n{change.__name__}: {result}")  # noqa: T201
+    after = set(platform.list_predictor_processes())
+    assert after - before
+    assert not (change is restart and after & before)
     assert not result.failed, result
-    assert result.torn == 0
+    assert result.inconsistent == 0
     assert result.versions == {version: result.answered}

@@ -1,93 +1,98 @@
-"""What operators do to a running platform: change a value, take it back, restart its parts; nothing is lost."""
+"""An operator changes a value, rolls back and restarts parts of a running platform."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from k8s.cluster import CHART
+from k8s.airflow import DagRun
+from k8s.release import CHART, RELEASE
 from pipeline.storage.lake import Lake
-from tests.cluster.airflow_api import stamp
+from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.cluster import Cluster, wait_for
-from tests.cluster.load import steady
-from tests.cluster.platform import NAME, STUDENT, Platform, model_of
+from tests.cluster.platform import STUDENT, Platform, get_model
+from tests.cluster.traffic import steady_traffic
 
 pytestmark = pytest.mark.full
 
-AT_MOST = 1200.0
+MAX_TRAFFIC_SECONDS = 1500.0
 SECRETS = ("airflow", "objectstore", "postgresql")
+SETTING = "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS"
+RESTARTED = (
+    "airflow-scheduler",
+    "minio",
+    "mlflow",
+    "postgresql",
+    "airflow-api-server",
+    "airflow-dag-processor",
+)
 
 
-def test_upgrade_and_rollback_during_traffic(
-    platform: Platform, lake: Lake, first: dict[str, Any]
-) -> None:
-    """A value is changed by `helm upgrade` and taken back by `helm rollback`: no request fails, secrets and data stay."""
+def read_secrets(cluster: Cluster) -> dict[str, dict[str, str]]:
+    return {name: cluster.read_secret(f"{RELEASE}-{name}") for name in SECRETS}
+
+
+def read_settings(cluster: Cluster) -> dict[str, str]:
+    settings: dict[str, str] = cluster.get("configmap", f"{RELEASE}-settings")["data"]
+    return settings
+
+
+def test_upgrade_and_rollback_during_traffic(platform: Platform, lake: Lake, first: DagRun) -> None:
+    """`helm upgrade` and `helm rollback` fail no request, and keep secrets and data."""
     cluster = platform.cluster
-    secrets = {name: cluster.secret(f"{NAME}-{name}") for name in SECRETS}
-    bronze, model = lake.keys("bronze/"), model_of(platform.predictor)["version"]
-    with steady(platform.predictor, STUDENT, rate=20, seconds=AT_MOST) as result:
-        changed = (
-            "--reuse-values",
-            "--set",
-            "settings.MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS=4",
-            "--wait",
-            "--timeout=15m",
-        )
-        cluster.helm("upgrade", NAME, str(CHART), *changed)
-        cluster.settled()
-        assert (
-            cluster.get("configmap", f"{NAME}-settings")["data"][
-                "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS"
-            ]
-            == "4"
-        )
-        cluster.helm("rollback", NAME, "--wait", "--timeout=15m")
-        cluster.settled()
+    secrets, bronze = read_secrets(cluster), lake.keys("bronze/")
+    version = get_model(platform.predictor)["version"]
+    traffic = {"rate": 20, "seconds": MAX_TRAFFIC_SECONDS}
+    wait = ("--wait", "--timeout=15m")
+    with steady_traffic(platform.predictor, STUDENT, **traffic) as result:
+        change = ("--reuse-values", f"--set=settings.{SETTING}=4")
+        cluster.helm("upgrade", RELEASE, str(CHART), *change, *wait)
+        cluster.wait_until_rolled_out()
+        assert read_settings(cluster)[SETTING] == "4"
+        cluster.helm("rollback", RELEASE, *wait)
+        cluster.wait_until_rolled_out()
     assert result.answered
     assert not result.failed, result
-    assert result.versions == {model: result.answered}
-    assert (
-        "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS"
-        not in cluster.get("configmap", f"{NAME}-settings")["data"]
-    )
-    assert secrets == {name: cluster.secret(f"{NAME}-{name}") for name in SECRETS}
+    assert result.versions == {version: result.answered}
+    assert SETTING not in read_settings(cluster)
+    assert read_secrets(cluster) == secrets
     assert lake.keys("bronze/") == bronze
 
 
 def test_parts_restarted_one_by_one_during_a_run(
-    platform: Platform, lake: Lake, first: dict[str, Any]
+    platform: Platform, lake: Lake, first: DagRun
 ) -> None:
-    """Each part is killed once while a training run goes on: the run ends well, and nothing is lost."""
+    """Each part is killed once during a training run: the run succeeds, and nothing is lost."""
     cluster, airflow = platform.cluster, platform.airflow
     versions, bronze = platform.registry.list_versions(), set(lake.keys("bronze/"))
-    runs = {run["dag_run_id"] for run in airflow.runs("training")}
-    run_id = f"restarts-{stamp()}"
+    runs = {run.run_id for run in airflow.list_runs("training")}
+    run_id = make_run_id("restarts")
     airflow.trigger("training", run_id, source="sample:4000")
-    with steady(platform.predictor, STUDENT, rate=10, seconds=AT_MOST) as result:
-        for component in (
-            "airflow-scheduler",
-            "minio",
-            "mlflow",
-            "postgresql",
-            "airflow-api-server",
-            "airflow-dag-processor",
-        ):
-            (pod,) = cluster.pods(component)
-            cluster.kubectl("delete", "pod", pod["metadata"]["name"], "--wait", timeout=300)
-            wait_for(f"{component} to be ready", lambda part=component: ready(cluster, part))  # type: ignore[misc]
-        ended = airflow.wait("training", run_id)
-    assert ended["state"] == "success", airflow.states("training", run_id)
+    traffic = {"rate": 10, "seconds": MAX_TRAFFIC_SECONDS}
+    with steady_traffic(platform.predictor, STUDENT, **traffic) as result:
+        for component in RESTARTED:
+            restart(cluster, component)
+        ended = wait_for_run(airflow, "training", run_id)
+    assert ended.state == "success", airflow.get_states("training", run_id)
     assert not result.failed, result
-    assert runs <= {run["dag_run_id"] for run in airflow.runs("training")}
-    # A port-forward to a pod that is gone is refused once before it goes to the new one.
+    assert runs <= {run.run_id for run in airflow.list_runs("training")}
+    # The first connection after a pod's restart fails: the port-forward still has the old pod.
     assert wait_for("MLflow", platform.registry.list_versions)[: len(versions)] == versions
     assert bronze <= set(wait_for("MinIO", lambda: lake.keys("bronze/")))
 
 
-def ready(cluster: Cluster, component: str) -> bool:
-    pods = cluster.pods(component)
-    conditions = [each for pod in pods for each in pod["status"].get("conditions", [])]
-    return bool(pods) and [each["status"] for each in conditions if each["type"] == "Ready"] == [
-        "True"
-    ] * len(pods)
+def restart(cluster: Cluster, component: str) -> None:
+    """Delete the component's pod, and wait until the new one is ready."""
+    (pod,) = cluster.list_pods(component)
+    name = pod["metadata"]["name"]
+    cluster.kubectl("delete", "pod", name, "--wait", timeout_seconds=300)
+
+    def is_ready() -> bool:
+        conditions = [
+            condition["status"]
+            for pod in cluster.list_pods(component)
+            for condition in pod["status"].get("conditions", [])
+            if condition["type"] == "Ready"
+        ]
+        return conditions == ["True"]
+
+    wait_for(f"ready {component}", is_ready)

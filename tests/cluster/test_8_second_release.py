@@ -1,7 +1,8 @@
-"""Two releases live in one cluster; the second has no store and no database of its own, as where a school has them already."""
+"""A second release in the same cluster uses the first one's MinIO and PostgreSQL."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -11,116 +12,112 @@ from typing import Any
 import httpx
 import pytest
 
-from k8s.cluster import CHART
-from pipeline.stages import get_dag_stages
-from tests.cluster.airflow_api import Airflow
+from k8s.airflow import AirflowClient, DagRun
+from k8s.release import CHART, RELEASE
+from pipeline.stages import stages_of_dag
+from tests.cluster.airflow_runs import wait_for_asset_run, wait_for_run
 from tests.cluster.cluster import Cluster, wait_for
-from tests.cluster.platform import NAME, STUDENT, Platform, model_of
+from tests.cluster.platform import STUDENT, Platform, get_model
 
 pytestmark = pytest.mark.full
 
 SECOND = "second"
-PARTS = f"{SECOND}-{CHART.name}"
-"""What its resources' names begin with."""
-SQL = "CREATE USER {name} PASSWORD '{password}'; CREATE DATABASE {name} OWNER {name};"
+PREFIX = f"{SECOND}-{CHART.name}"
+"""The start of its resources' names."""
+OWNERS = ("airflow2", "mlflow2")
+"""Users of PostgreSQL, each with a database of its name."""
 
 
 @pytest.fixture
-def second(platform: Platform, first: dict[str, Any], tmp_path: Path) -> Iterator[Cluster]:
-    """A release in a namespace of its own, restricted too, on the first one's MinIO and PostgreSQL as outside services."""
-    made = Cluster(platform.cluster.context, SECOND)
-    wanted = {"apiVersion": "v1", "kind": "Namespace"}
+def second(platform: Platform, first: DagRun, tmp_path: Path) -> Iterator[Cluster]:
+    """A release in its own namespace, with the first one's services as external ones."""
+    outside = platform.cluster
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    namespace = tmp_path / "namespace.json"
-    namespace.write_text(json.dumps(wanted | {"metadata": {"name": SECOND, "labels": labels}}))
-    made.kubectl("apply", "--filename", str(namespace))
-    try:
-        install(platform.cluster, made, tmp_path / "values.json")
-        yield made
-    finally:
-        made.close()
-        made.kubectl("delete", "namespace", SECOND, "--ignore-not-found", "--wait", timeout=600)
-        for kind in ("DATABASE", "USER"):
-            for owner in ("airflow2", "mlflow2"):
-                force = " WITH (FORCE)" if kind == "DATABASE" else ""
-                psql(platform.cluster, f"DROP {kind} IF EXISTS {owner}{force}")
+    metadata = {"name": SECOND, "labels": labels}
+    manifest = tmp_path / "namespace.json"
+    manifest.write_text(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
+    with contextlib.closing(Cluster(outside.context, SECOND)) as second:
+        second.kubectl("apply", "--filename", str(manifest))
+        try:
+            install(outside, second, tmp_path / "values.json")
+            yield second
+        finally:
+            delete = ("delete", "namespace", SECOND, "--ignore-not-found", "--wait")
+            second.kubectl(*delete, timeout_seconds=600)
+            for owner in OWNERS:
+                run_sql(outside, f"DROP DATABASE IF EXISTS {owner} WITH (FORCE)")
+                run_sql(outside, f"DROP USER IF EXISTS {owner}")
 
 
-def psql(cluster: Cluster, statements: str) -> None:
-    for statement in statements.strip(";").split(";"):
-        cluster.kubectl(
-            "exec",
-            f"{NAME}-postgresql-0",
-            "--",
-            "psql",
-            "--username=postgres",
-            f"--command={statement}",
-        )
+def run_sql(cluster: Cluster, statement: str) -> None:
+    command = ("psql", "--username=postgres", f"--command={statement}")
+    cluster.kubectl("exec", f"{RELEASE}-postgresql-0", "--", *command)
 
 
-def install(outside: Cluster, second: Cluster, place: Path) -> None:
-    """The chart with the first release's images, stages' pods and all, but not its services."""
-    passwords = {"airflow2": os.urandom(16).hex(), "mlflow2": os.urandom(16).hex()}
+def install(outside: Cluster, second: Cluster, path: Path) -> None:
+    """Install the chart with the first release's images, without MinIO and PostgreSQL."""
+    passwords = {owner: os.urandom(16).hex() for owner in OWNERS}
     for owner, password in passwords.items():
-        psql(outside, SQL.format(name=owner, password=password))
-    keys = [
-        f"--from-literal={name}={value}"
-        for name, value in outside.secret(f"{NAME}-objectstore").items()
-    ]
-    second.kubectl("create", "secret", "generic", "store", *keys)
-    keys = [
-        f"--from-literal={owner[:-1]}-password={password}" for owner, password in passwords.items()
-    ]
-    second.kubectl("create", "secret", "generic", "database", *keys)
-    there = [
-        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": outside.namespace}}}
-    ]
-    values = {
-        "images": json.loads(outside.helm("get", "values", NAME, "--output", "json"))["images"],
+        run_sql(outside, f"CREATE USER {owner} PASSWORD '{password}'")
+        run_sql(outside, f"CREATE DATABASE {owner} OWNER {owner}")
+    database = {f"{owner[:-1]}-password": password for owner, password in passwords.items()}
+    create_secret(second, "database", database)
+    create_secret(second, "store", outside.read_secret(f"{RELEASE}-objectstore"))
+    path.write_text(json.dumps(make_values(outside)))
+    second.helm("install", SECOND, str(CHART), "--values", str(path), "--wait", "--timeout=15m")
+
+
+def create_secret(cluster: Cluster, name: str, values: dict[str, str]) -> None:
+    literals = [f"--from-literal={key}={value}" for key, value in values.items()]
+    cluster.kubectl("create", "secret", "generic", name, *literals)
+
+
+def make_values(outside: Cluster) -> dict[str, Any]:
+    """The chart's values for a release with external services."""
+    installed = json.loads(outside.helm("get", "values", RELEASE, "--output", "json"))
+    namespace = {"matchLabels": {"kubernetes.io/metadata.name": outside.namespace}}
+    peers = [{"namespaceSelector": namespace}]
+    return {
+        "images": installed["images"],
         "minio": {"enabled": False},
         "postgresql": {"enabled": False},
         "objectStore": {
             "bucketPrefix": SECOND,
             "existingSecret": "store",
-            "external": {"endpoint": f"http://{NAME}-minio.{outside.namespace}:9000"},
+            "external": {"endpoint": f"http://{RELEASE}-minio.{outside.namespace}:9000"},
         },
         "database": {
             "existingSecret": "database",
             "airflow": {"name": "airflow2", "user": "airflow2"},
             "mlflow": {"name": "mlflow2", "user": "mlflow2"},
-            "external": {"host": f"{NAME}-postgresql.{outside.namespace}"},
+            "external": {"host": f"{RELEASE}-postgresql.{outside.namespace}"},
         },
         "predictor": {"autoscaling": {"enabled": False}, "replicas": 1},
         "dags": {"schedules": {"training": None, "drift": None}},
         "settings": {"MLOPS_INGEST__SOURCE": "sample:1000"},
-        "networkPolicy": {"external": {"objectStore": there, "database": there}},
+        "networkPolicy": {"external": {"objectStore": peers, "database": peers}},
     }
-    place.write_text(json.dumps(values))
-    second.helm("install", SECOND, str(CHART), "--values", str(place), "--wait", "--timeout=15m")
 
 
-def test_a_second_release_without_services_of_its_own(platform: Platform, second: Cluster) -> None:
-    """It passes `helm test`, trains, promotes and serves; the first release notices nothing, and shares no object with it."""
-    served, bronze = model_of(platform.predictor)["version"], platform.lake.keys("bronze/")
+def test_a_second_release_with_external_services(platform: Platform, second: Cluster) -> None:
+    """It passes `helm test`, trains, promotes and serves; the first release is not affected."""
+    served, bronze = get_model(platform.predictor)["version"], platform.lake.keys("bronze/")
     second.helm("test", SECOND)
-    admin = second.secret(f"{PARTS}-airflow")["admin-password"]
-    airflow = Airflow(second.forward(f"{PARTS}-airflow-api-server", "http").url, "admin", admin)
-    wait_for("Airflow to read the DAGs", lambda: {"training", "deployment"} <= airflow.dags())
-    airflow.trigger("training", "first")
-    ended = airflow.wait("training", "first")
-    assert airflow.states("training", "first") == {
-        stage.name: "success" for stage in get_dag_stages("training")
-    }
-    assert airflow.wait_for_asset_run("deployment", ended["start_date"])["state"] == "success"
-    url = second.forward(f"{PARTS}-predictor", "http").url
-    answer = httpx.post(f"{url}/predict", json=STUDENT, timeout=10)
+    password = second.read_secret(f"{PREFIX}-airflow")["admin-password"]
+    url = second.forward(f"{PREFIX}-airflow-api-server", "http").url
+    with contextlib.closing(AirflowClient(url, "admin", password)) as airflow:
+        wait_for("DAGs", lambda: {"training", "deployment"} <= airflow.list_dag_ids())
+        airflow.trigger("training", "first")
+        training = wait_for_run(airflow, "training", "first")
+        states = airflow.get_states("training", "first")
+        assert states == {stage.name: "success" for stage in stages_of_dag("training")}
+        deployment = wait_for_asset_run(airflow, "deployment", training.started_at)
+        assert deployment.state == "success"
+    predictor = second.forward(f"{PREFIX}-predictor", "http").url
+    answer = httpx.post(f"{predictor}/predict", json=STUDENT, timeout=10)
     assert answer.json()["model"]["version"] == "1"
 
-    assert (
-        second.get("statefulsets", "-l", "app.kubernetes.io/component in (minio,postgresql)")[
-            "items"
-        ]
-        == []
-    )
-    assert model_of(platform.predictor)["version"] == served
+    services = "app.kubernetes.io/component in (minio,postgresql)"
+    assert second.get("statefulsets", "-l", services)["items"] == []
+    assert get_model(platform.predictor)["version"] == served
     assert platform.lake.keys("bronze/") == bronze

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from pipeline.context import Context
@@ -14,12 +13,12 @@ LAKE_WRITES = ("write", "create", "delete")
 REGISTRY_WRITES = (
     "set_alias",
     "delete_alias",
-    "set_tag",
-    "delete_tag",
-    "start_run",
-    "end_run",
-    "log_run",
-    "log_artifacts",
+    "tag",
+    "untag",
+    "begin",
+    "finish",
+    "log",
+    "log_files",
     "register",
 )
 
@@ -53,7 +52,9 @@ class Fuse:
 
 def dying(context: Context, fuse: Fuse) -> Context:
     """The same context, whose writes the fuse counts."""
+    copy = Context(context.settings, context.run_id, context.arguments)
     lake, registry = Lake(context.lake._store), Registry(context.settings.mlflow)
     fuse.wrap(lake, LAKE_WRITES)
     fuse.wrap(registry, REGISTRY_WRITES)
-    return replace(context, lake=lake, registry=registry)
+    copy.__dict__.update(lake=lake, registry=registry)  # what its cached properties would hold
+    return copy

@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, RAW_HEADER, Category, Number
-from tests.browser import chromium
+from tests.support.browser import chromium
 from tests.serving.forest import bundle
 from tests.serving.predictor import running
 

@@ -1,88 +1,162 @@
-"""What `make up` decides and says before any cluster is asked."""
+"""What `make up` decides and reports before it asks a cluster."""
 
 from __future__ import annotations
 
-import re
+import json
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from images.layers import reachable
-from k8s import cluster, first_run
+from images.layers import find_reachable
+from k8s import cluster, first_run, release
+from k8s.airflow import Task
 from k8s.process import ClusterError, Progress, run
 
 
-def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    """The sentence says which port, and which file has it."""
+def test_a_port_in_use_is_reported() -> None:
+    """The error names the port and the file that configures it."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(
-            ClusterError, match=rf"127\.0\.0\.1:{port} cannot be used.*k8s/kind\.yaml"
-        ):
-            cluster.refuse_if_taken("127.0.0.1", port)
-    cluster.refuse_if_taken("127.0.0.1", port)
+        expected = rf"127\.0\.0\.1:{port} cannot be used.*k8s/kind\.yaml"
+        with pytest.raises(ClusterError, match=expected):
+            cluster.check_port_is_free("127.0.0.1", port)
+    cluster.check_port_is_free("127.0.0.1", port)
 
 
-def test_a_missing_program_is_a_sentence() -> None:
-    """What is not installed is named, with the command that installs it."""
-    with pytest.raises(ClusterError, match=r"^no-such-program is missing; `make tools`"):
+def fake_docker(monkeypatch: pytest.MonkeyPatch, outputs: dict[str, str]) -> list[str]:
+    """Answer commands by their first words; the commands that were run are collected."""
+    commands: list[str] = []
+
+    def run_fake(*words: object, **_: object) -> subprocess.CompletedProcess[str]:
+        command = " ".join(map(str, words))
+        commands.append(command)
+        output = next((text for start, text in outputs.items() if command.startswith(start)), "")
+        return subprocess.CompletedProcess([], 0, output, "")
+
+    monkeypatch.setattr(cluster, "run", run_fake)
+    monkeypatch.setattr(cluster, "read_output", lambda *words: run_fake(*words).stdout.strip())
+    return commands
+
+
+CREATED = """2026-01-01T08:00:07.5Z /school-worker
+2026-01-01T08:00:07.25Z /school-control-plane
+"""
+
+
+def test_stopped_nodes_start_in_the_order_of_their_creation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Docker gives addresses in that order, so each node gets its own again."""
+    outputs = {
+        "kind get nodes": "school-worker school-control-plane",
+        "docker inspect": CREATED,
+    }
+    commands = fake_docker(monkeypatch, outputs)
+    assert cluster.start_nodes() == ["school-control-plane", "school-worker"]
+    started = [command for command in commands if command.startswith("docker start")]
+    assert started == ["docker start school-control-plane", "docker start school-worker"]
+
+
+def test_running_nodes_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the stopped node is started."""
+    outputs = {
+        "kind get nodes": "school-worker school-control-plane",
+        "docker inspect": CREATED,
+        "docker ps": "school-control-plane",
+    }
+    fake_docker(monkeypatch, outputs)
+    assert cluster.start_nodes() == ["school-worker"]
+
+
+def list_nodes_json(heartbeat: str) -> str:
+    condition = {"type": "Ready", "status": "True", "lastHeartbeatTime": heartbeat}
+    node = {"metadata": {"name": "school-control-plane"}, "status": {"conditions": [condition]}}
+    return json.dumps({"items": [node]})
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "unready"),
+    [
+        ("2026-01-02T09:00:00Z", "school-control-plane not ready"),
+        ("2026-01-02T09:00:05Z", None),
+    ],
+)
+def test_a_node_is_ready_once_it_reports_so_after_its_start(
+    monkeypatch: pytest.MonkeyPatch, heartbeat: str, unready: str | None
+) -> None:
+    """A report from before the restart does not count."""
+    outputs = {
+        "kind get nodes": "school-control-plane",
+        "docker inspect --format {{.Created}}": CREATED.splitlines()[1],
+        "docker inspect --format {{.State.StartedAt}}": "2026-01-02T09:00:04.75Z",
+        "kubectl": list_nodes_json(heartbeat),
+    }
+    fake_docker(monkeypatch, outputs)
+    assert cluster.list_unready_nodes() == unready
+
+
+def test_a_missing_program_is_reported() -> None:
+    """The error names the program and the command that installs it."""
+    with pytest.raises(ClusterError, match=r"^no-such-program is not installed\. `make tools`"):
         run("no-such-program")
 
 
-def test_a_failed_program_says_what_it_said() -> None:
+def test_a_failed_program_is_reported_with_its_output() -> None:
     """The end of its output is part of the error."""
     with pytest.raises(ClusterError, match="out of cheese"):
         run("sh", "-c", "echo out of cheese >&2; exit 3")
 
 
-def test_a_hanging_program_is_ended() -> None:
-    """Every program has a bound."""
-    with pytest.raises(ClusterError, match="did not end within 0 s"):
-        run("sleep", "60", timeout=0.1)
+def test_a_program_that_hangs_is_killed() -> None:
+    """Every program has a timeout."""
+    with pytest.raises(ClusterError, match=r"did not exit within 0\.1 s"):
+        run("sleep", "60", timeout_seconds=0.1)
 
 
-def test_a_wait_says_each_change_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """What is missing is shown when it changes, until nothing is."""
-    answers = iter(["two pods", "two pods", "one pod", None])
-    Progress().wait("the chart", lambda: next(answers), seconds=60, pause=0)
+def test_a_wait_reports_each_change_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is missing is printed when it changes, until nothing is missing."""
+    missing = iter(["two pods", "two pods", "one pod", None])
+    Progress().wait_for("the chart", lambda: next(missing), timeout_seconds=60, interval_seconds=0)
     shown = capsys.readouterr().err
-    assert (
-        shown.count("waiting for the chart: two pods")
-        == shown.count("waiting for the chart: one pod")
-        == 1
-    )
+    assert shown.count("waiting for the chart: two pods") == 1
+    assert shown.count("waiting for the chart: one pod") == 1
 
 
-def test_a_wait_is_bounded() -> None:
-    """The error says what was missing to the last."""
-    with pytest.raises(ClusterError, match="the chart: still one pod after 0 s"):
-        Progress().wait("the chart", lambda: "one pod", seconds=0, pause=0)
+def test_a_wait_times_out() -> None:
+    """The error says what was still missing."""
+    with pytest.raises(ClusterError, match="after 0 s waiting for the chart: one pod"):
+        Progress().wait_for("the chart", lambda: "one pod", timeout_seconds=0)
 
 
-def test_a_path_is_read_from_the_inbox(tmp_path: Path) -> None:
-    """A file of this machine becomes the object that it is uploaded as; other sources stay as they are."""
+def test_a_path_becomes_its_url_in_the_inbox(tmp_path: Path) -> None:
+    """A local file is replaced by the object to which it is uploaded; other sources are kept."""
     file = tmp_path / "students.csv"
     file.touch()
-    assert first_run.source_of(str(file)) == "s3://bronze/inbox/students.csv"
-    assert first_run.source_of("sample:100") == "sample:100"
+    assert first_run.choose_source(str(file)) == "s3://bronze/inbox/students.csv"
+    assert first_run.choose_source("sample:100") == "sample:100"
 
 
-def test_data_that_is_nothing_is_refused() -> None:
-    """A misspelt path is neither uploaded nor handed to the stage."""
-    with pytest.raises(ClusterError, match=r"studnets\.csv is no file"):
-        first_run.source_of("studnets.csv")
+def test_a_missing_file_is_refused() -> None:
+    """A misspelt path is neither uploaded nor passed to the stage."""
+    with pytest.raises(ClusterError, match=r"studnets\.csv does not exist"):
+        first_run.choose_source("studnets.csv")
 
 
-def pod(**status: object) -> str:
-    conditions = {"PodScheduled": {"status": "True"}}
-    return cluster._why({"phase": "Pending", **status}, conditions)
+def test_a_run_is_described_by_its_first_open_task() -> None:
+    """Tasks are in the order of the stage table, whatever order Airflow lists them in."""
+    tasks = {
+        name: Task(name, state, 1, None, None)
+        for name, state in (("train", None), ("features", "running"), ("ingest", "success"))
+    }
+    assert first_run.describe_tasks(tasks) == "1 of 3 tasks have ended, features running"
 
 
 @pytest.mark.parametrize(
-    ("state", "why"),
+    ("state", "reason"),
     [
         ({"waiting": {"reason": "ImagePullBackOff"}}, "main: ImagePullBackOff"),
         ({"waiting": {"reason": "ContainerCreating"}}, "starting"),
@@ -90,21 +164,23 @@ def pod(**status: object) -> str:
         ({"running": {}}, "main starting"),
     ],
 )
-def test_why_a_pod_is_not_ready(state: dict[str, object], why: str) -> None:
-    """The first container that is not well, in Kubernetes' own words."""
-    assert pod(containerStatuses=[{"name": "main", "state": state, "ready": False}]) == why
+def test_why_a_pod_is_not_ready(state: dict[str, object], reason: str) -> None:
+    """The reason is the state of the first container that is not well."""
+    status = {"containerStatuses": [{"name": "main", "state": state, "ready": False}]}
+    assert release.explain_unready(status, {"PodScheduled": {"status": "True"}}) == reason
 
 
-def test_imports_are_followed_wherever_they_stand(tmp_path: Path) -> None:
-    """Imports inside functions count, those for type checkers alone do not; a package counts with its module."""
+def test_imports_are_followed_wherever_they_are(tmp_path: Path) -> None:
+    """Imports in functions count, imports for type checkers do not; a module needs its package."""
     package = tmp_path / "shop"
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "till.py").write_text("def pay() -> None:\n    from shop import coins\n")
     (package / "coins.py").write_text(
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import shop.door\nelse:\n    import decimal\n"
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import shop.door\nelse:\n    import decimal\n"
     )
     (package / "door.py").touch()
-    files, outside = reachable(["shop.till"], tmp_path)
+    files, outside = find_reachable(["shop.till"], tmp_path)
     assert {file.name for file in files} == {"__init__.py", "till.py", "coins.py"}
-    assert {module for module in outside if re.match("decimal", module)} == {"decimal"}
+    assert "decimal" in outside

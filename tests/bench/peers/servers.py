@@ -82,7 +82,7 @@ SERVERS = (
         packages=("onnxruntime", "uvicorn", "pydantic"),
     ),
     Server(
-        "ours, without cache",
+        "ours, remembering nothing",
         OURS,
         "/predict",
         "student",

@@ -1,4 +1,4 @@
-"""Headless Chromium, the machine's own, for tests that look at pages as people do."""
+"""Headless Chromium, as installed on the machine, for tests of web pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (
-    "--no-sandbox",  # tests run as root in containers
+    "--no-sandbox",  # the sandbox does not work for root in a container
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -24,10 +24,13 @@ FLAGS = (
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser; the test is skipped where none is installed. CHROMIUM names one that is not on the PATH."""
+    """Start Chromium, or skip the test if it is not installed.
+
+    The environment variable CHROMIUM may hold the path of one that is not on the PATH.
+    """
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
-        pytest.skip("no Chromium is installed: `apt-get install chromium`, or name one in CHROMIUM")
+        pytest.skip("Chromium is not installed")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser

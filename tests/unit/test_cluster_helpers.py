@@ -1,0 +1,81 @@
+"""Helpers of the cluster tests that need no cluster."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from k8s.airflow import DagRun
+from tests.cluster.stage_pods import select_pods
+from tests.cluster.traffic import steady_traffic
+
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nX-Model-Version: 7\r\nContent-Length: 28\r\n\r\n"
+    b'{"model": {"version": "7"}} '
+)
+
+
+def make_pod(name: str, second: int, **labels: str) -> dict[str, Any]:
+    created = f"2026-01-01T08:00:{second:02}Z"
+    metadata = {"name": name, "creationTimestamp": created, "labels": labels}
+    return {"metadata": metadata}
+
+
+def make_run() -> DagRun:
+    start = datetime(2026, 1, 1, 8, 0, 10, 500_000, tzinfo=UTC)
+    end = datetime(2026, 1, 1, 8, 0, 40, tzinfo=UTC)
+    return DagRun("training", "first", "success", "manual", start, start, start, end)
+
+
+def test_the_pods_of_a_run_are_selected() -> None:
+    """Those of its DAG and its time, the last one of each stage; pods without a DAG are skipped."""
+    ingest = {"dag_id": "training", "student-mlops/stage": "ingest"}
+    pods = [
+        make_pod("earlier", 9, **ingest),
+        make_pod("first-try", 10, **ingest),
+        make_pod("last-try", 20, **ingest),
+        make_pod("by-hand", 25),
+        make_pod("other", 25, **ingest | {"dag_id": "drift"}),
+        make_pod("later", 41, **ingest),
+    ]
+    selected = select_pods(pods, make_run())
+    assert {stage: pod["metadata"]["name"] for stage, pod in selected.items()} == {
+        "ingest": "last-try"
+    }
+
+
+def serve(listener: socket.socket, answers: list[bytes]) -> None:
+    """Read a request on a new connection for each answer; close the connection after it."""
+    for answer in answers:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(10_000)
+            connection.sendall(answer)
+
+
+def test_a_broken_answer_is_a_failed_request() -> None:
+    """An answer that ends early counts as failed, and its connection is closed.
+
+    pytest turns a connection that is left open into an error.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = threading.Thread(target=serve, args=(listener, [ANSWER[:60], ANSWER[:60]]))
+        server.start()
+        with steady_traffic(url, {}, rate=50, seconds=0.04) as result:
+            server.join()
+        assert sum(result.failed.values()) == result.sent == 2
+
+
+def test_a_request_on_a_closed_connection_is_sent_again() -> None:
+    """A server may close an idle connection while the next request is under way."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = threading.Thread(target=serve, args=(listener, [ANSWER, ANSWER]))
+        server.start()
+        with steady_traffic(url, {}, rate=2, seconds=1) as result:
+            server.join()
+        assert (result.answered, result.resent, result.failed) == (2, 1, {})
+        assert result.versions == {"7": 2}
