@@ -1,1 +1,1 @@
-"""Airflow's three DAGs: the stage table, each row a pod of its own image."""
+"""The three Airflow DAGs: one file each, and pods.py, which turns stages into tasks."""

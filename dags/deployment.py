@@ -1,12 +1,12 @@
-"""From a registered candidate to the model that serves.
+"""From a registered candidate to the model in production.
 
-Runs when the DAG `training` has registered a candidate. `validate` is skipped, and with it the rest, when the candidate
-fails a deployment gate: the production model goes on serving. `verify` puts the previous model back and fails when the
-predictor does not serve the new one as the registry has it.
+Runs when the DAG `training` has registered a candidate. If the candidate fails a deployment gate,
+`validate` and the tasks after it are skipped and production stays as it is. If the predictor does
+not serve the new model as the registry has it, `verify` restores the previous model and fails.
 """
 
 from airflow.sdk import Asset
 
-from dags.pods import dag_of
+from dags.pods import create_dag
 
-dag = dag_of("deployment", __doc__, schedule=[Asset("candidate")])
+dag = create_dag("deployment", __doc__, schedule=[Asset("candidate")])

@@ -1,11 +1,12 @@
-"""Whether the students of today still look like those that the production model learned from.
+"""Whether recent traffic still resembles the production model's training data.
 
-Runs by its timetable over the traffic that the predictor logged. Past the threshold it asks for training, which alone never
-changes what serves; otherwise Airflow shows `drift` as skipped, and its log says why: no drift, too few rows, or asked too
-recently. `demote` holds the production model to its gates on the newest labelled rows, and puts the previous one back when
-it fails them and that one does not.
+Runs on its schedule over the traffic that the predictor logged. If drift exceeds the threshold,
+`drift` requests a training run, which by itself never changes the model in production. Otherwise
+Airflow shows `drift` as skipped and its log says why: no drift, too few rows, or a recent request.
+`demote` checks the production model against its gates on the newest labelled rows. If it fails and
+the previous model passes, `demote` restores the previous one.
 """
 
-from dags.pods import dag_of, timetable_of
+from dags.pods import create_dag, get_timetable
 
-dag = dag_of("drift", __doc__, schedule=timetable_of("drift"))
+dag = create_dag("drift", __doc__, schedule=get_timetable("drift"))

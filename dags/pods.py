@@ -1,19 +1,15 @@
-"""A row of the stage table as an Airflow task: a pod of the stage's own image.
+"""The rows of the stage table as Airflow tasks, each a pod of the stage's own image.
 
-What the table does not say (images, resources, schedules) comes from the JSON file that PODS_FILE names, which the chart
-renders from its values. Nothing else is read when Airflow parses the DAGs: no network, no database, no stage's code.
+Airflow imports this module whenever it parses the DAGs. It therefore connects to nothing and
+imports no stage.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import re
-import time
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
@@ -21,178 +17,151 @@ from airflow.providers.cncf.kubernetes.utils.pod_manager import PodPhase
 from airflow.sdk import DAG, Asset, CronTriggerTimetable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from pipeline.stages import EXIT_PERMANENT, EXIT_SKIPPED, Stage, stages_of_dag
+from dags.pod_spec import build_labels, build_pod, load_config
+from pipeline.polling import poll_until
+from pipeline.stages import EXIT_PERMANENT, EXIT_SKIPPED, Stage, get_dag_stages
 
-USER = 10001  # numeric, so that the kubelet can tell that it is not root
-STARTUP = timedelta(minutes=10)  # a new node may have to boot and to pull the image first
-LIMIT = timedelta(
-    hours=2
-)  # of one try of a stage: past it the pod is deleted, so that a hung one blocks no later run
-LOOK = 0.25  # seconds between two looks at a pod that starts or ends: most stages take a second or two themselves
+STARTUP_TIMEOUT_SECONDS = 600  # a new node may have to boot and to pull the image
+EXECUTION_TIMEOUT = timedelta(hours=2)  # of one try; a pod that hangs must not block later runs
+POLL_INTERVAL_SECONDS = 0.25  # most stages run for a second or two
+END_TIMEOUT_SECONDS = 10  # how long to poll for the end of a pod whose container has ended
 
-SOURCE_VARIABLE = "MLOPS_INGEST__SOURCE"
-
-
-@cache
-def pods() -> dict[str, Any]:
-    """What the chart says of the stages' pods.
-
-    Raises:
-        KeyError, FileNotFoundError: PODS_FILE is not set or names no file; Airflow shows it as an import error.
-    """
-    loaded: dict[str, Any] = json.loads(Path(os.environ["PODS_FILE"]).read_text())
-    return loaded
+RUN_ID = "{{ make_run_id(dag.dag_id, run_id, dag_run.run_after.strftime('%Y%m%dT%H%M%S')) }}"
 
 
-def run_id_of(dag_id: str, dag_run_id: str, at: str) -> str:
-    """The run's name in the lake and in MLflow, the same for all tasks of a DAG run and for no other run.
+def make_run_id(dag_id: str, dag_run_id: str, time: str) -> str:
+    """Return the id of a DAG run in the lake and in MLflow.
 
-    A name that somebody gave the run stays readable (`training-first`). Airflow's own names hold colons and plus signs,
-    which object keys and labels do not take: they become the time `at` and a hash of the name.
+    All tasks of a DAG run share it, and no other run has it. An id that a person chose stays
+    readable (`training-first`). The ids that Airflow generates contain colons and plus signs,
+    which object keys and labels do not allow, and are replaced by the time and a hash.
+
+    Args:
+        dag_id: Id of the DAG.
+        dag_run_id: Airflow's id of the DAG run.
+        time: When the run was due, as `20261123T080000`.
     """
     if re.fullmatch(r"[A-Za-z0-9._-]{1,60}", dag_run_id):
         return f"{dag_id}-{dag_run_id}"
-    return f"{dag_id}-{at}-{hashlib.sha256(dag_run_id.encode()).hexdigest()[:8]}"
+    return f"{dag_id}-{time}-{hashlib.sha256(dag_run_id.encode()).hexdigest()[:8]}"
 
 
-RUN_ID = "{{ run_id_of(dag.dag_id, run_id, dag_run.run_after.strftime('%Y%m%dT%H%M%S')) }}"
+def get_timetable(dag_id: str) -> CronTriggerTimetable | None:
+    """Return the schedule that the chart's values give a DAG, or None if they give none.
 
-
-def timetable_of(name: str) -> CronTriggerTimetable | None:
-    """When the chart's values let a DAG run by itself; None for never. Its first run is the next tick, not one just missed."""
-    cron = pods()["schedules"][name]
+    The first run is the next tick of the schedule, not the one just missed.
+    """
+    cron = load_config()["schedules"][dag_id]
     return (
         CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0)) if cron else None
     )
 
 
-def dag_of(name: str, doc: str, **options: Any) -> DAG:
-    """The DAG of the stage table's rows for `name`; `options` are DAG's own."""
+def create_dag(
+    dag_id: str,
+    doc: str | None,
+    *,
+    task_options: Mapping[str, Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> DAG:
+    """Create a DAG with one task per row of the stage table.
+
+    Args:
+        dag_id: Id of the DAG, as in the stage table.
+        doc: Description of the DAG, in Markdown.
+        task_options: Further arguments of `create_task`, by stage name.
+        **options: Further arguments of Airflow's DAG.
+    """
     defaults: dict[str, Any] = {
         "doc_md": doc,
         "tags": ["student-mlops"],
         "catchup": False,
-        "max_active_runs": 1,  # two runs would race for the aliases, and a pod of each for the node
-        "is_paused_upon_creation": False,  # a chain joined by assets waits forever on a paused DAG
-        "user_defined_macros": {"run_id_of": run_id_of},
+        "max_active_runs": 1,  # two runs would compete for the aliases and for the node
+        "is_paused_upon_creation": False,  # a DAG that waits for an asset must not be paused
+        "user_defined_macros": {"make_run_id": make_run_id},
     }
-    with DAG(name, **(defaults | options)) as dag:
-        tasks = {stage.name: task_of(stage) for stage in stages_of_dag(name)}
-        for stage in stages_of_dag(name):
-            for before in stage.after:
-                tasks[before] >> tasks[stage.name]
+    stages = get_dag_stages(dag_id)
+    with DAG(dag_id, **(defaults | options)) as dag:
+        tasks = {
+            stage.name: create_task(stage, **(task_options or {}).get(stage.name, {}))
+            for stage in stages
+        }
+        for stage in stages:
+            for upstream in stage.after:
+                tasks[upstream] >> tasks[stage.name]
     return dag
 
 
 class StagePodOperator(KubernetesPodOperator):  # type: ignore[misc]  # Airflow publishes no types here
-    """The operator, but prompt, and without hope where there is none.
-
-    Of its own it looks for the end of a pod every two seconds, which most stages do not take, and tries again whatever failed.
-    """
+    """KubernetesPodOperator that notices the end of a pod sooner and does not retry exit code 3."""
 
     def await_pod_completion(self, pod: Any) -> None:
-        """Returns when the pod has ended, or a while after its container has: then the operator goes on waiting as it does."""
-        super().await_pod_completion(pod)
-        for _look in range(40):
-            if self.pod_manager.read_pod(pod).status.phase in PodPhase.terminal_states:
-                return
-            time.sleep(LOOK)
+        """Wait until the pod has ended.
 
-    def cleanup(self, pod: Any, remote_pod: Any, *arguments: Any, **named: Any) -> None:
-        """Deletes the pod and fails the task if the pod did; for good where the stage says that it would fail again."""
+        The provider returns once the container has ended, and then polls the pod every two
+        seconds. Most pods end right after their container, so poll faster for a short time first.
+        """
+        super().await_pod_completion(pod)
+        poll_until(
+            lambda: self.pod_manager.read_pod(pod).status.phase in PodPhase.terminal_states or None,
+            timeout_seconds=END_TIMEOUT_SECONDS,
+            interval_seconds=POLL_INTERVAL_SECONDS,
+        )
+
+    def cleanup(self, pod: Any, remote_pod: Any, *args: Any, **kwargs: Any) -> None:
+        """Delete the pod, and fail the task if the pod failed.
+
+        Raises:
+            AirflowFailException: If the stage exited with 3. Airflow does not retry the task.
+            AirflowException: If the pod failed otherwise. Airflow retries the task.
+        """
         try:
-            super().cleanup(pod, remote_pod, *arguments, **named)
+            super().cleanup(pod, remote_pod, *args, **kwargs)
         except AirflowSkipException:
             raise
         except AirflowException as error:
-            ended = [
-                status.state.terminated for status in (remote_pod.status.container_statuses or ())
-            ]
-            if EXIT_PERMANENT in [state.exit_code for state in ended if state]:
+            statuses = remote_pod.status.container_statuses or ()
+            terminated = [status.state.terminated for status in statuses]
+            if EXIT_PERMANENT in [state.exit_code for state in terminated if state]:
                 raise AirflowFailException(str(error)) from error
             raise
 
 
-def task_of(stage: Stage) -> StagePodOperator:
-    """The task of one stage. It pushes no results: stages find each other's by the run's id in the lake."""
-    given = pods()
+def create_task(stage: Stage, *, arguments: Sequence[str] = (), **options: Any) -> StagePodOperator:
+    """Create the task of a stage.
+
+    The task pushes no result to XCom, because stages find each other's results in the lake.
+
+    Args:
+        stage: Row of the stage table.
+        arguments: Arguments of the stage's command line after the run id. They may contain
+            Airflow's templates.
+        **options: Further arguments of KubernetesPodOperator.
+    """
+    config = load_config()
     return StagePodOperator(
         task_id=stage.name,
         doc_md=f"{stage.summary}\n\nReads: {stage.reads}  \nWrites: {stage.writes}",
         outlets=[Asset(stage.emits)] if stage.emits else [],
-        namespace=given["namespace"],
-        labels={
-            **given["labels"],
-            **given["stages"][stage.name].get("labels", {}),
-            "app.kubernetes.io/component": "stage",
-            "student-mlops/stage": stage.name,
-        },
-        pod_template_dict=pod_of(stage, given),
-        pre_execute=take_source if stage.name == "ingest" else None,
+        namespace=config["namespace"],
+        labels=build_labels(stage, config),
+        pod_template_dict=build_pod(stage, [stage.name, "--run-id", RUN_ID, *arguments], config),
         skip_on_exit_code=EXIT_SKIPPED,
-        retries=given["retries"],
+        retries=config["retries"],
         retry_delay=timedelta(seconds=10),
         retry_exponential_backoff=True,
         max_retry_delay=timedelta(minutes=5),
-        execution_timeout=LIMIT,
-        kubernetes_conn_id=None,  # the pod's own service account, without asking Airflow for a connection first
+        execution_timeout=EXECUTION_TIMEOUT,
+        kubernetes_conn_id=None,  # use the pod's service account without asking for a connection
         in_cluster=True,
-        schedule_timeout_seconds=int(STARTUP.total_seconds()),
-        startup_timeout_seconds=int(STARTUP.total_seconds()),
-        startup_check_interval_seconds=LOOK,
+        schedule_timeout_seconds=STARTUP_TIMEOUT_SECONDS,
+        startup_timeout_seconds=STARTUP_TIMEOUT_SECONDS,
+        startup_check_interval_seconds=POLL_INTERVAL_SECONDS,
         log_events_on_startup=False,
         log_events_on_failure=True,
         log_pod_spec_on_failure=False,
-        termination_message_policy="FallbackToLogsOnError",  # the stage's last lines become the task's error
+        termination_message_policy="FallbackToLogsOnError",  # the error shows the last log lines
         container_name_log_prefix_enabled=False,
         do_xcom_push=False,
+        **options,
     )
-
-
-def pod_of(stage: Stage, given: dict[str, Any]) -> dict[str, Any]:
-    """The stage's pod as Kubernetes writes it; it passes the `restricted` pod security standard."""
-    own = given["stages"][stage.name]
-    container = {
-        "name": "base",
-        "image": own["image"],
-        "imagePullPolicy": given["image_pull_policy"],
-        "args": [stage.name, "--run-id", RUN_ID],
-        "env": [{"name": "MLOPS_IMAGE", "value": own["image"]}, {"name": "HOME", "value": "/tmp"}],  # noqa: S108 - the emptyDir
-        "envFrom": [
-            *({"configMapRef": {"name": name}} for name in given["env_from"]["config_maps"]),
-            *({"secretRef": {"name": name}} for name in given["env_from"]["secrets"]),
-        ],
-        "resources": own["resources"],
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the emptyDir
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "spec": {
-            "serviceAccountName": given["service_account"],
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            **given["scheduling"],
-            "imagePullSecrets": [{"name": name} for name in given["image_pull_secrets"]],
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": USER,
-                "runAsGroup": USER,
-                "fsGroup": USER,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [container],
-            "volumes": [{"name": "tmp", "emptyDir": {}}],
-        },
-    }
-
-
-def take_source(context: Any) -> None:
-    """Lets a run's own `source` go before the settings' for this run."""
-    if source := context["params"].get("source"):
-        context["task"].env_vars = {SOURCE_VARIABLE: source}

@@ -1,29 +1,44 @@
 """From raw rows to a registered candidate.
 
-Runs by its timetable and whenever the DAG `drift` has found that the students of today differ from those the production
-model learned from. It ends well with `register` skipped when the candidate fails a gate: the log says which, and by how much.
+Runs on its schedule, and whenever the DAG `drift` finds that recent traffic differs from the
+production model's training data. If the candidate fails a gate, `register` is skipped and its log
+names the gate and the margin.
 
-A run may be started with a data source of its own: `{"source": "sample:1000"}`, or `gdrive:ID`, `https://...`,
-`s3://BUCKET/KEY`. The stages of a run find each other's results by its id; any of them can be cleared and run again.
+A run can be started with its own data source: `{"source": "sample:1000"}`, or `gdrive:ID`,
+`https://...`, `s3://BUCKET/KEY`. The stages of a run find each other's results by the run id, so
+any of them can be cleared and run again.
 """
+
+from typing import Any
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, Param
 
-from dags.pods import dag_of, timetable_of
+from dags.pods import create_dag, get_timetable
 
-DRIFT = Asset("drift")
-timetable = timetable_of("training")
+SOURCE_VARIABLE = "MLOPS_INGEST__SOURCE"
 
-dag = dag_of(
+
+def set_source(context: Any) -> None:
+    """Make the run's `source` replace the source in the settings."""
+    if source := context["params"].get("source"):
+        context["task"].env_vars = {SOURCE_VARIABLE: source}
+
+
+drift = Asset("drift")
+timetable = get_timetable("training")
+
+dag = create_dag(
     "training",
     __doc__,
-    schedule=AssetOrTimeSchedule(timetable=timetable, assets=DRIFT) if timetable else [DRIFT],
+    schedule=AssetOrTimeSchedule(timetable=timetable, assets=drift) if timetable else [drift],
     params={
         "source": Param(
             None,
             type=["null", "string"],
             title="Data source",
-            description="`gdrive:ID`, `https://...`, `s3://BUCKET/KEY`, `sample` or `sample:ROWS`. Empty: as the settings say.",
+            description="`gdrive:ID`, `https://...`, `s3://BUCKET/KEY`, `sample` or `sample:ROWS`. "
+            "Leave it empty to use the source in the settings.",
         )
     },
+    task_options={"ingest": {"pre_execute": set_source}},
 )

@@ -1,76 +1,72 @@
-"""Writes the pages of docs/reference that come from the code: `make docs`. A test fails when one is not up to date."""
+"""Write every file, and every block of a file, that is generated from the code: `make docs`.
+
+A test in tests/meta fails when one of them differs from the code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from docs import values
+from docs import stage_table, values
+from docs.stage_table import table
 from pipeline.__main__ import COMMANDS
 from pipeline.columns import FEATURES, LABEL, Category, Feature
 from pipeline.settings import GateSettings, variables
-from pipeline.stages import DAGS, stages_of_dag
+from pipeline.stages import EXIT_CODES
 from serving.settings import Settings
 
 FOLDER = Path(__file__).parent / "reference"
 
 
-def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    escaped = [tuple(cell.replace("|", "\\|") for cell in row) for row in rows]
-    lines = [header, tuple("---" for _ in header), *escaped]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def stages_table() -> str:
-    """The stages, as README and the reference page show them."""
-    rows = [
-        (
-            dag,
-            f"[`{stage.name}`](/pipeline/stages/{stage.name}.py)",
-            stage.summary,
-            stage.reads,
-            stage.writes,
-        )
-        for dag in DAGS
-        for stage in stages_of_dag(dag)
-    ]
-    return table(("DAG", "stage", "what it does", "reads", "writes"), rows)
-
-
 def stages_page() -> str:
+    """Return docs/reference/stages.md."""
     commands = table(
         ("command", "what it does"),
         [(f"`python -m pipeline {name}`", what) for name, what in COMMANDS.items()],
     )
+    exit_codes = table(
+        ("exit code", "meaning"), [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
+    )
     return f"""# Stages and commands
 
-A stage is a module of `pipeline/`, a command, a container image and an Airflow task.
-`python -m pipeline STAGE --run-id ID` runs one; `--help` says more. Exit codes: 0 done, 99 nothing to do, 1 failed, 2 usage.
+A stage is a module in `pipeline/stages/`, a command, a container image and an Airflow task.
+`python -m pipeline STAGE --run-id ID` runs one, and `--help` describes its options.
+To add one, see [Add a stage](/docs/how-to/add-a-stage.md).
 
-{stages_table()}
+{stage_table.markdown_table()}
 
 ## Other commands
 
 {commands}
+
+## Exit codes
+
+{exit_codes}
 """
 
 
 def settings_page() -> str:
+    """Return docs/reference/settings.md."""
     rows = [
         (f"`{name}`", f"`{default}`" if str(default) else "", description)
         for name, (description, default) in variables(Settings).items()
     ]
     return f"""# Settings
 
-Environment variables, the same for every stage and the predictor, here and in the cluster (`settings:` in the chart's values).
-A variable with the prefix that is not in this table is refused; stages leave `MLOPS_PREDICTOR__...` to the predictor. `python -m pipeline settings` shows the values in force.
+All settings are environment variables. They are the same for every stage and the predictor, on one
+machine and on the cluster (`settings:` in the chart's values). `python -m pipeline settings` shows
+the current values.
+
+A variable that begins with `MLOPS_` and is not in this table is an error. Stages accept every
+`MLOPS_PREDICTOR__` variable; the predictor checks those.
 
 {table(("variable", "default", "meaning"), rows)}
 """
 
 
 def gates_page() -> str:
+    """Return docs/reference/gates.md."""
     rows = []
     for name, info in GateSettings.model_fields.items():
         assert isinstance(info.json_schema_extra, dict)
@@ -86,8 +82,9 @@ def gates_page() -> str:
         )
     return f"""# Gates
 
-Bounds that a model must hold before it goes on: a `min_` gate from its bound up, a `max_` gate up to its bound.
-Each is a setting: `MLOPS_GATES__MIN_ROC_AUC`, say. The values that a model had are in its model card.
+A gate is a bound that a model has to meet: a value must be at least the bound of a `min_` gate, and
+at most the bound of a `max_` gate. Each bound is a setting, for example `MLOPS_GATES__MIN_ROC_AUC`.
+The model card has the value of every gate.
 
 {table(("gate", "bound", "judged by", "why"), rows)}
 """
@@ -115,19 +112,30 @@ From [pipeline/columns.py](/pipeline/columns.py), the only place that knows the 
 """
 
 
-PAGES = {
+PAGES: dict[str, Callable[[], str]] = {
     "stages.md": stages_page,
     "settings.md": settings_page,
     "gates.md": gates_page,
     "columns.md": columns_page,
     "values.md": values.page,
 }
+"""Generated pages of docs/reference."""
+
+GENERATED: dict[Path, Callable[[], str]] = {
+    stage_table.README: stage_table.readme,
+    stage_table.SKAFFOLD: stage_table.skaffold,
+    stage_table.VALUES: stage_table.chart_values,
+    values.SCHEMA: values.schema,
+    **{FOLDER / name: page for name, page in PAGES.items()},
+}
+"""Generated files, each with the function that returns its text. values.md is made from values.yaml
+and its schema, and so comes after them."""
 
 
 def main() -> None:
-    values.main()
-    for name, page in PAGES.items():
-        (FOLDER / name).write_text(page())
+    """Write every generated file."""
+    for path, generate in GENERATED.items():
+        path.write_text(generate())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,4 @@
-"""The chart's values: the reference page from values.yaml and its schema, and the part of the schema that lists the settings.
-
-`make docs` writes both; tests/chart/test_values.py fails when one is not up to date.
-"""
+"""The reference page of the chart's values, and the generated parts of the values' schema."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from docs import stage_table
 from pipeline.settings import variables
 from serving.settings import Settings
 
@@ -34,12 +32,20 @@ DERIVED = (
     "MLOPS_PREDICTOR__READY_WITHOUT_MODEL",
     "MLOPS_PREDICTOR__URL",
 )
-"""Settings that values may not give: the images carry them, or the chart takes them from other values."""
+"""Settings that `settings` in the values may not hold. An image sets them, or the chart derives
+them from other values."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """A key of values.yaml: its place, the comment above it, its default, and whether other keys lie below it."""
+    """A key of values.yaml.
+
+    Attributes:
+        path: The key and the keys above it.
+        comment: The comment above the key.
+        default: Its value in values.yaml.
+        is_section: Whether the page lists the keys below it. A mapping on one line is one value.
+    """
 
     path: tuple[str, ...]
     comment: str
@@ -48,23 +54,26 @@ class Value:
 
     @property
     def name(self) -> str:
+        """The path as `helm --set` writes it."""
         return ".".join(self.path)
 
 
 @functools.cache
 def values() -> list[Value]:
-    """Every commented key of values.yaml, in its order; a mapping on one line is one value."""
+    """Return every key of values.yaml in the order of the file."""
     text = (CHART / "values.yaml").read_text()
-    return list(_below((), yaml.compose(text), yaml.safe_load(text), text.splitlines()))
+    return list(_keys_below((), yaml.compose(text), yaml.safe_load(text), text.splitlines()))
 
 
-def _below(path: tuple[str, ...], node: Any, defaults: Any, lines: list[str]) -> Iterator[Value]:
+def _keys_below(
+    path: tuple[str, ...], node: Any, defaults: Any, lines: list[str]
+) -> Iterator[Value]:
     for key, value in node.value:
         own, default = (*path, key.value), defaults[key.value]
         is_section = isinstance(value, yaml.MappingNode) and not value.flow_style
         yield Value(own, _comment_above(key.start_mark.line, lines), default, is_section)
         if is_section:
-            yield from _below(own, value, default, lines)
+            yield from _keys_below(own, value, default, lines)
 
 
 def _comment_above(line: int, lines: list[str]) -> str:
@@ -76,42 +85,43 @@ def _comment_above(line: int, lines: list[str]) -> str:
 
 
 def header() -> str:
-    """The paragraph of values.yaml's own comment that is no value's."""
+    """Return the second paragraph of the comment at the head of values.yaml."""
     lines = itertools.takewhile(
         lambda line: line.startswith("#"), (CHART / "values.yaml").read_text().splitlines()
     )
     return "\n".join(line.removeprefix("#").strip() for line in lines).split("\n\n", 1)[1]
 
 
-def type_of(path: tuple[str, ...], schema: dict[str, Any]) -> str:
-    """What the schema accepts there, for people."""
+def get_type(path: tuple[str, ...], schema: dict[str, Any]) -> str:
+    """Return the type that the schema gives a value, as the page shows it."""
     part = resolve(schema, schema)
     for key in path:
         part = resolve(part["properties"][key], schema)
     if "enum" in part:
         return " or ".join(f"`{choice}`" for choice in part["enum"])
-    kinds = part.get("type", "any")
+    types = part.get("type", "any")
     return " or ".join(
-        [kinds] if isinstance(kinds, str) else [kind for kind in kinds if kind != "null"]
+        [types] if isinstance(types, str) else [name for name in types if name != "null"]
     )
 
 
 def resolve(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """The part itself, or what it refers to."""
+    """Follow the references of a part of the schema."""
     while "$ref" in part:
         part = schema["definitions"][part["$ref"].removeprefix("#/definitions/")]
     return part
 
 
 def page() -> str:
-    """docs/reference/values.md."""
+    """Return docs/reference/values.md."""
     schema = json.loads(SCHEMA.read_text())
     lines = [
-        "# Values of the chart",
+        "# Chart values",
         "",
-        "From [values.yaml](/charts/student-mlops/values.yaml). Any other key is refused, by",
-        "[values.schema.json](/charts/student-mlops/values.schema.json).",
-        "`helm install NAME charts/student-mlops --set KEY=VALUE`, or a file with `--values`.",
+        "Generated from [values.yaml](/charts/student-mlops/values.yaml) and "
+        "[its schema](/charts/student-mlops/values.schema.json).",
+        "Set a value with `helm install NAME charts/student-mlops --set KEY=VALUE`, or several "
+        "in a file with `--values`.",
         "",
         header(),
     ]
@@ -131,14 +141,22 @@ def page() -> str:
             in_table = True
         default = "" if value.default in (None, "") else f"`{json.dumps(value.default)}`"
         meaning = value.comment if len(value.path) > 1 else ""
-        lines.append(f"| `{value.name}` | {type_of(value.path, schema)} | {default} | {meaning} |")
+        lines.append(f"| `{value.name}` | {get_type(value.path, schema)} | {default} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 
-def schema_text() -> str:
-    """values.schema.json with the settings as the code has them now."""
-    schema = json.loads(SCHEMA.read_text())
-    schema["definitions"]["settings"] = {
+def schema() -> str:
+    """Return values.schema.json with its generated parts.
+
+    These are the images and stages, which values.yaml lists, and the settings of the code.
+    """
+    loaded = json.loads(SCHEMA.read_text())
+    defaults = yaml.safe_load(stage_table.chart_values())
+    for section, definition in (("images", "image"), ("stages", "stage")):
+        loaded["properties"][section]["properties"] = {
+            name: {"$ref": f"#/definitions/{definition}"} for name in defaults[section]
+        }
+    loaded["definitions"]["settings"] = {
         "type": "object",
         "additionalProperties": False,
         "properties": {
@@ -147,12 +165,4 @@ def schema_text() -> str:
             if name not in DERIVED
         },
     }
-    return json.dumps(schema, indent=2) + "\n"
-
-
-def main() -> None:
-    SCHEMA.write_text(schema_text())
-
-
-if __name__ == "__main__":
-    main()
+    return json.dumps(loaded, indent=2) + "\n"

@@ -1,4 +1,4 @@
-# Airflow with the Kubernetes provider, the DAGs and the stage table they are made from; none of the stages' dependencies.
+# Airflow with the Kubernetes provider, the DAGs and the stage table, without the stages' dependencies.
 #   docker build --file images/airflow.Dockerfile .
 ARG PYTHON=python:3.13-slim-trixie
 
@@ -20,7 +20,7 @@ RUN python /layers.py shared airflow
 FROM uv AS code
 WORKDIR /app
 COPY images/layers.py /
-COPY pipeline/__init__.py pipeline/
+COPY pipeline/__init__.py pipeline/polling.py pipeline/
 COPY pipeline/stages/__init__.py pipeline/stages/
 COPY dags dags
 RUN python /layers.py code dags.training dags.deployment dags.drift

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pipeline import stages
 from pipeline.console import echo
-from pipeline.context import Context
+from pipeline.context import open_context
 from pipeline.errors import PipelineError, StageSkipped
 from pipeline.settings import Settings
 
@@ -24,8 +24,6 @@ COMMANDS = {
     "settings": "List the settings: variable, value, meaning.",
 }
 """Commands that are not stages, each the module of its name."""
-
-INTERRUPTED = 130  # as shells report a program ended by Ctrl-C
 
 
 def parser_of(command: str) -> argparse.ArgumentParser:
@@ -44,7 +42,9 @@ def parser_of(command: str) -> argparse.ArgumentParser:
         )
     if hasattr(module, "add_arguments"):
         module.add_arguments(parser)
-    parser.set_defaults(run=module.run)
+    parser.set_defaults(
+        entry=getattr(module, "main", None) or (lambda context, _: module.run(context))
+    )
     return parser
 
 
@@ -54,7 +54,7 @@ def overview() -> str:
     for dag in stages.DAGS:
         lines += [
             f"stages of {dag}:",
-            *(f"  {stage.name:12} {stage.summary}" for stage in stages.stages_of_dag(dag)),
+            *(f"  {stage.name:12} {stage.summary}" for stage in stages.get_dag_stages(dag)),
             "",
         ]
     lines += [
@@ -62,10 +62,10 @@ def overview() -> str:
         *(f"  {name:12} {summary}" for name, summary in COMMANDS.items()),
         "",
     ]
-    lines.append(
-        f"Exit codes: 0 done, {stages.EXIT_SKIPPED} nothing to do, 1 failed, "
-        f"{stages.EXIT_PERMANENT} a stage of a run failed and would again, 2 wrong usage."
-    )
+    lines += [
+        "exit codes:",
+        *(f"  {code:<12} {meaning}" for code, meaning in stages.EXIT_CODES.items()),
+    ]
     return "\n".join(lines)
 
 
@@ -74,25 +74,26 @@ def main(arguments: Sequence[str]) -> int:
     names = [*(stage.name for stage in stages.STAGES), *COMMANDS]
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(overview() + "\n")
-        return 0 if arguments else 2
+        return stages.EXIT_OK if arguments else stages.EXIT_USAGE
     command, *rest = arguments
     if command not in names:
         echo(f"error: {command!r} is not a command; the commands are {', '.join(names)}", "red")
-        return 2
+        return stages.EXIT_USAGE
     parsed = parser_of(command).parse_args(rest)
     try:
-        parsed.run(Context(Settings.load(), getattr(parsed, "run_id", None) or command, parsed))
+        run_id = getattr(parsed, "run_id", None) or command
+        parsed.entry(open_context(Settings.load(), run_id), parsed)
     except StageSkipped as reason:
         echo(f"nothing to do: {reason}")
         return stages.EXIT_SKIPPED
     except PipelineError as error:
         echo(f"error: {error}", "red")
         in_a_run = getattr(parsed, "run_id", None) is not None
-        return stages.EXIT_PERMANENT if in_a_run and not error.retryable else 1
+        return stages.EXIT_PERMANENT if in_a_run and not error.retryable else stages.EXIT_FAILED
     except KeyboardInterrupt:
         echo(f"interrupted: {command} wrote nothing half; run it again")
-        return INTERRUPTED
-    return 0
+        return stages.EXIT_INTERRUPTED
+    return stages.EXIT_OK
 
 
 if __name__ == "__main__":

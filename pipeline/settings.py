@@ -28,6 +28,7 @@ PREFIX = "MLOPS_"
 DELIMITER = "__"
 
 RENAMED = {
+    "MLOPS_DEPLOYMENT__BOOTSTRAP_SAMPLES": "MLOPS_BOOTSTRAP_SAMPLES",
     "MLOPS_PREPROCESS__MAX_REJECTED_SHARE": "MLOPS_PREPROCESS__MAX_REJECTED_FRACTION",
     "MLOPS_FEATURES__VALIDATION_SHARE": "MLOPS_FEATURES__VALIDATION_FRACTION",
     "MLOPS_FEATURES__TEST_SHARE": "MLOPS_FEATURES__TEST_FRACTION",
@@ -236,8 +237,6 @@ class DeploymentSettings(Section):
     """More failed predictions than this while they are watched, and `previous` is put back."""
     answer_tolerance: float = Field(default=1e-4, gt=0)
     """A live answer may differ from the registry's model by this much: answers are rounded."""
-    bootstrap_samples: int = Field(default=1000, ge=10)
-    """Resamples behind each interval."""
     min_positives: int = Field(default=5, ge=1)
     """A group, or a set of rows new to both models, with fewer positive rows than this is not judged."""
     min_shadow_rows: int = Field(default=200, ge=1)
@@ -251,6 +250,8 @@ class Settings(Section):
 
     seed: int = Field(default=20, ge=0)
     """Seed of every random choice: splits, folds, models, bootstrap."""
+    bootstrap_samples: int = Field(default=1000, ge=10)
+    """Resamples behind each interval; fewer, but at least 200, where there are many rows."""
     code_version: str = "unknown"
     """Version of this code, for lineage; images carry theirs."""
     image: str = "none"

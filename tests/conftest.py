@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from pipeline import settings as settings_module
-from pipeline.context import Context
+from pipeline.context import Context, open_context
 from pipeline.settings import LakeSettings, Settings
-from pipeline.storage.lake import LAYERS, Lake, bucket_name, open_lake, s3_client
+from pipeline.storage.lake import Lake, bucket_name, open_lake, s3_client
+from pipeline.storage.layout import LAYERS
 
 SURVEY = Path(__file__).parents[2] / "shared" / "data" / "ml2_student_performance.csv"
 """The original survey file where a checkout has it beside it; tests that can use it name the generated one otherwise."""
@@ -69,7 +70,7 @@ def make_context(tmp_path: Path) -> Callable[..., Context]:
             "tracking_uri": f"sqlite:///{tmp_path}/mlflow.db",
             "artifacts": f"{tmp_path}/artifacts",
         }
-        return Context(
+        return open_context(
             Settings.model_validate({"lake": lake, "mlflow": mlflow, **sections}), run_id
         )
 

@@ -13,9 +13,10 @@ from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.settings import LakeSettings
-from pipeline.storage.lake import LAYERS, bucket_name, s3_client
+from pipeline.storage.lake import bucket_name, s3_client
+from pipeline.storage.layout import BRONZE, LAYERS
 
-VERSIONED = "bronze"
+VERSIONED = BRONZE
 """The layer that is never rewritten: should anything do so all the same, the bytes that were there can be had back."""
 
 
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(context: Context) -> None:
+def main(context: Context, arguments: argparse.Namespace) -> None:
     """Makes the buckets.
 
     Raises:
@@ -41,7 +42,7 @@ def run(context: Context) -> None:
         raise StageSkipped(
             f"the lake {settings.url} is on a disk, where a layer's folder is made when it is first written"
         )
-    make_buckets(settings, context.arguments.wait)
+    make_buckets(settings, arguments.wait)
 
 
 def make_buckets(settings: LakeSettings, wait: float) -> None:

@@ -17,7 +17,7 @@ from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.gate_values import compare_models, rows_unseen_by_champion
 from pipeline.model.bundle import ONNX, Bundle
 from pipeline.model.metrics import METRICS
-from pipeline.tracking.registry import MANIFEST_TAG, Registry, Version
+from pipeline.tracking.registry import Registry, Version
 
 FACTS: dict[str, Callable[[Version, Bundle], str]] = {
     "family": lambda version, bundle: bundle.manifest.family,
@@ -38,16 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("other", metavar="B", help="a version's number or an alias")
 
 
-def run(context: Context) -> None:
+def main(context: Context, arguments: argparse.Namespace) -> None:
     """Prints the comparison to standard output."""
     registry, settings = context.registry, context.settings
-    one, other = (
-        resolve_version(registry, name) for name in (context.arguments.one, context.arguments.other)
-    )
-    ours, theirs = (
-        registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
-        for version in (one, other)
-    )
+    one, other = (resolve_version(registry, name) for name in (arguments.one, arguments.other))
+    ours, theirs = (registry.get_version_bundle(version) for version in (one, other))
     names = f"version {one.number}", f"version {other.number}"
     facts = [(name, fact(one, ours), fact(other, theirs)) for name, fact in FACTS.items()]
     print_table("Models", ("", *names), facts, is_answer=True)

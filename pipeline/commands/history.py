@@ -7,21 +7,22 @@ import sys
 
 from pipeline.console import echo, print_table
 from pipeline.context import Context
-from pipeline.deployment.promotion_log import LOG_KEY, Record, read_records
+from pipeline.deployment.promotion_log import Record, read_records
+from pipeline.storage.layout import PROMOTION_LOG, REPORTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--json", action="store_true", help=f"the lines of {LOG_KEY}, with gates and hashes"
+        "--json", action="store_true", help=f"the lines of {PROMOTION_LOG}, with gates and hashes"
     )
 
 
-def run(context: Context) -> None:
+def main(context: Context, arguments: argparse.Namespace) -> None:
     """Prints the log of promotions to standard output."""
     records = [record for record in read_records(context.lake) if record.done]
     if not records:
-        echo(f"history: nothing was promoted yet in {context.lake.url('reports')}")
-    elif context.arguments.json:
+        echo(f"history: nothing was promoted yet in {context.lake.url(REPORTS)}")
+    elif arguments.json:
         sys.stdout.write("".join(record.line() for record in records))
     else:
         print_table(

@@ -34,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(context: Context) -> None:
+def main(context: Context, arguments: argparse.Namespace) -> None:
     """Moves production back and waits for the predictors."""
-    to, reason = context.arguments.to, context.arguments.reason
+    to, reason = arguments.to, arguments.reason
     record = move(context, "rollback", rollback_to(context, reason, to=to), run_id=None)
     if (
         to is not None and record.move.to != to

@@ -19,9 +19,11 @@ from typing import Any
 from pipeline import columns, stages
 from pipeline.commands import local_servers, run_summary
 from pipeline.console import console, echo
-from pipeline.context import Context
+from pipeline.context import Context, open_context
+from pipeline.drift.report import Report
 from pipeline.errors import PipelineError, SourceError, StageSkipped
 from pipeline.settings import Settings
+from pipeline.storage.layout import drift_report, silver_rows
 
 ROWS_OF_TRAFFIC = 500
 
@@ -33,14 +35,14 @@ class Journal:
     seconds: dict[str, float] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
-    def stage(self, name: str, context: Context) -> bool:
+    def stage(self, name: str, context: Context, *options: Any) -> bool:
         """Runs a stage; False if it had nothing to do."""
         start = time.perf_counter()
         try:
             with console().status(
                 f"{name}: {stages.get_stage(name).summary}"
             ):  # a terminal's alone
-                importlib.import_module(f"pipeline.stages.{name}").run(context)
+                importlib.import_module(f"pipeline.stages.{name}").run(context, *options)
         except StageSkipped as reason:
             self.skipped[name] = str(reason)
             echo(f"{name}: nothing to do: {reason}", "yellow")
@@ -57,24 +59,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(context: Context) -> None:
+def main(context: Context, arguments: argparse.Namespace) -> None:
     """Everything, in order; a failure leaves what earlier runs made."""
-    from pipeline.tracking.registry import Registry
-
     start = time.perf_counter()
     local_servers.load_predictor_settings()  # refuses a misspelt variable before any work
     settings = context.settings
-    if context.arguments.data:
-        settings = _with_source(settings, context.arguments.data)
-    context = Context(settings, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
+    if arguments.data:
+        settings = _with_source(settings, arguments.data)
+    context = open_context(settings, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
     journal = Journal()
     Path("local").mkdir(exist_ok=True)
     local_servers.end_on_sigterm()
 
     context = _ingest(context, journal)
-    Registry(
-        settings.mlflow
-    ).get_or_create_experiment()  # makes the database, which the server then finds whole
+    context.registry.get_or_create_experiment()  # creates the database before the server starts
     with local_servers.mlflow_server(settings, local_servers.free_port()) as mlflow:
         _train(context, journal)
         _deploy(context, journal)
@@ -117,7 +115,7 @@ def _ingest(context: Context, journal: Journal) -> Context:
 
 
 def _train(context: Context, journal: Journal) -> None:
-    for stage in stages.stages_of_dag("training"):
+    for stage in stages.get_dag_stages("training"):
         if stage.name != "ingest" and not journal.stage(stage.name, context):
             break
 
@@ -128,11 +126,11 @@ def _deploy(context: Context, journal: Journal) -> None:
     Raises:
         PipelineError: there is no production model, neither a new one nor an old one.
     """
-    from pipeline.tracking.registry import PRODUCTION, Registry
+    from pipeline.tracking.registry import PRODUCTION
 
     registered = "register" not in journal.skipped
     _ = registered and journal.stage("validate", context) and journal.stage("promote", context)
-    if Registry(context.settings.mlflow).get_by_alias(PRODUCTION) is None:
+    if context.registry.get_by_alias(PRODUCTION) is None:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in journal.skipped.items())
         raise PipelineError(f"there is no model to serve. {reasons}")
 
@@ -155,13 +153,14 @@ def predict(url: str) -> dict[str, Any]:
         return {"student": student, "answer": json.load(answer)}
 
 
-def _watch(context: Context, journal: Journal, url: str) -> dict[str, dict[str, Any]]:
+def _watch(context: Context, journal: Journal, url: str) -> dict[str, Report]:
     """Sends normal traffic, then drifted traffic, each followed by a drift check of just that; the two reports."""
     from pipeline.commands import traffic
+    from pipeline.stages import drift
     from pipeline.storage.parquet import from_parquet
 
     reports = {}
-    normal = from_parquet(context.lake.read(f"silver/{context.run_id}/students.parquet"))
+    normal = from_parquet(context.lake.read(silver_rows(context.run_id)))
     rows = normal.sample(
         ROWS_OF_TRAFFIC, replace=len(normal) < ROWS_OF_TRAFFIC, random_state=context.settings.seed
     )
@@ -172,11 +171,11 @@ def _watch(context: Context, journal: Journal, url: str) -> dict[str, dict[str, 
         since = datetime.now(UTC)
         traffic.send(url, frame)
         traffic.wait_until_logged(context, since, len(frame))
-        arguments = argparse.Namespace(since=since, until=datetime.now(UTC))
-        check = Context(context.settings, f"{context.run_id}-{kind}", arguments)
+        check = replace(context, run_id=f"{context.run_id}-{kind}")
+        window = drift.Window(since=since, until=datetime.now(UTC))
         echo(f"drift check of {len(frame):,} rows of {kind} traffic:")
-        journal.stage("drift", check)
-        reports[kind] = context.lake.read_json(f"reports/{check.run_id}/drift_report.json")
+        journal.stage("drift", check, window)
+        reports[kind] = context.lake.read_model(drift_report(check.run_id), Report)
     journal.skipped.pop(
         "drift", None
     )  # that of the normal traffic; the summary tells both verdicts

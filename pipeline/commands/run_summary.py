@@ -8,8 +8,10 @@ from typing import Any
 from pipeline import stages
 from pipeline.console import echo, print_table
 from pipeline.context import Context
+from pipeline.drift.report import Report
 from pipeline.evaluation import gates
-from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, Registry
+from pipeline.storage.layout import MODELS_PREFIX, files_of_run
+from pipeline.tracking.registry import PRODUCTION
 
 
 def show(
@@ -17,13 +19,13 @@ def show(
     seconds: Mapping[str, float],
     skipped: Mapping[str, str],
     answer: Mapping[str, Any],
-    reports: Mapping[str, Mapping[str, Any]],
+    reports: Mapping[str, Report],
 ) -> None:
     """Tables for people."""
-    registry = Registry(context.settings.mlflow)
+    registry = context.registry
     version = registry.get_by_alias(PRODUCTION)
     assert version is not None  # `run` ends before this without one
-    manifest = registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG)).manifest
+    manifest = registry.get_version_bundle(version).manifest
 
     rows = []
     for stage in stages.STAGES:
@@ -54,18 +56,16 @@ def show(
         (
             (
                 kind,
-                "drifted" if report["verdict"] == "drift" else report["verdict"],
-                report["sentence"],
+                "drifted" if report.verdict == "drift" else report.verdict,
+                report.sentence,
             )
             for kind, report in reports.items()
         ),
     )
     lake, run_id = context.lake, context.run_id
-    files = [
-        key for layer in ("silver", "gold", "reports") for key in lake.keys(f"{layer}/{run_id}")
-    ]
+    files = [key for prefix in files_of_run(run_id) for key in lake.keys(prefix)]
     print_table(
-        "Files", ("of this run",), ((lake.url(key),) for key in [*files, *lake.keys("models/")])
+        "Files", ("of this run",), ((lake.url(key),) for key in [*files, *lake.keys(MODELS_PREFIX)])
     )
     echo(
         "Next: `make serve` opens the predictor's page and the MLflow UI on this; run again to train a challenger;"

@@ -21,7 +21,8 @@ from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category, Number
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import PipelineError
-from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
+from pipeline.storage.layout import SILVER_LIVE, silver_rows
+from pipeline.tracking.registry import PRODUCTION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -205,10 +206,8 @@ def production_rows(context: Context, rows: int, seed: int) -> pd.DataFrame:
         raise PipelineError(
             f"no version of {registry.name} carries the alias `{PRODUCTION}`; run `make run` first"
         )
-    lineage = registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG)).manifest.lineage
-    silver = from_parquet(
-        context.lake.read(f"silver/{lineage.pipeline_run_id}/students.parquet", lineage.silver)
-    )
+    lineage = registry.get_version_bundle(version).manifest.lineage
+    silver = from_parquet(context.lake.read(silver_rows(lineage.pipeline_run_id), lineage.silver))
     return silver.sample(rows, replace=rows > len(silver), random_state=seed).reset_index(drop=True)
 
 
@@ -229,7 +228,7 @@ def wait_until_logged(context: Context, since: datetime, rows: int) -> None:
             return
         if time.monotonic() > end:
             raise PipelineError(
-                f"{found:,} of {rows:,} rows were logged to {context.lake.url('silver/live')} within {LOGGED_WITHIN_SECONDS} s; "
+                f"{found:,} of {rows:,} rows were logged to {context.lake.url(SILVER_LIVE)} within {LOGGED_WITHIN_SECONDS} s; "
                 "does the predictor log all rows (MLOPS_PREDICTOR__LOG_SAMPLE_RATE is 1), and to this lake?"
             )
         time.sleep(0.2)
@@ -255,13 +254,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(context: Context) -> None:
+def main(context: Context, arguments: argparse.Namespace) -> None:
     """Sends the rows and says what became of them; with --check, checks them.
 
     Raises:
         NothingToDo: checked, and no retraining is asked for.
     """
-    arguments, seed = context.arguments, context.settings.seed
+    seed = context.settings.seed
     url = arguments.url or context.settings.predictor.url
     frame = drifted(production_rows(context, arguments.rows, seed), arguments.kind, seed)
     since = datetime.now(UTC)
@@ -278,5 +277,7 @@ def run(context: Context) -> None:
         from pipeline.stages import drift
 
         wait_until_logged(context, since, sent.rows)
-        window = argparse.Namespace(since=since, until=datetime.now(UTC))
-        drift.run(replace(context, run_id=f"traffic-{since:%Y%m%dT%H%M%SZ}", arguments=window))
+        drift.run(
+            replace(context, run_id=f"traffic-{since:%Y%m%dT%H%M%SZ}"),
+            drift.Window(since=since, until=datetime.now(UTC)),
+        )

@@ -24,8 +24,10 @@ from pydantic import AliasChoices, Field
 from pipeline.console import echo, print_table
 from pipeline.context import Context, utc_now
 from pipeline.errors import LakeError, PromotionError, RegistryError
-from pipeline.model.bundle import FrozenModel, GateResult, fallback_matches, write_fallback
+from pipeline.model.bundle import fallback_matches, write_fallback
+from pipeline.storage.artifacts import Artifact, GateResult
 from pipeline.storage.lake import Lake, to_json_bytes
+from pipeline.storage.layout import PROMOTION_LOG, PROMOTION_RECORDS, promotion_record
 from pipeline.tracking.registry import (
     MANIFEST_TAG,
     PREVIOUS,
@@ -34,9 +36,6 @@ from pipeline.tracking.registry import (
     Registry,
     Version,
 )
-
-FOLDER = "reports/promotions"
-LOG_KEY = "reports/promotions.jsonl"
 
 REJECTED, VERIFIED = "rejected", "verified"
 """Tags of a version: why it may not be promoted; when the live predictors were seen to serve it well."""
@@ -52,7 +51,7 @@ TAGS: dict[Action, str] = {
 """Tag that an action leaves, with its time, on the version that is in production after it."""
 
 
-class Move(FrozenModel):
+class Move(Artifact):
     """What a record is to set."""
 
     origin: str | None = Field(
@@ -71,7 +70,7 @@ class Move(FrozenModel):
     """What `to` came from, and is."""
 
 
-class Record(FrozenModel):
+class Record(Artifact):
     number: int
     action: Action
     run_id: str | None
@@ -91,7 +90,7 @@ class Record(FrozenModel):
 
     @property
     def key(self) -> str:
-        return f"{FOLDER}/{self.number:06d}.json"
+        return promotion_record(self.number)
 
     def to_bytes(self) -> bytes:
         return to_json_bytes(self.model_dump(by_alias=True))
@@ -122,7 +121,7 @@ def number_or_none(version: Version | None) -> str | None:
 
 def read_records(lake: Lake) -> list[Record]:
     """Every record, oldest first, those too that did not come to their end."""
-    return [Record(**lake.read_json(key)) for key in lake.keys(f"{FOLDER}/")]
+    return [lake.read_model(key, Record) for key in lake.keys(PROMOTION_RECORDS)]
 
 
 def find_record(lake: Lake, run_id: str, action: Action) -> Record | None:
@@ -249,7 +248,9 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
         in_time().set_tag(what.to, TAGS[record.action], record.at)
     done = record.model_copy(update={"done": True})
     in_time()
-    lake.write(LOG_KEY, "".join(each.line() for each in [*earlier, done] if each.done).encode())
+    lake.write(
+        PROMOTION_LOG, "".join(each.line() for each in [*earlier, done] if each.done).encode()
+    )
     lake.write(done.key, done.to_bytes())
     return done
 

@@ -16,7 +16,9 @@ from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category
 from pipeline.drift.report import PREDICTION
 from pipeline.errors import DataError, SourceError
 from pipeline.model.bundle import Bundle
+from pipeline.storage.artifacts import SilverManifest
 from pipeline.storage.lake import Lake
+from pipeline.storage.layout import gold_split, live_traffic_day, silver_manifest, silver_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +43,7 @@ def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
     from pipeline.storage.parquet import from_parquet
 
     manifest = bundle.manifest
-    key = f"gold/{manifest.lineage.pipeline_run_id}/train.parquet"
+    key = gold_split(manifest.lineage.pipeline_run_id, "train")
     frame = from_parquet(lake.read(key, manifest.lineage.gold["train"])).astype(float)
     facts = {
         "source": "gold training rows of the production model",
@@ -61,8 +63,8 @@ def load_silver(lake: Lake, run_id: str) -> Dataset:
     """
     from pipeline.storage.parquet import from_parquet
 
-    sha256 = lake.read_json(f"silver/{run_id}/manifest.json")["sha256"]
-    key = f"silver/{run_id}/students.parquet"
+    sha256 = lake.read_model(silver_manifest(run_id), SilverManifest).sha256
+    key = silver_rows(run_id)
     frame = from_parquet(lake.read(key, sha256)).astype(float)
     return Dataset(
         frame, {"source": "a silver data set", "object": key, "sha256": sha256, "rows": len(frame)}
@@ -84,7 +86,7 @@ def load_live_traffic(
     keys = [
         key
         for day in _days(since, until + timedelta(days=1))
-        for key in lake.keys(f"silver/live/{day}/")
+        for key in lake.keys(live_traffic_day(day))
     ]
     random.Random(seed).shuffle(keys)  # noqa: S311 - a sample, no secret
     frames, read, rows = [], 0, 0
@@ -154,10 +156,11 @@ def add_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:
     """The data set with what the bundle's model answers to each row: one model for both sides, whichever served."""
     import numpy as np
 
+    from pipeline.model.arrays import feature_array
     from pipeline.model.onnx import open_session, positive_probability
 
     session = open_session(bundle)
-    rows = dataset.frame[list(FEATURE_NAMES)].to_numpy(np.float32)
+    rows = feature_array(dataset.frame, np.float32)
     answers = [
         positive_probability(session, rows[start : start + SCORED_AT_ONCE])
         for start in range(0, len(rows), SCORED_AT_ONCE)

@@ -6,15 +6,13 @@ run at once, a day holds no more requests than it has numbers.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from pipeline.settings import DriftSettings
-from pipeline.storage.lake import Lake, to_json_bytes
-
-FOLDER = "reports/drift/retrainings"
+from pipeline.storage import layout
+from pipeline.storage.artifacts import RetrainingRequest
+from pipeline.storage.lake import Lake
 
 
 def blocked_reason(lake: Lake, run_id: str, settings: DriftSettings, at: datetime) -> str | None:
@@ -23,13 +21,13 @@ def blocked_reason(lake: Lake, run_id: str, settings: DriftSettings, at: datetim
         return "asking for retraining is off (MLOPS_DRIFT__MAX_RETRAININGS_PER_DAY is 0)"
     cooldown = timedelta(hours=settings.cooldown_hours)
     requests = [request for day in _days(at - cooldown, at) for request in _requests(lake, day)]
-    if any(request["run_id"] == run_id for request in requests):
+    if any(request.run_id == run_id for request in requests):
         return None
     if requests:
-        last = max(requests, key=lambda request: str(request["asked_at"]))
-        until = datetime.fromisoformat(last["asked_at"]) + cooldown
+        last = max(requests, key=lambda request: request.asked_at)
+        until = datetime.fromisoformat(last.asked_at) + cooldown
         if at < until:
-            return f"run {last['run_id']} asked at {last['asked_at']}, the cooldown lasts until {until.isoformat()}"
+            return f"run {last.run_id} asked at {last.asked_at}, the cooldown lasts until {until.isoformat()}"
     today = sum(1 for _ in _requests(lake, at.date().isoformat()))
     if today >= settings.max_retrainings_per_day:
         return f"{today} retrainings were asked for today (UTC), at most {settings.max_retrainings_per_day} may be"
@@ -39,22 +37,22 @@ def blocked_reason(lake: Lake, run_id: str, settings: DriftSettings, at: datetim
 def request_retraining(lake: Lake, run_id: str, settings: DriftSettings, at: datetime) -> bool:
     """Records the request, once for each run; False when others took the day's last number meanwhile."""
     if any(
-        request["run_id"] == run_id
+        request.run_id == run_id
         for day in _days(at - timedelta(days=1), at)
         for request in _requests(lake, day)
     ):
         return True
-    request = to_json_bytes({"run_id": run_id, "asked_at": at.isoformat(timespec="seconds")})
+    request = RetrainingRequest(run_id=run_id, asked_at=at.isoformat(timespec="seconds"))
     numbers = range(1, settings.max_retrainings_per_day + 1)
     return any(
-        lake.create(f"{FOLDER}/{at.date().isoformat()}/{number}.json", request)
+        lake.create(layout.retraining_request(at.date().isoformat(), number), request.to_bytes())
         for number in numbers
     )
 
 
-def _requests(lake: Lake, day: str) -> Iterator[dict[str, Any]]:
-    for key in lake.keys(f"{FOLDER}/{day}/"):
-        yield json.loads(lake.read(key))
+def _requests(lake: Lake, day: str) -> Iterator[RetrainingRequest]:
+    for key in lake.keys(layout.retraining_requests(day)):
+        yield lake.read_model(key, RetrainingRequest)
 
 
 def _days(since: datetime, until: datetime) -> Iterator[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category, Expectation, Number
+from pipeline.model.decision import is_positive
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -41,14 +42,14 @@ def expected_effect(
 
 def rounding_flip_rate(score: Score, rows: Floats, threshold: float) -> float:
     """Share of rows whose answer changes when a number moves by 0.4 of its step, and so would be recorded the same."""
-    answered = score(rows) >= threshold
+    answered = is_positive(score(rows), threshold)
     flipped = np.zeros(len(rows), dtype=bool)
     for place, feature in enumerate(FEATURES):
         if isinstance(feature, Number) and not feature.is_integer:
             for shift in (-0.4 * feature.step, 0.4 * feature.step):
                 moved = rows.copy()
                 moved[:, place] = np.clip(moved[:, place] + shift, feature.low, feature.high)
-                flipped |= (score(moved) >= threshold) != answered
+                flipped |= is_positive(score(moved), threshold) != answered
     return float(flipped.mean())
 
 

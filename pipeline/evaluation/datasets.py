@@ -6,7 +6,9 @@ import pandas as pd
 
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.model.bundle import Lineage
+from pipeline.storage.artifacts import BronzePointer, GoldManifest
 from pipeline.storage.lake import Lake
+from pipeline.storage.layout import BRONZE_LATEST, GOLD_PREFIX, gold_split, is_gold_manifest
 from pipeline.storage.parquet import from_parquet
 
 LEARNED_FROM = ("train", "validation")
@@ -19,9 +21,7 @@ def read_split(lake: Lake, lineage: Lineage, split: str) -> pd.DataFrame:
     Raises:
         LakeError: it is gone, or its hash is not the lineage's.
     """
-    return from_parquet(
-        lake.read(f"gold/{lineage.pipeline_run_id}/{split}.parquet", lineage.gold[split])
-    )
+    return from_parquet(lake.read(gold_split(lineage.pipeline_run_id, split), lineage.gold[split]))
 
 
 def drop_training_rows(lake: Lake, frame: pd.DataFrame, lineage: Lineage) -> pd.DataFrame:
@@ -36,17 +36,15 @@ def drop_training_rows(lake: Lake, frame: pd.DataFrame, lineage: Lineage) -> pd.
 
 def load_newest_gold(lake: Lake) -> tuple[str, pd.DataFrame] | None:
     """The run that made gold of the newest bronze, and all rows of its splits; None if no run has yet."""
-    if not lake.exists("bronze/latest.json"):
+    if not lake.exists(BRONZE_LATEST):
         return None
-    bronze = lake.read_json("bronze/latest.json")["sha256"]
-    manifests = [key for key in lake.keys("gold/") if key.endswith("/manifest.json")]
-    for key in reversed(manifests):
-        manifest = lake.read_json(key)
-        if manifest["bronze"] == bronze:
-            run_id, splits = manifest["run_id"], manifest["splits"]
+    newest = lake.read_model(BRONZE_LATEST, BronzePointer).sha256
+    for key in reversed([key for key in lake.keys(GOLD_PREFIX) if is_gold_manifest(key)]):
+        manifest = lake.read_model(key, GoldManifest)
+        if manifest.bronze == newest:
             frames = [
-                from_parquet(lake.read(f"gold/{run_id}/{name}.parquet", splits[name]["sha256"]))
-                for name in splits
+                from_parquet(lake.read(gold_split(manifest.run_id, name), split.sha256))
+                for name, split in manifest.splits.items()
             ]
-            return run_id, pd.concat(frames, ignore_index=True)
+            return manifest.run_id, pd.concat(frames, ignore_index=True)
     return None

@@ -15,10 +15,12 @@ from pipeline.columns import EXPECTATIONS, FEATURE_NAMES, LABEL
 from pipeline.deployment.predictor_client import ShadowTraffic
 from pipeline.evaluation import behavioral_checks
 from pipeline.evaluation.datasets import drop_training_rows, read_split
-from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, Bundle, Interval
+from pipeline.model.arrays import feature_array, label_array
+from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, Bundle
 from pipeline.model.metrics import Predictions, compute_metrics, paired_differences
 from pipeline.model.onnx import open_session, positive_probability
 from pipeline.settings import Settings
+from pipeline.storage.artifacts import Interval
 from pipeline.storage.lake import Lake
 
 LATENCY_ROWS = 300
@@ -108,10 +110,10 @@ def _alone(settings: Settings, bundle: Bundle, session: Any, test: pd.DataFrame)
     def score(rows: behavioral_checks.Floats) -> behavioral_checks.Floats:
         return positive_probability(session, rows)
 
-    rows, label = _arrays(test)
+    rows, label = feature_array(test), label_array(test)
     examples, threshold = bundle.manifest.examples, bundle.manifest.threshold
     scored = Predictions(score(rows), threshold)
-    metrics = compute_metrics(label, scored, settings.deployment.bootstrap_samples, settings.seed)
+    metrics = compute_metrics(label, scored, settings.bootstrap_samples, settings.seed)
     found = behavioral_checks.find_groups(rows)
     recall = behavioral_checks.lowest_group_recall(
         found, label, scored.positive, settings.deployment.min_positives
@@ -178,20 +180,16 @@ def compare_models(
     settings: Settings, ours: Bundle, theirs: Bundle, test: pd.DataFrame
 ) -> tuple[dict[str, Interval], float]:
     """Our metrics minus theirs on the same rows, and our time for one row over theirs."""
-    rows, label = _arrays(test)
+    rows, label = feature_array(test), label_array(test)
     session, other = open_session(ours), open_session(theirs)
     gain = paired_differences(
         label,
         Predictions(positive_probability(session, rows), ours.manifest.threshold),
         Predictions(positive_probability(other, rows), theirs.manifest.threshold),
-        settings.deployment.bootstrap_samples,
+        settings.bootstrap_samples,
         settings.seed,
     )
     return gain, latency_ratio(session, other, rows)
-
-
-def _arrays(frame: pd.DataFrame) -> tuple[Any, Any]:
-    return frame[list(FEATURE_NAMES)].to_numpy(float), frame[LABEL.name].to_numpy()
 
 
 def latency_ratio(ours: Any, theirs: Any, rows: Any) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipeline.console import print_table
-from pipeline.model.bundle import GateResult
 from pipeline.settings import GateSettings
+from pipeline.storage.artifacts import GateResult
 
 
 def evaluate_gates(
@@ -26,9 +26,11 @@ def evaluate_gates(
             continue
         side, _, measure = name.partition("_")
         bound, value = float(getattr(settings, name)), values[measure]
-        holds = value is None or (value >= bound if side == "min" else value <= bound)
+        passed = value is None or (value >= bound if side == "min" else value <= bound)
         results.append(
-            GateResult(name=name, bound=bound, why=info.description or "", value=value, holds=holds)
+            GateResult(
+                name=name, bound=bound, reason=info.description or "", value=value, passed=passed
+            )
         )
     return results
 
@@ -38,7 +40,7 @@ def describe_failures(results: Sequence[GateResult]) -> str:
     return "; ".join(
         f"{gate.name} is {gate.value:.4g}, the bound is {gate.bound:.4g} (off by {abs(gate.value - gate.bound):.4g})"
         for gate in results
-        if not gate.holds and gate.value is not None
+        if not gate.passed and gate.value is not None
     )
 
 
@@ -52,8 +54,8 @@ def print_gates(title: str, results: Sequence[GateResult]) -> None:
                 gate.name,
                 "nothing to judge" if gate.value is None else f"{gate.value:.4g}",
                 f"{gate.bound:.4g}",
-                "holds" if gate.holds else "failed",
-                gate.why,
+                "holds" if gate.passed else "failed",
+                gate.reason,
             )
             for gate in results
         ),

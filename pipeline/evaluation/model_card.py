@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 from pipeline.columns import EXPECTATIONS, FEATURES, LABEL, SUBJECT, SUBJECTS, Category, Feature
 from pipeline.evaluation.html_report import Block, Callout, Heading, Pictures, Rows, Text
-from pipeline.model.bundle import GateResult, Interval, Manifest
+from pipeline.model.bundle import Manifest
+from pipeline.storage.artifacts import GateResult, GroupMetrics, Interval, SplitFacts, TrainReport
 
 FIGURES = {
     "threshold.png": "Recall, specificity and balanced accuracy against the threshold",
@@ -23,18 +23,6 @@ FIGURES = {
     "champion.png": "Metrics of candidate and champion with their intervals",
 }
 """What each figure shows."""
-
-
-class GroupMetrics(NamedTuple):
-    """How the model does on the test rows of one group."""
-
-    name: str
-    rows: int
-    positives: int
-    called: int
-    hits: int
-    predicted: float
-    """Mean predicted risk."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +53,8 @@ class EvaluationResult:
     rival: ChampionComparison | None
     decision: str
     holds: bool
-    splits: Mapping[str, Mapping[str, Any]]
-    trained: Mapping[str, Any]
+    splits: Mapping[str, SplitFacts]
+    trained: TrainReport
     """The report of `train`."""
 
 
@@ -92,8 +80,8 @@ def blocks(found: EvaluationResult) -> list[Block]:
 def _model(found: EvaluationResult) -> list[Block]:
     manifest, trained = found.manifest, found.trained
     facts = [
-        ("model", f"{trained['candidate']}, calibrated (Platt)"),
-        ("settings", ", ".join(f"{name} {value}" for name, value in trained["parameters"].items())),
+        ("model", f"{trained.candidate}, calibrated (Platt)"),
+        ("settings", ", ".join(f"{name} {value}" for name, value in trained.parameters.items())),
         (
             "threshold",
             f"{manifest.threshold:.4g}: a {SUBJECT} of at least this risk is answered `{LABEL.positive}`",
@@ -111,7 +99,7 @@ def _model(found: EvaluationResult) -> list[Block]:
 
 
 def _use(found: EvaluationResult) -> list[Block]:
-    learned = sum(int(found.splits[name]["positives"]) for name in ("train", "validation"))
+    learned = sum(found.splits[name].positives for name in ("train", "validation"))
     return [
         Heading("Intended use"),
         Text(
@@ -130,9 +118,9 @@ def _quality(found: EvaluationResult) -> list[Block]:
     rows = [
         (
             name,
-            _interval(found.trained["cross_validation"][name]),
-            _interval(found.trained["validation"][name]),
-            _interval(metric.model_dump()),
+            str(found.trained.cross_validation[name]),
+            str(found.trained.validation[name]),
+            str(metric),
         )
         for name, metric in found.metrics.items()
     ]
@@ -141,8 +129,8 @@ def _quality(found: EvaluationResult) -> list[Block]:
             f"`{gate.name}`",
             "nothing to judge" if gate.value is None else f"{gate.value:.4g}",
             f"{gate.bound:.4g}",
-            "holds" if gate.holds else "failed",
-            gate.why,
+            "holds" if gate.passed else "failed",
+            gate.reason,
         )
         for gate in found.gates
     ]
@@ -160,7 +148,7 @@ def _quality(found: EvaluationResult) -> list[Block]:
 
 
 def _threshold(found: EvaluationResult) -> list[Block]:
-    asked = found.trained["made_from"]["settings"]["min_recall"]
+    asked = found.trained.inputs.settings.min_recall
     return [
         Heading("Choice of the threshold"),
         Text(
@@ -183,10 +171,9 @@ def _champion(found: EvaluationResult) -> list[Block]:
     rows = [
         (
             name,
-            *(
-                _interval(side[name].model_dump())
-                for side in (rival.ours, rival.theirs, rival.gain)
-            ),
+            str(rival.ours[name]),
+            str(rival.theirs[name]),
+            rival.gain[name].signed,
         )
         for name in rival.gain
     ]
@@ -213,9 +200,9 @@ def _groups(found: EvaluationResult) -> list[Block]:
             group.name,
             f"{group.rows:,}",
             f"{group.positives:,}",
-            f"{group.hits} of {group.positives}" if group.positives else "none to find",
-            f"{(group.called - group.hits) / max(group.rows - group.positives, 1):.0%}",
-            f"{group.predicted:.1%}",
+            f"{group.true_positives} of {group.positives}" if group.positives else "none to find",
+            f"{(group.predicted_positive - group.true_positives) / max(group.rows - group.positives, 1):.0%}",
+            f"{group.mean_probability:.1%}",
             f"{group.positives / max(group.rows, 1):.1%}",
         )
         for group in found.groups
@@ -234,7 +221,7 @@ def _groups(found: EvaluationResult) -> list[Block]:
 
 
 def _choice(found: EvaluationResult) -> list[Block]:
-    ranking = [(name, f"{area:.3f}") for name, area in found.trained["ranking"].items()]
+    ranking = [(name, f"{area:.3f}") for name, area in found.trained.ranking.items()]
     expected = "; ".join(f"{one.feature}: {one.why}" for one in EXPECTATIONS)
     return [
         Heading("What it learned"),
@@ -257,7 +244,7 @@ def _data(found: EvaluationResult) -> list[Block]:
         (f"`{feature.name}`", feature.description, _accepts(feature)) for feature in FEATURES
     ]
     splits = [
-        (name, f"{facts['rows']:,}", f"{facts['positives']:,}", f"`{facts['sha256']}`")
+        (name, f"{facts.rows:,}", f"{facts.positives:,}", f"`{facts.sha256}`")
         for name, facts in found.splits.items()
     ]
     layers = [("bronze", f"`{lineage.bronze}`"), ("silver", f"`{lineage.silver}`")]
@@ -284,11 +271,5 @@ def _difference(found: EvaluationResult) -> float:
 
 
 def _share(found: EvaluationResult) -> float:
-    rows, positives = (
-        sum(int(split[part]) for split in found.splits.values()) for part in ("rows", "positives")
-    )
-    return positives / rows
-
-
-def _interval(metric: Mapping[str, float]) -> str:
-    return f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"
+    splits = found.splits.values()
+    return sum(split.positives for split in splits) / sum(split.rows for split in splits)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from pipeline.columns import FEATURES, LABEL, Category, Feature
 from pipeline.evaluation.behavioral_checks import wilson_interval
-from pipeline.model.bundle import Interval
+from pipeline.model.decision import is_positive
 from pipeline.model.selection import threshold_curve
+from pipeline.storage.artifacts import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -199,7 +200,7 @@ def _values(feature: Feature) -> Floats:
 
 def _at(series: Series, threshold: float) -> Floats:
     """Threshold, recall, specificity [3] of the series there."""
-    called = series.probability >= threshold
+    called = is_positive(series.probability, threshold)
     return np.array(
         [threshold, called[series.label == 1].mean(), (~called)[series.label == 0].mean()]
     )

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
-
 from pipeline.errors import LakeError
-from pipeline.storage.lake import Lake, sha256_hex, to_json_bytes
+from pipeline.storage.artifacts import Artifact, GateResult, Interval
+from pipeline.storage.lake import Lake, sha256_hex
+from pipeline.storage.layout import MODELS, model_file
 
 ONNX, PICKLE, MANIFEST = "model.onnx", "model.pkl", "manifest.json"
 ARTIFACT_FOLDER = "serving"
@@ -22,11 +22,7 @@ ONNX_INPUT, ONNX_OUTPUT = "features", "probabilities"
 """The ONNX graph takes float32 [rows, features], in the order of columns.FEATURES, and gives float32 [rows, 2]: pass, fail."""
 
 
-class FrozenModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Lineage(FrozenModel):
+class Lineage(Artifact):
     """Hashes (SHA-256) of what the model came from, layer by layer, and the code that made it."""
 
     pipeline_run_id: str
@@ -43,33 +39,14 @@ class Lineage(FrozenModel):
         return {**plain, **{f"gold_{name}": sha256 for name, sha256 in self.gold.items()}}
 
 
-class Interval(FrozenModel):
-    """An estimate with its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-class GateResult(FrozenModel):
-    """A gate as it was judged: `value` against `bound`, which it must not be below (`min_...`) or above (`max_...`)."""
-
-    name: str
-    bound: float
-    why: str
-    value: float | None
-    """None: the gate had nothing to judge, and holds."""
-    holds: bool
-
-
-class Examples(FrozenModel):
+class Examples(Artifact):
     """Rows with the probabilities that the trained model gave them: what a loaded model must reproduce."""
 
     inputs: list[list[float]]
     fail_probability: list[float]
 
 
-class Manifest(FrozenModel):
+class Manifest(Artifact):
     """All that is to be known of a model; what is not known before it is registered is empty until then."""
 
     name: str
@@ -90,9 +67,6 @@ class Manifest(FrozenModel):
     """A sample of gold's training rows: the background that explanations are taken against."""
     metrics: dict[str, Interval] = {}
     gates: list[GateResult] = []
-
-    def to_bytes(self) -> bytes:
-        return to_json_bytes(self.model_dump())
 
 
 @dataclass(frozen=True)
@@ -125,10 +99,10 @@ def read_fallback(lake: Lake) -> Bundle:
     Raises:
         LakeError: there is no manifest, no model file, or a file whose hash is not the manifest's.
     """
-    manifest = Manifest(**json.loads(lake.read(f"models/{MANIFEST}")))
-    present = [name for name in manifest.files if lake.exists(f"models/{name}")]
+    manifest = Manifest(**json.loads(lake.read(model_file(MANIFEST))))
+    present = [name for name in manifest.files if lake.exists(model_file(name))]
     return verify_files(
-        manifest, {name: lake.read(f"models/{name}") for name in present}, lake.url("models")
+        manifest, {name: lake.read(model_file(name)) for name in present}, lake.url(MODELS)
     )
 
 
@@ -143,5 +117,5 @@ def fallback_matches(lake: Lake, manifest_sha256: str | None) -> bool:
 def write_fallback(lake: Lake, bundle: Bundle) -> None:
     """Puts the bundle into the lake's `models/`, the manifest last: until then the old manifest refuses the new files."""
     for name, data in bundle.files.items():
-        lake.write(f"models/{name}", data)
-    lake.write(f"models/{MANIFEST}", bundle.manifest.to_bytes())
+        lake.write(model_file(name), data)
+    lake.write(model_file(MANIFEST), bundle.manifest.to_bytes())

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.model.bundle import Interval
+from pipeline.model.decision import is_positive
+from pipeline.storage.artifacts import Interval
 
 Floats = NDArray[np.float64]
 MAX_DRAWN = 200_000_000  # rows in all resamples together: half a minute
@@ -29,7 +30,7 @@ class Predictions:
 
     @property
     def positive(self) -> NDArray[np.bool_]:
-        return self.probability >= self.threshold
+        return is_positive(self.probability, self.threshold)
 
 
 class MetricCalculator:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pipeline.columns import LABEL
 from pipeline.errors import DataError
 from pipeline.model import metrics
-from pipeline.model.bundle import Interval
 from pipeline.model.candidates import (
     CANDIDATES,
     Candidate,
@@ -35,12 +34,12 @@ from pipeline.model.metrics import (
     percentile_interval,
 )
 from pipeline.settings import TrainSettings
+from pipeline.storage.artifacts import Interval
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 RowIndices = NDArray[np.int64]
-RESAMPLES = 1000
 DIGITS = 6
 """Decimals of a ROC AUC that count in ranking candidates, and of a threshold: fewer than float32 has."""
 
@@ -152,7 +151,9 @@ def cross_validate(
     ]
 
 
-def estimate_metrics(label: Label, folds: Sequence[OuterFold], seed: int) -> dict[str, Interval]:
+def estimate_metrics(
+    label: Label, folds: Sequence[OuterFold], samples: int, seed: int
+) -> dict[str, Interval]:
     """Each metric, as its mean over the outer folds, with its bootstrap interval over the rows."""
     measures = [(fold.places, MetricCalculator(label[fold.places], fold.scored)) for fold in folds]
 
@@ -164,7 +165,7 @@ def estimate_metrics(label: Label, folds: Sequence[OuterFold], seed: int) -> dic
         ]
         return {name: float(np.mean([each[name] for each in drawn])) for name in metrics.METRICS}
 
-    drawn = [mean(weight) for weight in bootstrap_weights(label, RESAMPLES, seed)]
+    drawn = [mean(weight) for weight in bootstrap_weights(label, samples, seed)]
     whole = mean(np.ones(label.size))
     return {
         name: percentile_interval(value, np.array([each[name] for each in drawn]))

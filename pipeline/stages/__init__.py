@@ -1,22 +1,61 @@
-"""The table of stages: a row is a module, a command, a container image and an Airflow task.
+"""The table of stages: each row is a module, a command, a container image and an Airflow task.
 
-Only the standard library is imported here, so that Airflow can read the table without any stage's dependencies.
+This is the only hand-written list of stages. `make docs` generates every other one from it: the
+stages in the chart's values and schema, in skaffold.yaml, in README and in docs/reference.
+
+Only the standard library may be imported here, because Airflow reads the table in an image that
+holds none of the stages' dependencies.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-EXIT_SKIPPED = 99
-"""Exit code of a stage that had nothing to do; Airflow shows its task as skipped."""
-
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
 EXIT_PERMANENT = 3
-"""Exit code of a stage of a run that would fail again; Airflow fails its task without another try."""
+EXIT_SKIPPED = 99
+EXIT_INTERRUPTED = 130  # what shells report for a program that was ended by Ctrl-C
+
+EXIT_CODES: dict[int, str] = {
+    EXIT_OK: "done",
+    EXIT_FAILED: "failed",
+    EXIT_USAGE: "wrong usage",
+    EXIT_PERMANENT: "a stage of a run failed and would fail again, so that Airflow does not retry it",
+    EXIT_SKIPPED: "nothing to do, which Airflow shows as skipped",
+    EXIT_INTERRUPTED: "interrupted",
+}
+"""Exit codes of `python -m pipeline` and what each means."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Default resources of a stage's pod, as Kubernetes quantities. The chart's values override them."""
+
+    cpu: str = "100m"
+    memory: str = "128Mi"
+    memory_limit: str = "512Mi"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """`after` names the stages of the same DAG that must have succeeded; `emits` the asset other DAGs are scheduled on."""
+    """A row of the table.
+
+    Attributes:
+        name: Name of the module in `pipeline/stages/`, the command, the image, the dependency
+            group in pyproject.toml and the Airflow task.
+        dag: The DAG that the task belongs to.
+        after: Stages of the same DAG that must succeed first.
+        reads: Inputs, for the documentation.
+        writes: Outputs, for the documentation.
+        summary: One sentence that says what the stage does.
+        emits: The Airflow asset that the task updates, on which other DAGs are scheduled.
+        internet: Whether the pod may connect to addresses outside the cluster.
+        calls_predictor: Whether the pod may connect to the predictor, and receives its API key.
+        commands: Modules of `pipeline/commands/` that the image also holds.
+        resources: Default resources of the pod.
+    """
 
     name: str
     dag: str
@@ -26,65 +65,136 @@ class Stage:
     summary: str
     emits: str | None = None
     internet: bool = False
+    calls_predictor: bool = False
+    commands: tuple[str, ...] = ()
+    resources: Resources = Resources()
 
 
 STAGES: tuple[Stage, ...] = (
     Stage(
-        "ingest", "training", (), "the data source", "bronze",
-        "Fetch the raw survey file and keep its bytes under their hash.", internet=True,
+        name="ingest",
+        dag="training",
+        after=(),
+        reads="the data source",
+        writes="bronze",
+        summary="Fetch the raw file and store its bytes under their SHA-256.",
+        internet=True,
+        commands=("buckets",),
+        resources=Resources(memory_limit="1Gi"),  # holds the raw file in memory
     ),
     Stage(
-        "preprocess", "training", ("ingest",), "bronze", "silver, rejected rows",
-        "Validate every row, give columns our names and types, flip the label.",
+        name="preprocess",
+        dag="training",
+        after=("ingest",),
+        reads="bronze",
+        writes="silver, rejected rows",
+        summary="Validate every row, apply our column names and types, and flip the label.",
+        resources=Resources(memory="256Mi", memory_limit="2Gi"),  # holds all raw rows as a table
     ),
     Stage(
-        "features", "training", ("preprocess",), "silver", "gold splits and manifest",
-        "Split the rows, stratified and seeded, into train, validation and test.",
+        name="features",
+        dag="training",
+        after=("preprocess",),
+        reads="silver",
+        writes="gold splits and manifest",
+        summary="Split the rows into train, validation and test, stratified and seeded.",
+        resources=Resources(memory="256Mi", memory_limit="2Gi"),  # holds all validated rows
     ),
     Stage(
-        "train", "training", ("features",), "gold train and validation", "MLflow run, candidate model",
-        "Choose a model family and a threshold by nested cross-validation; export as skops and ONNX.",
+        name="train",
+        dag="training",
+        after=("features",),
+        reads="gold train and validation",
+        writes="MLflow run, candidate model",
+        summary="Select a model family and a threshold by nested cross-validation; export the "
+        "model as skops and ONNX.",
+        resources=Resources(cpu="250m", memory="512Mi", memory_limit="2Gi"),
     ),
     Stage(
-        "evaluate", "training", ("train",), "gold test, candidate, champion", "metrics, plots, model card, gate table",
-        "Measure the candidate with bootstrap intervals, beside the champion, and hold it to the gates.",
+        name="evaluate",
+        dag="training",
+        after=("train",),
+        reads="gold test, candidate, champion",
+        writes="metrics, plots, model card, gate table",
+        summary="Measure the candidate with bootstrap intervals, compare it with the champion, "
+        "and check the gates.",
+        resources=Resources(memory="384Mi", memory_limit="2Gi"),  # draws plots
     ),
     Stage(
-        "register", "training", ("evaluate",), "gate table", "registry version with alias `staging`, the first ones in models/",
-        "Register the candidate if every gate holds.", emits="candidate",
+        name="register",
+        dag="training",
+        after=("evaluate",),
+        reads="gate table",
+        writes="registry version with alias `staging`, the first ones in models/",
+        summary="Register the candidate if it passes every gate.",
+        emits="candidate",
     ),
     Stage(
-        "validate", "deployment", (), "`staging` and `production` versions", "validation report",
-        "Hold the registered candidate to the deployment gates, beside the champion.",
+        name="validate",
+        dag="deployment",
+        after=(),
+        reads="`staging` and `production` versions",
+        writes="validation report",
+        summary="Check the registered candidate against the deployment gates and the champion.",
+        calls_predictor=True,
+        commands=("rollback", "history", "compare"),
+        resources=Resources(memory="256Mi", memory_limit="1Gi"),  # scores two models
     ),
     Stage(
-        "promote", "deployment", ("validate",), "validation report",
-        "aliases `production` and `previous`, promotion record, models/",
-        "Move the `production` alias to the candidate.",
+        name="promote",
+        dag="deployment",
+        after=("validate",),
+        reads="validation report",
+        writes="aliases `production` and `previous`, promotion record, models/",
+        summary="Move the `production` alias to the candidate.",
     ),
     Stage(
-        "verify", "deployment", ("promote",), "the live predictor", "promotion record; on failure, alias `production` back",
-        "Wait until the predictor serves the new version and agrees with the registry, else roll back.",
+        name="verify",
+        dag="deployment",
+        after=("promote",),
+        reads="the live predictor",
+        writes="promotion record; on failure, alias `production` back",
+        summary="Wait until the predictor serves the new version and agrees with the registry; "
+        "otherwise roll back.",
+        calls_predictor=True,
     ),
     Stage(
-        "drift", "drift", (), "gold reference, silver current", "drift report, MLflow run",
-        "Compare what the model sees now with what it learned from; ask for retraining past the threshold.",
+        name="drift",
+        dag="drift",
+        after=(),
+        reads="gold reference, silver current",
+        writes="drift report, MLflow run",
+        summary="Compare recent traffic with the model's training data; request retraining if "
+        "drift exceeds the threshold.",
         emits="drift",
+        resources=Resources(memory="384Mi", memory_limit="2Gi"),  # holds a window of traffic
     ),
     Stage(
-        "demote", "drift", (), "`production`, `previous`, newest labelled gold", "demotion report, promotion record",
-        "Check that the production model still passes; if it surely does not and `previous` does, go back to that.",
+        name="demote",
+        dag="drift",
+        after=(),
+        reads="`production`, `previous`, newest labelled gold",
+        writes="demotion report, promotion record",
+        summary="Re-check the production model on the newest labelled rows; roll back if it "
+        "fails with 95 % confidence and `previous` passes.",
+        calls_predictor=True,
+        resources=Resources(memory="256Mi", memory_limit="1Gi"),  # scores two models
     ),
-)  # fmt: skip
+)
 
 DAGS: tuple[str, ...] = tuple(dict.fromkeys(stage.dag for stage in STAGES))
+"""Ids of the DAGs, in the order of the table."""
 
 
 def get_stage(name: str) -> Stage:
-    """The row called `name`; KeyError if there is none."""
+    """Return the row of a stage.
+
+    Raises:
+        KeyError: If the table has no such stage.
+    """
     return {stage.name: stage for stage in STAGES}[name]
 
 
-def stages_of_dag(dag: str) -> tuple[Stage, ...]:
-    """The rows of one DAG, in the order they run."""
+def get_dag_stages(dag: str) -> tuple[Stage, ...]:
+    """Return the rows of a DAG in the order of the table."""
     return tuple(stage for stage in STAGES if stage.dag == dag)

@@ -8,11 +8,9 @@ are written to `reports/<run_id>/demotion.json`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pandas as pd
 
-from pipeline.columns import FEATURE_NAMES, LABEL
+from pipeline.columns import LABEL
 from pipeline.console import echo
 from pipeline.context import Context, utc_now
 from pipeline.deployment.moves import keep_production, rollback_to
@@ -26,25 +24,17 @@ from pipeline.deployment.promotion_log import (
 )
 from pipeline.errors import PromotionError, StageSkipped, VerifyError
 from pipeline.evaluation import datasets, gates
-from pipeline.model.bundle import GateResult
+from pipeline.model.arrays import feature_array, label_array
 from pipeline.model.metrics import Predictions, compute_metrics
 from pipeline.model.onnx import open_session, positive_probability
-from pipeline.tracking.registry import MANIFEST_TAG, PREVIOUS, PRODUCTION, Version
+from pipeline.storage.artifacts import DemotionReport, VersionCheck
+from pipeline.storage.layout import demotion_report
+from pipeline.tracking.registry import PREVIOUS, PRODUCTION, Version
 
 
-@dataclass(frozen=True)
-class Check:
-    """How a version did on the rows that are new to it."""
-
-    version: str
-    rows: int
-    positives: int
-    gates: list[GateResult] | None
-    """None: the positives are too few to judge."""
-
-    @property
-    def problem(self) -> str:
-        return gates.describe_failures(self.gates or ())
+def failures(check: VersionCheck) -> str:
+    """Which gates the version fails; empty if it passes or cannot be judged."""
+    return gates.describe_failures(check.gates or ())
 
 
 def run(context: Context) -> None:
@@ -65,28 +55,26 @@ def run(context: Context) -> None:
         for version in (aliases.production, aliases.previous)
         if version is not None
     ]
-    context.lake.write_json(
-        f"reports/{context.run_id}/demotion.json", report(context.run_id, gold_run, checks)
+    context.lake.write_model(
+        demotion_report(context.run_id), report(context.run_id, gold_run, checks)
     )
     decide(context, gold_run, checks)
 
 
-def check(context: Context, version: Version, newest: pd.DataFrame) -> Check:
+def check(context: Context, version: Version, newest: pd.DataFrame) -> VersionCheck:
     """Judges a version on the rows of `newest` that it did not learn from: the upper ends of its metrics' intervals."""
     settings = context.settings
-    bundle = context.registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+    bundle = context.registry.get_version_bundle(version)
     rows = datasets.drop_training_rows(context.lake, newest, bundle.manifest.lineage)
-    label = rows[LABEL.name].to_numpy()
+    label = label_array(rows)
     positives = int(label.sum())
     if positives < settings.deployment.min_positives or positives == len(rows):
-        return Check(version.number, len(rows), positives, None)
-    probability = positive_probability(
-        open_session(bundle), rows[list(FEATURE_NAMES)].to_numpy(float)
-    )
+        return VersionCheck(version=version.number, rows=len(rows), positives=positives, gates=None)
+    probability = positive_probability(open_session(bundle), feature_array(rows))
     metrics = compute_metrics(
         label,
         Predictions(probability, bundle.manifest.threshold),
-        settings.deployment.bootstrap_samples,
+        settings.bootstrap_samples,
         settings.seed,
     )
     results = gates.evaluate_gates(
@@ -95,10 +83,10 @@ def check(context: Context, version: Version, newest: pd.DataFrame) -> Check:
     gates.print_gates(
         f"Version {version.number} on {len(rows):,} new rows: upper ends of the intervals", results
     )
-    return Check(version.number, len(rows), positives, results)
+    return VersionCheck(version=version.number, rows=len(rows), positives=positives, gates=results)
 
 
-def decide(context: Context, gold_run: str, checks: list[Check]) -> None:
+def decide(context: Context, gold_run: str, checks: list[VersionCheck]) -> None:
     """Acts on the checks: of production, and of `previous` if there is one."""
     production, previous = checks[0], checks[1] if len(checks) > 1 else None
     if production.gates is None:
@@ -106,16 +94,16 @@ def decide(context: Context, gold_run: str, checks: list[Check]) -> None:
             f"only {production.positives} '{LABEL.positive}' rows of gold {gold_run} are new to version {production.version}, "
             f"{context.settings.deployment.min_positives} are needed to judge it"
         )
-    if not production.problem:
+    if not failures(production):
         raise StageSkipped(
             f"version {production.version} still passes on the {production.rows:,} new rows of gold {gold_run}"
         )
-    problem = f"on the newest rows (gold {gold_run}), at the upper ends of the intervals, {production.problem}"
-    if previous is None or previous.gates is None or previous.problem:
+    problem = f"on the newest rows (gold {gold_run}), at the upper ends of the intervals, {failures(production)}"
+    if previous is None or previous.gates is None or failures(previous):
         state = (
             "there is none"
             if previous is None
-            else previous.problem or "too few rows are new to it to judge it"
+            else failures(previous) or "too few rows are new to it to judge it"
         )
         kept = f"`{PREVIOUS}` cannot take its place ({state}), so it is kept; train anew"
         sentence = f"version {production.version} surely fails: {problem}; {kept}"
@@ -135,21 +123,12 @@ def decide(context: Context, gold_run: str, checks: list[Check]) -> None:
         raise VerifyError(f"version {record.move.to} is in `{PRODUCTION}` again, but {late}")
 
 
-def report(run_id: str, gold_run: str, checks: list[Check]) -> dict[str, object]:
-    """What people read."""
-    judged = [
-        {
-            "version": each.version,
-            "rows": each.rows,
-            "positives": each.positives,
-            "gates": None if each.gates is None else [gate.model_dump() for gate in each.gates],
-        }
-        for each in checks
-    ]
-    return {
-        "run_id": run_id,
-        "at": utc_now(),
-        "gold": gold_run,
-        "production": judged[0],
-        "previous": judged[1] if judged[1:] else None,
-    }
+def report(run_id: str, gold_run: str, checks: list[VersionCheck]) -> DemotionReport:
+    """The report of the checks: of production, and of `previous` if there is one."""
+    return DemotionReport(
+        run_id=run_id,
+        created_at=utc_now(),
+        gold=gold_run,
+        production=checks[0],
+        previous=checks[1] if checks[1:] else None,
+    )

@@ -28,12 +28,33 @@ from pipeline.drift import retraining as drift_retraining
 from pipeline.drift.data import Dataset
 from pipeline.drift.report import DRIFT, NONE, PREDICTION, TOO_FEW, Origin, Report
 from pipeline.errors import LakeError, SettingsError, StageSkipped
-from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
+from pipeline.storage.layout import (
+    DRIFT_PAGE,
+    DRIFT_REPORT,
+    EVIDENTLY_PAGE,
+    REPORTS,
+    latest_report_file,
+    report_file,
+)
+from pipeline.tracking.registry import PRODUCTION
 
 RUN_ID_OPTIONAL = True
 """Two files are compared without a run."""
 
-REPORT, EVIDENTLY_PAGE, PAGE = "drift_report.json", "drift_report.html", "drift_page.html"
+
+@dataclass(frozen=True)
+class Window:
+    """Which current rows are compared.
+
+    Attributes:
+        since: Start of the live traffic; by default `drift.window_hours` before `until`.
+        until: End of the live traffic; by default now.
+        silver: Run whose silver data set is compared instead of live traffic.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    silver: str | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,22 +89,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--out", type=Path, metavar="DIR", help="folder for the reports")
 
 
-def run(context: Context) -> None:
-    """Checks for drift; returns when it is to be followed by retraining."""
-    arguments = context.arguments
-    reference, current, out = (
-        getattr(arguments, name, None) for name in ("reference", "current", "out")
-    )
-    if reference and current and out:
-        check_files(context, reference, current, out)
-    elif reference or current or out:
+def main(context: Context, arguments: argparse.Namespace) -> None:
+    """Compare two files, or check the traffic of a run.
+
+    Raises:
+        SettingsError: If the arguments name neither, or only some of the files.
+    """
+    files = [arguments.reference, arguments.current, arguments.out]
+    if all(files):
+        check_files(context, arguments.reference, arguments.current, arguments.out)
+    elif any(files):
         raise SettingsError(
-            "--reference, --current and --out go together; give all three, or none of them with --run-id"
+            "--reference, --current and --out belong together. Give all three, or --run-id."
         )
-    elif getattr(arguments, "run_id", context.run_id) is None:
-        raise SettingsError("drift needs --run-id ID, or --reference FILE --current FILE --out DIR")
+    elif arguments.run_id is None:
+        raise SettingsError(
+            "drift needs --run-id ID, or --reference FILE --current FILE --out DIR."
+        )
     else:
-        check_traffic(context)
+        run(context, Window(arguments.since, arguments.until, arguments.silver))
 
 
 @dataclass(frozen=True)
@@ -95,7 +119,7 @@ class Outcome:
 
     @property
     def files(self) -> dict[str, bytes]:
-        return {REPORT: self.report.to_bytes(), **self.pages}
+        return {DRIFT_REPORT: self.report.to_bytes(), **self.pages}
 
 
 def check_files(context: Context, reference: Path, current: Path, out: Path) -> None:
@@ -121,7 +145,7 @@ def check_files(context: Context, reference: Path, current: Path, out: Path) -> 
         raise StageSkipped(outcome.report.sentence)
 
 
-def check_traffic(context: Context) -> None:
+def run(context: Context, window: Window = Window()) -> None:
     """Compares traffic (or a silver data set) with the production model's training rows.
 
     Raises:
@@ -133,10 +157,10 @@ def check_traffic(context: Context) -> None:
         raise StageSkipped(
             f"no version of {registry.name} carries the alias `{PRODUCTION}`; promote one first"
         )
-    bundle = registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+    bundle = registry.get_version_bundle(version)
     reference, current = (
         drift_data.add_predictions(side, bundle)
-        for side in (drift_data.load_gold(lake, bundle), _current(context))
+        for side in (drift_data.load_gold(lake, bundle), _current(context, window))
     )
     at = datetime.now(UTC).replace(microsecond=0)
     refusal = drift_retraining.blocked_reason(lake, context.run_id, settings.drift, at)
@@ -156,15 +180,12 @@ def check_traffic(context: Context) -> None:
     echo("drift: retraining is asked for", "yellow")
 
 
-def _current(context: Context) -> Dataset:
-    arguments, settings = context.arguments, context.settings
-    silver = getattr(arguments, "silver", None)
-    if silver:
-        return drift_data.load_silver(context.lake, silver)
-    until = getattr(arguments, "until", None) or datetime.now(UTC)
-    since = getattr(arguments, "since", None) or until - timedelta(
-        hours=settings.drift.window_hours
-    )
+def _current(context: Context, window: Window) -> Dataset:
+    settings = context.settings
+    if window.silver:
+        return drift_data.load_silver(context.lake, window.silver)
+    until = window.until or datetime.now(UTC)
+    since = window.since or until - timedelta(hours=settings.drift.window_hours)
     if since >= until:
         raise SettingsError(
             f"--since {since.isoformat()} is not before --until {until.isoformat()}"
@@ -218,18 +239,18 @@ def compare(
         retraining=retraining if verdict == DRIFT else None,
         **origin,
     )
-    return Outcome(report, {EVIDENTLY_PAGE: found.page, PAGE: page(report)})
+    return Outcome(report, {EVIDENTLY_PAGE: found.page, DRIFT_PAGE: page(report)})
 
 
 def write(context: Context, outcome: Outcome) -> None:
     """The run's reports, then those of the last verdict, then the MLflow run. Without a verdict only the run's report."""
     lake, report = context.lake, outcome.report
     for name, data in outcome.files.items():
-        lake.write(f"reports/{context.run_id}/{name}", data)
+        lake.write(report_file(context.run_id, name), data)
     if report.verdict == TOO_FEW:
         return
     for name, data in outcome.files.items():
-        lake.write(f"reports/{name}", data)
+        lake.write(latest_report_file(name), data)
     context.registry.upsert_run(
         f"drift-{context.run_id}",
         {
@@ -241,7 +262,7 @@ def write(context: Context, outcome: Outcome) -> None:
         drift_report.to_metrics(report),
         outcome.files,
     )
-    echo(f"drift: wrote {', '.join(outcome.files)} into {lake.url('reports')}")
+    echo(f"drift: wrote {', '.join(outcome.files)} into {lake.url(REPORTS)}")
 
 
 def show(report: Report) -> None:

@@ -7,9 +7,7 @@ it will be served. Writes the figures, `model_card.md` and `model_card.html`, lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,13 +19,30 @@ from pipeline.errors import DataError, LakeError, RegistryError
 from pipeline.evaluation import behavioral_checks, gates, html_report, model_card, plots
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.gate_values import rows_unseen_by_champion
-from pipeline.evaluation.model_card import ChampionComparison, EvaluationResult, GroupMetrics
+from pipeline.evaluation.model_card import ChampionComparison, EvaluationResult
 from pipeline.evaluation.plots import CANDIDATE, CHAMPION, OTHER, Series
 from pipeline.model import onnx
-from pipeline.model.bundle import ONNX, Bundle, GateResult
+from pipeline.model.bundle import ONNX, Bundle
 from pipeline.model.metrics import Predictions, compute_metrics, flatten_metrics, paired_differences
+from pipeline.storage import layout
+from pipeline.storage.artifacts import (
+    ChampionReport,
+    EvaluationReport,
+    GateResult,
+    GoldManifest,
+    GroupMetrics,
+    TrainReport,
+)
+from pipeline.storage.layout import (
+    MODEL_CARD_HTML,
+    MODEL_CARD_MARKDOWN,
+    evaluation_report,
+    gold_manifest,
+    report_file,
+    train_report,
+)
 from pipeline.storage.parquet import from_parquet
-from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
+from pipeline.tracking.registry import PRODUCTION
 
 EFFECT_ROWS = 500
 """Test rows that features' effects are averaged over."""
@@ -48,8 +63,8 @@ class SplitPredictions:
 def run(context: Context) -> None:
     """Measures, judges, writes."""
     lake, run_id = context.lake, context.run_id
-    trained = lake.read_json(f"reports/{run_id}/train.json")
-    candidate = context.registry.get_bundle(trained["mlflow_run_id"])
+    trained = lake.read_model(train_report(run_id), TrainReport)
+    candidate = context.registry.get_bundle(trained.mlflow_run_id)
     test = read_split(lake, candidate.manifest.lineage, "test")
     ours = predict_split(candidate, test)
     champion, notes = _champion(context, candidate)
@@ -68,19 +83,17 @@ def run(context: Context) -> None:
     )
     found = evaluate_candidate(context, ours, rival, trained)
 
-    out_of_fold = from_parquet(
-        lake.read(f"reports/{run_id}/out_of_fold.parquet", trained["out_of_fold"])
-    )
+    out_of_fold = from_parquet(lake.read(layout.out_of_fold(run_id), trained.out_of_fold))
     pictures = draw(found, ours, theirs, out_of_fold)
     report = _report(found, notes)
     shown, title = model_card.blocks(found), model_card.title(found)
     files = {
         **pictures,
-        "model_card.md": html_report.to_markdown(title, shown).encode(),
-        "model_card.html": html_report.to_html(title, shown, pictures).encode(),
+        MODEL_CARD_MARKDOWN: html_report.to_markdown(title, shown).encode(),
+        MODEL_CARD_HTML: html_report.to_html(title, shown, pictures).encode(),
     }
     for name, data in files.items():
-        lake.write(f"reports/{run_id}/{name}", data)
+        lake.write(report_file(run_id, name), data)
     tags = {"decision": found.decision}
     context.registry.log_run(
         candidate.manifest.run_id,
@@ -89,8 +102,8 @@ def run(context: Context) -> None:
         tags,
     )
     context.registry.log_artifacts(candidate.manifest.run_id, files, FOLDER)
-    lake.write_json(f"reports/{run_id}/evaluation.json", report)
-    _show(found, notes, lake.url(f"reports/{run_id}/model_card.html"))
+    lake.write_model(evaluation_report(run_id), report)
+    _show(found, notes, lake.url(report_file(run_id, MODEL_CARD_HTML)))
 
 
 def predict_split(bundle: Bundle, frame: pd.DataFrame) -> SplitPredictions:
@@ -122,7 +135,7 @@ def _champion(context: Context, candidate: Bundle) -> tuple[Bundle | None, tuple
     if version is None or version.run_id == candidate.manifest.run_id:
         return None, ()
     try:
-        champion = context.registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+        champion = context.registry.get_version_bundle(version)
     except (LakeError, RegistryError) as error:
         return None, (f"version {version.number}, in production, cannot be compared with: {error}",)
     if champion.manifest.features != candidate.manifest.features:
@@ -136,7 +149,11 @@ def compare(
     context: Context, ours: SplitPredictions, theirs: SplitPredictions, notes: tuple[str, ...]
 ) -> ChampionComparison:
     """The champion beside the candidate; both answered the same rows."""
-    samples, seed, bounds = _samples(ours.label), context.settings.seed, context.settings.gates
+    samples, seed, bounds = (
+        context.settings.bootstrap_samples,
+        context.settings.seed,
+        context.settings.gates,
+    )
     gain = paired_differences(ours.label, ours.scored, theirs.scored, samples, seed)
     is_better = (
         gain["roc_auc"].value >= bounds.min_roc_auc_gain
@@ -162,20 +179,22 @@ def evaluate_candidate(
     context: Context,
     ours: SplitPredictions,
     rival: ChampionComparison | None,
-    trained: Mapping[str, Any],
+    trained: TrainReport,
 ) -> EvaluationResult:
     """All that is measured of the candidate, and what follows."""
     manifest = ours.bundle.manifest
-    metrics = compute_metrics(ours.label, ours.scored, _samples(ours.label), context.settings.seed)
+    metrics = compute_metrics(
+        ours.label, ours.scored, context.settings.bootstrap_samples, context.settings.seed
+    )
     examples = onnx.positive_probability(onnx.open_session(ours.bundle), manifest.examples.inputs)
     here = float(np.abs(examples - np.array(manifest.examples.fail_probability)).max())
     values: dict[str, float | None] = {
         **{name: metric.value for name, metric in metrics.items()},
         "roc_auc_lower": metrics["roc_auc"].low,
-        "onnx_difference": max(here, float(trained["onnx_difference"])),
+        "onnx_difference": max(here, trained.onnx_difference),
     }
     results = gates.evaluate_gates(context.settings.gates, "evaluate", values)
-    gold = context.lake.read_json(f"gold/{manifest.lineage.pipeline_run_id}/manifest.json")
+    gold = context.lake.read_model(gold_manifest(manifest.lineage.pipeline_run_id), GoldManifest)
     return EvaluationResult(
         manifest=manifest,
         metrics=metrics,
@@ -184,7 +203,7 @@ def evaluate_candidate(
         rival=rival,
         decision=decide(results, rival),
         holds=not gates.describe_failures(results),
-        splits=gold["splits"],
+        splits=gold.splits,
         trained=trained,
     )
 
@@ -209,24 +228,19 @@ def measure_groups(
     rows: behavioral_checks.Floats, label: plots.Label, scored: Predictions
 ) -> list[GroupMetrics]:
     """How the model does in each group that has any of the rows."""
-    positive, called = label == 1, scored.positive
+    positive, predicted = label == 1, scored.positive
     return [
         GroupMetrics(
             name=name,
             rows=int(mask.sum()),
             positives=int((mask & positive).sum()),
-            called=int((mask & called).sum()),
-            hits=int((mask & positive & called).sum()),
-            predicted=float(scored.probability[mask].mean()),
+            predicted_positive=int((mask & predicted).sum()),
+            true_positives=int((mask & positive & predicted).sum()),
+            mean_probability=float(scored.probability[mask].mean()),
         )
         for name, mask in behavioral_checks.find_groups(rows).items()
         if mask.any()
     ]
-
-
-def _samples(label: plots.Label) -> int:
-    """Resamples for an interval: a thousand; fewer on many rows, where the interval is narrow and each takes long."""
-    return int(np.clip(20_000_000 // label.size, 100, 1000))
 
 
 def draw(
@@ -254,7 +268,7 @@ def draw(
                 CHAMPION,
             )
         )
-    asked = float(found.trained["made_from"]["settings"]["min_recall"])
+    asked = float(found.trained.inputs.settings.min_recall)
     rows = ours.rows[:: max(1, len(ours.rows) // EFFECT_ROWS)]
     figures = {
         "threshold.png": plots.threshold_choice(before.label, before.probability, threshold, asked),
@@ -273,35 +287,34 @@ def draw(
     return figures
 
 
-def _report(found: EvaluationResult, notes: tuple[str, ...]) -> dict[str, Any]:
-    """evaluation.json."""
-
-    def plain(metrics: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: metric.model_dump() for name, metric in metrics.items()}
-
+def _report(found: EvaluationResult, notes: tuple[str, ...]) -> EvaluationReport:
     rival = found.rival
-    return {
-        "mlflow_run_id": found.manifest.run_id,
-        "threshold": found.manifest.threshold,
-        "metrics": plain(found.metrics),
-        "gates": [gate.model_dump() for gate in found.gates],
-        "onnx_difference": next(
+    champion = (
+        None
+        if rival is None
+        else ChampionReport(
+            version=rival.version,
+            run_id=rival.run_id,
+            is_identical=rival.is_identical,
+            candidate_is_better=rival.is_better,
+            champion_metrics=dict(rival.theirs),
+            candidate_metrics=dict(rival.ours),
+            difference=dict(rival.gain),
+        )
+    )
+    return EvaluationReport(
+        mlflow_run_id=found.manifest.run_id,
+        threshold=found.manifest.threshold,
+        metrics=dict(found.metrics),
+        gates=list(found.gates),
+        onnx_difference=next(
             gate.value for gate in found.gates if gate.name == "max_onnx_difference"
         ),
-        "groups": [group._asdict() for group in found.groups],
-        "champion": rival
-        and {
-            "version": rival.version,
-            "run_id": rival.run_id,
-            "is_identical": rival.is_identical,
-            "challenger_is_better": rival.is_better,
-            "metrics": plain(rival.theirs),
-            "challenger_metrics": plain(rival.ours),
-            "difference": plain(rival.gain),
-        },
-        "notes": list(notes),
-        "decision": found.decision,
-    }
+        groups=list(found.groups),
+        champion=champion,
+        notes=list(notes),
+        decision=found.decision,
+    )
 
 
 def _show(found: EvaluationResult, notes: tuple[str, ...], place: str) -> None:

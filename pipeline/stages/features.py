@@ -14,6 +14,8 @@ from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import DataError
 from pipeline.settings import FeaturesSettings
+from pipeline.storage.artifacts import GoldManifest, SilverManifest, SplitFacts
+from pipeline.storage.layout import gold_manifest, gold_split, silver_manifest, silver_rows
 from pipeline.storage.parquet import from_parquet, to_parquet
 
 LEAST = 2
@@ -23,29 +25,27 @@ LEAST = 2
 def run(context: Context) -> None:
     """Reads silver, writes gold."""
     lake, run_id, settings = context.lake, context.run_id, context.settings
-    silver = lake.read_json(f"silver/{run_id}/manifest.json")
-    students = from_parquet(lake.read(f"silver/{run_id}/students.parquet", silver["sha256"]))
+    silver = lake.read_model(silver_manifest(run_id), SilverManifest)
+    students = from_parquet(lake.read(silver_rows(run_id), silver.sha256))
 
     splits = {}
     for name, frame in split(students, settings.features, settings.seed).items():
-        sha256 = lake.write(f"gold/{run_id}/{name}.parquet", to_parquet(frame))
-        splits[name] = {
-            "sha256": sha256,
-            "rows": len(frame),
-            "positives": int(frame[LABEL.name].sum()),
-        }
-    manifest = {
-        "run_id": run_id,
-        "bronze": silver["bronze"],
-        "silver": silver["sha256"],
-        "splits": splits,
-        "columns": list(students.columns),
-        "seed": settings.seed,
-        "code_version": settings.code_version,
-    }
-    lake.write_json(f"gold/{run_id}/manifest.json", manifest)
+        sha256 = lake.write(gold_split(run_id, name), to_parquet(frame))
+        splits[name] = SplitFacts(
+            sha256=sha256, rows=len(frame), positives=int(frame[LABEL.name].sum())
+        )
+    manifest = GoldManifest(
+        run_id=run_id,
+        bronze=silver.bronze,
+        silver=silver.sha256,
+        splits=splits,
+        columns=list(students.columns),
+        seed=settings.seed,
+        code_version=settings.code_version,
+    )
+    lake.write_model(gold_manifest(run_id), manifest)
     counts = ", ".join(
-        f"{name} {facts['rows']:,} ({facts['positives']:,} {LABEL.positive})"
+        f"{name} {facts.rows:,} ({facts.positives:,} {LABEL.positive})"
         for name, facts in splits.items()
     )
     echo(f"features: {counts}")

@@ -18,7 +18,9 @@ from pipeline.data.raw_csv import check_header, count_rows, decode_text
 from pipeline.data.synthetic import DEFAULT_ROWS, generate_csv
 from pipeline.errors import SourceError
 from pipeline.settings import Settings
+from pipeline.storage.artifacts import BronzePointer
 from pipeline.storage.lake import s3_client, sha256_hex
+from pipeline.storage.layout import BRONZE_LATEST, bronze_file, bronze_pointer
 
 CHUNK = 1 << 20
 
@@ -32,19 +34,19 @@ def run(context: Context) -> None:
         echo(f"ingest: the columns {', '.join(extra)} are kept in bronze and ignored from there on")
 
     sha256 = sha256_hex(data)
-    facts = {
-        "sha256": sha256,
-        "source": source,
-        "fetched_at": utc_now(),
-        "rows": count_rows(data),
-        "bytes": len(data),
-    }
-    new = context.lake.create(f"bronze/{sha256}.csv", data)
-    context.lake.write_json(f"bronze/runs/{context.run_id}.json", facts)
-    context.lake.write_json("bronze/latest.json", facts)
+    facts = BronzePointer(
+        sha256=sha256,
+        source=source,
+        fetched_at=utc_now(),
+        rows=count_rows(data),
+        bytes=len(data),
+    )
+    new = context.lake.create(bronze_file(sha256), data)
+    context.lake.write_model(bronze_pointer(context.run_id), facts)
+    context.lake.write_model(BRONZE_LATEST, facts)
     known = "" if new else ", already in bronze"
     echo(
-        f"ingest: {facts['rows']:,} rows, {len(data):,} bytes from {source}, sha256 {sha256[:12]}{known}"
+        f"ingest: {facts.rows:,} rows, {len(data):,} bytes from {source}, sha256 {sha256[:12]}{known}"
     )
 
 

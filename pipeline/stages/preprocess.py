@@ -20,15 +20,23 @@ from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data.raw_csv import check_header, decode_text
 from pipeline.errors import DataError
+from pipeline.storage.artifacts import BronzePointer, SilverManifest
 from pipeline.storage.lake import Lake
+from pipeline.storage.layout import (
+    bronze_file,
+    bronze_pointer,
+    silver_manifest,
+    silver_rejected,
+    silver_rows,
+)
 from pipeline.storage.parquet import column_types, to_parquet
 
 
 def run(context: Context) -> None:
     """Reads bronze, splits good rows from bad, writes silver."""
     lake, run_id = context.lake, context.run_id
-    sha256 = lake.read_json(f"bronze/runs/{run_id}.json")["sha256"]
-    key = f"bronze/{sha256}.csv"
+    sha256 = lake.read_model(bronze_pointer(run_id), BronzePointer).sha256
+    key = bronze_file(sha256)
     text = decode_text(lake.read(key, sha256), lake.url(key))
     check_header(text, lake.url(key))
 
@@ -36,18 +44,15 @@ def run(context: Context) -> None:
     students, rejected = split(raw)
     del text
     if len(rejected):
-        lake.write(f"silver/{run_id}/rejected.csv", rejected.to_csv(index=False).encode())
+        lake.write(silver_rejected(run_id), rejected.to_csv(index=False).encode())
         report_rejected(
             lake, run_id, rejected, len(raw), context.settings.preprocess.max_rejected_fraction
         )
-    written = lake.write(f"silver/{run_id}/students.parquet", to_parquet(students))
-    manifest = {
-        "bronze": sha256,
-        "sha256": written,
-        "rows": len(students),
-        "rejected": len(rejected),
-    }
-    lake.write_json(f"silver/{run_id}/manifest.json", manifest)
+    written = lake.write(silver_rows(run_id), to_parquet(students))
+    manifest = SilverManifest(
+        bronze=sha256, sha256=written, rows=len(students), rejected=len(rejected)
+    )
+    lake.write_model(silver_manifest(run_id), manifest)
     rate = students[LABEL.name].mean()
     echo(
         f"preprocess: {len(students):,} rows to silver, {len(rejected):,} rejected, {rate:.1%} {LABEL.positive}"
@@ -64,7 +69,7 @@ def report_rejected(
     """
     share = len(rejected) / rows
     first = rejected.iloc[0]
-    place = lake.url(f"silver/{run_id}/rejected.csv")
+    place = lake.url(silver_rejected(run_id))
     sentence = f"{len(rejected):,} of {rows:,} rows are rejected ({share:.1%}), first row {first['row']}: {first['reason']}; see {place}"
     if share > bound:
         raise DataError(

@@ -8,21 +8,14 @@ later that is `promote`'s to do. Running it again makes no second version.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
-from pipeline.model.bundle import (
-    ARTIFACT_FOLDER,
-    MANIFEST,
-    Bundle,
-    GateResult,
-    Interval,
-    write_fallback,
-)
+from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle, write_fallback
+from pipeline.storage.artifacts import EvaluationReport, TrainReport
 from pipeline.storage.lake import sha256_hex
+from pipeline.storage.layout import MODELS, evaluation_report, train_report
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING, Registry, Version
 
 
@@ -33,17 +26,16 @@ def run(context: Context) -> None:
         NothingToDo: a gate failed.
     """
     lake, registry, run_id = context.lake, context.registry, context.run_id
-    trained, evaluation = (
-        lake.read_json(f"reports/{run_id}/{name}.json") for name in ("train", "evaluation")
-    )
-    results = [GateResult(**gate) for gate in evaluation["gates"]]
+    trained = lake.read_model(train_report(run_id), TrainReport)
+    evaluation = lake.read_model(evaluation_report(run_id), EvaluationReport)
+    results = evaluation.gates
     if failed := gates.describe_failures(results):
         raise StageSkipped(
             f"the candidate of run {run_id} is not registered: {failed}; production stays as it is"
         )
 
-    version = _version(registry, trained["mlflow_run_id"], trained["model_uri"])
-    bundle = _complete(registry, version, evaluation, results)
+    version = _version(registry, trained.mlflow_run_id, trained.model_uri)
+    bundle = _complete(registry, version, evaluation)
     staged = registry.get_by_alias(STAGING)
     if staged is not None and int(staged.number) > int(version.number):
         echo(
@@ -54,7 +46,7 @@ def run(context: Context) -> None:
     said = f"register: run {run_id} is version {version.number} of {registry.name}, `{STAGING}`"
     if registry.get_by_alias(PRODUCTION) is None:
         write_fallback(lake, bundle)
-        said += f"; a copy is in {lake.url('models')}"
+        said += f"; a copy is in {lake.url(MODELS)}"
     echo(said)
 
 
@@ -66,16 +58,13 @@ def _version(registry: Registry, run: str, model_uri: str) -> Version:
     return registry.register(model_uri, run, registry.get_bundle(run).manifest.lineage.tags())
 
 
-def _complete(
-    registry: Registry, version: Version, evaluation: dict[str, Any], results: list[GateResult]
-) -> Bundle:
+def _complete(registry: Registry, version: Version, evaluation: EvaluationReport) -> Bundle:
     """The version's bundle, its manifest with all that is known now; once the version is tagged with its hash it is final."""
     if sha256 := version.tags.get(MANIFEST_TAG):
         return registry.get_bundle(version.run_id, sha256)
     bundle = registry.get_bundle(version.run_id)
-    metrics = {name: Interval(**metric) for name, metric in evaluation["metrics"].items()}
     manifest = bundle.manifest.model_copy(
-        update={"version": version.number, "metrics": metrics, "gates": results}
+        update={"version": version.number, "metrics": evaluation.metrics, "gates": evaluation.gates}
     )
     raw = manifest.to_bytes()
     registry.log_artifacts(version.run_id, {MANIFEST: raw}, ARTIFACT_FOLDER)

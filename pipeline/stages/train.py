@@ -10,7 +10,6 @@ same gold, it changes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,12 +18,15 @@ from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.console import echo, print_table
 from pipeline.context import Context, utc_now
 from pipeline.model import export, selection
-from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Interval, Lineage, Manifest
+from pipeline.model.arrays import feature_array, label_array
+from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Lineage, Manifest
 from pipeline.model.candidates import Candidate, Label
 from pipeline.model.metrics import compute_metrics, flatten_metrics
 from pipeline.model.selection import FittedModel, OuterFold, TrainingData
 from pipeline.settings import TrainSettings
+from pipeline.storage.artifacts import GoldManifest, Interval, TrainInputs, TrainReport
 from pipeline.storage.lake import sha256_hex
+from pipeline.storage.layout import gold_manifest, gold_split, out_of_fold, train_report
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking import run_logging
 
@@ -47,51 +49,56 @@ class TrainingResult:
 def run(context: Context) -> None:
     """Reads gold, trains, writes the MLflow run and the report."""
     lake, run_id, settings = context.lake, context.run_id, context.settings
-    gold = lake.read_json(f"gold/{run_id}/manifest.json")
-    made_from: dict[str, Any] = {
-        "gold": {name: split["sha256"] for name, split in gold["splits"].items()},
-        "seed": settings.seed,
-        "code_version": settings.code_version,
-        "settings": settings.train.model_dump(),
-    }
-    if done := _already_trained(context, made_from):
+    gold = lake.read_model(gold_manifest(run_id), GoldManifest)
+    inputs = TrainInputs(
+        gold={name: split.sha256 for name, split in gold.splits.items()},
+        seed=settings.seed,
+        code_version=settings.code_version,
+        settings=settings.train,
+    )
+    if done := _already_trained(context, inputs):
         echo(
             f"train: the MLflow run {done} holds the candidate of this gold, these settings and this code already"
         )
         return
     train, validation = (
-        to_training_data(
-            from_parquet(lake.read(f"gold/{run_id}/{name}.parquet", made_from["gold"][name]))
-        )
+        to_training_data(from_parquet(lake.read(gold_split(run_id, name), inputs.gold[name])))
         for name in ("train", "validation")
     )
-    outcome = train_candidate(train, validation, settings.train, settings.seed)
+    outcome = train_candidate(
+        train, validation, settings.train, settings.seed, settings.bootstrap_samples
+    )
     files = export.export_files(outcome.final.model)
     difference = export.max_onnx_difference(
         outcome.final.model, files[ONNX], outcome.learned_from.rows, settings.seed
     )
-    report: dict[str, Any] = {
-        "family": outcome.candidate.family,
-        "candidate": outcome.candidate.name,
-        "parameters": outcome.candidate.parameters,
-        "threshold": outcome.final.threshold,
-        "ranking": outcome.ranking,
-        "cross_validation": _plain(outcome.cross_validation),
-        "validation": _plain(outcome.validation),
-        "onnx_difference": difference,
-        "out_of_fold": lake.write(
-            f"reports/{run_id}/out_of_fold.parquet", to_parquet(outcome.out_of_fold)
-        ),
-        "made_from": made_from,
-    }
-    logged = _log(context, outcome, files, gold, report)
-    lake.write_json(f"reports/{run_id}/train.json", report | logged)
-    context.registry.end_run(logged["mlflow_run_id"])
+    stored = lake.write(out_of_fold(run_id), to_parquet(outcome.out_of_fold))
+    mlflow_run_id, model_uri = _log(context, outcome, files, gold, difference)
+    report = TrainReport(
+        family=outcome.candidate.family,
+        candidate=outcome.candidate.name,
+        parameters=outcome.candidate.parameters,
+        threshold=outcome.final.threshold,
+        ranking=outcome.ranking,
+        cross_validation=outcome.cross_validation,
+        validation=outcome.validation,
+        onnx_difference=difference,
+        out_of_fold=stored,
+        inputs=inputs,
+        mlflow_run_id=mlflow_run_id,
+        model_uri=model_uri,
+    )
+    lake.write_model(train_report(run_id), report)
+    context.registry.end_run(mlflow_run_id)
     _show(report)
 
 
 def train_candidate(
-    train: TrainingData, validation: TrainingData, settings: TrainSettings, seed: int
+    train: TrainingData,
+    validation: TrainingData,
+    settings: TrainSettings,
+    seed: int,
+    samples: int = 1000,
 ) -> TrainingResult:
     """The choice, what it is worth, and the candidate.
 
@@ -112,10 +119,8 @@ def train_candidate(
     return TrainingResult(
         candidate=choice.candidate,
         ranking=choice.ranking,
-        cross_validation=selection.estimate_metrics(train.label, folds, seed),
-        validation=compute_metrics(
-            validation.label, trial.score(validation.rows), selection.RESAMPLES, seed
-        ),
+        cross_validation=selection.estimate_metrics(train.label, folds, samples, seed),
+        validation=compute_metrics(validation.label, trial.score(validation.rows), samples, seed),
         out_of_fold=_out_of_fold(train.label, folds),
         final=selection.fit_calibrated(final, both, settings.folds, seed),
         learned_from=both,
@@ -123,38 +128,36 @@ def train_candidate(
 
 
 def to_training_data(frame: pd.DataFrame) -> TrainingData:
-    return TrainingData(
-        frame[list(FEATURE_NAMES)].to_numpy(np.float32), frame[LABEL.name].to_numpy(np.int64)
-    )
+    return TrainingData(feature_array(frame, np.float32), label_array(frame))
 
 
-def _already_trained(context: Context, made_from: dict[str, Any]) -> str | None:
-    """The finished MLflow run that an earlier training of the same inputs left, if any."""
-    key = f"reports/{context.run_id}/train.json"
-    report = context.lake.read_json(key) if context.lake.exists(key) else {}
-    run = str(report.get("mlflow_run_id"))
-    return (
-        run if report.get("made_from") == made_from and context.registry.is_finished(run) else None
-    )
+def _already_trained(context: Context, inputs: TrainInputs) -> str | None:
+    """The finished MLflow run of an earlier training on the same inputs, if any."""
+    key = train_report(context.run_id)
+    if not context.lake.exists(key):
+        return None
+    report = context.lake.read_model(key, TrainReport)
+    unchanged = report.inputs == inputs and context.registry.is_finished(report.mlflow_run_id)
+    return report.mlflow_run_id if unchanged else None
 
 
 def _log(
     context: Context,
     outcome: TrainingResult,
     files: dict[str, bytes],
-    gold: dict[str, Any],
-    report: dict[str, Any],
-) -> dict[str, str]:
-    """Leaves the MLflow run, not finished yet; its id and the model's URI."""
+    gold: GoldManifest,
+    difference: float,
+) -> tuple[str, str]:
+    """Fill an MLflow run, which stays unfinished; return its id and the model's URI."""
     registry, settings, rows = context.registry, context.settings, outcome.learned_from.rows
     run = registry.start_run(
         f"train {context.run_id}", {"pipeline_run_id": context.run_id, "stage": "train"}
     )
     lineage = Lineage(
         pipeline_run_id=context.run_id,
-        bronze=gold["bronze"],
-        silver=gold["silver"],
-        gold=report["made_from"]["gold"],
+        bronze=gold.bronze,
+        silver=gold.silver,
+        gold={name: split.sha256 for name, split in gold.splits.items()},
         code_version=settings.code_version,
         image=settings.image,
     )
@@ -183,14 +186,11 @@ def _log(
     metrics |= {
         f"validation_{name}": value for name, value in flatten_metrics(outcome.validation).items()
     }
-    metrics |= {"onnx_difference": report["onnx_difference"], "threshold": outcome.final.threshold}
+    metrics |= {"onnx_difference": difference, "threshold": outcome.final.threshold}
     registry.log_run(run, metrics, params, lineage.tags())
     run_logging.log_inputs(registry, run, context.lake, gold)
     registry.log_artifacts(run, {**files, MANIFEST: manifest.to_bytes()}, ARTIFACT_FOLDER)
-    return {
-        "mlflow_run_id": run,
-        "model_uri": run_logging.log_model(registry, run, outcome.final.model, rows[:3]),
-    }
+    return run, run_logging.log_model(registry, run, outcome.final.model, rows[:3])
 
 
 def _out_of_fold(label: Label, folds: list[OuterFold]) -> pd.DataFrame:
@@ -208,24 +208,18 @@ def _out_of_fold(label: Label, folds: list[OuterFold]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _plain(metrics: dict[str, Interval]) -> dict[str, dict[str, float]]:
-    return {name: metric.model_dump() for name, metric in metrics.items()}
-
-
-def _show(report: dict[str, Any]) -> None:
+def _show(report: TrainReport) -> None:
     ranking = (
-        (name, f"{area:.3f}", "chosen" if name == report["candidate"] else "")
-        for name, area in report["ranking"].items()
+        (name, f"{area:.3f}", "chosen" if name == report.candidate else "")
+        for name, area in report.ranking.items()
     )
     print_table("Candidates, by cross-validation on train", ("candidate", "ROC AUC", ""), ranking)
-    found = report["cross_validation"]
-    area, recall, balanced = (
-        f"{found[name]['value']:.3f} ({found[name]['low']:.3f} to {found[name]['high']:.3f})"
-        for name in ("roc_auc", "recall", "balanced_accuracy")
+    found = report.cross_validation
+    echo(
+        f"train: {report.candidate}, threshold {report.threshold:.4g}; "
+        f"ONNX differs by {report.onnx_difference:.1g}"
     )
     echo(
-        f"train: {report['candidate']}, threshold {report['threshold']:.4g}; ONNX differs by {report['onnx_difference']:.1g}"
-    )
-    echo(
-        f"train: such a choice is worth ROC AUC {area}, recall {recall}, balanced accuracy {balanced} on rows it has not seen"
+        f"train: such a choice is worth ROC AUC {found['roc_auc']}, recall {found['recall']}, "
+        f"balanced accuracy {found['balanced_accuracy']} on rows it has not seen"
     )

@@ -16,8 +16,10 @@ from pipeline.deployment.promotion_log import REJECTED, VERIFIED, get_aliases, n
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
 from pipeline.evaluation.gate_values import GateValues, measure_gate_values
-from pipeline.model.bundle import ONNX, Bundle, GateResult
-from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING, Registry, Version
+from pipeline.model.bundle import ONNX, Bundle
+from pipeline.storage.artifacts import GateResult, ValidationReport
+from pipeline.storage.layout import validation_report
+from pipeline.tracking.registry import PRODUCTION, STAGING, Registry, Version
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ def run(context: Context) -> None:
     """Judges the candidate, writes the verdict."""
     contest = find_candidate(context.registry)
     candidate, champion = contest.candidate, contest.champion
-    ours = bundle_of(context.registry, candidate)
-    theirs = None if champion is None else bundle_of(context.registry, champion)
+    ours = context.registry.get_version_bundle(candidate)
+    theirs = None if champion is None else context.registry.get_version_bundle(champion)
     shadow = get_shadow_traffic(context.settings, candidate.number)
     evidence = measure_gate_values(context.lake, context.settings, ours, theirs, shadow)
     results = gates.evaluate_gates(context.settings.gates, "validate", evidence.values)
@@ -51,11 +53,15 @@ def run(context: Context) -> None:
     better = (
         f"it ranks better than version {champion.number}" if champion else "there is no champion"
     )
-    verdict = build_report(contest, evidence, results, problem or f"every gate holds, and {better}")
-    context.lake.write_json(
-        f"reports/{context.run_id}/validation.json",
-        verdict | {"run_id": context.run_id, "holds": not problem},
+    report = build_report(
+        context.run_id,
+        contest,
+        evidence,
+        results,
+        decision=problem or f"every gate holds, and {better}",
+        passed=not problem,
     )
+    context.lake.write_model(validation_report(context.run_id), report)
     if problem:
         kept = (
             f"`{PRODUCTION}` stays version {contest.production}"
@@ -91,23 +97,26 @@ def identity(bundle: Bundle) -> tuple[str, float]:
     return bundle.manifest.files[ONNX], bundle.manifest.threshold
 
 
-def bundle_of(registry: Registry, version: Version) -> Bundle:
-    """The version's bundle, every hash checked."""
-    return registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
-
-
 def build_report(
-    contest: Matchup, evidence: GateValues, results: list[GateResult], decision: str
-) -> dict[str, object]:
-    """What `promote` and people read."""
-    return {
-        "at": utc_now(),
-        "candidate": contest.candidate.number,
-        "champion": number_or_none(contest.champion),
-        "production": contest.production,
-        "decision": decision,
-        "metrics": {name: interval.model_dump() for name, interval in evidence.metrics.items()},
-        "gain": {name: interval.model_dump() for name, interval in evidence.gain.items()},
-        "notes": list(evidence.notes),
-        "gates": [result.model_dump() for result in results],
-    }
+    run_id: str,
+    contest: Matchup,
+    evidence: GateValues,
+    results: list[GateResult],
+    *,
+    decision: str,
+    passed: bool,
+) -> ValidationReport:
+    """The report that `promote` acts on."""
+    return ValidationReport(
+        run_id=run_id,
+        created_at=utc_now(),
+        passed=passed,
+        candidate=contest.candidate.number,
+        champion=number_or_none(contest.champion),
+        production=contest.production,
+        decision=decision,
+        metrics=dict(evidence.metrics),
+        difference=dict(evidence.gain),
+        notes=list(evidence.notes),
+        gates=results,
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.columns import FEATURES, LABEL
+from pipeline.columns import FEATURES
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.deployment.moves import keep_production, rollback_to
@@ -35,8 +35,9 @@ from pipeline.deployment.promotion_log import (
 )
 from pipeline.errors import LakeError, PromotionError, StageSkipped, VerifyError
 from pipeline.model.bundle import Bundle
+from pipeline.model.decision import label_name
 from pipeline.model.onnx import open_session, positive_probability
-from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, Version
+from pipeline.tracking.registry import PRODUCTION, Version
 
 PREDICT = "/predict?log=false"
 """These rows are nobody's: they are not to count as live traffic."""
@@ -82,7 +83,7 @@ def run(context: Context) -> None:
 def find_problem(context: Context, version: Version) -> str | None:
     """What is wrong with the live version, or None."""
     try:
-        bundle = context.registry.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+        bundle = context.registry.get_version_bundle(version)
     except LakeError as damaged:  # since validate read it; no predictor takes it
         return str(damaged)
     return wait_for_rollout(context.settings, version.number) or watch(
@@ -163,7 +164,7 @@ def disagreement(
         return f"/predict of {replica.address} is {difference:.3g} off the registry's version {number}, {tolerance:g} is allowed"
     for row, probability, label in zip(inputs, expected, labels, strict=True):
         near = abs(probability - threshold) <= tolerance
-        if not near and label != (LABEL.positive if probability >= threshold else LABEL.negative):
+        if not near and label != label_name(probability, threshold):
             return f"/predict of {replica.address} calls {row} {label!r} at {probability:.4g}, the threshold is {threshold:.4g}"
     return None
 

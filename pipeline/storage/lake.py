@@ -12,7 +12,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import LakeError
 from pipeline.settings import LakeSettings, path_from_file_url
@@ -20,7 +22,7 @@ from pipeline.settings import LakeSettings, path_from_file_url
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-LAYERS = ("bronze", "silver", "gold", "models", "reports")
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Store(Protocol):
@@ -83,9 +85,29 @@ class Lake:
     def read_json(self, key: str) -> Any:
         return json.loads(self.read(key))
 
+    def read_model(self, key: str, kind: type[ModelT]) -> ModelT:
+        """The JSON object as a document of type `kind` (see artifacts.py).
+
+        Raises:
+            LakeError: There is no such object, or it lacks fields of the type or has others.
+        """
+        try:
+            return kind.model_validate_json(self.read(key))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the document"
+            raise LakeError(
+                f"{self.url(key)} is not a valid {kind.__name__}: {field}: {first['msg']}; "
+                "run the stage that writes it again"
+            ) from None
+
     def write_json(self, key: str, value: Any) -> str:
-        """Writes `value` so that equal values are equal bytes; returns their hash."""
+        """Write `value` so that equal values are equal bytes; return their SHA-256."""
         return self.write(key, to_json_bytes(value))
+
+    def write_model(self, key: str, model: BaseModel) -> str:
+        """Write a document so that equal documents are equal bytes; return their SHA-256."""
+        return self.write(key, to_json_bytes(model.model_dump()))
 
 
 class DiskStore:

@@ -225,6 +225,15 @@ class Registry:
         with self.client() as client, tempfile.TemporaryDirectory() as temporary:
             return Path(client.download_artifacts(run_id, path, temporary)).read_bytes()
 
+    def get_version_bundle(self, version: Version) -> Bundle:
+        """The bundle of a registered version, checked against the hash in the version's tag.
+
+        Raises:
+            LakeError: If a hash does not match.
+            RegistryError: If MLflow does not respond.
+        """
+        return self.get_bundle(version.run_id, version.tags.get(MANIFEST_TAG))
+
     def get_bundle(self, run_id: str, manifest_sha256: str | None = None) -> Bundle:
         """The bundle of a run's model, every file checked against the manifest.
 

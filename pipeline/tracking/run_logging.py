@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.columns import FEATURES
 from pipeline.model.candidates import TRUSTED_TYPES, Rows
+from pipeline.storage.artifacts import GoldManifest
 from pipeline.storage.lake import Lake
+from pipeline.storage.layout import gold_split
 from pipeline.tracking.registry import Registry
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def log_model(registry: Registry, run_id: str, model: Pipeline, example: Rows) -
         return str(logged.model_uri)
 
 
-def log_inputs(registry: Registry, run_id: str, lake: Lake, gold: dict[str, Any]) -> None:
+def log_inputs(registry: Registry, run_id: str, lake: Lake, gold: GoldManifest) -> None:
     """Names gold's splits, by hash, as the run's data sets."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -60,15 +62,13 @@ def log_inputs(registry: Registry, run_id: str, lake: Lake, gold: dict[str, Any]
         DatasetInput(
             Dataset(
                 name=f"gold {split}",
-                digest=facts["sha256"][
-                    :36
-                ],  # as long as MLflow allows; the run's tags have all of it
+                digest=facts.sha256[:36],  # MLflow truncates longer digests
                 source_type="lake",
-                source=lake.url(f"gold/{gold['run_id']}/{split}.parquet"),
+                source=lake.url(gold_split(gold.run_id, split)),
             ),
             [InputTag("mlflow.data.context", split)],
         )
-        for split, facts in gold["splits"].items()
+        for split, facts in gold.splits.items()
     ]
     with registry.client() as client:
         client.log_inputs(run_id, inputs)

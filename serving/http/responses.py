@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.columns import LABEL
-from pipeline.model.bundle import GateResult, Interval, Lineage
+from pipeline.model.bundle import Lineage
+from pipeline.storage.artifacts import GateResult, Interval
 
 
 class Answered(BaseModel):

@@ -143,9 +143,9 @@ def flipped(frame: Frame, size: float, random: np.random.Generator) -> Frame:
 
 
 CHANGES: dict[str, tuple[Change, Sequence[float]]] = {
-    "one number moved, in deviations": (moved, tuple(np.round(np.arange(0.02, 0.62, 0.02), 2))),
+    "one number shifted, in standard deviations": (moved, tuple(np.round(np.arange(0.02, 0.62, 0.02), 2))),
     "every number scaled up, in %": (scaled, tuple(np.round(np.arange(0.01, 0.31, 0.01), 2))),
-    "one category of two flipped, in % of rows": (
+    "one binary category flipped, in % of rows": (
         flipped,
         tuple(np.round(np.arange(0.01, 0.31, 0.01), 2)),
     ),

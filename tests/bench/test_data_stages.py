@@ -46,7 +46,7 @@ def test_data_stages(tmp_path: Path) -> None:
     for rows in SIZES:
         source = tmp_path / f"{rows}.csv"
         # in a process of its own: a child's peak counts from its parent's size
-        make = f"import pathlib, pipeline.data.synthetic as s; pathlib.Path({str(source)!r}).write_bytes(s.sample_csv({rows}, 1))"
+        make = f"import pathlib, pipeline.data.synthetic as s; pathlib.Path({str(source)!r}).write_bytes(s.generate_csv({rows}, 1))"
         measured(["-c", make], {})
         program = f"import pandas; pandas.read_csv({str(source)!r})"
         found[BARE, rows] = min(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.console import echo, print_table
-from pipeline.context import Context
+from pipeline.context import open_context
 from pipeline.model import selection
 from pipeline.settings import Settings
 from pipeline.stages import features, ingest, preprocess, train
@@ -33,7 +33,7 @@ def test_model_quality(tmp_path: Path) -> None:
         "ingest": {"source": source},
         "train": {"repeats": 4},
     }
-    context = Context(Settings.model_validate(sections), "quality")
+    context = open_context(Settings.model_validate(sections), "quality")
     for stage in (ingest, preprocess):
         stage.run(context)
     data = train.to_training_data(
@@ -43,7 +43,9 @@ def test_model_quality(tmp_path: Path) -> None:
     start = time.perf_counter()
     folds = selection.cross_validate(data, context.settings.train, context.settings.seed)
     seconds = time.perf_counter() - start
-    found = selection.estimate_metrics(data.label, folds, context.settings.seed)
+    found = selection.estimate_metrics(
+        data.label, folds, context.settings.bootstrap_samples, context.settings.seed
+    )
     print_table(
         f"{len(folds)} outer folds on {data.label.size:,} rows of {Path(source).name} in {seconds:.0f} s",
         ("metric", "mean", "95 % interval", "bound"),
@@ -68,7 +70,7 @@ def test_model_quality(tmp_path: Path) -> None:
 def test_training_time(tmp_path: Path) -> None:
     """What learning from 1,000 rows takes, of which `make run` has 90 s in all."""
     sections = {"lake": {"url": f"file://{tmp_path}"}, "ingest": {"source": "sample:1000"}}
-    context = Context(Settings.model_validate(sections), "time")
+    context = open_context(Settings.model_validate(sections), "time")
     for stage in (ingest, preprocess, features):
         stage.run(context)
     splits = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chart import rendering
+from tests.support import helm as rendering
 
 
 @pytest.fixture(scope="session", autouse=True)

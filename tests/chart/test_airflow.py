@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.chart.rendering import Manifest, container, containers, find, names, render, variables
+from tests.support.helm import Manifest, container, containers, find, names, render, variables
 
 WORKLOADS = {
     "api-server": ("Deployment", "airflow-api-server"),

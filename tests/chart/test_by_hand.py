@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart.rendering import render
+from tests.support.helm import render
 
 
 @pytest.fixture

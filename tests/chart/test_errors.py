@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.chart.rendering import RELEASE, Values, refusal, render, run_helm
-from tests.chart.scenarios import EXTERNAL
+from tests.support.chart_scenarios import EXTERNAL
+from tests.support.helm import RELEASE, Values, refusal, render, run_helm
 
 CASES: list[tuple[Values, str]] = [
     ({"minio": {"enabled": False}}, "name their Secret in objectStore.existingSecret"),

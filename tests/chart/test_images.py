@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pipeline.stages import STAGES
-from tests.chart.rendering import Values, container, containers, find, pod_specs, render
+from tests.support.helm import Values, container, containers, find, pod_specs, render
 
 APP_VERSION = "0.1.0"
 
@@ -22,8 +22,12 @@ def images_of(values: Values) -> dict[str, str]:
 
 def test_an_image_for_every_stage() -> None:
     """Every row of the stage table has an image of its own, of the chart's appVersion."""
-    expected = {stage.name: f"student-mlops/{stage.name}:{APP_VERSION}" for stage in STAGES}
-    assert images_of({}) == expected | {"predictor": f"student-mlops/predictor:{APP_VERSION}"}
+    expected = {
+        stage.name: f"localhost/student-mlops/{stage.name}:{APP_VERSION}" for stage in STAGES
+    }
+    assert images_of({}) == expected | {
+        "predictor": f"localhost/student-mlops/predictor:{APP_VERSION}"
+    }
 
 
 @pytest.mark.parametrize(
@@ -34,19 +38,22 @@ def test_an_image_for_every_stage() -> None:
             f"ghcr.io/school/student-mlops/train:{APP_VERSION}",
         ),
         ({"image": {"registry": "ghcr.io/"}}, f"ghcr.io/student-mlops/train:{APP_VERSION}"),
-        ({"image": {"tag": "v7"}}, "student-mlops/train:v7"),
-        ({"image": {"tag": "v7"}, "images": {"train": {"tag": "own"}}}, "student-mlops/train:own"),
+        ({"image": {"tag": "v7"}}, "localhost/student-mlops/train:v7"),
+        (
+            {"image": {"tag": "v7"}, "images": {"train": {"tag": "own"}}},
+            "localhost/student-mlops/train:own",
+        ),
         (
             {"image": {"registry": "ghcr.io"}, "images": {"train": {"registry": ""}}},
             f"student-mlops/train:{APP_VERSION}",
         ),
         (
-            {"images": {"train": {"repository": "localhost:5001/train"}}},
+            {"images": {"train": {"registry": "", "repository": "localhost:5001/train"}}},
             f"localhost:5001/train:{APP_VERSION}",
         ),
         (
             {"image": {"tag": "v7"}, "images": {"train": {"digest": f"sha256:{'ab' * 32}"}}},
-            f"student-mlops/train@sha256:{'ab' * 32}",
+            f"localhost/student-mlops/train@sha256:{'ab' * 32}",
         ),
     ],
 )

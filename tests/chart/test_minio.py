@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 
 from pipeline.__main__ import COMMANDS
-from tests.chart.rendering import container, find, names, render, variables
-from tests.chart.scenarios import EXTERNAL
+from tests.support.chart_scenarios import EXTERNAL
+from tests.support.helm import container, find, names, render, variables
 
 
 def test_keys_are_the_stages_keys() -> None:
@@ -83,7 +83,7 @@ def test_the_job_runs_a_command_that_is_there() -> None:
     made = container(next(item for item in manifests if item["kind"] == "Job"))
     assert made["args"] == ["buckets"]
     assert "buckets" in COMMANDS
-    assert made["image"] == "student-mlops/ingest:0.1.0"
+    assert made["image"] == "localhost/student-mlops/ingest:0.1.0"
 
 
 def test_replaced() -> None:

@@ -6,7 +6,7 @@ import fnmatch
 
 import pytest
 
-from tests.chart.rendering import NAMESPACE, Values, container, find, names, render, variables
+from tests.support.helm import NAMESPACE, Values, container, find, names, render, variables
 
 
 def allowed(values: Values, host: str) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import pytest
 
 from pipeline.stages import STAGES
-from tests.chart.network import ADDRESSES, Connection, connections, find_uv
-from tests.chart.rendering import RELEASE, ROOT, Manifest, Values, find, names, render
-from tests.chart.scenarios import EVERYTHING, EXTERNAL, SERVING, TRAINING
+from tests.support.chart_scenarios import EVERYTHING, EXTERNAL, SERVING, TRAINING
+from tests.support.helm import RELEASE, ROOT, Manifest, Values, find, names, render
+from tests.support.network import ADDRESSES, Connection, connections, find_uv
 
 pytestmark = pytest.mark.skipif(
     find_uv() is None, reason="uv, which runs the analyzer, is neither on PATH nor in local/tools"
@@ -17,12 +17,16 @@ pytestmark = pytest.mark.skipif(
 
 STORES = {"minio": "9000", "mlflow": "5000"}
 AIRFLOW = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor")
-ASKS_PREDICTOR = ("demote", "validate", "verify")
+ASKS_PREDICTOR = [stage.name for stage in STAGES if stage.calls_predictor]
 
 TABLE: dict[str, dict[str, str]] = {
     **{f"stage {stage.name}": STORES for stage in STAGES},
     **{f"stage {name}": {**STORES, "predictor": "8000"} for name in ASKS_PREDICTOR},
-    "stage ingest": {**STORES, "internet": "443", "elsewhere": "443"},
+    **{
+        f"stage {stage.name}": {**STORES, "internet": "443", "elsewhere": "443"}
+        for stage in STAGES
+        if stage.internet
+    },
     "predictor": STORES,
     "mlflow": {"minio": "9000", "postgresql": "5432"},
     "airflow-api-server": {"postgresql": "5432", "airflow-scheduler": "8793"},

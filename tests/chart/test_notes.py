@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from serving.http.requests import EXAMPLE
-from tests.chart.rendering import CHART, NAMESPACE, RELEASE, Values, render, run_helm
-from tests.chart.scenarios import EVERYTHING, EXTERNAL
+from tests.support.chart_scenarios import EVERYTHING, EXTERNAL
+from tests.support.helm import CHART, NAMESPACE, RELEASE, Values, render, run_helm
 
 # `helm template` leaves the notes out, and `helm install --dry-run` wants a cluster: this template takes them in.
 TEMPLATE = """\

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chart.rendering import Manifest, containers, pod_specs, render
-from tests.chart.scenarios import SCENARIOS
+from tests.support.chart_scenarios import SCENARIOS
+from tests.support.helm import Manifest, containers, pod_specs, render
 
 
 @pytest.fixture(params=SCENARIOS)

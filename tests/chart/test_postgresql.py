@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline.settings import Settings
-from tests.chart.rendering import container, find, render, variables
-from tests.chart.scenarios import EXTERNAL
+from tests.support.chart_scenarios import EXTERNAL
+from tests.support.helm import container, find, render, variables
 
 
 def test_a_database_and_a_user_each() -> None:

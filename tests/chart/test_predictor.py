@@ -7,7 +7,7 @@ from typing import Any
 
 from serving.service import FLUSH_SECONDS
 from serving.settings import Settings
-from tests.chart.rendering import Values, container, find, names, render, variables
+from tests.support.helm import Values, container, find, names, render, variables
 
 
 def deployment(values: Values | None = None) -> Any:
@@ -90,7 +90,8 @@ def test_an_api_key_reaches_those_who_need_it() -> None:
         find(manifests, "Deployment", "predictor")
     )["envFrom"]
     pods = json.loads(find(manifests, "ConfigMap", "pods")["data"]["pods.json"])
-    assert pods["env_from"]["secrets"] == ["student-mlops-objectstore", "api-key"]
+    assert pods["env_from"]["secrets"] == ["student-mlops-objectstore"]
+    assert pods["access"]["predictor"]["secrets"] == ["api-key"]
 
 
 def test_ingress() -> None:

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # p
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from tests.chart.rendering import Manifest, find, render
-from tests.chart.scenarios import SCENARIOS
+from tests.support.chart_scenarios import SCENARIOS
+from tests.support.helm import Manifest, find, render
 
 VERSIONS = ("1.30", "1.37")
 """Of Kubernetes: an old one that is still met, and the newest; the test cluster checks its own."""

@@ -9,8 +9,8 @@ import yaml
 
 from pipeline.settings import Settings
 from pipeline.stages import STAGES
-from tests.chart.rendering import CHART, NAMESPACE, Values, find, render
-from tests.dags.conftest import pods_file
+from tests.support.helm import CHART, NAMESPACE, Values, find, render
+from tests.support.pods_file import make_pods_file
 
 
 def pods(values: Values | None = None, file: str | None = None) -> Any:
@@ -30,14 +30,14 @@ def test_values_hold_the_stage_table() -> None:
 
 def test_pods_file_has_the_shape_that_the_dags_read() -> None:
     """The rendered file has the keys, and the types, of the one that the DAGs' own tests are given."""
-    free = ("labels", "nodeSelector", "tolerations")
+    free = ("labels", "secrets", "nodeSelector", "tolerations")
 
     def shape(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: shape(item) for key, item in value.items() if key not in free}
         return type(value)
 
-    assert shape(pods()) == shape(pods_file())
+    assert shape(pods()) == shape(make_pods_file())
 
 
 def test_pods_file() -> None:

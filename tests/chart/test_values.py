@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # publishes no types
 
-from docs.values import DERIVED, SCHEMA, resolve, schema_text, values
+from docs.values import DERIVED, SCHEMA, resolve, values
 from pipeline.settings import variables
 from serving.settings import Settings
-from tests.chart.rendering import CHART, refusal, render, run_helm
-from tests.chart.scenarios import SCENARIOS
+from tests.support.chart_scenarios import SCENARIOS
+from tests.support.helm import CHART, refusal, render, run_helm
 
 OPEN = {"global", "strings", "environment"}
 """Parts of the schema whose keys are the user's own: another chart's values, labels and annotations, variables."""
@@ -131,11 +131,6 @@ def test_every_value_has_a_comment() -> None:
         value.name for value in values() if not re.fullmatch(r"[A-Z\W].+\.( .*)?", value.comment)
     ]
     assert silent == []
-
-
-def test_schema_holds_the_settings_of_the_code() -> None:
-    """The schema's list of settings is the code's; `make docs` writes it again."""
-    assert SCHEMA.read_text() == schema_text()
 
 
 def test_derived_settings_are_given_by_the_chart() -> None:

@@ -18,7 +18,7 @@ import pytest
 from k8s.airflow import AirflowClient, DagRun
 from k8s.process import ROOT
 from k8s.release import CHART, RELEASE, SOURCE_SETTING
-from pipeline.context import Context
+from pipeline.context import open_context
 from pipeline.data.synthetic import generate_csv
 from pipeline.settings import LakeSettings, MlflowSettings, Settings
 from pipeline.storage.lake import Lake
@@ -89,7 +89,7 @@ def platform(cluster: Cluster, data: str) -> Iterator[Platform]:
     tracking = MlflowSettings(tracking_uri=cluster.forward(f"{RELEASE}-mlflow", "http").url)
     password = cluster.read_secret(f"{RELEASE}-airflow")["admin-password"]
     airflow_url = cluster.forward(f"{RELEASE}-airflow-api-server", "http").url
-    context = Context(Settings(lake=store, mlflow=tracking), "e2e")
+    context = open_context(Settings(lake=store, mlflow=tracking), "e2e")
     recorder = StagePodRecorder(cluster, RECORD)
     recorder.start()
     with contextlib.closing(AirflowClient(airflow_url, "admin", password)) as airflow:

@@ -9,7 +9,7 @@ import httpx
 
 from k8s.airflow import DagRun
 from pipeline.model.bundle import Manifest
-from pipeline.stages import stages_of_dag
+from pipeline.stages import get_dag_stages
 from pipeline.storage.lake import Lake, sha256_hex
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING
 from tests.cluster.airflow_runs import wait_for_asset_run
@@ -29,14 +29,14 @@ def read_stage_pods(platform: Platform) -> dict[str, Any]:
 def test_every_training_stage_succeeded(platform: Platform, first: DagRun) -> None:
     """A run started over the REST API ends with every task green."""
     states = platform.airflow.get_states("training", first.run_id)
-    assert states == {stage.name: "success" for stage in stages_of_dag("training")}
+    assert states == {stage.name: "success" for stage in get_dag_stages("training")}
 
 
 def test_every_stage_ran_in_its_own_image(platform: Platform, first: DagRun) -> None:
     """Each pod ran the image that the chart's values name for its stage; no two are the same."""
     pods = platform.stage_pods.get_pods(first)
     statuses = {stage: pod["status"]["containerStatuses"][0] for stage, pod in pods.items()}
-    assert set(statuses) == {stage.name for stage in stages_of_dag("training")}
+    assert set(statuses) == {stage.name for stage in get_dag_stages("training")}
     configured = read_stage_pods(platform)
     for stage, status in statuses.items():
         assert status["image"].endswith(configured[stage]["image"]), stage
@@ -48,7 +48,7 @@ def test_the_candidate_starts_the_deployment(platform: Platform, first: DagRun) 
     airflow = platform.airflow
     run = wait_for_asset_run(airflow, "deployment", first.started_at)
     states = airflow.get_states("deployment", run.run_id)
-    assert states == {stage.name: "success" for stage in stages_of_dag("deployment")}
+    assert states == {stage.name: "success" for stage in get_dag_stages("deployment")}
     (event,) = airflow.list_upstream_events("deployment", run.run_id)
     source = (event["source_dag_id"], event["source_run_id"], event["source_task_id"])
     assert source == ("training", FIRST, "register")

@@ -9,8 +9,8 @@ import pytest
 
 from k8s.airflow import DagRun, parse_time
 from pipeline.commands.traffic import drifted, production_rows, send, wait_until_logged
-from pipeline.drift.retraining import FOLDER as RETRAININGS
 from pipeline.storage.lake import Lake
+from pipeline.storage.layout import RETRAINING_REQUESTS
 from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_runs import make_run_id, wait_for_asset_run, wait_for_run
 from tests.cluster.cluster import wait_for
@@ -23,7 +23,7 @@ ROWS = 3000
 def drift(platform: Platform, first: DagRun) -> DagRun:
     """A run of the drift check over drifted traffic, after a new term's file was uploaded."""
     lake = platform.lake
-    for key in lake.keys(f"{RETRAININGS}/"):  # an earlier session's request starts a cooldown
+    for key in lake.keys(RETRAINING_REQUESTS):  # an earlier session's request starts a cooldown
         lake.delete(key)
     platform.put(platform.inbox_name, make_term(seed=11, max_sleep_hours=5.5))
     since = datetime.now(UTC)

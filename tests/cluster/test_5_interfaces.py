@@ -10,8 +10,8 @@ from playwright.sync_api import Page
 
 from k8s.airflow import DagRun
 from k8s.release import RELEASE
-from pipeline.stages import DAGS, stages_of_dag
-from pipeline.storage.lake import LAYERS
+from pipeline.stages import DAGS, get_dag_stages
+from pipeline.storage.layout import LAYERS
 from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.platform import FIRST, Platform
 from tests.support import platform_pages
@@ -37,7 +37,7 @@ def test_airflow_shows_the_dags_and_a_green_run(
     platform_pages.log_into_airflow(page, airflow.url, airflow.user, airflow.password)
     platform_pages.open_airflow_dags(page, airflow.url, DAGS)
     platform_pages.open_airflow_run(page, airflow.url, "training", FIRST)
-    for stage in stages_of_dag("training"):
+    for stage in get_dag_stages("training"):
         page.get_by_text(stage.name, exact=True).first.wait_for()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from k8s.airflow import AirflowClient, DagRun
 from k8s.release import CHART, RELEASE
-from pipeline.stages import stages_of_dag
+from pipeline.stages import get_dag_stages
 from tests.cluster.airflow_runs import wait_for_asset_run, wait_for_run
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.platform import STUDENT, Platform, get_model
@@ -110,7 +110,7 @@ def test_a_second_release_with_external_services(platform: Platform, second: Clu
         airflow.trigger("training", "first")
         training = wait_for_run(airflow, "training", "first")
         states = airflow.get_states("training", "first")
-        assert states == {stage.name: "success" for stage in stages_of_dag("training")}
+        assert states == {stage.name: "success" for stage in get_dag_stages("training")}
         deployment = wait_for_asset_run(airflow, "deployment", training.started_at)
         assert deployment.state == "success"
     predictor = second.forward(f"{PREFIX}-predictor", "http").url

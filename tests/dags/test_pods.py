@@ -1,20 +1,23 @@
-"""The pods that the tasks ask Kubernetes for."""
+"""The pods that the tasks create, and how a task reacts to the end of its pod."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pipeline.stages import EXIT_PERMANENT, EXIT_SKIPPED, STAGES, Stage, get_stage
+from pipeline.stages import DAGS, EXIT_PERMANENT, EXIT_SKIPPED, STAGES, Stage, get_stage
 
 ALL = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-LAKE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # as pipeline/context.py takes it
+LAKE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # what pipeline/context.py accepts
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -23,37 +26,43 @@ def _airflow(environment: dict[str, str]) -> None:
     os.environ.update(environment)
 
 
-def spec_of(stage: Stage) -> dict[str, Any]:
-    """The pod of a stage as it goes to the API server, as plain data."""
-    from airflow.sdk import DAG
+def get_task(name: str) -> Any:
+    """Return the task of a stage, as its DAG defines it."""
+    stage = get_stage(name)
+    return importlib.import_module(f"dags.{stage.dag}").dag.get_task(name)
+
+
+def get_manifest(task: Any) -> dict[str, Any]:
+    """Return the pod of a task as it goes to the API server."""
     from kubernetes.client import ApiClient
 
-    from dags.pods import task_of
+    pod = task.build_pod_request_obj(dry_run=True)
+    manifest: dict[str, Any] = ApiClient().sanitize_for_serialization(pod)
+    return manifest
 
-    with DAG("any", schedule=None):
-        pod = task_of(stage).build_pod_request_obj(dry_run=True)
-    plain: dict[str, Any] = ApiClient().sanitize_for_serialization(pod)
-    return plain
+
+def get_pod(stage: Stage) -> dict[str, Any]:
+    return get_manifest(get_task(stage.name))
 
 
 @ALL
-def test_each_stage_runs_its_own_image(stage: Stage, given: dict[str, Any]) -> None:
-    """A pod has one container, of the stage's image with the chart's resources, and tells the stage which image it is."""
-    (container,) = spec_of(stage)["spec"]["containers"]
-    image = given["stages"][stage.name]["image"]
+def test_each_stage_runs_its_own_image(stage: Stage, config: dict[str, Any]) -> None:
+    """The pod runs the stage's image with its resources, and tells the stage which image it is."""
+    (container,) = get_pod(stage)["spec"]["containers"]
+    image = config["stages"][stage.name]["image"]
     assert container["image"] == image
-    assert container["resources"] == given["stages"][stage.name]["resources"]
+    assert container["resources"] == config["stages"][stage.name]["resources"]
     assert {"name": "MLOPS_IMAGE", "value": image} in container["env"]
     assert container["args"][:2] == [stage.name, "--run-id"]
 
 
 @ALL
 def test_pods_pass_the_restricted_standard(stage: Stage) -> None:
-    """The `restricted` pod security standard, rule by rule, and the read-only root that our images promise.
+    """The pod passes the `restricted` pod security standard, and its root file system is read-only.
 
     https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
     """
-    spec = spec_of(stage)["spec"]
+    spec = get_pod(stage)["spec"]
     context = spec["securityContext"]
     assert context["runAsNonRoot"] is True
     assert context["runAsUser"] == 10001
@@ -71,9 +80,9 @@ def test_pods_pass_the_restricted_standard(stage: Stage) -> None:
 
 
 @ALL
-def test_pods_cannot_speak_to_the_cluster(stage: Stage) -> None:
-    """A stage has no token, no list of services in its environment, and is never started again by the kubelet."""
-    spec = spec_of(stage)["spec"]
+def test_pods_have_no_access_to_the_cluster(stage: Stage) -> None:
+    """The pod has no token and no service variables, and the kubelet never restarts it."""
+    spec = get_pod(stage)["spec"]
     assert spec["automountServiceAccountToken"] is False
     assert spec["enableServiceLinks"] is False
     assert spec["restartPolicy"] == "Never"
@@ -81,98 +90,106 @@ def test_pods_cannot_speak_to_the_cluster(stage: Stage) -> None:
 
 
 @ALL
-def test_pods_run_where_the_values_say(stage: Stage, given: dict[str, Any]) -> None:
-    """Node selector and tolerations of the chart's values are those of the stages' pods."""
-    assert given["scheduling"].items() <= spec_of(stage)["spec"].items()
+def test_pods_run_where_the_values_say(stage: Stage, config: dict[str, Any]) -> None:
+    """Stages' pods have the node selector and the tolerations of the chart's values."""
+    assert config["scheduling"].items() <= get_pod(stage)["spec"].items()
 
 
 @ALL
 def test_settings_come_from_the_release(stage: Stage) -> None:
-    """Settings and keys are the release's ConfigMap and Secret; nothing secret is in the pod itself."""
-    (container,) = spec_of(stage)["spec"]["containers"]
+    """Settings and keys come from the release's ConfigMap and Secrets, not from the pod itself.
+
+    Only the stages that call the predictor get its API key.
+    """
+    (container,) = get_pod(stage)["spec"]["containers"]
+    api_key = [{"secretRef": {"name": "school-api-key"}}] if stage.calls_predictor else []
     assert container["envFrom"] == [
         {"configMapRef": {"name": "school-settings"}},
         {"secretRef": {"name": "school-objectstore"}},
+        *api_key,
     ]
     assert {variable["name"] for variable in container["env"]} == {"MLOPS_IMAGE", "HOME"}
 
 
 @ALL
-def test_network_policies_can_select_the_pods(stage: Stage, given: dict[str, Any]) -> None:
-    """Labels say that it is a stage and which, beside those of the release and of the stage's values."""
-    labels = spec_of(stage)["metadata"]["labels"]
-    wanted = {"app.kubernetes.io/component": "stage", "student-mlops/stage": stage.name}
-    assert (
-        wanted | given["labels"] | given["stages"][stage.name]["labels"]
-    ).items() <= labels.items()
+def test_network_policies_can_select_the_pods(stage: Stage, config: dict[str, Any]) -> None:
+    """Labels name the release, the stage, and what the stage may reach beyond the common services."""
+    labels = get_pod(stage)["metadata"]["labels"]
+    assert labels.items() >= {**config["labels"], "student-mlops/stage": stage.name}.items()
+    assert (labels.get("school/internet") == "true") is stage.internet
+    assert (labels.get("school/calls-predictor") == "true") is stage.calls_predictor
 
 
 def test_nothing_to_do_is_skipped() -> None:
-    """The exit code with which a stage says that there is nothing to do is the one Airflow skips on."""
-    from airflow.sdk import DAG
-
-    from dags.pods import task_of
-
-    with DAG("any", schedule=None):
-        assert EXIT_SKIPPED in task_of(get_stage("register")).skip_on_exit_code
+    """Airflow skips on the exit code with which a stage reports that it had nothing to do."""
+    assert EXIT_SKIPPED in get_task("register").skip_on_exit_code
 
 
-@pytest.mark.parametrize(("code", "again"), [(1, True), (EXIT_PERMANENT, False), (137, True)])
-def test_a_stage_that_would_fail_again_is_not_tried_again(
-    code: int, again: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("code", "is_retried"), [(1, True), (EXIT_PERMANENT, False), (137, True)])
+def test_permanent_failures_are_not_retried(
+    code: int, is_retried: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The exit code says so: Airflow then fails the task at once; every other failure is tried again."""
+    """Airflow fails the task at once on exit code 3, and retries it on every other failure."""
     from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
-    from airflow.sdk import DAG
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
     from kubernetes.client import models
 
-    from dags.pods import task_of
-
-    with DAG("any", schedule=None):
-        task = task_of(get_stage("preprocess"))
-    for asking in (
+    task = get_task("preprocess")
+    for method in (  # these ask a cluster
         "process_pod_deletion",
         "patch_already_checked",
         "is_istio_enabled",
-    ):  # a cluster, which is not here
-        monkeypatch.setattr(KubernetesPodOperator, asking, lambda *_, **__: None)
-    task.log_events_on_failure = False
-    ended = models.V1ContainerState(
+    ):
+        monkeypatch.setattr(KubernetesPodOperator, method, lambda *_, **__: None)
+    monkeypatch.setattr(task, "log_events_on_failure", False)
+    terminated = models.V1ContainerState(
         terminated=models.V1ContainerStateTerminated(exit_code=code, message="rows are bad")
     )
-    container = models.V1ContainerStatus(
-        name="base", image="", image_id="", ready=False, restart_count=0, state=ended
+    status = models.V1ContainerStatus(
+        name="base", image="", image_id="", ready=False, restart_count=0, state=terminated
     )
     pod = models.V1Pod(
         metadata=models.V1ObjectMeta(name="preprocess"),
         spec=models.V1PodSpec(containers=[models.V1Container(name="base")]),
-        status=models.V1PodStatus(phase="Failed", container_statuses=[container]),
+        status=models.V1PodStatus(phase="Failed", container_statuses=[status]),
     )
     with pytest.raises(AirflowException, match="rows are bad") as raised:
         task.cleanup(pod, pod)
-    assert isinstance(raised.value, AirflowFailException) is not again
+    assert isinstance(raised.value, AirflowFailException) is not is_retried
 
 
-def test_a_runs_own_source_is_ingests_alone() -> None:
-    """`source` of a run becomes ingest's setting; without it the release's setting stands."""
-    from airflow.sdk import DAG
+def test_the_end_of_a_pod_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task polls the pod until it has ended, and not after."""
+    from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 
-    from dags.pods import SOURCE_VARIABLE, take_source, task_of
+    from dags import pods
 
-    with DAG("any", schedule=None):
-        ingest = task_of(get_stage("ingest"))
-        others = [task_of(stage) for stage in STAGES if stage.name != "ingest"]
-    take_source({"params": {"source": None}, "task": ingest})
+    phases = iter(["Running", "Running", "Succeeded", "Succeeded"])
+    manager = SimpleNamespace(
+        read_pod=lambda _: SimpleNamespace(status=SimpleNamespace(phase=next(phases)))
+    )
+    monkeypatch.setattr(KubernetesPodOperator, "await_pod_completion", lambda *_: None)
+    monkeypatch.setattr(KubernetesPodOperator, "pod_manager", manager)
+    monkeypatch.setattr(pods, "POLL_INTERVAL_SECONDS", 0)
+    get_task("register").await_pod_completion(SimpleNamespace())
+    assert list(phases) == ["Succeeded"]
+
+
+def test_only_ingest_reads_the_source_of_a_run() -> None:
+    """`source` of a run replaces the setting; without it the release's setting applies."""
+    from dags.training import SOURCE_VARIABLE, set_source
+
+    ingest = get_task("ingest")
+    set_source({"params": {"source": None}, "task": ingest})
     assert not ingest.env_vars
-    take_source({"params": {"source": "sample:500"}, "task": ingest})
-    environment = {
-        variable.name: variable.value
-        for variable in ingest.build_pod_request_obj(dry_run=True).spec.containers[0].env
-    }
+    set_source({"params": {"source": "sample:500"}, "task": ingest})
+    (container,) = get_manifest(ingest)["spec"]["containers"]
+    environment = {variable["name"]: variable["value"] for variable in container["env"]}
     assert environment[SOURCE_VARIABLE] == "sample:500"
     assert environment["MLOPS_IMAGE"]
-    assert not any(task._pre_execute_hook for task in others)
+    ingest.env_vars = []
+    hooked = {stage.name for stage in STAGES if get_task(stage.name)._pre_execute_hook}
+    assert hooked == {"ingest"}
 
 
 @pytest.mark.parametrize(
@@ -188,15 +205,15 @@ def test_a_runs_own_source_is_ingests_alone() -> None:
     ],
 )
 def test_run_ids(dag_id: str, dag_run_id: str, expected: str) -> None:
-    """A run keeps the name that somebody gave it; one that Airflow made up is told by its time and a hash."""
-    from dags.pods import run_id_of
+    """An id that a person chose stays; one that Airflow generated becomes a time and a hash."""
+    from dags.pods import make_run_id
 
-    assert run_id_of(dag_id, dag_run_id, "20261123T080000") == expected
+    assert make_run_id(dag_id, dag_run_id, "20261123T080000") == expected
 
 
-def test_run_ids_are_taken_by_the_lake_and_never_shared() -> None:
-    """Whatever a run is called, its id is of the lake's letters, and no two runs have the same."""
-    from dags.pods import run_id_of
+def test_run_ids_are_valid_and_unique() -> None:
+    """The lake accepts the id of any DAG run, and no two runs have the same id."""
+    from dags.pods import make_run_id
 
     names = [
         "a",
@@ -210,38 +227,33 @@ def test_run_ids_are_taken_by_the_lake_and_never_shared() -> None:
         ".",
         "manual__2026-11-23T08:00:00+00:00",
     ]
-    made = {
-        run_id_of(dag, name, "20261123T080000") for dag in ("training", "drift") for name in names
-    }
-    assert len(made) == 2 * len(names)
-    assert all(LAKE_RUN_ID.fullmatch(run_id) for run_id in made)
+    run_ids = {make_run_id(dag, name, "20261123T080000") for dag in DAGS for name in names}
+    assert len(run_ids) == len(DAGS) * len(names)
+    assert all(LAKE_RUN_ID.fullmatch(run_id) for run_id in run_ids)
+
+
+def render_arguments(name: str) -> list[str]:
+    """Return the arguments of a task's container, rendered by Airflow for a run of 23 November."""
+    task = get_task(name).prepare_for_execution()
+    run = SimpleNamespace(run_after=datetime(2026, 11, 23, 8, tzinfo=UTC))
+    dag = get_task(name).dag
+    task.render_template_fields({"dag": dag, "run_id": "nightly", "dag_run": run})
+    arguments: list[str] = task.pod_template_dict["spec"]["containers"][0]["args"]
+    return arguments
 
 
 def test_the_run_id_is_rendered_into_the_arguments() -> None:
-    """The template in the pod's arguments renders, with Airflow's own engine, to the run's id."""
-    from datetime import UTC, datetime
-    from types import SimpleNamespace
-
-    from dags.pods import dag_of
-
-    dag = dag_of("drift", "text", schedule=None)
-    task = dag.get_task("drift")
-    run = SimpleNamespace(run_after=datetime(2026, 11, 23, 8, tzinfo=UTC))
-    task.render_template_fields({"dag": dag, "run_id": "nightly", "dag_run": run})
-    assert task.pod_template_dict["spec"]["containers"][0]["args"] == [
-        "drift",
-        "--run-id",
-        "drift-nightly",
-    ]
+    """Airflow's template engine renders the run id into the container's arguments."""
+    assert render_arguments("demote") == ["demote", "--run-id", "drift-nightly"]
 
 
 def test_the_stage_table_needs_only_the_standard_library() -> None:
-    """Airflow's image holds none of the pipeline's dependencies."""
+    """The table can be imported in Airflow's image, which has none of the stages' dependencies."""
     isolated = [
         sys.executable,
         "-I",
         "-S",
         "-c",
-        "import sys; sys.path.insert(0, sys.argv[1]); import pipeline.stages",
+        "import sys; sys.path.insert(0, sys.argv[1]); import pipeline.stages, pipeline.polling",
     ]
     subprocess.run([*isolated, str(Path(__file__).parents[2])], check=True, timeout=60)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.columns import RAW_HEADER
-from pipeline.context import Context
+from pipeline.context import Context, open_context
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError, LakeError, PipelineError, SourceError
 from pipeline.settings import IngestSettings, LakeSettings, Settings
@@ -142,7 +142,7 @@ def test_lake_that_cannot_be_written(source: Path, tmp_path: Path) -> None:
         {"lake": {"url": f"file://{tmp_path}/file/lake"}, "ingest": {"source": str(source)}}
     )
     with pytest.raises(LakeError, match=r"cannot be written.*MLOPS_LAKE__URL"):
-        ingest.run(Context(settings, "run-1"))
+        ingest.run(open_context(settings, "run-1"))
 
 
 def test_from_s3(s3_lake: LakeSettings) -> None:
@@ -150,13 +150,13 @@ def test_from_s3(s3_lake: LakeSettings) -> None:
     bucket = f"{s3_lake.url.removeprefix('s3://')}-bronze"
     s3_client(s3_lake).put_object(Bucket=bucket, Key="inbox/a.csv", Body=GOOD)
     settings = Settings(lake=s3_lake, ingest=IngestSettings(source=f"s3://{bucket}/inbox/a.csv"))
-    ingest.run(Context(settings, "run-1"))
+    ingest.run(open_context(settings, "run-1"))
     assert open_lake(s3_lake).read(f"bronze/{hashlib.sha256(GOOD).hexdigest()}.csv") == GOOD
     missing = settings.model_copy(
         update={"ingest": settings.ingest.model_copy(update={"source": f"s3://{bucket}/b.csv"})}
     )
     with pytest.raises(SourceError, match=r"b\.csv cannot be read: .*NoSuchKey"):
-        ingest.run(Context(missing, "run-2"))
+        ingest.run(open_context(missing, "run-2"))
 
 
 def test_sample_sizes(make_context: Make) -> None:

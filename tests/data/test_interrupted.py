@@ -12,9 +12,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from pipeline.__main__ import INTERRUPTED
 from pipeline.data.synthetic import generate_csv
 from pipeline.settings import LakeSettings
+from pipeline.stages import EXIT_INTERRUPTED
 from pipeline.storage.lake import open_lake
 
 GOOD = generate_csv(50, seed=1)
@@ -57,7 +57,7 @@ def test_ctrl_c_while_the_source_is_read(tmp_path: Path) -> None:
             assert asked.wait(60)
             stage.send_signal(signal.SIGINT)
             _, said = stage.communicate(timeout=60)
-        assert stage.returncode == INTERRUPTED
+        assert stage.returncode == EXIT_INTERRUPTED
         assert said.strip() == "interrupted: ingest wrote nothing half; run it again"
         assert open_lake(lake).keys("bronze/") == []
 

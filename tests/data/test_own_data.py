@@ -145,7 +145,7 @@ def test_the_sample_generator_draws_the_table(workshop: Path) -> None:
     text = run(
         workshop,
         "-c",
-        "from pipeline.data.synthetic import sample_csv; print(sample_csv(2000, 1).decode())",
+        "from pipeline.data.synthetic import generate_csv; print(generate_csv(2000, 1).decode())",
     )
     rows = [line for line in csv.DictReader(io.StringIO(text)) if line]
     broken = sum(row["Broke down (1=Yes, 0=No)"] == "1" for row in rows)

@@ -86,7 +86,10 @@ def ingested(
     context = make_context(run_id, **sections)
     sha256 = context.lake.write("bronze/x", text.encode())
     context.lake.create(f"bronze/{sha256}.csv", text.encode())
-    context.lake.write_json(f"bronze/runs/{run_id}.json", {"sha256": sha256})
+    context.lake.write_json(
+        f"bronze/runs/{run_id}.json",
+        {"sha256": sha256, "source": "x", "fetched_at": "x", "rows": 1, "bytes": 1},
+    )
     return context
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.context import Context
+from pipeline.context import open_context
 from pipeline.settings import Settings
 from pipeline.stages import features, ingest, preprocess
 from tests.deployment.models import World
@@ -27,7 +27,7 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake that holds the gold splits of 4,000 generated rows, of run `gold-1`."""
     folder = tmp_path_factory.mktemp("survey")
     lake = {"url": f"file://{folder}"}
-    context = Context(
+    context = open_context(
         Settings.model_validate({"lake": lake, "ingest": {"source": "sample:4000"}}), "gold-1"
     )
     for stage in (ingest, preprocess, features):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pipeline.context import Context
@@ -13,12 +14,12 @@ LAKE_WRITES = ("write", "create", "delete")
 REGISTRY_WRITES = (
     "set_alias",
     "delete_alias",
-    "tag",
-    "untag",
-    "begin",
-    "finish",
-    "log",
-    "log_files",
+    "set_tag",
+    "delete_tag",
+    "start_run",
+    "end_run",
+    "log_run",
+    "log_artifacts",
     "register",
 )
 
@@ -52,9 +53,7 @@ class Fuse:
 
 def dying(context: Context, fuse: Fuse) -> Context:
     """The same context, whose writes the fuse counts."""
-    copy = Context(context.settings, context.run_id, context.arguments)
     lake, registry = Lake(context.lake._store), Registry(context.settings.mlflow)
     fuse.wrap(lake, LAKE_WRITES)
     fuse.wrap(registry, REGISTRY_WRITES)
-    copy.__dict__.update(lake=lake, registry=registry)  # what its cached properties would hold
-    return copy
+    return replace(context, lake=lake, registry=registry)

@@ -13,8 +13,7 @@ import numpy as np
 import onnxruntime as ort
 
 from pipeline.columns import FEATURE_NAMES, LABEL
-from pipeline.context import Context
-from pipeline.deployment.promotion_log import LOG_KEY
+from pipeline.context import Context, open_context
 from pipeline.model.bundle import (
     ARTIFACT_FOLDER,
     MANIFEST,
@@ -28,7 +27,9 @@ from pipeline.model.bundle import (
     Manifest,
 )
 from pipeline.settings import LakeSettings, Settings
+from pipeline.storage.artifacts import ValidationReport
 from pipeline.storage.lake import sha256_hex
+from pipeline.storage.layout import PROMOTION_LOG, validation_report
 from pipeline.storage.parquet import from_parquet
 from pipeline.tracking.registry import MANIFEST_TAG, PREVIOUS, PRODUCTION, STAGING, Registry
 
@@ -113,7 +114,6 @@ class World:
                 "rollout_timeout_seconds": 2,
                 "watch_period_seconds": 0.2,
                 "poll_interval_seconds": 0.05,
-                "bootstrap_samples": 50,
             },
         }
         self.registry = Registry(self.context("any").settings.mlflow)
@@ -128,7 +128,7 @@ class World:
             name: self._sections.get(name, {}) | sections.get(name, {})
             for name in self._sections | sections
         }
-        return Context(Settings.model_validate(merged), run_id)
+        return open_context(Settings.model_validate({**merged, "bootstrap_samples": 50}), run_id)
 
     def register(self, kind: Kind, alias: str | None = STAGING, **changes: Any) -> str:
         """Registers a model of that kind, as the stage `register` does; `changes` are fields of its manifest."""
@@ -180,17 +180,21 @@ class World:
 
     def verdict(self, run_id: str, candidate: str, champion: str | None, **changes: Any) -> None:
         """Writes what `validate` writes when it passes the candidate."""
-        verdict: dict[str, Any] = {
+        facts: dict[str, Any] = {
+            "run_id": run_id,
+            "created_at": "2026-01-01T00:00:00+00:00",
+            "passed": True,
             "candidate": candidate,
             "champion": champion,
             "production": champion,
-            "holds": True,
+            "decision": "every gate holds",
+            "metrics": {},
+            "difference": {},
+            "notes": [],
             "gates": [],
         }
-        self.context(run_id).lake.write_json(
-            f"reports/{run_id}/validation.json",
-            verdict | {"decision": "every gate holds"} | changes,
-        )
+        report = ValidationReport(**(facts | changes))
+        self.context(run_id).lake.write_model(validation_report(run_id), report)
 
     def aliases(self) -> dict[str, str | None]:
         """The version of each alias."""
@@ -203,7 +207,7 @@ class World:
 
     def log(self) -> list[tuple[str, str | None, str]]:
         """What promotions.jsonl says: action, from, to."""
-        lines = self.context("any").lake.read(LOG_KEY).decode().splitlines()
+        lines = self.context("any").lake.read(PROMOTION_LOG).decode().splitlines()
         return [(entry["action"], entry["from"], entry["to"]) for entry in map(json.loads, lines)]
 
     def production(self) -> str | None:

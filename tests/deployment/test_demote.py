@@ -26,7 +26,7 @@ def test_a_model_that_still_passes_is_kept(world: World) -> None:
     report = world.context("run-1").lake.read_json("reports/run-1/demotion.json")
     test = from_parquet(world.context("any").lake.read(f"gold/{GOLD_RUN}/test.parquet"))
     assert 0 < report["production"]["rows"] <= len(test)
-    assert all(gate["holds"] for gate in report["production"]["gates"])
+    assert all(gate["passed"] for gate in report["production"]["gates"])
     assert report["gold"] == GOLD_RUN
 
 
@@ -68,15 +68,27 @@ def test_nothing_is_judged_without_rows_to_judge_it_on(world: World) -> None:
     test = from_parquet(lake.read(f"gold/{GOLD_RUN}/test.parquet"))
     few = to_parquet(test[test[LABEL.name] == 0].reset_index(drop=True))
     manifest = lake.read_json(f"gold/{GOLD_RUN}/manifest.json")
-    splits = {"test": {"sha256": lake.write("gold/newer/test.parquet", few)}}
+    splits = {
+        "test": {
+            "sha256": lake.write("gold/newer/test.parquet", few),
+            "rows": len(test),
+            "positives": 0,
+        }
+    }
     lake.write_json(
         "gold/newer/manifest.json",
         manifest | {"run_id": "newer", "bronze": "newest", "splits": splits},
     )
-    lake.write_json("bronze/latest.json", {"sha256": "newest"})
+    lake.write_json(
+        "bronze/latest.json",
+        {"sha256": "newest", "source": "x", "fetched_at": "x", "rows": 1, "bytes": 1},
+    )
     with pytest.raises(StageSkipped, match="only 0 'fail' rows of gold newer are new to version 1"):
         demote.run(world.context("run-1"))
-    lake.write_json("bronze/latest.json", {"sha256": "unknown"})
+    lake.write_json(
+        "bronze/latest.json",
+        {"sha256": "unknown", "source": "x", "fetched_at": "x", "rows": 1, "bytes": 1},
+    )
     with pytest.raises(StageSkipped, match="has no gold yet"):
         demote.run(world.context("run-1"))
 
@@ -101,12 +113,21 @@ def test_rows_that_are_only_by_chance_bad_demote_nobody(world: World) -> None:
     ]  # half of them look safe
     few.loc[few[LABEL.name] == 1, "review_hours"] = 4.0
     manifest = lake.read_json(f"gold/{GOLD_RUN}/manifest.json")
-    splits = {"test": {"sha256": lake.write("gold/newer/test.parquet", to_parquet(few))}}
+    splits = {
+        "test": {
+            "sha256": lake.write("gold/newer/test.parquet", to_parquet(few)),
+            "rows": len(test),
+            "positives": 0,
+        }
+    }
     lake.write_json(
         "gold/newer/manifest.json",
         manifest | {"run_id": "newer", "bronze": "newest", "splits": splits},
     )
-    lake.write_json("bronze/latest.json", {"sha256": "newest"})
+    lake.write_json(
+        "bronze/latest.json",
+        {"sha256": "newest", "source": "x", "fetched_at": "x", "rows": 1, "bytes": 1},
+    )
     with pytest.raises(StageSkipped, match="still passes"):
         demote.run(world.context("run-1"))
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,9 +14,9 @@ from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.commands import traffic
 from pipeline.context import Context
 from pipeline.drift.report import Report
-from pipeline.drift.retraining import FOLDER
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.stages import drift
+from pipeline.storage.layout import RETRAINING_REQUESTS
 from pipeline.storage.parquet import from_parquet
 from pipeline.tracking.registry import PRODUCTION
 from tests.deployment.faults import Fuse, Killed, dying
@@ -64,10 +62,8 @@ def run(
     world: World, run_id: str = "check", settings: dict[str, Any] | None = None, **arguments: Any
 ) -> dict[str, Any]:
     """Runs the stage; returns the run's report."""
-    context = replace(
-        world.context(run_id, drift=settings or {}), arguments=argparse.Namespace(**arguments)
-    )
-    drift.run(context)
+    context = world.context(run_id, drift=settings or {})
+    drift.run(context, drift.Window(**arguments))
     return report_of(context)
 
 
@@ -87,7 +83,9 @@ class TestVerdicts:
         lake = world.context("any").lake
         assert (report["verdict"], report["retraining"]) == ("drift", "asked for")
         assert report["reference"]["model"]["version"] == version
-        assert [lake.read_json(key)["run_id"] for key in lake.keys(FOLDER)] == ["check"]
+        assert [lake.read_json(key)["run_id"] for key in lake.keys(RETRAINING_REQUESTS)] == [
+            "check"
+        ]
         for name in REPORTS:
             assert lake.read(f"reports/check/{name}") == lake.read(f"reports/{name}")
 
@@ -98,7 +96,7 @@ class TestVerdicts:
         with pytest.raises(StageSkipped, match="No drift: 0 of 5 features drifted"):
             run(world)
         assert report_of(world.context("check"))["verdict"] == "none"
-        assert world.context("any").lake.keys(FOLDER) == []
+        assert world.context("any").lake.keys(RETRAINING_REQUESTS) == []
 
     def test_too_few_rows(self, world: World) -> None:
         """Not enough data is no verdict: it is said and kept under the run, and the last verdict's report stays the latest."""
@@ -268,11 +266,9 @@ class TestRecord:
         )
         lake = world.context("any").lake
         for at in range(1, 20):
-            for key in lake.keys(FOLDER):
+            for key in lake.keys(RETRAINING_REQUESTS):
                 lake.delete(key)  # each number taken is one more write tried
-            context = replace(
-                world.context(f"run-{at}", drift=settings), arguments=argparse.Namespace()
-            )
+            context = world.context(f"run-{at}", drift=settings)
             fuse = Fuse(at, after)
             try:
                 drift.run(dying(context, fuse))
@@ -280,7 +276,9 @@ class TestRecord:
                 drift.run(context)
             else:
                 break
-            assert [lake.read_json(key)["run_id"] for key in lake.keys(FOLDER)] == [context.run_id]
+            assert [lake.read_json(key)["run_id"] for key in lake.keys(RETRAINING_REQUESTS)] == [
+                context.run_id
+            ]
             for name in REPORTS:
                 assert lake.read(f"reports/{context.run_id}/{name}") == lake.read(f"reports/{name}")
         # both copies of the reports, the MLflow run's metrics and files, the request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline.deployment.promotion_log import REJECTED, read_records
 from pipeline.errors import PromotionError, StageSkipped
 from pipeline.model.bundle import ONNX, read_fallback
 from pipeline.stages import promote
+from pipeline.storage.artifacts import GateResult
 from pipeline.storage.lake import Lake
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.deployment.faults import Fuse, Killed, dying
@@ -40,7 +42,7 @@ def test_the_champion_becomes_previous(world: World) -> None:
         "run-1",
         candidate,
         champion,
-        gates=[{"name": "min_x", "bound": 1, "why": "w", "value": 2, "holds": True}],
+        gates=[GateResult(name="min_x", bound=1, reason="w", value=2, passed=True)],
     )
     promote.run(world.context("run-1"))
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
@@ -68,7 +70,7 @@ def test_running_it_again_changes_nothing(world: World) -> None:
 def test_what_validate_did_not_pass_is_refused(world: World) -> None:
     """A verdict that does not hold leaves production as it is, with the verdict's sentence."""
     number = world.bare(STAGING)
-    world.verdict("run-1", number, None, holds=False, decision="min_recall is 0.2")
+    world.verdict("run-1", number, None, passed=False, decision="min_recall is 0.2")
     with pytest.raises(StageSkipped, match=r"min_recall is 0\.2"):
         promote.run(world.context("run-1"))
     assert world.production() is None
@@ -130,7 +132,7 @@ def test_of_two_runs_at_once_one_wins_and_the_other_says_so(
     for run in ("slow", "fast"):
         world.verdict(run, candidate, champion)
     slow = world.context("slow")
-    slow.__dict__["lake"] = Interrupted(slow, lambda: promote.run(world.context("fast")))
+    slow = replace(slow, lake=Interrupted(slow, lambda: promote.run(world.context("fast"))))
     with pytest.raises(PromotionError, match="another run"):
         promote.run(slow)
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
@@ -197,7 +199,7 @@ def test_a_run_that_is_too_slow_stops_before_it_writes_into_anothers_time(
             monkeypatch.setattr(promotion_log, "datetime", Later)
             return created
 
-    slow.__dict__["lake"] = Sleepy(slow.lake._store)
+    slow = replace(slow, lake=Sleepy(slow.lake._store))
     with pytest.raises(PromotionError, match="took too long"):
         promote.run(slow)
     assert world.aliases() == {STAGING: candidate, PRODUCTION: champion, PREVIOUS: None}

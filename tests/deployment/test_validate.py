@@ -22,7 +22,7 @@ def verdict_of(world: World, run_id: str = "run-1") -> Any:
 
 
 def failed_gates(verdict: Any) -> set[str]:
-    return {gate["name"] for gate in verdict["gates"] if not gate["holds"]}
+    return {gate["name"] for gate in verdict["gates"] if not gate["passed"]}
 
 
 def test_a_good_first_candidate_passes_every_gate(world: World) -> None:
@@ -30,7 +30,7 @@ def test_a_good_first_candidate_passes_every_gate(world: World) -> None:
     number = world.register("good")
     validate.run(world.context("run-1"))
     verdict = verdict_of(world)
-    assert (verdict["candidate"], verdict["champion"], verdict["holds"]) == (number, None, True)
+    assert (verdict["candidate"], verdict["champion"], verdict["passed"]) == (number, None, True)
     unjudged = {gate["name"] for gate in verdict["gates"] if gate["value"] is None}
     assert unjudged == {
         *(
@@ -54,8 +54,8 @@ def test_a_better_candidate_passes_beside_the_champion(world: World) -> None:
     candidate = world.register("better", STAGING)
     validate.run(world.context("run-1"))
     verdict = verdict_of(world)
-    assert (verdict["champion"], verdict["holds"]) == (champion, True)
-    assert verdict["gain"]["roc_auc"]["value"] > 0.001
+    assert (verdict["champion"], verdict["passed"]) == (champion, True)
+    assert verdict["difference"]["roc_auc"]["value"] > 0.001
     promote.run(world.context("run-1"))
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
 
@@ -209,4 +209,4 @@ def test_killed_at_its_write_and_run_again_it_ends_the_same(world: World, after:
     with pytest.raises(Killed):
         validate.run(dying(context, Fuse(1, after)))
     validate.run(context)
-    assert verdict_of(world)["holds"]
+    assert verdict_of(world)["passed"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.context import Context
+from pipeline.context import Context, open_context
 from pipeline.model.selection import TrainingData
 from pipeline.settings import Settings
 from pipeline.stages import features, ingest, preprocess, train
@@ -28,7 +28,9 @@ QUICK: dict[str, Any] = {"train": {"folds": 2}, "ingest": {"source": "sample:100
 def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake's folder with the gold of run `run-1`."""
     folder = tmp_path_factory.mktemp("gold")
-    context = Context(Settings.model_validate({"lake": {"url": f"file://{folder}"}, **QUICK}), RUN)
+    context = open_context(
+        Settings.model_validate({"lake": {"url": f"file://{folder}"}, **QUICK}), RUN
+    )
     for stage in (ingest, preprocess, features):
         stage.run(context)
     return folder
@@ -55,7 +57,7 @@ def learned(splits: dict[str, TrainingData]) -> TrainingResult:
 @pytest.fixture
 def at_hand(monkeypatch: pytest.MonkeyPatch, learned: TrainingResult) -> TrainingResult:
     """Training that need not think: it finds again what it found in the same gold. All else of the stage is done."""
-    monkeypatch.setattr(train, "learn", lambda *_: learned)
+    monkeypatch.setattr(train, "train_candidate", lambda *_: learned)
     return learned
 
 
@@ -91,7 +93,7 @@ def new_context(
             **QUICK,
             **sections,
         }
-        return Context(Settings.model_validate(everything), run_id)
+        return open_context(Settings.model_validate(everything), run_id)
 
     return make
 

@@ -157,7 +157,7 @@ def test_the_same_bytes_as_the_champion(new_context: NewContext, at_hand: Traini
     copy_gold(first.lake, "run-2")
     found = evaluated(new_context("run-2"))
     assert found["champion"]["is_identical"]
-    assert not found["champion"]["challenger_is_better"]
+    assert not found["champion"]["candidate_is_better"]
     assert (
         f"is byte for byte version {number}, the champion: nothing would change, the champion stays"
         in found["decision"]
@@ -173,10 +173,10 @@ def challenged(
     **sections: Any,
 ) -> dict[str, Any]:
     """What `evaluate` finds of the challenger, beside a champion in production; `sections` are the second run's settings."""
-    monkeypatch.setattr(train, "learn", lambda *_: champion)
+    monkeypatch.setattr(train, "train_candidate", lambda *_: champion)
     first = new_context(gates=LOOSE)
     promoted(first)
-    monkeypatch.setattr(train, "learn", lambda *_: challenger)
+    monkeypatch.setattr(train, "train_candidate", lambda *_: challenger)
     copy_gold(first.lake, "run-2")
     return evaluated(new_context("run-2", **sections))
 
@@ -189,10 +189,11 @@ def test_a_better_challenger(
 ) -> None:
     """A champion that learned nothing is beaten, on the same rows, and the gates of `validate` are what says so."""
     champion = challenged(new_context, monkeypatch, weak, learned)["champion"]
-    assert champion["challenger_is_better"]
+    assert champion["candidate_is_better"]
     assert champion["difference"]["roc_auc"]["low"] > 0
     gain = (
-        champion["challenger_metrics"]["roc_auc"]["value"] - champion["metrics"]["roc_auc"]["value"]
+        champion["candidate_metrics"]["roc_auc"]["value"]
+        - champion["champion_metrics"]["roc_auc"]["value"]
     )
     assert champion["difference"]["roc_auc"]["value"] == pytest.approx(gain)
 
@@ -205,7 +206,7 @@ def test_a_worse_challenger(
 ) -> None:
     """A challenger that ranks no better leaves the champion, and the decision says by how much."""
     found = challenged(new_context, monkeypatch, learned, weak, gates=LOOSE)
-    assert not found["champion"]["challenger_is_better"]
+    assert not found["champion"]["candidate_is_better"]
     assert "does no better than version 1, the champion (ROC AUC -" in found["decision"]
 
 
@@ -251,5 +252,5 @@ def test_groups_are_counted_right(learned: TrainingResult, splits: dict[str, Tra
     stem = rows[:, 1] == 1
     found = groups["course stem"]
     assert found.rows == stem.sum()
-    assert found.hits == (stem & (test.label == 1) & scored.positive).sum()
-    assert found.called == (stem & scored.positive).sum()
+    assert found.true_positives == (stem & (test.label == 1) & scored.positive).sum()
+    assert found.predicted_positive == (stem & scored.positive).sum()

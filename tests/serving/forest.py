@@ -20,11 +20,10 @@ from pipeline.model.bundle import (
     PICKLE,
     Bundle,
     Examples,
-    GateResult,
-    Interval,
     Lineage,
     Manifest,
 )
+from pipeline.storage.artifacts import GateResult, Interval
 from pipeline.storage.lake import sha256_hex
 
 
@@ -92,6 +91,8 @@ def bundle(
         ),
         background=inputs[:background].tolist(),
         metrics={"roc_auc": Interval(value=0.8, low=0.7, high=0.9)},
-        gates=[GateResult(name="min_roc_auc", bound=0.65, why="ranking", value=0.8, holds=True)],
+        gates=[
+            GateResult(name="min_roc_auc", bound=0.65, reason="ranking", value=0.8, passed=True)
+        ],
     )
     return Bundle(manifest, files)

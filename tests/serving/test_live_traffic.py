@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES
 from pipeline.commands.traffic import drifted, send, wait_until_logged
-from pipeline.context import Context
+from pipeline.context import Context, open_context
 from pipeline.drift import data as drift_data
 from pipeline.settings import Settings
 from tests.serving.forest import bundle, survey
@@ -25,7 +25,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Cont
     with running(folder, bundle(), log_flush_interval_seconds="0.1") as url:
         yield (
             url,
-            Context(Settings.model_validate({"lake": {"url": f"file://{folder}/lake"}}), "check"),
+            open_context(
+                Settings.model_validate({"lake": {"url": f"file://{folder}/lake"}}), "check"
+            ),
         )
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipeline.commands.buckets import make_buckets, run
-from pipeline.context import Context
+from pipeline.commands.buckets import main, make_buckets
+from pipeline.context import open_context
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.settings import LakeSettings, Settings
-from pipeline.storage.lake import LAYERS, bucket_name, s3_client
+from pipeline.storage.lake import bucket_name, s3_client
+from pipeline.storage.layout import LAYERS
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -138,4 +139,4 @@ def test_a_lake_on_a_disk_needs_none() -> None:
     """On a disk there is nothing to do, and the command says so."""
     settings = Settings.model_validate({"lake": {"url": "file://local/lake"}})
     with pytest.raises(StageSkipped, match="on a disk"):
-        run(Context(settings, "buckets", Namespace(wait=1)))
+        main(open_context(settings, "buckets"), Namespace(wait=1))

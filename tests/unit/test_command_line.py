@@ -46,7 +46,7 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_run_id_is_no_path(run_id: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A run id that could leave its folder is refused."""
     assert main(["features", "--run-id", run_id or " "]) == stages.EXIT_PERMANENT
-    assert "the run id" in capsys.readouterr().err
+    assert "The run id" in capsys.readouterr().err
 
 
 def test_failure_is_a_sentence_without_a_traceback(tmp_path: Path) -> None:

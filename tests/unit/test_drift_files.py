@@ -150,7 +150,7 @@ class TestErrors:
     ) -> None:
         """The three options go together, and without them a run is needed."""
         assert main(["drift", "--reference", str(raw[0])]) == 1
-        assert "--reference, --current and --out go together" in capsys.readouterr().err
+        assert "--reference, --current and --out belong together" in capsys.readouterr().err
         assert main(["drift"]) == 1
         assert "drift needs --run-id ID, or --reference FILE" in capsys.readouterr().err
 

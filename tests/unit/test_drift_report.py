@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from pipeline.drift.report import PREDICTION, Report, compare, compared_columns,
 from pipeline.errors import DataError, SettingsError
 from pipeline.settings import DriftSettings
 from pipeline.stages import drift
+from pipeline.storage.layout import DRIFT_PAGE
 
 MakeContext = Callable[..., Context]
 
@@ -289,7 +289,7 @@ class TestPage:
             dataset(current),
             "not asked for: a <b>reason</b>",
         )
-        text = outcome.pages[drift.PAGE].decode()
+        text = outcome.pages[DRIFT_PAGE].decode()
         tags = Tags()
         tags.feed(text)
         return text, tags
@@ -325,9 +325,9 @@ def test_window_upside_down(make_context: MakeContext) -> None:
     """A window that ends before it begins is refused, with both times."""
     context = make_context()
     times = drift._time("2026-01-02"), drift._time("2026-01-01T12:00:00+02:00")
-    context = Context(context.settings, "run-1", argparse.Namespace(since=times[0], until=times[1]))
+    window = drift.Window(since=times[0], until=times[1])
     with pytest.raises(
         SettingsError,
         match=r"--since 2026-01-02T00:00:00\+00:00 is not before --until 2026-01-01T10:00:00\+00:00",
     ):
-        drift._current(context)
+        drift._current(context, window)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from pipeline.drift.retraining import FOLDER, blocked_reason, request_retraining
+from pipeline.drift.retraining import blocked_reason, request_retraining
 from pipeline.settings import DriftSettings
 from pipeline.storage.lake import Lake
+from pipeline.storage.layout import RETRAINING_REQUESTS
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -18,7 +19,7 @@ def test_first(lake: Lake) -> None:
     """Nothing speaks against the first request, and it is recorded under its day."""
     assert blocked_reason(lake, "a", SETTINGS, NOON) is None
     assert request_retraining(lake, "a", SETTINGS, NOON)
-    assert lake.read_json(f"{FOLDER}/2026-03-05/1.json") == {
+    assert lake.read_json(f"{RETRAINING_REQUESTS}2026-03-05/1.json") == {
         "run_id": "a",
         "asked_at": "2026-03-05T12:00:00+00:00",
     }
@@ -64,7 +65,7 @@ def test_same_run_again(lake: Lake) -> None:
     request_retraining(lake, "a", SETTINGS, NOON)
     assert blocked_reason(lake, "a", SETTINGS, NOON + HOUR) is None
     assert request_retraining(lake, "a", SETTINGS, NOON + HOUR)
-    assert len(lake.keys(FOLDER)) == 1
+    assert len(lake.keys(RETRAINING_REQUESTS)) == 1
 
 
 def test_at_once(lake: Lake) -> None:
@@ -76,4 +77,4 @@ def test_at_once(lake: Lake) -> None:
             )
         )
     assert sum(asked) == 2
-    assert len(lake.keys(FOLDER)) == 2
+    assert len(lake.keys(RETRAINING_REQUESTS)) == 2

@@ -25,6 +25,11 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/* Labels with which a stage's pod gets access beyond the object store and MLflow. The DAGs set them on the pods of the
+     stages whose row in pipeline/stages/__init__.py has `internet` or `calls_predictor`; network policies select on them. */}}
+{{- define "student-mlops.access.internet" }}student-mlops/internet: "true"{{ end }}
+{{- define "student-mlops.access.predictor" }}student-mlops/calls-predictor: "true"{{ end }}
+
 {{/* Reference of an image; call with (list $ "name"). */}}
 {{- define "student-mlops.image" -}}
 {{- $root := first . -}}

@@ -273,11 +273,11 @@ def table(results: list[Result]) -> str:
         {
             "server": [r.server.name for r in results],
             "requests/s": [f"{r.rate:,.0f}" for r in results],
-            "of the ceiling": [f"{r.rate / ceiling.rate:.0%}" for r in results],
+            "fraction of ceiling": [f"{r.rate / ceiling.rate:.0%}" for r in results],
             "times the best peer": [f"{r.rate / peer:,.1f}" for r in results],
-            "processor a request": [f"{r.cpu:,.0f} us" for r in results],
+            "CPU time per request": [f"{r.cpu:,.0f} us" for r in results],
             "at half of it": [str(r.latency) for r in results],
-            "off by": ["-" if r.difference is None else f"{r.difference:.1e}" for r in results],
+            "error of the probabilities": ["-" if r.difference is None else f"{r.difference:.1e}" for r in results],
         }
     )
 

@@ -82,7 +82,7 @@ SERVERS = (
         packages=("onnxruntime", "uvicorn", "pydantic"),
     ),
     Server(
-        "ours, remembering nothing",
+        "ours, without cache",
         OURS,
         "/predict",
         "student",

@@ -30,18 +30,19 @@ def ask_json(url, body=None, token=None):
 def minio():
     """The lake's buckets are there, and what is written to bronze keeps its versions."""
     from pipeline.settings import Settings
-    from pipeline.storage.lake import LAYERS, bucket_of, s3_client
+    from pipeline.storage.lake import bucket_name, s3_client
+    from pipeline.storage.layout import LAYERS
 
     settings = Settings.load().lake
     client = s3_client(settings)
     prefix = settings.url.removeprefix("s3://")
     present = {item["Name"] for item in client.list_buckets()["Buckets"]}
-    missing = {bucket_of(layer, prefix) for layer in LAYERS} - present
+    missing = {bucket_name(layer, prefix) for layer in LAYERS} - present
     assert not missing, (
         f"there are no buckets {missing}; see the log of the pod that makes them: "
         "kubectl logs -l app.kubernetes.io/component=buckets"
     )
-    assert client.get_bucket_versioning(Bucket=bucket_of("bronze", prefix))["Status"] == "Enabled"
+    assert client.get_bucket_versioning(Bucket=bucket_name("bronze", prefix))["Status"] == "Enabled"
 
 
 def mlflow():

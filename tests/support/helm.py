@@ -38,19 +38,28 @@ def run_helm(*arguments: str, values: Values | None = None) -> subprocess.Comple
 
 
 def render(
-    values: Values | None = None, release: str = RELEASE, file: str | None = None
+    values: Values | None = None,
+    release: str = RELEASE,
+    file: str | None = None,
+    chart: Path = CHART,
 ) -> list[Manifest]:
-    """All manifests of a release; `file` names a values file of the chart, `values` go over it."""
-    return list(
-        yaml.load_all(_rendered(json.dumps(values or {}), release, file), Loader=yaml.CSafeLoader)
-    )
+    """Render all manifests of a release, hooks included.
+
+    Args:
+        values: Values that override those of the chart and of `file`.
+        release: Name of the release.
+        file: Name of a values file in the chart.
+        chart: Folder of the chart.
+    """
+    text = _render(json.dumps(values or {}), release, file, chart)
+    return list(yaml.load_all(text, Loader=yaml.CSafeLoader))
 
 
 @functools.cache
-def _rendered(values: str, release: str, file: str | None) -> str:
-    files = [f"--values={CHART / file}"] if file else []
+def _render(values: str, release: str, file: str | None, chart: Path) -> str:
+    files = [f"--values={chart / file}"] if file else []
     answer = run_helm(
-        "template", release, str(CHART), "--namespace", NAMESPACE, *files, values=json.loads(values)
+        "template", release, str(chart), "--namespace", NAMESPACE, *files, values=json.loads(values)
     )
     assert answer.returncode == 0, answer.stderr
     return answer.stdout

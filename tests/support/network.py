@@ -19,8 +19,9 @@ from pathlib import Path
 
 import yaml
 
+from dags.pod_spec import build_labels
 from pipeline.stages import STAGES
-from tests.chart.rendering import NAMESPACE, RELEASE, ROOT, Manifest, find
+from tests.support.helm import NAMESPACE, RELEASE, ROOT, Manifest, find
 
 ANALYZER = "network-config-analyzer==2.1.0"
 OVERRIDES = "lxml>=5.3\n"  # its pin has no wheel for newer Pythons
@@ -78,7 +79,7 @@ def all_pods(manifests: list[Manifest]) -> Iterator[tuple[str, dict[str, str]]]:
     if any(item["metadata"]["name"] == f"{RELEASE}-pods" for item in manifests):
         given = json.loads(find(manifests, "ConfigMap", "pods")["data"]["pods.json"])
         for stage in STAGES:
-            yield f"stage-{stage.name}", {**given["labels"], "student-mlops/stage": stage.name}
+            yield f"stage-{stage.name}", build_labels(stage, given)
 
 
 def cluster(pods: dict[str, dict[str, str]]) -> list[Manifest]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chart.rendering import Values
+from tests.support.helm import Values
 
 EXTERNAL: Values = {
     "minio": {"enabled": False},

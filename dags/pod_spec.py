@@ -1,0 +1,102 @@
+"""The pod of a stage, as plain data.
+
+The stage table says what a stage is. The images, resources, labels and Secrets come from the JSON
+file that PODS_FILE names, which the chart renders from its values. This module imports no Airflow,
+so that the chart's tests can build the pods that its values lead to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.stages import Stage
+
+USER_ID = 10001  # numeric, so that the kubelet can verify that it is not root
+
+
+@cache
+def load_config() -> dict[str, Any]:
+    """Read what the chart renders for the stages' pods.
+
+    Raises:
+        KeyError: If PODS_FILE is not set. Airflow shows it as an import error of the DAG.
+        FileNotFoundError: If PODS_FILE names no file. Airflow shows it as an import error, too.
+    """
+    config: dict[str, Any] = json.loads(Path(os.environ["PODS_FILE"]).read_text())
+    return config
+
+
+def get_access(stage: Stage, config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the labels and Secrets of everything beyond the common services that a stage uses."""
+    used = {"internet": stage.internet, "predictor": stage.calls_predictor}
+    return [config["access"][name] for name, is_used in used.items() if is_used]
+
+
+def build_labels(stage: Stage, config: dict[str, Any]) -> dict[str, str]:
+    """Return the labels of a stage's pod. The chart's network policies select on them."""
+    labels: dict[str, str] = {**config["labels"], "student-mlops/stage": stage.name}
+    for access in get_access(stage, config):
+        labels |= access["labels"]
+    return labels
+
+
+def build_pod(stage: Stage, arguments: Sequence[str], config: dict[str, Any]) -> dict[str, Any]:
+    """Return the pod of a stage as a Kubernetes manifest.
+
+    The pod passes the `restricted` pod security standard.
+
+    Args:
+        stage: The stage that the pod runs.
+        arguments: Arguments of the pipeline's command line.
+        config: The result of `load_config`.
+    """
+    own = config["stages"][stage.name]
+    secrets = [*config["env_from"]["secrets"]]
+    for access in get_access(stage, config):
+        secrets += access["secrets"]
+    container = {
+        "name": "base",
+        "image": own["image"],
+        "imagePullPolicy": config["image_pull_policy"],
+        "args": list(arguments),
+        "env": [
+            {"name": "MLOPS_IMAGE", "value": own["image"]},
+            {"name": "HOME", "value": "/tmp"},  # noqa: S108 - the emptyDir
+        ],
+        "envFrom": [
+            *({"configMapRef": {"name": name}} for name in config["env_from"]["config_maps"]),
+            *({"secretRef": {"name": name}} for name in secrets),
+        ],
+        "resources": own["resources"],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the emptyDir
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "spec": {
+            "serviceAccountName": config["service_account"],
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            **config["scheduling"],
+            "imagePullSecrets": [{"name": name} for name in config["image_pull_secrets"]],
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": USER_ID,
+                "runAsGroup": USER_ID,
+                "fsGroup": USER_ID,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container],
+            "volumes": [{"name": "tmp", "emptyDir": {}}],
+        },
+    }

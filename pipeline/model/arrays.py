@@ -1,0 +1,25 @@
+"""From a gold or silver frame to the arrays that models are fitted on and measured with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from pipeline.columns import FEATURE_NAMES, LABEL
+from pipeline.types import IntArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def feature_array(frame: pd.DataFrame, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """The features in the order of columns.FEATURES, shape (n_rows, n_features)."""
+    return frame[list(FEATURE_NAMES)].to_numpy(dtype)
+
+
+def label_array(frame: pd.DataFrame) -> IntArray:
+    """The label, 1 for the positive class, shape (n_rows,)."""
+    labels: IntArray = frame[LABEL.name].to_numpy(np.int64)
+    return labels

@@ -1,0 +1,146 @@
+"""Where each object of the lake is stored. No other module writes a key out.
+
+A key is `LAYER/REST`; a layer is a folder on disk and a bucket on S3. `run_id` is the id of a
+pipeline run: a stage finds its inputs by it.
+"""
+
+from __future__ import annotations
+
+BRONZE, SILVER, GOLD, MODELS, REPORTS = LAYERS = ("bronze", "silver", "gold", "models", "reports")
+
+SPLITS = ("train", "validation", "test")
+"""The parts of gold."""
+
+BRONZE_LATEST = "bronze/latest.json"
+BRONZE_INBOX = "bronze/inbox"
+"""Prefix for files that people upload for the next training run."""
+SILVER_LIVE = "silver/live/"
+GOLD_PREFIX = "gold/"
+MODELS_PREFIX = "models/"
+PROMOTION_RECORDS = "reports/promotions/"
+PROMOTION_LOG = "reports/promotions.jsonl"
+RETRAINING_REQUESTS = "reports/drift/retrainings/"
+
+DRIFT_REPORT, EVIDENTLY_PAGE, DRIFT_PAGE = (
+    "drift_report.json",
+    "drift_report.html",
+    "drift_page.html",
+)
+"""File names of a drift report; see `report_file` and `latest_report_file`."""
+MODEL_CARD_MARKDOWN, MODEL_CARD_HTML = "model_card.md", "model_card.html"
+"""File names of a model card; see `report_file`."""
+
+
+def bronze_file(sha256: str) -> str:
+    """The raw file of that hash."""
+    return f"bronze/{sha256}.csv"
+
+
+def bronze_pointer(run_id: str) -> str:
+    """Which raw file the run ingested."""
+    return f"bronze/runs/{run_id}.json"
+
+
+def silver_rows(run_id: str) -> str:
+    """The validated rows of the run."""
+    return f"silver/{run_id}/students.parquet"
+
+
+def silver_rejected(run_id: str) -> str:
+    """The rejected rows of the run, with reasons."""
+    return f"silver/{run_id}/rejected.csv"
+
+
+def silver_manifest(run_id: str) -> str:
+    """Hashes and counts of the run's silver data."""
+    return f"silver/{run_id}/manifest.json"
+
+
+def live_traffic_day(day: str) -> str:
+    """Prefix of the traffic logged on a day (UTC, YYYY-MM-DD)."""
+    return f"{SILVER_LIVE}{day}/"
+
+
+def live_traffic_object(day: str, pod: str, number: int) -> str:
+    """One object of the traffic log of a pod."""
+    return f"{live_traffic_day(day)}{pod}-{number}.jsonl.gz"
+
+
+def gold_split(run_id: str, split: str) -> str:
+    """A split, one of SPLITS."""
+    return f"gold/{run_id}/{split}.parquet"
+
+
+def gold_manifest(run_id: str) -> str:
+    """Hashes and counts of the run's splits."""
+    return f"gold/{run_id}/manifest.json"
+
+
+def is_gold_manifest(key: str) -> bool:
+    """Whether the key is that of a gold manifest."""
+    return key.startswith(GOLD_PREFIX) and key.endswith("/manifest.json")
+
+
+def model_file(name: str) -> str:
+    """A file of the model bundle that is in production (`bundle.ONNX` and so on)."""
+    return f"{MODELS_PREFIX}{name}"
+
+
+def report_file(run_id: str, name: str) -> str:
+    """A figure or document of the run."""
+    return f"reports/{run_id}/{name}"
+
+
+def latest_report_file(name: str) -> str:
+    """A document that is overwritten by each run, such as the latest drift report."""
+    return f"reports/{name}"
+
+
+def out_of_fold(run_id: str) -> str:
+    """Predictions of the outer cross-validation."""
+    return report_file(run_id, "out_of_fold.parquet")
+
+
+def train_report(run_id: str) -> str:
+    """What `train` chose and estimated."""
+    return report_file(run_id, "train.json")
+
+
+def evaluation_report(run_id: str) -> str:
+    """What `evaluate` measured and decided."""
+    return report_file(run_id, "evaluation.json")
+
+
+def validation_report(run_id: str) -> str:
+    """What `validate` measured and decided."""
+    return report_file(run_id, "validation.json")
+
+
+def demotion_report(run_id: str) -> str:
+    """What `demote` measured."""
+    return report_file(run_id, "demotion.json")
+
+
+def drift_report(run_id: str) -> str:
+    """The run's drift report."""
+    return report_file(run_id, DRIFT_REPORT)
+
+
+def promotion_record(number: int) -> str:
+    """A record of the promotion log."""
+    return f"{PROMOTION_RECORDS}{number:06d}.json"
+
+
+def retraining_requests(day: str) -> str:
+    """Prefix of the retraining requests of a day (UTC, YYYY-MM-DD)."""
+    return f"{RETRAINING_REQUESTS}{day}/"
+
+
+def retraining_request(day: str, number: int) -> str:
+    """The n-th retraining request of a day."""
+    return f"{retraining_requests(day)}{number}.json"
+
+
+def files_of_run(run_id: str) -> list[str]:
+    """Prefixes of everything that a training run wrote, except bronze."""
+    return [f"{layer}/{run_id}" for layer in (SILVER, GOLD, REPORTS)]

@@ -1,0 +1,42 @@
+"""The file that tells the DAGs about the stages' pods, as the chart renders it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.stages import STAGES
+
+
+def make_pods_file() -> dict[str, Any]:
+    """Return the content of such a file, with values that differ from every default."""
+    return {
+        "namespace": "school",
+        "service_account": "school-stage",
+        "image_pull_policy": "IfNotPresent",
+        "image_pull_secrets": ["registry-login"],
+        "labels": {"app.kubernetes.io/instance": "school"},
+        "scheduling": {
+            "nodeSelector": {"school/pool": "ml"},
+            "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        },
+        "env_from": {"config_maps": ["school-settings"], "secrets": ["school-objectstore"]},
+        "access": {
+            "internet": {"labels": {"school/internet": "true"}, "secrets": []},
+            "predictor": {
+                "labels": {"school/calls-predictor": "true"},
+                "secrets": ["school-api-key"],
+            },
+        },
+        "stages": {
+            stage.name: {
+                "image": f"registry.example/student-mlops/{stage.name}:1.2.3",
+                "resources": {
+                    "requests": {"cpu": "100m", "memory": "256Mi"},
+                    "limits": {"memory": "1Gi"},
+                },
+            }
+            for stage in STAGES
+        },
+        "schedules": {"training": "0 3 * * 1", "drift": "*/30 * * * *"},
+        "retries": 3,
+    }
