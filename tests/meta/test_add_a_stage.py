@@ -19,10 +19,10 @@ STAGE = "notify"
 
 READ_IMAGE = """
 import json
-from k8s.images import artifacts, inputs, modules_of
-artifact = {artifact.name: artifact for artifact in artifacts()}["notify"]
-files = [path.relative_to(artifact.context).as_posix() for path in inputs(artifact)]
-print(json.dumps({"image": artifact.image, "modules": modules_of(artifact), "files": files}))
+from k8s.images import list_artifacts, list_inputs, list_modules
+artifact = {artifact.name: artifact for artifact in list_artifacts()}["notify"]
+files = [path.relative_to(artifact.context).as_posix() for path in list_inputs(artifact)]
+print(json.dumps({"image": artifact.image, "modules": list_modules(artifact), "files": files}))
 """
 
 BUILD_POD = """
