@@ -1,63 +1,74 @@
-// The service that this page came from. Whatever goes wrong becomes a Problem whose message is a sentence.
+// HTTP client of the predictor. All failures are thrown as Problem, with a message to show.
 
-/** The API's name of a prediction's number, whatever the label is called. */
+/** Field of the API that holds the probability of the positive outcome. */
 export const PROBABILITY = "fail_probability";
 
-/** Event of the document: the service asks for an API key, and has none or a wrong one. */
-export const KEY_WANTED = "key-wanted";
+/** Event on `document`: the predictor rejected the API key or requires one. */
+export const KEY_REQUIRED = "key-required";
 
-const KEY = "api-key";
-const PATIENCE = 10_000; // milliseconds that an answer of a few rows may take
+const KEY_STORAGE = "api-key";
+const TIMEOUT_MS = 10_000;
 
 export class Problem extends Error {
-  /** `errors` are those of single values: {row, field, message}. */
-  constructor(detail, { status = 0, errors = [] } = {}) {
-    super(detail);
+  /** `errors` lists the invalid values: {row, field, message}. */
+  constructor(message, { status = 0, errors = [] } = {}) {
+    super(message);
     this.status = status;
     this.errors = errors;
   }
 }
 
-/** Keeps the API key until the tab is closed. */
-export function useKey(key) {
-  sessionStorage.setItem(KEY, key);
+/** Store the API key for this browser tab. */
+export function storeKey(key) {
+  sessionStorage.setItem(KEY_STORAGE, key);
 }
 
-/** The JSON answer of GET `path`. */
+/** Return the JSON response of GET `path`. */
 export async function get(path) {
-  return (await ask(path, { signal: AbortSignal.timeout(PATIENCE) })).json();
+  return (await request(path, { signal: AbortSignal.timeout(TIMEOUT_MS) })).json();
 }
 
-/** The JSON answer of POST `path` with `value` as its body. */
+/** Return the JSON response of POST `path` with `value` as its JSON body. */
 export async function post(path, value, signal) {
-  const limits = [AbortSignal.timeout(PATIENCE), ...(signal ? [signal] : [])];
-  const headers = { "Content-Type": "application/json" };
-  return (await ask(path, { method: "POST", headers, body: JSON.stringify(value), signal: AbortSignal.any(limits) })).json();
+  const signals = [AbortSignal.timeout(TIMEOUT_MS), ...(signal ? [signal] : [])];
+  const response = await request(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(value),
+    signal: AbortSignal.any(signals),
+  });
+  return response.json();
 }
 
-/** The answer of POST `path` to CSV text, as it comes. */
+/** Return the streaming response of POST `path` with CSV as its body. */
 export function postCsv(path, body, signal) {
-  return ask(path, { method: "POST", headers: { "Content-Type": "text/csv" }, body, signal });
+  return request(path, { method: "POST", headers: { "Content-Type": "text/csv" }, body, signal });
 }
 
-async function ask(path, options) {
-  const key = sessionStorage.getItem(KEY);
+async function request(path, options) {
+  const key = sessionStorage.getItem(KEY_STORAGE);
+  const headers = { ...options.headers, ...(key && { "X-API-Key": key }) };
   let response;
   try {
-    response = await fetch(path, { ...options, headers: { ...options.headers, ...(key && { "X-API-Key": key }) } });
+    response = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    if (error.name === "TimeoutError") throw new Problem("The service did not answer in time; it may be busy.");
-    throw new Problem("The service cannot be reached. The page tries again by itself.");
+    if (error.name === "TimeoutError") {
+      throw new Problem("The predictor did not respond in time. It may be busy.");
+    }
+    throw new Problem("The predictor cannot be reached. The page retries automatically.");
   }
   if (response.ok) return response;
-  if (response.status === 401) document.dispatchEvent(new Event(KEY_WANTED));
-  throw await problemOf(response);
+  if (response.status === 401) document.dispatchEvent(new Event(KEY_REQUIRED));
+  throw await readProblem(response);
 }
 
-async function problemOf(response) {
+async function readProblem(response) {
   const { status } = response;
-  if (!/json/.test(response.headers.get("Content-Type") ?? "")) return new Problem(`The service answered with status ${status}.`, { status });
-  const told = await response.json();
-  return new Problem(told.detail ?? told.title ?? `The service answered with status ${status}.`, { status, errors: told.errors ?? [] });
+  const fallback = `The predictor responded with status ${status}.`;
+  if (!/json/.test(response.headers.get("Content-Type") ?? "")) {
+    return new Problem(fallback, { status });
+  }
+  const { detail, title, errors = [] } = await response.json();
+  return new Problem(detail ?? title ?? fallback, { status, errors });
 }

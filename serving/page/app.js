@@ -1,12 +1,12 @@
-// The page: the data dictionary is asked for once, and everything is drawn from it.
+// Entry point of the page: loads the data dictionary and builds the three sections from it.
 
-import { KEY_WANTED, Problem, get, useKey } from "./api.js";
+import { KEY_REQUIRED, Problem, get, storeKey } from "./api.js";
 import { List } from "./list.js";
 import { Model } from "./model.js";
-import { find, nameOf, scaleEnd, tell } from "./text.js";
+import { categoryName, find, scaleEnd, showText } from "./text.js";
 import { WhatIf } from "./whatif.js";
 
-const AGAIN = 3_000; // milliseconds until a service that could not be reached is tried again
+const RETRY_MS = 3_000;
 
 async function start() {
   let columns;
@@ -14,42 +14,45 @@ async function start() {
     columns = await get("columns");
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    tell(find("trouble"), error.message);
-    setTimeout(start, AGAIN);
+    showText(find("trouble"), error.message);
+    setTimeout(start, RETRY_MS);
     return;
   }
-  tell(find("trouble"), "");
-  draw(columns);
+  showText(find("trouble"), "");
+  build(columns);
 }
 
-function draw(columns) {
+function build(columns) {
   const whatIf = new WhatIf(columns);
   const list = new List(columns, (values) => {
-    whatIf.show(row(columns, values));
+    whatIf.show(toRow(columns, values));
     find("one").scrollIntoView();
     find("fields").querySelector("input, select").focus({ preventScroll: true });
   });
-  const model = new Model(() => whatIf.ask());
-  whatIf.answered = (answer) => {
-    model.met(answer.model);
-    list.ranking.end = scaleEnd(answer.threshold);
+  const model = new Model(() => whatIf.predict());
+  whatIf.onResponse = (response) => {
+    model.reloadIfChanged(response.model);
+    list.ranking.scaleEnd = scaleEnd(response.threshold);
   };
   whatIf.show(whatIf.example);
-  document.addEventListener(KEY_WANTED, () => {
+  document.addEventListener(KEY_REQUIRED, () => {
     find("access").hidden = false;
   });
   find("access").addEventListener("submit", (event) => {
     event.preventDefault();
     find("access").hidden = true;
-    useKey(find("key").value);
-    whatIf.ask();
+    storeKey(find("key").value);
+    whatIf.predict();
   });
 }
 
-/** A row of a list as the form takes it: categories by name. */
-function row(columns, values) {
-  const value = (feature, written) => (feature.kind === "number" ? written : nameOf(feature, written));
-  return Object.fromEntries(columns.features.map((feature, index) => [feature.name, value(feature, values[index])]));
+/** Convert the cells of a list's row to the values of the form: categories by name. */
+function toRow(columns, values) {
+  const convert = (feature, text) =>
+    feature.kind === "number" ? text : categoryName(feature, text);
+  return Object.fromEntries(
+    columns.features.map((feature, index) => [feature.name, convert(feature, values[index])]),
+  );
 }
 
 start();

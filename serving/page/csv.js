@@ -1,59 +1,62 @@
-// CSV as RFC 4180 has it, in pieces as they arrive, and as spreadsheets really write it: any of three separators, a byte order mark.
+// CSV (RFC 4180) in chunks, with what spreadsheets add: three separators and a byte order mark.
 
 const SEPARATORS = [",", ";", "\t"];
 
 export class Reader {
-  /** Without a separator, the one that the first line has most of is taken. */
+  /** Without `separator`, use the one that occurs most often in the first line. */
   constructor(separator) {
     this.separator = separator;
     this.text = "";
     this.row = [];
   }
 
-  /** The rows that `text` completes. */
+  /** Return the rows that `text` completes. */
   push(text) {
     this.text += text;
-    return this.rows(false);
+    return this.parse(false);
   }
 
-  /** The rest, where the last line has no line end. */
+  /** Return the last row, if it has no line end. */
   end() {
-    return this.rows(true);
+    return this.parse(true);
   }
 
-  rows(last) {
+  parse(isEnd) {
     if (this.separator === undefined) {
-      const line = this.text.search(/[\r\n]/);
-      if (line < 0 && !last) return [];
+      const lineEnd = this.text.search(/[\r\n]/);
+      if (lineEnd < 0 && !isEnd) return [];
       this.text = this.text.replace(/^\uFEFF/, "");
-      this.separator = separatorOf(line < 0 ? this.text : this.text.slice(0, line));
+      this.separator = detectSeparator(lineEnd < 0 ? this.text : this.text.slice(0, lineEnd));
     }
     const rows = [];
-    let at = 0;
+    let position = 0;
     for (;;) {
-      const cell = cellAt(this.text, at, this.separator, last);
+      const cell = parseCell(this.text, position, this.separator, isEnd);
       if (!cell) break;
       this.row.push(cell.value);
-      at = cell.next;
-      if (cell.closes) {
+      position = cell.next;
+      if (cell.endsRow) {
         if (this.row.length > 1 || this.row[0] !== "") rows.push(this.row);
         this.row = [];
       }
-      if (last && at >= this.text.length && cell.closes) break;
+      if (isEnd && position >= this.text.length && cell.endsRow) break;
     }
-    this.text = this.text.slice(at);
+    this.text = this.text.slice(position);
     return rows;
   }
 }
 
-/** The cell that begins at `at`, or undefined while its end has not arrived. */
-function cellAt(text, at, separator, last) {
-  let end = at;
+/** Parse the cell at `position`. Return undefined if its end is not in `text` yet. */
+function parseCell(text, position, separator, isEnd) {
+  let end = position;
   let value = "";
-  if (text[at] === '"') {
-    for (end = at + 1; ; end++) {
+  if (text[position] === '"') {
+    for (end = position + 1; ; end++) {
       const quote = text.indexOf('"', end);
-      if (quote < 0) return last ? { value: text.slice(at + 1), next: text.length, closes: true } : undefined;
+      if (quote < 0) {
+        if (!isEnd) return undefined;
+        return { value: text.slice(position + 1), next: text.length, endsRow: true };
+      }
       value += text.slice(end, quote);
       if (text[quote + 1] !== '"') {
         end = quote + 1;
@@ -64,35 +67,46 @@ function cellAt(text, at, separator, last) {
     }
   }
   const start = end;
-  while (end < text.length && text[end] !== separator && text[end] !== "\n" && text[end] !== "\r") end++;
-  if (end >= text.length - 1 && !last && text[end] !== separator && text[end] !== "\n") return undefined;
+  while (
+    end < text.length &&
+    text[end] !== separator &&
+    text[end] !== "\n" &&
+    text[end] !== "\r"
+  ) {
+    end++;
+  }
+  // The last character may be the first of "\r\n", so wait for the next chunk.
+  const isComplete = end < text.length - 1 || [separator, "\n"].includes(text[end]);
+  if (!isComplete && !isEnd) return undefined;
   value += text.slice(start, end);
-  const closes = text[end] !== separator;
+  const endsRow = text[end] !== separator;
   const next = end + (text[end] === "\r" && text[end + 1] === "\n" ? 2 : 1);
-  return { value: value.trim(), next, closes };
+  return { value: value.trim(), next, endsRow };
 }
 
-function separatorOf(line) {
-  const often = (separator) => line.split(separator).length;
-  return SEPARATORS.reduce((best, one) => (often(one) > often(best) ? one : best));
+function detectSeparator(line) {
+  const count = (separator) => line.split(separator).length;
+  return SEPARATORS.reduce((best, other) => (count(other) > count(best) ? other : best));
 }
 
-/** One line of CSV, its end included. A cell that a spreadsheet would take for a formula is disarmed. */
-export function line(cells) {
-  return `${cells.map(quoted).join(",")}\r\n`;
+/** Format cells as one line of CSV with its line end. */
+export function formatLine(cells) {
+  return `${cells.map(formatCell).join(",")}\r\n`;
 }
 
-function quoted(cell) {
+function formatCell(cell) {
   const text = String(cell ?? "");
+  // An apostrophe keeps spreadsheets from running the cell as a formula.
   const safe = /^[=+@\t]|^-(?![\d.]+$)/.test(text) ? `'${text}` : text;
   return /[",\r\n;]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Rows of a file or an answer, piece by piece. */
-export async function* rowsOf(stream, reader, label = "utf-8") {
-  const pieces = stream.pipeThrough(new TextDecoderStream(label, { fatal: label === "utf-8" })).getReader();
+/** Yield the rows of a byte stream, one array per chunk. */
+export async function* readRows(stream, reader, encoding = "utf-8") {
+  const decoder = new TextDecoderStream(encoding, { fatal: encoding === "utf-8" });
+  const chunks = stream.pipeThrough(decoder).getReader();
   for (;;) {
-    const { done, value } = await pieces.read();
+    const { done, value } = await chunks.read();
     const rows = done ? reader.end() : reader.push(value);
     if (rows.length) yield rows;
     if (done) return;

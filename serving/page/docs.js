@@ -1,4 +1,4 @@
-// The API's documents, drawn by Swagger UI from the document that the service itself writes.
+// The API's documentation: Swagger UI on the OpenAPI document of the predictor.
 
 window.SwaggerUIBundle({
   url: "openapi.json",
@@ -7,5 +7,5 @@ window.SwaggerUIBundle({
   displayRequestDuration: true,
   defaultModelsExpandDepth: 0,
   tryItOutEnabled: true,
-  validatorUrl: null, // else a badge is asked for from the internet
+  validatorUrl: null, // the default requests a badge from the internet
 });

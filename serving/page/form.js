@@ -1,17 +1,18 @@
-// The form of one row, made from the data dictionary alone: a slider and a box for a number, buttons or a list for a category.
+// The form for one row, built from the data dictionary. A number gets a slider and a box,
+// a category gets buttons or a select.
 
-import { choice, make, plain, title } from "./text.js";
+import { categoryTitle, formatNumber, make, toTitle } from "./text.js";
 
-const MOST_BUTTONS = 5; // more categories than this are a list
+const MAX_BUTTONS = 5; // a category with more values gets a select
 
 export class Form {
-  /** `changed` is called after every change of a value. */
-  constructor(place, features, changed) {
-    this.fields = new Map(features.map((feature) => [feature.name, field(feature, changed)]));
-    place.replaceChildren(...[...this.fields.values()].map(({ element }) => element));
+  /** `onChange` is called after every change of a value. */
+  constructor(container, features, onChange) {
+    this.fields = new Map(features.map((feature) => [feature.name, makeField(feature, onChange)]));
+    container.replaceChildren(...[...this.fields.values()].map(({ element }) => element));
   }
 
-  /** The row as the API takes it; a box that holds no number gives null. */
+  /** The row as the API accepts it. A box without a number gives null. */
   get values() {
     return Object.fromEntries([...this.fields].map(([name, { read }]) => [name, read()]));
   }
@@ -20,86 +21,132 @@ export class Form {
     for (const [name, { write }] of this.fields) if (row[name] != null) write(row[name]);
   }
 
-  /** Shows each error beside its field; returns those that belong to none. */
-  show(errors) {
-    const left = [];
-    const told = new Map();
+  /** Show each error at its field. Return the errors that belong to no field. */
+  showErrors(errors) {
+    const messages = new Map();
+    const unassigned = [];
     for (const error of errors) {
-      if (this.fields.has(error.field)) told.set(error.field, error.message);
-      else left.push(error);
+      if (this.fields.has(error.field)) messages.set(error.field, error.message);
+      else unassigned.push(error);
     }
-    for (const [name, { complain }] of this.fields) complain(told.get(name) ?? "");
-    return left;
+    for (const [name, { showError }] of this.fields) showError(messages.get(name) ?? "");
+    return unassigned;
   }
 }
 
-function field(feature, changed) {
+function makeField(feature, onChange) {
   const id = `field-${feature.name}`;
-  const made = feature.kind === "number" ? number(feature, id, changed) : category(feature, id, changed);
+  const makeInput = feature.kind === "number" ? makeNumber : makeCategory;
+  const { role, parts, inputs, read, write } = makeInput(feature, id, onChange);
   const error = make("p", { class: "error", id: `${id}-error`, "aria-live": "polite" });
-  const element = make("div", { class: "field", role: made.role, "aria-labelledby": made.role && `${id}-label` }, ...made.parts, error);
-  for (const input of made.inputs) input.setAttribute("aria-describedby", `${id}-hint ${id}-error`);
-  const complain = (text) => {
-    error.textContent = text;
-    for (const input of made.inputs) input.removeAttribute("aria-invalid");
-    if (text) for (const input of made.inputs) input.setAttribute("aria-invalid", "true");
+  const attributes = { class: "field", role, "aria-labelledby": role && `${id}-label` };
+  const element = make("div", attributes, ...parts, error);
+  for (const input of inputs) input.setAttribute("aria-describedby", `${id}-hint ${id}-error`);
+  const showError = (message) => {
+    error.textContent = message;
+    for (const input of inputs) {
+      if (message) input.setAttribute("aria-invalid", "true");
+      else input.removeAttribute("aria-invalid");
+    }
   };
-  return { element, read: made.read, write: made.write, complain };
+  return { element, read, write, showError };
 }
 
-function number(feature, id, changed) {
+function makeNumber(feature, id, onChange) {
   const [low, high] = feature.typical;
-  const scale = { min: low, max: high, step: feature.step };
-  const slider = make("input", { type: "range", id: `${id}-slider`, ...scale, "aria-labelledby": `${id}-label` });
-  const box = make("input", {
-    type: "number", id, min: feature.low, max: feature.high, step: feature.step, inputmode: feature.step % 1 ? "decimal" : "numeric",
+  const slider = make("input", {
+    type: "range",
+    id: `${id}-slider`,
+    min: low,
+    max: high,
+    step: feature.step,
+    "aria-labelledby": `${id}-label`,
   });
-  const fill = () => slider.style.setProperty("--share", `${(100 * (slider.value - low)) / (high - low)}%`);
-  const write = (value) => {
-    box.value = value;
-    slider.value = value;
-    fill();
+  const box = make("input", {
+    type: "number",
+    id,
+    min: feature.low,
+    max: feature.high,
+    step: feature.step,
+    inputmode: feature.step % 1 ? "decimal" : "numeric",
+  });
+  const updateTrack = () => {
+    const fraction = (slider.value - low) / (high - low);
+    slider.style.setProperty("--fraction", `${100 * fraction}%`);
   };
   slider.addEventListener("input", () => {
     box.value = slider.value;
-    fill();
-    changed();
+    updateTrack();
+    onChange();
   });
   box.addEventListener("input", () => {
     if (box.value !== "") slider.value = box.value;
-    fill();
-    changed();
+    updateTrack();
+    onChange();
   });
-  const head = make(
-    "div", { class: "field-head" },
-    make("label", { for: id, id: `${id}-label` }, title(feature.name)),
-    make("span", { class: "box" }, box, make("span", { class: "unit" }, feature.unit)),
+  const unit = make("span", { class: "unit" }, feature.unit);
+  const head = makeHead(makeLabel(feature, id), make("span", { class: "box" }, box, unit));
+  const ends = make(
+    "p",
+    { class: "ends", "aria-hidden": "true" },
+    make("span", {}, formatNumber(low)),
+    make("span", {}, formatNumber(high)),
   );
-  const ends = make("p", { class: "ends", "aria-hidden": "true" }, make("span", {}, plain(low)), make("span", {}, plain(high)));
-  const read = () => (box.value === "" ? null : Number(box.value));
-  return { parts: [head, hint(feature, id), slider, ends], inputs: [box, slider], read, write };
-}
-
-function category(feature, id, changed) {
-  const names = Object.keys(feature.codes);
-  return names.length > MOST_BUTTONS ? list(feature, id, names, changed) : buttons(feature, id, names, changed);
-}
-
-function list(feature, id, names, changed) {
-  const select = make("select", { id, change: changed }, ...names.map((name) => make("option", { value: name }, choice(feature, name))));
-  const head = make("div", { class: "field-head" }, make("label", { for: id, id: `${id}-label` }, title(feature.name)));
-  return { parts: [head, hint(feature, id), select], inputs: [select], read: () => select.value, write: (value) => (select.value = value) };
-}
-
-function buttons(feature, id, names, changed) {
-  const radios = names.map((name) => make("input", { type: "radio", name: id, id: `${id}-${name}`, value: name, change: changed }));
-  const labels = radios.map((radio, index) => make("label", {}, radio, make("span", {}, choice(feature, names[index]))));
-  const head = make("div", { class: "field-head" }, make("span", { class: "label", id: `${id}-label` }, title(feature.name)));
-  const read = () => radios.find((radio) => radio.checked)?.value ?? null;
-  const write = (value) => {
-    for (const radio of radios) radio.checked = radio.value === value;
+  return {
+    parts: [head, makeHint(feature, id), slider, ends],
+    inputs: [box, slider],
+    read: () => (box.value === "" ? null : Number(box.value)),
+    write: (value) => {
+      box.value = value;
+      slider.value = value;
+      updateTrack();
+    },
   };
-  return { role: "radiogroup", parts: [head, hint(feature, id), make("div", { class: "choices" }, ...labels)], inputs: radios, read, write };
 }
 
-const hint = (feature, id) => make("p", { class: "hint", id: `${id}-hint` }, feature.description);
+function makeCategory(feature, id, onChange) {
+  const names = Object.keys(feature.codes);
+  const makeInput = names.length > MAX_BUTTONS ? makeSelect : makeButtons;
+  return makeInput(feature, id, names, onChange);
+}
+
+function makeSelect(feature, id, names, onChange) {
+  const options = names.map((name) =>
+    make("option", { value: name }, categoryTitle(feature, name)),
+  );
+  const select = make("select", { id, change: onChange }, ...options);
+  return {
+    parts: [makeHead(makeLabel(feature, id)), makeHint(feature, id), select],
+    inputs: [select],
+    read: () => select.value,
+    write: (value) => (select.value = value),
+  };
+}
+
+function makeButtons(feature, id, names, onChange) {
+  const radios = names.map((name) =>
+    make("input", { type: "radio", name: id, id: `${id}-${name}`, value: name, change: onChange }),
+  );
+  const labels = radios.map((radio, index) =>
+    make("label", {}, radio, make("span", {}, categoryTitle(feature, names[index]))),
+  );
+  const title = make("span", { class: "label", id: `${id}-label` }, toTitle(feature.name));
+  const choices = make("div", { class: "choices" }, ...labels);
+  return {
+    role: "radiogroup",
+    parts: [makeHead(title), makeHint(feature, id), choices],
+    inputs: radios,
+    read: () => radios.find((radio) => radio.checked)?.value ?? null,
+    write: (value) => {
+      for (const radio of radios) radio.checked = radio.value === value;
+    },
+  };
+}
+
+const makeHead = (...parts) => make("div", { class: "field-head" }, ...parts);
+
+const makeLabel = (feature, id) =>
+  make("label", { for: id, id: `${id}-label` }, toTitle(feature.name));
+
+const makeHint = (feature, id) =>
+  make("p", { class: "hint", id: `${id}-hint` }, feature.description);

@@ -1,186 +1,269 @@
-// A list of rows: a CSV file read here, the model's columns of it sent to the service, its answers joined to the rows again.
+// The ranking of a CSV file. The browser reads the file, sends the columns that the model needs
+// to the predictor, and joins the predictions to the rows by their order.
 
 import { PROBABILITY, Problem, postCsv } from "./api.js";
-import { Reader, line, rowsOf } from "./csv.js";
+import { Reader, formatLine, readRows } from "./csv.js";
 import { Ranking } from "./ranking.js";
-import { choice, count, find, make, tell, title } from "./text.js";
+import { categoryTitle, find, formatCount, make, showText, toTitle } from "./text.js";
 
-const MOST_ROWS = 200_000; // more than a browser holds gladly; the API itself has no such limit
-const MOST_REASONS = 50; // unreadable rows that are listed
-const DEMO_ROWS = 12;
+const MAX_ROWS = 200_000; // keeps the browser responsive; the API has no limit
+const MAX_LISTED_ERRORS = 50;
+const EXAMPLE_ROWS = 12;
+const DOWNLOAD_MS = 10_000;
 
 export class List {
-  /** `inspect` is called with the values of a row that is to be looked into. */
+  /** `inspect` is called with the values of the row whose reasons are requested. */
   constructor(columns, inspect) {
     this.columns = columns;
+    this.names = columns.features.map(({ name }) => name);
     this.ranking = new Ranking(columns, inspect);
     find("list-title").textContent = `A list of ${columns.subjects}`;
-    find("expected").textContent = `One line for each ${columns.subject}, with the columns ${columns.features.map(({ name }) => name).join(", ")}`;
-    find("file").addEventListener("change", ({ target }) => this.take(target));
-    find("demo").addEventListener("click", () => this.answer(new File([this.demo()], "example.csv"), "predict/csv?log=false"));
-    find("template").addEventListener("click", () => save("template.csv", [this.template()]));
-    find("cancel").addEventListener("click", () => this.stop?.abort());
-    find("download").addEventListener("click", () => save(this.name.replace(/(\.\w+)?$/, "-ranked.csv"), this.ranking.lines()));
-    this.accept(find("drop"));
+    find("expected").textContent =
+      `One row per ${columns.subject}, with the columns ${this.names.join(", ")}`;
+    find("file").addEventListener("change", ({ target }) => this.choose(target));
+    find("demo").addEventListener("click", () => {
+      this.rank(new File([this.exampleCsv()], "example.csv"), "predict/csv?log=false");
+    });
+    find("template").addEventListener("click", () => {
+      download("template.csv", [this.templateCsv()]);
+    });
+    find("cancel").addEventListener("click", () => this.controller?.abort());
+    find("download").addEventListener("click", () => {
+      download(this.fileName.replace(/(\.\w+)?$/, "-ranked.csv"), this.ranking.lines());
+    });
+    this.acceptDrops(find("drop"));
   }
 
-  accept(drop) {
+  acceptDrops(target) {
     for (const name of ["dragenter", "dragover"]) {
-      drop.addEventListener(name, (event) => {
+      target.addEventListener(name, (event) => {
         event.preventDefault();
-        drop.classList.add("over");
+        target.classList.add("over");
       });
     }
-    for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
-    for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault()); // a file missed the field: stay on the page
-    drop.addEventListener("drop", ({ dataTransfer }) => dataTransfer.files[0] && this.answer(dataTransfer.files[0]));
+    for (const name of ["dragleave", "drop"]) {
+      target.addEventListener(name, () => target.classList.remove("over"));
+    }
+    // The browser would open a file that is dropped elsewhere on the page.
+    for (const name of ["dragover", "drop"]) {
+      document.addEventListener(name, (event) => event.preventDefault());
+    }
+    target.addEventListener("drop", ({ dataTransfer }) => {
+      if (dataTransfer.files[0]) this.rank(dataTransfer.files[0]);
+    });
   }
 
-  take(input) {
+  choose(input) {
     const [file] = input.files;
-    input.value = ""; // so that the same file, changed, can be chosen again
-    if (file) this.answer(file);
+    input.value = ""; // so that choosing the same file again is a change
+    if (file) this.rank(file);
   }
 
-  /** Reads the file, has it answered by `path` and shows the ranking. A newer file stops the one before. */
-  async answer(file, path = "predict/csv") {
-    this.stop?.abort();
-    const { signal } = (this.stop = new AbortController());
-    tell(find("list-problem"), "");
+  /** Read a file, predict its rows and show the ranking. Cancels the previous file. */
+  async rank(file, path = "predict/csv") {
+    this.controller?.abort();
+    const controller = new AbortController();
+    this.controller = controller;
+    showText(find("list-problem"), "");
     find("result").hidden = true;
     try {
-      this.progress("Reading the file…");
-      const { extra, rows } = await this.read(file);
-      const answers = await this.predict(path, rows, signal);
-      this.name = file.name;
-      this.ranking.show(extra, join(rows, answers));
-      this.summarise();
+      this.showProgress("Reading the file…");
+      const { extraNames, rows } = await this.read(file);
+      const predictions = await this.predict(path, rows, controller.signal);
+      this.fileName = file.name;
+      this.ranking.show(extraNames, join(rows, predictions));
+      this.showSummary();
     } catch (error) {
-      if (error.name !== "AbortError" && !(error instanceof Problem)) throw error;
-      if (signal === this.stop.signal) tell(find("list-problem"), error.name === "AbortError" ? "Stopped; nothing was kept." : error.message);
+      const isCancelled = error.name === "AbortError";
+      if (!isCancelled && !(error instanceof Problem)) throw error;
+      if (controller === this.controller) {
+        const message = isCancelled ? "Cancelled. There are no results." : error.message;
+        showText(find("list-problem"), message);
+      }
     } finally {
-      if (signal === this.stop.signal) find("progress").hidden = true;
+      if (controller === this.controller) find("progress").hidden = true;
     }
   }
 
-  /** The file's rows, its columns sorted into the model's and all others. */
+  /** Return the rows of a file, each with its values for the model and its other cells. */
   async read(file, encoding = "utf-8") {
     const reader = new Reader();
-    let plan;
     const rows = [];
+    let mapping;
     try {
-      for await (const some of rowsOf(file.stream(), reader, encoding)) {
-        if (!plan) plan = this.plan(some.shift(), reader.separator);
-        for (const cells of some) rows.push(plan.take(cells));
-        if (rows.length > MOST_ROWS) throw new Problem(`The file has more than ${count(MOST_ROWS)} rows; send it to POST /predict/csv, which has no such limit.`);
+      for await (const chunk of readRows(file.stream(), reader, encoding)) {
+        if (!mapping) mapping = this.mapColumns(chunk.shift(), reader.separator);
+        for (const cells of chunk) rows.push(mapping.toRow(cells));
+        if (rows.length > MAX_ROWS) {
+          throw new Problem(
+            `The file has more than ${formatCount(MAX_ROWS)} rows. ` +
+              "Send it to POST /predict/csv, which has no limit.",
+          );
+        }
       }
     } catch (error) {
+      // A TypeError means that the file is not UTF-8. Spreadsheets also write windows-1252.
       if (!(error instanceof TypeError) || encoding !== "utf-8") throw error;
-      return this.read(file, "windows-1252"); // no UTF-8: what spreadsheets write otherwise
+      return this.read(file, "windows-1252");
     }
-    if (!rows.length) throw new Problem(`${file.name} holds no rows; the first line must name the columns, and each further line be one of the ${this.columns.subjects}.`);
-    return { extra: plan.extra, rows };
+    if (!rows.length) {
+      throw new Problem(
+        `${file.name} has no rows. The first line must name the columns, ` +
+          `and each further line must describe one ${this.columns.subject}.`,
+      );
+    }
+    return { extraNames: mapping.extraNames, rows };
   }
 
-  /** Which cell is which, by the header: our names, the survey's, or as this page writes them. */
-  plan(header, separator) {
-    const places = new Map(header.map((name, index) => [key(name), index]).reverse());
+  /** Find each feature's column by its name, its name in the survey or its title on the page. */
+  mapColumns(header, separator) {
     const { features } = this.columns;
-    const at = features.map(({ name, raw }) => places.get(key(name)) ?? places.get(key(raw)) ?? places.get(key(title(name))));
-    const missing = features.filter((_, index) => at[index] === undefined);
+    // Reversed, so that the first of two columns with the same name is used.
+    const positions = new Map(header.map((name, index) => [normalize(name), index]).reverse());
+    const indices = features.map(({ name, raw }) =>
+      [name, raw, toTitle(name)]
+        .map((candidate) => positions.get(normalize(candidate)))
+        .find((index) => index !== undefined),
+    );
+    const missing = features.filter((_, index) => indices[index] === undefined);
     if (missing.length) {
       const names = missing.map(({ name, raw }) => `“${name}” (or “${raw}”)`).join(", ");
-      throw new Problem(`The file lacks the column${missing.length > 1 ? "s" : ""} ${names}. Its first line reads: ${header.join(separator)}`);
+      const subject = missing.length > 1 ? "These columns are" : "This column is";
+      throw new Problem(
+        `${subject} missing from the file: ${names}. Its first line is: ${header.join(separator)}`,
+      );
     }
-    const others = header.map((_, index) => index).filter((index) => !at.includes(index));
-    const readings = features.map((feature, index) => reading(feature, separator, at[index]));
+    const extra = header.map((_, index) => index).filter((index) => !indices.includes(index));
+    const parsers = features.map((feature, index) =>
+      cellParser(feature, separator, indices[index]),
+    );
     return {
-      extra: others.map((index) => header[index]),
-      take: (cells) => ({ extra: others.map((index) => cells[index] ?? ""), values: readings.map((read) => read(cells)) }),
+      extraNames: extra.map((index) => header[index]),
+      toRow: (cells) => ({
+        extra: extra.map((index) => cells[index] ?? ""),
+        values: parsers.map((parse) => parse(cells)),
+      }),
     };
   }
 
-  /** The service's answer to each row: {label, p, error}. */
+  /** Return the prediction for each row: {label, p} or {error}. */
   async predict(path, rows, signal) {
-    const names = this.columns.features.map(({ name }) => name);
-    const response = await postCsv(path, new Blob([names, ...rows.map(({ values }) => values)].map(line)), signal);
-    const answers = [];
+    const lines = [this.names, ...rows.map(({ values }) => values)].map(formatLine);
+    const response = await postCsv(path, new Blob(lines), signal);
+    const predictions = [];
     let header;
-    for await (const some of rowsOf(response.body, new Reader(","))) {
-      header ??= some.shift();
-      for (const cells of some) answers.push(this.reply(header, cells));
-      this.progress(`${count(answers.length)} of ${count(rows.length)} rows`, answers.length / rows.length);
+    for await (const chunk of readRows(response.body, new Reader(","))) {
+      header ??= chunk.shift();
+      for (const cells of chunk) predictions.push(toPrediction(header, cells));
+      const text = `${formatCount(predictions.length)} of ${formatCount(rows.length)} rows`;
+      this.showProgress(text, predictions.length / rows.length);
     }
-    if (answers.length !== rows.length) throw new Problem(`The service answered ${count(answers.length)} of ${count(rows.length)} rows, then stopped; try again.`);
-    return answers;
+    if (predictions.length !== rows.length) {
+      throw new Problem(
+        `The predictor returned only ${formatCount(predictions.length)} ` +
+          `of ${formatCount(rows.length)} rows. Try again.`,
+      );
+    }
+    return predictions;
   }
 
-  reply(header, cells) {
-    const cell = (name) => cells[header.indexOf(name)];
-    const error = cell("error");
-    return error ? { error } : { label: cell("label"), p: Number(cell(PROBABILITY)) };
-  }
-
-  progress(text, share) {
+  /** Show the progress. Without `fraction`, its amount is unknown. */
+  showProgress(text, fraction) {
     find("progress").hidden = false;
     find("progress-text").textContent = text;
-    if (share === undefined) find("progress-bar").removeAttribute("value");
-    else find("progress-bar").value = share;
+    if (fraction === undefined) find("progress-bar").removeAttribute("value");
+    else find("progress-bar").value = fraction;
   }
 
-  summarise() {
-    const { rows, atRisk, unread } = this.ranking;
-    const read = rows.length - unread.length;
-    find("summary-count").textContent = count(atRisk);
-    find("summary-text").textContent = `of ${count(read)} ${read === 1 ? this.columns.subject : this.columns.subjects} ${atRisk === 1 ? "is" : "are"} at risk`;
-    find("unread").hidden = !unread.length;
-    const [head, reasons] = find("unread").children;
-    head.textContent = unread.length === 1 ? "1 row could not be read" : `${count(unread.length)} rows could not be read`;
-    const listed = unread.slice(0, MOST_REASONS).map(({ index, error }) => make("li", {}, `Row ${count(index + 1)}: ${error}`));
-    const rest = unread.length - listed.length;
-    reasons.replaceChildren(...listed, ...(rest ? [make("li", {}, `and ${count(rest)} more; the download has every reason`)] : []));
+  showSummary() {
+    const { rows, atRisk, invalid } = this.ranking;
+    const valid = rows.length - invalid.length;
+    const noun = valid === 1 ? this.columns.subject : this.columns.subjects;
+    const verb = atRisk === 1 ? "is" : "are";
+    find("summary-count").textContent = formatCount(atRisk);
+    find("summary-text").textContent = `of ${formatCount(valid)} ${noun} ${verb} at risk`;
+    this.showErrors(invalid);
     find("result").hidden = false;
     find("summary").focus({ preventScroll: true });
     find("summary").scrollIntoView({ block: "nearest" });
   }
 
-  template() {
-    return [this.columns.features.map(({ name }) => name), this.columns.features.map(({ example }) => example)].map(line).join("");
+  showErrors(invalid) {
+    const [title, list] = find("unread").children;
+    find("unread").hidden = !invalid.length;
+    const count = invalid.length === 1 ? "1 row" : `${formatCount(invalid.length)} rows`;
+    title.textContent = `${count} could not be read`;
+    const items = invalid
+      .slice(0, MAX_LISTED_ERRORS)
+      .map(({ index, error }) => `Row ${formatCount(index + 1)}: ${error}`);
+    const rest = invalid.length - items.length;
+    if (rest) items.push(`${formatCount(rest)} more; the download lists all of them`);
+    list.replaceChildren(...items.map((text) => make("li", {}, text)));
   }
 
-  /** A made-up list, the same every time, drawn from the dictionary's ranges. */
-  demo() {
-    const draw = (row, column) => ((row * 0.6180339887 + column * 0.4142135623 + row * column * 0.2360679775) % 1 + 1) % 1;
-    const value = (feature, share) => {
-      if (feature.kind !== "number") return Object.keys(feature.codes)[Math.floor(share * Object.keys(feature.codes).length)];
-      const [low, high] = feature.typical;
-      const steps = Math.round((share * (high - low)) / feature.step);
-      return Number((low + steps * feature.step).toFixed(6));
-    };
-    const rows = Array.from({ length: DEMO_ROWS }, (_, row) => [
-      `${title(this.columns.subject)} ${String.fromCharCode(65 + row)}`,
-      ...this.columns.features.map((feature, column) => value(feature, draw(row + 1, column + 1))),
+  templateCsv() {
+    const examples = this.columns.features.map(({ example }) => example);
+    return [this.names, examples].map(formatLine).join("");
+  }
+
+  /** Return a generated list, always the same, with values from the dictionary's ranges. */
+  exampleCsv() {
+    const rows = Array.from({ length: EXAMPLE_ROWS }, (_, row) => [
+      `${toTitle(this.columns.subject)} ${String.fromCharCode(65 + row)}`,
+      ...this.columns.features.map((feature, column) =>
+        exampleValue(feature, spread(row + 1, column + 1)),
+      ),
     ]);
-    return [["name", ...this.columns.features.map(({ name }) => name)], ...rows].map(line).join("");
+    return [["name", ...this.names], ...rows].map(formatLine).join("");
   }
 }
 
-const key = (name) => name.trim().toLowerCase();
+const normalize = (name) => name.trim().toLowerCase();
 
-/** How a feature's cell is read: numbers also with a decimal comma, categories also as this page writes them. */
-function reading(feature, separator, index) {
-  const dotted = (cell = "") => (separator === "," ? cell : cell.replace(",", "."));
-  if (feature.kind === "number") return (cells) => dotted(cells[index]);
-  const names = new Map(Object.keys(feature.codes).flatMap((name) => [name, choice(feature, name)].map((written) => [key(written), name])));
-  return (cells) => names.get(key(cells[index] ?? "")) ?? dotted(cells[index]);
+/**
+ * Return the function that reads a feature's cell from a row. Numbers may have a decimal comma
+ * unless the comma separates columns. Categories may be titles as the page shows them.
+ */
+function cellParser(feature, separator, index) {
+  const toDecimalPoint = (cell = "") => (separator === "," ? cell : cell.replace(",", "."));
+  if (feature.kind === "number") return (cells) => toDecimalPoint(cells[index]);
+  const names = new Map(
+    Object.keys(feature.codes).flatMap((name) =>
+      [name, categoryTitle(feature, name)].map((spelling) => [normalize(spelling), name]),
+    ),
+  );
+  return (cells) => names.get(normalize(cells[index] ?? "")) ?? toDecimalPoint(cells[index]);
 }
 
-const join = (rows, answers) => rows.map((row, index) => ({ index, ...row, ...answers[index] }));
+function toPrediction(header, cells) {
+  const cell = (name) => cells[header.indexOf(name)];
+  const error = cell("error");
+  return error ? { error } : { label: cell("label"), p: Number(cell(PROBABILITY)) };
+}
 
-/** Offers a file to keep. */
-function save(name, parts) {
-  const url = URL.createObjectURL(new Blob(["\uFEFF", ...parts], { type: "text/csv" })); // the mark, or Excel takes it for another encoding
-  const link = make("a", { href: url, download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+const join = (rows, predictions) =>
+  rows.map((row, index) => ({ index, ...row, ...predictions[index] }));
+
+/** Return a number in [0, 1) for a cell. Multiples of irrational numbers are spread evenly. */
+function spread(row, column) {
+  return (row * 0.6180339887 + column * 0.4142135623 + row * column * 0.2360679775) % 1;
+}
+
+/** Return the value of a feature at `fraction` of its range. */
+function exampleValue(feature, fraction) {
+  if (feature.kind !== "number") {
+    const names = Object.keys(feature.codes);
+    return names[Math.floor(fraction * names.length)];
+  }
+  const [low, high] = feature.typical;
+  const steps = Math.round((fraction * (high - low)) / feature.step);
+  return Number((low + steps * feature.step).toFixed(6));
+}
+
+/** Save text as a file. */
+function download(name, parts) {
+  // Excel needs the byte order mark to recognise UTF-8.
+  const url = URL.createObjectURL(new Blob(["\uFEFF", ...parts], { type: "text/csv" }));
+  make("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), DOWNLOAD_MS);
 }

@@ -1,105 +1,162 @@
-// The ranked table: sorted by a click on a column's head, drawn a page at a time, saved as CSV.
+// The table of a ranked list: sortable by column, shown in pages, saved as CSV.
 
 import { PROBABILITY } from "./api.js";
-import { line } from "./csv.js";
-import { choice, count, find, make, nameOf, percent, title } from "./text.js";
+import { formatLine } from "./csv.js";
+import {
+  categoryName,
+  categoryTitle,
+  find,
+  formatCount,
+  formatPercent,
+  make,
+  toTitle,
+} from "./text.js";
 
-const PAGE = 50;
+const PAGE_ROWS = 50;
 
 export class Ranking {
+  /** `inspect` is called with the values of the row whose reasons are requested. */
   constructor(columns, inspect) {
     this.columns = columns;
     this.inspect = inspect;
-    this.end = 1; // of the risk's scale
-    find("only").addEventListener("change", () => this.draw(PAGE));
-    find("more").addEventListener("click", () => this.draw(this.size + PAGE));
+    this.scaleEnd = 1; // end of the risk bars' scale
+    find("only").addEventListener("change", () => this.render(PAGE_ROWS));
+    find("more").addEventListener("click", () => this.render(this.shownRows + PAGE_ROWS));
   }
 
-  /** Shows rows of {index, extra, values, p, label, error}; `extra` are the heads of the columns that the model does not know. */
-  show(extra, rows) {
-    this.extra = extra;
+  /**
+   * Rank rows of {index, extra, values, p, label, error} and show them.
+   * `extraNames` are the names of the columns that the model does not use.
+   */
+  show(extraNames, rows) {
+    this.extraNames = extraNames;
     this.rows = rows;
-    this.unread = rows.filter(({ error }) => error);
+    this.invalid = rows.filter(({ error }) => error);
     this.ranked = rows.filter(({ error }) => !error).sort((a, b) => b.p - a.p || a.index - b.index);
     this.ranked.forEach((row, index) => (row.rank = index + 1));
     this.sorted = this.ranked;
-    this.atRisk = this.ranked.filter((row) => this.positive(row)).length;
-    this.heads = this.columnsOf();
-    this.by = this.heads[0];
-    this.down = false;
+    this.atRisk = this.ranked.filter((row) => this.isPositive(row)).length;
+    this.tableColumns = this.makeColumns();
+    this.sortColumn = this.tableColumns[0];
+    this.descending = false;
     find("only").checked = false;
-    this.draw(PAGE);
+    this.render(PAGE_ROWS);
   }
 
-  positive({ label }) {
+  isPositive({ label }) {
     return label === this.columns.label.positive;
   }
 
-  /** The table's columns: how each is headed, sorted by, and shown. */
-  columnsOf() {
+  /** Return the columns of the table: title, sort key and content of the cells. */
+  makeColumns() {
     return [
-      { head: "Rank", number: true, key: ({ rank }) => rank, cell: ({ rank }) => count(rank) },
-      { head: `${title(this.columns.label.name)} probability`, number: true, key: ({ p }) => p, cell: (row) => this.risk(row) },
-      ...this.extra.map((head, index) => ({ head, key: ({ extra }) => comparable(extra[index]), cell: ({ extra }) => extra[index] })),
+      {
+        title: "Rank",
+        isNumber: true,
+        key: ({ rank }) => rank,
+        content: ({ rank }) => formatCount(rank),
+      },
+      {
+        title: `${toTitle(this.columns.label.name)} probability`,
+        isNumber: true,
+        key: ({ p }) => p,
+        content: (row) => this.makeRisk(row),
+      },
+      ...this.extraNames.map((title, index) => ({
+        title,
+        key: ({ extra }) => toSortKey(extra[index]),
+        content: ({ extra }) => extra[index],
+      })),
       ...this.columns.features.map((feature, index) => ({
-        head: title(feature.name),
-        number: feature.kind === "number",
-        key: ({ values }) => comparable(values[index]),
-        cell: ({ values }) => shown(feature, values[index]),
+        title: toTitle(feature.name),
+        isNumber: feature.kind === "number",
+        key: ({ values }) => toSortKey(values[index]),
+        content: ({ values }) => formatValue(feature, values[index]),
       })),
     ];
   }
 
-  risk(row) {
+  makeRisk(row) {
     const bar = make("span", { class: "risk-bar", "aria-hidden": "true" }, make("span"));
-    bar.firstChild.style.width = `${100 * Math.min(1, row.p / this.end)}%`;
-    const mark = this.positive(row) ? make("span", { class: "flag" }, "at risk") : "";
-    return make("span", { class: "risk-cell" }, make("span", { class: "risk-number" }, percent(row.p)), bar, mark);
+    bar.firstChild.style.width = `${100 * Math.min(1, row.p / this.scaleEnd)}%`;
+    const number = make("span", { class: "risk-number" }, formatPercent(row.p));
+    const flag = this.isPositive(row) ? make("span", { class: "flag" }, "at risk") : "";
+    return make("span", { class: "risk-cell" }, number, bar, flag);
   }
 
-  sort(by) {
-    this.down = by === this.by ? !this.down : by === this.heads[1]; // the highest probability first, all else from the lowest
-    this.by = by;
-    const sign = this.down ? -1 : 1;
-    this.sorted = this.ranked.toSorted((a, b) => sign * compare(by.key(a), by.key(b)) || a.rank - b.rank);
-    this.draw(PAGE);
+  /** Sort by a column, or reverse the order if the table is sorted by it already. */
+  sort(column) {
+    // The probability starts with the highest value, all other columns with the lowest.
+    const isProbability = column === this.tableColumns[1];
+    this.descending = column === this.sortColumn ? !this.descending : isProbability;
+    this.sortColumn = column;
+    const sign = this.descending ? -1 : 1;
+    this.sorted = this.ranked.toSorted(
+      (a, b) => sign * compare(column.key(a), column.key(b)) || a.rank - b.rank,
+    );
+    this.render(PAGE_ROWS);
   }
 
-  draw(size) {
-    const rows = find("only").checked ? this.sorted.filter((row) => this.positive(row)) : this.sorted;
-    const focused = this.heads.findIndex((_, index) => document.activeElement?.id === `sort-${index}`);
-    this.size = Math.min(size, rows.length);
-    const body = make("tbody", {}, ...rows.slice(0, this.size).map((row) => this.row(row)));
-    find("ranking").replaceChildren(make("thead", {}, make("tr", {}, ...this.heads.map((head, index) => this.head(head, index)), make("th", { scope: "col" }, "Why"))), body);
-    find(`sort-${focused}`)?.focus();
-    find("shown").textContent = rows.length === this.size ? `${count(rows.length)} shown` : `${count(this.size)} of ${count(rows.length)} shown`;
-    find("more").hidden = rows.length === this.size;
+  render(rowCount) {
+    const rows = find("only").checked
+      ? this.sorted.filter((row) => this.isPositive(row))
+      : this.sorted;
+    this.shownRows = Math.min(rowCount, rows.length);
+    const focused = document.activeElement?.id;
+    const heads = this.tableColumns.map((column, index) => this.makeHead(column, index));
+    const reasons = make("th", { scope: "col" }, "Why");
+    find("ranking").replaceChildren(
+      make("thead", {}, make("tr", {}, ...heads, reasons)),
+      make("tbody", {}, ...rows.slice(0, this.shownRows).map((row) => this.makeRow(row))),
+    );
+    if (focused?.startsWith("sort-")) find(focused)?.focus();
+    const isComplete = this.shownRows === rows.length;
+    const total = formatCount(rows.length);
+    find("shown").textContent = isComplete
+      ? `${total} shown`
+      : `${formatCount(this.shownRows)} of ${total} shown`;
+    find("more").hidden = isComplete;
   }
 
-  head(column, index) {
-    const order = column === this.by ? (this.down ? "descending" : "ascending") : undefined;
-    const button = make("button", { type: "button", id: `sort-${index}`, title: column.head, click: () => this.sort(column) }, column.head);
-    return make("th", { scope: "col", class: column.number && "number", "aria-sort": order }, button);
+  makeHead(column, index) {
+    const { title, isNumber } = column;
+    const id = `sort-${index}`;
+    const attributes = { id, type: "button", title, click: () => this.sort(column) };
+    const direction = this.descending ? "descending" : "ascending";
+    const order = column === this.sortColumn ? direction : undefined;
+    return make(
+      "th",
+      { scope: "col", class: isNumber && "number", "aria-sort": order },
+      make("button", attributes, title),
+    );
   }
 
-  row(row) {
-    const who = row.extra[0] || `row ${count(row.index + 1)}`;
-    const why = make("button", { type: "button", "aria-label": `Why: ${who}`, click: () => this.inspect(row.values) }, "Why");
-    const cells = this.heads.map(({ number, cell }) => make("td", { class: number && "number" }, cell(row)));
-    return make("tr", { class: this.positive(row) && "high" }, ...cells, make("td", {}, why));
+  makeRow(row) {
+    const name = row.extra[0] || `row ${formatCount(row.index + 1)}`;
+    const click = () => this.inspect(row.values);
+    const why = make("button", { type: "button", "aria-label": `Why: ${name}`, click }, "Why");
+    const cells = this.tableColumns.map(({ isNumber, content }) =>
+      make("td", { class: isNumber && "number" }, content(row)),
+    );
+    return make("tr", { class: this.isPositive(row) && "high" }, ...cells, make("td", {}, why));
   }
 
-  /** The whole list as lines of CSV, by rank; rows that could not be read come last, with the reason. */
+  /** Yield the whole list as CSV, sorted by rank. Invalid rows come last, with their error. */
   *lines() {
     const { features, label } = this.columns;
-    yield line(["rank", ...this.extra, ...features.map(({ name }) => name), PROBABILITY, label.name, "error"]);
-    for (const { rank, extra, values, p, label: answer } of this.ranked) yield line([rank, ...extra, ...values, p, answer, ""]);
-    for (const { extra, values, error } of this.unread) yield line(["", ...extra, ...values, "", "", error]);
+    const names = features.map(({ name }) => name);
+    yield formatLine(["rank", ...this.extraNames, ...names, PROBABILITY, label.name, "error"]);
+    for (const row of this.ranked) {
+      yield formatLine([row.rank, ...row.extra, ...row.values, row.p, row.label, ""]);
+    }
+    for (const { extra, values, error } of this.invalid) {
+      yield formatLine(["", ...extra, ...values, "", "", error]);
+    }
   }
 }
 
-/** Numbers sort as numbers, all else as text. */
-function comparable(text) {
+/** Return a number if the text is one, so that numbers sort by value. */
+function toSortKey(text) {
   const value = Number(text);
   return text === "" || Number.isNaN(value) ? text : value;
 }
@@ -109,9 +166,9 @@ function compare(a, b) {
   return typeof a === "number" ? -1 : 1;
 }
 
-/** A cell of the model's columns: categories by name, whether the file held the name or the code. */
-function shown(feature, text) {
+/** Format the cell of a feature: a category by its title, even if the file has its code. */
+function formatValue(feature, text) {
   if (feature.kind === "number") return text;
-  const name = nameOf(feature, text);
-  return name ? choice(feature, name) : text;
+  const name = categoryName(feature, text);
+  return name ? categoryTitle(feature, name) : text;
 }

@@ -1,53 +1,66 @@
-// How names and numbers read, and how elements are made.
+// Formats names and numbers for people, and creates elements.
 
-const number = (options) => new Intl.NumberFormat("en", options);
-const whole = number({ maximumFractionDigits: 0 });
-const fine = number({ maximumFractionDigits: 3 });
-const share = number({ style: "percent", maximumFractionDigits: 0 });
-const smallShare = number({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const signed = number({ signDisplay: "exceptZero", minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const moment = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
+const formatter = (options) => new Intl.NumberFormat("en", options);
+const integer = formatter({ maximumFractionDigits: 0 });
+const decimal = formatter({ maximumFractionDigits: 3 });
+const wholePercent = formatter({ style: "percent", maximumFractionDigits: 0 });
+const precisePercent = formatter({
+  style: "percent",
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
+const signed = formatter({
+  signDisplay: "exceptZero",
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
+const dateTime = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
 
-export const count = (value) => whole.format(value);
-export const plain = (value) => fine.format(value);
-export const points = (value) => signed.format(100 * value).replace("-", "−");
+export const formatCount = (value) => integer.format(value);
+export const formatNumber = (value) => decimal.format(value);
 
-/** A probability: "0.4%", "7.2%", "34%"; never a 0 or 100 that it is not. */
-export function percent(p) {
-  if (p === 0) return share.format(p);
+/** Format a contribution in percentage points: 0.05 is "+5.0". */
+export const formatPoints = (value) => signed.format(100 * value).replace("-", "−");
+
+/** Format a probability: "0.4%", "7.2%", "34%". Only exact values are shown as 0% or 100%. */
+export function formatPercent(p) {
+  if (p === 0) return wholePercent.format(p);
   if (p < 0.0005) return "<0.1%";
-  if (p < 0.0995) return smallShare.format(p);
-  return p > 0.9949 && p < 1 ? ">99%" : share.format(p);
+  if (p < 0.0995) return precisePercent.format(p);
+  return p > 0.9949 && p < 1 ? ">99%" : wholePercent.format(p);
 }
 
-/** Where the scale of a risk ends: a threshold of a few per cent would be lost on one that ends at 100 %. */
+/** Return the end of the risk scale. A low threshold would be invisible on a scale up to 100 %. */
 export const scaleEnd = (threshold) => (threshold >= 0.25 ? 1 : Math.ceil(4 * threshold * 20) / 20);
 
-const CAPITALS = /\b(api|auc|csv|ece|id|onnx|roc)\b/g;
+const ACRONYMS = /\b(api|auc|csv|ece|id|onnx|roc)\b/g;
 
-/** A name as people read it: "roc_auc_lower" is "ROC AUC lower". */
-export function title(name) {
-  const words = name.replace(/[_-]+/g, " ").trim().replace(CAPITALS, (word) => word.toUpperCase());
-  return words.charAt(0).toUpperCase() + words.slice(1);
+/** Convert an identifier to a title: "roc_auc_lower" is "ROC AUC lower". */
+export function toTitle(name) {
+  const words = name.replace(/[_-]+/g, " ").trim();
+  const text = words.replace(ACRONYMS, (word) => word.toUpperCase());
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** A time as ISO 8601 or Unix seconds, in the reader's own time zone. */
-export function time(value) {
+/** Format a time, given as ISO 8601 or Unix seconds, in the local time zone. */
+export function formatTime(value) {
   const date = new Date(typeof value === "number" ? 1000 * value : value);
-  return Number.isNaN(date.getTime()) ? String(value) : moment.format(date);
+  return Number.isNaN(date.getTime()) ? String(value) : dateTime.format(date);
 }
 
-/** The name of a category that is written by name or by the survey's code; undefined if it is neither. */
-export function nameOf(feature, written) {
-  return Object.keys(feature.codes).find((name) => name === written || (written !== "" && feature.codes[name] === Number(written)));
+/** Return the name of a category given by its name or its code, or undefined for any other text. */
+export function categoryName(feature, text) {
+  return Object.keys(feature.codes).find(
+    (name) => name === text || (text !== "" && feature.codes[name] === Number(text)),
+  );
 }
 
-/** A category's name as people read it. */
-export const choice = (feature, name) => feature.titles?.[name] ?? title(name);
+/** Return the title of a category. */
+export const categoryTitle = (feature, name) => feature.titles?.[name] ?? toTitle(name);
 
 export const find = (id) => document.getElementById(id);
 
-/** An element with attributes and children (nodes or text). Handlers are attributes that are functions. */
+/** Create an element. Attributes that are functions become event listeners. */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -59,8 +72,8 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Shows `text` in an element, or hides the element when there is none. */
-export function tell(element, text) {
+/** Show `text` in an element. Hide the element if the text is empty. */
+export function showText(element, text) {
   element.textContent = text;
   element.hidden = !text;
 }

@@ -1,161 +1,202 @@
-// One row, live: every change of the form asks for a prediction with its reasons, and the newest answer is drawn.
+// The live prediction for one row. Every change of the form requests a prediction with its
+// explanation; the page shows the response to the newest request.
 
 import { PROBABILITY, Problem, post } from "./api.js";
 import { Form } from "./form.js";
-import { choice, find, make, percent, plain, points, scaleEnd, tell, title } from "./text.js";
+import {
+  categoryTitle,
+  find,
+  formatNumber,
+  formatPercent,
+  formatPoints,
+  make,
+  scaleEnd,
+  showText,
+  toTitle,
+} from "./text.js";
 
-const REST = 60; // milliseconds without a change before a question is asked
-const LONGEST_REST = 150; // ... but while a slider is moved, at least one in so many
-const MOST_OPEN = 3; // questions without an answer; the oldest is given up
-const SPEAK = 800; // milliseconds of rest before a screen reader is told
-const NARROWEST = 0.2; // contributions are drawn against at least this share of the risk's scale, so that small ones look small
+const DEBOUNCE_MS = 60; // pause after a change before a request
+const MAX_DEBOUNCE_MS = 150; // limit of that pause while a slider moves
+const MAX_PENDING = 3; // requests without a response; one more aborts the oldest
+const ANNOUNCE_MS = 800; // pause before a screen reader announces the prediction
+// The bars' scale is at least this fraction of the risk scale, so that small contributions
+// look small.
+const MIN_BAR_SCALE = 0.2;
+const NOTICEABLE = 0.0005;
 
 export class WhatIf {
   constructor(columns) {
     this.columns = columns;
-    this.form = new Form(find("fields"), columns.features, () => this.changed());
-    this.asked = 0;
-    this.drawn = 0;
-    this.open = [];
+    this.form = new Form(find("fields"), columns.features, () => this.schedule());
+    this.lastRequest = 0;
+    this.lastShown = 0;
+    this.pending = [];
     find("one-title").textContent = `What if: one ${columns.subject}`;
-    find("risk-name").textContent = `${title(columns.label.name)} probability`;
+    find("risk-name").textContent = `${toTitle(columns.label.name)} probability`;
     find("reset").addEventListener("click", () => this.show(this.example));
-    this.rows = new Map(columns.features.map(({ name }) => [name, this.row(name)]));
-    find("contributions").tBodies[0].replaceChildren(...[...this.rows.values()].map(({ element }) => element));
+    this.rows = new Map(columns.features.map(({ name }) => [name, makeContribution(name)]));
+    const elements = [...this.rows.values()].map(({ element }) => element);
+    find("contributions").tBodies[0].replaceChildren(...elements);
   }
 
   get example() {
     return Object.fromEntries(this.columns.features.map(({ name, example }) => [name, example]));
   }
 
-  /** Puts a row into the form and asks about it. */
+  /** Put a row into the form and predict it. */
   show(row) {
     this.form.values = row;
-    this.ask();
+    this.predict();
   }
 
-  changed() {
-    this.since ??= performance.now();
+  /** Predict after a pause without changes, at most MAX_DEBOUNCE_MS after the first change. */
+  schedule() {
+    this.firstChange ??= performance.now();
     clearTimeout(this.timer);
-    const left = this.since + LONGEST_REST - performance.now();
-    this.timer = setTimeout(() => this.ask(), Math.max(0, Math.min(REST, left)));
+    const left = this.firstChange + MAX_DEBOUNCE_MS - performance.now();
+    this.timer = setTimeout(() => this.predict(), Math.max(0, Math.min(DEBOUNCE_MS, left)));
   }
 
-  async ask() {
+  /** Predict the values of the form now, and show the result unless a newer one is shown. */
+  async predict() {
     clearTimeout(this.timer);
-    this.since = undefined;
-    const number = ++this.asked;
-    const stop = new AbortController();
-    this.open.push(stop);
-    if (this.open.length > MOST_OPEN) this.open.shift().abort();
+    this.firstChange = undefined;
+    const number = ++this.lastRequest;
+    const controller = new AbortController();
+    this.pending.push(controller);
+    if (this.pending.length > MAX_PENDING) this.pending.shift().abort();
     const values = this.form.values;
     try {
-      const draw = await this.answer(values, stop.signal);
-      if (number > this.drawn) {
-        this.drawn = number;
-        draw();
+      const showResult = await this.fetchResult(values, controller.signal);
+      if (number > this.lastShown) {
+        this.lastShown = number;
+        showResult();
       }
     } catch (error) {
       if (error.name !== "AbortError") throw error;
     } finally {
-      this.open = this.open.filter((other) => other !== stop);
+      this.pending = this.pending.filter((other) => other !== controller);
     }
   }
 
-  /** Asks for the prediction of `values`; resolves to what draws the answer, or the refusal. */
-  async answer(values, signal) {
+  /** Request a prediction. Return a function that shows it, or its error. */
+  async fetchResult(values, signal) {
     try {
-      const answer = await this.predict(values, signal);
-      return () => this.draw(answer, values);
+      const response = await requestPrediction(values, signal);
+      return () => this.showPrediction(response, values);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      return () => this.refuse(error);
+      return () => this.showProblem(error);
     }
   }
 
-  /** Where the service has no reasons, or no time for them, the prediction comes without. These rows are nobody's: not logged. */
-  async predict(values, signal) {
-    try {
-      return await post("predict?log=false&explain=true", values, signal);
-    } catch (error) {
-      if (![422, 503].includes(error.status) || error.errors.length) throw error;
-      return { ...(await post("predict?log=false", values, signal)), unexplained: error.message };
-    }
-  }
-
-  refuse(problem) {
-    const left = this.form.show(problem.errors);
-    const elsewhere = left.map(({ message }) => message);
-    tell(find("refusal"), problem.errors.length ? elsewhere.join(" ") : problem.message);
+  showProblem(problem) {
+    const unassigned = this.form.showErrors(problem.errors);
+    const messages = unassigned.map(({ message }) => message);
+    showText(find("refusal"), problem.errors.length ? messages.join(" ") : problem.message);
     delete find("risk").dataset.risk;
     find("probability").textContent = "–";
     for (const id of ["verdict", "comparison", "spoken"]) find(id).textContent = "";
     find("meter").setAttribute("aria-label", "no prediction");
     find("meter-fill").style.width = 0;
-    this.withoutReasons("No prediction, no reasons.");
-    clearTimeout(this.speaking);
+    this.hideContributions("There is no prediction to explain.");
+    clearTimeout(this.announcement);
   }
 
-  withoutReasons(text) {
+  hideContributions(text) {
     find("contributions").hidden = true;
     find("reason").textContent = text;
   }
 
-  draw(answer, values) {
-    const [{ label, explanation, [PROBABILITY]: p }] = answer.predictions;
-    const { threshold } = answer;
-    const positive = label === this.columns.label.positive;
-    this.form.show([]);
-    tell(find("refusal"), "");
-    find("risk").dataset.risk = positive ? "high" : "low";
-    find("probability").textContent = percent(p);
-    find("verdict").textContent = positive ? "at risk" : "not at risk";
+  showPrediction(response, values) {
+    const [{ label, explanation, [PROBABILITY]: p }] = response.predictions;
+    const { threshold } = response;
+    this.form.showErrors([]);
+    showText(find("refusal"), "");
+    this.showRisk(p, threshold, label);
+    if (explanation) {
+      this.showExplanation(explanation, p, values, MIN_BAR_SCALE * scaleEnd(threshold));
+    } else {
+      this.hideContributions(`There is no explanation: ${response.explanationError}`);
+    }
+    this.announce(`${formatPercent(p)}, ${find("verdict").textContent}`);
+    this.onResponse?.(response);
+  }
+
+  showRisk(p, threshold, label) {
+    const isPositive = label === this.columns.label.positive;
     const end = scaleEnd(threshold);
+    const [shownP, shownThreshold] = [p, threshold].map(formatPercent);
+    find("risk").dataset.risk = isPositive ? "high" : "low";
+    find("probability").textContent = shownP;
+    find("verdict").textContent = isPositive ? "at risk" : "not at risk";
     find("meter-fill").style.width = `${100 * Math.min(1, p / end)}%`;
     find("meter-mark").style.left = `${(100 * threshold) / end}%`;
-    find("meter-end").textContent = end < 1 ? `${percent(end)} or more` : percent(end);
-    const side = positive ? "At or above" : "Below";
-    find("comparison").textContent = `${side} ${percent(threshold)}, the model's threshold, it answers “${label}”.`;
-    find("meter").setAttribute("aria-label", `${percent(p)}, threshold ${percent(threshold)}`);
-    if (explanation) this.explain(explanation, p, values, NARROWEST * end);
-    else this.withoutReasons(`The prediction stands without reasons: ${answer.unexplained}`);
-    clearTimeout(this.speaking);
-    this.speaking = setTimeout(() => (find("spoken").textContent = `${percent(p)}, ${find("verdict").textContent}`), SPEAK);
-    this.answered?.(answer);
+    find("meter-end").textContent = end < 1 ? `${formatPercent(end)} or more` : formatPercent(end);
+    find("meter").setAttribute("aria-label", `${shownP}, threshold ${shownThreshold}`);
+    const side = isPositive ? "At or above" : "Below";
+    find("comparison").textContent =
+      `${side} the model's threshold of ${shownThreshold}, so the prediction is “${label}”.`;
   }
 
-  explain({ base, contributions }, p, values, narrowest) {
+  /** Announce a prediction to screen readers once the values have stopped changing. */
+  announce(text) {
+    clearTimeout(this.announcement);
+    this.announcement = setTimeout(() => (find("spoken").textContent = text), ANNOUNCE_MS);
+  }
+
+  /** Show each feature's contribution. The bars' scale is at least `minScale`. */
+  showExplanation({ base, contributions }, p, values, minScale) {
     find("contributions").hidden = false;
-    const scale = Math.max(narrowest, ...Object.values(contributions).map(Math.abs));
+    const scale = Math.max(minScale, ...Object.values(contributions).map(Math.abs));
     for (const feature of this.columns.features) {
-      const part = contributions[feature.name];
-      const { value, bar, text } = this.rows.get(feature.name);
-      value.textContent = shown(feature, values[feature.name]);
-      bar.className = part < 0 ? "bar lowers" : "bar raises";
-      bar.style.width = `${(50 * Math.abs(part)) / scale}%`;
-      text.textContent = points(part);
+      const contribution = contributions[feature.name];
+      const { value, bar, points } = this.rows.get(feature.name);
+      value.textContent = formatValue(feature, values[feature.name]);
+      bar.className = contribution < 0 ? "bar lowers" : "bar raises";
+      bar.style.width = `${(50 * Math.abs(contribution)) / scale}%`;
+      points.textContent = formatPoints(contribution);
     }
-    find("base").textContent = percent(base);
-    find("sum").textContent = percent(p);
-    find("reason").textContent = this.strongest(contributions, base, p);
+    find("base").textContent = formatPercent(base);
+    find("sum").textContent = formatPercent(p);
+    find("reason").textContent = this.describe(contributions, base, p);
   }
 
-  /** A sentence on the value that moves the probability most. */
-  strongest(contributions, base, p) {
-    const [name, part] = Object.entries(contributions).reduce((most, one) => (Math.abs(one[1]) > Math.abs(most[1]) ? one : most));
-    const from = `The average of the ${this.columns.subjects} it learned from is ${percent(base)}`;
-    if (Math.abs(part) < 0.0005) return `${from}; no value moves it.`;
-    return `${from}, this one's is ${percent(p)}. ${title(name)} ${part < 0 ? "lowers" : "raises"} it most.`;
-  }
-
-  row(name) {
-    const value = make("span", { class: "quiet" });
-    const bar = make("div", { class: "bar" });
-    const text = make("td", { class: "number" });
-    const head = make("th", { scope: "row" }, title(name), " ", value);
-    const element = make("tr", {}, head, make("td", { class: "axis", "aria-hidden": "true" }, bar), text);
-    return { element, value, bar, text };
+  /** Describe the contribution that changes the probability most. */
+  describe(contributions, base, p) {
+    const { subject, subjects } = this.columns;
+    const [name, largest] = Object.entries(contributions).reduce((max, entry) =>
+      Math.abs(entry[1]) > Math.abs(max[1]) ? entry : max,
+    );
+    const average = `The average for ${subjects} in the training data is ${formatPercent(base)}`;
+    if (Math.abs(largest) < NOTICEABLE) return `${average}. No value changes it noticeably.`;
+    const verb = largest < 0 ? "lowers" : "raises";
+    return `${average}, for this ${subject} ${formatPercent(p)}. ${toTitle(name)} ${verb} it most.`;
   }
 }
 
-const shown = (feature, value) => (feature.kind === "number" ? plain(value) : choice(feature, value));
+/**
+ * Request a prediction with its explanation, or without one if the predictor cannot explain it
+ * now. `log=false`: values that people try out are not live traffic.
+ */
+async function requestPrediction(values, signal) {
+  try {
+    return await post("predict?log=false&explain=true", values, signal);
+  } catch (error) {
+    if (![422, 503].includes(error.status) || error.errors.length) throw error;
+    const response = await post("predict?log=false", values, signal);
+    return { ...response, explanationError: error.message };
+  }
+}
+
+function makeContribution(name) {
+  const value = make("span", { class: "quiet" });
+  const bar = make("div", { class: "bar" });
+  const points = make("td", { class: "number" });
+  const head = make("th", { scope: "row" }, toTitle(name), " ", value);
+  const axis = make("td", { class: "axis", "aria-hidden": "true" }, bar);
+  return { element: make("tr", {}, head, axis, points), value, bar, points };
+}
+
+const formatValue = (feature, value) =>
+  feature.kind === "number" ? formatNumber(value) : categoryTitle(feature, value);
