@@ -138,20 +138,20 @@ const makePair = (name, strong, quiet) =>
 /** Round to three significant digits. */
 const round = (value) => Number(value.toPrecision(3));
 
-function makeGate({ name, value, bound, holds, why }) {
+function makeGate({ name, value, bound, passed, reason }) {
   const [side, ...rest] = name.split("_");
   const metric = rest.join("_");
   const direction = { min: "at least", max: "at most" }[side] ?? "";
   const title = `${METRICS[metric]?.[0] ?? toTitle(metric)} ${direction}`;
-  const verdict = value === null ? "nothing to judge" : holds ? "holds" : "fails";
+  const verdict = value === null ? "nothing to judge" : passed ? "passed" : "failed";
   return make(
     "tr",
     {},
     make("th", { scope: "row" }, title),
     make("td", { class: "number" }, value === null ? "–" : formatGateNumber(value)),
     make("td", { class: "number" }, formatGateNumber(bound)),
-    make("td", {}, make("span", { class: holds ? "pass" : "failed" }, verdict)),
-    make("td", { class: "quiet" }, why),
+    make("td", {}, make("span", { class: passed ? "passed" : "failed" }, verdict)),
+    make("td", { class: "quiet" }, reason),
   );
 }
 
