@@ -1,6 +1,7 @@
 #!/bin/bash
-# `make tools`: what `make up` needs. On Debian as root it installs what is missing, from package registries alone, and starts Docker;
-# KIND_FROM_SOURCE_CACHE may name a folder of compiled programs. Elsewhere it says what is missing and where to get it.
+# `make tools`: the programs that `make up` and the tests need. On Debian as root it installs the
+# missing ones from package registries and starts Docker; KIND_FROM_SOURCE_CACHE may name a folder
+# of compiled programs. Elsewhere it reports what is missing and where to get it.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -9,46 +10,73 @@ declare -A homes=(
   [kind]=https://kind.sigs.k8s.io/docs/user/quick-start/#installation
   [kubectl]=https://kubernetes.io/docs/tasks/tools/
   [helm]=https://helm.sh/docs/intro/install/
+  [chromium]='https://www.chromium.org/getting-involved/download-chromium/ (or Google Chrome)'
+  [curl]=https://curl.se/download.html
 )
+
+find_program() { # NAME: prints its path
+  local name=$1 names=("$1")
+  if [[ $name == chromium ]]; then # the names that tests/support/browser.py looks for
+    names+=(chromium-browser google-chrome google-chrome-stable chrome)
+    if [[ -n ${CHROMIUM:-} ]]; then names=("$CHROMIUM"); fi
+  fi
+  for name in "${names[@]}"; do command -v "$name" && return; done
+  return 1
+}
+
 missing=()
-for name in docker kind kubectl helm; do
-  if command -v "$name" > /dev/null; then echo "$name: $(command -v "$name")"; else missing+=("$name"); fi
+for name in docker kind kubectl helm chromium curl; do
+  if path=$(find_program "$name"); then echo "$name: $path"; else missing+=("$name"); fi
 done
 
 if [[ ! -e /etc/debian_version || $EUID != 0 ]]; then
   for name in "${missing[@]}"; do echo "$name is missing: ${homes[$name]}"; done
-  if [[ ${#missing[@]} == 0 ]] && ! docker info > /dev/null 2>&1; then
-    echo 'docker: its daemon does not answer this user; start it, and see that you may use it (`docker info` tells why not)'
+  if [[ ${#missing[@]} != 0 ]]; then exit 1; fi
+  if ! docker info > /dev/null 2>&1; then
+    echo 'The Docker daemon does not answer. Start it; `docker info` shows why it does not.'
     exit 1
   fi
-  exit $((${#missing[@]} > 0))
+  exit
 fi
 
-packages=()
-if ! docker info > /dev/null 2>&1 && ! command -v dockerd > /dev/null; then packages+=(docker.io); fi
-for name in debootstrap zstd; do # for clusters without a container registry
-  command -v $name > /dev/null || packages+=("$name")
-done
-needs_go() { # a program of ours is neither there nor compiled in the cache
-  for name in kind helm; do
-    if ! command -v $name > /dev/null && ! compgen -G "${KIND_FROM_SOURCE_CACHE:-/nowhere}/$name-*.zst" > /dev/null; then return; fi
-  done
-  ! command -v kubectl > /dev/null && ! compgen -G "${KIND_FROM_SOURCE_CACHE:-/nowhere}/kube*.zst" > /dev/null
+is_missing() { [[ " ${missing[*]} " == *" $1 "* ]]; }
+
+is_compiled() { # NAME: the cache has the program, or kubectl's code in Kubernetes' program
+  local pattern=$1-
+  if [[ $1 == kubectl ]]; then pattern=kube; fi
+  compgen -G "${KIND_FROM_SOURCE_CACHE:-/nowhere}/$pattern*.zst" > /dev/null
 }
-if needs_go && ! command -v go > /dev/null; then packages+=(golang-go); fi
+
+packages=()
+if is_missing docker || ! command -v dockerd > /dev/null; then
+  if ! docker info > /dev/null 2>&1; then packages+=(docker.io); fi
+fi
+for name in chromium curl; do
+  if is_missing $name; then packages+=("$name"); fi
+done
+for name in debootstrap zstd; do # for contrib/kind-from-source
+  if ! command -v $name > /dev/null; then packages+=("$name"); fi
+done
+for name in kind kubectl helm; do
+  if is_missing $name && ! is_compiled $name && ! command -v go > /dev/null; then
+    packages+=(golang-go)
+    break
+  fi
+done
 if [[ ${#packages[@]} != 0 ]]; then
   echo "installing ${packages[*]}"
   apt-get update -qq
-  if [[ " ${packages[*]} " == *' docker.io '* ]]; then # newer Debians have the client and BuildKit in packages of their own
-    for name in docker-cli docker-buildx; do
+  if [[ " ${packages[*]} " == *' docker.io '* ]]; then
+    for name in docker-cli docker-buildx; do # separate packages in newer Debians
       if apt-cache show $name > /dev/null 2>&1; then packages+=("$name"); fi
     done
   fi
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" > /dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    "${packages[@]}" > /dev/null
 fi
 for name in kind kubectl helm; do
-  if ! command -v $name > /dev/null; then ../contrib/kind-from-source/build program $name /usr/local/bin; fi
+  if is_missing $name; then ../contrib/kind-from-source/build program $name /usr/local/bin; fi
 done
 ../contrib/kind-from-source/build docker
-for name in "${missing[@]}"; do echo "$name: $(command -v "$name"), new"; done
-echo "docker: $(docker version --format '{{ .Server.Version }}'), its daemon answers"
+for name in "${missing[@]}"; do echo "$name: $(find_program "$name"), new"; done
+echo "docker: version $(docker version --format '{{ .Server.Version }}'), its daemon answers"

@@ -1,8 +1,9 @@
-"""What tests of every room share: a clean environment, both kinds of lake, and contexts."""
+"""Fixtures for all tests, and the report of skipped tests."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,46 @@ from pipeline.settings import LakeSettings, Settings
 from pipeline.storage.lake import Lake, bucket_name, open_lake, s3_client
 from pipeline.storage.layout import LAYERS
 
-SURVEY = Path(__file__).parents[2] / "shared" / "data" / "ml2_student_performance.csv"
-"""The original survey file where a checkout has it beside it; tests that can use it name the generated one otherwise."""
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fail-on-skip", action="store_true", help="exit 1 if a test was skipped")
+
+
+def list_skip_reasons(config: pytest.Config) -> list[str]:
+    """Why each skipped test was skipped; empty in the workers of pytest-xdist."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", ()) if reporter else ()
+    return [str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Make a skipped test a failure with --fail-on-skip."""
+    if session.config.option.fail_on_skip and list_skip_reasons(session.config) and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Print the reasons of skipped tests, and what to do about them, as the last line."""
+    if reasons := list_skip_reasons(config):
+        counts = ", ".join(f"{reason}: {n}" for reason, n in Counter(reasons).most_common())
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        reporter.write_line(
+            f"{len(reasons)} tests were skipped ({counts}). `make tools` installs what they need.",
+            yellow=True,
+        )
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads the settings of whoever runs it."""
+    """Remove the settings of the user who runs the tests."""
     for name in [name for name in os.environ if name.startswith(settings_module.PREFIX)]:
         monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """A real S3 server over HTTP, on a port of its own."""
+    """The URL of an S3 server on a free port."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -40,7 +67,7 @@ def s3_endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def s3_lake(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LakeSettings:
-    """Settings of an empty lake on S3."""
+    """The settings of an empty lake on S3."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -54,7 +81,7 @@ def s3_lake(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 @pytest.fixture(params=["disk", "s3"])
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    """An empty lake, once on a disk and once on S3."""
+    """An empty lake: one on disk, and one on S3."""
     if request.param == "s3":
         return open_lake(request.getfixturevalue("s3_lake"))
     return open_lake(LakeSettings(url=f"file://{tmp_path}/lake"))
@@ -62,7 +89,7 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
 
 @pytest.fixture
 def make_context(tmp_path: Path) -> Callable[..., Context]:
-    """A context on a disk lake below the test's folder: keywords are sections of the settings."""
+    """Make a context with a lake in the test's folder; keywords are sections of the settings."""
 
     def make(run_id: str = "run-1", **sections: dict[str, Any]) -> Context:
         lake = {"url": f"file://{tmp_path}/lake"}
@@ -79,6 +106,6 @@ def make_context(tmp_path: Path) -> Callable[..., Context]:
 
 @pytest.fixture(scope="session")
 def mlflow_file(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Settings of MLflow's own store in a SQLite file, without the server in front of it."""
+    """The settings of an MLflow store in a SQLite file, without a server."""
     folder = tmp_path_factory.mktemp("mlflow-file")
     return {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "artifacts": str(folder / "artifacts")}

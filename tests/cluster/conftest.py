@@ -32,14 +32,16 @@ RECORD = ROOT / "local" / "e2e" / "pods.json"
 TEST_TIMEOUT_SECONDS = 3600
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, and skip the long ones without FULL=1."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, and deselect the long ones without FULL=1."""
     here = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in here:
         item.add_marker(pytest.mark.cluster)
         item.add_marker(pytest.mark.timeout(UP_TIMEOUT_SECONDS + TEST_TIMEOUT_SECONDS))
-        if item.get_closest_marker("full") and not os.environ.get("FULL"):
-            item.add_marker(pytest.mark.skip(reason="takes long; FULL=1 runs it"))
+    if not os.environ.get("FULL"):
+        full = [item for item in here if item.get_closest_marker("full")]
+        items[:] = [item for item in items if item not in full]
+        config.hook.pytest_deselected(items=full)
 
 
 @pytest.hookimpl(wrapper=True)
