@@ -21,9 +21,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fail-on-skip", action="store_true", help="exit 1 if a test was skipped")
 
 
+def get_reporter(config: pytest.Config) -> Any:
+    """The terminal's reporter; None in the workers of pytest-xdist."""
+    return config.pluginmanager.get_plugin("terminalreporter")
+
+
 def list_skip_reasons(config: pytest.Config) -> list[str]:
-    """Why each skipped test was skipped; empty in the workers of pytest-xdist."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    """Why each skipped test was skipped."""
+    reporter = get_reporter(config)
     skipped = reporter.stats.get("skipped", ()) if reporter else ()
     return [str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped]
 
@@ -39,8 +44,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Print the reasons of skipped tests, and what to do about them, as the last line."""
     if reasons := list_skip_reasons(config):
         counts = ", ".join(f"{reason}: {n}" for reason, n in Counter(reasons).most_common())
-        reporter = config.pluginmanager.get_plugin("terminalreporter")
-        reporter.write_line(
+        get_reporter(config).write_line(
             f"{len(reasons)} tests were skipped ({counts}). `make tools` installs what they need.",
             yellow=True,
         )
