@@ -12,7 +12,8 @@ from docs import stage_table, values
 from docs.stage_table import table
 from pipeline.__main__ import COMMANDS
 from pipeline.columns import FEATURES, LABEL, Category, Feature
-from pipeline.settings import GateSettings, variables
+from pipeline.environment import variables
+from pipeline.settings import GateSettings
 from pipeline.stages import EXIT_CODES
 from serving.settings import Settings
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from docs import stage_table
-from pipeline.settings import variables
+from pipeline.environment import variables
 from serving.settings import Settings
 
 CHART = Path(__file__).parents[1] / "charts" / "student-mlops"

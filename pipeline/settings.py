@@ -1,31 +1,17 @@
-"""Settings of stages and commands, from environment variables with the prefix `MLOPS_`.
+"""The settings of stages and commands, by section.
 
-The field `min_rows` of the section `drift` is the variable `MLOPS_DRIFT__MIN_ROWS`. Unknown
-variables with the prefix are refused; those of the predictor (serving/settings.py) are ignored.
+`Settings.load()` reads them from environment variables (environment.py). The predictor's own
+settings are in serving/settings.py.
 """
 
 from __future__ import annotations
 
-import difflib
-import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from pipeline.errors import SettingsError
-
-PREFIX = "MLOPS_"
-DELIMITER = "__"
+from pipeline.environment import EnvironmentSettings, Section
 
 RENAMED = {
     "MLOPS_DEPLOYMENT__BOOTSTRAP_SAMPLES": "MLOPS_BOOTSTRAP_SAMPLES",
@@ -34,7 +20,9 @@ RENAMED = {
     "MLOPS_FEATURES__TEST_SHARE": "MLOPS_FEATURES__TEST_FRACTION",
     "MLOPS_GATES__MIN_CHAMPION_GAIN": "MLOPS_GATES__MIN_ROC_AUC_GAIN",
     "MLOPS_GATES__MIN_RECALL_GAIN_UPPER": "MLOPS_GATES__MIN_RECALL_DIFFERENCE_UPPER",
-    "MLOPS_GATES__MIN_BALANCED_ACCURACY_GAIN_UPPER": "MLOPS_GATES__MIN_BALANCED_ACCURACY_DIFFERENCE_UPPER",
+    "MLOPS_GATES__MIN_BALANCED_ACCURACY_GAIN_UPPER": (
+        "MLOPS_GATES__MIN_BALANCED_ACCURACY_DIFFERENCE_UPPER"
+    ),
     "MLOPS_GATES__MAX_ROUNDING_FLIPS": "MLOPS_GATES__MAX_ROUNDING_FLIP_RATE",
     "MLOPS_GATES__MIN_SUBGROUP_RECALL_UPPER": "MLOPS_GATES__MIN_GROUP_RECALL_UPPER",
     "MLOPS_GATES__MAX_SUBGROUP_ALARM_GAP": "MLOPS_GATES__MAX_GROUP_FALSE_POSITIVE_RATE_GAP",
@@ -51,163 +39,187 @@ RENAMED = {
     "MLOPS_DEPLOYMENT__REQUEST_SECONDS": "MLOPS_DEPLOYMENT__REQUEST_TIMEOUT_SECONDS",
     "MLOPS_DEPLOYMENT__MAX_ERRORS": "MLOPS_DEPLOYMENT__MAX_FAILED_PREDICTIONS",
 }
-"""Variables of earlier releases: they are refused with the name to use now."""
+"""Variables of earlier releases, each with the name to use now."""
 
 ORIGINAL_FILE = "gdrive:16_IoRl6EUCevWf4_l5orzRLjlnVG-WUd"
+"""The survey file on Google Drive."""
 
 
-def _pairs(value: Any) -> Any:
-    """`a=1,b=2` as a dictionary; anything but text as it is."""
+def _parse_pairs(value: Any) -> Any:
+    """Parse `a=1,b=2` into a dictionary; return anything but text unchanged."""
     if not isinstance(value, str):
         return value
     pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
     return {name.strip(): number.strip() for name, _, number in pairs}
 
 
-class Section(BaseModel):
-    """A group of settings: strict, so that a misspelt field is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
 class LakeSettings(Section):
     url: str = "file://local/lake"
-    """Where the layers lie: `file://FOLDER` (a folder each), or `s3://` or `s3://PREFIX` (a bucket each: PREFIX-bronze...)."""
+    """Location of the data lake: `file://FOLDER` (one folder per layer), or `s3://` or `s3://PREFIX`
+    (one bucket per layer: PREFIX-bronze and so on)."""
     endpoint: str | None = None
-    """URL of the S3 service; empty for AWS. Keys come from the usual AWS variables."""
+    """URL of the S3 service; empty for AWS. The keys come from the standard AWS variables."""
+
+    @property
+    def is_s3(self) -> bool:
+        return self.url.startswith("s3://")
+
+    @property
+    def bucket_prefix(self) -> str:
+        """PREFIX of the URL `s3://PREFIX`; it may be empty."""
+        return self.url.removeprefix("s3://").strip("/")
 
 
 class MlflowSettings(Section):
     tracking_uri: str = "sqlite:///local/mlflow.db"
-    """The tracking server's URL, or a SQLite file for one machine."""
+    """URL of the tracking server, or a SQLite file on one machine."""
     artifacts: str = "local/mlartifacts"
-    """Folder for artifacts where the tracking URI is a SQLite file; a server keeps its own."""
+    """Folder for artifacts if the tracking URI is a SQLite file. A server has its own location."""
     port: int = Field(default=5000, ge=1, le=65535)
     """Port of the MLflow UI that `make serve` starts."""
     name: str = "student-performance"
     """Name of the MLflow experiment and of the registered model."""
     timeout_seconds: int = Field(default=20, gt=0)
-    """Bound on one request to the server; with the retries, the bound on how long a stage waits for it."""
+    """Timeout of one request to the tracking server."""
     retries: int = Field(default=3, ge=0)
-    """Further tries of a request that failed."""
+    """Number of times a failed request is repeated."""
 
     @property
-    def longest_seconds(self) -> float:
-        """Bound on a request with all its tries and the pauses between them, each double the last."""
+    def max_request_seconds(self) -> float:
+        """Longest time that a request can take: every attempt, and the pauses between them.
+
+        Each pause is twice as long as the one before.
+        """
         return self.timeout_seconds * (self.retries + 1) + 2.0**self.retries
 
 
 class IngestSettings(Section):
     source: str = ORIGINAL_FILE
-    """`gdrive:ID`, `https://...`, `s3://BUCKET/KEY`, a path, `sample` or `sample:ROWS` (generated)."""
+    """Data source: `gdrive:ID`, `https://...`, `s3://BUCKET/KEY`, a path, or `sample` or
+    `sample:ROWS` for generated rows."""
     timeout_seconds: int = Field(default=60, gt=0)
-    """Bound on connecting to the source, and on each pause while it sends."""
+    """Timeout for connecting to the source, and for each pause while it sends."""
     max_bytes: int = Field(default=2_000_000_000, gt=0)
-    """A source that sends more than this is refused."""
+    """Largest file that is accepted, in bytes."""
 
 
 class PreprocessSettings(Section):
     max_rejected_fraction: float = Field(default=0.05, ge=0, le=1)
-    """More rejected rows than this share stop the stage."""
+    """Largest fraction of rows that may be rejected; the stage fails if there are more."""
 
 
 class FeaturesSettings(Section):
     validation_fraction: float = Field(default=0.15, gt=0, lt=1)
-    """Share of the rows in the validation split."""
+    """Fraction of the rows in the validation split."""
     test_fraction: float = Field(default=0.25, gt=0, lt=1)
-    """Share of the rows in the test split."""
+    """Fraction of the rows in the test split."""
 
     @model_validator(mode="after")
-    def leave_rows_to_train_on(self) -> FeaturesSettings:
+    def _check_train_fraction(self) -> FeaturesSettings:
         if self.validation_fraction + self.test_fraction > 0.8:
             raise ValueError(
-                "validation_fraction and test_fraction leave less than 20 % of the rows to train on; lower one of them"
+                f"MLOPS_FEATURES__VALIDATION_FRACTION ({self.validation_fraction:g}) and "
+                f"MLOPS_FEATURES__TEST_FRACTION ({self.test_fraction:g}) leave less than 20 % of "
+                "the rows to train on; lower one of them"
             )
         return self
 
 
 class TrainSettings(Section):
     folds: int = Field(default=5, ge=2)
-    """Folds of the outer, reported, cross-validation."""
+    """Number of folds of the outer cross-validation, whose results are reported."""
     repeats: int = Field(default=1, ge=1)
-    """Repetitions of the outer cross-validation, each with other folds."""
+    """Number of times the outer cross-validation is repeated with other folds."""
     min_recall: float = Field(default=0.8, gt=0, le=1)
-    """Recall of the positive class that the threshold is chosen for, out of fold."""
+    """Out-of-fold recall of the positive class that the threshold is chosen to reach."""
     max_rows: int = Field(default=20_000, gt=0)
-    """Cross-validation and fitting use a stratified sample of at most this many rows."""
+    """Largest number of rows for cross-validation and fitting; more are sampled, stratified."""
 
 
 def _gate(bound: float, *stages: str) -> Any:
-    """A gate's bound and the stages that judge it; the docstring under the field is the gate's reason."""
+    """A gate's bound and the stages that judge it; the docstring under the field is its reason."""
     return Field(default=bound, json_schema_extra={"stages": list(stages)})
 
 
 class GateSettings(Section):
-    """The gates: a `min_` gate holds from its bound up, a `max_` gate up to its bound."""
+    """The bounds of the gates: `min_` for a lower bound, `max_` for an upper bound, inclusive."""
 
     min_roc_auc: float = _gate(0.65, "evaluate", "validate", "demote")
-    """Below this the ranking of students is hardly better than chance."""
+    """A lower ROC AUC is hardly better than a random ranking."""
     min_recall: float = _gate(0.6, "evaluate", "validate", "demote")
-    """A model that misses more failing students than this helps nobody."""
+    """A model that misses more positive rows is of no use."""
     min_balanced_accuracy: float = _gate(0.6, "evaluate", "validate", "demote")
-    """Keeps a model from reaching its recall by calling everybody at risk."""
+    """Prevents a model from reaching its recall by predicting most rows positive."""
     min_roc_auc_lower: float = _gate(0.5, "evaluate", "validate")
-    """The lower end of the interval: the test set itself must rule out chance."""
+    """Lower end of the ROC AUC's 95 % interval: the test set must rule out a random ranking."""
     max_onnx_difference: float = _gate(1e-5, "evaluate", "validate")
-    """The served model must answer as the trained one does."""
+    """Largest difference in probability between the ONNX model and the trained model."""
     min_roc_auc_gain: float = _gate(0.001, "validate")
-    """An equal is not worth a change: on the same rows the ROC AUC must be this much above the champion's."""
+    """ROC AUC minus the champion's on the same rows: a model that is no better is not promoted."""
     min_recall_difference_upper: float = _gate(0, "validate")
-    """Upper end of the interval of the recall minus the champion's: below zero the candidate surely misses more."""
+    """Upper end of the 95 % interval of the recall minus the champion's. Below zero, the candidate
+    misses significantly more positive rows."""
     min_balanced_accuracy_difference_upper: float = _gate(0, "validate")
-    """The same of the balanced accuracy: a better ranking must not come with surely worse answers."""
+    """Upper end of the 95 % interval of the balanced accuracy minus the champion's. Below zero,
+    the candidate's predictions are significantly worse, even if its ranking is better."""
     max_calibration_error: float = _gate(0.08, "validate")
-    """Mean gap between predicted and observed share of positives over bands of probability: people read it as a risk."""
+    """Mean difference between predicted and observed rate of positive rows over bins of
+    probability: people read the probability as a risk."""
     min_expected_effect: float = _gate(0.01, "validate")
-    """Mean rise of the probability that each of columns.EXPECTATIONS must show: what is known is learned the right way round."""
+    """Smallest mean rise in probability for each entry of columns.EXPECTATIONS: the model must
+    have learned known effects in the right direction."""
     max_rounding_flip_rate: float = _gate(0.1, "validate")
-    """Share of rows answered otherwise when numbers change by less than they are recorded with: no answer hangs on rounding."""
+    """Fraction of rows whose label changes when a number changes by less than its resolution:
+    a label must not depend on rounding."""
     min_group_recall_upper: float = _gate(0.5, "validate")
-    """Upper end of the interval of the recall in the group with the least: below it, a group surely is not served."""
+    """Upper end of the 95 % interval of the recall in the group with the lowest recall. Below the
+    bound, the model serves that group significantly worse than required."""
     max_group_false_positive_rate_gap: float = _gate(0.3, "validate")
-    """Most by which a group's share of false alarms surely exceeds that of all: no group is suspected wholesale."""
+    """Largest difference between a group's false positive rate (lower end of its 95 % interval)
+    and that of all rows: no group may be flagged wholesale."""
     max_latency_ratio: float = _gate(10, "validate")
-    """Time for one row over the champion's, measured in turns: pods are sized for the champion."""
+    """Time to score one row divided by the champion's, measured alternately: pods are sized for
+    the champion."""
     max_model_size_mib: float = _gate(32, "validate")
-    """Each pod downloads and holds the ONNX file; its memory limit is a few times this."""
+    """Size of the ONNX file in MiB: each pod loads it, and its memory limit is a few times this."""
     min_signature_match: float = _gate(1, "validate")
-    """1 if the model takes exactly the features that the API accepts, in their order, else 0."""
+    """1 if the model's inputs are the API's features in their order, otherwise 0."""
     min_shadow_agreement: float = _gate(0.8, "validate")
-    """Share of live rows that the candidate, in the shadow, answers as the champion does: more change needs a person's eye."""
+    """Fraction of live rows for which the candidate, scored in the shadow, predicts the same label
+    as the champion. A larger change needs human review."""
 
 
 class DriftSettings(Section):
     window_hours: float = Field(default=24, gt=0)
-    """Live traffic of this many hours, up to now, is compared with what the production model learned from."""
+    """Length of the window of recent live traffic that is compared with the training data."""
     min_rows: int = Field(default=200, ge=1)
-    """Fewer rows than this, in the reference or now, give no verdict."""
+    """Fewest rows of training data, and of live traffic, that a verdict needs."""
     min_drifted_fraction: float = Field(default=0.2, gt=0, le=1)
-    """The data set drifts when at least this share of its features does."""
+    """The data set drifts if at least this fraction of its features does."""
     numeric_method: Literal["auto", "evidently", "ks", "wasserstein", "jensenshannon"] = "auto"
-    """How a number is compared: `evidently` is Evidently's choice by the reference's rows, `auto` that by the smaller side's."""
+    """Method that compares numeric features. `evidently` chooses as Evidently does, by the number
+    of reference rows; `auto` applies the same rule to the smaller side."""
     categorical_method: Literal["auto", "evidently", "chisquare", "jensenshannon"] = "auto"
-    """How a category is compared: as above, but `auto` takes a distance where Evidently takes its chi-square test."""
+    """Method that compares categorical features. As above, but `auto` uses the Jensen-Shannon
+    distance where Evidently would use its chi-square test."""
     p_value_threshold: float = Field(default=0.005, gt=0, lt=1)
-    """A feature compared by a test drifts when the p-value is below this."""
+    """A feature compared by a test drifts if the p-value is below this."""
     distance_threshold: float = Field(default=0.1, gt=0)
-    """A feature compared by a distance drifts when it is at least this."""
-    thresholds: Annotated[dict[str, float], BeforeValidator(_pairs)] = {}
-    """Thresholds of single features, which come before the two above: `age=0.01,course=0.2`."""
+    """A feature compared by a distance drifts if the distance is at least this."""
+    thresholds: Annotated[dict[str, float], BeforeValidator(_parse_pairs)] = Field(default={})
+    """Thresholds of single features, which override the two above: `age=0.01,course=0.2`."""
     cooldown_hours: float = Field(default=12, ge=0)
-    """No retraining is asked for within this many hours of the last one asked for."""
+    """Shortest time between two requests for retraining."""
     max_retrainings_per_day: int = Field(default=2, ge=0)
-    """At most this many retrainings are asked for in a day (UTC); 0 turns asking off."""
+    """Largest number of requests for retraining per day (UTC); 0 disables them."""
     max_rows: int = Field(default=1_000_000, gt=0)
-    """Logged objects are read, in random order, until there are this many rows of the window."""
+    """Largest number of rows read from the window; with more, logged objects are chosen at
+    random."""
     max_evidently_rows: int = Field(default=50_000, ge=1_000)
-    """With more rows than this on either side, scores come from sorted counts, and Evidently draws its page from a sample."""
+    """Largest number of rows per side that Evidently scores. With more, the pipeline computes the
+    scores itself, from sorted counts, and Evidently's page shows a sample."""
     report_sample_rows: int = Field(default=5_000, ge=1_000)
-    """Rows of each side in that sample."""
+    """Number of rows per side in that sample."""
 
 
 class PredictorClientSettings(Section):
@@ -224,26 +236,29 @@ class PredictorClientSettings(Section):
 
 class DeploymentSettings(Section):
     lock_timeout_seconds: int = Field(default=600, gt=0)
-    """A move of `production` that has not ended after this long is taken for dead; the next one finishes it first."""
+    """Time after which an unfinished move of the `production` alias counts as dead; the next move
+    completes it first."""
     rollout_timeout_seconds: float = Field(default=120, gt=0)
-    """How long every predictor may take to serve what was promoted, or put back."""
+    """How long all predictors may take to serve a version that was promoted or rolled back to."""
     watch_period_seconds: float = Field(default=5, ge=0)
-    """How long the predictors' errors are watched after all of them serve the new version."""
+    """How long the predictors' error counts are watched once all of them serve the new version."""
     poll_interval_seconds: float = Field(default=1, gt=0)
-    """Pause between two looks at the predictors."""
+    """Pause between two polls of the predictors."""
     request_timeout_seconds: float = Field(default=5, gt=0)
-    """Bound on one request to a predictor."""
+    """Timeout of one request to a predictor."""
     max_failed_predictions: int = Field(default=0, ge=0)
-    """More failed predictions than this while they are watched, and `previous` is put back."""
+    """Largest number of failed predictions in the watch period; with more, `previous` is put back
+    into production."""
     answer_tolerance: float = Field(default=1e-4, gt=0)
-    """A live answer may differ from the registry's model by this much: answers are rounded."""
+    """Largest difference between a live probability and the registered model's: live
+    probabilities are rounded."""
     min_positives: int = Field(default=5, ge=1)
-    """A group, or a set of rows new to both models, with fewer positive rows than this is not judged."""
+    """Fewest positive rows in a group, or in the rows new to both models, that are judged."""
     min_shadow_rows: int = Field(default=200, ge=1)
-    """Shadow traffic of fewer rows than this is not judged."""
+    """Fewest rows of shadow traffic that are judged."""
 
 
-class Settings(Section):
+class Settings(EnvironmentSettings):
     """All settings of stages and commands; `Settings.load()` reads the environment."""
 
     renamed: ClassVar[Mapping[str, str]] = RENAMED
@@ -251,11 +266,11 @@ class Settings(Section):
     seed: int = Field(default=20, ge=0)
     """Seed of every random choice: splits, folds, models, bootstrap."""
     bootstrap_samples: int = Field(default=1000, ge=10)
-    """Resamples behind each interval; fewer, but at least 200, where there are many rows."""
+    """Number of bootstrap resamples per interval; reduced to no less than 200 for large data."""
     code_version: str = "unknown"
-    """Version of this code, for lineage; images carry theirs."""
+    """Version of this code, recorded as lineage. Images set it."""
     image: str = "none"
-    """Name of the image that runs, for lineage."""
+    """Name of the running image, recorded as lineage."""
     lake: LakeSettings = LakeSettings()
     mlflow: MlflowSettings = MlflowSettings()
     ingest: IngestSettings = IngestSettings()
@@ -268,106 +283,12 @@ class Settings(Section):
     predictor: PredictorClientSettings = PredictorClientSettings()
 
     @model_validator(mode="after")
-    def leave_time_to_promote(self) -> Settings:
-        if self.deployment.lock_timeout_seconds < 2 * self.mlflow.longest_seconds:
+    def _check_lock_timeout(self) -> Settings:
+        if self.deployment.lock_timeout_seconds < 2 * self.mlflow.max_request_seconds:
             raise ValueError(
-                f"MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS is {self.deployment.lock_timeout_seconds}, but one request to MLflow may take "
-                f"{self.mlflow.longest_seconds:g} s with its retries: make it at least twice that"
+                "MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS is "
+                f"{self.deployment.lock_timeout_seconds}, but one request to MLflow can take "
+                f"{self.mlflow.max_request_seconds:g} s with its retries; set it to at least twice "
+                "that"
             )
         return self
-
-    @classmethod
-    def load(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Read the settings from the environment.
-
-        Args:
-            environment: The variables; this process's own if None.
-
-        Raises:
-            SettingsError: If a variable is unknown, malformed, or contradicts another.
-        """
-        present = os.environ if environment is None else environment
-        known = variables(cls)
-        cls._check_names(present, known)
-        try:
-            return cls(**_nested({name: present[name] for name in known if name in present}))
-        except ValidationError as error:
-            raise SettingsError("; ".join(_sentences(error))) from None
-
-    @classmethod
-    def _check_names(cls, present: Iterable[str], known: Collection[str]) -> None:
-        """Raise SettingsError for a variable that was renamed or does not exist."""
-        ignored = tuple(_ignored_prefixes(cls))
-        for name in sorted(present):
-            if name in cls.renamed:
-                raise SettingsError(f"{name} was renamed to {cls.renamed[name]}: set that instead")
-            if name.startswith(PREFIX) and name not in known and not name.startswith(ignored):
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = (
-                    f"did you mean {near[0]}?"
-                    if near
-                    else "`python -m pipeline settings` lists those that are."
-                )
-                raise SettingsError(f"{name} is not a setting; {hint}")
-
-
-def variables(settings: type[Settings] = Settings) -> dict[str, tuple[str, Any]]:
-    """Return every environment variable of a settings class.
-
-    Returns:
-        Name of the variable -> (description, default).
-    """
-    return {PREFIX + DELIMITER.join(path).upper(): facts for path, facts in _fields(settings)}
-
-
-def _ignored_prefixes(settings: type[Settings]) -> Iterator[str]:
-    """Prefixes of the sections whose unknown variables belong to another program."""
-    for name, info in settings.model_fields.items():
-        if isinstance(info.default, Section) and info.default.model_config["extra"] == "ignore":
-            yield PREFIX + name.upper() + DELIMITER
-
-
-def _fields(model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], tuple[str, Any]]]:
-    for name, info in model.model_fields.items():
-        if isinstance(info.default, Section):
-            for path, facts in _fields(type(info.default)):
-                yield (name, *path), facts
-        else:
-            yield (name,), (" ".join((info.description or "").split()), info.default)
-
-
-def current_values(section: Section, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Every variable with its value in force."""
-    for name in type(section).model_fields:
-        value = getattr(section, name)
-        if isinstance(value, Section):
-            yield from current_values(value, (*path, name))
-        else:
-            yield PREFIX + DELIMITER.join((*path, name)).upper(), value
-
-
-def _nested(flat: Mapping[str, str]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for name, value in flat.items():
-        *sections, field = name.removeprefix(PREFIX).lower().split(DELIMITER)
-        branch = tree
-        for section in sections:
-            branch = branch.setdefault(section, {})
-        branch[field] = value
-    return tree
-
-
-def _sentences(error: ValidationError) -> Iterator[str]:
-    for item in error.errors():
-        name = PREFIX + DELIMITER.join(str(part) for part in item["loc"]).upper()
-        sentence = item["msg"].removeprefix("Value error, ")
-        yield (
-            sentence
-            if isinstance(item["input"], dict)
-            else f"{name} is {item['input']!r}: {sentence}"
-        )
-
-
-def path_from_file_url(url: str) -> Path:
-    """The folder of a `file://` URL, relative ones taken from the working directory."""
-    return Path(url.removeprefix("file://"))

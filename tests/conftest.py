@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from pipeline import settings as settings_module
 from pipeline.context import Context, open_context
+from pipeline.environment import PREFIX
 from pipeline.settings import LakeSettings, Settings
-from pipeline.storage.lake import Lake, bucket_name, open_lake, s3_client
+from pipeline.storage.lake import Lake, open_lake
 from pipeline.storage.layout import LAYERS
+from pipeline.storage.s3 import bucket_name, s3_client
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,7 +54,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the settings of the user who runs the tests."""
-    for name in [name for name in os.environ if name.startswith(settings_module.PREFIX)]:
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
 
 

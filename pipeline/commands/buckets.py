@@ -13,8 +13,8 @@ from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.settings import LakeSettings
-from pipeline.storage.lake import bucket_name, s3_client
 from pipeline.storage.layout import BRONZE, LAYERS
+from pipeline.storage.s3 import bucket_name, s3_client
 
 VERSIONED = BRONZE
 """The layer that is never rewritten: should anything do so all the same, the bytes that were there can be had back."""
@@ -38,7 +38,7 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
         NothingToDo: the lake is on a disk.
     """
     settings = context.settings.lake
-    if not settings.url.startswith("s3://"):
+    if not settings.is_s3:
         raise StageSkipped(
             f"the lake {settings.url} is on a disk, where a layer's folder is made when it is first written"
         )
@@ -53,7 +53,7 @@ def make_buckets(settings: LakeSettings, wait: float) -> None:
     place, until = settings.endpoint or "AWS", time.monotonic() + wait
     while True:
         try:
-            _make_all(client, settings.url.removeprefix("s3://").strip("/"))
+            _make_all(client, settings.bucket_prefix)
             break
         except (BotoCoreError, ClientError) as error:
             if not _passes(error) or time.monotonic() > until:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pipeline.console import print_table
 from pipeline.context import Context
-from pipeline.settings import Settings, current_values, variables
+from pipeline.environment import current_values, variables
+from pipeline.settings import Settings
 
 
 def run(context: Context) -> None:

@@ -225,7 +225,7 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
 
     def in_time() -> Registry:
         """The registry, unless a request to it could outlast the record's time."""
-        slack = timedelta(seconds=context.settings.mlflow.longest_seconds)
+        slack = timedelta(seconds=context.settings.mlflow.max_request_seconds)
         if datetime.now(UTC) + slack > datetime.fromisoformat(record.until):
             raise PromotionError(
                 f"{record.action} of version {what.to} took too long and was left half done; run it again, and if it happens "

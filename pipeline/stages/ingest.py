@@ -19,8 +19,9 @@ from pipeline.data.synthetic import DEFAULT_ROWS, generate_csv
 from pipeline.errors import SourceError
 from pipeline.settings import Settings
 from pipeline.storage.artifacts import BronzePointer
-from pipeline.storage.lake import s3_client, sha256_hex
+from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import BRONZE_LATEST, bronze_file, bronze_pointer
+from pipeline.storage.s3 import s3_client
 
 CHUNK = 1 << 20
 

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # publishes no types
 
 from docs.values import DERIVED, SCHEMA, resolve, values
-from pipeline.settings import variables
+from pipeline.environment import variables
 from serving.settings import Settings
 from tests.support.chart_scenarios import SCENARIOS
 from tests.support.helm import CHART, refusal, render, run_helm

@@ -22,7 +22,8 @@ from pipeline.columns import FEATURE_NAMES, LABEL, RAW_HEADER
 from pipeline.context import Context
 from pipeline.data.synthetic import generate_csv
 from pipeline.settings import LakeSettings
-from pipeline.storage.lake import Lake, s3_client
+from pipeline.storage.lake import Lake
+from pipeline.storage.s3 import s3_client
 from pipeline.tracking.registry import Registry
 from tests.cluster.cluster import Cluster
 from tests.cluster.stage_pods import StagePodRecorder

@@ -10,7 +10,7 @@ import httpx
 
 from k8s.airflow import DagRun
 from k8s.process import ROOT
-from pipeline.storage.lake import s3_client
+from pipeline.storage.s3 import s3_client
 from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.cluster import Cluster, wait_for

@@ -16,7 +16,8 @@ from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError, LakeError, PipelineError, SourceError
 from pipeline.settings import IngestSettings, LakeSettings, Settings
 from pipeline.stages import ingest
-from pipeline.storage.lake import open_lake, s3_client
+from pipeline.storage.lake import open_lake
+from pipeline.storage.s3 import s3_client
 
 GOOD = generate_csv(20, seed=1)
 HEADER, ROWS = GOOD.split(b"\n", 1)

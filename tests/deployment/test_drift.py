@@ -164,7 +164,7 @@ class TestData:
         lake = world.context("any").lake
         key = f"gold/{GOLD_RUN}/train.parquet"
         lake.write(key, lake.read(key) + b"x")
-        with pytest.raises(LakeError, match="was changed behind the lake's back"):
+        with pytest.raises(LakeError, match="was modified outside the pipeline"):
             run(world)
         assert lake.keys("reports/") == []
 

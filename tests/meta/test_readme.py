@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.__main__ import COMMANDS
 from pipeline.drift.report import Report
-from pipeline.settings import variables
+from pipeline.environment import variables
 from pipeline.stages import STAGES
 from serving.settings import Settings
 

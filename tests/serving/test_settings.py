@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline import settings as pipeline_settings
+from pipeline.environment import PREFIX, variables
 from pipeline.errors import SettingsError
-from pipeline.settings import PREFIX, variables
 from serving.settings import RENAMED, PredictorSettings, Settings
 
 OTHERS = {
@@ -69,7 +69,7 @@ def test_stages_refuse_a_misspelt_section() -> None:
 def test_every_setting_has_a_description() -> None:
     """Each variable of stages and predictor has the prefix and a description on one line."""
     listed = variables(Settings)
-    assert set(variables()) < set(listed)
+    assert set(variables(pipeline_settings.Settings)) < set(listed)
     for name, (description, _) in listed.items():
         assert name.startswith(PREFIX)
         assert description

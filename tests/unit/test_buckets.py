@@ -14,8 +14,8 @@ from pipeline.commands.buckets import main, make_buckets
 from pipeline.context import open_context
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.settings import LakeSettings, Settings
-from pipeline.storage.lake import bucket_name, s3_client
 from pipeline.storage.layout import LAYERS
+from pipeline.storage.s3 import bucket_name, s3_client
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -38,7 +38,7 @@ def empty(
 
 def names(settings: LakeSettings) -> set[str]:
     client: Any = s3_client(settings)
-    prefix = settings.url.removeprefix("s3://")
+    prefix = settings.bucket_prefix
     return {
         item["Name"] for item in client.list_buckets()["Buckets"] if item["Name"].startswith(prefix)
     }
@@ -47,7 +47,7 @@ def names(settings: LakeSettings) -> set[str]:
 def test_makes_every_layers_bucket(empty: LakeSettings) -> None:
     """Each layer has its bucket; bronze, and no other, keeps every version."""
     make_buckets(empty, wait=5)
-    prefix = empty.url.removeprefix("s3://")
+    prefix = empty.bucket_prefix
     assert names(empty) == {bucket_name(layer, prefix) for layer in LAYERS}
     client: Any = s3_client(empty)
     kept = {
@@ -67,7 +67,7 @@ def test_again_loses_nothing(empty: LakeSettings, capsys: pytest.CaptureFixture[
     """A second run finds the buckets and leaves what is in them."""
     make_buckets(empty, wait=5)
     client: Any = s3_client(empty)
-    bucket = bucket_name("gold", empty.url.removeprefix("s3://"))
+    bucket = bucket_name("gold", empty.bucket_prefix)
     client.put_object(Bucket=bucket, Key="x", Body=b"rows")
     capsys.readouterr()
     make_buckets(empty, wait=5)
@@ -82,7 +82,7 @@ def test_other_regions_are_named(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     make_buckets(empty, wait=5)
     client: Any = s3_client(empty)
-    bucket = bucket_name("gold", empty.url.removeprefix("s3://"))
+    bucket = bucket_name("gold", empty.bucket_prefix)
     assert client.get_bucket_location(Bucket=bucket)["LocationConstraint"] == "eu-central-1"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.environment import PREFIX, variables
 from pipeline.errors import SettingsError
-from pipeline.settings import PREFIX, Settings, variables
+from pipeline.settings import Settings
 
 
 def test_defaults_need_no_environment() -> None:
@@ -38,7 +39,7 @@ def test_other_variables_are_let_be() -> None:
         (
             "MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS",
             "100",
-            "^MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS is 100, but one request to MLflow may take 88 s",
+            "^MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS is 100, but one request to MLflow can take 88 s",
         ),
     ],
     ids=[
@@ -60,6 +61,6 @@ def test_every_setting_says_what_it_is() -> None:
     """Each variable has the prefix and a description."""
     assert [
         name
-        for name, (description, _) in variables().items()
+        for name, (description, _) in variables(Settings).items()
         if not (name.startswith(PREFIX) and description)
     ] == []

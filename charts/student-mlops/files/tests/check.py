@@ -30,12 +30,12 @@ def ask_json(url, body=None, token=None):
 def minio():
     """The lake's buckets are there, and what is written to bronze keeps its versions."""
     from pipeline.settings import Settings
-    from pipeline.storage.lake import bucket_name, s3_client
     from pipeline.storage.layout import LAYERS
+    from pipeline.storage.s3 import bucket_name, s3_client
 
     settings = Settings.load().lake
     client = s3_client(settings)
-    prefix = settings.url.removeprefix("s3://")
+    prefix = settings.bucket_prefix
     present = {item["Name"] for item in client.list_buckets()["Buckets"]}
     missing = {bucket_name(layer, prefix) for layer in LAYERS} - present
     assert not missing, (
