@@ -25,7 +25,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 SHARED, IMAGE, APP = Path("/shared"), Path("/image"), Path("/app")
@@ -178,13 +178,18 @@ def find_code(modules: Iterable[str], root: Path) -> set[Path]:
         Paths relative to `root`.
     """
     files, _ = find_reachable(modules, root)
-    data = {
-        path.relative_to(root)
-        for folder in {file.parent for file in files}
-        for path in (root / folder).rglob("*")
-        if path.is_file() and path.suffix not in (".py", ".pyc")
-    }
+    folders = {root / file.parent for file in files}
+    data = {path.relative_to(root) for folder in folders for path in find_data(folder)}
     return files | data
+
+
+def find_data(folder: Path) -> Iterator[Path]:
+    """Yield the data files of a package, without those of the packages inside it."""
+    for path in folder.iterdir():
+        if path.is_file() and path.suffix not in (".py", ".pyc"):
+            yield path
+        elif path.is_dir() and not (path / "__init__.py").is_file():
+            yield from find_data(path)
 
 
 def lay_out_code(modules: Sequence[str]) -> None:

@@ -16,11 +16,12 @@ from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.errors import DataError, LakeError, RegistryError
-from pipeline.evaluation import behavioral_checks, gates, html_report, model_card, plots
+from pipeline.evaluation import behavioral_checks, gates
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.gate_values import rows_unseen_by_champion
-from pipeline.evaluation.model_card import ChampionComparison, EvaluationResult
-from pipeline.evaluation.plots import CANDIDATE, CHAMPION, OTHER, Series
+from pipeline.evaluation.model_card import card, document, plots
+from pipeline.evaluation.model_card.card import ChampionComparison, EvaluationResult
+from pipeline.evaluation.model_card.plots import CANDIDATE, CHAMPION, OTHER, Series
 from pipeline.model import onnx
 from pipeline.model.bundle import ONNX, Bundle
 from pipeline.model.metrics import Predictions, compute_metrics, flatten_metrics, paired_differences
@@ -86,11 +87,11 @@ def run(context: Context) -> None:
     out_of_fold = from_parquet(lake.read(layout.out_of_fold(run_id), trained.out_of_fold))
     pictures = draw(found, ours, theirs, out_of_fold)
     report = _report(found, notes)
-    shown, title = model_card.blocks(found), model_card.title(found)
+    shown, title = card.blocks(found), card.title(found)
     files = {
         **pictures,
-        MODEL_CARD_MARKDOWN: html_report.to_markdown(title, shown).encode(),
-        MODEL_CARD_HTML: html_report.to_html(title, shown, pictures).encode(),
+        MODEL_CARD_MARKDOWN: document.to_markdown(title, shown).encode(),
+        MODEL_CARD_HTML: document.to_html(title, shown, pictures).encode(),
     }
     for name, data in files.items():
         lake.write(report_file(run_id, name), data)

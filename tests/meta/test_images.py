@@ -263,6 +263,17 @@ def test_a_stage_is_built_again_only_for_what_it_imports() -> None:
     )
 
 
+def test_a_template_rebuilds_only_the_stages_that_render_it() -> None:
+    """The model card's template is an input of `evaluate`, although other stages import gates."""
+    template = ROOT / "pipeline" / "evaluation" / "model_card" / "document.html.j2"
+    skeleton = ROOT / "pipeline" / "reporting" / "base.html.j2"
+    assert {name for name in STAGE_NAMES if template in list_inputs(ARTIFACTS[name])} == {
+        "evaluate"
+    }
+    assert skeleton in list_inputs(ARTIFACTS["evaluate"])
+    assert skeleton not in list_inputs(ARTIFACTS["ingest"])
+
+
 @pytest.mark.parametrize("name", STAGE_NAMES)
 def test_a_predictor_setting_does_not_rebuild_a_stage(name: str) -> None:
     """The predictor's own settings are an input of its image, and of no stage's."""

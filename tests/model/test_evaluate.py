@@ -12,7 +12,7 @@ import pytest
 from pipeline.columns import LABEL
 from pipeline.context import Context
 from pipeline.errors import DataError
-from pipeline.evaluation.model_card import FIGURES
+from pipeline.evaluation.model_card.card import FIGURES
 from pipeline.model import candidates, selection
 from pipeline.model.candidates import CANDIDATES
 from pipeline.model.metrics import Predictions

@@ -1,54 +1,91 @@
-"""Documents: the same blocks as Markdown and as HTML."""
+"""Documents: the same blocks rendered as Markdown and as HTML."""
 
 from __future__ import annotations
 
-from pipeline.evaluation.html_report import (
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from pipeline.evaluation.model_card.document import (
     Block,
     Callout,
     Heading,
     Pictures,
-    Rows,
+    Table,
     Text,
     to_html,
     to_markdown,
 )
+from pipeline.reporting.templates import render
 
+TONES = {"holds": "good", "failed": "bad"}
 BLOCKS: list[Block] = [
-    Callout("a < b", good=False),
+    Callout("a < b", is_good=False),
     Heading("Part"),
     Text("the alias `staging`"),
-    Rows(("gate", "verdict"), [("x|y", "holds"), ("<b>", "failed")]),
-    Pictures({"a.png": 'says "a"'}),
+    Table(("gate", "n", "verdict"), [("x|y", "1", "holds"), ("<b>", "2", "failed")], (1,), TONES),
+    Pictures({"a.png": 'shows "a"'}),
 ]
 
 
-def test_html_escapes_what_it_is_given() -> None:
-    """No text becomes markup, in cells and in attributes."""
+def test_html_escapes_text() -> None:
+    """No text becomes markup, neither in elements nor in attributes."""
     html = to_html("<t>", BLOCKS, {"a.png": b"png"})
     assert "<title>&lt;t&gt;</title>" in html
     assert "a &lt; b" in html
     assert "<td>&lt;b&gt;</td>" in html
-    assert 'alt="says &quot;a&quot;"' in html
+    assert 'alt="shows &#34;a&#34;"' in html
     assert "<b>" not in html
 
 
-def test_verdicts_are_coloured() -> None:
-    """A gate's verdict and the decision carry their class; the word stays, for those who see no colour."""
+def test_html_colors_verdicts() -> None:
+    """Verdicts and the callout have a class; the verdict is also readable without color."""
     html = to_html("t", BLOCKS, {"a.png": b"png"})
-    assert "<td class=good>holds</td>" in html
-    assert "<td class=bad>failed</td>" in html
-    assert '<blockquote class="bad">' in html
-    assert "<code>staging</code>" in html
+    assert '<td class="good">holds</td>' in html
+    assert '<td class="bad">failed</td>' in html
+    assert '<td class="number">1</td>' in html
+    assert '<blockquote class="bad">a &lt; b</blockquote>' in html
+    assert "the alias <code>staging</code>" in html
 
 
-def test_a_table_without_names_has_no_empty_head() -> None:
-    """Pairs of name and value need no header row."""
-    assert "<thead></thead>" in to_html("t", [Rows(("", ""), [("a", "b")])], {})
+def test_html_loads_nothing() -> None:
+    """Pictures are part of the page, so that it can be read anywhere."""
+    html = to_html("t", BLOCKS, {"a.png": b"png"})
+    assert 'src="data:image/png;base64,cG5n"' in html
+    assert "http" not in html
 
 
-def test_markdown_keeps_cells_apart() -> None:
-    """A bar in a cell does not begin another cell; pictures are files beside the document."""
-    markdown = to_markdown("t", BLOCKS)
-    assert "| x\\|y | holds |" in markdown
-    assert '![says "a"](a.png)' in markdown
-    assert markdown.startswith("# t\n\n> **a < b**\n\n## Part\n")
+def test_a_table_without_header() -> None:
+    """Tables of names and values have no header row in HTML, and an empty one in Markdown."""
+    table = Table((), [("a", "b")])
+    assert "<thead>" not in to_html("t", [table], {})
+    assert to_markdown("t", [table]).splitlines()[2:] == ["|  |  |", "| --- | --- |", "| a | b |"]
+
+
+def test_markdown() -> None:
+    """Markdown escapes bars in cells and nothing else, and links to the pictures."""
+    assert to_markdown("t", BLOCKS).splitlines() == [
+        "# t",
+        "",
+        "> **a < b**",
+        "",
+        "## Part",
+        "",
+        "the alias `staging`",
+        "",
+        "| gate | n | verdict |",
+        "| --- | --: | --- |",
+        "| x\\|y | 1 | holds |",
+        "| <b> | 2 | failed |",
+        "",
+        '![shows "a"](a.png)',
+    ]
+
+
+def test_templates_refuse_missing_values(tmp_path: Path) -> None:
+    """A template that uses a variable nobody passed is an error, not an empty place in a report."""
+    template = tmp_path / "page.html.j2"
+    template.write_text("{% extends 'base.html.j2' %}{% block content %}{{ absent }}{% endblock %}")
+    with pytest.raises(jinja2.UndefinedError, match="absent"):
+        render(template, title="t")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.columns import EXPECTATIONS, FEATURES, LABEL, SUBJECT, SUBJECTS, Category, Feature
-from pipeline.evaluation.html_report import Block, Callout, Heading, Pictures, Rows, Text
+from pipeline.evaluation.model_card.document import Block, Callout, Heading, Pictures, Table, Text
 from pipeline.model.bundle import Manifest
 from pipeline.storage.artifacts import GateResult, GroupMetrics, Interval, SplitFacts, TrainReport
 
@@ -23,6 +23,7 @@ FIGURES = {
     "champion.png": "Metrics of candidate and champion with their intervals",
 }
 """What each figure shows."""
+VERDICT_TONES = {"holds": "good", "failed": "bad"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def title(findings: EvaluationResult) -> str:
 def blocks(found: EvaluationResult) -> list[Block]:
     """The card, top down: decision, model, use, quality, choice, groups, data."""
     return [
-        Callout(found.decision, good=found.holds),
+        Callout(found.decision, is_good=found.holds),
         *_model(found),
         *_use(found),
         *_quality(found),
@@ -95,7 +96,7 @@ def _model(found: EvaluationResult) -> list[Block]:
         ("trained", manifest.created),
         ("code", f"`{manifest.lineage.code_version}`, image `{manifest.lineage.image}`"),
     ]
-    return [Heading("Model"), Rows(("", ""), facts)]
+    return [Heading("Model"), Table((), facts)]
 
 
 def _use(found: EvaluationResult) -> list[Block]:
@@ -140,10 +141,10 @@ def _quality(found: EvaluationResult) -> list[Block]:
             "Each figure with its 95 % bootstrap interval. Cross-validation is nested: every choice was made again without the "
             "rows it is measured on. The test rows were seen by no choice at all."
         ),
-        Rows(("metric", "cross-validation", "validation", "test"), rows, numbers=(1, 2, 3)),
+        Table(("metric", "cross-validation", "validation", "test"), rows, numeric=(1, 2, 3)),
         _pictures("roc.png", "precision_recall.png", "calibration.png", "confusion.png"),
         Heading("Gates"),
-        Rows(("gate", "value", "bound", "verdict", "why"), gates, numbers=(1, 2)),
+        Table(("gate", "value", "bound", "verdict", "why"), gates, (1, 2), VERDICT_TONES),
     ]
 
 
@@ -185,10 +186,10 @@ def _champion(found: EvaluationResult) -> list[Block]:
             f"the gates of `validate` the candidate is {verdict}."
         ),
         *(Text(note[0].upper() + note[1:] + ".") for note in rival.notes),
-        Rows(
+        Table(
             ("metric", "candidate", f"version {rival.version}", "difference"),
             rows,
-            numbers=(1, 2, 3),
+            numeric=(1, 2, 3),
         ),
         _pictures("champion.png"),
     ]
@@ -217,7 +218,7 @@ def _groups(found: EvaluationResult) -> list[Block]:
         f"share of {LABEL.positive}",
     )
     few = "With so few cases in a group, its recall is a rough figure."
-    return [Heading("Groups"), Text(few), Rows(header, rows, numbers=(1, 2, 3, 4, 5, 6))]
+    return [Heading("Groups"), Text(few), Table(header, rows, numeric=(1, 2, 3, 4, 5, 6))]
 
 
 def _choice(found: EvaluationResult) -> list[Block]:
@@ -234,7 +235,7 @@ def _choice(found: EvaluationResult) -> list[Block]:
         Text(
             "Mean ROC AUC over the folds within the training rows; class weights, where a family has them, are part of it."
         ),
-        Rows(("candidate", "ROC AUC"), ranking, numbers=(1,)),
+        Table(("candidate", "ROC AUC"), ranking, numeric=(1,)),
     ]
 
 
@@ -250,9 +251,9 @@ def _data(found: EvaluationResult) -> list[Block]:
     layers = [("bronze", f"`{lineage.bronze}`"), ("silver", f"`{lineage.silver}`")]
     return [
         Heading("Data"),
-        Rows(("feature", "meaning", "accepted"), columns),
-        Rows(("split", "rows", LABEL.positive, "SHA-256"), splits, numbers=(1, 2)),
-        Rows(("made from", "SHA-256"), layers),
+        Table(("feature", "meaning", "accepted"), columns),
+        Table(("split", "rows", LABEL.positive, "SHA-256"), splits, numeric=(1, 2)),
+        Table(("made from", "SHA-256"), layers),
     ]
 
 
