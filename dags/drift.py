@@ -9,4 +9,12 @@ the previous model passes, `demote` restores the previous one.
 
 from dags.pods import create_dag, get_timetable
 
-dag = create_dag("drift", __doc__, schedule=get_timetable("drift"))
+# When the run was due. A run that is cleared later compares the same traffic again.
+RUN_TIME = "{{ dag_run.run_after.isoformat() }}"
+
+dag = create_dag(
+    "drift",
+    __doc__,
+    schedule=get_timetable("drift"),
+    task_options={"drift": {"arguments": ["--until", RUN_TIME]}},
+)

@@ -17,6 +17,15 @@ from dags.pods import create_dag, get_timetable
 
 SOURCE_VARIABLE = "MLOPS_INGEST__SOURCE"
 
+# No paths: in a pod, a path names the pod's own files, and /proc/self/environ contains its keys.
+SOURCES = (
+    "gdrive:[A-Za-z0-9_-]+",
+    r"https?://[^\s/]\S*",
+    r"s3://[^\s/]+/\S[^\r\n]*",
+    "sample(:[1-9][0-9]*)?",
+)
+SOURCE_PATTERN = rf"^({'|'.join(SOURCES)})$(?!\n)"
+
 
 def set_source(context: Any) -> None:
     """Make the run's `source` replace the source in the settings."""
@@ -35,6 +44,7 @@ dag = create_dag(
         "source": Param(
             None,
             type=["null", "string"],
+            pattern=SOURCE_PATTERN,
             title="Data source",
             description="`gdrive:ID`, `https://...`, `s3://BUCKET/KEY`, `sample` or `sample:ROWS`. "
             "Leave it empty to use the source in the settings.",

@@ -21,7 +21,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
 class Forbidden:  # the first importer that is asked
-    names = {"numpy", "pandas", "sklearn", "mlflow", "boto3", "evidently", "onnxruntime", "pydantic_settings"}
+    names = {"boto3", "evidently", "mlflow", "numpy", "onnxruntime", "pandas", "sklearn"}
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.names:
             raise ImportError(f"a DAG must not import {name}")

@@ -113,7 +113,7 @@ def test_settings_come_from_the_release(stage: Stage) -> None:
 
 @ALL
 def test_network_policies_can_select_the_pods(stage: Stage, config: dict[str, Any]) -> None:
-    """Labels name the release, the stage, and what the stage may reach beyond the common services."""
+    """Labels name the release, the stage and what it reaches beyond the common services."""
     labels = get_pod(stage)["metadata"]["labels"]
     assert labels.items() >= {**config["labels"], "student-mlops/stage": stage.name}.items()
     assert (labels.get("school/internet") == "true") is stage.internet
@@ -193,6 +193,55 @@ def test_only_ingest_reads_the_source_of_a_run() -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        None,
+        "sample",
+        "sample:1000",
+        "gdrive:16_IoRl6EUCevWf4_l5orzRLjlnVG-WUd",
+        "https://school.org/data.csv?term=2",
+        "http://127.0.0.1:8000/data.csv",
+        "s3://bronze/inbox/spring term.csv",
+    ],
+)
+def test_sources_that_a_run_accepts(source: str | None) -> None:
+    """A source is Google Drive, the web, S3 or generated rows; without one the settings apply."""
+    from dags.training import dag
+
+    assert dag.params.get_param("source").resolve(source) == source
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "/proc/self/environ",
+        "../secrets.csv",
+        "students.csv",
+        "file:///etc/passwd",
+        "sample:",
+        "sample:0",
+        "sample:ten",
+        "gdrive:",
+        "gdrive:../x",
+        "s3://bronze",
+        "s3:///key",
+        "https://",
+        " sample",
+        "sample\n/proc/self/environ",
+        "",
+    ],
+)
+def test_sources_that_a_run_refuses(source: str) -> None:
+    """Airflow refuses malformed sources, and paths, with which a pod would read its own files."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    from dags.training import dag
+
+    with pytest.raises(ParamValidationError):
+        dag.params.get_param("source").resolve(source)
+
+
+@pytest.mark.parametrize(
     ("dag_id", "dag_run_id", "expected"),
     [
         ("training", "first", "training-first"),
@@ -245,6 +294,11 @@ def render_arguments(name: str) -> list[str]:
 def test_the_run_id_is_rendered_into_the_arguments() -> None:
     """Airflow's template engine renders the run id into the container's arguments."""
     assert render_arguments("demote") == ["demote", "--run-id", "drift-nightly"]
+
+
+def test_a_cleared_drift_check_compares_the_traffic_of_its_own_time() -> None:
+    """The drift check ends its window when the run was due, not when the task runs again."""
+    assert render_arguments("drift")[3:] == ["--until", "2026-11-23T08:00:00+00:00"]
 
 
 def test_the_stage_table_needs_only_the_standard_library() -> None:
