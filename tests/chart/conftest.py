@@ -1,16 +1,16 @@
-"""The chart as helm renders it."""
+"""Tests of the chart, as helm renders it."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.support import helm as rendering
+from tests.support.helm import find_helm
 
 
 @pytest.fixture(scope="session", autouse=True)
 def helm() -> str:
-    """helm's path; without one there is nothing to test here."""
-    found = rendering.find_helm()
-    if found is None:
+    """The path of helm. Without helm, all tests in this folder are skipped."""
+    path = find_helm()
+    if path is None:
         pytest.skip("helm is not installed")
-    return found
+    return path

@@ -7,7 +7,15 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.helm import Manifest, container, containers, find, names, render, variables
+from tests.support.helm import (
+    Manifest,
+    find,
+    get_container,
+    get_containers,
+    get_names,
+    get_variables,
+    render,
+)
 
 WORKLOADS = {
     "api-server": ("Deployment", "airflow-api-server"),
@@ -16,14 +24,14 @@ WORKLOADS = {
 }
 
 
-@pytest.mark.parametrize("part", WORKLOADS)
-def test_parts_share_settings_and_secrets(part: str) -> None:
-    """All parts have the same variables and the same keys: tasks' tokens that one part makes are read by another."""
-    workload = find(render(), *WORKLOADS[part])
-    first = container(find(render(), *WORKLOADS["scheduler"]))
-    assert variables(container(workload)) == variables(first)
-    assert container(workload)["envFrom"] == [{"configMapRef": {"name": "student-mlops-airflow"}}]
-    assert variables(first).keys() == {
+@pytest.mark.parametrize("component", WORKLOADS)
+def test_components_share_settings_and_secrets(component: str) -> None:
+    """Every component has the same variables, because one reads the tokens that another issues."""
+    container = get_container(find(render(), *WORKLOADS[component]))
+    scheduler = get_container(find(render(), *WORKLOADS["scheduler"]))
+    assert get_variables(container) == get_variables(scheduler)
+    assert container["envFrom"] == [{"configMapRef": {"name": "student-mlops-airflow"}}]
+    assert get_variables(scheduler).keys() == {
         "PGPASSWORD",
         "AIRFLOW__CORE__FERNET_KEY",
         "AIRFLOW__API_AUTH__JWT_SECRET",
@@ -31,8 +39,8 @@ def test_parts_share_settings_and_secrets(part: str) -> None:
     }
 
 
-def test_tasks_find_the_api() -> None:
-    """The scheduler's tasks are told the api-server's Service, and that Service selects its pods."""
+def test_tasks_reach_the_api() -> None:
+    """Tasks call the API at the api-server's Service, which selects the api-server's pods."""
     manifests = render()
     settings = find(manifests, "ConfigMap", "airflow")["data"]
     assert (
@@ -44,39 +52,40 @@ def test_tasks_find_the_api() -> None:
     assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
 
 
-def test_the_scheduler_has_a_name_for_its_logs() -> None:
-    """The api-server fetches tasks' logs by the scheduler's pod's name, which the headless Service resolves, ready or not."""
+def test_the_scheduler_has_a_dns_name_for_its_logs() -> None:
+    """A headless Service gives the scheduler's pod a name from which its logs are fetched."""
     manifests = render()
     scheduler = find(manifests, *WORKLOADS["scheduler"])
-    service = find(
-        manifests, "Service", scheduler["spec"]["serviceName"].removeprefix("student-mlops-")
-    )
+    service_name = scheduler["spec"]["serviceName"].removeprefix("student-mlops-")
+    service = find(manifests, "Service", service_name)
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["publishNotReadyAddresses"] is True
-    assert {"name": "logs", "containerPort": 8793} in container(scheduler)["ports"]
+    assert {"name": "logs", "containerPort": 8793} in get_container(scheduler)["ports"]
 
 
-def test_nobody_waits_for_a_hook() -> None:
-    """The scheduler migrates the database in an init container, the others wait for it in theirs; only `helm test` has hooks."""
+def test_migrations_use_no_hook() -> None:
+    """The scheduler migrates the database in an init container, and the others wait for it.
+
+    A hook would block `helm install --wait`: it would wait for pods that wait for it.
+    """
     manifests = render()
-    commands = {
-        part: containers(find(manifests, *place)["spec"]["template"]["spec"])[0]
-        for part, place in WORKLOADS.items()
+    init = {
+        component: get_containers(find(manifests, *place)["spec"]["template"]["spec"])[0]
+        for component, place in WORKLOADS.items()
     }
-    assert commands["scheduler"]["command"][-2:] == ["db", "migrate"]
-    for part in ("api-server", "dag-processor"):
-        assert "check-migrations" in commands[part]["command"]
+    assert init["scheduler"]["command"][-2:] == ["db", "migrate"]
+    for component in ("api-server", "dag-processor"):
+        assert "check-migrations" in init[component]["command"]
     hooks = {item["metadata"].get("annotations", {}).get("helm.sh/hook") for item in manifests}
     assert hooks == {None, "test"}
 
 
-@pytest.mark.parametrize("part", WORKLOADS)
-def test_a_missing_database_is_waited_for(part: str) -> None:
-    """No part crashes while the database is away, which would make Kubernetes pause longer each time."""
-    spec = find(render(), *WORKLOADS[part])["spec"]["template"]["spec"]
-    first, last = spec["initContainers"][0], spec["containers"][0]
-    for item in (first, last):
-        assert item["command"][:4] == [
+@pytest.mark.parametrize("component", WORKLOADS)
+def test_every_component_waits_for_the_database(component: str) -> None:
+    """A component does not crash without the database, after which Kubernetes would back off."""
+    spec = find(render(), *WORKLOADS[component])["spec"]["template"]["spec"]
+    for container in (spec["initContainers"][0], spec["containers"][0]):
+        assert container["command"][:4] == [
             "python",
             "/opt/student-mlops/wait_for.py",
             "student-mlops-postgresql",
@@ -84,18 +93,18 @@ def test_a_missing_database_is_waited_for(part: str) -> None:
         ]
 
 
-def test_the_schedulers_rights_are_the_least() -> None:
-    """Starting, watching and deleting pods, reading their logs and events: nothing else, and in this namespace only."""
+def test_the_scheduler_has_the_least_rights() -> None:
+    """The scheduler may only manage pods and read their logs and events, in its namespace."""
     manifests = render()
-    given = find(manifests, "Role", "airflow-scheduler")["rules"]
-    rules = {resource: set(rule["verbs"]) for rule in given for resource in rule["resources"]}
-    assert all(rule["apiGroups"] == [""] for rule in given)
-    assert rules == {
+    rules = find(manifests, "Role", "airflow-scheduler")["rules"]
+    verbs = {resource: set(rule["verbs"]) for rule in rules for resource in rule["resources"]}
+    assert all(rule["apiGroups"] == [""] for rule in rules)
+    assert verbs == {
         "pods": {"create", "get", "list", "watch", "delete", "patch"},
         "pods/log": {"get"},
         "events": {"list", "watch"},
     }
-    assert names(manifests, "ClusterRole") == names(manifests, "ClusterRoleBinding") == []
+    assert get_names(manifests, "ClusterRole") == get_names(manifests, "ClusterRoleBinding") == []
     binding = find(manifests, "RoleBinding", "airflow-scheduler")
     assert binding["roleRef"]["name"] == "student-mlops-airflow-scheduler"
     assert [subject["name"] for subject in binding["subjects"]] == [
@@ -103,8 +112,8 @@ def test_the_schedulers_rights_are_the_least() -> None:
     ]
 
 
-def test_the_stages_pods_restart_nothing() -> None:
-    """Another image, timetable or bound of a stage leaves Airflow's pods as they are: a task may be running."""
+def test_changes_of_stages_restart_nothing() -> None:
+    """A changed image, schedule or setting of a stage does not interrupt Airflow's tasks."""
     changed = {
         "images": {"train": {"tag": "new"}},
         "dags": {"retries": 9, "schedules": {"drift": "@hourly"}},
@@ -114,50 +123,54 @@ def test_the_stages_pods_restart_nothing() -> None:
         assert find(render(changed), kind, name)["spec"] == find(render(), kind, name)["spec"]
 
 
-def test_its_settings_restart_it() -> None:
-    """What Airflow reads only when it starts restarts all its parts."""
+def test_changed_settings_restart_it() -> None:
+    """A setting that Airflow reads only when it starts restarts every component."""
     for kind, name in WORKLOADS.values():
         before, after = (
-            find(render(values), kind, name) for values in ({}, {"airflow": {"parallelism": 9}})
+            find(render(values), kind, name)["spec"]["template"]["metadata"]["annotations"]
+            for values in ({}, {"airflow": {"parallelism": 9}})
         )
-        assert (
-            before["spec"]["template"]["metadata"]["annotations"]
-            != after["spec"]["template"]["metadata"]["annotations"]
-        )
+        assert before != after
 
 
-def test_own_variables_go_in() -> None:
-    """`airflow.env` adds to the settings, numbers and switches as words."""
-    settings = find(
-        render({"airflow": {"env": {"AIRFLOW__X__Y": 3, "AIRFLOW__X__Z": True}}}),
-        "ConfigMap",
-        "airflow",
-    )["data"]
-    assert (settings["AIRFLOW__X__Y"], settings["AIRFLOW__X__Z"]) == ("3", "true")
+def test_own_variables() -> None:
+    """`airflow.env` adds variables, with numbers and booleans as text."""
+    own = {"AIRFLOW__X__Y": 3, "AIRFLOW__X__Z": True, "AIRFLOW__X__BYTES": 3_000_000_000}
+    settings = find(render({"airflow": {"env": own}}), "ConfigMap", "airflow")["data"]
+    assert settings["AIRFLOW__X__Y"] == "3"
+    assert settings["AIRFLOW__X__Z"] == "true"
+    assert settings["AIRFLOW__X__BYTES"] == "3000000000"
 
 
-def test_the_fernet_key_is_one() -> None:
-    """The generated key is 32 bytes in URL-safe base64, as Fernet wants it; no two secrets are the same."""
+def test_own_variables_replace_the_charts() -> None:
+    """A variable in `airflow.env` replaces the chart's, one from a Secret included."""
+    own = {"AIRFLOW__CORE__LOAD_EXAMPLES": True, "AIRFLOW__API__SECRET_KEY": "mine"}
+    manifests = render({"airflow": {"env": own}})
+    settings = find(manifests, "ConfigMap", "airflow")["data"]
+    assert settings["AIRFLOW__CORE__LOAD_EXAMPLES"] == "true"
+    assert settings["AIRFLOW__API__SECRET_KEY"] == "mine"
+    scheduler = get_container(find(manifests, *WORKLOADS["scheduler"]))
+    assert "AIRFLOW__API__SECRET_KEY" not in get_variables(scheduler)
+
+
+def test_generated_keys() -> None:
+    """The Fernet key is 32 bytes in URL-safe base64, and no two generated values are equal."""
     secret: Manifest = find(render(), "Secret", "airflow")["data"]
     key = base64.b64decode(secret["fernet-key"])
     assert len(base64.b64decode(key, altchars=b"-_", validate=True)) == 32
     assert all(first != second for first, second in pairwise(sorted(secret.values())))
 
 
-def test_the_password_is_in_no_argument() -> None:
-    """The administrator's password reaches the pod as a variable from the Secret, not as text of the manifest."""
+def test_the_password_is_not_in_the_manifest() -> None:
+    """The pod reads the administrator's password from the Secret."""
     api_server = find(render(), *WORKLOADS["api-server"])["spec"]["template"]["spec"]
-    passwords = api_server["initContainers"][1]
-    assert variables(passwords)["ADMIN_PASSWORD"] == {
+    assert get_variables(api_server["initContainers"][1])["ADMIN_PASSWORD"] == {
         "secretKeyRef": {"name": "student-mlops-airflow", "key": "admin-password"}
     }
 
 
-def test_off() -> None:
-    """Without Airflow nothing of it is left, and no policy for pods that nobody starts."""
+def test_disabled() -> None:
+    """Without Airflow, no resource of it is left."""
     manifests = render({"airflow": {"enabled": False}})
-    left = [item["metadata"]["name"] for item in manifests if "airflow" in item["metadata"]["name"]]
-    assert left == []
-    assert not any(
-        name.startswith("student-mlops-stage") for name in names(manifests, "NetworkPolicy")
-    )
+    names = [item["metadata"]["name"] for item in manifests]
+    assert [name for name in names if "airflow" in name] == []

@@ -1,42 +1,27 @@
-"""The pod that runs the pipeline's commands by hand."""
+"""The pod for the commands that people run."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-import pytest
-
-from tests.support.helm import render
+from tests.support.helm import get_by_hand_pod, get_pods_file, render
 
 
-@pytest.fixture
-def manifests(helm: str) -> dict[str, Any]:
-    """The data of the chart's ConfigMaps, by their names without the release's."""
-    found = [manifest for manifest in render() if manifest and manifest["kind"] == "ConfigMap"]
-    return {
-        manifest["metadata"]["name"].removeprefix("student-mlops-"): manifest["data"]
-        for manifest in found
-    }
-
-
-@pytest.fixture
-def pod(manifests: dict[str, Any]) -> Any:
-    return json.loads(manifests["by-hand"]["pod.json"])
-
-
-def test_it_is_a_stage_pod(manifests: dict[str, Any], pod: Any) -> None:
-    """It has the image, settings, keys, account and labels of a stage's pod, so that it reaches what stages reach."""
-    stages = json.loads(manifests["pods"]["pods.json"])
+def test_it_has_the_rights_of_a_stage() -> None:
+    """It has the image, settings, keys, account and labels of a stage that calls the predictor."""
+    manifests = render({"predictor": {"existingSecret": "api-key"}})
+    pod, stages = get_by_hand_pod(manifests), get_pods_file(manifests)
     (container,) = pod["spec"]["containers"]
+    predictor = stages["access"]["predictor"]
     assert container["image"] == stages["stages"]["validate"]["image"]
-    assert {
+    config_maps = [
         source["configMapRef"]["name"]
         for source in container["envFrom"]
         if "configMapRef" in source
-    } == set(stages["env_from"]["config_maps"])
-    assert {
+    ]
+    secrets = [
         source["secretRef"]["name"] for source in container["envFrom"] if "secretRef" in source
-    } <= set(stages["env_from"]["secrets"])
+    ]
+    assert config_maps == stages["env_from"]["config_maps"]
+    assert secrets == [*stages["env_from"]["secrets"], *predictor["secrets"]]
+    assert predictor["secrets"] == ["api-key"]
     assert pod["spec"]["serviceAccountName"] == stages["service_account"]
-    assert pod["metadata"]["labels"].items() >= stages["labels"].items()
+    assert pod["metadata"]["labels"] == {**stages["labels"], **predictor["labels"]}

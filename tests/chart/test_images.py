@@ -1,48 +1,65 @@
-"""Which image a pod runs."""
+"""The image of each pod."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 
 from pipeline.stages import STAGES
-from tests.support.helm import Values, container, containers, find, pod_specs, render
+from tests.support.chart_scenarios import SCENARIOS
+from tests.support.helm import (
+    Manifest,
+    Values,
+    find,
+    get_by_hand_pod,
+    get_container,
+    get_containers,
+    get_names,
+    get_pod_specs,
+    get_pods_file,
+    render,
+)
 
 APP_VERSION = "0.1.0"
+LOCAL = "localhost/student-mlops"
 
 
-def images_of(values: Values) -> dict[str, str]:
-    """The image of each stage and of the predictor."""
-    manifests = render(values)
-    pods = json.loads(find(manifests, "ConfigMap", "pods")["data"]["pods.json"])
-    found = {name: stage["image"] for name, stage in pods["stages"].items()}
-    return found | {"predictor": container(find(manifests, "Deployment", "predictor"))["image"]}
+def get_images(manifests: list[Manifest]) -> dict[str, str]:
+    """Return the images of the stages and of the predictor."""
+    images = {name: stage["image"] for name, stage in get_pods_file(manifests)["stages"].items()}
+    predictor = get_container(find(manifests, "Deployment", "predictor"))
+    return images | {"predictor": predictor["image"]}
 
 
-def test_an_image_for_every_stage() -> None:
-    """Every row of the stage table has an image of its own, of the chart's appVersion."""
-    expected = {
-        stage.name: f"localhost/student-mlops/{stage.name}:{APP_VERSION}" for stage in STAGES
-    }
-    assert images_of({}) == expected | {
-        "predictor": f"localhost/student-mlops/predictor:{APP_VERSION}"
+def test_every_stage_has_an_image() -> None:
+    """Each row of the stage table has its own image, tagged with the chart's appVersion."""
+    names = [*(stage.name for stage in STAGES), "predictor"]
+    assert get_images(render()) == {name: f"{LOCAL}/{name}:{APP_VERSION}" for name in names}
+
+
+@pytest.mark.parametrize("scenario", ["defaults", "kind"])
+def test_no_image_comes_from_a_registry_of_somebody_else(scenario: str) -> None:
+    """By default nodes pull only PostgreSQL's official image; `localhost` is no registry."""
+    values, file = SCENARIOS[scenario]
+    manifests = render(values, file=file)
+    specs = [spec for _, spec in get_pod_specs(manifests)]
+    images = {item["image"] for spec in specs for item in get_containers(spec)}
+    images |= set(get_images(manifests).values())
+    images |= {item["image"] for item in get_by_hand_pod(manifests)["spec"]["containers"]}
+    assert {image for image in images if not image.startswith(f"{LOCAL}/")} == {
+        "docker.io/library/postgres:17-trixie"
     }
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("values", "expected"),
     [
         (
             {"image": {"registry": "ghcr.io/school"}},
             f"ghcr.io/school/student-mlops/train:{APP_VERSION}",
         ),
         ({"image": {"registry": "ghcr.io/"}}, f"ghcr.io/student-mlops/train:{APP_VERSION}"),
-        ({"image": {"tag": "v7"}}, "localhost/student-mlops/train:v7"),
-        (
-            {"image": {"tag": "v7"}, "images": {"train": {"tag": "own"}}},
-            "localhost/student-mlops/train:own",
-        ),
+        ({"image": {"tag": "v7"}}, f"{LOCAL}/train:v7"),
+        ({"image": {"tag": "v7"}, "images": {"train": {"tag": "own"}}}, f"{LOCAL}/train:own"),
         (
             {"image": {"registry": "ghcr.io"}, "images": {"train": {"registry": ""}}},
             f"student-mlops/train:{APP_VERSION}",
@@ -53,30 +70,39 @@ def test_an_image_for_every_stage() -> None:
         ),
         (
             {"image": {"tag": "v7"}, "images": {"train": {"digest": f"sha256:{'ab' * 32}"}}},
-            f"localhost/student-mlops/train@sha256:{'ab' * 32}",
+            f"{LOCAL}/train@sha256:{'ab' * 32}",
         ),
     ],
 )
-def test_an_images_own_values_go_before_the_common_ones(given: Values, expected: str) -> None:
-    """Registry and tag are common unless the image has its own; a digest goes before any tag."""
-    images = images_of(given)
-    assert images["train"] == expected
+def test_own_values_of_an_image_override_the_common_ones(values: Values, expected: str) -> None:
+    """An image's own registry and tag override the common ones; a digest replaces the tag."""
+    assert get_images(render(values))["train"] == expected
 
 
-def test_the_database_stays_with_its_own_registry() -> None:
-    """The common registry and tag are for the platform's images; PostgreSQL's is the official one."""
+def test_the_database_keeps_its_registry() -> None:
+    """The common registry and tag do not apply to PostgreSQL's official image."""
     manifests = render({"image": {"registry": "ghcr.io/school", "tag": "v7"}})
-    assert (
-        container(find(manifests, "StatefulSet", "postgresql"))["image"]
-        == "docker.io/library/postgres:17-trixie"
-    )
+    database = get_container(find(manifests, "StatefulSet", "postgresql"))
+    assert database["image"] == "docker.io/library/postgres:17-trixie"
 
 
-def test_pull_policy_and_secrets_reach_every_pod() -> None:
-    """The registry's credentials and the pull policy are those of every pod, the stages' too."""
+def test_pull_policy_and_secrets_apply_to_every_pod() -> None:
+    """Every pod has the pull policy and the registry's credentials, also those of stages."""
     manifests = render({"image": {"pullPolicy": "Always", "pullSecrets": ["registry"]}})
-    for name, spec in pod_specs(manifests):
+    for name, spec in get_pod_specs(manifests):
         assert spec["imagePullSecrets"] == [{"name": "registry"}], name
-        assert {item["imagePullPolicy"] for item in containers(spec)} == {"Always"}
-    pods = json.loads(find(manifests, "ConfigMap", "pods")["data"]["pods.json"])
+        assert {item["imagePullPolicy"] for item in get_containers(spec)} == {"Always"}
+    pods = get_pods_file(manifests)
     assert (pods["image_pull_policy"], pods["image_pull_secrets"]) == ("Always", ["registry"])
+
+
+def test_jobs_get_a_new_name_with_a_new_image() -> None:
+    """Kubernetes refuses changes to a Job's pod, so that a changed pod is a new Job."""
+
+    def get_job(**values: object) -> str:
+        (name,) = get_names(render(dict(values)), "Job")
+        return name
+
+    assert get_job() == get_job(settings={"MLOPS_SEED": 3})
+    assert get_job() != get_job(image={"tag": "new"})
+    assert get_job() != get_job(objectStore={"bucketPrefix": "school"})

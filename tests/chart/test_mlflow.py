@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import fnmatch
+from typing import Any
 
 import pytest
 
-from tests.support.helm import NAMESPACE, Values, container, find, names, render, variables
+from tests.support.helm import (
+    NAMESPACE,
+    Values,
+    find,
+    get_container,
+    get_names,
+    get_variables,
+    render,
+)
 
 
-def allowed(values: Values, host: str) -> bool:
-    """Whether MLflow answers to a Host header, by the rule of its own server: equal, or a pattern if there is a star in it."""
-    given = variables(container(find(render(values), "Deployment", "mlflow")))[
-        "MLFLOW_SERVER_ALLOWED_HOSTS"
-    ].split(",")
-    return any(fnmatch.fnmatch(host, item) if "*" in item else host == item for item in given)
+def get_environment(values: Values) -> dict[str, Any]:
+    return get_variables(get_container(find(render(values), "Deployment", "mlflow")))
+
+
+def is_allowed(values: Values, host: str) -> bool:
+    """Return whether MLflow accepts a Host header, by the rule of its server.
+
+    An allowed host is equal to an entry, or matches an entry that contains a star.
+    """
+    allowed = get_environment(values)["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    return any(fnmatch.fnmatch(host, item) if "*" in item else host == item for item in allowed)
 
 
 @pytest.mark.parametrize(
@@ -27,65 +41,71 @@ def allowed(values: Values, host: str) -> bool:
         "127.0.0.1:8081",
     ],
 )
-def test_answers_to_its_names(host: str) -> None:
-    """Pods of the cluster and a port-forward's browser are let in, whichever name and port they come by."""
-    assert allowed({}, host)
+def test_accepted_hosts(host: str) -> None:
+    """The cluster's pods and a browser behind a port-forward are accepted, with any port."""
+    assert is_allowed({}, host)
 
 
 @pytest.mark.parametrize(
     "host",
     ["evil.org", "evil.org:5000", "student-mlops-mlflow.evil.org:5000", "localhost.evil.org"],
 )
-def test_answers_to_no_other(host: str) -> None:
-    """A page that had its own name resolve to the server is refused."""
-    assert not allowed({}, host)
+def test_refused_hosts(host: str) -> None:
+    """Any other host is refused, so that DNS rebinding does not reach the server."""
+    assert not is_allowed({}, host)
 
 
-def test_answers_to_names_of_values() -> None:
-    """`allowedHosts` lets further names in, with and without a port."""
+def test_hosts_in_values() -> None:
+    """`allowedHosts` adds host names, with and without a port."""
     values = {"mlflow": {"allowedHosts": ["mlflow.school.org", "*.lan"]}}
-    assert all(
-        allowed(values, host)
-        for host in ("mlflow.school.org", "mlflow.school.org:443", "a.lan", "a.lan:5000")
-    )
-    assert not allowed(values, "other.school.org")
+    for host in ("mlflow.school.org", "mlflow.school.org:443", "a.lan", "a.lan:5000"):
+        assert is_allowed(values, host)
+    assert not is_allowed(values, "other.school.org")
 
 
-def test_stands_for_the_store() -> None:
-    """Clients need no keys for artifacts: the server passes them on to the models' bucket, of whichever store."""
-    for values, bucket, endpoint in (
-        ({}, "s3://models/mlflow", "http://student-mlops-minio:9000"),
-        (
-            {"objectStore": {"bucketPrefix": "school"}},
-            "s3://school-models/mlflow",
-            "http://student-mlops-minio:9000",
-        ),
-    ):
-        given = variables(container(find(render(values), "Deployment", "mlflow")))
-        assert given["MLFLOW_ARTIFACTS_DESTINATION"] == bucket
-        assert given["MLFLOW_S3_ENDPOINT_URL"] == endpoint
+@pytest.mark.parametrize(
+    ("values", "bucket"),
+    [
+        ({}, "s3://models/mlflow"),
+        ({"objectStore": {"bucketPrefix": "school"}}, "s3://school-models/mlflow"),
+    ],
+)
+def test_the_server_stores_the_artifacts(values: Values, bucket: str) -> None:
+    """The server proxies artifacts to the models' bucket, so that clients need no S3 keys."""
+    environment = get_environment(values)
+    assert environment["MLFLOW_ARTIFACTS_DESTINATION"] == bucket
+    assert environment["MLFLOW_S3_ENDPOINT_URL"] == "http://student-mlops-minio:9000"
 
 
-def test_phones_nobody_and_starts_few_processes() -> None:
-    """No telemetry, no job runner, and as many workers as the values say."""
+def test_no_telemetry_and_few_processes() -> None:
+    """MLflow sends no telemetry, runs no jobs, and starts as many workers as the values say."""
+    environment = get_environment({})
+    assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     deployment = find(render({"mlflow": {"workers": 2}}), "Deployment", "mlflow")
-    given = variables(container(deployment))
-    assert given["MLFLOW_DISABLE_TELEMETRY"] == "true"
-    assert given["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
-    assert "--workers=2" in container(deployment)["args"]
+    assert "--workers=2" in get_container(deployment)["args"]
+
+
+def test_own_variables_replace_the_charts() -> None:
+    """A variable in `mlflow.env` replaces the chart's, also with a value that counts as empty."""
+    own = {"MLFLOW_DISABLE_TELEMETRY": False, "PGPASSWORD": "mine", "MLFLOW_LOGGING_LEVEL": "DEBUG"}
+    environment = get_environment({"mlflow": {"env": own}})
+    assert environment["MLFLOW_DISABLE_TELEMETRY"] == "false"
+    assert environment["PGPASSWORD"] == "mine"
+    assert environment["MLFLOW_LOGGING_LEVEL"] == "DEBUG"
 
 
 def test_migrates_before_it_serves() -> None:
-    """A newer MLflow refuses an older database's tables: they are brought up first, with the same variables."""
+    """An init container upgrades the tables, with the server's variables."""
     spec = find(render(), "Deployment", "mlflow")["spec"]["template"]["spec"]
-    (migrate,), (serve,) = spec["initContainers"], spec["containers"]
+    (migrate,), (server,) = spec["initContainers"], spec["containers"]
     assert migrate["command"] == ["mlflow", "db", "upgrade", "$(MLFLOW_BACKEND_STORE_URI)"]
-    assert migrate["env"] == serve["env"]
-    assert "password" not in variables(serve)["MLFLOW_BACKEND_STORE_URI"]
+    assert migrate["env"] == server["env"]
+    assert "password" not in get_variables(server)["MLFLOW_BACKEND_STORE_URI"]
 
 
-def test_replaced() -> None:
-    """Another tracking server takes its place everywhere."""
+def test_external() -> None:
+    """An external tracking server replaces MLflow everywhere."""
     url = "https://mlflow.school.org"
     values = {
         "mlflow": {"enabled": False, "external": {"url": url}},
@@ -93,8 +113,5 @@ def test_replaced() -> None:
     }
     manifests = render(values)
     assert find(manifests, "ConfigMap", "settings")["data"]["MLOPS_MLFLOW__TRACKING_URI"] == url
-    assert not any(
-        "mlflow" in name
-        for kind in ("Deployment", "Service", "NetworkPolicy")
-        for name in names(manifests, kind)
-    )
+    for kind in ("Deployment", "Service", "NetworkPolicy"):
+        assert not any("mlflow" in name for name in get_names(manifests, kind))

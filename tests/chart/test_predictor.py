@@ -2,49 +2,61 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from serving.service import FLUSH_SECONDS
 from serving.settings import Settings
-from tests.support.helm import Values, container, find, names, render, variables
+from tests.support.helm import (
+    Values,
+    find,
+    get_container,
+    get_names,
+    get_pods_file,
+    get_variables,
+    render,
+)
 
 
-def deployment(values: Values | None = None) -> Any:
+def get_deployment(values: Values | None = None) -> Any:
     return find(render(values), "Deployment", "predictor")["spec"]
 
 
-def test_the_autoscaler_alone_says_how_many() -> None:
-    """With the autoscaler on the Deployment names no number of pods, which every upgrade would reset; without it, it does."""
-    assert "replicas" not in deployment()
+def get_ingress(**values: Any) -> Any:
+    ingress = {"enabled": True, "host": "predict.school.org", **values}
+    return find(render({"predictor": {"ingress": ingress}}), "Ingress", "predictor")["spec"]
+
+
+def test_replicas() -> None:
+    """With the autoscaler the Deployment has no `replicas`, which every upgrade would reset."""
+    assert "replicas" not in get_deployment()
     scaler = find(render(), "HorizontalPodAutoscaler", "predictor")["spec"]
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 10)
     assert scaler["scaleTargetRef"]["name"] == "student-mlops-predictor"
     fixed = {"predictor": {"autoscaling": {"enabled": False}, "replicas": 3}}
-    assert deployment(fixed)["replicas"] == 3
-    assert names(render(fixed), "HorizontalPodAutoscaler") == []
+    assert get_deployment(fixed)["replicas"] == 3
+    assert get_names(render(fixed), "HorizontalPodAutoscaler") == []
 
 
 def test_every_container_requests_cpu() -> None:
-    """The autoscaler takes shares of the requested CPU, so that every container of the pod must request some."""
-    for item in deployment()["template"]["spec"]["containers"]:
+    """The autoscaler measures CPU relative to the requests, so that every container needs one."""
+    for item in get_deployment()["template"]["spec"]["containers"]:
         assert "cpu" in item["resources"]["requests"]
 
 
-def test_a_rollout_takes_no_pod_away_early() -> None:
+def test_a_rollout_keeps_the_capacity() -> None:
     """A new pod is ready before an old one stops, and an old one has the time to drain."""
-    spec = deployment()
+    spec = get_deployment()
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
-    grace = spec["template"]["spec"]["terminationGracePeriodSeconds"]
+    grace_period_seconds = spec["template"]["spec"]["terminationGracePeriodSeconds"]
     predictor = Settings().predictor
-    stop = predictor.shutdown_timeout_seconds + FLUSH_SECONDS
-    assert grace > predictor.drain_timeout_seconds + stop
+    stop_seconds = predictor.shutdown_timeout_seconds + FLUSH_SECONDS
+    assert grace_period_seconds > predictor.drain_timeout_seconds + stop_seconds
 
 
-def test_settings_restart_it() -> None:
-    """The predictor reads its settings when it starts, so that a changed one rolls its pods, and only a changed one."""
+def test_changed_settings_restart_it() -> None:
+    """A changed setting restarts the pods, which read it when they start; other values do not."""
     before, same, after = (
-        deployment(values)["template"]["metadata"]["annotations"]["checksum/config"]
+        get_deployment(values)["template"]["metadata"]["annotations"]["checksum/config"]
         for values in (
             {},
             {"dags": {"retries": 9}},
@@ -54,24 +66,21 @@ def test_settings_restart_it() -> None:
     assert before == same != after
 
 
-def test_its_environment_is_one_the_settings_take() -> None:
-    """What the pod is given is settings that exist, with values they accept."""
-    manifests = render(
-        {"settings": {"MLOPS_PREDICTOR__MAX_ROWS": 50, "MLOPS_INGEST__MAX_BYTES": 3000000000}}
-    )
-    given = find(manifests, "ConfigMap", "settings")["data"] | variables(
-        container(find(manifests, "Deployment", "predictor"))
-    )
-    settings = Settings.load({name: str(value) for name, value in given.items()})
+def test_its_settings_are_valid() -> None:
+    """The predictor's settings accept the environment of its pod."""
+    values = {"settings": {"MLOPS_PREDICTOR__MAX_ROWS": 50, "MLOPS_INGEST__MAX_BYTES": 3000000000}}
+    manifests = render(values)
+    container = get_container(find(manifests, "Deployment", "predictor"))
+    environment = find(manifests, "ConfigMap", "settings")["data"] | get_variables(container)
+    settings = Settings.load({name: str(value) for name, value in environment.items()})
     assert settings.predictor.host == "0.0.0.0"
     assert (settings.predictor.max_rows, settings.ingest.max_bytes) == (50, 3_000_000_000)
     assert settings.predictor.ready_without_model is True
-    port = container(find(manifests, "Deployment", "predictor"))["ports"][0]["containerPort"]
-    assert settings.predictor.port == port
+    assert settings.predictor.port == container["ports"][0]["containerPort"]
 
 
-def test_stages_resolve_every_pod() -> None:
-    """The stages' URL is that of the headless Service, which resolves to each pod that is ready, and those alone."""
+def test_stages_reach_every_pod() -> None:
+    """The stages' URL is that of a headless Service, which resolves to every ready pod."""
     manifests = render()
     service = find(manifests, "Service", "predictor-pods")["spec"]
     assert service["clusterIP"] == "None"
@@ -83,27 +92,20 @@ def test_stages_resolve_every_pod() -> None:
         assert find(manifests, "Service", name)["spec"]["selector"] == labels
 
 
-def test_an_api_key_reaches_those_who_need_it() -> None:
-    """The key's Secret is read by the predictor and by the stages, which ask it; no other Secret is new."""
+def test_who_gets_the_api_key() -> None:
+    """The predictor and the stages that call it get the API key; the other stages do not."""
     manifests = render({"predictor": {"existingSecret": "api-key"}})
-    assert {"secretRef": {"name": "api-key"}} in container(
-        find(manifests, "Deployment", "predictor")
-    )["envFrom"]
-    pods = json.loads(find(manifests, "ConfigMap", "pods")["data"]["pods.json"])
+    container = get_container(find(manifests, "Deployment", "predictor"))
+    assert {"secretRef": {"name": "api-key"}} in container["envFrom"]
+    pods = get_pods_file(manifests)
     assert pods["env_from"]["secrets"] == ["student-mlops-objectstore"]
     assert pods["access"]["predictor"]["secrets"] == ["api-key"]
 
 
 def test_ingress() -> None:
-    """The Ingress leads a host to the Service, with a certificate where one is given; there is none by default."""
-    assert names(render(), "Ingress") == []
-    given = {
-        "enabled": True,
-        "host": "predict.school.org",
-        "className": "nginx",
-        "tlsSecret": "certificate",
-    }
-    ingress = find(render({"predictor": {"ingress": given}}), "Ingress", "predictor")["spec"]
+    """The Ingress routes a host to the Service, with TLS if there is a certificate."""
+    assert get_names(render(), "Ingress") == []
+    ingress = get_ingress(className="nginx", tlsSecretName="certificate")
     (rule,) = ingress["rules"]
     assert rule["host"] == "predict.school.org"
     assert rule["http"]["paths"][0]["backend"]["service"] == {
@@ -111,25 +113,26 @@ def test_ingress() -> None:
         "port": {"name": "http"},
     }
     assert ingress["tls"] == [{"hosts": ["predict.school.org"], "secretName": "certificate"}]
-    assert (
-        "tls"
-        not in find(
-            render({"predictor": {"ingress": {**given, "tlsSecret": ""}}}), "Ingress", "predictor"
-        )["spec"]
-    )
+    assert "tls" not in get_ingress()
 
 
-def test_drains_of_nodes_leave_pods() -> None:
-    """A drain takes one pod at a time."""
+def test_a_drain_removes_one_pod_at_a_time() -> None:
+    """The disruption budget lets a drained node take away one pod at a time."""
     budget = find(render(), "PodDisruptionBudget", "predictor")["spec"]
     assert budget["maxUnavailable"] == 1
-    assert budget["selector"]["matchLabels"] == deployment()["selector"]["matchLabels"]
+    assert budget["selector"]["matchLabels"] == get_deployment()["selector"]["matchLabels"]
 
 
-def test_off() -> None:
-    """Without the predictor nothing of it is left, and the stages are told of none."""
+def test_own_annotations() -> None:
+    """`podAnnotations` adds annotations to the pods."""
+    values = {"predictor": {"podAnnotations": {"prometheus.io/scrape": "true"}}}
+    annotations = get_deployment(values)["template"]["metadata"]["annotations"]
+    assert annotations.keys() == {"prometheus.io/scrape", "checksum/config"}
+
+
+def test_disabled() -> None:
+    """Without the predictor, no resource of it is left, and the stages get no URL."""
     manifests = render({"predictor": {"enabled": False}})
-    assert [
-        item["metadata"]["name"] for item in manifests if "predictor" in item["metadata"]["name"]
-    ] == []
+    names = [item["metadata"]["name"] for item in manifests]
+    assert [name for name in names if "predictor" in name] == []
     assert "MLOPS_PREDICTOR__URL" not in find(manifests, "ConfigMap", "settings")["data"]

@@ -1,4 +1,4 @@
-"""Every manifest of every scenario is one that Kubernetes takes, by its own schemas."""
+"""Every manifest of every scenario is valid by Kubernetes' own schemas."""
 
 from __future__ import annotations
 
@@ -16,61 +16,56 @@ from tests.support.chart_scenarios import SCENARIOS
 from tests.support.helm import Manifest, find, render
 
 VERSIONS = ("1.30", "1.37")
-"""Of Kubernetes: an old one that is still met, and the newest; the test cluster checks its own."""
+"""Versions of Kubernetes: an old one that is still in use, and the newest."""
 
 
 @functools.cache
-def definitions(version: str) -> Any:
-    """What the schemas of a version refer to."""
+def get_definitions(version: str) -> Any:
+    """Return the definitions that the schemas of a version refer to."""
     return Resource.from_contents(
-        json.loads(read(version, "_definitions")), default_specification=DRAFT202012
+        json.loads(read_schema(version, "_definitions")), default_specification=DRAFT202012
     )
 
 
 @functools.cache
-def validator(version: str, kind: str, api_version: str) -> Any:
-    """Of a kind, refusing properties that it does not know."""
+def get_validator(version: str, kind: str, api_version: str) -> Any:
+    """Return a validator for a kind that refuses unknown properties."""
     group, _, number = api_version.rpartition("/")
     name = "-".join(filter(None, [kind.lower(), group.split(".")[0], number]))
-    registry: Any = Registry().with_resource("/api/_definitions.json", definitions(version))
-    return Draft202012Validator(json.loads(read(version, name)), registry=registry)
+    registry: Any = Registry().with_resource("/api/_definitions.json", get_definitions(version))
+    return Draft202012Validator(json.loads(read_schema(version, name)), registry=registry)
 
 
-def read(version: str, name: str) -> str:
-    return (
-        files("kubernetes_validate")
-        / "kubernetes-json-schema"
-        / f"v{version}.0-local-strict"
-        / f"{name}.json"
-    ).read_text()
+def read_schema(version: str, name: str) -> str:
+    folder = files("kubernetes_validate") / "kubernetes-json-schema"
+    return (folder / f"v{version}.0-local-strict" / f"{name}.json").read_text()
 
 
-def complaints(manifest: Manifest, version: str) -> list[str]:
-    return list(_complaints(json.dumps(manifest), version))
+def get_errors(manifest: Manifest, version: str) -> list[str]:
+    return list(_get_errors(json.dumps(manifest), version))
 
 
 @functools.cache  # most manifests are the same in most scenarios
-def _complaints(text: str, version: str) -> tuple[str, ...]:
+def _get_errors(text: str, version: str) -> tuple[str, ...]:
     manifest = json.loads(text)
     name = f"{manifest['kind']} {manifest['metadata']['name']}"
-    found = validator(version, manifest["kind"], manifest["apiVersion"]).iter_errors(manifest)
-    return tuple(f"{name}: {error.json_path}: {error.message}" for error in found)
+    validator = get_validator(version, manifest["kind"], manifest["apiVersion"])
+    return tuple(
+        f"{name}: {error.json_path}: {error.message}" for error in validator.iter_errors(manifest)
+    )
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_manifests_are_kubernetes(scenario: str, version: str) -> None:
+def test_manifests_are_valid(scenario: str, version: str) -> None:
     """No manifest has an unknown or misplaced field, or a value of the wrong type."""
     values, file = SCENARIOS[scenario]
-    assert [
-        complaint
-        for manifest in render(values, file=file)
-        for complaint in complaints(manifest, version)
-    ] == []
+    manifests = render(values, file=file)
+    assert [error for manifest in manifests for error in get_errors(manifest, version)] == []
 
 
-def test_a_wrong_field_is_seen() -> None:
-    """The check is one: a misspelt field of a real manifest is found."""
+def test_a_misspelt_field_is_an_error() -> None:
+    """The validator finds a misspelt field in a real manifest."""
     deployment = find(render(), "Deployment", "predictor")
     wrong = json.loads(json.dumps(deployment).replace('"readinessProbe"', '"readynessProbe"'))
-    assert any("readynessProbe" in complaint for complaint in complaints(wrong, VERSIONS[-1]))
+    assert any("readynessProbe" in error for error in get_errors(wrong, VERSIONS[-1]))

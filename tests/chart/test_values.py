@@ -1,4 +1,4 @@
-"""values.yaml, its schema, and the page that documents them."""
+"""values.yaml and its schema."""
 
 from __future__ import annotations
 
@@ -15,43 +15,42 @@ from docs.values import DERIVED, SCHEMA, resolve, values
 from pipeline.environment import variables
 from serving.settings import Settings
 from tests.support.chart_scenarios import SCENARIOS
-from tests.support.helm import CHART, refusal, render, run_helm
+from tests.support.helm import CHART, get_refusal, render, run_helm
 
 OPEN = {"global", "strings", "environment"}
-"""Parts of the schema whose keys are the user's own: another chart's values, labels and annotations, variables."""
+"""Parts of the schema with free keys: a parent chart's values, labels, annotations, variables."""
 
 
 @functools.cache
-def schema() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(SCHEMA.read_text())
-    return loaded
+def load_schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(SCHEMA.read_text())
+    return schema
 
 
-def objects(part: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every schema of an object, with its place."""
+def find_objects(part: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the path and the schema of every object in a part of the schema."""
     if isinstance(part, dict):
         if part.get("type") == "object":
-            yield place, part
+            yield path, part
         for key, below in part.items():
-            yield from objects(
-                below, f"{place}.{key}" if key not in ("properties", "definitions") else place
-            )
+            is_structure = key in ("properties", "definitions")
+            yield from find_objects(below, path if is_structure else f"{path}.{key}")
     elif isinstance(part, list):
         for below in part:
-            yield from objects(below, place)
+            yield from find_objects(below, path)
 
 
-def test_schema_is_a_schema() -> None:
-    """The schema is a valid one of draft 7, the newest that every Helm reads."""
-    assert schema()["$schema"] == "http://json-schema.org/draft-07/schema#"
-    Draft7Validator.check_schema(schema())
+def test_the_schema_is_valid() -> None:
+    """The schema is valid JSON Schema draft 7, which every version of Helm supports."""
+    assert load_schema()["$schema"] == "http://json-schema.org/draft-07/schema#"
+    Draft7Validator.check_schema(load_schema())
 
 
-def test_strict_at_every_level() -> None:
-    """An unknown key is refused wherever it stands, but where keys are the user's own."""
+def test_the_schema_is_strict_at_every_level() -> None:
+    """The schema refuses unknown keys at every level, except where keys are free."""
     lax = {
-        place.rsplit(".", 1)[-1]
-        for place, part in objects(schema(), "")
+        path.rsplit(".", 1)[-1]
+        for path, part in find_objects(load_schema(), "")
         if part.get("additionalProperties") is not False
     }
     assert lax == OPEN
@@ -63,21 +62,21 @@ def test_strict_at_every_level() -> None:
     ids=".".join,
 )
 def test_a_misspelt_key_is_refused(path: tuple[str, ...]) -> None:
-    """In each section of values.yaml a key that is not there is refused, by name."""
+    """The schema refuses an unknown key in each section of values.yaml, and names it."""
     misspelt: Any = {"mispelt": 1}
     for key in reversed(path):
         misspelt = {key: misspelt}
-    errors = [error.message for error in Draft7Validator(schema()).iter_errors(misspelt)]
+    errors = [error.message for error in Draft7Validator(load_schema()).iter_errors(misspelt)]
     assert any("'mispelt' was unexpected" in message for message in errors), errors
 
 
-def test_helm_refuses_a_misspelt_key() -> None:
-    """helm itself holds values to the schema."""
-    assert "minReplica" in refusal({"predictor": {"autoscaling": {"minReplica": 1}}})
+def test_helm_checks_the_schema() -> None:
+    """helm itself refuses values that the schema refuses."""
+    assert "minReplica" in get_refusal({"predictor": {"autoscaling": {"minReplica": 1}}})
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("invalid", "place"),
     [
         ({"settings": {"MLOPS_GATES__MIN_RECAL": 0.7}}, "MLOPS_GATES__MIN_RECAL"),
         ({"settings": {"MLOPS_LAKE__URL": "s3://"}}, "MLOPS_LAKE__URL"),
@@ -93,7 +92,10 @@ def test_helm_refuses_a_misspelt_key() -> None:
             "cpus",
         ),
         ({"dags": {"schedules": {"drift": "every day"}}}, "/dags/schedules/drift"),
-        ({"predictor": {"maxUnavailable": "0%"}}, "/predictor/maxUnavailable"),
+        (
+            {"predictor": {"podDisruptionBudget": {"maxUnavailable": "0%"}}},
+            "/predictor/podDisruptionBudget/maxUnavailable",
+        ),
         ({"networkPolicy": {"dns": [{"podSelektor": {}}]}}, "podSelektor"),
         (
             {"networkPolicy": {"kubernetesApi": {"cidrs": ["10.0.0.1"]}}},
@@ -106,54 +108,56 @@ def test_helm_refuses_a_misspelt_key() -> None:
         ),
     ],
 )
-def test_wrong_values_are_refused_by_their_place(given: dict[str, Any], said: str) -> None:
-    """A value that cannot be meant is refused before anything is made, with its place."""
-    assert said in refusal(given)
+def test_invalid_values_are_refused(invalid: dict[str, Any], place: str) -> None:
+    """An invalid value is refused before anything is installed, and the message names its place."""
+    assert place in get_refusal(invalid)
 
 
-def test_schema_knows_every_value() -> None:
-    """Each key of values.yaml is in the schema and each of the schema's in values.yaml, section by section."""
-    written: dict[tuple[str, ...], set[str]] = {(): set()}
+def test_the_schema_has_every_value() -> None:
+    """values.yaml and the schema have the same keys, apart from old names in the schema."""
+    keys: dict[tuple[str, ...], set[str]] = {(): set()}
     for value in values():
-        written[value.path[:-1]].add(value.path[-1])
+        keys[value.path[:-1]].add(value.path[-1])
         if value.is_section:
-            written[value.path] = set()
-    for path, keys in written.items():
-        part = schema()
+            keys[value.path] = set()
+    for path, expected in keys.items():
+        part = load_schema()
         for key in path:
-            part = resolve(part["properties"][key], schema())
-        assert part.get("properties", {}).keys() == keys, path
+            part = resolve(part["properties"][key], load_schema())
+        properties = part.get("properties", {})
+        current = {key for key, below in properties.items() if "$comment" not in below}
+        assert current == expected, path
 
 
 def test_every_value_has_a_comment() -> None:
-    """Above each key of values.yaml stands a sentence that says what it is."""
-    silent = [
+    """Every key of values.yaml has a comment of whole sentences."""
+    undocumented = [
         value.name for value in values() if not re.fullmatch(r"[A-Z\W].+\.( .*)?", value.comment)
     ]
-    assert silent == []
+    assert undocumented == []
 
 
-def test_derived_settings_are_given_by_the_chart() -> None:
-    """A setting that values may not give exists, and is given by a template or by the images."""
+def test_derived_settings_are_set_elsewhere() -> None:
+    """A setting that values may not set exists, and a template or an image sets it."""
     assert set(DERIVED) <= variables(Settings).keys()
     templates = "".join(path.read_text() for path in (CHART / "templates").rglob("*.*"))
     elsewhere = {
-        "MLOPS_CODE_VERSION",  # the images carry it
-        "MLOPS_MLFLOW__ARTIFACTS",  # for SQLite only
-        "MLOPS_PREDICTOR__API_KEY",  # of the Secret predictor.existingSecret
+        "MLOPS_CODE_VERSION",  # the images set it
+        "MLOPS_MLFLOW__ARTIFACTS",  # only SQLite needs it
+        "MLOPS_PREDICTOR__API_KEY",  # in the Secret that predictor.existingSecret names
     }
     assert {name for name in DERIVED if name not in templates} == elsewhere
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_lints(scenario: str) -> None:
-    """`helm lint --strict` finds nothing in any scenario."""
+def test_helm_lint(scenario: str) -> None:
+    """`helm lint --strict` passes in every scenario."""
     given, file = SCENARIOS[scenario]
     files = [f"--values={CHART / file}"] if file else []
-    answer = run_helm("lint", "--strict", str(CHART), *files, values=given)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    process = run_helm("lint", "--strict", str(CHART), *files, values=given)
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
-def test_a_parent_chart_may_hand_in_globals() -> None:
-    """As a part of another chart it takes that one's globals, and does not mind them."""
+def test_globals_of_a_parent_chart() -> None:
+    """As a subchart, the chart accepts the globals of its parent and ignores them."""
     assert render({"global": {"imageRegistry": "x", "deep": {"er": 1}}})[0] == render()[0]

@@ -1,8 +1,13 @@
-"""Sets of values that between them turn every switch of the chart both ways."""
+"""Sets of values that together switch every option of the chart on and off."""
 
 from __future__ import annotations
 
 from tests.support.helm import Values
+
+
+def _namespace(name: str) -> Values:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
 
 EXTERNAL: Values = {
     "minio": {"enabled": False},
@@ -20,14 +25,12 @@ EXTERNAL: Values = {
     "networkPolicy": {
         "external": {
             "objectStore": [{"ipBlock": {"cidr": "192.0.2.10/32"}}],
-            "database": [
-                {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "databases"}}}
-            ],
+            "database": [_namespace("databases")],
             "mlflow": [{"ipBlock": {"cidr": "192.0.2.30/32"}}],
         }
     },
 }
-"""Nothing of the platform's state in the cluster."""
+"""Every service with state is external."""
 
 EVERYTHING: Values = {
     "image": {
@@ -59,12 +62,16 @@ EVERYTHING: Values = {
         "replicas": 2,
         "workers": 2,
         "allowedHosts": ["mlflow.school.org"],
-        "env": {"MLFLOW_LOGGING_LEVEL": "DEBUG"},
+        "env": {"MLFLOW_LOGGING_LEVEL": "DEBUG", "MLFLOW_DISABLE_TELEMETRY": False},
     },
     "airflow": {
         "adminUser": "ada",
         "parallelism": 8,
-        "env": {"AIRFLOW__CORE__DEFAULT_TIMEZONE": "Europe/Berlin"},
+        "env": {
+            "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Europe/Berlin",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": True,
+            "AIRFLOW__API__SECRET_KEY": "mine",
+        },
     },
     "predictor": {
         "existingSecret": "api-key",
@@ -73,28 +80,25 @@ EVERYTHING: Values = {
             "enabled": True,
             "className": "nginx",
             "host": "predict.school.org",
-            "tlsSecret": "certificate",
+            "tlsSecretName": "certificate",
             "annotations": {"cert-manager.io/issuer": "school"},
         },
-        "annotations": {"prometheus.io/scrape": "true"},
+        "podAnnotations": {"prometheus.io/scrape": "true", "checksum/config": "mine"},
     },
-    "networkPolicy": {
-        "pages": [
-            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
-        ]
-    },
+    "networkPolicy": {"webInterfaces": [_namespace("ingress-nginx")]},
     "global": {"anything": 1},
 }
-"""Every optional value given."""
+"""Every optional value is set, and every variable and annotation of the user's own replaces one of
+the chart's."""
 
 SERVING: Values = {"airflow": {"enabled": False}, "predictor": {"autoscaling": {"enabled": False}}}
-"""A predictor of a fixed size that nothing retrains."""
+"""A predictor of a fixed size, and no training."""
 
 TRAINING: Values = {"predictor": {"enabled": False}}
-"""Models are trained and registered; something else serves them."""
+"""Training without a predictor."""
 
 OPEN: Values = {"networkPolicy": {"enabled": False}, "objectStore": {"createBuckets": False}}
-"""No policies; buckets made by somebody else."""
+"""No network policies, and existing buckets."""
 
 SCENARIOS: dict[str, tuple[Values, str | None]] = {
     "defaults": ({}, None),
@@ -105,4 +109,4 @@ SCENARIOS: dict[str, tuple[Values, str | None]] = {
     "training": (TRAINING, None),
     "open": (OPEN, None),
 }
-"""Name -> values, and the values file of the chart that they go over."""
+"""Name -> values, and the chart's values file that they override."""

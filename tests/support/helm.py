@@ -1,4 +1,4 @@
-"""Renders the chart, once for each set of values, and finds things in what comes out."""
+"""Renders the chart with `helm template`, and finds things in the manifests."""
 
 from __future__ import annotations
 
@@ -20,16 +20,31 @@ Manifest = dict[str, Any]
 Values = dict[str, Any]
 
 
+class UniqueKeyLoader(yaml.CSafeLoader):
+    """YAML loader that refuses a mapping with the same key twice, as kustomize does."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Construct a mapping.
+
+        Raises:
+            AssertionError: If a key occurs twice.
+        """
+        keys = [key.value for key, _ in node.value]
+        repeated = {key for key in keys if keys.count(key) > 1}
+        assert not repeated, f"{node.start_mark}: {repeated} occur twice"
+        return super().construct_mapping(node, deep)
+
+
 def find_helm() -> str | None:
-    """helm on PATH, or where `make tools` puts it."""
+    """Return helm's path: on PATH, or where `make tools` installs it."""
     return shutil.which("helm") or shutil.which("helm", path=str(ROOT / "local" / "tools"))
 
 
 def run_helm(*arguments: str, values: Values | None = None) -> subprocess.CompletedProcess[str]:
-    """helm's answer; values go in as a file's would."""
-    given = ["--values=-"] if values else []
+    """Run helm, and pass values as a file would."""
+    options = ["--values=-"] if values else []
     return subprocess.run(
-        [find_helm() or "helm", *arguments, *given],
+        [find_helm() or "helm", *arguments, *options],
         input=json.dumps(values),
         text=True,
         capture_output=True,
@@ -52,43 +67,56 @@ def render(
         chart: Folder of the chart.
     """
     text = _render(json.dumps(values or {}), release, file, chart)
-    return list(yaml.load_all(text, Loader=yaml.CSafeLoader))
+    return list(yaml.load_all(text, Loader=UniqueKeyLoader))
 
 
 @functools.cache
 def _render(values: str, release: str, file: str | None, chart: Path) -> str:
     files = [f"--values={chart / file}"] if file else []
-    answer = run_helm(
+    process = run_helm(
         "template", release, str(chart), "--namespace", NAMESPACE, *files, values=json.loads(values)
     )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
-def refusal(values: Values) -> str:
-    """Why helm refuses these values."""
-    answer = run_helm("template", RELEASE, str(CHART), values=values)
-    assert answer.returncode != 0, "the values were taken"
-    return answer.stderr
+def get_refusal(values: Values) -> str:
+    """Return the message with which helm refuses the values."""
+    process = run_helm("template", RELEASE, str(CHART), values=values)
+    assert process.returncode != 0, "helm accepted the values"
+    return process.stderr
 
 
 def find(manifests: list[Manifest], kind: str, name: str) -> Manifest:
-    """The manifest of that kind whose name is `name` after the release's; AssertionError if there is none."""
-    wanted = f"{RELEASE}-{name}" if name else RELEASE
-    found = [
-        item for item in manifests if (item["kind"], item["metadata"]["name"]) == (kind, wanted)
-    ]
-    assert found, f"there is no {kind} {wanted}: {names(manifests, kind)}"
-    return found[0]
+    """Return the manifest with that kind and with `name` after the release's name.
+
+    Raises:
+        AssertionError: If there is none.
+    """
+    full_name = f"{RELEASE}-{name}" if name else RELEASE
+    for manifest in manifests:
+        if (manifest["kind"], manifest["metadata"]["name"]) == (kind, full_name):
+            return manifest
+    raise AssertionError(f"no {kind} {full_name} among {get_names(manifests, kind)}")
 
 
-def names(manifests: list[Manifest], kind: str) -> list[str]:
-    """The names of all manifests of a kind."""
+def get_names(manifests: list[Manifest], kind: str) -> list[str]:
+    """Return the names of all manifests of a kind."""
     return [item["metadata"]["name"] for item in manifests if item["kind"] == kind]
 
 
-def pod_specs(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
-    """The name and the spec of every pod that the manifests make, hooks too."""
+def get_pods_file(manifests: list[Manifest]) -> Any:
+    """Return the content of the file that tells the DAGs about the stages' pods."""
+    return json.loads(find(manifests, "ConfigMap", "pods")["data"]["pods.json"])
+
+
+def get_by_hand_pod(manifests: list[Manifest]) -> Any:
+    """Return the pod for the commands that people run."""
+    return json.loads(find(manifests, "ConfigMap", "by-hand")["data"]["pod.json"])
+
+
+def get_pod_specs(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    """Yield the name and the spec of every pod that the manifests create, hooks included."""
     for item in manifests:
         if item["kind"] == "Pod":
             yield item["metadata"]["name"], item["spec"]
@@ -96,20 +124,20 @@ def pod_specs(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
             yield item["metadata"]["name"], item["spec"]["template"]["spec"]
 
 
-def containers(spec: Manifest) -> list[Manifest]:
-    """All containers of a pod, init containers first."""
+def get_containers(spec: Manifest) -> list[Manifest]:
+    """Return all containers of a pod, init containers first."""
     return [*spec.get("initContainers", []), *spec["containers"]]
 
 
-def container(manifest: Manifest) -> Manifest:
-    """The one container that a workload runs."""
-    (only,) = manifest["spec"]["template"]["spec"]["containers"]
-    found: Manifest = only
-    return found
+def get_container(workload: Manifest) -> Manifest:
+    """Return the only container of a workload."""
+    container: Manifest
+    (container,) = workload["spec"]["template"]["spec"]["containers"]
+    return container
 
 
-def variables(holder: Manifest) -> dict[str, Any]:
-    """A container's own variables: name -> value, or where it is read from."""
+def get_variables(container: Manifest) -> dict[str, Any]:
+    """Return a container's own variables: name -> value, or where the value comes from."""
     return {
-        item["name"]: item.get("value", item.get("valueFrom")) for item in holder.get("env", [])
+        item["name"]: item.get("value", item.get("valueFrom")) for item in container.get("env", [])
     }

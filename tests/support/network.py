@@ -1,13 +1,13 @@
-"""Who can talk to whom under the chart's NetworkPolicies, as an analyzer of Kubernetes' semantics works it out.
+"""Works out which connections the chart's network policies allow.
 
-The analyzer (network-config-analyzer, of PyPI) is run in an environment of its own, since it pins old versions of packages.
+network-config-analyzer (on PyPI) implements the semantics of Kubernetes. It pins old versions of
+its dependencies, so that uv runs it in its own environment.
 """
 
 from __future__ import annotations
 
 import functools
 import ipaddress
-import json
 import os
 import re
 import shutil
@@ -21,10 +21,17 @@ import yaml
 
 from dags.pod_spec import build_labels
 from pipeline.stages import STAGES
-from tests.support.helm import NAMESPACE, RELEASE, ROOT, Manifest, find
+from tests.support.helm import (
+    NAMESPACE,
+    ROOT,
+    Manifest,
+    get_by_hand_pod,
+    get_names,
+    get_pods_file,
+)
 
 ANALYZER = "network-config-analyzer==2.1.0"
-OVERRIDES = "lxml>=5.3\n"  # its pin has no wheel for newer Pythons
+OVERRIDES = "lxml>=5.3\n"  # the version that it pins has no wheel for newer Pythons
 
 ADDRESSES = {
     "internet": "198.51.100.7",
@@ -33,59 +40,65 @@ ADDRESSES = {
     "neighbour": "192.168.7.7",
     "elsewhere": "192.0.2.10",
 }
-"""What lies outside of the cluster's pods: a public server, the node's cloud metadata, the Kubernetes API, another machine of the
-private network, and where the scenario `external` has its services."""
+"""Addresses outside the cluster's pods: a public server, the cloud's metadata service, the
+Kubernetes API, a machine in the private network, and the external services of the scenario
+`external`."""
+
+OUTSIDERS = ("dns", "stranger", "guest", *ADDRESSES)
+"""Everything that is not a pod of the release; see `get_connections`."""
 
 Connection = tuple[str, str, str]
-"""From whom, to whom, on which ports."""
+"""Source, destination and ports."""
 
 
 def find_uv() -> str | None:
-    """uv on PATH, or where the Makefile puts it."""
+    """Return uv's path: on PATH, or where the Makefile installs it."""
     return shutil.which("uv") or shutil.which(
         "uv", path=str(ROOT / "local" / "tools" / "uv" / "bin")
     )
 
 
-def connections(manifests: list[Manifest]) -> set[Connection]:
-    """Every connection that the policies of a release allow, but for those among strangers.
+def get_connections(manifests: list[Manifest]) -> set[Connection]:
+    """Return every connection from or to a pod of the release that its policies allow.
 
-    Pods are called by their component (`mlflow`, `test`) or stage (`stage train`), the cluster's DNS `dns`, a pod of another
-    namespace `stranger`, a pod of the release's namespace that is not of the release `guest`, addresses as in ADDRESSES.
+    Pods are named after their component (`mlflow`, `test`), their stage (`stage train`) or
+    `by-hand`. Outside the release are `dns`, the cluster's DNS server, `stranger`, a pod of another
+    namespace, `guest`, another pod of the release's namespace, and the names in ADDRESSES.
     """
-    pods = dict(all_pods(manifests))
+    pods = dict(get_pod_labels(manifests))
     policies = [
         {**item, "metadata": {**item["metadata"], "namespace": NAMESPACE}}
         for item in manifests
         if item["kind"] == "NetworkPolicy"
     ]
-    found = set()
-    for line in analyze([*cluster(pods), *policies]).splitlines():
+    connections = set()
+    for line in analyze([*make_cluster(pods), *policies]).splitlines():
         if match := re.fullmatch(r"(\S+) => (\S+) : (.*)", line):
-            for source in called(match[1]):
-                for target in called(match[2]):
-                    found.add((source, target, ports(match[3])))
-    strangers = {"dns", "stranger", "guest", *ADDRESSES}
-    return {item for item in found if not {item[0], item[1]} <= strangers}
+            for source in get_endpoints(match[1]):
+                for target in get_endpoints(match[2]):
+                    connections.add((source, target, get_ports(match[3])))
+    return {item for item in connections if not {item[0], item[1]} <= set(OUTSIDERS)}
 
 
-def all_pods(manifests: list[Manifest]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The labels of the pods that the manifests make, and of those that the DAGs make, by what they are called."""
+def get_pod_labels(manifests: list[Manifest]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the name and the labels of every pod that the manifests, the DAGs or people create."""
     for item in manifests:
         template = item if item["kind"] == "Pod" else item.get("spec", {}).get("template")
         if template:
             labels = template["metadata"]["labels"]
             yield labels["app.kubernetes.io/component"], labels
-    if any(item["metadata"]["name"] == f"{RELEASE}-pods" for item in manifests):
-        given = json.loads(find(manifests, "ConfigMap", "pods")["data"]["pods.json"])
+    config_maps = get_names(manifests, "ConfigMap")
+    if any(name.endswith("-pods") for name in config_maps):
         for stage in STAGES:
-            yield f"stage-{stage.name}", build_labels(stage, given)
+            yield f"stage-{stage.name}", build_labels(stage, get_pods_file(manifests))
+    if any(name.endswith("-by-hand") for name in config_maps):
+        yield "by-hand", get_by_hand_pod(manifests)["metadata"]["labels"]
 
 
-def cluster(pods: dict[str, dict[str, str]]) -> list[Manifest]:
-    """Namespaces and pods: the release's and those around it."""
+def make_cluster(pods: dict[str, dict[str, str]]) -> list[Manifest]:
+    """Return namespaces and pods: those of the release, and outsiders."""
     placed = [(NAMESPACE, name, labels) for name, labels in pods.items()]
-    around = [
+    outsiders = [
         ("kube-system", "dns", {"k8s-app": "kube-dns"}),
         ("other", "stranger", {}),
         (NAMESPACE, "guest", {"app": "x"}),
@@ -105,50 +118,37 @@ def cluster(pods: dict[str, dict[str, str]]) -> list[Manifest]:
             "metadata": {"namespace": namespace, "name": name, "labels": labels},
             "spec": {"containers": [{"name": "main", "image": "main"}]},
         }
-        for namespace, name, labels in placed + around
+        for namespace, name, labels in placed + outsiders
     ]
 
 
 def analyze(resources: list[Manifest]) -> str:
-    """The analyzer's answer: a line for each pair that can connect."""
-    return _analyzed(yaml.dump_all(resources, Dumper=yaml.CSafeDumper))
+    """Return the analyzer's output: one line for each pair that can connect."""
+    return _analyze(yaml.dump_all(resources, Dumper=yaml.CSafeDumper))
 
 
 @functools.cache
-def _analyzed(text: str) -> str:
+def _analyze(text: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         resources, overrides = Path(folder, "resources"), Path(folder, "overrides.txt")
         resources.mkdir()
         (resources / "all.yaml").write_text(text)
         overrides.write_text(OVERRIDES)
-        tool = [
-            str(find_uv()),
-            "tool",
-            "run",
-            "--quiet",
-            f"--python={sys.executable}",
-            f"--overrides={overrides}",
-        ]
-        command = [
-            *tool,
-            f"--from={ANALYZER}",
-            "nca",
-            "--connectivity",
-            "-r",
-            str(resources),
-            "-o",
-            "txt_no_fw_rules",
-        ]
-        environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-        answer = subprocess.run(
-            command, text=True, capture_output=True, check=False, env=environment
+        tool = [str(find_uv()), "tool", "run", "--quiet", f"--python={sys.executable}"]
+        options = ["--connectivity", "-r", str(resources), "-o", "txt_no_fw_rules"]
+        process = subprocess.run(
+            [*tool, f"--overrides={overrides}", f"--from={ANALYZER}", "nca", *options],
+            text=True,
+            capture_output=True,
+            check=False,
+            env={name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
         )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
-def called(place: str) -> list[str]:
-    """The name of a pod, or of the addresses that lie in a range, of the analyzer's answer."""
+def get_endpoints(place: str) -> list[str]:
+    """Return the name of a pod in the analyzer's output, or the names of a range's addresses."""
     if match := re.fullmatch(r"[^/]+/([^/]+)\[Pod\]", place):
         return [match[1].replace("stage-", "stage ")]
     first, _, last = place.partition("-")
@@ -160,6 +160,6 @@ def called(place: str) -> list[str]:
     ]
 
 
-def ports(said: str) -> str:
-    """The analyzer's `{protocols:TCP,dst_ports:443}` as `443`; `all` for any."""
-    return ",".join(re.findall(r"dst_ports:([\d,-]+)", said)) or "all"
+def get_ports(text: str) -> str:
+    """Return the ports in the analyzer's `{protocols:TCP,dst_ports:443}`, or `all`."""
+    return ",".join(re.findall(r"dst_ports:([\d,-]+)", text)) or "all"

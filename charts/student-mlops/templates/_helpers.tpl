@@ -1,13 +1,6 @@
-{{/* Names, labels and what all pods have in common. */}}
+{{/* Labels, images and the parts that all pods share. */}}
 
-{{- define "student-mlops.fullname" -}}
-{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride }}
-{{- else if contains .Chart.Name .Release.Name }}{{ .Release.Name }}
-{{- else }}{{ .Release.Name }}-{{ .Chart.Name }}
-{{- end }}
-{{- end }}
-
-{{/* Labels that pods are selected by; call with (list $ "component"). */}}
+{{/* Labels that select a component's pods. Call with (list $ "component"). */}}
 {{- define "student-mlops.selector" -}}
 {{- $root := first . -}}
 app.kubernetes.io/name: {{ $root.Chart.Name }}
@@ -15,7 +8,7 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ last . }}
 {{- end }}
 
-{{/* Labels of a resource; call with (list $ "component"). */}}
+{{/* Labels of a resource. Call with (list $ "component"). */}}
 {{- define "student-mlops.labels" -}}
 {{- $root := first . -}}
 {{ include "student-mlops.selector" . }}
@@ -25,12 +18,13 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{/* Labels with which a stage's pod gets access beyond the object store and MLflow. The DAGs set them on the pods of the
-     stages whose row in pipeline/stages/__init__.py has `internet` or `calls_predictor`; network policies select on them. */}}
+{{/* Labels that give a stage's pod access beyond the object store and MLflow: the network policies
+     select on them. The DAGs set them on the pods of those stages whose row in
+     pipeline/stages/__init__.py has `internet` or `calls_predictor`. */}}
 {{- define "student-mlops.access.internet" }}student-mlops/internet: "true"{{ end }}
 {{- define "student-mlops.access.predictor" }}student-mlops/calls-predictor: "true"{{ end }}
 
-{{/* Reference of an image; call with (list $ "name"). */}}
+{{/* Reference of an image. Call with (list $ "key of images"). */}}
 {{- define "student-mlops.image" -}}
 {{- $root := first . -}}
 {{- $image := index $root.Values.images (last .) -}}
@@ -40,7 +34,7 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version | replace "+" "_" }
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $tag }}{{ end }}
 {{- end }}
 
-{{/* `image` and the rest of a container that is the same everywhere; call with (list $ "image's name"). */}}
+{{/* Image and security context of a container. Call with (list $ "key of images"). */}}
 {{- define "student-mlops.container" -}}
 {{- $root := first . -}}
 image: {{ include "student-mlops.image" . | quote }}
@@ -51,8 +45,9 @@ securityContext:
   readOnlyRootFilesystem: true
 {{- end }}
 
-{{/* The part of a pod's spec that is the same everywhere; call with (list $ uid). Service links would put variables into
-     pods that Airflow, MLflow and our settings take for their own. */}}
+{{/* The part of a pod's spec that all pods share. Call with (list $ uid).
+     Service links are off because Airflow, MLflow and the pipeline would read the variables that
+     they add as settings. */}}
 {{- define "student-mlops.pod" -}}
 {{- $root := first . -}}
 enableServiceLinks: false
@@ -77,17 +72,20 @@ securityContext:
   seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{/* User of the pods of our own images. */}}
+{{/* User id in the platform's own images. */}}
 {{- define "student-mlops.user" }}10001{{ end }}
 
-{{/* A key of a Secret, in base64: as it is in the cluster, else (at the first installation) `default` or 32 random letters;
-     call with (list $ "Secret's name" "key" "default"). */}}
-{{- define "student-mlops.kept" -}}
+{{/* Value of a Secret's key, in base64. An upgrade keeps the value that is in the cluster. The
+     first installation uses the default, or 32 random characters if the default is empty.
+     Call with (list $ "name of the Secret" "key" "default"). */}}
+{{- define "student-mlops.keep-secret" -}}
 {{- $secret := lookup "v1" "Secret" (first .).Release.Namespace (index . 1) -}}
-{{- dig "data" (index . 2) "" $secret | default ((index . 3) | default (randAlphaNum 32) | b64enc) }}
+{{- $new := index . 3 | default (randAlphaNum 32) | b64enc -}}
+{{- dig "data" (index . 2) "" $secret | default $new }}
 {{- end }}
 
-{{/* A claim that outlives the release; call with (list $ "component" persistence). */}}
+{{/* Volume claim that `helm uninstall` keeps.
+     Call with (list $ "name" "component" persistence). */}}
 {{- define "student-mlops.claim" -}}
 {{- $root := first . -}}
 {{- $persistence := last . -}}
@@ -95,8 +93,8 @@ securityContext:
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
-  name: {{ include "student-mlops.fullname" $root }}-{{ index . 1 }}
-  labels: {{- include "student-mlops.labels" (list $root (index . 1)) | nindent 4 }}
+  name: {{ index . 1 }}
+  labels: {{- include "student-mlops.labels" (list $root (index . 2)) | nindent 4 }}
   annotations:
     helm.sh/resource-policy: keep
 spec:
@@ -110,7 +108,7 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* Pods of a component spread over the nodes where that is possible; call with (list $ "component"). */}}
+{{/* Spreads a component's pods over the nodes where possible. Call with (list $ "component"). */}}
 {{- define "student-mlops.spread" -}}
 topologySpreadConstraints:
   - maxSkew: 1
@@ -120,12 +118,24 @@ topologySpreadConstraints:
       matchLabels: {{- include "student-mlops.selector" . | nindent 8 }}
 {{- end }}
 
-{{/* A setting's value as a variable's: whole numbers without Helm's exponent. */}}
+{{/* Value of an environment variable as text. Helm reads numbers as floats and would print large
+     whole numbers with an exponent. */}}
 {{- define "student-mlops.variable" -}}
-{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . | quote }}{{ else }}{{ . | quote }}{{ end }}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
 {{- end }}
 
-{{/* The data alone of a ConfigMap's template, for checksums; call with (list $ "path"). */}}
+{{/* The chart's variables with a user's on top, as YAML. A variable that the user sets replaces the
+     chart's. Call with (list "template of the chart's variables" own $). */}}
+{{- define "student-mlops.variables" -}}
+{{- $variables := include (first .) (last .) | fromYaml -}}
+{{- range $name, $value := index . 1 -}}
+{{- $_ := set $variables $name (include "student-mlops.variable" $value) -}}
+{{- end -}}
+{{- toYaml $variables -}}
+{{- end }}
+
+{{/* The data of a ConfigMap's template, for checksums. Call with (list $ "template's path"). */}}
 {{- define "student-mlops.data" -}}
-{{- (include (printf "%s/%s" (first .).Template.BasePath (last .)) (first .) | fromYaml).data | toJson }}
+{{- $root := first . -}}
+{{- (include (printf "%s/%s" $root.Template.BasePath (last .)) $root | fromYaml).data | toJson }}
 {{- end }}

@@ -1,7 +1,7 @@
-{{/* Rules of NetworkPolicies. Ports are those of the pods. */}}
+{{/* Rules of NetworkPolicies. The ports are those of the pods, not of the Services. */}}
 
-{{/* Pods of some components; call with (list $ "component" ...). */}}
-{{- define "student-mlops.pods" -}}
+{{/* Pods of some components, as a peer. Call with (list $ "component" ...). */}}
+{{- define "student-mlops.peer" -}}
 {{- $root := first . -}}
 - podSelector:
     matchLabels:
@@ -11,53 +11,56 @@
       - {key: app.kubernetes.io/component, operator: In, values: [{{ rest . | join ", " }}]}
 {{- end }}
 
-{{/* An ingress rule; call with (list $ port "component" ...). */}}
+{{/* Ingress rule. Call with (list $ port "component" ...). */}}
 {{- define "student-mlops.from" -}}
 - from:
-    {{- include "student-mlops.pods" (concat (list (first .)) (slice . 2)) | nindent 4 }}
+    {{- include "student-mlops.peer" (concat (list (first .)) (slice . 2)) | nindent 4 }}
   ports:
     - {port: {{ index . 1 }}, protocol: TCP}
 {{- end }}
 
-{{/* An egress rule; call with (list $ port "component" ...). */}}
+{{/* Egress rule. Call with (list $ port "component" ...). */}}
 {{- define "student-mlops.to" -}}
 - to:
-    {{- include "student-mlops.pods" (concat (list (first .)) (slice . 2)) | nindent 4 }}
+    {{- include "student-mlops.peer" (concat (list (first .)) (slice . 2)) | nindent 4 }}
   ports:
     - {port: {{ index . 1 }}, protocol: TCP}
 {{- end }}
 
-{{/* The ingress rule of a web page, if it needs one; call with (list $ service ports). */}}
-{{- define "student-mlops.page" -}}
+{{/* Ingress rule of a web interface. A Service of type NodePort or LoadBalancer is open to
+     everybody. One of type ClusterIP is open to the peers in the values, if there are any.
+     Call with (list $ service ports). */}}
+{{- define "student-mlops.fromBrowsers" -}}
 {{- $root := first . -}}
 {{- $open := ne (index . 1).type "ClusterIP" -}}
-{{- if or $open $root.Values.networkPolicy.pages }}
+{{- if or $open $root.Values.networkPolicy.webInterfaces }}
 - ports:
     {{- range last . }}
     - {port: {{ . }}, protocol: TCP}
     {{- end }}
   {{- if not $open }}
-  from: {{- toYaml $root.Values.networkPolicy.pages | nindent 4 }}
+  from: {{- toYaml $root.Values.networkPolicy.webInterfaces | nindent 4 }}
   {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* An egress rule to a service that replaces one of ours; call with (list $ "key of networkPolicy.external" port). */}}
+{{/* Egress rule to an external service.
+     Call with (list $ "key of networkPolicy.external" port). */}}
 {{- define "student-mlops.toExternal" -}}
 - to: {{- toYaml (index (first .).Values.networkPolicy.external (index . 1)) | nindent 4 }}
   ports:
     - {port: {{ last . }}, protocol: TCP}
 {{- end }}
 
-{{/* The port of a URL; AWS, which needs no URL, is on 443. */}}
-{{- define "student-mlops.portOf" -}}
+{{/* Port of a URL. An empty URL stands for AWS, which is reached on 443. */}}
+{{- define "student-mlops.urlPort" -}}
 {{- $url := urlParse (. | default "https://") -}}
 {{- if regexMatch ":[0-9]+$" $url.host }}{{ regexFind "[0-9]+$" $url.host }}
 {{- else }}{{ eq $url.scheme "https" | ternary 443 80 }}
 {{- end }}
 {{- end }}
 
-{{- define "student-mlops.toNames" -}}
+{{- define "student-mlops.toDNS" -}}
 - to: {{- toYaml .Values.networkPolicy.dns | nindent 4 }}
   ports:
     - {port: 53, protocol: UDP}
@@ -66,18 +69,23 @@
 
 {{- define "student-mlops.toObjectStore" -}}
 {{- if .Values.minio.enabled }}{{ include "student-mlops.to" (list . 9000 "minio") }}
-{{- else }}{{ include "student-mlops.toExternal" (list . "objectStore" (include "student-mlops.portOf" .Values.objectStore.external.endpoint)) }}
+{{- else }}
+{{- $port := include "student-mlops.urlPort" .Values.objectStore.external.endpoint }}
+{{- include "student-mlops.toExternal" (list . "objectStore" $port) }}
 {{- end }}
 {{- end }}
 
 {{- define "student-mlops.toDatabase" -}}
 {{- if .Values.postgresql.enabled }}{{ include "student-mlops.to" (list . 5432 "postgresql") }}
-{{- else }}{{ include "student-mlops.toExternal" (list . "database" .Values.database.external.port) }}
+{{- else }}
+{{- include "student-mlops.toExternal" (list . "database" .Values.database.external.port) }}
 {{- end }}
 {{- end }}
 
-{{- define "student-mlops.toMlflow" -}}
+{{- define "student-mlops.toMLflow" -}}
 {{- if .Values.mlflow.enabled }}{{ include "student-mlops.to" (list . 5000 "mlflow") }}
-{{- else }}{{ include "student-mlops.toExternal" (list . "mlflow" (include "student-mlops.portOf" .Values.mlflow.external.url)) }}
+{{- else }}
+{{- $port := include "student-mlops.urlPort" .Values.mlflow.external.url }}
+{{- include "student-mlops.toExternal" (list . "mlflow" $port) }}
 {{- end }}
 {{- end }}

@@ -1,8 +1,11 @@
-"""Airflow's scheduler, with the operator of every task imported beforehand: tasks are forks of it and begin a second sooner."""
+"""Run Airflow's scheduler with the tasks' operator imported.
+
+Every task is a fork of the scheduler. With the operator imported here, tasks start a second sooner.
+"""
 
 import sys
 
-import airflow.providers.cncf.kubernetes.operators.pod  # noqa: F401 - see above
+import airflow.providers.cncf.kubernetes.operators.pod  # noqa: F401 - imported for the forks
 from airflow.__main__ import main
 
 sys.argv = ["airflow", "scheduler"]

@@ -1,23 +1,34 @@
-"""Waits until a service takes connections, then becomes the command that needs it: wait_for.py HOST PORT COMMAND..."""
+"""Wait until a service accepts connections, then run a command: wait_for.py HOST PORT COMMAND..."""
 
 import os
 import socket
 import sys
 import time
 
-LIMIT = 600.0  # seconds; a first start pulls the service's image
+from pipeline.polling import poll_until
+
+TIMEOUT_SECONDS = 600.0  # the first start pulls the service's image
+INTERVAL_SECONDS = 1.0
 
 host, port, *command = sys.argv[1:]
-started = time.monotonic()
-while True:
+last_error = {}
+
+
+def connect():
+    """Return True if the service accepts a connection, else None."""
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
-        break
     except OSError as error:
-        if time.monotonic() - started > LIMIT:
-            sys.exit(
-                f"{host}:{port} took no connection for {LIMIT:.0f} seconds: {error}; see `kubectl get pods` for why"
-            )
-        time.sleep(1)
-sys.stderr.write(f"{host}:{port} is there after {time.monotonic() - started:.0f} seconds\n")
+        last_error["reason"] = error
+        return None
+    return True
+
+
+start = time.monotonic()
+if not poll_until(connect, timeout_seconds=TIMEOUT_SECONDS, interval_seconds=INTERVAL_SECONDS):
+    sys.exit(
+        f"{host}:{port} did not accept a connection within {TIMEOUT_SECONDS:.0f} s: "
+        f"{last_error['reason']}. Check its pod with `kubectl get pods`."
+    )
+sys.stderr.write(f"{host}:{port} accepts connections after {time.monotonic() - start:.0f} s\n")
 os.execvp(command[0], command)

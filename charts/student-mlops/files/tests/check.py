@@ -1,4 +1,4 @@
-"""What `helm test` asks of the platform: check.py PART, where a part is one of the functions of its name."""
+"""The checks of `helm test`: check.py PART, where a part is the name of a function below."""
 
 import json
 import os
@@ -6,29 +6,32 @@ import sys
 import urllib.error
 import urllib.request
 
+TIMEOUT_SECONDS = 60
 
-def ask(url, body=None, token=None):
-    """The status and the body of an answer."""
-    request = urllib.request.Request(url, json.dumps(body).encode() if body is not None else None)
-    request.add_header("Content-Type", "application/json")
+
+def request(url, body=None, token=None):
+    """Send a request, with `body` as JSON if there is one, and return the status and the body."""
+    data = json.dumps(body).encode() if body is not None else None
+    message = urllib.request.Request(url, data)
+    message.add_header("Content-Type", "application/json")
     if token:
-        request.add_header("Authorization", f"Bearer {token}")
+        message.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, answer.read()
+        with urllib.request.urlopen(message, timeout=TIMEOUT_SECONDS) as response:
+            return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
 
 
-def ask_json(url, body=None, token=None):
-    """The JSON of an answer that must be a success."""
-    status, answer = ask(url, body, token)
-    assert status in (200, 201), f"{url} answered {status}: {answer[:500]!r}"
-    return json.loads(answer)
+def request_json(url, body=None, token=None):
+    """Send a request that must succeed, and return its JSON."""
+    status, content = request(url, body, token)
+    assert status in (200, 201), f"{url} responded with {status}: {content[:500]!r}"
+    return json.loads(content)
 
 
 def minio():
-    """The lake's buckets are there, and what is written to bronze keeps its versions."""
+    """The lake's buckets exist, and bronze keeps old versions of its objects."""
     from pipeline.settings import Settings
     from pipeline.storage.layout import LAYERS
     from pipeline.storage.s3 import bucket_name, s3_client
@@ -36,54 +39,52 @@ def minio():
     settings = Settings.load().lake
     client = s3_client(settings)
     prefix = settings.bucket_prefix
-    present = {item["Name"] for item in client.list_buckets()["Buckets"]}
-    missing = {bucket_name(layer, prefix) for layer in LAYERS} - present
+    existing = {item["Name"] for item in client.list_buckets()["Buckets"]}
+    missing = {bucket_name(layer, prefix) for layer in LAYERS} - existing
     assert not missing, (
-        f"there are no buckets {missing}; see the log of the pod that makes them: "
-        "kubectl logs -l app.kubernetes.io/component=buckets"
+        f"the buckets {', '.join(sorted(missing))} do not exist; check the log of the Job that "
+        "creates them: kubectl logs -l app.kubernetes.io/component=buckets"
     )
-    assert client.get_bucket_versioning(Bucket=bucket_name("bronze", prefix))["Status"] == "Enabled"
+    versioning = client.get_bucket_versioning(Bucket=bucket_name("bronze", prefix))
+    assert versioning.get("Status") == "Enabled", "versioning of the bronze bucket is off"
 
 
 def mlflow():
-    """MLflow answers to its Service's name, has its tables, and reaches its artifacts."""
+    """MLflow responds under its Service's name, has its tables, and reaches its artifacts."""
     url = os.environ["MLOPS_MLFLOW__TRACKING_URI"]
-    assert ask_json(f"{url}/api/2.0/mlflow/experiments/search", {"max_results": 1})["experiments"]
-    ask_json(f"{url}/api/2.0/mlflow-artifacts/artifacts")
+    experiments = f"{url}/api/2.0/mlflow/experiments/search"
+    assert request_json(experiments, {"max_results": 1})["experiments"]
+    request_json(f"{url}/api/2.0/mlflow-artifacts/artifacts")
 
 
 def airflow():
-    """All parts of Airflow beat, the administrator can log in, and every DAG is read without an error."""
-    url = os.environ["AIRFLOW"]
-    health = ask_json(f"{url}/api/v2/monitor/health")
-    ailing = [
-        part
-        for part in ("metadatabase", "scheduler", "dag_processor")
-        if health[part]["status"] != "healthy"
-    ]
-    assert not ailing, f"not healthy: {ailing}"
-    login = {"username": os.environ["ADMIN_USER"], "password": os.environ["ADMIN_PASSWORD"]}
-    token = ask_json(f"{url}/auth/token", login)["access_token"]
-    errors = ask_json(f"{url}/api/v2/importErrors", token=token)["import_errors"]
-    assert not errors, f"DAGs cannot be read: {errors}"
+    """Airflow's processes are healthy, the administrator can log in, and every DAG is parsed."""
     from pipeline.stages import DAGS
 
-    present = {dag["dag_id"] for dag in ask_json(f"{url}/api/v2/dags", token=token)["dags"]}
-    assert present >= set(DAGS), f"there are no DAGs {set(DAGS) - present}"
+    url = os.environ["AIRFLOW"]
+    health = request_json(f"{url}/api/v2/monitor/health")
+    for process in ("metadatabase", "scheduler", "dag_processor"):
+        assert health[process]["status"] == "healthy", f"{process} is not healthy: {health}"
+    login = {"username": os.environ["ADMIN_USER"], "password": os.environ["ADMIN_PASSWORD"]}
+    token = request_json(f"{url}/auth/token", login)["access_token"]
+    errors = request_json(f"{url}/api/v2/importErrors", token=token)["import_errors"]
+    assert not errors, f"some DAGs have import errors: {errors}"
+    dags = {dag["dag_id"] for dag in request_json(f"{url}/api/v2/dags", token=token)["dags"]}
+    assert dags >= set(DAGS), f"the DAGs {', '.join(sorted(set(DAGS) - dags))} do not exist"
 
 
 def predictor():
-    """The predictor is alive, and predicts or says that there is no model yet."""
+    """The predictor is alive, and either has a model or says that it has none yet."""
     url = os.environ["PREDICTOR"]
-    ask_json(f"{url}/healthz")
-    status, answer = ask(f"{url}/model")
-    assert status in (200, 503), f"{url}/model answered {status}: {answer[:500]!r}"
-    print(answer.decode())
+    request_json(f"{url}/healthz")
+    status, content = request(f"{url}/model")
+    assert status in (200, 503), f"{url}/model responded with {status}: {content[:500]!r}"
+    print(content.decode())
 
+
+CHECKS = {"minio": minio, "mlflow": mlflow, "airflow": airflow, "predictor": predictor}
 
 if __name__ == "__main__":
-    part = {"minio": minio, "mlflow": mlflow, "airflow": airflow, "predictor": predictor}[
-        sys.argv[1]
-    ]
-    part()
-    print(f"ok: {part.__doc__}")
+    check = CHECKS[sys.argv[1]]
+    check()
+    print(f"ok: {check.__doc__}")

@@ -1,38 +1,76 @@
-{{/* What Airflow's pods have in common. */}}
+{{/* Parts that Airflow's pods share. */}}
 
-{{/* Their environment. Secrets are variables, so that one of the user's own needs no files. */}}
+{{/* Airflow's configuration, which values can override or extend in airflow.env. */}}
+{{- define "student-mlops.airflow.variables" -}}
+HOME: /tmp
+USER: airflow # Airflow looks up the user's name, and the image's numeric user has none
+AIRFLOW_HOME: /tmp/airflow
+PODS_FILE: /etc/student-mlops/pods.json
+# Every task is a pod already; KubernetesExecutor would start a second pod per task.
+AIRFLOW__CORE__EXECUTOR: LocalExecutor
+AIRFLOW__CORE__PARALLELISM: {{ .Values.airflow.parallelism | quote }}
+AIRFLOW__CORE__LOAD_EXAMPLES: "false"
+AIRFLOW__CORE__EXECUTION_API_SERVER_URL: http://{{ include "student-mlops.airflow.api-server.fullname" . }}:8080/execution/
+AIRFLOW__CORE__AUTH_MANAGER: airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager
+AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS: {{ .Values.airflow.adminUser }}:admin
+AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE: /tmp/passwords.json
+AIRFLOW__DATABASE__SQL_ALCHEMY_CONN: {{ include "student-mlops.database.url" (list . "postgresql+psycopg2" "airflow") }}
+AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES: "1"
+# The DAGs change only with the image, so that they need no faster parsing. A changed schedule takes
+# effect within two minutes.
+AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL: "120"
+AIRFLOW__LOGGING__BASE_LOG_FOLDER: /logs
+AIRFLOW__LOGGING__DAG_PROCESSOR_LOG_TARGET: stdout # log files would fill the pod's disk
+# On a busy node the api-server responds late. With a shorter timeout, in seconds, tasks would fail.
+AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT: "30"
+AIRFLOW__USAGE_DATA_COLLECTION__ENABLED: "false"
+{{- end }}
+
+{{/* Environment of a container. Secrets are variables instead of files, so that a Secret of the
+     user's own needs no particular layout. */}}
 {{- define "student-mlops.airflow.environment" -}}
+{{- $secret := include "student-mlops.airflow.secret" . -}}
+{{- $variables := dict
+  "PGPASSWORD" (dict "name" (include "student-mlops.database.secret" .) "key" "airflow-password")
+  "AIRFLOW__CORE__FERNET_KEY" (dict "name" $secret "key" "fernet-key")
+  "AIRFLOW__API_AUTH__JWT_SECRET" (dict "name" $secret "key" "jwt-secret")
+  "AIRFLOW__API__SECRET_KEY" (dict "name" $secret "key" "api-secret-key")
+-}}
 envFrom:
   - configMapRef:
-      name: {{ include "student-mlops.fullname" . }}-airflow
+      name: {{ include "student-mlops.airflow.fullname" . }}
 env:
-  - name: PGPASSWORD
+  {{- range $name, $key := $variables }}
+  {{- if not (hasKey $.Values.airflow.env $name) }}
+  - name: {{ $name }}
     valueFrom:
-      secretKeyRef:
-        name: {{ include "student-mlops.database.secret" . }}
-        key: airflow-password
-  {{- range $variable, $key := dict "AIRFLOW__CORE__FERNET_KEY" "fernet-key" "AIRFLOW__API_AUTH__JWT_SECRET" "jwt-secret" "AIRFLOW__API__SECRET_KEY" "api-secret-key" }}
-  - name: {{ $variable }}
-    valueFrom:
-      secretKeyRef:
-        name: {{ include "student-mlops.airflow.secret" $ }}
-        key: {{ $key }}
+      secretKeyRef: {{- toYaml $key | nindent 8 }}
+  {{- end }}
   {{- end }}
 {{- end }}
 
-{{/* A command that first waits for the database, which would else be a crash, and a longer pause after each; call
-     with (list $ "program" "argument" ...). */}}
+{{/* Command that waits for the database before it starts. Without the wait the container would
+     crash, and Kubernetes would restart it after longer and longer pauses.
+     Call with (list $ "program" "argument" ...). */}}
 {{- define "student-mlops.airflow.command" -}}
 {{- $root := first . -}}
-[python, /opt/student-mlops/wait_for.py, {{ include "student-mlops.database.host" $root }}, "{{ include "student-mlops.database.port" $root }}", {{ rest . | join ", " }}]
+- python
+- /opt/student-mlops/wait_for.py
+- {{ include "student-mlops.database.host" $root }}
+- {{ include "student-mlops.database.port" $root | quote }}
+{{- range rest . }}
+- {{ . }}
+{{- end }}
 {{- end }}
 
-{{/* An init container with such a command; call with (list $ "name" resources "argument" ...). */}}
+{{/* Init container that runs Airflow's command line.
+     Call with (list $ "name" resources "argument" ...). */}}
 {{- define "student-mlops.airflow.init" -}}
 {{- $root := first . -}}
+{{- $command := concat (list $root "airflow") (slice . 3) -}}
 - name: {{ index . 1 }}
   {{- include "student-mlops.container" (list $root "airflow") | nindent 2 }}
-  command: {{ include "student-mlops.airflow.command" (concat (list $root "airflow") (slice . 3)) }}
+  command: {{- include "student-mlops.airflow.command" $command | nindent 4 }}
   {{- include "student-mlops.airflow.environment" $root | nindent 2 }}
   resources: {{- toYaml (index . 2) | nindent 4 }}
   volumeMounts:
@@ -41,8 +79,18 @@ env:
     - {name: files, mountPath: /opt/student-mlops}
 {{- end }}
 
-{{/* Checksum of what Airflow reads when it starts. What it reads anew (the stages' pods) and Secrets, which the chart never
-     changes, restart nothing: a task may be running. */}}
+{{/* Init container that waits until the scheduler has migrated the database.
+     Call with (list $ resources). */}}
+{{- define "student-mlops.airflow.wait-for-migration" -}}
+{{- $arguments := list "db" "check-migrations" "--migration-wait-timeout=600" -}}
+{{- include "student-mlops.airflow.init" (concat (list (first .) "wait-for-migration" (last .)) $arguments) }}
+{{- end }}
+
+{{/* Checksum of what Airflow reads only when it starts; a change restarts the pods. Two things are
+     left out, because a restart could end a running task: the file that describes the stages' pods,
+     which Airflow reads again by itself, and the Secrets, which the chart never changes. */}}
 {{- define "student-mlops.airflow.checksum" -}}
-checksum/config: {{ print (include "student-mlops.data" (list . "airflow/configmap.yaml")) (include "student-mlops.data" (list . "airflow/configmap-files.yaml")) | sha256sum }}
+{{- $configuration := include "student-mlops.data" (list . "airflow/configmap.yaml") -}}
+{{- $files := include "student-mlops.data" (list . "airflow/configmap-files.yaml") -}}
+checksum/config: {{ print $configuration $files | sha256sum }}
 {{- end }}

@@ -1,3 +1,4 @@
+{{/* Pod of the Job that creates the buckets. */}}
 {{- define "student-mlops.buckets.pod" -}}
 serviceAccountName: {{ include "student-mlops.fullname" . }}
 automountServiceAccountToken: false
@@ -14,13 +15,13 @@ containers:
         value: {{ .Values.objectStore.region }}
       - name: MLOPS_LAKE__URL
         value: s3://{{ .Values.objectStore.bucketPrefix }}
-      {{- with include "student-mlops.objectStore.endpoint" . }}
+      {{- with include "student-mlops.object-store.endpoint" . }}
       - name: MLOPS_LAKE__ENDPOINT
         value: {{ . }}
       {{- end }}
     envFrom:
       - secretRef:
-          name: {{ include "student-mlops.objectStore.secret" . }}
+          name: {{ include "student-mlops.object-store.secret" . }}
     resources:
       requests: {cpu: 50m, memory: 96Mi}
       limits: {memory: 256Mi}

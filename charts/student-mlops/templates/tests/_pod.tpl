@@ -1,10 +1,11 @@
-{{/* A pod of `helm test` in the image of ingest; call with (list $ "part" environment). */}}
+{{/* Pod of `helm test`. It runs in the image of `ingest`, which contains an S3 client.
+     Call with (list $ "part" variables). */}}
 {{- define "student-mlops.test" -}}
 {{- $root := first . -}}
 apiVersion: v1
 kind: Pod
 metadata:
-  name: {{ include "student-mlops.fullname" $root }}-test-{{ index . 1 }}
+  name: {{ include "student-mlops.test.fullname" $root }}-{{ index . 1 }}
   labels: {{- include "student-mlops.labels" (list $root "test") | nindent 4 }}
   annotations:
     helm.sh/hook: test
@@ -26,9 +27,9 @@ spec:
         {{- end }}
       envFrom:
         - configMapRef:
-            name: {{ include "student-mlops.fullname" $root }}-settings
+            name: {{ include "student-mlops.settings.fullname" $root }}
         - secretRef:
-            name: {{ include "student-mlops.objectStore.secret" $root }}
+            name: {{ include "student-mlops.object-store.secret" $root }}
       resources:
         requests: {cpu: 50m, memory: 96Mi}
         limits: {memory: 256Mi}
@@ -40,5 +41,5 @@ spec:
       emptyDir: {}
     - name: files
       configMap:
-        name: {{ include "student-mlops.fullname" $root }}-tests
+        name: {{ include "student-mlops.test.files.fullname" $root }}
 {{- end }}

@@ -1,0 +1,43 @@
+{{/* Host names that MLflow responds to, each with and without a port, in the format of
+     `mlflow server --allowed-hosts`. */}}
+{{- define "student-mlops.mlflow.hosts" -}}
+{{- $service := include "student-mlops.mlflow.fullname" . -}}
+{{- $inNamespace := printf "%s.%s" $service .Release.Namespace -}}
+{{- $inCluster := list $service $inNamespace (printf "%s.svc*" $inNamespace) -}}
+{{- $names := concat (list "localhost" "127.0.0.1") $inCluster .Values.mlflow.allowedHosts -}}
+{{- range $index, $name := $names }}{{ if $index }},{{ end }}{{ $name }},{{ $name }}:*{{ end }}
+{{- end }}
+
+{{/* MLflow's configuration, which values can override or extend in mlflow.env. */}}
+{{- define "student-mlops.mlflow.variables" -}}
+HOME: /tmp
+MLFLOW_BACKEND_STORE_URI: {{ include "student-mlops.database.url" (list . "postgresql+psycopg2" "mlflow") }}
+MLFLOW_ARTIFACTS_DESTINATION: s3://{{ include "student-mlops.object-store.bucket" (list . "models") }}/mlflow
+{{- with include "student-mlops.object-store.endpoint" . }}
+MLFLOW_S3_ENDPOINT_URL: {{ . }}
+{{- end }}
+AWS_DEFAULT_REGION: {{ .Values.objectStore.region }}
+MLFLOW_SERVER_ALLOWED_HOSTS: {{ include "student-mlops.mlflow.hosts" . | quote }}
+MLFLOW_SERVER_ENABLE_JOB_EXECUTION: "false" # one more process, which only LLM judges need
+MLFLOW_DISABLE_TELEMETRY: "true"
+{{- end }}
+
+{{/* Environment of a container. */}}
+{{- define "student-mlops.mlflow.environment" -}}
+{{- $variables := list "student-mlops.mlflow.variables" .Values.mlflow.env . -}}
+envFrom:
+  - secretRef:
+      name: {{ include "student-mlops.object-store.secret" . }}
+env:
+  {{- if not (hasKey .Values.mlflow.env "PGPASSWORD") }}
+  - name: PGPASSWORD
+    valueFrom:
+      secretKeyRef:
+        name: {{ include "student-mlops.database.secret" . }}
+        key: mlflow-password
+  {{- end }}
+  {{- range $name, $value := include "student-mlops.variables" $variables | fromYaml }}
+  - name: {{ $name }}
+    value: {{ $value | quote }}
+  {{- end }}
+{{- end }}

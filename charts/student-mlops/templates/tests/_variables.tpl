@@ -1,0 +1,18 @@
+{{/* Variables that the tests of single parts need. */}}
+
+{{- define "student-mlops.test.airflow" -}}
+- name: AIRFLOW
+  value: http://{{ include "student-mlops.airflow.api-server.fullname" . }}:8080
+- name: ADMIN_USER
+  value: {{ .Values.airflow.adminUser | quote }}
+- name: ADMIN_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "student-mlops.airflow.secret" . }}
+      key: admin-password
+{{- end }}
+
+{{- define "student-mlops.test.predictor" -}}
+- name: PREDICTOR
+  value: http://{{ include "student-mlops.predictor.fullname" . }}:{{ .Values.predictor.service.port }}
+{{- end }}
