@@ -1,4 +1,7 @@
-"""The command line: `python -m pipeline COMMAND`, where a command is a stage or one of the commands for people."""
+"""The command line: `python -m pipeline COMMAND`.
+
+A command is a stage (pipeline/stages/) or another command for people (pipeline/commands/).
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,22 @@ from pipeline.settings import Settings
 
 COMMANDS = {
     "run": "Run the whole life cycle on this machine, from raw rows to a monitored prediction.",
-    "serve": "Keep the predictor and the MLflow UI up on what `run` made.",
-    "traffic": "Send rows through a running predictor, drifted on request, and check them for drift.",
+    "serve": "Run the predictor and the MLflow UI on the results of `run`.",
+    "traffic": "Send rows to a running predictor, drifted if requested, and check them for drift.",
     "rollback": "Put an earlier version back into production.",
-    "history": "Show who moved production, when, from which version to which, and why.",
-    "compare": "Show two registered models side by side, measured on the same rows.",
-    "buckets": "Make the buckets of a lake on S3.",
-    "settings": "List the settings: variable, value, meaning.",
+    "history": "List the moves of `production`: who, when, from which version to which, and why.",
+    "compare": "Compare two registered models on the same rows.",
+    "buckets": "Create the buckets of a data lake on S3.",
+    "settings": "List all settings with their values and descriptions.",
 }
-"""Commands that are not stages, each the module of its name."""
+"""Commands that are not stages. Each is the module of its name in pipeline/commands/."""
 
 
-def parser_of(command: str) -> argparse.ArgumentParser:
-    """The parser of one command; its module is imported, and with it the command's dependencies."""
+def make_parser(command: str) -> argparse.ArgumentParser:
+    """Make the argument parser of a command.
+
+    This imports the command's module, and with it the command's dependencies.
+    """
     package = "commands" if command in COMMANDS else "stages"
     module = importlib.import_module(f"pipeline.{package}.{command}")
     parser = argparse.ArgumentParser(
@@ -38,7 +44,10 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     if command not in COMMANDS:
         required = not getattr(module, "RUN_ID_OPTIONAL", False)
         parser.add_argument(
-            "--run-id", required=required, metavar="ID", help="names the run's objects in the lake"
+            "--run-id",
+            required=required,
+            metavar="ID",
+            help="id of the pipeline run, which names its objects in the lake",
         )
     if hasattr(module, "add_arguments"):
         module.add_arguments(parser)
@@ -49,7 +58,7 @@ def parser_of(command: str) -> argparse.ArgumentParser:
 
 
 def overview() -> str:
-    """The help page of `python -m pipeline`."""
+    """Return the help text of `python -m pipeline`."""
     lines = ["usage: python -m pipeline COMMAND [--help]", ""]
     for dag in stages.DAGS:
         lines += [
@@ -70,16 +79,23 @@ def overview() -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs one command; returns its exit code."""
+    """Run a command.
+
+    Args:
+        arguments: The command and its arguments.
+
+    Returns:
+        The exit code, one of stages.EXIT_CODES.
+    """
     names = [*(stage.name for stage in stages.STAGES), *COMMANDS]
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(overview() + "\n")
         return stages.EXIT_OK if arguments else stages.EXIT_USAGE
     command, *rest = arguments
     if command not in names:
-        echo(f"error: {command!r} is not a command; the commands are {', '.join(names)}", "red")
+        echo(f"error: {command!r} is not a command. Commands: {', '.join(names)}", "red")
         return stages.EXIT_USAGE
-    parsed = parser_of(command).parse_args(rest)
+    parsed = make_parser(command).parse_args(rest)
     try:
         run_id = getattr(parsed, "run_id", None) or command
         parsed.entry(open_context(Settings.load(), run_id), parsed)
@@ -88,10 +104,10 @@ def main(arguments: Sequence[str]) -> int:
         return stages.EXIT_SKIPPED
     except PipelineError as error:
         echo(f"error: {error}", "red")
-        in_a_run = getattr(parsed, "run_id", None) is not None
-        return stages.EXIT_PERMANENT if in_a_run and not error.retryable else stages.EXIT_FAILED
+        is_permanent = getattr(parsed, "run_id", None) is not None and not error.retryable
+        return stages.EXIT_PERMANENT if is_permanent else stages.EXIT_FAILED
     except KeyboardInterrupt:
-        echo(f"interrupted: {command} wrote nothing half; run it again")
+        echo(f"interrupted: {command} left no partial output, so it can be run again")
         return stages.EXIT_INTERRUPTED
     return stages.EXIT_OK
 

@@ -1,7 +1,7 @@
-"""The survey's columns: the one place that knows the data set.
+"""The columns of the survey. No other file knows the data set.
 
-Validation, drift detection, the model's input, the API, its page and the documents derive from this table.
-To put another data set in, edit this file alone (docs/how-to/bring-your-own-data.md).
+Validation, drift detection, the model's input, the API, its page and the documentation are derived
+from this file. To use another data set, edit only this file (docs/how-to/bring-your-own-data.md).
 """
 
 from __future__ import annotations
@@ -13,9 +13,19 @@ from dataclasses import dataclass, field
 class Number:
     """A numeric feature.
 
-    `low` and `high` (inclusive) bound what is accepted; `typical` is the range that the survey covers, which the
-    sample generator draws from and the page's sliders span; `step` is the resolution values are recorded with; `bands`
-    are the values that divide the rows into the groups that reports and gates compare, if any.
+    Attributes:
+        name: Its name everywhere but in the raw file.
+        raw: Its header in the raw file.
+        low: Smallest accepted value.
+        high: Largest accepted value.
+        typical: Smallest and largest value in the survey: the range of generated values and of the
+            page's sliders.
+        step: Resolution of the values.
+        unit: Unit of the values.
+        description: What it measures.
+        example: Value in the API's documentation.
+        group_edges: Values at which the rows are divided into groups, which reports and gates
+            compare; none for no groups.
     """
 
     name: str
@@ -27,43 +37,64 @@ class Number:
     unit: str
     description: str
     example: float
-    bands: tuple[float, ...] = ()
+    group_edges: tuple[float, ...] = ()
 
     @property
     def is_integer(self) -> bool:
+        """Whether all values are whole numbers."""
         return float(self.step).is_integer()
 
 
 @dataclass(frozen=True)
 class Category:
-    """A categorical feature: `codes` maps a category's name to the survey's code, which the data layers store too.
+    """A categorical feature.
 
-    `shares` are the categories' frequencies in the survey, in the order of `codes`: the sample generator's weights.
-    `titles` says how people read a name, where its letters alone do not.
+    Attributes:
+        name: Its name everywhere but in the raw file.
+        raw: Its header in the raw file.
+        codes: Name of each category -> its code in the raw file, which the lake stores too.
+        frequencies: Fraction of the rows in each category, in the order of `codes`: the sample
+            generator's weights.
+        description: What it says.
+        example: Category in the API's documentation.
+        titles: Name of a category -> its title on the page, where the name itself reads badly.
     """
 
     name: str
     raw: str
     codes: dict[str, float] = field(hash=False)
-    shares: tuple[float, ...]
+    frequencies: tuple[float, ...]
     description: str
     example: str
     titles: dict[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def names(self) -> dict[float, str]:
+        """Code of each category -> its name."""
         return {code: name for name, code in self.codes.items()}
 
     @property
     def is_integer(self) -> bool:
+        """Whether all codes are whole numbers."""
         return all(float(code).is_integer() for code in self.codes.values())
 
 
 @dataclass(frozen=True)
 class Label:
-    """The outcome: from silver on, `name` is 1 where the raw value is `positive_raw` and 0 where it is `negative_raw`.
+    """The outcome that the model predicts.
 
-    The rare outcome is the positive one, so that recall is recall of what the model is for. `rate` is its share.
+    The rare outcome is the positive one, so that recall measures how many of the rows that matter
+    are found.
+
+    Attributes:
+        name: Its name from silver on, where it is 1 for the positive outcome and 0 otherwise.
+        raw: Its header in the raw file.
+        positive_raw: The positive outcome in the raw file.
+        negative_raw: The negative outcome in the raw file.
+        positive: Name of the positive outcome.
+        negative: Name of the negative outcome.
+        rate: Fraction of positive rows.
+        description: What it says.
     """
 
     name: str
@@ -78,7 +109,14 @@ class Label:
 
 @dataclass(frozen=True)
 class SampleEffect:
-    """In generated samples, a row whose `feature` lies in [low, high) has `weight` added to its log-odds of the label."""
+    """An effect in generated samples: rows with `low` <= `feature` < `high` have higher log-odds.
+
+    Attributes:
+        feature: Name of the feature.
+        low: Smallest value with the effect.
+        high: Upper bound of the values with the effect, exclusive.
+        weight: Added to the log-odds of the positive outcome.
+    """
 
     feature: str
     low: float
@@ -88,7 +126,14 @@ class SampleEffect:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a model must have learned of `feature`: all else equal, the value `risky` makes the label likelier than `safe`."""
+    """An effect that a model must have learned.
+
+    Attributes:
+        feature: Name of the feature.
+        safe: Value with the lower probability of the positive outcome, all else equal.
+        risky: Value with the higher probability.
+        why: Evidence for the effect.
+    """
 
     feature: str
     safe: float
@@ -99,7 +144,7 @@ class Expectation:
 Feature = Number | Category
 
 SUBJECT, SUBJECTS = "student", "students"
-"""What a row of the survey is: one, and several."""
+"""What one row of the survey is, and several rows are."""
 
 FEATURES: tuple[Feature, ...] = (
     Number(
@@ -112,13 +157,13 @@ FEATURES: tuple[Feature, ...] = (
         unit="years",
         description="Age of the student",
         example=31,
-        bands=(30, 40, 50),
+        group_edges=(30, 40, 50),
     ),
     Category(
         name="course",
         raw="Course (STEM=1, Non-STEM=0)",
         codes={"non_stem": 0, "stem": 1},
-        shares=(0.154, 0.846),
+        frequencies=(0.154, 0.846),
         description="Field of study",
         example="stem",
         titles={"stem": "STEM", "non_stem": "Non-STEM"},
@@ -131,14 +176,14 @@ FEATURES: tuple[Feature, ...] = (
         typical=(3, 8),
         step=0.1,
         unit="hours per day",
-        description="Sleep a day",
+        description="Time asleep",
         example=6.8,
     ),
     Category(
         name="relationship",
         raw="In a Relationship (1=Yes, 0=No, 0.5=It's complicated)",
         codes={"no": 0, "complicated": 0.5, "yes": 1},
-        shares=(0.378, 0.211, 0.411),
+        frequencies=(0.378, 0.211, 0.411),
         description="Whether the student is in a relationship",
         example="no",
         titles={"complicated": "It's complicated"},
@@ -151,7 +196,7 @@ FEATURES: tuple[Feature, ...] = (
         typical=(1, 6),
         step=0.1,
         unit="hours per day",
-        description="Reviewing a day",
+        description="Time spent reviewing",
         example=2.1,
     ),
 )
@@ -178,13 +223,13 @@ EXPECTATIONS: tuple[Expectation, ...] = (
         "sleep_hours",
         safe=5,
         risky=7,
-        why="who sleeps more than 6 hours fails four times as often in the survey",
+        why="in the survey, students who sleep more than 6 hours fail four times as often",
     ),
     Expectation(
         "review_hours",
         safe=4,
         risky=1.5,
-        why="who reviews less than 2 hours fails three times as often in the survey",
+        why="in the survey, students who review less than 2 hours fail three times as often",
     ),
 )
 

@@ -1,4 +1,7 @@
-"""What stages show to people, on standard error: colours and tables on a terminal, plain lines elsewhere."""
+"""Output for people: colors and tables on a terminal, plain lines elsewhere.
+
+Messages go to standard error. Standard output is for the answer to a command.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,19 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-PLAIN_WIDTH = 160  # of a line in a pod's log
+PLAIN_WIDTH = 160
+"""Columns of a table that is not shown on a terminal, such as one in a pod's log."""
+
+COLORS = {"failed": "red", "holds": "green", "drifted": "yellow"}
+"""Colors of a table's cells by their text."""
 
 
 @functools.cache
 def console(is_answer: bool = False) -> Console:
-    """The process's console, on standard error, or standard output for answers; rich honours NO_COLOR."""
+    """Return the console on standard error, or on standard output for answers.
+
+    It has no colors if the environment sets NO_COLOR.
+    """
     terminal = (sys.stdout if is_answer else sys.stderr).isatty()
     return Console(
         stderr=not is_answer,
@@ -26,16 +36,25 @@ def console(is_answer: bool = False) -> Console:
 
 
 def echo(text: str, style: str | None = None) -> None:
-    """A line for people."""
+    """Print a line on standard error.
+
+    Args:
+        text: The line.
+        style: Its color on a terminal, such as "red".
+    """
     console().print(text, style=style, markup=False)
 
 
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, is_answer: bool = False
 ) -> None:
-    """A table for people; cells that read `failed` or `holds`, say, are coloured by their word.
+    """Print a table.
 
-    A table that is the answer to a command (`is_answer`) goes to standard output.
+    Args:
+        title: Line above the table.
+        columns: Header.
+        rows: Cells of each row; those with a text of COLORS are colored.
+        is_answer: Whether the table is the answer to a command, and goes to standard output.
     """
     shown = console(is_answer)
     table = Table(
@@ -45,20 +64,21 @@ def print_table(
         box=box.SIMPLE_HEAD if shown.is_terminal else box.ASCII2,
     )
     for row in rows:
-        table.add_row(*(_coloured(cell) for cell in row))
+        table.add_row(*(_color(cell) for cell in row))
     shown.print(table)
 
 
-def _coloured(cell: str) -> str:
+def _color(cell: str) -> str:
     escaped = cell.replace("[", r"\[")
-    style = {"failed": "red", "holds": "green", "drifted": "yellow"}.get(cell)
+    style = COLORS.get(cell)
     return f"[{style}]{escaped}[/{style}]" if style else escaped
 
 
 def format_decision(probability: float, threshold: float) -> tuple[str, str]:
-    """Format a probability and the threshold it is compared to, so that the comparison shows.
+    """Format a probability and its threshold so that the comparison is visible.
 
-    Both get two decimals, or as many as it takes for them to differ if the numbers do.
+    Returns:
+        Both with two decimals, or with as many as make them differ if the numbers do.
     """
     for decimals in range(2, 17):
         shown = f"{probability:.{decimals}f}", f"{threshold:.{decimals}f}"

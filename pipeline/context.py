@@ -1,4 +1,4 @@
-"""What every command gets: settings, the run's id, the lake and the model registry."""
+"""The context that every stage and command works in."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class Context:
-    """What a command works with.
+    """What a stage or command works with.
 
     Attributes:
         settings: All settings.
-        run_id: Names the run's objects in the lake; a stage finds its inputs by it.
+        run_id: Id of the pipeline run, by which a stage finds its inputs in the lake.
         lake: The data lake.
-        registry: MLflow's runs and model registry; it connects on first use.
+        registry: MLflow's runs and model registry, connected on first use.
 
     Raises:
-        SettingsError: If the run id contains other characters than letters, digits, `.`, `_`, `-`.
+        SettingsError: If the run id has characters other than letters, digits, `.`, `_` and `-`.
     """
 
     settings: Settings
@@ -42,10 +42,15 @@ class Context:
 
 
 def open_context(settings: Settings, run_id: str) -> Context:
-    """The context of a run on the lake and registry that the settings name."""
+    """Open the lake and the registry that the settings name.
+
+    Args:
+        settings: All settings.
+        run_id: Id of the pipeline run.
+    """
     return Context(settings, run_id, open_lake(settings.lake), Registry(settings.mlflow))
 
 
 def utc_now() -> str:
-    """The time in UTC, to the second, as ISO 8601."""
+    """Return the current time in UTC, to the second, in ISO 8601 format."""
     return datetime.now(UTC).isoformat(timespec="seconds")

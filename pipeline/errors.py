@@ -1,24 +1,26 @@
-"""What a stage can say instead of succeeding.
+"""Exceptions raised by stages and commands.
 
-PipelineError           the stage failed; the message says what happened, with which value, and what to do
-├── SettingsError       an environment variable or argument is unknown, malformed or contradicts another
+PipelineError           the command failed; the message has the cause, the value, and what to do
+├── SettingsError       an environment variable or argument is unknown, malformed or contradictory
 ├── SourceError         the data source could not be read
 ├── DataError           the data breaks the contract of pipeline/columns.py
-├── LakeError           the lake cannot be read or written, or an object's bytes are not what was recorded
-├── RegistryError       MLflow is away, or does not hold what is asked for
-├── PromotionError      `production` is being moved by another run, or is not what the candidate was judged against
+├── LakeError           the lake could not be read or written, or an object's hash is wrong
+├── RegistryError       MLflow did not respond, or lacks what was requested
+├── PromotionError      another run moves `production`, or it is not the expected version
 └── VerifyError         the live predictor does not serve what was promoted
-NothingToDo             the stage ended well with nothing done; its command exits with stages.SKIPPED
+StageSkipped            the stage had nothing to do; its command exits with stages.EXIT_SKIPPED
 """
 
 from __future__ import annotations
 
+MAX_QUOTED_CHARACTERS = 120
+
 
 class PipelineError(Exception):
-    """A stage failed; str() is a sentence for people."""
+    """A command failed; str() is a sentence for people."""
 
     retryable = True
-    """Whether the same command may go well at another time, with nothing else changed."""
+    """Whether the same command can succeed later with nothing else changed."""
 
 
 class SettingsError(PipelineError):
@@ -38,15 +40,15 @@ class DataError(PipelineError):
 
 
 class LakeError(PipelineError):
-    """The lake cannot be read or written, or an object's bytes are not what was recorded."""
+    """The lake could not be read or written, or an object's hash differs from the recorded one."""
 
 
 class RegistryError(PipelineError):
-    """MLflow is away, or does not hold what is asked for."""
+    """MLflow did not respond, or lacks what was requested."""
 
 
 class PromotionError(PipelineError):
-    """`production` is being moved by another run, or is not what the candidate was judged against."""
+    """Another run moves `production`, or it is not what the candidate was compared with."""
 
 
 class VerifyError(PipelineError):
@@ -56,4 +58,15 @@ class VerifyError(PipelineError):
 
 
 class StageSkipped(Exception):
-    """The stage ended well with nothing done; str() says why."""
+    """The stage had nothing to do; str() says why."""
+
+
+def shorten(text: str) -> str:
+    """Cut text from a data file before it is quoted in an error.
+
+    A file that is not the expected one may hold secrets, such as /proc/self/environ, and may have
+    no line breaks, so no error may print more of it than this.
+    """
+    if len(text) <= MAX_QUOTED_CHARACTERS:
+        return text
+    return text[: MAX_QUOTED_CHARACTERS - 1] + "…"

@@ -95,8 +95,8 @@ class MlflowSettings(Section):
 
 class IngestSettings(Section):
     source: str = ORIGINAL_FILE
-    """Data source: `gdrive:ID`, `https://...`, `s3://BUCKET/KEY`, a path, or `sample` or
-    `sample:ROWS` for generated rows."""
+    """Data source: `gdrive:ID`, `https://...`, `s3://BUCKET/KEY`, a path (only if the lake is on
+    disk), or `sample` or `sample:ROWS` for generated rows."""
     timeout_seconds: int = Field(default=60, gt=0)
     """Timeout for connecting to the source, and for each pause while it sends."""
     max_bytes: int = Field(default=2_000_000_000, gt=0)

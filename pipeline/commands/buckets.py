@@ -1,23 +1,24 @@
-"""Make the buckets of a lake on S3: one a layer, where it is missing. Bronze keeps every version of what is written to it.
+"""Create the missing buckets of a data lake on S3, one per layer, and keep all versions in bronze.
 
-Waits for the service first. Running it again changes nothing.
+Waits until the service responds. Running it again changes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from typing import Any
 
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import LakeError, StageSkipped
+from pipeline.polling import poll_until
 from pipeline.settings import LakeSettings
 from pipeline.storage.layout import BRONZE, LAYERS
 from pipeline.storage.s3 import bucket_name, s3_client
 
-VERSIONED = BRONZE
-"""The layer that is never rewritten: should anything do so all the same, the bytes that were there can be had back."""
+VERSIONED_LAYER = BRONZE
+"""Bronze is append-only. Versioning allows us to recover an object overwritten by mistake."""
+POLL_INTERVAL_SECONDS = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,46 +27,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=300,
         metavar="SECONDS",
-        help="how long the service may take to answer (default: %(default)g)",
+        help="how long to wait for the service (default: %(default)g)",
     )
 
 
 def main(context: Context, arguments: argparse.Namespace) -> None:
-    """Makes the buckets.
+    """Create the buckets of the lake.
 
     Raises:
-        LakeError: the service does not answer in time, or refuses.
-        NothingToDo: the lake is on a disk.
+        LakeError: If the service does not respond in time, or refuses.
+        StageSkipped: If the lake is on disk.
     """
     settings = context.settings.lake
     if not settings.is_s3:
         raise StageSkipped(
-            f"the lake {settings.url} is on a disk, where a layer's folder is made when it is first written"
+            f"the lake {settings.url} is on disk, where folders are created when they are needed"
         )
-    make_buckets(settings, arguments.wait)
+    create_buckets(settings, arguments.wait)
 
 
-def make_buckets(settings: LakeSettings, wait: float) -> None:
-    """Makes the buckets of the lake at `settings.url`, once its service answers, which may take `wait` seconds."""
+def create_buckets(settings: LakeSettings, timeout_seconds: float) -> None:
+    """Create the missing buckets once the service responds.
+
+    Args:
+        settings: The lake, whose URL begins with `s3://`.
+        timeout_seconds: How long to wait for the service.
+
+    Raises:
+        LakeError: If the service does not respond in time, or refuses.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     client: Any = s3_client(settings)
-    place, until = settings.endpoint or "AWS", time.monotonic() + wait
-    while True:
+    service = settings.endpoint or "AWS"
+    failure: Exception | None = None
+
+    def try_to_create() -> bool | None:
+        nonlocal failure
         try:
-            _make_all(client, settings.bucket_prefix)
-            break
+            _create_missing(client, settings.bucket_prefix)
         except (BotoCoreError, ClientError) as error:
-            if not _passes(error) or time.monotonic() > until:
-                raise LakeError(
-                    f"the buckets at {place} cannot be made: {error}; see MLOPS_LAKE__ENDPOINT and the AWS keys"
-                ) from error
-            echo(f"waiting for {place}: {error}")
-            time.sleep(2)
+            failure = error
+            if not _is_temporary(error):
+                return False
+            echo(f"waiting for {service}: {error}")
+            return None
+        return True
+
+    if not poll_until(
+        try_to_create,
+        timeout_seconds=timeout_seconds,
+        interval_seconds=POLL_INTERVAL_SECONDS,
+    ):
+        raise LakeError(
+            f"the buckets at {service} could not be created: {failure}. Check "
+            "MLOPS_LAKE__ENDPOINT and the AWS keys"
+        ) from failure
 
 
-def _passes(error: Exception) -> bool:
-    """Whether the service may answer otherwise after a while: it is not there yet, or failed by itself (5xx)."""
+def _is_temporary(error: Exception) -> bool:
+    """Whether the service may respond later: it is not reachable yet, or failed (5xx)."""
     from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
     if isinstance(error, ClientError):
@@ -73,29 +94,31 @@ def _passes(error: Exception) -> bool:
     return isinstance(error, (ConnectionError, HTTPClientError))
 
 
-def _make_all(client: Any, prefix: str) -> None:
+def _create_missing(client: Any, prefix: str) -> None:
     present = {item["Name"] for item in client.list_buckets()["Buckets"]}
     for layer in LAYERS:
         bucket = bucket_name(layer, prefix)
-        made = bucket not in present and _make(client, bucket)
-        echo(f"bucket {bucket} is {'made' if made else 'there'}")
-    bronze = bucket_name(VERSIONED, prefix)
-    if client.get_bucket_versioning(Bucket=bronze).get("Status") != "Enabled":
-        client.put_bucket_versioning(Bucket=bronze, VersioningConfiguration={"Status": "Enabled"})
-        echo(f"bucket {bronze} keeps every version from now on")
+        is_new = bucket not in present and _create(client, bucket)
+        echo(f"bucket {bucket} {'created' if is_new else 'exists'}")
+    versioned = bucket_name(VERSIONED_LAYER, prefix)
+    if client.get_bucket_versioning(Bucket=versioned).get("Status") != "Enabled":
+        client.put_bucket_versioning(
+            Bucket=versioned, VersioningConfiguration={"Status": "Enabled"}
+        )
+        echo(f"bucket {versioned} now keeps all versions")
 
 
-def _make(client: Any, bucket: str) -> bool:
-    """Makes a bucket; False when another run of this command was faster."""
+def _create(client: Any, bucket: str) -> bool:
+    """Create a bucket; return False if another run of this command was faster."""
     region = client.meta.region_name
-    # The first region is S3's default, and the only one that may not be named.
-    place = (
+    # S3 accepts every region as a constraint except its default, us-east-1.
+    options = (
         {}
         if region in (None, "us-east-1")
         else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     )
     try:
-        client.create_bucket(Bucket=bucket, **place)
+        client.create_bucket(Bucket=bucket, **options)
     except client.exceptions.BucketAlreadyOwnedByYou:
         return False
     return True

@@ -1,4 +1,4 @@
-"""Lists every setting: variable, value and meaning."""
+"""List every setting with its value and description."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pipeline.settings import Settings
 
 
 def run(context: Context) -> None:
-    """Print the table; without the package `serving` it lacks the predictor's own settings."""
-    settings = _all_settings() or context.settings
+    """Print the settings, with the predictor's own if the package `serving` is installed."""
+    settings = _load_serving_settings() or context.settings
     values = dict(current_values(settings))
     rows = [
         (name, str(values[name]) + ("" if values[name] == default else " (set)"), description)
@@ -19,8 +19,7 @@ def run(context: Context) -> None:
     print_table("Settings", ("variable", "value", "meaning"), rows)
 
 
-def _all_settings() -> Settings | None:
-    """Settings of stages and predictor; None where the package `serving` is not installed."""
+def _load_serving_settings() -> Settings | None:
     try:
         from serving.settings import Settings as ServingSettings
     except ImportError:

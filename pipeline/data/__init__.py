@@ -1,4 +1,4 @@
-"""Raw survey files: reading and checking them, and generating synthetic ones.
+"""Raw survey files: fetching, checking and generating them.
 
-Begin with raw_csv.py.
+Begin with sources.py.
 """

@@ -1,4 +1,4 @@
-"""A seeded generator of survey files with the raw header, ranges and class balance of pipeline/columns.py."""
+"""Generate survey files with the header, value ranges and class balance of pipeline/columns.py."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from pipeline.columns import FEATURES, LABEL, RAW_HEADER, SAMPLE_EFFECTS, Featur
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+
+    from pipeline.types import FloatArray
 
 DEFAULT_ROWS = 1_000
 
 
 def generate_csv(rows: int, seed: int) -> bytes:
-    """A raw CSV file of `rows` generated students; equal arguments give equal bytes.
+    """Generate a raw CSV file.
 
-    Each row's log-odds of the positive label is the sum of its SAMPLE_EFFECTS plus a constant that makes the expected
-    share of positive rows LABEL.rate.
+    The log-odds of the positive outcome are the sum of the row's SAMPLE_EFFECTS and a constant,
+    which makes LABEL.rate the expected fraction of positive rows.
+
+    Args:
+        rows: Number of rows.
+        seed: Seed of the values; equal arguments give equal bytes.
     """
     import csv
     import io
@@ -26,15 +31,15 @@ def generate_csv(rows: int, seed: int) -> bytes:
     import numpy as np
 
     random = np.random.default_rng(seed)
-    columns = {feature.name: draw(feature, rows, random) for feature in FEATURES}
+    columns = {feature.name: draw_values(feature, rows, random) for feature in FEATURES}
     log_odds = np.zeros(rows)
     for effect in SAMPLE_EFFECTS:
         values = columns[effect.feature]
         log_odds += np.where((values >= effect.low) & (values < effect.high), effect.weight, 0.0)
-    positive = random.random(rows) < _logistic(log_odds + _intercept(log_odds, LABEL.rate))
+    positive = random.random(rows) < _logistic(log_odds + _find_intercept(log_odds, LABEL.rate))
     label = np.where(positive, LABEL.positive_raw, LABEL.negative_raw)
 
-    text = [_texts(feature, columns[feature.name]) for feature in FEATURES]
+    text = [_format_values(feature, columns[feature.name]) for feature in FEATURES]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(RAW_HEADER)
@@ -42,8 +47,12 @@ def generate_csv(rows: int, seed: int) -> bytes:
     return file.getvalue().encode()
 
 
-def draw(feature: Feature, rows: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """`rows` values of one column, as the survey's are spread."""
+def draw_values(feature: Feature, rows: int, random: np.random.Generator) -> FloatArray:
+    """Draw values of a feature: uniform over the typical range, or by category frequency.
+
+    Returns:
+        Values as in the raw file, shape (rows,).
+    """
     import numpy as np
 
     if isinstance(feature, Number):
@@ -51,11 +60,11 @@ def draw(feature: Feature, rows: int, random: np.random.Generator) -> NDArray[np
         steps = round((high - low) / feature.step)
         return np.round(low + random.integers(0, steps + 1, rows) * feature.step, 6)
     return random.choice(
-        np.array(list(feature.codes.values()), dtype=float), rows, p=feature.shares
+        np.array(list(feature.codes.values()), dtype=float), rows, p=feature.frequencies
     )
 
 
-def _texts(feature: Feature, values: NDArray[np.float64]) -> list[str]:
+def _format_values(feature: Feature, values: FloatArray) -> list[str]:
     return (
         [f"{value:g}" for value in values.tolist()]
         if feature.is_integer
@@ -63,14 +72,14 @@ def _texts(feature: Feature, values: NDArray[np.float64]) -> list[str]:
     )
 
 
-def _logistic(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _logistic(log_odds: FloatArray) -> FloatArray:
     import numpy as np
 
     return 1 / (1 + np.exp(-log_odds))
 
 
-def _intercept(log_odds: NDArray[np.float64], rate: float) -> float:
-    """The constant for which the mean probability is `rate`, by bisection."""
+def _find_intercept(log_odds: FloatArray, rate: float) -> float:
+    """Find by bisection the constant for which the mean probability is `rate`."""
     low, high = -50.0, 50.0
     while high - low > 1e-9:
         middle = math.fsum((low, high)) / 2

@@ -63,8 +63,8 @@ def find_groups(rows: Floats) -> dict[str, Mask]:
                 f"{feature.name} {name}": np.isclose(values, code)
                 for name, code in feature.codes.items()
             }
-        elif feature.bands:
-            edges = (-math.inf, *feature.bands, math.inf)
+        elif feature.group_edges:
+            edges = (-math.inf, *feature.group_edges, math.inf)
             for low, high in itertools.pairwise(edges):
                 name = f"under {high:g}" if low == -math.inf else f"from {low:g}"
                 found[f"{feature.name} {name}"] = (values >= low) & (values < high)

@@ -1,7 +1,8 @@
-"""Splits silver's rows, stratified by the label and seeded, into gold's train, validation and test.
+"""Split silver's rows into train, validation and test, stratified by the label: silver to gold.
 
-Reads `silver/<run_id>/students.parquet`. Writes `gold/<run_id>/{train,validation,test}.parquet` and, last, their manifest:
-hashes of what came in and went out, rows and positive rows of each split, columns, seed and code version.
+Reads `silver/<run_id>/students.parquet`. Writes `gold/<run_id>/{train,validation,test}.parquet`
+and, last, their manifest: the hashes of input and output, the number of rows and positive rows of
+each split, the columns, the seed and the code version.
 """
 
 from __future__ import annotations
@@ -15,21 +16,25 @@ from pipeline.context import Context
 from pipeline.errors import DataError
 from pipeline.settings import FeaturesSettings
 from pipeline.storage.artifacts import GoldManifest, SilverManifest, SplitFacts
-from pipeline.storage.layout import gold_manifest, gold_split, silver_manifest, silver_rows
+from pipeline.storage.layout import SPLITS, gold_manifest, gold_split, silver_manifest, silver_rows
 from pipeline.storage.parquet import from_parquet, to_parquet
 
-LEAST = 2
-"""Rows of each class that every split must hold, so that both classes can be learned and measured."""
+MIN_ROWS_PER_CLASS = 2
+"""Rows of each class that a split needs: both classes are trained on and measured."""
 
 
 def run(context: Context) -> None:
-    """Reads silver, writes gold."""
+    """Split the run's valid rows and write them to gold.
+
+    Raises:
+        DataError: If a class is missing, or has too few rows for three splits.
+    """
     lake, run_id, settings = context.lake, context.run_id, context.settings
     silver = lake.read_model(silver_manifest(run_id), SilverManifest)
     students = from_parquet(lake.read(silver_rows(run_id), silver.sha256))
 
     splits = {}
-    for name, frame in split(students, settings.features, settings.seed).items():
+    for name, frame in split_rows(students, settings.features, settings.seed).items():
         sha256 = lake.write(gold_split(run_id, name), to_parquet(frame))
         splits[name] = SplitFacts(
             sha256=sha256, rows=len(frame), positives=int(frame[LABEL.name].sum())
@@ -51,40 +56,59 @@ def run(context: Context) -> None:
     echo(f"features: {counts}")
 
 
-def split(students: pd.DataFrame, settings: FeaturesSettings, seed: int) -> dict[str, pd.DataFrame]:
-    """The frame's rows in three disjoint frames with the same share of the label.
+def split_rows(
+    rows: pd.DataFrame, settings: FeaturesSettings, seed: int
+) -> dict[str, pd.DataFrame]:
+    """Split rows into disjoint frames with the same fraction of positive rows.
+
+    Args:
+        rows: Rows of silver.
+        settings: Fractions of the splits.
+        seed: Seed of the split; equal seeds give equal splits.
+
+    Returns:
+        Name of the split, one of layout.SPLITS -> its rows, in their original order.
 
     Raises:
-        DataError: a class is missing, or has too few rows for three splits.
+        DataError: If a class is missing, or has too few rows for three splits.
     """
-    label = students[LABEL.name]
-    counts = {LABEL.positive: int(label.sum()), LABEL.negative: int((1 - label).sum())}
-    for name, rows in counts.items():
-        if rows == 0:
+    positives = int(rows[LABEL.name].sum())
+    for name, count in ((LABEL.positive, positives), (LABEL.negative, len(rows) - positives)):
+        if count == 0:
             raise DataError(
-                f"no row is labelled '{name}' among {len(students):,}; a model needs rows of both classes"
+                f"none of the {len(rows):,} rows is labelled '{name}'; a model needs rows of both "
+                "classes"
             )
-    rest, test = _cut(students, settings.test_fraction, seed)
-    train, validation = _cut(
-        rest, settings.validation_fraction / (1 - settings.test_fraction), seed
-    )
-    splits = {"train": train, "validation": validation, "test": test}
-    for split_name, frame in splits.items():
-        least = min(int(frame[LABEL.name].sum()), int((1 - frame[LABEL.name]).sum()))
-        if least < LEAST:
+    rest, test = _split_off(rows, settings.test_fraction, seed)
+    validation_fraction = settings.validation_fraction / (1 - settings.test_fraction)
+    train, validation = _split_off(rest, validation_fraction, seed)
+    splits = dict(zip(SPLITS, (train, validation, test), strict=True))
+    for name, frame in splits.items():
+        fewest = _count_rarer_class(frame)
+        if fewest < MIN_ROWS_PER_CLASS:
             raise DataError(
-                f"the split {split_name} would hold {least} rows of one class, {LEAST} are needed: "
-                f"{len(students):,} rows ({counts[LABEL.positive]:,} {LABEL.positive}) are too few; gather more"
+                f"the split {name} would have {fewest} rows of one class, but needs "
+                f"{MIN_ROWS_PER_CLASS}: {len(rows):,} rows ({positives:,} {LABEL.positive}) are "
+                "too few; collect more"
             )
     return splits
 
 
-def _cut(frame: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    label = frame[LABEL.name]
-    if min(label.sum(), (1 - label).sum()) < LEAST:
+def _split_off(
+    frame: pd.DataFrame, fraction: float, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    if _count_rarer_class(frame) < MIN_ROWS_PER_CLASS:
+        positives = int(frame[LABEL.name].sum())
         raise DataError(
-            f"{len(frame):,} rows ({int(label.sum()):,} {LABEL.positive}) are too few to split; "
-            f"each class needs at least {3 * LEAST}"
+            f"{len(frame):,} rows ({positives:,} {LABEL.positive}) are too few to split; collect "
+            f"at least {3 * MIN_ROWS_PER_CLASS} of each class"
         )
-    kept, cut = train_test_split(frame, test_size=share, random_state=seed, stratify=label)
+    kept, cut = train_test_split(
+        frame, test_size=fraction, random_state=seed, stratify=frame[LABEL.name]
+    )
     return kept.sort_index().reset_index(drop=True), cut.sort_index().reset_index(drop=True)
+
+
+def _count_rarer_class(frame: pd.DataFrame) -> int:
+    positives = int(frame[LABEL.name].sum())
+    return min(positives, len(frame) - positives)

@@ -1,8 +1,9 @@
-"""Validates every row, gives the columns our names and types, and flips the label: bronze -> silver.
+"""Validate the raw rows, rename and type the columns, and flip the label: bronze to silver.
 
-Reads the run's bronze file. Writes `silver/<run_id>/students.parquet` with its manifest, and `silver/<run_id>/rejected.csv`:
-each row that breaks the contract of pipeline/columns.py, with its number below the header and the reason. More rejected rows than
-MLOPS_PREPROCESS__MAX_REJECTED_FRACTION stop the stage.
+Reads the run's raw file. Writes `silver/<run_id>/students.parquet` with its manifest, and
+`silver/<run_id>/rejected.csv`: each row that breaks the contract of pipeline/columns.py, with its
+number below the header and the reason. The stage fails if the fraction of rejected rows exceeds
+MLOPS_PREPROCESS__MAX_REJECTED_FRACTION.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ import pandas as pd
 import pandera.pandas as pa
 import pyarrow.csv
 
-from pipeline.columns import FEATURES, LABEL, RAW_HEADER, Category
+from pipeline.columns import FEATURES, LABEL, RAW_HEADER, Category, Feature
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data.raw_csv import check_header, decode_text
-from pipeline.errors import DataError
+from pipeline.errors import DataError, shorten
 from pipeline.storage.artifacts import BronzePointer, SilverManifest
-from pipeline.storage.lake import Lake
 from pipeline.storage.layout import (
     bronze_file,
     bronze_pointer,
@@ -29,59 +29,71 @@ from pipeline.storage.layout import (
     silver_rejected,
     silver_rows,
 )
-from pipeline.storage.parquet import column_types, to_parquet
+from pipeline.storage.parquet import get_column_types, to_parquet
 
 
 def run(context: Context) -> None:
-    """Reads bronze, splits good rows from bad, writes silver."""
+    """Validate the run's raw file and write its rows to silver.
+
+    Raises:
+        DataError: If the file has the wrong header, or too many rows are rejected.
+    """
     lake, run_id = context.lake, context.run_id
     sha256 = lake.read_model(bronze_pointer(run_id), BronzePointer).sha256
     key = bronze_file(sha256)
     text = decode_text(lake.read(key, sha256), lake.url(key))
     check_header(text, lake.url(key))
 
-    raw = read_raw(text)
-    students, rejected = split(raw)
+    raw = parse_csv(text)
+    valid, rejected = validate_rows(raw)
     del text
     if len(rejected):
         lake.write(silver_rejected(run_id), rejected.to_csv(index=False).encode())
-        report_rejected(
-            lake, run_id, rejected, len(raw), context.settings.preprocess.max_rejected_fraction
-        )
-    written = lake.write(silver_rows(run_id), to_parquet(students))
+        report_rejected(context, rejected, len(raw))
+    written = lake.write(silver_rows(run_id), to_parquet(valid))
     manifest = SilverManifest(
-        bronze=sha256, sha256=written, rows=len(students), rejected=len(rejected)
+        bronze=sha256, sha256=written, rows=len(valid), rejected=len(rejected)
     )
     lake.write_model(silver_manifest(run_id), manifest)
-    rate = students[LABEL.name].mean()
+    rate = valid[LABEL.name].mean()
     echo(
-        f"preprocess: {len(students):,} rows to silver, {len(rejected):,} rejected, {rate:.1%} {LABEL.positive}"
+        f"preprocess: {len(valid):,} rows to silver, {len(rejected):,} rejected, "
+        f"{rate:.1%} {LABEL.positive}"
     )
 
 
-def report_rejected(
-    lake: Lake, run_id: str, rejected: pd.DataFrame, rows: int, bound: float
-) -> None:
-    """Says how many rows were rejected, and why.
+def report_rejected(context: Context, rejected: pd.DataFrame, rows: int) -> None:
+    """Print how many rows were rejected, and why the first one was.
+
+    Args:
+        context: The context of the run.
+        rejected: The rejected rows, with their numbers and reasons.
+        rows: Number of all rows.
 
     Raises:
-        DataError: their share is above `bound`.
+        DataError: If too many rows were rejected.
     """
-    share = len(rejected) / rows
+    fraction, bound = len(rejected) / rows, context.settings.preprocess.max_rejected_fraction
     first = rejected.iloc[0]
-    place = lake.url(silver_rejected(run_id))
-    sentence = f"{len(rejected):,} of {rows:,} rows are rejected ({share:.1%}), first row {first['row']}: {first['reason']}; see {place}"
-    if share > bound:
+    message = (
+        f"{len(rejected):,} of {rows:,} rows were rejected ({fraction:.1%}). "
+        f"The first is row {first['row']}: {first['reason']}. "
+        f"See {context.lake.url(silver_rejected(context.run_id))}"
+    )
+    if fraction > bound:
         raise DataError(
-            f"{sentence}. The bound is {bound:.1%} (MLOPS_PREPROCESS__MAX_REJECTED_FRACTION): repair the source"
+            f"{message}. At most {bound:.1%} may be "
+            "(MLOPS_PREPROCESS__MAX_REJECTED_FRACTION); repair the source"
         )
-    echo(f"preprocess: {sentence}", "yellow")
+    echo(f"preprocess: {message}", "yellow")
 
 
-def read_raw(text: str) -> pd.DataFrame:
-    """The contract's columns of a raw file, under their raw names.
+def parse_csv(text: str) -> pd.DataFrame:
+    """Parse the columns of the contract.
 
-    Numbers are float64 where every value of the file is one; otherwise every column holds the text as it came.
+    Returns:
+        The columns under their raw names: float64 if every value of the file is a number,
+        otherwise text.
     """
     types = pyarrow.csv.ConvertOptions(
         column_types=dict.fromkeys(RAW_HEADER, pyarrow.float64()), include_columns=list(RAW_HEADER)
@@ -90,92 +102,102 @@ def read_raw(text: str) -> pd.DataFrame:
         frame: pd.DataFrame = pyarrow.csv.read_csv(
             io.BytesIO(text.encode()), convert_options=types
         ).to_pandas()
-    except pyarrow.ArrowInvalid:  # text in a number, or a row of another length
-        return _read_text(text)
+    except pyarrow.ArrowInvalid:  # a value is text, or a row is too short or too long
+        return _parse_as_text(text)
     return frame
 
 
-def _read_text(text: str) -> pd.DataFrame:
-    """Every field as text; a short row misses its last fields, and a long row's last field holds all that is too much."""
+def _parse_as_text(text: str) -> pd.DataFrame:
+    """Parse every value as text.
+
+    The last values of a short row are missing; the last value of a long row holds all the rest.
+
+    Raises:
+        DataError: If a line cannot be parsed.
+    """
     reader = csv.reader(io.StringIO(text))
     header = next(reader)
     last = len(header) - 1
-    rows = [
-        [*row[:last], ",".join(row[last:])]
-        if len(row) > last
-        else [*row, *[None] * (last + 1 - len(row))]
-        for row in reader
-        if row
-    ]
+    try:
+        rows = [
+            [*row[:last], ",".join(row[last:])]
+            if len(row) > last
+            else [*row, *[None] * (last + 1 - len(row))]
+            for row in reader
+            if row
+        ]
+    except csv.Error as error:
+        raise DataError(f"line {reader.line_num} cannot be parsed as CSV: {error}") from None
     return pd.DataFrame(rows, columns=header, dtype="string")[list(RAW_HEADER)]
 
 
-def schema() -> pa.DataFrameSchema:
-    """The contract of pipeline/columns.py on raw values; each check's text is the reason that a rejected row is given."""
-    columns = {}
-    for feature in FEATURES:
-        if isinstance(feature, Category):
-            codes = list(feature.codes.values())
-            checks = [
-                pa.Check.isin(
-                    codes, error=f"is not one of {', '.join(f'{code:g}' for code in codes)}"
-                )
-            ]
-        else:
-            checks = [
-                pa.Check.in_range(
-                    feature.low,
-                    feature.high,
-                    error=f"is not within {feature.low:g} to {feature.high:g}",
-                )
-            ]
-            if feature.is_integer:
-                checks.append(
-                    pa.Check(lambda values: values % 1 == 0, error="is not a whole number")
-                )
-        columns[feature.raw] = pa.Column(float, checks)
+def make_schema() -> pa.DataFrameSchema:
+    """Make the schema of raw rows from pipeline/columns.py.
+
+    The error of each check completes the sentence "'Age' is 7, but must be ...".
+    """
+    columns = {feature.raw: pa.Column(float, _make_checks(feature)) for feature in FEATURES}
     labels = [LABEL.positive_raw, LABEL.negative_raw]
     columns[LABEL.raw] = pa.Column(
-        float, pa.Check.isin(labels, error=f"is not one of {labels[0]}, {labels[1]}")
+        float, pa.Check.isin(labels, error=f"one of {labels[0]}, {labels[1]}")
     )
     return pa.DataFrameSchema(columns)
 
 
-def split(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Good rows in silver's names and types, and bad rows as they came with their number and the reasons.
+def _make_checks(feature: Feature) -> list[pa.Check]:
+    if isinstance(feature, Category):
+        codes = list(feature.codes.values())
+        expected = ", ".join(f"{code:g}" for code in codes)
+        return [pa.Check.isin(codes, error=f"one of {expected}")]
+    low, high = feature.low, feature.high
+    checks = [pa.Check.in_range(low, high, error=f"between {low:g} and {high:g}")]
+    if feature.is_integer:
+        checks.append(pa.Check(lambda values: values % 1 == 0, error="a whole number"))
+    return checks
 
-    Infinity is out of every range, and text that is no number is missing as a number.
+
+def validate_rows(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Separate the rows that keep the contract from those that break it.
+
+    Text that is not a number counts as a missing number, and infinity is out of every range.
+
+    Args:
+        raw: Raw rows, from `parse_csv`.
+
+    Returns:
+        The valid rows with the names and types of silver, and the rejected rows unchanged, with
+        two more columns: `row`, their number from 1, and `reason`.
     """
     numbers = raw.apply(pd.to_numeric, errors="coerce").astype("float64")
-    reasons = _reasons(raw, numbers)
+    reasons = _find_reasons(raw, numbers)
     bad = raw.loc[reasons.index]
     rejected = bad.assign(row=bad.index + 1, reason=reasons)
     good = numbers.drop(index=reasons.index)
 
-    students = good.rename(columns={feature.raw: feature.name for feature in FEATURES})
-    students[LABEL.name] = good[LABEL.raw] == LABEL.positive_raw
-    types = column_types()
-    return students[list(types)].astype(types).reset_index(drop=True), rejected
+    valid = good.rename(columns={feature.raw: feature.name for feature in FEATURES})
+    valid[LABEL.name] = good[LABEL.raw] == LABEL.positive_raw
+    types = get_column_types()
+    return valid[list(types)].astype(types).reset_index(drop=True), rejected
 
 
-def _reasons(raw: pd.DataFrame, numbers: pd.DataFrame) -> pd.Series[str]:
-    """Reasons by row, of the rows that break the contract."""
+def _find_reasons(raw: pd.DataFrame, numbers: pd.DataFrame) -> pd.Series[str]:
+    """Index of each row that breaks the contract -> the reasons."""
     try:
-        schema().validate(numbers, lazy=True)
+        make_schema().validate(numbers, lazy=True)
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases.dropna(subset=["index"])
         rows = cases["index"].astype(int).to_list()
-        told = [
-            _reason(raw.at[row, column], column, check)
+        reasons = [
+            _describe(raw.at[row, column], column, check)
             for row, column, check in zip(rows, cases["column"], cases["check"], strict=True)
         ]
-        return pd.Series(told, index=rows, dtype="object").groupby(level=0).agg("; ".join)
+        return pd.Series(reasons, index=rows, dtype="object").groupby(level=0).agg("; ".join)
     return pd.Series(dtype="object")
 
 
-def _reason(value: Any, column: str, check: str) -> str:
+def _describe(value: Any, column: str, check: str) -> str:
     if pd.isna(value) or value == "":
         return f"'{column}' is missing"
     if check == "not_nullable":
-        return f"'{column}' is {value!r}, which is not a number"
-    return f"'{column}' is {value}, which {check}"
+        return f"'{column}' is {shorten(repr(value))}, but must be a number"
+    return f"'{column}' is {shorten(str(value))}, but must be {check}"

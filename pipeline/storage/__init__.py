@@ -1,4 +1,4 @@
-"""The data lake: objects by key on disk or S3, and tables as Parquet.
+"""The data lake: objects by key on disk or S3, their types, and tables as Parquet.
 
 Begin with lake.py.
 """

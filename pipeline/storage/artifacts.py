@@ -14,12 +14,12 @@ from pipeline.storage.lake import to_json_bytes
 
 
 class Artifact(BaseModel):
-    """A frozen document; unknown fields are refused."""
+    """A frozen JSON document; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def to_bytes(self) -> bytes:
-        """The document as JSON; equal documents give equal bytes."""
+        """Encode as JSON; equal documents give equal bytes."""
         return to_json_bytes(self.model_dump())
 
 
@@ -35,23 +35,23 @@ class Interval(Artifact):
 
     @property
     def signed(self) -> str:
-        """The same for a difference, with signs."""
+        """The interval of a difference, with signs."""
         return f"{self.value:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
 
 
 class GateResult(Artifact):
-    """A judged gate: `value` must not be below (`min_...`) or above (`max_...`) `bound`."""
+    """A gate with its value, which must be at least (`min_...`) or at most (`max_...`) `bound`."""
 
     name: str
     bound: float
     reason: str
     value: float | None
-    """None if there was nothing to judge; the gate then passes."""
+    """None if there was nothing to measure; the gate then passes."""
     passed: bool
 
 
 class BronzePointer(Artifact):
-    """The raw file that a run ingested."""
+    """Raw file that a run ingested."""
 
     sha256: str
     source: str
@@ -61,7 +61,7 @@ class BronzePointer(Artifact):
 
 
 class SilverManifest(Artifact):
-    """What `preprocess` made of a raw file."""
+    """Result of `preprocess`."""
 
     bronze: str
     """SHA-256 of the raw file."""
@@ -72,7 +72,7 @@ class SilverManifest(Artifact):
 
 
 class SplitFacts(Artifact):
-    """One split of gold."""
+    """A split of gold."""
 
     sha256: str
     rows: int
@@ -80,7 +80,7 @@ class SplitFacts(Artifact):
 
 
 class GoldManifest(Artifact):
-    """What `features` made of a silver data set."""
+    """Result of `features`."""
 
     run_id: str
     bronze: str
@@ -92,7 +92,7 @@ class GoldManifest(Artifact):
 
 
 class TrainInputs(Artifact):
-    """Everything that determines the outcome of a training."""
+    """Everything that determines the result of `train`."""
 
     gold: dict[str, str]
     """SHA-256 of each split."""
@@ -102,7 +102,7 @@ class TrainInputs(Artifact):
 
 
 class TrainReport(Artifact):
-    """What `train` chose and estimated."""
+    """Result of `train`."""
 
     family: str
     candidate: str
@@ -121,7 +121,7 @@ class TrainReport(Artifact):
 
 
 class GroupMetrics(Artifact):
-    """How a model does on the test rows of one group."""
+    """A model's results on the test rows of a group."""
 
     name: str
     rows: int
@@ -132,7 +132,7 @@ class GroupMetrics(Artifact):
 
 
 class ChampionReport(Artifact):
-    """Candidate and champion, measured on the same test rows."""
+    """Candidate and champion on the same test rows."""
 
     version: str
     run_id: str
@@ -146,7 +146,7 @@ class ChampionReport(Artifact):
 
 
 class EvaluationReport(Artifact):
-    """What `evaluate` measured and decided."""
+    """Result of `evaluate`."""
 
     mlflow_run_id: str
     threshold: float
@@ -160,17 +160,17 @@ class EvaluationReport(Artifact):
 
 
 class ValidationReport(Artifact):
-    """What `validate` measured and decided; `promote` acts on it."""
+    """Result of `validate`, which `promote` acts on."""
 
     run_id: str
     created_at: str
     passed: bool
     candidate: str
-    """Version that was judged."""
+    """Version that was validated."""
     champion: str | None
     """Version that it was compared with."""
     production: str | None
-    """Version that had the alias `production` at that time."""
+    """Version that had the alias `production` then."""
     decision: str
     metrics: dict[str, Interval]
     difference: dict[str, Interval]
@@ -180,22 +180,22 @@ class ValidationReport(Artifact):
 
 
 class VersionCheck(Artifact):
-    """How a version did on the newest labelled rows that it did not learn from."""
+    """A version's results on the newest labelled rows outside its training data."""
 
     version: str
     rows: int
     positives: int
     gates: list[GateResult] | None
-    """None if there were too few positive rows to judge."""
+    """None if there were too few positive rows."""
 
 
 class DemotionReport(Artifact):
-    """What `demote` measured."""
+    """Result of `demote`."""
 
     run_id: str
     created_at: str
     gold: str
-    """Run that made the rows."""
+    """Id of the run that wrote the rows."""
     production: VersionCheck
     previous: VersionCheck | None
 

@@ -1,7 +1,7 @@
-"""Where each object of the lake is stored. No other module writes a key out.
+"""The key of every object in the lake. No other module contains one.
 
-A key is `LAYER/REST`; a layer is a folder on disk and a bucket on S3. `run_id` is the id of a
-pipeline run: a stage finds its inputs by it.
+A key is `LAYER/REST`; a layer is a folder on disk and a bucket on S3. A stage finds its inputs by
+`run_id`, the id of the pipeline run.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 BRONZE, SILVER, GOLD, MODELS, REPORTS = LAYERS = ("bronze", "silver", "gold", "models", "reports")
 
 SPLITS = ("train", "validation", "test")
-"""The parts of gold."""
+"""The splits of gold."""
 
 BRONZE_LATEST = "bronze/latest.json"
 BRONZE_INBOX = "bronze/inbox"
@@ -32,102 +32,102 @@ MODEL_CARD_MARKDOWN, MODEL_CARD_HTML = "model_card.md", "model_card.html"
 
 
 def bronze_file(sha256: str) -> str:
-    """The raw file of that hash."""
+    """Key of the raw file with this hash."""
     return f"bronze/{sha256}.csv"
 
 
 def bronze_pointer(run_id: str) -> str:
-    """Which raw file the run ingested."""
+    """Key of the pointer to the raw file that the run ingested."""
     return f"bronze/runs/{run_id}.json"
 
 
 def silver_rows(run_id: str) -> str:
-    """The validated rows of the run."""
+    """Key of the run's validated rows."""
     return f"silver/{run_id}/students.parquet"
 
 
 def silver_rejected(run_id: str) -> str:
-    """The rejected rows of the run, with reasons."""
+    """Key of the run's rejected rows, with reasons."""
     return f"silver/{run_id}/rejected.csv"
 
 
 def silver_manifest(run_id: str) -> str:
-    """Hashes and counts of the run's silver data."""
+    """Key of the hashes and counts of the run's silver rows."""
     return f"silver/{run_id}/manifest.json"
 
 
 def live_traffic_day(day: str) -> str:
-    """Prefix of the traffic logged on a day (UTC, YYYY-MM-DD)."""
+    """Prefix of the live traffic logged on a day (UTC, YYYY-MM-DD)."""
     return f"{SILVER_LIVE}{day}/"
 
 
 def live_traffic_object(day: str, pod: str, number: int) -> str:
-    """One object of the traffic log of a pod."""
+    """Key of one object of a pod's traffic log."""
     return f"{live_traffic_day(day)}{pod}-{number}.jsonl.gz"
 
 
 def gold_split(run_id: str, split: str) -> str:
-    """A split, one of SPLITS."""
+    """Key of one of SPLITS."""
     return f"gold/{run_id}/{split}.parquet"
 
 
 def gold_manifest(run_id: str) -> str:
-    """Hashes and counts of the run's splits."""
+    """Key of the hashes and counts of the run's splits."""
     return f"gold/{run_id}/manifest.json"
 
 
 def is_gold_manifest(key: str) -> bool:
-    """Whether the key is that of a gold manifest."""
+    """Whether this is the key of a gold manifest."""
     return key.startswith(GOLD_PREFIX) and key.endswith("/manifest.json")
 
 
 def model_file(name: str) -> str:
-    """A file of the model bundle that is in production (`bundle.ONNX` and so on)."""
+    """Key of a file of the model bundle in production (`bundle.ONNX` and so on)."""
     return f"{MODELS_PREFIX}{name}"
 
 
 def report_file(run_id: str, name: str) -> str:
-    """A figure or document of the run."""
+    """Key of a figure or document of the run."""
     return f"reports/{run_id}/{name}"
 
 
 def latest_report_file(name: str) -> str:
-    """A document that is overwritten by each run, such as the latest drift report."""
+    """Key of a document that each run overwrites, such as the latest drift report."""
     return f"reports/{name}"
 
 
 def out_of_fold(run_id: str) -> str:
-    """Predictions of the outer cross-validation."""
+    """Key of the predictions of the outer cross-validation."""
     return report_file(run_id, "out_of_fold.parquet")
 
 
 def train_report(run_id: str) -> str:
-    """What `train` chose and estimated."""
+    """Key of the report of `train`."""
     return report_file(run_id, "train.json")
 
 
 def evaluation_report(run_id: str) -> str:
-    """What `evaluate` measured and decided."""
+    """Key of the report of `evaluate`."""
     return report_file(run_id, "evaluation.json")
 
 
 def validation_report(run_id: str) -> str:
-    """What `validate` measured and decided."""
+    """Key of the report of `validate`."""
     return report_file(run_id, "validation.json")
 
 
 def demotion_report(run_id: str) -> str:
-    """What `demote` measured."""
+    """Key of the report of `demote`."""
     return report_file(run_id, "demotion.json")
 
 
 def drift_report(run_id: str) -> str:
-    """The run's drift report."""
+    """Key of the run's drift report."""
     return report_file(run_id, DRIFT_REPORT)
 
 
 def promotion_record(number: int) -> str:
-    """A record of the promotion log."""
+    """Key of a record of the promotion log."""
     return f"{PROMOTION_RECORDS}{number:06d}.json"
 
 
@@ -137,10 +137,10 @@ def retraining_requests(day: str) -> str:
 
 
 def retraining_request(day: str, number: int) -> str:
-    """The n-th retraining request of a day."""
+    """Key of a retraining request, numbered from 1 per day."""
     return f"{retraining_requests(day)}{number}.json"
 
 
 def files_of_run(run_id: str) -> list[str]:
-    """Prefixes of everything that a training run wrote, except bronze."""
+    """Prefixes of all objects that a training run wrote, except those in bronze."""
     return [f"{layer}/{run_id}" for layer in (SILVER, GOLD, REPORTS)]

@@ -1,4 +1,4 @@
-"""Tables between bytes and pandas: Parquet that is the same bytes for the same rows."""
+"""Data frames as Parquet. Equal frames give equal bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from pipeline.columns import FEATURES, LABEL
 
 
 def to_parquet(frame: pd.DataFrame) -> bytes:
-    """The frame as Parquet, without pandas' own metadata, which names library versions."""
+    """Encode a frame as Parquet.
+
+    pandas' own metadata is left out, because it contains library versions.
+    """
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     file = io.BytesIO()
     pq.write_table(table, file, compression="zstd")
@@ -20,12 +23,12 @@ def to_parquet(frame: pd.DataFrame) -> bytes:
 
 
 def from_parquet(data: bytes) -> pd.DataFrame:
-    """The frame that `to_parquet` wrote."""
+    """Decode a frame that `to_parquet` encoded."""
     frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
     return frame
 
 
-def column_types() -> dict[str, str]:
-    """Type of each column from silver on."""
+def get_column_types() -> dict[str, str]:
+    """Return the type of each column from silver on: name -> pandas type."""
     types = {feature.name: "int64" if feature.is_integer else "float64" for feature in FEATURES}
     return types | {LABEL.name: "int64"}

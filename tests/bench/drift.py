@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.columns import FEATURES, Category
-from pipeline.data.synthetic import draw
+from pipeline.data.synthetic import draw_values
 from pipeline.drift import evidently_report
 from pipeline.drift.methods import Column, count, plan_comparison
 from pipeline.drift.report import compare, drifted_fraction, features, scored
@@ -55,7 +55,7 @@ Change = Callable[[Frame, float, np.random.Generator], Frame]
 
 def population(rows: int, random: np.random.Generator) -> Frame:
     """Rows as the sample generator draws them."""
-    return {feature.name: draw(feature, rows, random) for feature in FEATURES}
+    return {feature.name: draw_values(feature, rows, random) for feature in FEATURES}
 
 
 def drifted_features(reference: Frame, current: Frame, settings: DriftSettings) -> list[bool]:

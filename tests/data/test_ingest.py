@@ -1,84 +1,91 @@
-"""Ingest keeps raw bytes once, under their hash, and refuses what no later stage could use, with a sentence."""
+"""`ingest` stores raw bytes once, under their hash, and refuses files that no stage can use."""
 
 from __future__ import annotations
 
 import hashlib
-import http.server
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from pipeline.columns import RAW_HEADER
 from pipeline.context import Context, open_context
 from pipeline.data.synthetic import generate_csv
-from pipeline.errors import DataError, LakeError, PipelineError, SourceError
+from pipeline.errors import DataError, LakeError, SettingsError, SourceError
 from pipeline.settings import IngestSettings, LakeSettings, Settings
 from pipeline.stages import ingest
+from pipeline.storage.artifacts import BronzePointer
 from pipeline.storage.lake import open_lake
 from pipeline.storage.s3 import s3_client
+from tests.support.file_server import serve_file
 
 GOOD = generate_csv(20, seed=1)
-HEADER, ROWS = GOOD.split(b"\n", 1)
-Make = Callable[..., Context]
+GOOD_SHA256 = hashlib.sha256(GOOD).hexdigest()
+HEADER = GOOD.partition(b"\n")[0]
+MakeContext = Callable[..., Context]
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A good source file, for a test to spoil."""
+    """A valid raw file."""
     path = tmp_path / "source.csv"
     path.write_bytes(GOOD)
     return path
 
 
-def ingested(make_context: Make, source: Path | str, run_id: str = "run-1") -> Context:
-    context = make_context(run_id, ingest={"source": str(source)})
+@pytest.fixture
+def web() -> Iterator[str]:
+    """URL of a server that sends the valid raw file."""
+    with serve_file(GOOD) as url:
+        yield url
+
+
+def run_ingest(make_context: MakeContext, source: Path | str, run_id: str = "run-1") -> Context:
+    context = make_context(run_id, ingest={"source": str(source), "timeout_seconds": 1})
     ingest.run(context)
     return context
 
 
-def test_keeps_the_bytes_as_they_came(make_context: Make, source: Path) -> None:
-    """Bronze holds the very bytes under their SHA-256; the run and `latest` point there."""
-    context = ingested(make_context, source)
-    sha256 = hashlib.sha256(GOOD).hexdigest()
-    assert context.lake.read(f"bronze/{sha256}.csv") == GOOD
-    facts = context.lake.read_json("bronze/runs/run-1.json")
-    assert (facts["sha256"], facts["rows"], facts["bytes"]) == (sha256, 20, len(GOOD))
-    assert facts["source"] == str(source)
-    assert context.lake.read_json("bronze/latest.json") == facts
+def read_pointer(context: Context) -> BronzePointer:
+    return context.lake.read_model(f"bronze/runs/{context.run_id}.json", BronzePointer)
 
 
-def test_same_file_twice(make_context: Make, source: Path) -> None:
-    """The same bytes again make no second object; the second run points at the first's."""
-    first = ingested(make_context, source)
-    second = ingested(make_context, source, "run-2")
+def test_bytes_are_stored_under_their_hash(make_context: MakeContext, source: Path) -> None:
+    """Bronze has the unchanged bytes; the run and `latest` point to them."""
+    context = run_ingest(make_context, source)
+    assert context.lake.read(f"bronze/{GOOD_SHA256}.csv") == GOOD
+    pointer = read_pointer(context)
+    assert (pointer.sha256, pointer.rows, pointer.bytes) == (GOOD_SHA256, 20, len(GOOD))
+    assert pointer.source == str(source)
+    assert context.lake.read_model("bronze/latest.json", BronzePointer) == pointer
+
+
+def test_the_same_file_twice(make_context: MakeContext, source: Path) -> None:
+    """The same bytes are stored once; both runs point to them."""
+    first = run_ingest(make_context, source)
+    second = run_ingest(make_context, source, "run-2")
     assert [key for key in second.lake.keys("bronze/") if key.endswith(".csv")] == [
-        f"bronze/{hashlib.sha256(GOOD).hexdigest()}.csv"
+        f"bronze/{GOOD_SHA256}.csv"
     ]
-    one, two = (
-        context.lake.read_json(f"bronze/runs/{context.run_id}.json") for context in (first, second)
-    )
-    assert one["sha256"] == two["sha256"]
+    assert read_pointer(first).sha256 == read_pointer(second).sha256
 
 
-def test_extra_column_is_kept_and_noted(
-    make_context: Make, source: Path, capsys: pytest.CaptureFixture[str]
+def test_extra_columns_are_kept(
+    make_context: MakeContext, source: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A column that the contract does not know stays in bronze and is named."""
-    lines = GOOD.decode().splitlines()
-    source.write_text("\n".join([f"{lines[0]},Shoe Size", *(f"{line},42" for line in lines[1:])]))
-    context = ingested(make_context, source)
+    """A column outside the contract stays in bronze, and its name is printed."""
+    header, *rows = GOOD.decode().splitlines()
+    source.write_text("\n".join([f"{header},Shoe Size", *(f"{row},42" for row in rows)]))
+    context = run_ingest(make_context, source)
     assert b"Shoe Size" in context.lake.read(next(iter(context.lake.keys("bronze/"))))
-    assert "Shoe Size are kept in bronze and ignored" in capsys.readouterr().err
+    assert "kept in bronze and otherwise ignored: Shoe Size" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"),
+    ("content", "message"),
     [
-        (b"", r"is empty; expected a CSV file whose header is 'Age'"),
+        (b"", r"is empty\. It must be a CSV file with the header 'Age'"),
         (b" \n\n", r"is empty"),
-        (HEADER + b"\n", r"has a header and no rows"),
+        (HEADER + b"\n", r"has a header but no rows"),
         (
             b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title>",
             r"is a web page, not a CSV file.*quota",
@@ -86,18 +93,18 @@ def test_extra_column_is_kept_and_noted(
         (b"\x89PNG\r\n\x1a\n\0\0", r"is not UTF-8: byte 0x89 in line 1"),
         (
             GOOD.replace(b"\n", b",caf\xe9\n", 3),
-            r"is not UTF-8: byte 0xe9 in line 1; save the file as CSV UTF-8",
+            r"is not UTF-8: byte 0xe9 in line 1\. Save the file as CSV UTF-8",
         ),
+        (GOOD.replace(b"\n", b"\r"), r"cannot be parsed as CSV: new-line character"),
         (
             b"just some words\nand more\n",
-            r"lacks the column 'Age', .*; its header is 'just some words'",
+            r"lacks the column 'Age', .*\. Its header is 'just some words'",
         ),
-        (GOOD.replace(b"Hours of Sleep,", b"", 1), r"lacks the column 'Hours of Sleep'"),
         (
             GOOD.replace(b"Hours of Sleep", b"Sleep", 1),
-            r"lacks the column 'Hours of Sleep'; its header is .*'Sleep'",
+            r"lacks the column 'Hours of Sleep'\. Its header is .*'Sleep'",
         ),
-        (GOOD.replace(b"Hours of Sleep", b"Age", 1), r"has the column 'Age' more than once"),
+        (GOOD.replace(b"Hours of Sleep", b"Age", 1), r"has more than one column 'Age'"),
     ],
     ids=[
         "empty",
@@ -106,38 +113,69 @@ def test_extra_column_is_kept_and_noted(
         "web-page",
         "binary",
         "latin-1",
-        "no-csv",
-        "missing",
-        "renamed",
-        "duplicate",
+        "carriage-returns",
+        "not-csv",
+        "renamed-column",
+        "duplicate-column",
     ],
 )
-def test_bad_file(make_context: Make, source: Path, content: bytes, sentence: str) -> None:
-    """A file that cannot be used is a sentence with its value; bronze keeps what it had."""
-    before = ingested(make_context, source)
-    kept = {key: before.lake.read(key) for key in before.lake.keys("bronze/")}
+def test_an_unusable_file_is_refused(
+    make_context: MakeContext, source: Path, content: bytes, message: str
+) -> None:
+    """The message has the cause; bronze is unchanged."""
+    lake = run_ingest(make_context, source).lake
+    before = {key: lake.read(key) for key in lake.keys("bronze/")}
     source.write_bytes(content)
-    with pytest.raises(DataError, match=sentence):
-        ingested(make_context, source, "run-2")
-    assert {key: before.lake.read(key) for key in before.lake.keys("bronze/")} == kept
+    with pytest.raises(DataError, match=message):
+        run_ingest(make_context, source, "run-2")
+    assert {key: lake.read(key) for key in lake.keys("bronze/")} == before
 
 
-def test_missing_file(make_context: Make, tmp_path: Path) -> None:
-    """A path that is not there is named, with the setting."""
+@pytest.mark.parametrize("separator", [",", "\0", ";"])
+def test_errors_quote_little_of_a_file(
+    make_context: MakeContext, source: Path, separator: str
+) -> None:
+    """A file that is not the survey, such as a process's environment, is not printed."""
+    source.write_text(separator.join(f"VARIABLE_{n}=secret-{n}" for n in range(500)))
+    with pytest.raises(DataError, match="lacks the column") as caught:
+        run_ingest(make_context, source)
+    assert "secret-1" in str(caught.value)
+    assert "secret-10" not in str(caught.value)
+
+
+def test_errors_quote_little_of_duplicate_columns(make_context: MakeContext, source: Path) -> None:
+    """Neither is a long header whose columns appear twice."""
+    source.write_text(",".join(f"secret-{n}" for n in range(500)) * 2)
+    with pytest.raises(DataError, match="has more than one column") as caught:
+        run_ingest(make_context, source)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_path_is_refused_if_the_lake_is_on_s3(s3_lake: LakeSettings, source: Path) -> None:
+    """On a cluster a path is a file of the pod; the message has the alternatives."""
+    for path in ("/proc/self/environ", str(source)):
+        settings = Settings(lake=s3_lake, ingest=IngestSettings(source=path))
+        with pytest.raises(SettingsError, match=f"'{path}' is a path.*s3://BUCKET/KEY"):
+            ingest.run(open_context(settings, "run-1"))
+    assert open_lake(s3_lake).keys("bronze/") == []
+
+
+def test_a_missing_file(make_context: MakeContext, tmp_path: Path) -> None:
+    """The message has the path, the cause and the setting."""
     with pytest.raises(
-        SourceError, match=r"nowhere\.csv cannot be read: .*No such file.*MLOPS_INGEST__SOURCE"
+        SourceError, match=r"nowhere\.csv cannot be read: No such file.*MLOPS_INGEST__SOURCE"
     ):
-        ingested(make_context, tmp_path / "nowhere.csv")
+        run_ingest(make_context, tmp_path / "nowhere.csv")
 
 
-def test_too_much(make_context: Make, source: Path) -> None:
-    """A source larger than the bound is refused before it fills the memory."""
-    with pytest.raises(SourceError, match="sends more than 100 bytes; MLOPS_INGEST__MAX_BYTES"):
+def test_too_many_bytes(make_context: MakeContext, source: Path) -> None:
+    """A source larger than the limit is refused before it fills the memory."""
+    with pytest.raises(SourceError, match="has more than 100 bytes; MLOPS_INGEST__MAX_BYTES"):
         ingest.run(make_context(ingest={"source": str(source), "max_bytes": 100}))
 
 
-def test_lake_that_cannot_be_written(source: Path, tmp_path: Path) -> None:
-    """A lake that cannot be written stops the stage with the setting's name."""
+def test_a_lake_that_cannot_be_written(source: Path, tmp_path: Path) -> None:
+    """The message has the setting of the lake."""
     (tmp_path / "file").write_text("")
     settings = Settings.model_validate(
         {"lake": {"url": f"file://{tmp_path}/file/lake"}, "ingest": {"source": str(source)}}
@@ -146,82 +184,67 @@ def test_lake_that_cannot_be_written(source: Path, tmp_path: Path) -> None:
         ingest.run(open_context(settings, "run-1"))
 
 
-def test_from_s3(s3_lake: LakeSettings) -> None:
-    """An object of an S3 bucket is a source, and a missing one is a sentence."""
-    bucket = f"{s3_lake.url.removeprefix('s3://')}-bronze"
+def test_source_on_s3(s3_lake: LakeSettings) -> None:
+    """An S3 object is a source; a missing one is an error."""
+    bucket = f"{s3_lake.bucket_prefix}-bronze"
     s3_client(s3_lake).put_object(Bucket=bucket, Key="inbox/a.csv", Body=GOOD)
     settings = Settings(lake=s3_lake, ingest=IngestSettings(source=f"s3://{bucket}/inbox/a.csv"))
     ingest.run(open_context(settings, "run-1"))
-    assert open_lake(s3_lake).read(f"bronze/{hashlib.sha256(GOOD).hexdigest()}.csv") == GOOD
-    missing = settings.model_copy(
-        update={"ingest": settings.ingest.model_copy(update={"source": f"s3://{bucket}/b.csv"})}
-    )
+    assert open_lake(s3_lake).read(f"bronze/{GOOD_SHA256}.csv") == GOOD
+    missing = Settings(lake=s3_lake, ingest=IngestSettings(source=f"s3://{bucket}/b.csv"))
     with pytest.raises(SourceError, match=r"b\.csv cannot be read: .*NoSuchKey"):
         ingest.run(open_context(missing, "run-2"))
 
 
-def test_sample_sizes(make_context: Make) -> None:
-    """`sample` and `sample:ROWS` generate that many rows; anything else is refused."""
-    assert ingested(make_context, "sample:7").lake.read_json("bronze/runs/run-1.json")["rows"] == 7
-    assert (
-        ingested(make_context, "sample", "run-2").lake.read_json("bronze/runs/run-2.json")["rows"]
-        == 1000
-    )
-    with pytest.raises(SourceError, match="'sample:many' must say a number of rows"):
-        ingested(make_context, "sample:many")
+def test_generated_rows(make_context: MakeContext) -> None:
+    """`sample` and `sample:ROWS` generate rows; another suffix is refused."""
+    assert read_pointer(run_ingest(make_context, "sample:7")).rows == 7
+    assert read_pointer(run_ingest(make_context, "sample", "run-2")).rows == 1000
+    with pytest.raises(SourceError, match="'sample:many' lacks a number of rows"):
+        run_ingest(make_context, "sample:many")
 
 
-class Answers(http.server.BaseHTTPRequestHandler):
-    """A web server that answers well, with an error, or with half of what it promised."""
-
-    def do_GET(self) -> None:
-        code = 404 if self.path == "/missing" else 200
-        body = GOOD if self.path != "/cut" else GOOD[: len(GOOD) // 2]
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(GOOD)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing on the tests' screen."""
+@pytest.mark.parametrize("path", ["file", "moved"])
+def test_source_on_the_web(make_context: MakeContext, web: str, path: str) -> None:
+    """A URL is a source, and redirects are followed."""
+    assert read_pointer(run_ingest(make_context, f"{web}/{path}")).sha256 == GOOD_SHA256
 
 
-@pytest.fixture
-def web() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def test_from_the_web(make_context: Make, web: str) -> None:
-    """A URL is a source."""
-    assert ingested(make_context, f"{web}/good").lake.read_json("bronze/latest.json")["rows"] == 20
-
-
-@pytest.mark.parametrize(("path", "sentence"), [("cut", "cut off"), ("missing", "404")])
-def test_web_failures(make_context: Make, web: str, path: str, sentence: str) -> None:
-    """A truncated download and an error answer are told apart, and nothing is kept."""
-    with pytest.raises(PipelineError, match=sentence):
-        ingested(make_context, f"{web}/{path}")
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("cut", "the download was cut off"),
+        ("missing", "the server responded with 404"),
+        ("hang", r"did not respond within 1 s \(MLOPS_INGEST__TIMEOUT_SECONDS\)"),
+    ],
+)
+def test_a_failed_download(make_context: MakeContext, web: str, path: str, message: str) -> None:
+    """The message has the cause, and nothing is stored."""
+    with pytest.raises(SourceError, match=f"{web}/{path} cannot be read: .*{message}"):
+        run_ingest(make_context, f"{web}/{path}")
     assert make_context().lake.keys("bronze/") == []
 
 
-def test_drive_out_of_reach(make_context: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a way to Google Drive the stage fails with a sentence; it never takes other data by itself."""
+def test_a_download_that_is_too_large(make_context: MakeContext, web: str) -> None:
+    """The download stops at the limit."""
+    with pytest.raises(SourceError, match="has more than 100 bytes"):
+        ingest.run(make_context(ingest={"source": f"{web}/file", "max_bytes": 100}))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://[", "http:file"])
+def test_a_url_without_a_server(make_context: MakeContext, url: str) -> None:
+    """A refused connection and a malformed URL are errors with the source."""
+    with pytest.raises(SourceError, match=r"^http:.* cannot be read"):
+        run_ingest(make_context, url)
+
+
+def test_google_drive_is_unreachable(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a connection the stage fails; it does not fall back to other data."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(
-        SourceError, match="gdrive:abc cannot be read: no connection to the server could be made"
+        SourceError, match="gdrive:abc cannot be read: the connection to the server failed"
     ):
-        ingested(make_context, "gdrive:abc")
+        run_ingest(make_context, "gdrive:abc")
     assert make_context().lake.keys("bronze/") == []
-
-
-def test_generated_header_is_the_contract() -> None:
-    """The generator writes the survey's own header."""
-    import csv
-    import io
-
-    assert tuple(next(csv.reader(io.StringIO(GOOD.decode())))) == RAW_HEADER

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.columns import EXPECTATIONS, FEATURE_NAMES, FEATURES, Number
 from pipeline.evaluation import behavioral_checks
-from tests.unit.rows import ROWS
+from tests.support.rows import ROWS
 
 SLEEP, REVIEW = FEATURE_NAMES.index("sleep_hours"), FEATURE_NAMES.index("review_hours")
 
@@ -42,7 +42,7 @@ def test_every_row_is_in_one_group_of_each_feature_that_has_groups() -> None:
     found = behavioral_checks.find_groups(ROWS)
     for feature in FEATURES:
         masks = [mask for name, mask in found.items() if name.startswith(feature.name)]
-        divided = not isinstance(feature, Number) or bool(feature.bands)
+        divided = not isinstance(feature, Number) or bool(feature.group_edges)
         assert (np.sum(masks, axis=0) == 1).all() if divided else not masks
 
 

@@ -1,4 +1,4 @@
-"""`python -m pipeline` explains itself, and its exit codes are those that Airflow is told."""
+"""The help, exit codes and errors of `python -m pipeline`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.__main__ import COMMANDS, main, overview
 
 
 def test_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """The help page names every stage and every other command, on standard output."""
+    """The help lists every stage and every other command, on standard output."""
     assert main(["--help"]) == 0
     assert capsys.readouterr().out.strip() == overview()
     for name in [*(stage.name for stage in stages.STAGES), *COMMANDS]:
@@ -21,37 +21,36 @@ def test_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("command", [*(stage.name for stage in stages.STAGES), *COMMANDS])
-def test_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """`COMMAND --help` says what it does."""
-    with pytest.raises(SystemExit) as ended:
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`COMMAND --help` prints the usage."""
+    with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
-    assert ended.value.code == 0
+    assert stopped.value.code == 0
     assert f"python -m pipeline {command}" in capsys.readouterr().out
 
 
 def test_no_command() -> None:
-    """Without a command the help page is shown as wrong usage."""
+    """Without a command the exit code is that of wrong usage."""
     assert main([]) == 2
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """A command that is not there is named, with those that are."""
+    """The message has the command and the existing ones."""
     assert main(["trian"]) == 2
-    assert (
-        "'trian' is not a command; the commands are ingest, preprocess" in capsys.readouterr().err
-    )
+    message = "'trian' is not a command. Commands: ingest, preprocess"
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("run_id", ["../x", "", "a/b", "a b", "x" * 101])
-def test_run_id_is_no_path(run_id: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A run id that could leave its folder is refused."""
+def test_a_run_id_is_not_a_path(run_id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run id that would leave its folder is refused."""
     assert main(["features", "--run-id", run_id or " "]) == stages.EXIT_PERMANENT
     assert "The run id" in capsys.readouterr().err
 
 
-def test_failure_is_a_sentence_without_a_traceback(tmp_path: Path) -> None:
-    """A failed stage exits with 1 and one plain line; no colours where there is no terminal."""
-    ended = subprocess.run(
+def test_a_failure_is_one_line(tmp_path: Path) -> None:
+    """A failed stage prints one line: no traceback, and no colors without a terminal."""
+    process = subprocess.run(
         [sys.executable, "-m", "pipeline", "ingest", "--run-id", "x"],
         env={
             "MLOPS_INGEST__SOURCE": "nowhere.csv",
@@ -62,25 +61,29 @@ def test_failure_is_a_sentence_without_a_traceback(tmp_path: Path) -> None:
         check=False,
         text=True,
     )
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines() == [
-        "error: nowhere.csv cannot be read: No such file or directory; MLOPS_INGEST__SOURCE names the source"
+    assert process.returncode == 1
+    assert process.stderr.splitlines() == [
+        "error: nowhere.csv cannot be read: No such file or directory. Check MLOPS_INGEST__SOURCE"
     ]
-    assert ended.stdout == ""
+    assert process.stdout == ""
 
 
-def test_importing_does_nothing() -> None:
-    """Importing any module of ours prints nothing, writes nothing, and reads no environment variable that could fail it."""
-    names = [path.stem for path in Path("pipeline").glob("*.py") if not path.stem.startswith("__")]
+def test_imports_have_no_side_effects() -> None:
+    """Importing a module prints nothing and reads no setting."""
+    names = [
+        ".".join(path.with_suffix("").parts)
+        for path in sorted(Path("pipeline").rglob("*.py"))
+        if not path.stem.startswith("__")
+    ]
     program = "import importlib\n" + "\n".join(
-        f"importlib.import_module('pipeline.{name}')" for name in sorted(names)
+        f"importlib.import_module({name!r})" for name in names
     )
     environment = {"PYTHONPATH": str(Path.cwd()), "MLOPS_NO_SUCH_SETTING": "1", "PATH": ""}
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program],
         env=environment,
         capture_output=True,
         check=False,
         text=True,
     )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")

@@ -1,4 +1,4 @@
-"""Settings are typed, come from one prefix, and refuse what they do not know with a sentence."""
+"""Settings come from variables with the prefix; wrong ones are errors."""
 
 from __future__ import annotations
 
@@ -9,23 +9,29 @@ from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 
 
-def test_defaults_need_no_environment() -> None:
+def test_defaults() -> None:
     """An empty environment gives the defaults."""
     assert Settings.load({}) == Settings()
 
 
-def test_nested_variable() -> None:
-    """A section's field is a variable with two underscores, read in its type."""
+def test_field_of_a_section() -> None:
+    """The section and the field are joined by two underscores, and the value gets its type."""
     assert Settings.load({"MLOPS_TRAIN__FOLDS": "7"}).train.folds == 7
 
 
-def test_other_variables_are_let_be() -> None:
-    """Variables without the prefix are none of ours."""
+def test_thresholds_of_features() -> None:
+    """A list of pairs becomes a dictionary."""
+    drift = Settings.load({"MLOPS_DRIFT__THRESHOLDS": "age=0.01, course=0.2"}).drift
+    assert drift.thresholds == {"age": 0.01, "course": 0.2}
+
+
+def test_variables_without_the_prefix_are_ignored() -> None:
+    """Only variables with the prefix are settings."""
     assert Settings.load({"TRAIN__FOLDS": "x"}) == Settings()
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "sentence"),
+    ("name", "value", "message"),
     [
         (
             "MLOPS_TRAIN__FOLD",
@@ -39,28 +45,28 @@ def test_other_variables_are_let_be() -> None:
         (
             "MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS",
             "100",
-            "^MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS is 100, but one request to MLflow can take 88 s",
+            "^MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS is 100, but one request to MLflow can take 88",
         ),
     ],
     ids=[
         "misspelt",
         "unknown",
-        "no-number",
+        "not-a-number",
         "out-of-range",
         "contradiction",
         "contradiction-between-sections",
     ],
 )
-def test_refused(name: str, value: str, sentence: str) -> None:
-    """A misspelt, unknown, malformed or contradictory variable is named with its value and what to do."""
-    with pytest.raises(SettingsError, match=sentence):
+def test_wrong_variables_are_refused(name: str, value: str, message: str) -> None:
+    """The message has the variable, its value, and what to do."""
+    with pytest.raises(SettingsError, match=message):
         Settings.load({name: value})
 
 
-def test_every_setting_says_what_it_is() -> None:
-    """Each variable has the prefix and a description."""
+def test_every_setting_has_a_description() -> None:
+    """Each variable has the prefix, and a description on one line."""
     assert [
         name
         for name, (description, _) in variables(Settings).items()
-        if not (name.startswith(PREFIX) and description)
+        if not (name.startswith(PREFIX) and description and "\n" not in description)
     ] == []
