@@ -1,4 +1,4 @@
-"""The servers that one machine needs: MLflow and the predictor, as child processes on 127.0.0.1."""
+"""Local servers: MLflow and the predictor as child processes that listen on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -9,53 +9,75 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
+
 from pipeline.errors import PipelineError
+from pipeline.http_client import open_client
+from pipeline.polling import poll_until
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from serving.settings import PredictorSettings
 
 HOST = "127.0.0.1"
-START_SECONDS = 90  # bound on a server's start; a slow machine takes 20 for MLflow
+START_TIMEOUT_SECONDS = 90  # MLflow needs up to 20 s on a slow machine
+STOP_TIMEOUT_SECONDS = 20
+PORTS = range(20_000, 32_000)
+"""Ports to choose from. The system assigns higher ones to outgoing connections, which could take a
+port before its server listens on it."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A child process, where it answers, and where its output goes."""
+    """A server that runs as a child process.
+
+    Attributes:
+        name: Name for messages.
+        url: URL that it listens on.
+        health_path: Path that returns 200 once the server is ready.
+        log: File that holds its output.
+        process: The child process.
+    """
 
     name: str
     url: str
-    health: str
+    health_path: str
     log: Path
     process: subprocess.Popen[bytes]
 
     def wait_until_ready(self) -> None:
-        """Returns when `health` answers 200.
+        """Wait until the server is ready.
 
         Raises:
-            PipelineError: the process ended, or did not answer in time; with its last lines.
+            PipelineError: If the process ended, or was not ready within START_TIMEOUT_SECONDS. The
+                message holds the last lines of the log.
         """
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
+
+        def is_ready() -> bool | None:
             if self.process.poll() is not None:
                 raise PipelineError(
-                    f"{self.name} ended with code {self.process.returncode}; {self.log} ends:\n{self._tail()}"
+                    f"{self.name} exited with code {self.process.returncode}. "
+                    f"The end of {self.log}:\n{self._tail()}"
                 )
-            with contextlib.suppress(urllib.error.URLError, OSError):
-                urllib.request.urlopen(self.url + self.health, timeout=2).close()  # noqa: S310 - our own http:// URL
-                return
-            time.sleep(0.1)
-        raise PipelineError(
-            f"{self.name} did not answer at {self.url} in {START_SECONDS} s; {self.log} ends:\n{self._tail()}"
-        )
+            with contextlib.suppress(httpx.TransportError):
+                if client.get(self.url + self.health_path).status_code == httpx.codes.OK:
+                    return True
+            return None
+
+        with open_client(timeout_seconds=2) as client:
+            ready = poll_until(
+                is_ready, timeout_seconds=START_TIMEOUT_SECONDS, interval_seconds=0.1
+            )
+        if not ready:
+            raise PipelineError(
+                f"{self.name} at {self.url} was not ready within {START_TIMEOUT_SECONDS} s. "
+                f"The end of {self.log}:\n{self._tail()}"
+            )
 
     def _tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
@@ -63,13 +85,27 @@ class Server:
 
 @contextlib.contextmanager
 def start_server(
-    name: str, command: list[str], port: int, health: str, environment: Mapping[str, str]
+    name: str, command: list[str], port: int, health_path: str, environment: Mapping[str, str]
 ) -> Iterator[Server]:
-    """A server process, ended with the block: politely, and after 20 s by force."""
+    """Run a server for the duration of the `with` block.
+
+    At the end of the block the process receives SIGTERM, and SIGKILL if it does not exit within
+    STOP_TIMEOUT_SECONDS.
+
+    Args:
+        name: Name for messages; the output goes to `local/logs/<name>.log`.
+        command: The command line.
+        port: Port on 127.0.0.1 that the server listens on.
+        health_path: Path that returns 200 once the server is ready.
+        environment: All environment variables of the process.
+
+    Yields:
+        The server, which may not be ready yet.
+    """
     log = Path("local", "logs", f"{name}.log")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        # a session of its own, so that Ctrl-C reaches the children only through this block's end
+        # In a session of its own the server does not receive Ctrl-C; the end of the block stops it.
         process = subprocess.Popen(  # noqa: S603 - our own commands
             command,
             stdout=output,
@@ -78,11 +114,11 @@ def start_server(
             start_new_session=True,
         )
     try:
-        yield Server(name, f"http://{HOST}:{port}", health, log, process)
+        yield Server(name, f"http://{HOST}:{port}", health_path, log, process)
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -90,7 +126,7 @@ def start_server(
 
 @contextlib.contextmanager
 def mlflow_server(settings: Settings, port: int) -> Iterator[Server]:
-    """The MLflow server and UI on the SQLite file of the settings, one worker."""
+    """Run the MLflow server and UI on the SQLite file of the settings, with one worker."""
     command = [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--host", HOST, "--port", str(port), "--workers", "1"),
@@ -100,7 +136,7 @@ def mlflow_server(settings: Settings, port: int) -> Iterator[Server]:
     environment = os.environ | {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # two processes less
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # saves two processes
     }
     with start_server("mlflow", command, port, "/health", environment) as server:
         yield server
@@ -108,16 +144,15 @@ def mlflow_server(settings: Settings, port: int) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def predictor(settings: Settings, port: int, mlflow_url: str) -> Iterator[Server]:
-    """The predictor, following the alias `production` on the MLflow server."""
+    """Run a predictor that follows the alias `production` on the MLflow server."""
     environment = os.environ | {
         "MLOPS_LAKE__URL": settings.lake.url,
         "MLOPS_MLFLOW__TRACKING_URI": mlflow_url,
         "MLOPS_PREDICTOR__HOST": HOST,
         "MLOPS_PREDICTOR__PORT": str(port),
     }
-    with start_server(
-        "predictor", [sys.executable, "-m", "serving"], port, "/readyz", environment
-    ) as server:
+    command = [sys.executable, "-m", "serving"]
+    with start_server("predictor", command, port, "/readyz", environment) as server:
         yield server
 
 
@@ -132,27 +167,38 @@ def load_predictor_settings() -> PredictorSettings:
     return ServingSettings.load().predictor
 
 
-def end_on_sigterm() -> None:
-    """Makes SIGTERM end this process as Ctrl-C does, so that it ends its servers too."""
+def interrupt_on_sigterm() -> None:
+    """Treat SIGTERM like Ctrl-C, so that this process stops its servers before it exits."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def free_port() -> int:
-    """A port that nothing listens on, below those that outgoing connections get: none takes it while a server starts."""
-    for port in random.sample(range(20_000, 32_000), 100):
+def find_free_port() -> int:
+    """Find a port of 127.0.0.1 that nothing listens on.
+
+    Raises:
+        PipelineError: If 100 random ports were all in use.
+    """
+    for port in random.sample(PORTS, 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((HOST, port))
             return port
-    raise PipelineError(f"no free port was found on {HOST} between 20000 and 32000")
+    raise PipelineError(
+        f"No free port was found on {HOST} between {PORTS.start} and {PORTS.stop - 1}."
+    )
 
 
-def check_port(port: int, setting: str) -> None:
-    """Raises a PipelineError that names the setting when something listens on the port."""
+def check_port_is_free(port: int, setting: str) -> None:
+    """Check that nothing listens on a port of 127.0.0.1.
+
+    Raises:
+        PipelineError: If the port is in use; the message names the setting that changes it.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:
             raise PipelineError(
-                f"port {port} of {HOST} is in use; end what listens there, or set {setting} to another port"
+                f"Port {port} of {HOST} is in use. Stop the process that listens on it, or set "
+                f"{setting} to another port."
             ) from None

@@ -43,7 +43,7 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
     ):  # that was an earlier one, which had been interrupted
         record = move(context, "rollback", rollback_to(context, reason, to=to), run_id=None)
     print_record(record)
-    answers = request_all(find_replicas(context.settings), Replica.model)
+    answers = request_all(find_replicas(context.settings), Replica.get_model)
     if all(isinstance(answer, Unreachable) for answer in answers.values()):
         echo(
             f"rollback: no predictor answers at {context.settings.predictor.url}; one that starts serves version {record.move.to}"

@@ -1,182 +1,202 @@
-"""The whole life cycle on this machine: raw rows to a served, explained, monitored prediction.
+"""Run the whole life cycle on this machine, from raw rows to a monitored prediction.
 
-Runs every stage, starts an MLflow server and the predictor on free ports of 127.0.0.1, predicts, sends normal and then
-drifted traffic, checks both for drift, and sums up. All state is kept under `local/`; a later run trains a challenger.
+Runs every stage, starts an MLflow server and the predictor on free ports of 127.0.0.1, explains a
+prediction, sends traffic without and with drift, checks both for drift, and prints a summary. All
+state is kept in `local/`. A later run trains a candidate that has to beat the model in production.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import time
-import urllib.request
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from pipeline import columns, stages
-from pipeline.commands import local_servers, run_summary
+from pipeline.commands import local_servers, run_summary, traffic
 from pipeline.console import console, echo
 from pipeline.context import Context, open_context
 from pipeline.drift.report import Report
+from pipeline.drift.simulation import apply_drift
 from pipeline.errors import PipelineError, SourceError, StageSkipped
+from pipeline.http_client import open_client
 from pipeline.settings import Settings
+from pipeline.stages.drift import Window
 from pipeline.storage.layout import drift_report, silver_rows
+from pipeline.storage.parquet import from_parquet
+from pipeline.tracking.registry import PRODUCTION
 
-ROWS_OF_TRAFFIC = 500
+TRAFFIC_ROWS = 500
+REQUEST_TIMEOUT_SECONDS = 10
 
 
 @dataclass
-class Journal:
-    """What has happened so far: seconds of each stage, and why one had nothing to do."""
+class RunLog:
+    """Which stages ran, for how long, and why some had nothing to do.
+
+    Attributes:
+        seconds: Duration of each stage that ran.
+        skipped: Reasons of the stages that had nothing to do.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
-    def stage(self, name: str, context: Context, *options: Any) -> bool:
-        """Runs a stage; False if it had nothing to do."""
+    def run_stage(self, name: str, context: Context, *options: Any) -> bool:
+        """Run a stage, and return False if it had nothing to do."""
         start = time.perf_counter()
         try:
-            with console().status(
-                f"{name}: {stages.get_stage(name).summary}"
-            ):  # a terminal's alone
+            with console().status(f"{name}: {stages.get_stage(name).summary}"):
                 importlib.import_module(f"pipeline.stages.{name}").run(context, *options)
         except StageSkipped as reason:
             self.skipped[name] = str(reason)
             echo(f"{name}: nothing to do: {reason}", "yellow")
+            return False
         finally:
             self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - start
-        return name not in self.skipped
+        return True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="SOURCE",
-        help="gdrive:ID, https://..., s3://BUCKET/KEY, a path, sample or sample:ROWS; default: the original file, gdrive:...",
+        help="gdrive:ID, https://..., s3://BUCKET/KEY, a path, sample or sample:ROWS "
+        "(default: MLOPS_INGEST__SOURCE)",
     )
 
 
 def main(context: Context, arguments: argparse.Namespace) -> None:
-    """Everything, in order; a failure leaves what earlier runs made."""
+    """Run everything in order.
+
+    Raises:
+        PipelineError: If a step fails. What earlier runs made is unchanged.
+    """
     start = time.perf_counter()
-    local_servers.load_predictor_settings()  # refuses a misspelt variable before any work
+    local_servers.load_predictor_settings()  # refuse a misspelled variable before any work
     settings = context.settings
     if arguments.data:
         settings = _with_source(settings, arguments.data)
     context = open_context(settings, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
-    journal = Journal()
+    log = RunLog()
     Path("local").mkdir(exist_ok=True)
-    local_servers.end_on_sigterm()
+    local_servers.interrupt_on_sigterm()
 
-    context = _ingest(context, journal)
+    context = _ingest(context, log)
     context.registry.get_or_create_experiment()  # creates the database before the server starts
-    with local_servers.mlflow_server(settings, local_servers.free_port()) as mlflow:
-        _train(context, journal)
-        _deploy(context, journal)
+    with local_servers.mlflow_server(settings, local_servers.find_free_port()) as mlflow:
+        _train(context, log)
+        promoted = _deploy(context, log)
         mlflow.wait_until_ready()
-        with local_servers.predictor(settings, local_servers.free_port(), mlflow.url) as predictor:
+        port = local_servers.find_free_port()
+        with local_servers.predictor(settings, port, mlflow.url) as predictor:
             predictor.wait_until_ready()
             live = replace(context, settings=_with_predictor(settings, predictor.url))
-            if "promote" in journal.seconds and "promote" not in journal.skipped:
-                journal.stage("verify", live)
-            answer = predict(predictor.url)
-            verdicts = _watch(live, journal, predictor.url)
-    run_summary.show(context, journal.seconds, journal.skipped, answer, verdicts)
+            if promoted:
+                log.run_stage("verify", live)
+            answer = predict(predictor.url, settings.predictor.api_key.get_secret_value())
+            reports = _monitor(live, log)
+    run_summary.show(context, log.seconds, log.skipped, answer, reports)
     echo(
-        f"done in {time.perf_counter() - start:.0f} s, of which the stages' own work is {sum(journal.seconds.values()):.0f} s"
+        f"done in {time.perf_counter() - start:.0f} s; "
+        f"the stages took {sum(log.seconds.values()):.0f} s of them"
     )
 
 
 def _with_source(settings: Settings, source: str) -> Settings:
-    return settings.model_copy(
-        update={"ingest": settings.ingest.model_copy(update={"source": source})}
-    )
+    ingest = settings.ingest.model_copy(update={"source": source})
+    return settings.model_copy(update={"ingest": ingest})
 
 
-def _ingest(context: Context, journal: Journal) -> Context:
-    """Ingests the source; where Google Drive cannot be reached, says so and takes generated rows instead."""
+def _with_predictor(settings: Settings, url: str) -> Settings:
+    predictor = settings.predictor.model_copy(update={"url": url})
+    return settings.model_copy(update={"predictor": predictor})
+
+
+def _ingest(context: Context, log: RunLog) -> Context:
+    """Ingest the source, or generated rows if it is on Google Drive and cannot be downloaded."""
     source = context.settings.ingest.source
     try:
-        journal.stage("ingest", context)
+        log.run_stage("ingest", context)
     except SourceError as error:
         if not source.startswith("gdrive:"):
             raise
         echo(f"ingest: {error}", "yellow")
         echo(
-            "ingest: going on with generated rows (DATA=sample); name a file of your own with DATA=PATH",
+            "ingest: using generated rows instead (DATA=sample); DATA=PATH uses your own file",
             "yellow",
         )
         context = replace(context, settings=_with_source(context.settings, "sample"))
-        journal.stage("ingest", context)
+        log.run_stage("ingest", context)
     return context
 
 
-def _train(context: Context, journal: Journal) -> None:
+def _train(context: Context, log: RunLog) -> None:
     for stage in stages.get_dag_stages("training"):
-        if stage.name != "ingest" and not journal.stage(stage.name, context):
+        if stage.name != "ingest" and not log.run_stage(stage.name, context):
             break
 
 
-def _deploy(context: Context, journal: Journal) -> None:
-    """Validates and promotes what was registered.
+def _deploy(context: Context, log: RunLog) -> bool:
+    """Validate and promote the candidate, if one was registered; return whether it was promoted.
 
     Raises:
-        PipelineError: there is no production model, neither a new one nor an old one.
+        PipelineError: If no model is in production afterwards, neither a new nor an old one.
     """
-    from pipeline.tracking.registry import PRODUCTION
-
-    registered = "register" not in journal.skipped
-    _ = registered and journal.stage("validate", context) and journal.stage("promote", context)
+    promoted = False
+    if "register" in log.seconds and "register" not in log.skipped:
+        promoted = log.run_stage("validate", context) and log.run_stage("promote", context)
     if context.registry.get_by_alias(PRODUCTION) is None:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in journal.skipped.items())
-        raise PipelineError(f"there is no model to serve. {reasons}")
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in log.skipped.items())
+        raise PipelineError(f"There is no model to serve. {reasons}")
+    return promoted
 
 
-def _with_predictor(settings: Settings, url: str) -> Settings:
-    return settings.model_copy(
-        update={"predictor": settings.predictor.model_copy(update={"url": url})}
-    )
+def predict(url: str, api_key: str = "") -> dict[str, Any]:
+    """Request an explained prediction for the example row of pipeline/columns.py.
 
+    Args:
+        url: URL of the predictor.
+        api_key: API key of the predictor; empty for none.
 
-def predict(url: str) -> dict[str, Any]:
-    """The explained prediction of the data dictionary's example student."""
+    Returns:
+        The row as `student`, and the predictor's response as `answer`.
+
+    Raises:
+        PipelineError: If the predictor does not respond, or responds with an error.
+    """
     student = {feature.name: feature.example for feature in columns.FEATURES}
-    request = urllib.request.Request(  # noqa: S310 - our own http:// URL
-        f"{url}/predict?explain=true",
-        json.dumps(student).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-        return {"student": student, "answer": json.load(answer)}
+    try:
+        with open_client(REQUEST_TIMEOUT_SECONDS, api_key=api_key) as client:
+            response = client.post(f"{url}/predict", params={"explain": "true"}, json=student)
+        response.raise_for_status()
+    except httpx.HTTPError as error:
+        raise PipelineError(f"The predictor at {url} returned no prediction: {error}") from error
+    return {"student": student, "answer": response.json()}
 
 
-def _watch(context: Context, journal: Journal, url: str) -> dict[str, Report]:
-    """Sends normal traffic, then drifted traffic, each followed by a drift check of just that; the two reports."""
-    from pipeline.commands import traffic
-    from pipeline.stages import drift
-    from pipeline.storage.parquet import from_parquet
-
+def _monitor(context: Context, log: RunLog) -> dict[str, Report]:
+    """Send traffic without drift, then with drift, and check each; the reports by kind."""
+    settings = context.settings
+    silver = from_parquet(context.lake.read(silver_rows(context.run_id)))
+    normal = traffic.sample_rows(silver, TRAFFIC_ROWS, settings.seed)
     reports = {}
-    normal = from_parquet(context.lake.read(silver_rows(context.run_id)))
-    rows = normal.sample(
-        ROWS_OF_TRAFFIC, replace=len(normal) < ROWS_OF_TRAFFIC, random_state=context.settings.seed
-    )
-    for kind, frame in (
-        ("normal", rows),
-        ("drifted", traffic.drifted(rows, "scale", context.settings.seed)),
+    for kind, rows in (
+        ("normal", normal),
+        ("drifted", apply_drift(normal, "scale", settings.seed)),
     ):
         since = datetime.now(UTC)
-        traffic.send(url, frame)
-        traffic.wait_until_logged(context, since, len(frame))
+        api_key = settings.predictor.api_key.get_secret_value()
+        traffic.send(settings.predictor.url, rows, api_key=api_key)
+        traffic.wait_until_logged(context, since, len(rows))
         check = replace(context, run_id=f"{context.run_id}-{kind}")
-        window = drift.Window(since=since, until=datetime.now(UTC))
-        echo(f"drift check of {len(frame):,} rows of {kind} traffic:")
-        journal.stage("drift", check, window)
+        echo(f"Drift check of {len(rows):,} rows of {kind} traffic:")
+        log.run_stage("drift", check, Window(since=since, until=datetime.now(UTC)))
         reports[kind] = context.lake.read_model(drift_report(check.run_id), Report)
-    journal.skipped.pop(
-        "drift", None
-    )  # that of the normal traffic; the summary tells both verdicts
+    log.skipped.pop("drift", None)  # the summary shows both verdicts
     return reports

@@ -18,9 +18,9 @@ def run(context: Context) -> None:
             f"there is nothing to serve yet: {settings.mlflow.tracking_uri} does not exist; run `make run` first"
         )
     port = local_servers.load_predictor_settings().port
-    local_servers.check_port(port, "MLOPS_PREDICTOR__PORT")
-    local_servers.check_port(settings.mlflow.port, "MLOPS_MLFLOW__PORT")
-    local_servers.end_on_sigterm()
+    local_servers.check_port_is_free(port, "MLOPS_PREDICTOR__PORT")
+    local_servers.check_port_is_free(settings.mlflow.port, "MLOPS_MLFLOW__PORT")
+    local_servers.interrupt_on_sigterm()
     with (
         local_servers.mlflow_server(settings, settings.mlflow.port) as mlflow,
         local_servers.predictor(settings, port, mlflow.url) as predictor,

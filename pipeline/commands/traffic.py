@@ -1,283 +1,233 @@
-"""Sends rows through a running predictor, drifted on request; with --check, says what the drift check makes of them.
+"""Send rows to a running predictor, with drift on request, and optionally check them for drift.
 
-Rows are drawn from the silver data set that the production model came from, so that without --kind they look like what the
-model learned. Needs a running predictor: `make serve`, or a port-forward to the cluster's.
+The rows are sampled from the silver data that the production model was trained on, so without
+--kind they do not drift. The predictor can be a local one (`make serve`) or a port-forward to the
+one on a cluster.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category, Number
+import httpx
+import pandas as pd
+
+from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL
 from pipeline.console import echo
 from pipeline.context import Context
+from pipeline.drift.data import load_live_traffic
+from pipeline.drift.simulation import KINDS, apply_drift
 from pipeline.errors import PipelineError
+from pipeline.http_client import open_client
+from pipeline.polling import poll_until
+from pipeline.stages import drift
 from pipeline.storage.layout import SILVER_LIVE, silver_rows
+from pipeline.storage.parquet import from_parquet
 from pipeline.tracking.registry import PRODUCTION
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-SCALE = 1.2
-NOISE = 0.1  # deviations of the column
-FLIPPED = (0.10, 0.15)  # share of the rows, drawn between these
-
-BATCH = 100  # rows of a request
-TIMEOUT_SECONDS = 10
-TRIES = 5  # of a request that is answered "not now", or not at all
-PAUSE_SECONDS = 0.2  # before the second try; doubles with each
-LOGGED_WITHIN_SECONDS = 60
-
-
-def scaled(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """Every number times SCALE."""
-    return frame.assign(**{feature.name: frame[feature.name] * SCALE for feature in _numbers()})
-
-
-def noisy(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """Every number with normal noise of NOISE deviations of its column."""
-    noise = {
-        name: random.normal(0, NOISE * frame[name].std(), len(frame))
-        for name in (f.name for f in _numbers())
-    }
-    return frame.assign(**{name: frame[name] + values for name, values in noise.items()})
-
-
-def flipped(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """Every category, in 10 to 15 % of its rows, replaced by another one."""
-    import numpy as np
-
-    changed = {}
-    for feature in FEATURES:
-        if isinstance(feature, Category):
-            codes = np.array(list(feature.codes.values()), dtype=float)
-            now = np.argmin(np.abs(codes[:, None] - frame[feature.name].to_numpy(float)), axis=0)
-            hit = random.random(len(frame)) < random.uniform(*FLIPPED)
-            changed[feature.name] = codes[
-                (now + hit * random.integers(1, len(codes), len(frame))) % len(codes)
-            ]
-    return frame.assign(**changed)
-
-
-def everything(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """Scaled, noisy and flipped."""
-    return flipped(noisy(scaled(frame, random), random), random)
-
-
-KINDS: dict[str, Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]] = {
-    "none": lambda frame, random: frame,
-    "scale": scaled,
-    "noise": noisy,
-    "flip": flipped,
-    "all": everything,
-}
-"""Ways for rows to drift."""
-
-
-def drifted(frame: pd.DataFrame, kind: str, seed: int) -> pd.DataFrame:
-    """The frame's features after a drift of that kind, by the columns' steps and within their bounds.
-
-    `frame` holds at least the features (codes for categories) and is left as it is; the label, where there is one, is left out.
-    """
-    import numpy as np
-
-    changed = KINDS[kind](frame[list(FEATURE_NAMES)].astype(float), np.random.default_rng(seed))
-    for feature in _numbers():
-        steps = (changed[feature.name] / feature.step).round()
-        changed[feature.name] = (steps * feature.step).clip(feature.low, feature.high).round(6)
-    return changed
-
-
-def _numbers() -> list[Number]:
-    return [feature for feature in FEATURES if isinstance(feature, Number)]
-
-
-@dataclass
-class Sent:
-    """What became of the rows: `refused` were answered with an error; `versions` counts the rows each version answered."""
-
-    rows: int = 0
-    answered: int = 0
-    refused: int = 0
-    positive: int = 0
-    versions: Counter[str] = field(default_factory=Counter)
-    first_error: str | None = None
-
-
-def send(url: str, frame: pd.DataFrame, batch: int = BATCH) -> Sent:
-    """Sends the frame's features to `url`/predict, `batch` rows a request, one request after the other.
-
-    Raises:
-        PipelineError: nobody answers there, or only "not now" after TRIES tries.
-    """
-    place = urlsplit(url)
-    kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
-    connection = kind(place.hostname or "", place.port, timeout=TIMEOUT_SECONDS)
-    sent = Sent()
-    try:
-        for rows in _batches(frame, batch):
-            status, answer = _ask(
-                connection, url, f"{place.path.rstrip('/')}/predict", json.dumps(rows).encode()
-            )
-            sent.rows += len(rows)
-            if status == http.HTTPStatus.OK:
-                sent.answered += len(rows)
-                sent.positive += sum(
-                    item["label"] == LABEL.positive for item in answer["predictions"]
-                )
-                sent.versions[str(answer["model"]["version"])] += len(rows)
-            else:
-                sent.refused += len(rows)
-                sent.first_error = sent.first_error or f"{status}: {str(answer)[:300]}"
-    finally:
-        connection.close()
-    return sent
-
-
-def _batches(frame: pd.DataFrame, size: int) -> Iterator[list[dict[str, float]]]:
-    """The rows as the API takes them: categories by code, whole numbers without a point."""
-    rows = frame[list(FEATURE_NAMES)].to_numpy(float).tolist()
-    whole = [feature.is_integer for feature in FEATURES]
-    for start in range(0, len(rows), size):
-        yield [
-            {
-                name: int(value) if integer else value
-                for name, value, integer in zip(FEATURE_NAMES, row, whole, strict=True)
-            }
-            for row in rows[start : start + size]
-        ]
-
-
-def _ask(
-    connection: http.client.HTTPConnection, url: str, path: str, body: bytes
-) -> tuple[int, Any]:
-    """Status and decoded answer; busy and broken connections are tried again, a bounded number of times."""
-    problem = ""
-    for attempt in range(TRIES):
-        if attempt:
-            time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
-        try:
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            data = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            problem = str(error) or type(error).__name__
-            continue
-        if response.status not in (
-            http.HTTPStatus.TOO_MANY_REQUESTS,
-            http.HTTPStatus.SERVICE_UNAVAILABLE,
-        ):
-            return response.status, _decoded(data)
-        problem = f"it answered {response.status} {response.reason}"
-    raise PipelineError(
-        f"no answer from {url}{path} after {TRIES} tries ({problem}); start a predictor with `make serve`"
-    )
-
-
-def _decoded(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except ValueError:
-        return data.decode(errors="replace")
-
-
-def production_rows(context: Context, rows: int, seed: int) -> pd.DataFrame:
-    """`rows` rows of the silver data set that the production model came from, each at most once while there are enough.
-
-    Raises:
-        PipelineError: no version carries the alias `production`.
-    """
-    from pipeline.storage.parquet import from_parquet
-
-    registry = context.registry
-    version = registry.get_by_alias(PRODUCTION)
-    if version is None:
-        raise PipelineError(
-            f"no version of {registry.name} carries the alias `{PRODUCTION}`; run `make run` first"
-        )
-    lineage = registry.get_version_bundle(version).manifest.lineage
-    silver = from_parquet(context.lake.read(silver_rows(lineage.pipeline_run_id), lineage.silver))
-    return silver.sample(rows, replace=rows > len(silver), random_state=seed).reset_index(drop=True)
-
-
-def wait_until_logged(context: Context, since: datetime, rows: int) -> None:
-    """Returns when `rows` rows answered since then are in the lake: the predictor logs every few seconds.
-
-    Raises:
-        PipelineError: they are not within LOGGED_WITHIN_SECONDS.
-    """
-    from pipeline.drift import data as drift_data
-
-    end = time.monotonic() + LOGGED_WITHIN_SECONDS
-    while True:
-        found = len(
-            drift_data.load_live_traffic(context.lake, since, datetime.now(UTC), rows, seed=0).frame
-        )
-        if found >= rows:
-            return
-        if time.monotonic() > end:
-            raise PipelineError(
-                f"{found:,} of {rows:,} rows were logged to {context.lake.url(SILVER_LIVE)} within {LOGGED_WITHIN_SECONDS} s; "
-                "does the predictor log all rows (MLOPS_PREDICTOR__LOG_SAMPLE_RATE is 1), and to this lake?"
-            )
-        time.sleep(0.2)
+ROWS_PER_REQUEST = 100
+REQUEST_TIMEOUT_SECONDS = 10
+MAX_TRIES = 5
+"""Tries of a request while the predictor is busy or does not respond."""
+RETRY_PAUSE_SECONDS = 0.2
+"""Pause before the second try; it doubles with each further one."""
+BUSY_STATUSES = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
+LOG_TIMEOUT_SECONDS = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--rows", type=int, default=500, metavar="N", help="rows to send; default %(default)s"
+        "--rows", type=int, default=500, metavar="N", help="rows to send (default: %(default)s)"
     )
     parser.add_argument(
         "--kind",
         choices=tuple(KINDS),
         default="none",
-        help="how the rows drift; default %(default)s",
+        help="how the rows drift (default: %(default)s)",
     )
     parser.add_argument(
-        "--url", metavar="URL", help="the predictor; default is the setting MLOPS_PREDICTOR__URL"
+        "--url", metavar="URL", help="URL of the predictor (default: MLOPS_PREDICTOR__URL)"
     )
     parser.add_argument(
         "--check",
         action="store_true",
-        help="then check just these rows for drift, and exit as `drift` does",
+        help="check these rows for drift afterwards; the exit code is that of `drift`",
     )
 
 
 def main(context: Context, arguments: argparse.Namespace) -> None:
-    """Sends the rows and says what became of them; with --check, checks them.
+    """Send the rows, report what the predictor returned, and check them for drift with --check.
 
     Raises:
-        NothingToDo: checked, and no retraining is asked for.
+        PipelineError: If the predictor does not respond, or refuses a row.
+        StageSkipped: If the drift check requests no retraining.
     """
-    seed = context.settings.seed
-    url = arguments.url or context.settings.predictor.url
-    frame = drifted(production_rows(context, arguments.rows, seed), arguments.kind, seed)
+    settings = context.settings
+    url = arguments.url or settings.predictor.url
+    rows = sample_production_rows(context, arguments.rows, settings.seed)
+    frame = apply_drift(rows, arguments.kind, settings.seed)
     since = datetime.now(UTC)
-    sent = send(url, frame)
+    sent = send(url, frame, api_key=settings.predictor.api_key.get_secret_value())
     echo(
-        f"traffic: {sent.answered:,} of {sent.rows:,} rows (drift: {arguments.kind}) answered by version "
-        f"{', '.join(sent.versions) or 'none'}; {sent.positive:,} '{LABEL.positive}'"
+        f"traffic: the predictor scored {sent.scored:,} of {sent.rows:,} rows "
+        f"(drift: {arguments.kind}), {sent.predicted_positive:,} of them as '{LABEL.positive}', "
+        f"with version {', '.join(sent.versions) or 'none'}"
     )
     if sent.refused:
         raise PipelineError(
-            f"{url} refused {sent.refused:,} rows; the first answer was {sent.first_error}"
+            f"{url} refused {sent.refused:,} rows. The first error was {sent.first_error}"
         )
     if arguments.check:
-        from pipeline.stages import drift
-
         wait_until_logged(context, since, sent.rows)
         drift.run(
             replace(context, run_id=f"traffic-{since:%Y%m%dT%H%M%SZ}"),
             drift.Window(since=since, until=datetime.now(UTC)),
+        )
+
+
+def sample_production_rows(context: Context, count: int, seed: int) -> pd.DataFrame:
+    """Sample rows of the silver data that the production model was trained on.
+
+    Args:
+        context: The lake and the registry.
+        count: Number of rows. A row occurs twice only if there are fewer rows than that.
+        seed: Seed of the sample.
+
+    Raises:
+        PipelineError: If no version has the alias `production`.
+    """
+    version = context.registry.get_by_alias(PRODUCTION)
+    if version is None:
+        raise PipelineError(
+            f"No version of {context.registry.name} has the alias `{PRODUCTION}`. "
+            "Run `make run` first."
+        )
+    lineage = context.registry.get_version_bundle(version).manifest.lineage
+    silver = from_parquet(context.lake.read(silver_rows(lineage.pipeline_run_id), lineage.silver))
+    return sample_rows(silver, count, seed)
+
+
+def sample_rows(frame: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """Sample rows of a table, with replacement only if it has fewer rows than `count`."""
+    sample = frame.sample(count, replace=count > len(frame), random_state=seed)
+    return sample.reset_index(drop=True)
+
+
+@dataclass
+class Sent:
+    """The outcome of `send`.
+
+    Attributes:
+        rows: Number of rows sent.
+        scored: Number of rows that the predictor scored.
+        refused: Number of rows in requests that the predictor refused.
+        predicted_positive: Number of rows that the predictor gave the positive label.
+        versions: Number of rows that each version scored.
+        first_error: Status and text of the first refusal.
+    """
+
+    rows: int = 0
+    scored: int = 0
+    refused: int = 0
+    predicted_positive: int = 0
+    versions: Counter[str] = field(default_factory=Counter)
+    first_error: str | None = None
+
+
+def send(
+    url: str, frame: pd.DataFrame, *, api_key: str = "", rows_per_request: int = ROWS_PER_REQUEST
+) -> Sent:
+    """Send the features of a table to a predictor, one request after the other.
+
+    Args:
+        url: URL of the predictor.
+        frame: Rows with at least the features.
+        api_key: API key of the predictor; empty for none.
+        rows_per_request: Number of rows in each request but the last.
+
+    Returns:
+        Counts of the rows. A request that the predictor refuses does not stop the others.
+
+    Raises:
+        PipelineError: If the predictor is busy or does not respond MAX_TRIES times in a row.
+    """
+    sent = Sent()
+    with open_client(REQUEST_TIMEOUT_SECONDS, api_key=api_key) as client:
+        for rows in _split(frame, rows_per_request):
+            response = _post(client, f"{url.rstrip('/')}/predict", rows)
+            sent.rows += len(rows)
+            if response.status_code == httpx.codes.OK:
+                document = response.json()
+                labels = [prediction["label"] for prediction in document["predictions"]]
+                sent.scored += len(rows)
+                sent.predicted_positive += labels.count(LABEL.positive)
+                sent.versions[str(document["model"]["version"])] += len(rows)
+            else:
+                sent.refused += len(rows)
+                error = f"{response.status_code}: {response.text[:300]}"
+                sent.first_error = sent.first_error or error
+    return sent
+
+
+def _split(frame: pd.DataFrame, rows_per_request: int) -> Iterator[list[dict[str, float]]]:
+    """The rows as the API accepts them: categories as codes, integers without a decimal point."""
+    rows = [
+        {
+            feature.name: int(value) if feature.is_integer else value
+            for feature, value in zip(FEATURES, row, strict=True)
+        }
+        for row in frame[list(FEATURE_NAMES)].to_numpy(float).tolist()
+    ]
+    for start in range(0, len(rows), rows_per_request):
+        yield rows[start : start + rows_per_request]
+
+
+def _post(client: httpx.Client, url: str, rows: list[dict[str, float]]) -> httpx.Response:
+    """Send one request, with retries while the predictor is busy or does not respond."""
+    problem = ""
+    for attempt in range(MAX_TRIES):
+        if attempt:
+            time.sleep(RETRY_PAUSE_SECONDS * 2 ** (attempt - 1))
+        try:
+            response = client.post(url, json=rows)
+        except httpx.TransportError as error:
+            problem = str(error) or type(error).__name__
+        else:
+            if response.status_code not in BUSY_STATUSES:
+                return response
+            problem = f"it returned {response.status_code} {response.reason_phrase}"
+    raise PipelineError(
+        f"{url} did not respond in {MAX_TRIES} tries ({problem}). "
+        "Start a predictor with `make serve`."
+    )
+
+
+def wait_until_logged(context: Context, since: datetime, rows: int) -> None:
+    """Wait until the predictor has written rows to the traffic log, which it does periodically.
+
+    Args:
+        context: The lake.
+        since: Time before the rows were sent.
+        rows: Number of rows to wait for.
+
+    Raises:
+        PipelineError: If fewer rows were logged within LOG_TIMEOUT_SECONDS.
+    """
+    logged = 0
+
+    def is_logged() -> bool | None:
+        nonlocal logged
+        logged = len(load_live_traffic(context.lake, since, datetime.now(UTC), rows, seed=0).frame)
+        return True if logged >= rows else None
+
+    if not poll_until(is_logged, timeout_seconds=LOG_TIMEOUT_SECONDS, interval_seconds=0.2):
+        raise PipelineError(
+            f"The predictor logged {logged:,} of {rows:,} rows to {context.lake.url(SILVER_LIVE)} "
+            f"within {LOG_TIMEOUT_SECONDS} s. Check that it logs to this lake, and that "
+            "MLOPS_PREDICTOR__LOG_SAMPLE_RATE is 1."
         )

@@ -1,183 +1,202 @@
-"""Asks the live predictors: every address that the predictor's URL resolves to, each a process of its own."""
+"""Queries the running predictors.
+
+The host of the predictor's URL can have several addresses. Behind each is a process of its own, so
+the functions here connect to every address instead of the host.
+"""
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import socket
-import ssl
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
+import httpx
+
+from pipeline.http_client import open_client
+from pipeline.polling import poll_until
 from pipeline.settings import Settings
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
-ERRORS = "predictor_errors_total"
-"""The predictor's counter of failed predictions."""
-SAMPLE = re.compile(rf"^{ERRORS}(?:\{{[^}}]*\}})? (\S+)", re.MULTILINE)
+ERROR_COUNTER = re.compile(r"^predictor_errors_total(?:\{[^}]*\})? (\S+)", re.MULTILINE)
+"""A sample of the counter of failed predictions on the `/metrics` page."""
 
+BUSY_STATUSES = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
+"""Responses of a predictor that is starting, stopping or overloaded; the request can be retried."""
 
-BUSY = (429, 503)
-"""Answers of a predictor that is starting, stopping or full, and may be asked again."""
+MAX_PARALLEL_REQUESTS = 16
 
 
 class Unreachable(Exception):
-    """A predictor does not answer now; str() says how."""
+    """A predictor did not respond, or is busy; the request can be retried."""
 
 
 class Refused(Unreachable):
-    """A predictor answered, but not as one does that works; str() says how."""
+    """A predictor responded with an error or with something that is not JSON."""
 
 
 @dataclass(frozen=True)
 class Replica:
-    """One predictor: a host's name, one address of it, the bound on a request in seconds, and the key it asks for."""
+    """One predictor process.
 
-    host: str
-    port: int
+    Attributes:
+        url: URL of the predictor, which all replicas share.
+        address: IP address of this replica.
+        timeout_seconds: Timeout of a request.
+        api_key: API key of the predictor; empty for none.
+    """
+
+    url: httpx.URL
     address: str
-    tls: bool
-    seconds: float
+    timeout_seconds: float
     api_key: str = field(default="", repr=False)
 
-    def ask(self, path: str, body: Any = None) -> bytes:
-        """What it answers to a GET of `path`, or to a POST of `body` as JSON.
+    def request(self, path: str, body: Any = None) -> bytes:
+        """Send a request to this replica.
+
+        Args:
+            path: Path and query string.
+            body: Value to POST as JSON; None sends a GET request.
+
+        Returns:
+            The body of the response.
 
         Raises:
-            Unreachable: no answer, or that it is busy.
-            Refused: any other status than 200.
+            Unreachable: If there was no response, or the replica is busy.
+            Refused: If the status of the response is not 200.
         """
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=self.seconds)
         try:
-            # The connection goes to this one address; the request names the host, as its certificate does.
-            connection.sock = socket.create_connection((self.address, self.port), self.seconds)
-            if self.tls:
-                connection.sock = ssl.create_default_context().wrap_socket(
-                    connection.sock, server_hostname=self.host
+            with open_client(self.timeout_seconds, api_key=self.api_key) as client:
+                # The connection goes to the address; Host header and certificate name the host.
+                response = client.request(
+                    "GET" if body is None else "POST",
+                    self.url.copy_with(host=self.address, raw_path=path.encode()),
+                    json=body,
+                    headers={"Host": self.url.netloc.decode()},
+                    extensions={"sni_hostname": self.url.host},
                 )
-            data = None if body is None else json.dumps(body).encode()
-            headers = {"Content-Type": "application/json"} if data else {}
-            if self.api_key:
-                headers["Authorization"] = f"Bearer {self.api_key}"
-            connection.request("GET" if body is None else "POST", path, data, headers)
-            answer = connection.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(f"{path} of {self.address}: {error}") from error
-        finally:
-            connection.close()
-        if answer.status != 200:
-            kind = Unreachable if answer.status in BUSY else Refused
-            raise kind(
-                f"{path} of {self.address} answered {answer.status}: {content[:200].decode(errors='replace')}"
-            )
-        return content
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise Unreachable(f"{path} of {self.address}: {reason}") from error
+        if response.status_code in BUSY_STATUSES:
+            raise Unreachable(self._describe(path, response))
+        if response.status_code != httpx.codes.OK:
+            raise Refused(self._describe(path, response))
+        return response.content
+
+    def _describe(self, path: str, response: httpx.Response) -> str:
+        text = response.content[:200].decode(errors="replace")
+        return f"{path} of {self.address} returned {response.status_code}: {text}"
 
     def request_json(self, path: str, body: Any = None) -> dict[str, Any]:
-        """The same, read as a JSON object."""
-        content = self.ask(path, body)
+        """Send a request whose response is a JSON object; see `request`.
+
+        Raises:
+            Unreachable: If there was no response, or the replica is busy.
+            Refused: If the response is an error or not a JSON object.
+        """
+        content = self.request(path, body)
         try:
-            answer = json.loads(content)
+            document = json.loads(content)
         except ValueError as error:
             raise Refused(
-                f"{path} of {self.address} did not answer JSON: {content[:200]!r}"
+                f"{path} of {self.address} did not return JSON: {content[:200]!r}"
             ) from error
-        if not isinstance(answer, dict):
+        if not isinstance(document, dict):
             raise Refused(
-                f"{path} of {self.address} did not answer a JSON object: {content[:200]!r}"
+                f"{path} of {self.address} did not return a JSON object: {content[:200]!r}"
             )
-        return answer
+        return document
 
-    def model(self) -> dict[str, Any]:
-        """What `/model` says it serves."""
+    def get_model(self) -> dict[str, Any]:
+        """The description of the model that the replica serves, from `/model`."""
         return self.request_json("/model")
 
-    def errors(self) -> float:
-        """Failed predictions since the process started."""
-        return sum(
-            float(value) for value in SAMPLE.findall(self.ask("/metrics").decode(errors="replace"))
-        )
+    def get_version(self) -> str:
+        """The version that the replica serves."""
+        return str(self.get_model().get("version"))
+
+    def count_errors(self) -> float:
+        """The number of failed predictions since the process started."""
+        page = self.request("/metrics").decode(errors="replace")
+        return sum(float(value) for value in ERROR_COUNTER.findall(page))
 
 
 def find_replicas(settings: Settings) -> list[Replica]:
-    """Every predictor behind `predictor.url`, in the order of addresses; none when its name is unknown."""
-    url = urlsplit(settings.predictor.url)
-    host, tls = url.hostname or "", url.scheme == "https"
-    port = url.port or (443 if tls else 80)
+    """Resolve the host of `predictor.url`.
+
+    Returns:
+        One replica per address, sorted by address; an empty list if the host is unknown.
+    """
+    url = httpx.URL(settings.predictor.url)
+    port = url.port or (443 if url.scheme == "https" else 80)
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
     except socket.gaierror:
         return []
     addresses = sorted({str(address[0]) for *_, address in found})
-    seconds, key = (
-        settings.deployment.request_timeout_seconds,
-        settings.predictor.api_key.get_secret_value(),
-    )
-    return [Replica(host, port, address, tls, seconds, key) for address in addresses]
+    timeout_seconds = settings.deployment.request_timeout_seconds
+    api_key = settings.predictor.api_key.get_secret_value()
+    return [Replica(url, address, timeout_seconds, api_key) for address in addresses]
 
 
 def request_all(
-    asked: Sequence[Replica], question: Callable[[Replica], Answer]
-) -> dict[Replica, Answer | Unreachable]:
-    """The answer of each, asked at the same time; an Unreachable where there was none."""
+    replicas: Sequence[Replica], request: Callable[[Replica], T]
+) -> dict[Replica, T | Unreachable]:
+    """Call a function with each replica, in parallel.
 
-    def answer(replica: Replica) -> Answer | Unreachable:
+    Returns:
+        For each replica, what the function returned, or the Unreachable that it raised.
+    """
+
+    def call(replica: Replica) -> T | Unreachable:
         try:
-            return question(replica)
+            return request(replica)
         except Unreachable as error:
             return error
 
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        return dict(zip(asked, pool.map(answer, asked), strict=True))
+    with ThreadPoolExecutor(MAX_PARALLEL_REQUESTS) as pool:
+        return dict(zip(replicas, pool.map(call, replicas), strict=True))
 
 
 def wait_for_rollout(settings: Settings, version: str) -> str | None:
-    """Waits until every predictor serves `version`; a sentence on those that did not within `deployment.rollout_timeout_seconds`."""
-    end = time.monotonic() + settings.deployment.rollout_timeout_seconds
-    while True:
-        asked = find_replicas(settings)
-        answers = request_all(asked, lambda replica: str(replica.model().get("version")))
-        late = {replica: answer for replica, answer in answers.items() if answer != version}
-        if asked and not late:
-            return None
-        if time.monotonic() > end:
-            break
-        time.sleep(settings.deployment.poll_interval_seconds)
-    if not asked:
-        return f"no predictor was found: the host of {settings.predictor.url} (MLOPS_PREDICTOR__URL) has no address"
+    """Wait until every predictor serves a version.
+
+    Returns:
+        None once all serve it. Otherwise a sentence that says which predictors did not serve it
+        within `deployment.rollout_timeout_seconds`.
+    """
+    versions: dict[Replica, str | Unreachable] = {}
+
+    def is_complete() -> bool | None:
+        nonlocal versions
+        versions = request_all(find_replicas(settings), Replica.get_version)
+        return True if versions and set(versions.values()) == {version} else None
+
+    timeout_seconds = settings.deployment.rollout_timeout_seconds
+    if poll_until(
+        is_complete,
+        timeout_seconds=timeout_seconds,
+        interval_seconds=settings.deployment.poll_interval_seconds,
+    ):
+        return None
+    if not versions:
+        return (
+            f"no predictor was found: the host of {settings.predictor.url} has no address "
+            "(MLOPS_PREDICTOR__URL)"
+        )
     states = [
-        str(answer)
-        if isinstance(answer, Unreachable)
-        else f"{replica.address} serves version {answer}"
-        for replica, answer in late.items()
+        str(found)
+        if isinstance(found, Unreachable)
+        else f"{replica.address} serves version {found}"
+        for replica, found in versions.items()
+        if found != version
     ]
-    return f"after {settings.deployment.rollout_timeout_seconds:g} s not every predictor serves version {version}: {'; '.join(states)}"
-
-
-@dataclass(frozen=True)
-class ShadowTraffic:
-    """How a version did beside production on live rows; `agreement` is the share that it answered alike."""
-
-    rows: int
-    agreement: float
-
-
-def get_shadow_traffic(settings: Settings, version: str) -> ShadowTraffic | None:
-    """The shadow traffic of `version` over all predictors, or None: there is none, or no predictor to ask yet."""
-    rows, alike = 0, 0.0
-    for answer in request_all(find_replicas(settings), Replica.model).values():
-        shadow = None if isinstance(answer, Unreachable) else answer.get("shadow")
-        if (
-            isinstance(shadow, dict)
-            and str(shadow.get("version")) == version
-            and shadow.get("rows")
-        ):
-            rows += int(shadow["rows"])
-            alike += int(shadow["rows"]) * float(shadow["agreement"])
-    return ShadowTraffic(rows, alike / rows) if rows else None
+    return (
+        f"after {timeout_seconds:g} s not every predictor serves version {version}: "
+        f"{'; '.join(states)}"
+    )

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from pipeline.columns import EXPECTATIONS, FEATURE_NAMES, LABEL
-from pipeline.deployment.predictor_client import ShadowTraffic
 from pipeline.evaluation import behavioral_checks
 from pipeline.evaluation.datasets import drop_training_rows, read_split
 from pipeline.model.arrays import feature_array, label_array
@@ -25,6 +24,19 @@ from pipeline.storage.lake import Lake
 
 LATENCY_ROWS = 300
 """Single rows timed per model, in turns."""
+
+
+@dataclass(frozen=True)
+class ShadowTraffic:
+    """How a version that the predictors score in the shadow compares with the one that answers.
+
+    Attributes:
+        rows: Number of live rows that both scored.
+        agreement: Fraction of those rows that both gave the same label.
+    """
+
+    rows: int
+    agreement: float
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from pipeline.console import echo
 from pipeline.context import Context, utc_now
-from pipeline.deployment.predictor_client import get_shadow_traffic
 from pipeline.deployment.promotion_log import REJECTED, VERIFIED, get_aliases, number_or_none
+from pipeline.deployment.shadow_traffic import get_shadow_traffic
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
 from pipeline.evaluation.gate_values import GateValues, measure_gate_values

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
+from images.layers import find_reachable
 from pipeline.stages import STAGES
 from tests.support.chart_scenarios import EVERYTHING, EXTERNAL, SERVING, TRAINING
 from tests.support.helm import RELEASE, ROOT, Manifest, Values, find, get_names, render
@@ -126,12 +128,12 @@ def test_nobody_reaches_the_metadata_service() -> None:
 
 
 def test_stages_that_call_the_predictor_say_so() -> None:
-    """The stages whose modules call the predictor have `calls_predictor` in the stage table."""
+    """The stages that import the predictor client have `calls_predictor` in the stage table."""
+    client = Path("pipeline", "deployment", "predictor_client.py")
     calling = {
         stage.name
         for stage in STAGES
-        if "pipeline.deployment.predictor_client import"
-        in (ROOT / "pipeline" / "stages" / f"{stage.name}.py").read_text()
+        if client in find_reachable([f"pipeline.stages.{stage.name}"], ROOT)[0]
     }
     assert calling == {stage.name for stage in STAGES if stage.calls_predictor}
 

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from k8s.airflow import DagRun, parse_time
-from pipeline.commands.traffic import drifted, production_rows, send, wait_until_logged
+from pipeline.commands.traffic import sample_production_rows, send, wait_until_logged
+from pipeline.drift.simulation import apply_drift
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import RETRAINING_REQUESTS
 from pipeline.tracking.registry import PRODUCTION
@@ -27,9 +28,9 @@ def drift(platform: Platform, first: DagRun) -> DagRun:
         lake.delete(key)
     platform.put(platform.inbox_name, make_term(seed=11, max_sleep_hours=5.5))
     since = datetime.now(UTC)
-    rows = drifted(production_rows(platform.context, ROWS, seed=3), "all", seed=4)
-    sent = send(platform.predictor, rows)
-    assert sent.answered == ROWS, sent.first_error
+    rows = sample_production_rows(platform.context, ROWS, seed=3)
+    sent = send(platform.predictor, apply_drift(rows, "all", seed=4))
+    assert sent.scored == ROWS, sent.first_error
     wait_until_logged(platform.context, since, ROWS)
     run_id = make_run_id("shifted")
     platform.airflow.trigger("drift", run_id)

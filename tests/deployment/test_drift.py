@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, LABEL
-from pipeline.commands import traffic
 from pipeline.context import Context
 from pipeline.drift.report import Report
+from pipeline.drift.simulation import apply_drift
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.stages import drift
 from pipeline.storage.layout import RETRAINING_REQUESTS
@@ -30,7 +30,7 @@ def rows_of(world: World, kind: str = "none", rows: int = 400) -> pd.DataFrame:
     """Rows of silver that the production model came from, drifted in that way."""
     lake = world.context("any").lake
     silver = from_parquet(lake.read(f"silver/{GOLD_RUN}/students.parquet"))
-    return traffic.drifted(silver.sample(rows, random_state=1), kind, seed=1)
+    return apply_drift(silver.sample(rows, random_state=1), kind, seed=1)
 
 
 def log(

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.context import Context
 from pipeline.deployment.moves import rollback_to
-from pipeline.deployment.predictor_client import Replica, find_replicas
+from pipeline.deployment.predictor_client import find_replicas
 from pipeline.deployment.promotion_log import VERIFIED, move
 from pipeline.errors import VerifyError
 from pipeline.stages import promote, validate, verify
@@ -39,8 +39,8 @@ def test_a_predictor_follows_every_move(world: World, mlflow_url: str, tmp_path:
         assert world.production() == second
         assert VERIFIED in world.registry.get_version(second).tags
         (replica,) = find_replicas(context("run-1").settings)
-        assert replica.model()["version"] == second
-        assert Replica.errors(replica) == 0
+        assert replica.get_model()["version"] == second
+        assert replica.count_errors() == 0
 
         move(context("any"), "rollback", rollback_to(context("any"), "by hand"), None)
         third = world.register("better", STAGING)
@@ -52,7 +52,7 @@ def test_a_predictor_follows_every_move(world: World, mlflow_url: str, tmp_path:
             VerifyError, match=f"`production` is version {first} again, which the predictors serve"
         ):
             verify.run(context("run-2"))
-        assert replica.model()["version"] == first
+        assert replica.get_model()["version"] == first
     assert world.log() == [
         ("promote", first, second),
         ("verify", second, second),

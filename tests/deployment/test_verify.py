@@ -20,11 +20,11 @@ from tests.deployment.predictors import Fault, Follower, serving
 
 MISBEHAVIOUR: list[tuple[Fault, str]] = [
     ("stuck", "serves version 0"),
-    ("away", "answered 503"),
-    ("garbage", "did not answer JSON"),
-    ("wrong numbers", "off the registry's version"),
-    ("not a number", "off the registry's version"),
-    ("wrong labels", "calls"),
+    ("away", "returned 503"),
+    ("garbage", "did not return JSON"),
+    ("wrong numbers", "from the registry's version"),
+    ("not a number", "from the registry's version"),
+    ("wrong labels", "labels"),
     ("errors", "predictions failed"),
 ]
 
@@ -171,7 +171,7 @@ def test_a_run_that_promoted_nothing_has_nothing_to_verify(world: World) -> None
 def test_a_version_that_another_run_replaced_is_left_alone(deployed: World, good_port: int) -> None:
     """verify judges its own run's version only: once another one is in production there is nothing to do."""
     newer = deployed.bare(PRODUCTION)
-    with pytest.raises(StageSkipped, match=f"version {newer} by now"):
+    with pytest.raises(StageSkipped, match=f"version {newer} now"):
         verify.run(watching(deployed, good_port))
     assert deployed.production() == newer
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.commands.local_servers import free_port
+from pipeline.commands.local_servers import find_free_port
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle
 from pipeline.settings import MlflowSettings
 from pipeline.storage.lake import sha256_hex
@@ -48,7 +48,7 @@ QUIET = {
 @contextlib.contextmanager
 def mlflow_server(folder: Path, artifacts: tuple[str, str]) -> Iterator[str]:
     """The URL of an MLflow server of one worker on SQLite; `artifacts` are the options for where it keeps them."""
-    port = free_port()
+    port = find_free_port()
     command = [
         *(
             sys.executable,

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from pipeline.commands.local_servers import free_port
+from pipeline.commands.local_servers import find_free_port
 from pipeline.model.bundle import Bundle, write_fallback
 from pipeline.settings import LakeSettings
 from pipeline.storage.lake import open_lake
@@ -60,10 +60,10 @@ def started(
     **settings: str,
 ) -> Iterator[Predictor]:
     """A predictor on the lake in `folder`, the registry being away unless `environment` says where it is."""
-    port = free_port()
+    port = find_free_port()
     variables = {
         "MLOPS_LAKE__URL": f"file://{folder}/lake",
-        "MLOPS_MLFLOW__TRACKING_URI": f"http://127.0.0.1:{free_port()}",
+        "MLOPS_MLFLOW__TRACKING_URI": f"http://127.0.0.1:{find_free_port()}",
         "MLOPS_PREDICTOR__PORT": str(port),
         "MLOPS_PREDICTOR__DRAIN_PERIOD_SECONDS": "0",
         **{f"MLOPS_PREDICTOR__{name.upper()}": value for name, value in settings.items()},

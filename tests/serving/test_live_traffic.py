@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from pipeline.columns import FEATURE_NAMES
-from pipeline.commands.traffic import drifted, send, wait_until_logged
+from pipeline.commands.traffic import send, wait_until_logged
 from pipeline.context import Context, open_context
 from pipeline.drift import data as drift_data
+from pipeline.drift.simulation import apply_drift
 from pipeline.settings import Settings
 from tests.serving.forest import bundle, survey
 from tests.serving.predictor import running
@@ -32,7 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Cont
 
 
 def rows(count: int) -> pd.DataFrame:
-    return drifted(
+    return apply_drift(
         pd.DataFrame(survey(count)[0], columns=list(FEATURE_NAMES)).astype(float), "none", 1
     )
 
@@ -42,13 +43,13 @@ def test_rows_come_back_as_they_were_sent(served: tuple[str, Context]) -> None:
     url, context = served
     since, frame = datetime.now(UTC), rows(250)
     sent = send(url, frame)
-    assert (sent.rows, sent.answered, sent.refused, dict(sent.versions)) == (
+    assert (sent.rows, sent.scored, sent.refused, dict(sent.versions)) == (
         250,
         250,
         0,
         {"1": 250},
     )
-    assert 0 < sent.positive < 250
+    assert 0 < sent.predicted_positive < 250
     wait_until_logged(context, since, 250)
     found = drift_data.load_live_traffic(context.lake, since, datetime.now(UTC), 1_000, seed=0)
     assert found.facts["versions"] == {"1": 250}
@@ -64,7 +65,7 @@ def test_refused_rows_are_counted(served: tuple[str, Context]) -> None:
     url, _ = served
     frame = rows(20)
     frame.loc[3, "age"] = 1_000
-    sent = send(url, frame, batch=10)
-    assert (sent.answered, sent.refused) == (10, 10)
+    sent = send(url, frame, rows_per_request=10)
+    assert (sent.scored, sent.refused) == (10, 10)
     assert sent.first_error is not None
     assert "age" in sent.first_error

@@ -1,89 +1,90 @@
-"""Traffic that drifts: what each kind does to the rows, within what the API accepts; and sending that gives up in time."""
+"""The command `traffic`: how rows are sent to a predictor."""
 
 from __future__ import annotations
 
-import numpy as np
+import json
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
-from pipeline.columns import FEATURE_NAMES, FEATURES, Category, Number
+from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.commands import traffic
-from pipeline.commands.traffic import KINDS, drifted, send
+from pipeline.commands.traffic import send
 from pipeline.errors import PipelineError
+from tests.support.http_server import Request, Response, serve
 from tests.unit.test_drift_report import students
 
-FRAME = students(4_000, 1)
-NUMBERS = [feature for feature in FEATURES if isinstance(feature, Number)]
-CATEGORIES = [feature for feature in FEATURES if isinstance(feature, Category)]
+ROWS = students(5, 1)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_rows_stay_acceptable(kind: str) -> None:
-    """Every kind gives the features alone, within their bounds, on their steps, of known categories."""
-    extreme = FRAME.assign(age=98.0, sleep_hours=23.5, review_hours=0.05)
-    for frame in (FRAME, extreme):
-        changed = drifted(frame, kind, 1)
-        assert tuple(changed.columns) == FEATURE_NAMES
-        assert len(changed) == len(frame)
-        for number in NUMBERS:
-            assert changed[number.name].between(number.low, number.high).all()
-            steps = changed[number.name] / number.step
-            assert np.allclose(steps, steps.round())
-        for category in CATEGORIES:
-            assert changed[category.name].isin(list(category.codes.values())).all()
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "RETRY_PAUSE_SECONDS", 0.001)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_one_seed_gives_the_same_rows(kind: str) -> None:
-    """Equal arguments give equal rows, and leave the frame as it was."""
-    before = FRAME.copy()
-    assert drifted(FRAME, kind, 1).equals(drifted(FRAME, kind, 1))
-    assert before.equals(FRAME)
+def predictions(request: Request) -> Response:
+    rows = json.loads(request.body)
+    items = [{"label": LABEL.positive, "fail_probability": 0.9}] * len(rows)
+    return Response(200, {"predictions": items, "model": {"version": "7"}})
 
 
-def test_none() -> None:
-    """Without drift the rows are as they were."""
-    assert np.allclose(drifted(FRAME, "none", 1), FRAME[list(FEATURE_NAMES)])
+def test_every_row_is_sent_once() -> None:
+    """Requests hold up to `rows_per_request` rows, and the counts add up."""
+    requests: list[Any] = []
+
+    def handle(request: Request) -> Response:
+        assert request.path == "/predict"
+        requests.append(json.loads(request.body))
+        return predictions(request)
+
+    with serve(handle) as url:
+        sent = send(url, ROWS, rows_per_request=2)
+    assert [len(rows) for rows in requests] == [2, 2, 1]
+    assert [row["age"] for rows in requests for row in rows] == ROWS["age"].tolist()
+    assert set(requests[0][0]) == set(FEATURE_NAMES)
+    assert (sent.rows, sent.scored, sent.predicted_positive) == (5, 5, 5)
+    assert sent.versions == {"7": 5}
 
 
-def test_scale() -> None:
-    """Numbers grow by a fifth, up to their step; categories stay."""
-    changed = drifted(FRAME, "scale", 1)
-    for number in NUMBERS:
-        assert (
-            np.abs(changed[number.name] - FRAME[number.name] * 1.2).max() <= number.step / 2 + 1e-9
-        )
-    for category in CATEGORIES:
-        assert changed[category.name].equals(FRAME[category.name])
+def test_the_api_key_is_sent() -> None:
+    """A predictor that requires an API key receives it as a bearer token."""
+
+    def handle(request: Request) -> Response:
+        if request.headers.get("Authorization") != "Bearer secret":
+            return Response(401, {"title": "unauthorized"})
+        return predictions(request)
+
+    with serve(handle) as url:
+        assert send(url, ROWS, api_key="secret").scored == 5
+        refused = send(url, ROWS)
+    assert (refused.scored, refused.refused) == (0, 5)
+    assert refused.first_error is not None
+    assert refused.first_error.startswith("401")
 
 
-def test_noise() -> None:
-    """Numbers keep their mean, and move by a tenth of their deviation; categories stay."""
-    changed = drifted(FRAME, "noise", 1)
-    for number in NUMBERS:
-        moved = changed[number.name] - FRAME[number.name]
-        deviation = FRAME[number.name].std()
-        assert abs(moved.mean()) < 0.01 * deviation
-        assert moved.std() == pytest.approx(
-            np.hypot(0.1 * deviation, number.step / np.sqrt(12)), rel=0.1
-        )
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_predictor_gets_the_request_again(status: int) -> None:
+    """A request is repeated while the predictor is busy; no row is lost or counted twice."""
+    busy: Iterator[int] = iter([status, status])
+
+    def handle(request: Request) -> Response:
+        return Response(code, {}) if (code := next(busy, None)) else predictions(request)
+
+    with serve(handle) as url:
+        assert send(url, ROWS).scored == 5
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_flip(seed: int) -> None:
-    """Between 10 and 15 % of each category's rows change, give or take their chance; numbers stay."""
-    changed = drifted(FRAME, "flip", seed)
-    for category in CATEGORIES:
-        share = (changed[category.name] != FRAME[category.name]).mean()
-        assert 0.08 < share < 0.17
-    for number in NUMBERS:
-        assert np.allclose(changed[number.name], FRAME[number.name])
+def test_a_predictor_that_stays_busy() -> None:
+    """After the last try the error names the URL, the reason and the remedy."""
+    with serve(lambda _: Response(503, {})) as url:
+        message = rf"{url}/predict did not respond in 5 tries \(it returned 503 .*`make serve`"
+        with pytest.raises(PipelineError, match=message):
+            send(url, ROWS)
 
 
-def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody listens, sending ends after a few tries with the URL and what to do."""
-    monkeypatch.setattr(traffic, "PAUSE_SECONDS", 0.001)
-    with pytest.raises(
-        PipelineError,
-        match=r"no answer from http://127\.0\.0\.1:9/predict after 5 tries .* `make serve`",
-    ):
-        send("http://127.0.0.1:9", FRAME.head(3))
+def test_no_predictor() -> None:
+    """A refused connection ends with the same error."""
+    message = r"http://127\.0\.0\.1:9/predict did not respond in 5 tries .*`make serve`"
+    with pytest.raises(PipelineError, match=message):
+        send("http://127.0.0.1:9", ROWS)

@@ -1,0 +1,34 @@
+"""The HTTP client of stages and commands; serving has none."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+
+import httpx
+
+
+def open_client(timeout_seconds: float, *, api_key: str = "") -> httpx.Client:
+    """Open a client for our own servers.
+
+    The client ignores proxy variables, because the servers run on this machine or in the same
+    cluster, and trusts the certificate authorities that the operating system trusts.
+
+    Args:
+        timeout_seconds: Timeout of connecting and of each wait for data.
+        api_key: Key that each request sends as a bearer token; empty for none.
+
+    Returns:
+        A client that keeps its connections open. Close it, or use it in a `with` statement.
+    """
+    return httpx.Client(
+        headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+        timeout=timeout_seconds,
+        trust_env=False,
+        verify=_tls_context(),
+    )
+
+
+@functools.cache
+def _tls_context() -> ssl.SSLContext:
+    return ssl.create_default_context()

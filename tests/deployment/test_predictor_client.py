@@ -1,0 +1,204 @@
+"""The predictor client: every address of the host, under the host's name."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from pipeline import http_client
+from pipeline.deployment.predictor_client import (
+    Refused,
+    Replica,
+    Unreachable,
+    find_replicas,
+    request_all,
+)
+from pipeline.settings import Settings
+from tests.support.http_server import Request, Response, serve
+
+HOST = "predictor.test"
+
+
+@pytest.fixture(autouse=True)
+def resolve_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host has two addresses."""
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, *arguments: Any, **options: Any) -> Any:
+        if host != HOST:
+            return resolve(host, port, *arguments, **options)
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in ("127.0.0.2", "127.0.0.1")
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+def settings(url: str, api_key: str = "") -> Settings:
+    return Settings.model_validate({"predictor": {"url": url, "api_key": api_key}})
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> ssl.SSLContext:
+    """A server's TLS context with a self-signed certificate for HOST, in `tmp_path`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (tmp_path / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (tmp_path / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    return context
+
+
+@pytest.fixture
+def trusted(certificate: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine trusts the certificate."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    monkeypatch.setattr(http_client, "_tls_context", ssl.create_default_context)
+
+
+def test_each_address_is_called_under_the_name_of_the_host() -> None:
+    """The connection goes to the address; the Host header has name and port, as a proxy expects."""
+    hosts: list[str] = []
+
+    def handle(request: Request) -> Response:
+        hosts.append(request.headers["Host"])
+        return Response(200, {"version": "3"})
+
+    with serve(handle) as url, serve(handle, "127.0.0.2", port_of(url)):
+        replicas = find_replicas(settings(f"http://{HOST}:{port_of(url)}"))
+        versions = request_all(replicas, Replica.get_version)
+    assert [replica.address for replica in versions] == ["127.0.0.1", "127.0.0.2"]
+    assert list(versions.values()) == ["3", "3"]
+    assert hosts == [f"{HOST}:{port_of(url)}"] * 2
+
+
+def test_an_address_without_a_server_is_unreachable() -> None:
+    """The other addresses respond all the same."""
+    with serve(lambda _: Response(200, {"version": "3"})) as url:
+        replicas = find_replicas(settings(f"http://{HOST}:{port_of(url)}"))
+        first, second = request_all(replicas, Replica.get_version).values()
+    assert first == "3"
+    assert isinstance(second, Unreachable)
+    assert "/model of 127.0.0.2" in str(second)
+
+
+def test_the_certificate_of_the_host_is_accepted(
+    certificate: ssl.SSLContext, trusted: None
+) -> None:
+    """TLS names the host, not the address: the server's certificate holds no address."""
+    with serve(lambda _: Response(200, {"version": "3"}), tls=certificate) as url:
+        replica = find_replicas(settings(f"https://{HOST}:{port_of(url)}"))[0]
+        assert replica.get_version() == "3"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_certificate_of_another_host_is_refused(
+    certificate: ssl.SSLContext, trusted: None, host: str
+) -> None:
+    """A trusted certificate is valid for its own name only."""
+    with serve(lambda _: Response(200, {"version": "3"}), tls=certificate) as url:
+        replica = find_replicas(settings(f"https://{host}:{port_of(url)}"))[0]
+        with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            replica.get_version()
+
+
+def test_an_unknown_certificate_is_refused(certificate: ssl.SSLContext) -> None:
+    """A certificate that the machine does not trust ends the connection."""
+    with serve(lambda _: Response(200, {"version": "3"}), tls=certificate) as url:
+        replica = find_replicas(settings(f"https://{HOST}:{port_of(url)}"))[0]
+        with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            replica.get_version()
+
+
+def test_proxy_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request to a predictor never goes through a proxy."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with serve(lambda _: Response(200, {"version": "3"})) as url:
+        (replica,) = find_replicas(settings(url))
+        assert replica.get_version() == "3"
+
+
+def test_the_api_key_is_sent_and_not_shown() -> None:
+    """The key is a bearer token, and does not occur in the text of the replica."""
+    keys: list[str] = []
+
+    def handle(request: Request) -> Response:
+        keys.append(request.headers["Authorization"])
+        return Response(200, {"version": "3"})
+
+    with serve(handle) as url:
+        (replica,) = find_replicas(settings(url, api_key="secret"))
+        replica.get_version()
+    assert keys == ["Bearer secret"]
+    assert "secret" not in repr(replica)
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "message"),
+    [
+        (Response(503, "full"), Unreachable, "/model of 127.0.0.1 returned 503: full"),
+        (Response(500, "broken"), Refused, "/model of 127.0.0.1 returned 500: broken"),
+        (Response(200, "<html>"), Refused, "did not return JSON: b'<html>'"),
+        (Response(200, [1]), Refused, "did not return a JSON object"),
+    ],
+    ids=["busy", "error", "text", "list"],
+)
+def test_other_responses(response: Response, kind: type[Unreachable], message: str) -> None:
+    """A busy predictor can be asked again; any other unexpected response is an error."""
+    with serve(lambda _: response) as url:
+        (replica,) = find_replicas(settings(url))
+        with pytest.raises(Unreachable) as error:
+            replica.get_version()
+    assert type(error.value) is kind
+    assert message in str(error.value)
+
+
+def test_errors_are_counted_over_all_labels() -> None:
+    """The counter of failed predictions has one sample per kind of error."""
+    page = (
+        "# TYPE predictor_errors_total counter\n"
+        'predictor_errors_total{kind="model"} 2.0\n'
+        'predictor_errors_total{kind="timeout"} 1.0\n'
+        "predictor_errors_created 5.0\n"
+    )
+    with serve(lambda _: Response(200, page)) as url:
+        (replica,) = find_replicas(settings(url))
+        assert replica.count_errors() == 3
+
+
+def test_an_unknown_host_has_no_replicas() -> None:
+    """A Service without endpoints has no addresses."""
+    assert find_replicas(settings("http://predictor.invalid:8000")) == []
