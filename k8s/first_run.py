@@ -17,6 +17,7 @@ from k8s.release import describe_pods
 from pipeline import stages
 from pipeline.commands.run import predict as predict_example
 from pipeline.console import echo, format_decision
+from pipeline.errors import PipelineError
 from pipeline.settings import ORIGINAL_FILE
 
 RUN_TIMEOUT_SECONDS = 1800
@@ -234,10 +235,8 @@ def describe_prediction(url: str) -> str:
     """
     try:
         example = predict_example(url)
-    except OSError as error:
-        raise ClusterError(
-            f"The predictor at {url} gives no prediction: {error}\n{describe_pods()}"
-        ) from error
+    except PipelineError as error:
+        raise ClusterError(f"{error}\n{describe_pods()}") from error
     student = ", ".join(f"{name} {value}" for name, value in example["student"].items())
     answer = example["answer"]
     (prediction,), model = answer["predictions"], answer["model"]

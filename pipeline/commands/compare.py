@@ -1,7 +1,7 @@
-"""Shows two registered models side by side, and their difference on the same test rows.
+"""Compare two registered models: what they are, and the difference of their metrics.
 
-A model is a version's number or an alias (`production`, `staging`, `previous`). The rows are the first one's test split, without
-those that the second one learned from.
+A model is the number of a version or an alias (`production`, `staging`, `previous`). Both are
+measured on the test rows of A, without the rows that B was trained on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from pipeline.console import echo, print_table
 from pipeline.context import Context
-from pipeline.deployment.promotion_log import REJECTED, VERIFIED
+from pipeline.deployment.moves import REJECTED, VERIFIED
 from pipeline.errors import RegistryError
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.gate_values import compare_models, rows_unseen_by_champion
@@ -31,50 +31,59 @@ FACTS: dict[str, Callable[[Version, Bundle], str]] = {
     "verified": lambda version, bundle: version.tags.get(VERIFIED, "no"),
     "rejected": lambda version, bundle: version.tags.get(REJECTED, "no"),
 }
+"""Rows of the first table."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("one", metavar="A", help="a version's number or an alias")
-    parser.add_argument("other", metavar="B", help="a version's number or an alias")
+    parser.add_argument("first", metavar="A", help="number of a version, or an alias")
+    parser.add_argument("second", metavar="B", help="number of a version, or an alias")
 
 
 def main(context: Context, arguments: argparse.Namespace) -> None:
-    """Prints the comparison to standard output."""
-    registry, settings = context.registry, context.settings
-    one, other = (resolve_version(registry, name) for name in (arguments.one, arguments.other))
-    ours, theirs = (registry.get_version_bundle(version) for version in (one, other))
-    names = f"version {one.number}", f"version {other.number}"
-    facts = [(name, fact(one, ours), fact(other, theirs)) for name, fact in FACTS.items()]
-    print_table("Models", ("", *names), facts, is_answer=True)
+    """Print the comparison to standard output.
 
-    test, notes = rows_unseen_by_champion(
-        context.lake,
-        settings,
-        theirs,
-        ours,
-        read_split(context.lake, ours.manifest.lineage, "test"),
-    )
-    gain, ratio = compare_models(settings, ours, theirs, test)
+    Raises:
+        RegistryError: If a version does not exist.
+        LakeError: If the test rows are missing, or a file does not have its recorded hash.
+    """
+    registry, settings = context.registry, context.settings
+    first = resolve_version(registry, arguments.first)
+    second = resolve_version(registry, arguments.second)
+    bundles = registry.get_version_bundle(first), registry.get_version_bundle(second)
+    header = ("", f"version {first.number}", f"version {second.number}")
+    facts = [
+        (name, get_fact(first, bundles[0]), get_fact(second, bundles[1]))
+        for name, get_fact in FACTS.items()
+    ]
+    print_table("Models", header, facts, is_answer=True)
+
+    test = read_split(context.lake, bundles[0].manifest.lineage, "test")
+    test, notes = rows_unseen_by_champion(context.lake, settings, bundles[1], bundles[0], test)
+    differences, latency_ratio = compare_models(settings, *bundles, test)
     rows = [
-        (name, f"{gain[name].value:+.3f}", f"{gain[name].low:+.3f} to {gain[name].high:+.3f}")
+        (
+            name,
+            f"{differences[name].value:+.3f}",
+            f"{differences[name].low:+.3f} to {differences[name].high:+.3f}",
+        )
         for name in METRICS
     ]
-    rows.append(("time of one row", f"x {ratio:.2f}", "median, measured in turns"))
-    title = f"Version {one.number} against {other.number} on the same {len(test):,} test rows"
+    rows.append(("latency of one row", f"x {latency_ratio:.2f}", "ratio of the medians"))
+    title = f"Version {first.number} minus version {second.number} on the same {len(test):,} rows"
     print_table(title, ("", "difference", "95 % interval"), rows, is_answer=True)
     for note in notes:
         echo(f"compare: {note}")
 
 
 def resolve_version(registry: Registry, name: str) -> Version:
-    """The version of that number, or with that alias.
+    """Look up a version by its number or by an alias.
 
     Raises:
-        RegistryError: there is none.
+        RegistryError: If there is no such version.
     """
     if name.isdecimal():
         return registry.get_version(name)
-    found = registry.get_by_alias(name)
-    if found is None:
-        raise RegistryError(f"no version of {registry.name} has the number or alias {name!r}")
-    return found
+    version = registry.get_by_alias(name)
+    if version is None:
+        raise RegistryError(f"No version of {registry.name} has the number or alias {name!r}.")
+    return version

@@ -1,4 +1,4 @@
-"""Shows who moved production, when, from which version to which, and why; oldest first."""
+"""Show who moved production, when, from which version to which, and why; the oldest move first."""
 
 from __future__ import annotations
 
@@ -13,35 +13,30 @@ from pipeline.storage.layout import PROMOTION_LOG, REPORTS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--json", action="store_true", help=f"the lines of {PROMOTION_LOG}, with gates and hashes"
+        "--json", action="store_true", help=f"print the lines of {PROMOTION_LOG} instead"
     )
 
 
 def main(context: Context, arguments: argparse.Namespace) -> None:
-    """Prints the log of promotions to standard output."""
+    """Print the promotion log to standard output."""
     records = [record for record in read_records(context.lake) if record.done]
     if not records:
-        echo(f"history: nothing was promoted yet in {context.lake.url(REPORTS)}")
+        echo(f"history: {context.lake.url(REPORTS)} has no promotions yet")
     elif arguments.json:
-        sys.stdout.write("".join(record.line() for record in records))
+        sys.stdout.write("".join(record.to_line() for record in records))
     else:
-        print_table(
-            "Promotions",
-            ("", "at", "action", "production", "by", "why"),
-            map(cells, records),
-            is_answer=True,
-        )
+        header = ("", "time", "action", "production", "by", "reason")
+        print_table("Promotions", header, map(format_row, records), is_answer=True)
 
 
-def cells(record: Record) -> tuple[str, ...]:
-    """A record as a row of the table."""
-    what = record.move
-    versions = what.to if what.origin == what.to else f"{what.origin or 'none'} -> {what.to}"
+def format_row(record: Record) -> tuple[str, ...]:
+    """Format a record as a row of the table."""
+    origin, to = record.move.origin, record.move.to
     return (
         str(record.number),
-        record.at,
+        record.started_at,
         record.action,
-        versions,
-        record.run_id or record.by,
-        what.reason,
+        to if origin == to else f"{origin or 'none'} -> {to}",
+        record.owner,
+        record.move.reason,
     )

@@ -1,4 +1,4 @@
-"""Keeps the predictor and the MLflow UI up on what `run` made, until Ctrl-C."""
+"""Run the predictor and the MLflow UI on the results of `run`, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from pipeline.errors import PipelineError
 
 
 def run(context: Context) -> None:
-    """Starts both, says where they are, waits."""
+    """Start both servers, print their URLs, and wait.
+
+    Raises:
+        PipelineError: If there is nothing to serve, a port is in use, or a server exits.
+    """
     settings = context.settings
     if not Path(settings.mlflow.tracking_uri.removeprefix("sqlite:///")).exists():
         raise PipelineError(
-            f"there is nothing to serve yet: {settings.mlflow.tracking_uri} does not exist; run `make run` first"
+            f"There is nothing to serve yet: {settings.mlflow.tracking_uri} does not exist. "
+            "Run `make run` first."
         )
     port = local_servers.load_predictor_settings().port
     local_servers.check_port_is_free(port, "MLOPS_PREDICTOR__PORT")
@@ -29,8 +34,8 @@ def run(context: Context) -> None:
         predictor.wait_until_ready()
         echo(f"predictor  {predictor.url}       page, {predictor.url}/docs, /predict, /metrics")
         echo(f"MLflow     {mlflow.url}       runs, models, model cards")
-        echo("Ctrl-C ends both.")
+        echo("Press Ctrl-C to stop both.")
         predictor.process.wait()
         raise PipelineError(
-            f"the predictor ended with code {predictor.process.returncode}; see {predictor.log}"
+            f"The predictor exited with code {predictor.process.returncode}. See {predictor.log}."
         )

@@ -1,4 +1,4 @@
-"""Moving the `production` alias: the promotion log, the moves, and the client of the live predictors.
+"""Moves the `production` alias, logs every move, and queries the running predictors.
 
-Begin with promotion_log.py.
+Begin with moves.py.
 """

@@ -1,83 +1,242 @@
-"""What a move of `production` is to set, where it goes back to an earlier version or nowhere."""
+"""Moves the `production` alias: one move at a time, and each one completely.
+
+Before a move changes anything it creates a record of everything that it will set. Creation is
+conditional, so if two runs read the same state, only one of them gets the next number and may
+move. The record is
+
+- the lock: until it is `done` or `lock_expires_at` has passed, nobody else may move production;
+- the intent: after a crash, the next run sets what the record says, however much was set before;
+- the history, from which the promotion log is written.
+
+Every write can be repeated without harm.
+"""
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from pipeline.context import Context
-from pipeline.deployment.promotion_log import REJECTED, Aliases, Move, number_or_none, read_records
-from pipeline.errors import PromotionError
-from pipeline.model.bundle import Lineage
-from pipeline.storage.lake import Lake
-from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, Registry, Version
+from pipeline.console import echo, print_table
+from pipeline.context import Context, utc_now
+from pipeline.deployment.promotion_log import Action, Move, Record, find_record, read_records
+from pipeline.errors import LakeError, PromotionError, RegistryError
+from pipeline.model.bundle import fallback_matches, write_fallback
+from pipeline.storage.layout import MODELS, PROMOTION_LOG
+from pipeline.tracking.registry import (
+    MANIFEST_TAG,
+    PREVIOUS,
+    PRODUCTION,
+    STAGING,
+    Registry,
+    Version,
+)
+
+REJECTED = "rejected"
+"""Tag of a version that must not be promoted; its value is the reason."""
+VERIFIED = "verified"
+"""Tag of a version that the running predictors served without a problem; its value is the time."""
+
+ACTION_TAGS: dict[Action, str] = {
+    "promote": "promoted",
+    "verify": VERIFIED,
+    "revert": "restored",
+    "demote": "restored",
+    "rollback": "restored",
+}
+"""Tag that an action sets, with its time, on the version that is in production after it."""
 
 
-def previous_production(lake: Lake, registry: Registry, number: str) -> str | None:
-    """The version that was in production before `number` last came there, if it may go there again."""
-    for record in reversed(read_records(lake)):
-        if record.done and record.action == "promote" and record.move.to == number:
-            origin = record.move.origin
-            usable = (
-                origin is not None
-                and origin != number
-                and REJECTED not in registry.get_version(origin).tags
-            )
-            return origin if usable else None
-    return None
+@dataclass(frozen=True)
+class Aliases:
+    """The versions that have an alias now."""
+
+    staging: Version | None
+    production: Version | None
+    previous: Version | None
 
 
-def get_hashes(version: Version) -> dict[str, str]:
-    """What a version's tags say it came from, and its manifest's hash, for the record."""
-    return {
-        key: value
-        for key, value in version.tags.items()
-        if key in (MANIFEST_TAG, *Lineage.model_fields) or key.startswith("gold_")
-    }
+def get_aliases(registry: Registry) -> Aliases:
+    """Look up the version of each alias."""
+    return Aliases(*(registry.get_by_alias(alias) for alias in (STAGING, PRODUCTION, PREVIOUS)))
 
 
-def rollback_to(
-    context: Context, reason: str, expected: str | None = None, to: str | None = None
-) -> Callable[[Aliases], Move]:
-    """A plan that takes production back to version `to`, by default `previous`, and rejects the version that is there.
+def get_number(version: Version | None) -> str | None:
+    """Return the number of a version, or None for no version."""
+    return None if version is None else version.number
 
-    The plan raises a PromotionError when there is nothing to go back to, or production is no longer `expected`.
+
+def name_version(number: str | None) -> str:
+    """Return the words for a version in a message: `version 3`, or `no version`."""
+    return "no version" if number is None else f"version {number}"
+
+
+def move(context: Context, action: Action, plan: Callable[[Aliases], Move]) -> Record:
+    """Move production, once per run and action.
+
+    An unfinished move of an earlier run is completed first. If the unfinished move is this run's
+    own, nothing else is done.
+
+    Args:
+        context: The lake, the registry and the run that moves.
+        action: Why production moves. A `rollback` belongs to a person instead of the run.
+        plan: Returns what to set, from the aliases at the time when the move starts.
+
+    Returns:
+        The record of the completed move.
+
+    Raises:
+        PromotionError: If another run is moving production, or this move took too long.
     """
+    if (resumed := resume_own_move(context, action)) is not None:
+        return resumed
+    lake, run_id = context.lake, _get_run_id(context, action)
+    records = read_records(lake)
+    if records and not records[-1].done:
+        unfinished = records[-1]
+        if unfinished.owner != (run_id or _get_user()) and not _has_expired(unfinished):
+            raise PromotionError(
+                f"{unfinished.owner} has been moving `{PRODUCTION}` since "
+                f"{unfinished.started_at} ({unfinished.action} of version {unfinished.move.to}). "
+                f"Try again when that has ended, at the latest at {unfinished.lock_expires_at}."
+            )
+        records.append(_resume(context, records))
+    if run_id is not None and (done := find_record(lake, run_id, action)):
+        return done
+    # The aliases are read after the number: if another run moves in between, it takes the number,
+    # and the creation of this record fails.
+    record = Record(
+        number=records[-1].number + 1 if records else 1,
+        action=action,
+        run_id=run_id,
+        started_by=_get_user(),
+        started_at=utc_now(),
+        lock_expires_at=_get_lock_expiry(context),
+        move=plan(get_aliases(context.registry)),
+    )
+    return _carry_out(context, record, records)
 
-    def plan(aliases: Aliases) -> Move:
-        current = number_or_none(aliases.production)
-        target = to or number_or_none(aliases.previous)
-        if current is None:
-            raise PromotionError(f"no version is in `{PRODUCTION}`; promote one first")
-        if expected is not None and current != expected:
-            raise PromotionError(
-                f"`{PRODUCTION}` is version {current} now, not {expected}: it is left as it is"
-            )
-        if target is None or target == current:
-            raise PromotionError(
-                f"there is no version to go back to: `{PRODUCTION}` stays version {current}"
-            )
-        version = context.registry.get_version(target)
-        return Move(
-            origin=current,
-            to=target,
-            previous=previous_production(context.lake, context.registry, target),
-            reason=reason,
-            rejected=reason,
-            hashes=get_hashes(version),
+
+def resume_own_move(context: Context, action: Action) -> Record | None:
+    """Complete the newest move if this run (or person) started it with this action.
+
+    Returns:
+        The record of the completed move, or None if there was nothing to complete.
+    """
+    records = read_records(context.lake)
+    if not records or records[-1].done:
+        return None
+    owner = _get_run_id(context, action) or _get_user()
+    if (records[-1].owner, records[-1].action) != (owner, action):
+        return None
+    return _resume(context, records)
+
+
+def print_aliases(record: Record) -> None:
+    """Print which versions have the aliases after a move."""
+    print_table(
+        f"Production after {record.action}",
+        ("alias", "version"),
+        ((PRODUCTION, record.move.to), (PREVIOUS, record.move.previous or "none")),
+    )
+
+
+def _get_run_id(context: Context, action: Action) -> str | None:
+    return None if action == "rollback" else context.run_id
+
+
+def _get_user() -> str:
+    """The user and the machine that run this process."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # the user id of a pod has no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def _resume(context: Context, records: list[Record]) -> Record:
+    """Complete the newest move under a new number, so that only one of two runs can."""
+    unfinished = records[-1]
+    echo(
+        f"{unfinished.action}: completing the move that {unfinished.owner} started at "
+        f"{unfinished.started_at}"
+    )
+    changes = {
+        "number": unfinished.number + 1,
+        "resumes": unfinished.number,
+        "started_by": _get_user(),
+        "started_at": utc_now(),
+        "lock_expires_at": _get_lock_expiry(context),
+    }
+    return _carry_out(context, unfinished.model_copy(update=changes), records)
+
+
+def _get_lock_expiry(context: Context) -> str:
+    timeout = timedelta(seconds=context.settings.deployment.lock_timeout_seconds)
+    return (datetime.now(UTC) + timeout).isoformat(timespec="seconds")
+
+
+def _has_expired(record: Record, margin_seconds: float = 0) -> bool:
+    """Whether the lock of a record expires within the next `margin_seconds`."""
+    expiry = datetime.fromisoformat(record.lock_expires_at)
+    return datetime.now(UTC) + timedelta(seconds=margin_seconds) >= expiry
+
+
+def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Record:
+    """Create the record, set everything that it says, and mark it as done."""
+    lake, planned = context.lake, record.move
+    if not lake.create(record.key, record.to_bytes()):
+        raise PromotionError(
+            f"Another run started to move `{PRODUCTION}` at the same time. Try again when it has "
+            "ended."
         )
 
-    return plan
+    def locked() -> Registry:
+        """The registry, unless a request could outlast the lock: then another run may move."""
+        if _has_expired(record, margin_seconds=context.settings.mlflow.max_request_seconds):
+            raise PromotionError(
+                f"The {record.action} of version {planned.to} took too long and is unfinished. Run "
+                "it again. If that does not help, raise MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS."
+            )
+        return context.registry
+
+    if planned.previous is not None:
+        locked().set_alias(PREVIOUS, planned.previous)
+    elif context.registry.get_by_alias(PREVIOUS) is not None:
+        locked().delete_alias(PREVIOUS)
+    locked().set_alias(PRODUCTION, planned.to)
+    version = context.registry.get_version(planned.to)
+    _update_fallback(context, locked, version)
+    if planned.rejection_reason is not None and planned.origin is not None:
+        locked().set_tag(planned.origin, REJECTED, planned.rejection_reason)
+    if REJECTED in version.tags and record.action == "rollback":
+        locked().delete_tag(planned.to, REJECTED)
+    if record.action in ACTION_TAGS:
+        locked().set_tag(planned.to, ACTION_TAGS[record.action], record.started_at)
+    done = record.model_copy(update={"done": True})
+    locked()
+    lines = [each.to_line() for each in [*earlier, done] if each.done]
+    lake.write(PROMOTION_LOG, "".join(lines).encode())
+    lake.write(done.key, done.to_bytes())
+    return done
 
 
-def keep_production(reason: str) -> Callable[[Aliases], Move]:
-    """A plan that moves nothing, and is kept in the history."""
+def _update_fallback(context: Context, locked: Callable[[], Registry], version: Version) -> None:
+    """Copy the version to `models/`, from which predictors start while the registry is down.
 
-    def plan(aliases: Aliases) -> Move:
-        current = number_or_none(aliases.production)
-        if current is None:
-            raise PromotionError(f"no version is in `{PRODUCTION}`; promote one first")
-        return Move(
-            origin=current, to=current, previous=number_or_none(aliases.previous), reason=reason
-        )
-
-    return plan
+    If the bundle cannot be downloaded, keep the old copy: a rollback must not block on it, and
+    the old copy was in production too.
+    """
+    sha256 = version.tags.get(MANIFEST_TAG)
+    if fallback_matches(context.lake, sha256):
+        return
+    try:
+        bundle = locked().get_bundle(version.run_id, sha256)
+    except (LakeError, RegistryError) as error:
+        echo(f"{context.lake.url(MODELS)} is not updated: {error}", "yellow")
+    else:
+        locked()
+        write_fallback(context.lake, bundle)

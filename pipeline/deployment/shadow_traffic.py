@@ -1,4 +1,4 @@
-"""Shadow traffic: live rows that the predictors score with a candidate too, without answering it."""
+"""Shadow traffic: live rows that the predictors also score with a candidate, for comparison."""
 
 from __future__ import annotations
 

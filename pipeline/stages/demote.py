@@ -1,9 +1,11 @@
-"""Checks that the production model still passes on the newest labelled rows; if it surely does not, takes it back.
+"""Check that the production model still passes on the newest labelled rows; otherwise roll back.
 
-The rows are gold of the newest bronze, without those that the model learned from. A gate counts as failed when even the upper end
-of the interval is below its bound: chance alone demotes nobody. Then `previous` becomes `production` again, if it passes on
-rows of the same gold that are new to it; if not, production is kept and the stage fails, which is the alarm. The measurements
-are written to `reports/<run_id>/demotion.json`.
+The rows are the gold data of the newest raw file, without the rows that the model was trained on.
+A gate fails only if the whole interval of its metric is on the wrong side of the bound, so that
+chance does not demote a model. If the production model fails and the version in `previous` passes
+on the same rows (without its own training rows), `previous` returns to `production`. If `previous`
+does not pass either, production stays as it is and the stage fails. The measurements are written
+to `reports/<run_id>/demotion.json`.
 """
 
 from __future__ import annotations
@@ -13,15 +15,10 @@ import pandas as pd
 from pipeline.columns import LABEL
 from pipeline.console import echo
 from pipeline.context import Context, utc_now
-from pipeline.deployment.moves import keep_production, rollback_to
+from pipeline.deployment.moves import get_aliases, print_aliases, resume_own_move
 from pipeline.deployment.predictor_client import wait_for_rollout
-from pipeline.deployment.promotion_log import (
-    find_record,
-    get_aliases,
-    move,
-    print_record,
-    resume_own_move,
-)
+from pipeline.deployment.promotion_log import find_record
+from pipeline.deployment.rollback import keep_production, roll_back
 from pipeline.errors import PromotionError, StageSkipped, VerifyError
 from pipeline.evaluation import datasets, gates
 from pipeline.model.arrays import feature_array, label_array
@@ -32,103 +29,117 @@ from pipeline.storage.layout import demotion_report
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, Version
 
 
-def failures(check: VersionCheck) -> str:
-    """Which gates the version fails; empty if it passes or cannot be judged."""
-    return gates.describe_failures(check.gates or ())
-
-
 def run(context: Context) -> None:
-    """Judges production; keeps it, takes it back, or raises the alarm."""
-    resume_own_move(context, "demote", context.run_id)
-    if find_record(context.lake, context.run_id, "demote"):
-        echo("demote: this run took production back already")
+    """Check the versions in `production` and `previous`, and roll back or raise the alarm.
+
+    Raises:
+        StageSkipped: If production passes, or there is nothing to judge it on.
+        PromotionError: If production fails and cannot be replaced.
+        VerifyError: If the predictors do not serve the version that production returned to.
+    """
+    lake, run_id = context.lake, context.run_id
+    resume_own_move(context, "demote")
+    if find_record(lake, run_id, "demote"):
+        echo("demote: this run has demoted the production model already")
         return
     aliases = get_aliases(context.registry)
     if aliases.production is None:
         raise StageSkipped(f"no version is in `{PRODUCTION}`")
-    found = datasets.load_newest_gold(context.lake)
-    if found is None:
-        raise StageSkipped("the newest bronze has no gold yet: run the training DAG first")
-    gold_run, rows = found
-    checks = [
-        check(context, version, rows)
-        for version in (aliases.production, aliases.previous)
-        if version is not None
-    ]
-    context.lake.write_model(
-        demotion_report(context.run_id), report(context.run_id, gold_run, checks)
+    newest = datasets.load_newest_gold(lake)
+    if newest is None:
+        raise StageSkipped("the newest raw file has no gold data yet; run the training DAG first")
+    gold_run, rows = newest
+    production = check_version(context, aliases.production, rows)
+    previous = check_version(context, aliases.previous, rows) if aliases.previous else None
+    report = DemotionReport(
+        run_id=run_id,
+        created_at=utc_now(),
+        gold=gold_run,
+        production=production,
+        previous=previous,
     )
-    decide(context, gold_run, checks)
+    lake.write_model(demotion_report(run_id), report)
+    act(context, report)
 
 
-def check(context: Context, version: Version, newest: pd.DataFrame) -> VersionCheck:
-    """Judges a version on the rows of `newest` that it did not learn from: the upper ends of its metrics' intervals."""
+def check_version(context: Context, version: Version, newest: pd.DataFrame) -> VersionCheck:
+    """Evaluate the gates of a version on new rows, at the upper ends of its metrics' intervals.
+
+    Args:
+        context: The lake, the registry and the settings.
+        version: The version.
+        newest: The newest labelled rows; those that the version was trained on do not count.
+
+    Returns:
+        The gates, or None for them if the rows have too few positives.
+    """
     settings = context.settings
     bundle = context.registry.get_version_bundle(version)
     rows = datasets.drop_training_rows(context.lake, newest, bundle.manifest.lineage)
-    label = label_array(rows)
-    positives = int(label.sum())
+    labels = label_array(rows)
+    positives = int(labels.sum())
     if positives < settings.deployment.min_positives or positives == len(rows):
         return VersionCheck(version=version.number, rows=len(rows), positives=positives, gates=None)
-    probability = positive_probability(open_session(bundle), feature_array(rows))
+    probabilities = positive_probability(open_session(bundle), feature_array(rows))
     metrics = compute_metrics(
-        label,
-        Predictions(probability, bundle.manifest.threshold),
+        labels,
+        Predictions(probabilities, bundle.manifest.threshold),
         settings.bootstrap_samples,
         settings.seed,
     )
-    results = gates.evaluate_gates(
-        settings.gates, "demote", {name: metric.high for name, metric in metrics.items()}
-    )
+    upper_ends = {name: interval.high for name, interval in metrics.items()}
+    results = gates.evaluate_gates(settings.gates, "demote", upper_ends)
     gates.print_gates(
-        f"Version {version.number} on {len(rows):,} new rows: upper ends of the intervals", results
+        f"Version {version.number} on {len(rows):,} new rows, at the upper interval ends", results
     )
     return VersionCheck(version=version.number, rows=len(rows), positives=positives, gates=results)
 
 
-def decide(context: Context, gold_run: str, checks: list[VersionCheck]) -> None:
-    """Acts on the checks: of production, and of `previous` if there is one."""
-    production, previous = checks[0], checks[1] if len(checks) > 1 else None
+def act(context: Context, report: DemotionReport) -> None:
+    """Keep production, roll back, or raise the alarm, whichever the report demands."""
+    production, previous = report.production, report.previous
     if production.gates is None:
+        minimum = context.settings.deployment.min_positives
         raise StageSkipped(
-            f"only {production.positives} '{LABEL.positive}' rows of gold {gold_run} are new to version {production.version}, "
-            f"{context.settings.deployment.min_positives} are needed to judge it"
+            f"only {production.positives} '{LABEL.positive}' rows of gold {report.gold} are new "
+            f"to version {production.version}; the minimum is {minimum}"
         )
-    if not failures(production):
+    failures = gates.describe_failures(production.gates)
+    if not failures:
         raise StageSkipped(
-            f"version {production.version} still passes on the {production.rows:,} new rows of gold {gold_run}"
+            f"version {production.version} still passes on the {production.rows:,} new rows of "
+            f"gold {report.gold}"
         )
-    problem = f"on the newest rows (gold {gold_run}), at the upper ends of the intervals, {failures(production)}"
-    if previous is None or previous.gates is None or failures(previous):
-        state = (
-            "there is none"
-            if previous is None
-            else failures(previous) or "too few rows are new to it to judge it"
+    problem = f"at the upper interval ends on the newest rows (gold {report.gold}), {failures}"
+    if obstacle := _find_obstacle(previous):
+        alarm = (
+            f"Version {production.version} fails: {problem}. It stays in `{PRODUCTION}`, because "
+            f"`{PREVIOUS}` cannot replace it: {obstacle}. Train a new model."
         )
-        kept = f"`{PREVIOUS}` cannot take its place ({state}), so it is kept; train anew"
-        sentence = f"version {production.version} surely fails: {problem}; {kept}"
-        move(context, "alarm", keep_production(sentence), context.run_id)
-        raise PromotionError(sentence)
-    record = move(
+        keep_production(context, "alarm", alarm)
+        raise PromotionError(alarm)
+    assert previous is not None
+    record = roll_back(
         context,
         "demote",
-        rollback_to(context, problem, production.version, previous.version),
-        context.run_id,
+        problem,
+        expected=production.version,
+        to=previous.version,
     )
-    print_record(record)
+    print_aliases(record)
+    restored = record.move.to
     echo(
-        f"demote: version {production.version} is demoted, version {record.move.to} is in `{PRODUCTION}` again: {problem}"
+        f"demote: version {production.version} is rejected and version {restored} is in "
+        f"`{PRODUCTION}` again: {problem}"
     )
-    if late := wait_for_rollout(context.settings, record.move.to):
-        raise VerifyError(f"version {record.move.to} is in `{PRODUCTION}` again, but {late}")
+    if late := wait_for_rollout(context.settings, restored):
+        raise VerifyError(f"Version {restored} is in `{PRODUCTION}` again, but {late}.")
 
 
-def report(run_id: str, gold_run: str, checks: list[VersionCheck]) -> DemotionReport:
-    """The report of the checks: of production, and of `previous` if there is one."""
-    return DemotionReport(
-        run_id=run_id,
-        created_at=utc_now(),
-        gold=gold_run,
-        production=checks[0],
-        previous=checks[1] if checks[1:] else None,
-    )
+def _find_obstacle(previous: VersionCheck | None) -> str:
+    """Return why production cannot return to `previous`; empty if it can."""
+    if previous is None:
+        return "there is no such version"
+    if previous.gates is None:
+        return f"too few rows are new to version {previous.version}"
+    return gates.describe_failures(previous.gates)

@@ -1,25 +1,25 @@
-"""Moves the alias `production` to the candidate that `validate` passed in this run.
+"""Move the alias `production` to the candidate that passed `validate` in this run.
 
-Reads `reports/<run_id>/validation.json` and refuses any version but the one it names. The version that was in production gets the
-alias `previous`. Exactly one version is in production at every moment; killed anywhere and run again, it ends the same; of
-two runs at once one wins and the other says so. Each move is a record in `reports/promotions/` and a line of
-`reports/promotions.jsonl`.
+Reads `reports/<run_id>/validation.json` and promotes only the version that it names. The version
+that leaves production gets the alias `previous`. Exactly one version is in production at any time:
+a run that is killed and repeated ends the same, and of two concurrent runs one fails. Every move
+has a record in `reports/promotions/` and a line in `reports/promotions.jsonl`.
 """
 
 from __future__ import annotations
 
 from pipeline.console import echo
 from pipeline.context import Context
-from pipeline.deployment.moves import get_hashes
-from pipeline.deployment.promotion_log import (
+from pipeline.deployment.moves import (
     REJECTED,
     VERIFIED,
     Aliases,
-    Move,
+    get_number,
     move,
-    number_or_none,
-    print_record,
+    name_version,
+    print_aliases,
 )
+from pipeline.deployment.promotion_log import Move, get_hashes
 from pipeline.errors import PromotionError, StageSkipped
 from pipeline.storage.artifacts import ValidationReport
 from pipeline.storage.layout import validation_report
@@ -27,51 +27,60 @@ from pipeline.tracking.registry import PRODUCTION, STAGING
 
 
 def run(context: Context) -> None:
-    """Reads the verdict, moves the aliases."""
-    verdict = context.lake.read_model(validation_report(context.run_id), ValidationReport)
-    if not verdict.passed:
-        raise StageSkipped(f"validate did not pass version {verdict.candidate}: {verdict.decision}")
-    record = move(context, "promote", lambda aliases: plan_move(verdict, aliases), context.run_id)
-    print_record(record)
-    echo(f"promote: version {record.move.to} is in `{PRODUCTION}`; {record.move.reason}")
-
-
-def plan_move(verdict: ValidationReport, aliases: Aliases) -> Move:
-    """The move that follows from the verdict, if the aliases are still as validate saw them.
+    """Read the validation report and move the aliases.
 
     Raises:
-        NothingToDo: the candidate is in production already, was rejected, or a newer candidate took its place.
-        PromotionError: the candidate was judged beside another champion than the one in production.
+        StageSkipped: If there is nothing to promote.
+        PromotionError: If production has changed since the candidate was validated, or another
+            run is moving it.
     """
-    candidate = verdict.candidate
-    staging, production = aliases.staging, aliases.production
-    if production is not None and production.number == candidate:
-        if VERIFIED in production.tags or verdict.production != candidate:
+    report = context.lake.read_model(validation_report(context.run_id), ValidationReport)
+    if not report.passed:
+        raise StageSkipped(f"version {report.candidate} did not pass validation: {report.decision}")
+    record = move(context, "promote", lambda aliases: plan_move(report, aliases))
+    print_aliases(record)
+    echo(f"promote: version {record.move.to} is in `{PRODUCTION}`: {record.move.reason}")
+
+
+def plan_move(report: ValidationReport, aliases: Aliases) -> Move:
+    """Plan the promotion, if the aliases are still those that `validate` saw.
+
+    Raises:
+        StageSkipped: If the candidate is in production already, was rejected, or is no longer the
+            newest candidate.
+        PromotionError: If the candidate was compared with another version than the one in
+            production.
+    """
+    candidate = report.candidate
+    staging, production = get_number(aliases.staging), get_number(aliases.production)
+    if production == candidate:
+        version = aliases.production
+        is_verified = version is not None and VERIFIED in version.tags
+        if is_verified or report.production != candidate:
             raise StageSkipped(f"version {candidate} is in `{PRODUCTION}` already")
-    elif staging is None or staging.number != candidate:
-        raise StageSkipped(
-            f"version {candidate} was validated, but `{STAGING}` is {_named(number_or_none(staging))} now, "
-            "which is validated in a run of its own"
-        )
-    elif number_or_none(production) != verdict.production:
-        raise PromotionError(
-            f"version {candidate} was judged beside {_named(verdict.production)}, but `{PRODUCTION}` is "
-            f"{_named(number_or_none(production))} now: another run was faster; run validate again"
-        )
-    chosen = staging if staging is not None and staging.number == candidate else production
-    assert chosen is not None
-    if REJECTED in chosen.tags:
-        raise StageSkipped(f"version {candidate} was rejected: {chosen.tags[REJECTED]}")
-    unmoved = number_or_none(production) == candidate
+        # It was promoted, but its run died before it was verified: promote it again.
+        origin, previous = report.champion, get_number(aliases.previous)
+    else:
+        version = aliases.staging
+        if staging != candidate:
+            raise StageSkipped(
+                f"version {candidate} was validated, but `{STAGING}` is {name_version(staging)} "
+                "now, which has its own run"
+            )
+        if production != report.production:
+            raise PromotionError(
+                f"Version {candidate} was compared with {name_version(report.production)}, but "
+                f"`{PRODUCTION}` is {name_version(production)} now. Run validate again."
+            )
+        origin = previous = production
+    assert version is not None  # it has one of the two aliases
+    if REJECTED in version.tags:
+        raise StageSkipped(f"version {candidate} was rejected: {version.tags[REJECTED]}")
     return Move(
-        origin=verdict.champion if unmoved else number_or_none(production),
+        origin=origin,
         to=candidate,
-        previous=number_or_none(aliases.previous if unmoved else production),
-        reason=verdict.decision,
-        gates=tuple(verdict.gates),
-        hashes=get_hashes(chosen),
+        previous=previous,
+        reason=report.decision,
+        gates=tuple(report.gates),
+        hashes=get_hashes(version),
     )
-
-
-def _named(number: str | None) -> str:
-    return "no version" if number is None else f"version {number}"

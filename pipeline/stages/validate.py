@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.console import echo
 from pipeline.context import Context, utc_now
-from pipeline.deployment.promotion_log import REJECTED, VERIFIED, get_aliases, number_or_none
+from pipeline.deployment.moves import REJECTED, VERIFIED, get_aliases, get_number
 from pipeline.deployment.shadow_traffic import get_shadow_traffic
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
@@ -49,7 +49,7 @@ def run(context: Context) -> None:
 
     problem = gates.describe_failures(results)
     if theirs is not None and identity(theirs) == identity(ours):
-        problem = f"the candidate is the champion's equal: the same model, byte for byte, as version {number_or_none(champion)}"
+        problem = f"the candidate is the champion's equal: the same model, byte for byte, as version {get_number(champion)}"
     better = (
         f"it ranks better than version {champion.number}" if champion else "there is no champion"
     )
@@ -85,7 +85,7 @@ def find_candidate(registry: Registry) -> Matchup:
     if REJECTED in candidate.tags:
         raise StageSkipped(f"version {candidate.number} was rejected: {candidate.tags[REJECTED]}")
     if production is None or production.number != candidate.number:
-        return Matchup(candidate, production, number_or_none(production))
+        return Matchup(candidate, production, get_number(production))
     if VERIFIED in production.tags:
         raise StageSkipped(f"version {candidate.number} is in `{PRODUCTION}` already, and verified")
     # It was promoted, but no run lived to verify it: it is judged again, beside the champion of then.
@@ -112,7 +112,7 @@ def build_report(
         created_at=utc_now(),
         passed=passed,
         candidate=contest.candidate.number,
-        champion=number_or_none(contest.champion),
+        champion=get_number(contest.champion),
         production=contest.production,
         decision=decision,
         metrics=dict(evidence.metrics),

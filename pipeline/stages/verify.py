@@ -9,18 +9,21 @@ the old version.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.deployment.live_check import watch
-from pipeline.deployment.moves import keep_production, rollback_to
-from pipeline.deployment.predictor_client import find_replicas, wait_for_rollout
-from pipeline.deployment.promotion_log import (
+from pipeline.deployment.moves import (
     REJECTED,
-    find_record,
-    move,
-    print_record,
+    get_number,
+    name_version,
+    print_aliases,
     resume_own_move,
 )
+from pipeline.deployment.predictor_client import find_replicas, wait_for_rollout
+from pipeline.deployment.promotion_log import find_record
+from pipeline.deployment.rollback import keep_production, roll_back
 from pipeline.errors import LakeError, PromotionError, StageSkipped, VerifyError
 from pipeline.tracking.registry import PRODUCTION, Version
 
@@ -36,30 +39,29 @@ def run(context: Context) -> None:
     promoted = find_record(lake, run_id, "promote")
     if promoted is None:
         raise StageSkipped(f"run {run_id} promoted nothing")
-    resume_own_move(context, "revert", run_id)
-    number = promoted.move.to
-    version = registry.get_version(number)
-    production = registry.get_by_alias(PRODUCTION)
+    resume_own_move(context, "revert")
+    version = registry.get_version(promoted.move.to)
+    production = get_number(registry.get_by_alias(PRODUCTION))
     if REJECTED in version.tags:
-        state = "no version" if production is None else f"version {production.number} again"
         raise VerifyError(
-            f"version {number} was rejected and `{PRODUCTION}` is {state}: {version.tags[REJECTED]}"
+            f"Version {version.number} is rejected: {version.tags[REJECTED]}. "
+            f"`{PRODUCTION}` is {name_version(production)}."
         )
-    if production is None or production.number != number:
-        state = "no version" if production is None else f"version {production.number}"
-        raise StageSkipped(f"`{PRODUCTION}` is {state} now and no longer version {number}")
+    if production != version.number:
+        raise StageSkipped(
+            f"`{PRODUCTION}` is {name_version(production)} now, no longer version {version.number}"
+        )
     if find_record(lake, run_id, "verify"):
-        echo(f"verify: this run has already verified version {number}")
+        echo(f"verify: this run has verified version {version.number} already")
         return
 
-    problem = find_problem(context, version)
-    if problem is not None:
-        revert(context, number, problem)
+    if problem := find_problem(context, version):
+        revert(context, version.number, problem)
     count = len(find_replicas(context.settings))
     who = "the predictor serves it" if count == 1 else f"{count} predictors serve it"
     reason = f"{who} with the predictions of the registry's model"
-    move(context, "verify", keep_production(reason), run_id)
-    echo(f"verify: version {number} is live: {reason}")
+    keep_production(context, "verify", reason)
+    echo(f"verify: version {version.number} is live: {reason}")
 
 
 def find_problem(context: Context, version: Version) -> str | None:
@@ -72,24 +74,21 @@ def find_problem(context: Context, version: Version) -> str | None:
     return late or watch(context.settings, version.number, bundle)
 
 
-def revert(context: Context, number: str, problem: str) -> None:
+def revert(context: Context, number: str, problem: str) -> NoReturn:
     """Return production to the version in `previous` and wait until the predictors serve it.
 
     Raises:
         VerifyError: Always. The message says what the problem was and what is in production now.
     """
+    failure = f"Version {number} failed its live checks: {problem}"
     try:
-        record = move(
-            context, "revert", rollback_to(context, problem, expected=number), context.run_id
-        )
+        record = roll_back(context, "revert", problem, expected=number)
     except PromotionError as error:
-        move(context, "alarm", keep_production(f"{problem}; {error}"), context.run_id)
-        raise VerifyError(f"{problem}; {error}") from None
-    print_record(record)
-    restored = record.move.to
-    late = wait_for_rollout(context.settings, restored)
-    state = late or "which the predictors serve"
+        keep_production(context, "alarm", f"{problem}. {error}")
+        raise VerifyError(f"{failure}. {error}") from None
+    print_aliases(record)
+    late = wait_for_rollout(context.settings, record.move.to)
     raise VerifyError(
-        f"{problem}; version {number} is rejected and `{PRODUCTION}` is version {restored} again, "
-        f"{state}"
+        f"{failure}. It is rejected, and `{PRODUCTION}` is version {record.move.to} again, "
+        f"{f'but {late}' if late else 'which the predictors serve'}."
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from pipeline.settings import TrainSettings
 from pipeline.storage.lake import to_json_bytes
@@ -40,14 +40,17 @@ class Interval(Artifact):
 
 
 class GateResult(Artifact):
-    """A gate with its value, which must be at least (`min_...`) or at most (`max_...`) `bound`."""
+    """A gate with its value, which must be at least (`min_...`) or at most (`max_...`) `bound`.
+
+    Manifests and promotion records of earlier releases have `why` and `holds`.
+    """
 
     name: str
     bound: float
-    reason: str
+    reason: str = Field(validation_alias=AliasChoices("reason", "why"))
     value: float | None
     """None if there was nothing to measure; the gate then passes."""
-    passed: bool
+    passed: bool = Field(validation_alias=AliasChoices("passed", "holds"))
 
 
 class BronzePointer(Artifact):

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from pipeline import __main__ as command_line
-from pipeline.deployment.moves import rollback_to
-from pipeline.deployment.promotion_log import REJECTED, move
+from pipeline.deployment.moves import REJECTED
+from pipeline.deployment.rollback import roll_back
 from pipeline.settings import Settings
 from pipeline.stages import promote
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
@@ -32,9 +32,9 @@ def test_rollback_goes_back_and_keeps_the_version_out(world: World, line, capsys
     assert line("rollback", "--reason", "parents complain") == 0
     assert world.aliases() == {STAGING: new, PRODUCTION: old, PREVIOUS: None}
     assert world.registry.get_version(new).tags[REJECTED] == "parents complain"
-    assert "no predictor answers at http://127.0.0.1:9" in capsys.readouterr().err
+    assert "no predictor responds at http://127.0.0.1:9" in capsys.readouterr().err
     assert line("rollback") == 1
-    assert "there is no version to go back to" in capsys.readouterr().err
+    assert "There is no version to go back to" in capsys.readouterr().err
 
 
 def test_rollback_to_a_version_brings_even_a_rejected_one_back(world: World, line) -> None:  # type: ignore[no-untyped-def]
@@ -50,7 +50,7 @@ def test_rollback_to_a_version_brings_even_a_rejected_one_back(world: World, lin
 def test_rollback_to_what_there_is_not(world: World, line, capsys) -> None:  # type: ignore[no-untyped-def]
     """An unknown version, and an empty production, are sentences; nothing moves."""
     assert line("rollback") == 1
-    assert "no version is in `production`" in capsys.readouterr().err
+    assert "No version is in `production`" in capsys.readouterr().err
     number = world.bare(PRODUCTION)
     assert line("rollback", "--to", "99") == 1
     assert line("rollback", "--to", number) == 1
@@ -71,7 +71,7 @@ def test_rollback_waits_for_the_predictors(world: World, line, monkeypatch, caps
 def test_history_tells_every_move(world: World, line, capsys) -> None:  # type: ignore[no-untyped-def]
     """One row a move on standard output, without colour when it is no terminal; --json gives the log's own lines."""
     assert line("history") == 0
-    assert "nothing was promoted yet" in capsys.readouterr().err
+    assert "no promotions yet" in capsys.readouterr().err
     old, new = world.bare(PRODUCTION), world.bare(STAGING)
     world.verdict("run-1", new, old)
     promote.run(world.context("run-1"))
@@ -101,7 +101,7 @@ def test_compare_measures_two_models_on_the_same_rows(world: World, line, capsys
     assert "roc_auc" in shown
     assert " to +" in shown
     assert line("compare", "staging", "nobody") == 1
-    assert "no version" in capsys.readouterr().err
+    assert "No version" in capsys.readouterr().err
 
 
 def test_a_rolled_back_version_is_no_place_to_go_back_to(world: World) -> None:
@@ -112,7 +112,7 @@ def test_a_rolled_back_version_is_no_place_to_go_back_to(world: World) -> None:
         world.verdict(run_id, candidate, champion)
         promote.run(world.context(run_id))
     assert world.aliases() == {STAGING: "3", PRODUCTION: "3", PREVIOUS: "2"}
-    move(world.context("any"), "demote", rollback_to(world.context("any"), "bad"), "run-3")
+    roll_back(world.context("run-3"), "demote", "bad")
     assert world.aliases() == {STAGING: "3", PRODUCTION: "2", PREVIOUS: first}
-    move(world.context("any"), "demote", rollback_to(world.context("any"), "bad"), "run-4")
+    roll_back(world.context("run-4"), "demote", "bad")
     assert world.aliases() == {STAGING: "3", PRODUCTION: first, PREVIOUS: None}

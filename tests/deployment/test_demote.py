@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.columns import LABEL
-from pipeline.deployment.promotion_log import REJECTED
+from pipeline.deployment.moves import REJECTED
 from pipeline.errors import PromotionError, StageSkipped, VerifyError
 from pipeline.stages import demote
 from pipeline.storage.parquet import from_parquet, to_parquet
@@ -52,7 +52,7 @@ def test_without_a_better_one_production_is_kept_and_the_stage_fails(
         world.register(previous, PREVIOUS)
     bad = world.register("weak", PRODUCTION)
     for _ in range(2):
-        with pytest.raises(PromotionError, match=r"cannot take its place .*it is kept"):
+        with pytest.raises(PromotionError, match=r"stays in `production`, because `previous` cannot replace it"):
             demote.run(world.context("run-1"))
     assert world.production() == bad
     assert REJECTED not in world.registry.get_version(bad).tags
@@ -89,7 +89,7 @@ def test_nothing_is_judged_without_rows_to_judge_it_on(world: World) -> None:
         "bronze/latest.json",
         {"sha256": "unknown", "source": "x", "fetched_at": "x", "rows": 1, "bytes": 1},
     )
-    with pytest.raises(StageSkipped, match="has no gold yet"):
+    with pytest.raises(StageSkipped, match="has no gold data yet"):
         demote.run(world.context("run-1"))
 
 

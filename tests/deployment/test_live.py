@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.context import Context
-from pipeline.deployment.moves import rollback_to
+from pipeline.deployment.moves import VERIFIED
 from pipeline.deployment.predictor_client import find_replicas
-from pipeline.deployment.promotion_log import VERIFIED, move
+from pipeline.deployment.rollback import roll_back
 from pipeline.errors import VerifyError
 from pipeline.stages import promote, validate, verify
 from pipeline.tracking.registry import PRODUCTION, STAGING
@@ -42,7 +42,7 @@ def test_a_predictor_follows_every_move(world: World, mlflow_url: str, tmp_path:
         assert replica.get_model()["version"] == second
         assert replica.count_errors() == 0
 
-        move(context("any"), "rollback", rollback_to(context("any"), "by hand"), None)
+        roll_back(context("any"), "rollback", "by hand")
         third = world.register("better", STAGING)
         validate.run(context("run-2"))
         promote.run(context("run-2"))

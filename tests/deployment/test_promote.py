@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from pipeline.context import Context
-from pipeline.deployment import promotion_log
-from pipeline.deployment.moves import keep_production
-from pipeline.deployment.promotion_log import REJECTED, read_records
+from pipeline.deployment import moves
+from pipeline.deployment.moves import REJECTED
+from pipeline.deployment.promotion_log import read_records
+from pipeline.deployment.rollback import keep_production
 from pipeline.errors import PromotionError, StageSkipped
 from pipeline.model.bundle import ONNX, read_fallback
 from pipeline.stages import promote
@@ -53,8 +54,8 @@ def test_the_champion_becomes_previous(world: World) -> None:
         "every gate holds",
     )
     assert entry["gates"][0]["name"] == "min_x"
-    assert entry["by"]
-    assert entry["at"]
+    assert entry["started_by"]
+    assert entry["started_at"]
     assert "promoted" in world.registry.get_version(candidate).tags
 
 
@@ -92,7 +93,7 @@ def test_a_champion_that_changed_asks_for_another_validation(world: World) -> No
     candidate = world.bare(STAGING)
     world.verdict("run-1", candidate, champion)
     newer = world.bare(PRODUCTION)
-    with pytest.raises(PromotionError, match="run validate again"):
+    with pytest.raises(PromotionError, match="Run validate again"):
         promote.run(world.context("run-1"))
     assert world.production() == newer
 
@@ -133,7 +134,7 @@ def test_of_two_runs_at_once_one_wins_and_the_other_says_so(
         world.verdict(run, candidate, champion)
     slow = world.context("slow")
     slow = replace(slow, lake=Interrupted(slow, lambda: promote.run(world.context("fast"))))
-    with pytest.raises(PromotionError, match="another run"):
+    with pytest.raises(PromotionError, match="Another run"):
         promote.run(slow)
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
     assert [record.run_id for record in read_records(slow.lake)] == ["fast"]
@@ -164,7 +165,7 @@ def test_a_dead_run_is_finished_by_the_next_one(world: World) -> None:
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
     record = read_records(dead.lake)[0]
     dead.lake.write(
-        record.key, record.model_copy(update={"until": "2020-01-01T00:00:00+00:00"}).to_bytes()
+        record.key, record.model_copy(update={"lock_expires_at": "2020-01-01T00:00:00+00:00"}).to_bytes()
     )
     with pytest.raises(StageSkipped, match="already"):
         promote.run(world.context("next"))
@@ -196,7 +197,7 @@ def test_a_run_that_is_too_slow_stops_before_it_writes_into_anothers_time(
     class Sleepy(Lake):
         def create(self, key: str, data: bytes) -> bool:
             created = super().create(key, data)
-            monkeypatch.setattr(promotion_log, "datetime", Later)
+            monkeypatch.setattr(moves, "datetime", Later)
             return created
 
     slow = replace(slow, lake=Sleepy(slow.lake._store))
@@ -238,7 +239,7 @@ def test_models_holds_what_is_in_production(world: World) -> None:
     lake = world.context("any").lake
     assert read_fallback(lake).manifest.version == good
     lake.write(f"models/{ONNX}", b"of a move that died")
-    promotion_log.move(world.context("any"), "verify", keep_production("it is well"), "run-1")
+    keep_production(world.context("run-1"), "verify", "it is well")
     assert read_fallback(lake).manifest.version == good
     damaged = world.bare(STAGING)
     world.verdict("run-2", damaged, good)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.columns import FEATURE_NAMES
-from pipeline.deployment.promotion_log import REJECTED, VERIFIED
+from pipeline.deployment.moves import REJECTED, VERIFIED
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.settings import GateSettings
 from pipeline.stages import promote, validate

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.context import Context
-from pipeline.deployment.promotion_log import REJECTED, VERIFIED
+from pipeline.deployment.moves import REJECTED, VERIFIED
 from pipeline.errors import StageSkipped, VerifyError
 from pipeline.stages import promote, verify
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
@@ -78,7 +78,7 @@ def test_a_version_that_misbehaves_live_is_taken_back(
         with pytest.raises(VerifyError, match=sentence) as failure:
             verify.run(context)
         assert "which the predictors serve" in str(failure.value)
-        with pytest.raises(VerifyError, match="was rejected"):
+        with pytest.raises(VerifyError, match="is rejected"):
             verify.run(context)
     assert deployed.aliases() == {STAGING: "2", PRODUCTION: "1", PREVIOUS: None}
     assert sentence in deployed.registry.get_version("2").tags[REJECTED]
@@ -92,7 +92,7 @@ def test_a_model_that_was_damaged_since_it_was_validated_is_taken_back(
     deployed.registry.log_artifacts(
         deployed.registry.get_version("2").run_id, {"model.onnx": b"damaged"}, "serving"
     )
-    with pytest.raises(VerifyError, match=r"model\.onnx has the hash .* version 2 is rejected"):
+    with pytest.raises(VerifyError, match=r"model\.onnx has the hash .* It is rejected"):
         verify.run(watching(deployed, good_port))
     assert deployed.aliases() == {STAGING: "2", PRODUCTION: "1", PREVIOUS: None}
 
@@ -144,7 +144,7 @@ def test_with_no_predictor_at_all_the_wait_is_bounded(deployed: World) -> None:
     """Nobody answering within the bound takes the version back too, and says that the old one is not served either."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with pytest.raises(VerifyError, match=r"refused.*production` is version 1 again, after"):
+        with pytest.raises(VerifyError, match=r"refused.*production` is version 1 again, but after"):
             verify.run(watching(deployed, unused.getsockname()[1], rollout_timeout_seconds=0.3))
     assert deployed.production() == "1"
 
