@@ -1,6 +1,6 @@
-"""Ingest, preprocess and features on many rows: time and memory beside a bare read of the same file.
+"""Time and memory of ingest, preprocess and features for many rows, compared with reading the file.
 
-`make bench` prints the table; docs/reference/data-stages.md holds one that was measured.
+`make bench` prints the table that docs/reference/data-stages.md has.
 """
 
 from __future__ import annotations
@@ -18,39 +18,48 @@ from pipeline.console import print_table
 
 SIZES = (100_000, 1_000_000)
 STAGES = ("ingest", "preprocess", "features")
-BARE = "bare pandas.read_csv"
+BASELINE = "pandas.read_csv"
+REPEATS = 3
 
 
-class Measured(NamedTuple):
+class Measurement(NamedTuple):
     seconds: float
     mebibytes: float
 
 
-def measured(arguments: list[str], environment: dict[str, str]) -> Measured:
-    """Wall time and peak resident memory of a process of its own."""
+def measure(arguments: list[str], environment: dict[str, str]) -> Measurement:
+    """Run Python in a process of its own; return its wall time and peak resident memory."""
     start = time.perf_counter()
-    child = subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, *arguments], env=os.environ | {"PYTHONPATH": str(Path.cwd())} | environment
     )
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.returncode == 0
-    return Measured(time.perf_counter() - start, usage.ru_maxrss / 1024)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return Measurement(time.perf_counter() - start, usage.ru_maxrss / 1024)
+
+
+def measure_fastest(arguments: list[str], environment: dict[str, str]) -> Measurement:
+    return min(
+        (measure(arguments, environment) for _ in range(REPEATS)), key=lambda found: found.seconds
+    )
 
 
 @pytest.mark.bench
 @pytest.mark.timeout(900)
 def test_data_stages(tmp_path: Path) -> None:
-    """A million rows stay under 1.5 GiB a stage, and ten times the rows take at most eleven times as long."""
-    found: dict[tuple[str, int], Measured] = {}
+    """A million rows need less than 1.5 GiB per stage; time grows at most linearly plus 10 %."""
+    results: dict[tuple[str, int], Measurement] = {}
     for rows in SIZES:
         source = tmp_path / f"{rows}.csv"
-        # in a process of its own: a child's peak counts from its parent's size
-        make = f"import pathlib, pipeline.data.synthetic as s; pathlib.Path({str(source)!r}).write_bytes(s.generate_csv({rows}, 1))"
-        measured(["-c", make], {})
-        program = f"import pandas; pandas.read_csv({str(source)!r})"
-        found[BARE, rows] = min(
-            (measured(["-c", program], {}) for _ in range(3)), key=lambda one: one.seconds
+        # In a process of its own: the peak memory of a child includes that of its parent.
+        generate = (
+            "import pathlib, pipeline.data.synthetic as s; "
+            f"pathlib.Path({str(source)!r}).write_bytes(s.generate_csv({rows}, 1))"
+        )
+        measure(["-c", generate], {})
+        results[BASELINE, rows] = measure_fastest(
+            ["-c", f"import pandas; pandas.read_csv({str(source)!r})"], {}
         )
         environment = {
             "MLOPS_INGEST__SOURCE": str(source),
@@ -58,23 +67,22 @@ def test_data_stages(tmp_path: Path) -> None:
         }
         for stage in STAGES:
             command = ["-m", "pipeline", stage, "--run-id", f"rows-{rows}"]
-            found[stage, rows] = min(
-                (measured(command, environment) for _ in range(3)), key=lambda one: one.seconds
-            )
+            results[stage, rows] = measure_fastest(command, environment)
+    largest = SIZES[-1]
     print_table(
-        "Data stages, each a process of its own, best of 3",
-        ("process", *(f"{rows:,} rows" for rows in SIZES), "against the bare read", "peak memory"),
+        f"Data stages, each in a process of its own, best of {REPEATS}",
+        ("process", *(f"{rows:,} rows" for rows in SIZES), "relative to read_csv", "peak memory"),
         (
             (
                 name,
-                *(f"{found[name, rows].seconds:.1f} s" for rows in SIZES),
-                f"{found[name, SIZES[1]].seconds / found[BARE, SIZES[1]].seconds:.1f} x",
-                f"{found[name, SIZES[1]].mebibytes:.0f} MiB",
+                *(f"{results[name, rows].seconds:.1f} s" for rows in SIZES),
+                f"{results[name, largest].seconds / results[BASELINE, largest].seconds:.1f} x",
+                f"{results[name, largest].mebibytes:.0f} MiB",
             )
-            for name in (BARE, *STAGES)
+            for name in (BASELINE, *STAGES)
         ),
     )
     for stage in STAGES:
-        small, large = (found[stage, rows] for rows in SIZES)
+        small, large = (results[stage, rows] for rows in SIZES)
         assert large.mebibytes < 1536
         assert large.seconds < 11 * small.seconds

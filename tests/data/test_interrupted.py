@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a stage: a sentence, nothing half, and a later run that is not harmed."""
+"""Ctrl-C during a stage prints one line, leaves no partial output, and the stage can run again."""
 
 from __future__ import annotations
 
@@ -15,53 +15,63 @@ from typing import Any
 from pipeline.data.synthetic import generate_csv
 from pipeline.settings import LakeSettings
 from pipeline.stages import EXIT_INTERRUPTED
+from pipeline.storage.artifacts import BronzePointer
 from pipeline.storage.lake import open_lake
 
 GOOD = generate_csv(50, seed=1)
 
 
-def test_ctrl_c_while_the_source_is_read(tmp_path: Path) -> None:
-    """Interrupted in the middle of a download, ingest leaves no object; run again, it takes the whole file."""
-    asked, go_on = threading.Event(), threading.Event()
+class PausingHandler(http.server.BaseHTTPRequestHandler):
+    """Sends the start of a file, and the rest when `resume` is set."""
 
-    class HalfThenWait(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(GOOD)))
-            self.end_headers()
-            self.wfile.write(GOOD[:100])
-            self.wfile.flush()
-            asked.set()
-            go_on.wait(60)
-            self.wfile.write(GOOD[100:])
+    paused, resume = threading.Event(), threading.Event()
 
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except OSError:
-                return  # the interrupted client is gone
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(GOOD)))
+        self.end_headers()
+        self.wfile.write(GOOD[:100])
+        self.wfile.flush()
+        self.paused.set()
+        self.resume.wait(60)
+        self.wfile.write(GOOD[100:])
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing on the tests' screen."""
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError:
+            return  # the interrupted client has closed the connection
 
-    lake = LakeSettings(url=f"file://{tmp_path}/lake")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), HalfThenWait) as server:
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing."""
+
+
+def test_ctrl_c_during_a_download(tmp_path: Path) -> None:
+    """An interrupted `ingest` leaves no object; run again, it stores the whole file."""
+    lake = open_lake(LakeSettings(url=f"file://{tmp_path}/lake"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), PausingHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         command = [sys.executable, "-m", "pipeline", "ingest", "--run-id", "run-1"]
-        source = f"http://127.0.0.1:{server.server_port}/students.csv"
-        environment = os.environ | {"MLOPS_LAKE__URL": lake.url, "MLOPS_INGEST__SOURCE": source}
-        # Whoever starts the tests in the background hands on that SIGINT is to be ignored; at a terminal it is not.
-        heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        environment = os.environ | {
+            "MLOPS_LAKE__URL": f"file://{tmp_path}/lake",
+            "MLOPS_INGEST__SOURCE": f"http://127.0.0.1:{server.server_port}/students.csv",
+        }
+        # Processes in the background of a shell, such as these tests, ignore SIGINT, and so do
+        # their children.
+        accept_sigint = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         options: Any = {"env": environment, "stderr": subprocess.PIPE, "text": True}
-        with subprocess.Popen(command, **options, preexec_fn=heed) as stage:  # noqa: PLW1509 - it takes no lock
-            assert asked.wait(60)
-            stage.send_signal(signal.SIGINT)
-            _, said = stage.communicate(timeout=60)
-        assert stage.returncode == EXIT_INTERRUPTED
-        assert said.strip() == "interrupted: ingest wrote nothing half; run it again"
-        assert open_lake(lake).keys("bronze/") == []
+        options["preexec_fn"] = accept_sigint
+        with subprocess.Popen(command, **options) as process:
+            assert PausingHandler.paused.wait(60)
+            process.send_signal(signal.SIGINT)
+            _, message = process.communicate(timeout=60)
+        assert process.returncode == EXIT_INTERRUPTED
+        assert message.strip() == (
+            "interrupted: ingest left no partial output, so it can be run again"
+        )
+        assert lake.keys("bronze/") == []
 
-        go_on.set()
+        PausingHandler.resume.set()
         assert subprocess.run(command, env=environment, check=False).returncode == 0
-        assert open_lake(lake).read_json("bronze/latest.json")["rows"] == 50
+        assert lake.read_model("bronze/latest.json", BronzePointer).rows == 50
         server.shutdown()
