@@ -26,6 +26,7 @@ test: .venv/dev .venvs/airflow/ready ## run the checks and all tests without a c
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	.venv/bin/lint-imports --no-logo --no-cache
 	$(PY) -m pytest -m 'not cluster and not bench' -n 3 --dist loadfile
 	.venvs/airflow/bin/python -m pytest tests/dags
 
@@ -33,6 +34,7 @@ lint: .venv/dev ## fix what can be fixed automatically, report the rest
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 	$(PY) -m mypy
+	.venv/bin/lint-imports --no-logo --no-cache
 
 bench: .venv/dev ## measure speed, memory and model quality, as in docs/reference
 	$(PY) -m pytest -m bench -s
