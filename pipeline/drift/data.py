@@ -1,4 +1,4 @@
-"""The two data sets that a drift check compares, as frames of floats with where they came from."""
+"""The two data sets that a drift check compares, and where their rows came from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category
-from pipeline.drift.report import PREDICTION
+from pipeline.drift.columns import PREDICTION
 from pipeline.errors import DataError, SourceError
 from pipeline.model.bundle import Bundle
 from pipeline.storage.artifacts import SilverManifest
@@ -23,22 +23,28 @@ from pipeline.storage.layout import gold_split, live_traffic_day, silver_manifes
 if TYPE_CHECKING:
     import pandas as pd
 
-SCORED_AT_ONCE = 100_000  # rows: bounds what scoring a large gold set takes
+SCORING_BATCH_ROWS = 100_000
+"""Rows per ONNX run, which bounds the memory of scoring a large gold data set."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows by our column names, floats; `facts` say where they came from, for the report."""
+    """Rows to compare.
+
+    Attributes:
+        frame: One column of floats per feature, and possibly the prediction and the label.
+        facts: Where the rows came from; part of the report.
+    """
 
     frame: pd.DataFrame
     facts: dict[str, Any]
 
 
 def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
-    """What the bundle's model learned from, by the hash in its lineage.
+    """Load the gold training split that a model learned from.
 
     Raises:
-        LakeError: the training split is gone, or its bytes are others.
+        LakeError: If the split is missing or its hash does not match the lineage.
     """
     from pipeline.storage.parquet import from_parquet
 
@@ -56,10 +62,10 @@ def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
 
 
 def load_silver(lake: Lake, run_id: str) -> Dataset:
-    """A silver data set, labels and all.
+    """Load a silver data set, including its labels.
 
     Raises:
-        LakeError: there is none of that run, or its bytes are not what its manifest says.
+        LakeError: If the run has none, or its hash does not match its manifest.
     """
     from pipeline.storage.parquet import from_parquet
 
@@ -74,15 +80,23 @@ def load_silver(lake: Lake, run_id: str) -> Dataset:
 def load_live_traffic(
     lake: Lake, since: datetime, until: datetime, max_rows: int, seed: int
 ) -> Dataset:
-    """The rows that predictors answered in [since, until), by whole seconds as they log them, whichever version answered.
+    """Load the rows that predictors answered in a time window, whatever the model version.
 
-    The log's objects are read in a seeded random order until `max_rows` rows of the window are there: a busy week is
-    sampled over all its hours and pods. An object that cannot be read is left out and named in the facts.
+    The objects of the traffic log are read in a seeded random order until `max_rows` rows are
+    found, so that a large window is sampled over all its hours and pods. An object that cannot be
+    read is skipped and named in the facts.
+
+    Args:
+        lake: Where the traffic log is stored.
+        since: Start of the window, rounded down to a whole second like the log.
+        until: End of the window, exclusive.
+        max_rows: Rows after which no further object is read.
+        seed: Seed of the reading order.
     """
     import pandas as pd
 
     since = since.replace(microsecond=0)
-    # An object lies under the day it was written, which may be the day after a row was answered.
+    # An object is stored under the day it was written, which can be the day after its rows.
     keys = [
         key
         for day in _days(since, until + timedelta(days=1))
@@ -125,7 +139,14 @@ def _days(since: datetime, until: datetime) -> Iterator[str]:
 
 
 def _logged(data: bytes) -> pd.DataFrame:
-    """One object of the traffic log: the features, `at` and the version as text. ValueError if it is not such a log."""
+    """Parse one object of the traffic log.
+
+    Returns:
+        The features, `at` and the model version as text.
+
+    Raises:
+        ValueError: If the data are not such a log.
+    """
     import pandas as pd
     import pyarrow as pa
     from pyarrow import json as arrow_json
@@ -135,7 +156,7 @@ def _logged(data: bytes) -> pd.DataFrame:
     if lines.strip():
         table = arrow_json.read_json(
             io.BytesIO(lines),
-            # A block must hold the longest line; rows of a table are far below this.
+            # A block must contain the longest line.
             read_options=arrow_json.ReadOptions(block_size=1 << 22),
             parse_options=arrow_json.ParseOptions(explicit_schema=schema),
         )
@@ -153,7 +174,10 @@ def _logged(data: bytes) -> pd.DataFrame:
 
 
 def add_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:
-    """The data set with what the bundle's model answers to each row: one model for both sides, whichever served."""
+    """Add the predictions of the bundle's model to a data set.
+
+    Both data sets are scored by the same model, whichever version answered the live rows.
+    """
     import numpy as np
 
     from pipeline.model.arrays import feature_array
@@ -162,8 +186,8 @@ def add_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:
     session = open_session(bundle)
     rows = feature_array(dataset.frame, np.float32)
     answers = [
-        positive_probability(session, rows[start : start + SCORED_AT_ONCE])
-        for start in range(0, len(rows), SCORED_AT_ONCE)
+        positive_probability(session, rows[start : start + SCORING_BATCH_ROWS])
+        for start in range(0, len(rows), SCORING_BATCH_ROWS)
     ]
     return Dataset(
         dataset.frame.assign(**{PREDICTION: np.concatenate(answers) if answers else []}),
@@ -172,11 +196,14 @@ def add_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:
 
 
 def load_file(path: Path) -> Dataset:
-    """A CSV or Parquet file with our column names or the raw ones, categories by code or by name; other columns are left out.
+    """Load a CSV or Parquet file.
+
+    Columns have our names or the raw ones; categories are codes or names. Other columns are
+    ignored.
 
     Raises:
-        SourceError: the file cannot be read.
-        DataError: a feature's column is missing, or a value is neither a number nor a category.
+        SourceError: If the file cannot be read.
+        DataError: If a feature is missing, or a value is neither a number nor a category.
     """
     import pandas as pd
 
@@ -185,7 +212,7 @@ def load_file(path: Path) -> Dataset:
         frame = read(path)
     except (OSError, ValueError) as error:  # pandas' and pyarrow's own errors are ValueErrors
         raise SourceError(
-            f"{path} cannot be read: {str(error).splitlines()[0]}; it must be a CSV or .parquet file"
+            f"{path} cannot be read: {str(error).splitlines()[0]}. Provide a CSV or .parquet file."
         ) from error
     names = {feature.raw: feature.name for feature in FEATURES}
     missing = [
@@ -195,7 +222,8 @@ def load_file(path: Path) -> Dataset:
     ]
     if missing:
         raise DataError(
-            f"{path} lacks the column {', '.join(missing)}; it has {', '.join(map(repr, frame.columns))}"
+            f"{path} lacks the column {', '.join(missing)}. "
+            f"It has {', '.join(map(repr, frame.columns))[:300]}."
         )
     if LABEL.raw in frame and LABEL.name not in frame:
         frame[LABEL.name] = (frame[LABEL.raw] == LABEL.positive_raw).where(frame[LABEL.raw].notna())
@@ -208,7 +236,7 @@ def load_file(path: Path) -> Dataset:
 
 
 def _floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:
-    """The column as floats, categories' names as their codes."""
+    """Convert a column to floats, category names to their codes."""
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(column):

@@ -1,4 +1,4 @@
-"""Evidently: the reference for every score, and its own page. Nothing else imports it."""
+"""Evidently: the source of the scores, and of its own page. No other module imports it."""
 
 from __future__ import annotations
 
@@ -8,36 +8,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.drift.methods import Column, Plan
+from pipeline.drift.columns import Column
+from pipeline.drift.methods import METHODS, Plan
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DISPLAYED = {
-    "K-S p_value": "ks",
-    "chi-square p_value": "chisquare",
-    "Z-test p_value": "z",
-    "Wasserstein distance (normed)": "wasserstein",
-    "Jensen-Shannon distance": "jensenshannon",
-}
-"""What Evidently calls the methods when it has picked them itself."""
-
-SAMPLED = (
-    '<p style="margin:0;padding:12px 24px;background:#fff3cd;font:16px sans-serif">Drawn from a random sample of {rows} rows of '
-    "each data set: the verdict on all rows is in drift_report.json.</p>"
+SAMPLE_BANNER = (
+    '<p style="margin:0;padding:12px 24px;background:#fff3cd;font:16px sans-serif">'
+    "This page shows a random sample of {rows} rows of each data set. The verdict on all rows is "
+    "in drift_report.json.</p>"
 )
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Evidently's answer: score and verdict of each column, and its page."""
+class EvidentlyResult:
+    """Evidently's results.
+
+    Attributes:
+        scores: Score and verdict of each column.
+        page: Its HTML page.
+    """
 
     scores: dict[str, tuple[float, bool]]
     page: bytes
 
 
 def load() -> Any:
-    """The package, without its telemetry and without the warnings that importing its dependencies gives."""
+    """Import Evidently without its telemetry and without the import warnings of its dependencies."""
     os.environ["DO_NOT_TRACK"] = "true"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -49,50 +47,60 @@ def load() -> Any:
 
 def version() -> str:
     """Evidently's version."""
-    from importlib.metadata import version as version_of
+    from importlib import metadata
 
-    return version_of("evidently")
+    return metadata.version("evidently")
 
 
 def draw(
     reference: pd.DataFrame,
     current: pd.DataFrame,
     plans: Sequence[Plan],
-    share: float,
+    min_drifted_fraction: float,
     sample: int | None,
-) -> Drawn:
-    """Evidently's report on the columns: the features in its preset, prediction and label beside it.
+) -> EvidentlyResult:
+    """Run Evidently's report: the features in its preset, prediction and label after it.
 
-    `share` of drifted features is the data set's bound; `sample` is how many rows of each data set these are, if not all.
+    Args:
+        reference: The rows that the model learned from.
+        current: The rows to compare with them.
+        plans: How each column is compared.
+        min_drifted_fraction: Fraction of drifted features from which the data set drifts.
+        sample: Number of rows of each data set if these are a sample, else None.
     """
     import numpy as np
 
     evidently = load()
-    # Where Evidently would pick the same method it is left to: its rule stays the reference. A sample may fall on the other
-    # side of that rule, and so is told.
-    named = {item.column.name: item.method for item in plans if item.named or sample}
-    thresholds = {item.column.name: item.threshold for item in plans}
-    features = [item.column.name for item in plans if item.column.decides]
+    # A method is passed only where it differs from Evidently's default, so that its rule stays the
+    # reference. With a sample it is always passed, because the default depends on the row count.
+    methods = {
+        plan.column.name: plan.method.name
+        for plan in plans
+        if plan.method.evidently_title and (plan.overrides_default or sample)
+    }
+    thresholds = {plan.column.name: plan.threshold for plan in plans}
+    features = [plan.column.name for plan in plans if plan.column.decides]
     preset = evidently.presets.DataDriftPreset(
         columns=features,
-        drift_share=share,
-        per_column_method={name: method for name, method in named.items() if name in features},
+        drift_share=min_drifted_fraction,
+        per_column_method={name: method for name, method in methods.items() if name in features},
         per_column_threshold={name: thresholds[name] for name in features},
     )
     others = [
-        evidently.metrics.ValueDrift(column=name, method=named.get(name), threshold=threshold)
+        evidently.metrics.ValueDrift(column=name, method=methods.get(name), threshold=threshold)
         for name, threshold in thresholds.items()
         if name not in features
     ]
-    categories = [item.column.name for item in plans if item.kind == "category"]
+    categories = [plan.column.name for plan in plans if plan.kind == "category"]
     numbers = [name for name in thresholds if name not in categories]
     definition = evidently.DataDefinition(numerical_columns=numbers, categorical_columns=categories)
-    columns = [item.column for item in plans]
+    columns = [plan.column for plan in plans]
     sides = [
-        evidently.Dataset.from_pandas(_named(frame, columns), definition)
+        evidently.Dataset.from_pandas(_with_category_names(frame, columns), definition)
         for frame in (current, reference)
     ]
-    # A category that the reference lacks divides by 0, a constant column has no correlation: both have their answer.
+    # Two expected warnings: an unseen category divides by zero, a constant column has no
+    # correlation.
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning
@@ -100,30 +108,27 @@ def draw(
         result = evidently.Report([preset, *others], include_tests=True).run(*sides)
         page = result.get_html_str(as_iframe=False)
     if sample:
-        page = page.replace("<body>", "<body>" + SAMPLED.format(rows=f"{sample:,}"), 1)
-    return Drawn(_scores(result.dict(), plans), page.encode())
+        page = page.replace("<body>", "<body>" + SAMPLE_BANNER.format(rows=f"{sample:,}"), 1)
+    return EvidentlyResult(_scores(result.dict(), plans), page.encode())
 
 
-def _named(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    """The columns as floats, categories by their names, as Evidently's page should show them."""
+def _with_category_names(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """The columns as floats, categories by name for Evidently's page."""
     import pandas as pd
-
-    from pipeline.drift.report import category_label
 
     return pd.DataFrame(
         {
             column.name: frame[column.name].astype(float)
             if column.kind == "number"
-            else frame[column.name].map(
-                lambda code, names=column.names: category_label(names, code), na_action="ignore"
-            )
+            else frame[column.name].map(column.category_name, na_action="ignore")
             for column in columns
         }
     ).reset_index(drop=True)
 
 
 def _scores(result: Mapping[str, Any], plans: Sequence[Plan]) -> dict[str, tuple[float, bool]]:
-    methods = {item.column.name: item.method for item in plans}
+    expected = {plan.column.name: plan.method for plan in plans}
+    names = {method.evidently_title: method.name for method in METHODS.values()}
     failed = {
         test["metric_config"]["metric_id"]: test["status"].value == "FAIL"
         for test in result["tests"]
@@ -131,10 +136,8 @@ def _scores(result: Mapping[str, Any], plans: Sequence[Plan]) -> dict[str, tuple
     scores = {}
     for metric in result["metrics"]:
         config = metric["config"]
-        if "column" in config:
-            used = DISPLAYED.get(config["method"], config["method"])
-            assert used == methods[config["column"]], (
-                f"Evidently compared {config['column']} by {used}"
-            )
+        if "column" in config and expected[config["column"]].evidently_title is not None:
+            used = names.get(config["method"], config["method"])
+            assert used == expected[config["column"]].name, f"Evidently used {used}"
             scores[config["column"]] = (float(metric["value"]), failed[metric["id"]])
     return scores

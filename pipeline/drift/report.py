@@ -1,7 +1,8 @@
-"""The drift report: two data sets compared column by column, and the verdict.
+"""The drift report: its documents, and the comparison of two data sets column by column.
 
-Scores come from Evidently's DataDriftPreset; where there are more rows than `drift.max_evidently_rows` they come from
-pipeline/drift/methods.py, which tests hold to Evidently's, and Evidently draws its page from a sample.
+Scores come from Evidently's DataDriftPreset. With more rows than `drift.max_evidently_rows`, and
+for methods that Evidently lacks, they come from methods.py; Evidently then draws its page from a
+sample.
 """
 
 from __future__ import annotations
@@ -11,56 +12,46 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+import numpy as np
 
-from pipeline.columns import FEATURES, LABEL, Number
-from pipeline.drift.methods import (
-    STATISTICS,
-    Column,
-    Counts,
-    Kind,
-    Plan,
-    Statistic,
-    count,
-    drifted,
-    plan_comparison,
-    score,
-)
+from pipeline.drift.columns import Column, Kind
+from pipeline.drift.counts import Counts, count_values
+from pipeline.drift.methods import Plan, Statistic, plan_comparison
 from pipeline.errors import DataError
-from pipeline.storage.lake import to_json_bytes
+from pipeline.storage.artifacts import Artifact
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.settings import DriftSettings
 
-PREDICTION = "fail_probability"
-"""Column of the model's answers, in the traffic log and here."""
 DRIFT, NONE, TOO_FEW = "drift", "none", "not enough data"
+"""Verdicts of a report."""
 BINS = 20
 """Bins of a number's distribution in the report."""
 TAIL = 0.001
-"""Share of the rows at each end that a number's bins need not resolve; they are counted in the outermost bins."""
+"""Fraction of the rows at each end that share the outermost bins of a distribution."""
 
 
-class ReportPart(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Summary(ReportPart):
-    """One column of one data set: of a number the moments and quartiles, of a category how often each value occurs."""
+class Summary(Artifact):
+    """One column of one data set: moments and quartiles of a number, counts of a category."""
 
     rows: int
     missing: int
     mean: float | None = None
-    deviation: float | None = None
+    std: float | None = None
     quartiles: list[float] | None = None
-    """Least value, three quartiles, greatest value."""
+    """Minimum, three quartiles, maximum."""
     counts: dict[str, int] | None = None
 
+    def __str__(self) -> str:
+        if self.counts is not None:
+            return ", ".join(f"{name} {n / self.rows:.0%}" for name, n in self.counts.items())
+        return f"{self.mean:.4g} ± {self.std:.3g}"
 
-class Distribution(ReportPart):
-    """Shares of the rows in the same bins (a number) or values (a category) of both data sets."""
+
+class Distribution(Artifact):
+    """Fractions of the rows in the same bins (number) or values (category) of both data sets."""
 
     edges: list[float] | None = None
     labels: list[str] | None = None
@@ -68,13 +59,13 @@ class Distribution(ReportPart):
     current: list[float]
 
 
-class ColumnDrift(ReportPart):
-    """A column's verdict."""
+class ColumnDrift(Artifact):
+    """The result for one column."""
 
     kind: Kind
     method: str
     statistic: Statistic
-    """A p-value drifts below its threshold, a distance from its threshold up."""
+    """A p-value means drift below its threshold, a distance from its threshold upwards."""
     score: float
     threshold: float
     drifted: bool
@@ -83,16 +74,17 @@ class ColumnDrift(ReportPart):
     distribution: Distribution
 
 
-class Share(ReportPart):
-    """How many features drifted; the data set does when their share is at least `bound`."""
+class DriftedFeatures(Artifact):
+    """How many features drifted."""
 
     drifted: int
     features: int
-    share: float
-    bound: float
+    fraction: float
+    min_fraction: float
+    """The data set drifts from this fraction upwards."""
 
 
-class Origin(ReportPart):
+class Origin(Artifact):
     """Where a report and its two data sets came from."""
 
     run_id: str
@@ -102,27 +94,32 @@ class Origin(ReportPart):
 
 
 class Report(Origin):
-    """drift_report.json."""
+    """The document drift_report.json."""
 
     verdict: str
     sentence: str
-    share: Share | None = None
+    drifted_features: DriftedFeatures | None = None
     features: dict[str, ColumnDrift] = {}
     prediction: ColumnDrift | None = None
     label: ColumnDrift | None = None
     computed_by: str | None = None
     page_sample: int | None = None
-    """Rows of each data set that Evidently's page was drawn from, if not from all."""
+    """Rows of each data set that Evidently's page shows, if it does not show all."""
     retraining: str | None = None
-    """Whether retraining is asked for, and why."""
+    """Whether retraining was requested, and why."""
 
-    def to_bytes(self) -> bytes:
-        return to_json_bytes(self.model_dump())
+    def columns(self, prediction: str, label: str) -> dict[str, ColumnDrift]:
+        """All compared columns; the prediction and the label under the given names."""
+        others = {prediction: self.prediction, label: self.label}
+        return {
+            **self.features,
+            **{name: column for name, column in others.items() if column is not None},
+        }
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Columns compared, with Evidently's page."""
+    """Compared columns, and Evidently's page about them."""
 
     columns: dict[str, ColumnDrift]
     computed_by: str
@@ -130,144 +127,112 @@ class Comparison:
     page_sample: int | None
 
 
-def features() -> list[Column]:
-    """The features as columns to compare."""
-    return [
-        Column(feature.name, "number", step=feature.step)
-        if isinstance(feature, Number)
-        else Column(feature.name, "category", feature.names)
-        for feature in FEATURES
-    ]
-
-
-def compared_columns(reference: pd.DataFrame, current: pd.DataFrame) -> list[Column]:
-    """The features, and the prediction and the label where both data sets have them."""
-    both = set(reference.columns) & set(current.columns)
-    prediction = Column(PREDICTION, "number", decides=False)
-    label = Column(
-        LABEL.name, "category", {0.0: LABEL.negative, 1.0: LABEL.positive}, decides=False
-    )
-    return [*features(), *(column for column in (prediction, label) if column.name in both)]
-
-
-def compare(
+def compare_columns(
     reference: pd.DataFrame,
     current: pd.DataFrame,
     columns: Sequence[Column],
     settings: DriftSettings,
     seed: int,
 ) -> Comparison:
-    """Every column's drift, of two frames of finite numbers or NaN; the frames are left as they are.
+    """Compare two data sets column by column.
+
+    Args:
+        reference: Rows that the model learned from; floats or NaN. The frame stays unchanged.
+        current: Rows to compare with them; the same columns.
+        columns: The columns to compare.
+        settings: Methods, thresholds and sizes.
+        seed: Seed of the sample for Evidently's page.
 
     Raises:
-        DataError: a column has no value at all in one of them.
+        DataError: If a column has no value at all in one of the data sets.
     """
     from pipeline.drift import evidently_report
 
-    pairs = {column.name: _counted(column, reference, current) for column in columns}
+    pairs = {column.name: _count(column, reference, current) for column in columns}
     plans = [plan_comparison(column, *pairs[column.name], settings) for column in columns]
-    sample = (
-        settings.report_sample_rows
-        if max(len(reference), len(current)) > settings.max_evidently_rows
-        else None
-    )
-    if sample:
+    sample = None
+    if max(len(reference), len(current)) > settings.max_evidently_rows:
+        sample = settings.report_sample_rows
         reference, current = (
             frame.sample(min(sample, len(frame)), random_state=seed)
             for frame in (reference, current)
         )
     drawn = evidently_report.draw(reference, current, plans, settings.min_drifted_fraction, sample)
-    found = {}
-    for item in plans:
-        name = item.column.name
-        value, verdict = scored(item, *pairs[name]) if sample else drawn.scores[name]
-        found[name] = describe_column(item, value, verdict, *pairs[name])
-    by = f"Evidently {evidently_report.version()}" + (
-        ", its methods on sorted counts of all rows" if sample else ""
+    results = {}
+    for plan in plans:
+        name = plan.column.name
+        if sample or plan.method.evidently_title is None:
+            score, is_drift = plan.evaluate(*pairs[name])
+        else:
+            score, is_drift = drawn.scores[name]
+        results[name] = describe_column(plan, score, is_drift, *pairs[name])
+    computed_by = f"Evidently {evidently_report.version()}" + (
+        ", its methods on value counts of all rows" if sample else ""
     )
-    return Comparison(found, by, drawn.page, sample)
+    return Comparison(results, computed_by, drawn.page, sample)
 
 
-def scored(item: Plan, reference: Counts, current: Counts) -> tuple[float, bool]:
-    """The column's score and verdict, from counts."""
-    value = score(item.method, item.kind, reference, current)
-    return value, drifted(item.method, value, item.threshold)
-
-
-def _counted(
-    column: Column, reference: pd.DataFrame, current: pd.DataFrame
-) -> tuple[Counts, Counts]:
+def _count(column: Column, reference: pd.DataFrame, current: pd.DataFrame) -> tuple[Counts, Counts]:
     pair = (
-        count(reference[column.name].to_numpy(float)),
-        count(current[column.name].to_numpy(float)),
+        count_values(reference[column.name].to_numpy(float)),
+        count_values(current[column.name].to_numpy(float)),
     )
     for side, which in zip(pair, ("reference", "current data"), strict=True):
         if side.rows == 0:
             raise DataError(
-                f"the column '{column.name}' has no value in any row of the {which}; nothing can be compared"
+                f"The column '{column.name}' has no value in any row of the {which}, "
+                "so it cannot be compared. Check the source of these rows."
             )
     return pair
 
 
 def describe_column(
-    item: Plan, value: float, verdict: bool, reference: Counts, current: Counts
+    plan: Plan, score: float, is_drift: bool, reference: Counts, current: Counts
 ) -> ColumnDrift:
-    """A column's verdict with both summaries and the distribution."""
-    statistic = STATISTICS[item.method]
-    if math.isnan(value):  # a test of one single value: nothing speaks for drift
-        value = 1.0 if statistic == "p-value" else 0.0
+    """A column's result with both summaries and the distribution."""
+    if math.isnan(score):  # a test of a single value: no evidence of drift
+        score = 1.0 if plan.method.statistic == "p-value" else 0.0
     return ColumnDrift(
-        kind=item.column.kind,
-        method=item.method,
-        statistic=statistic,
-        score=value,
-        threshold=item.threshold,
-        drifted=verdict,
-        reference=summary(item.column, reference),
-        current=summary(item.column, current),
-        distribution=distribution(item.column, reference, current),
+        kind=plan.column.kind,
+        method=plan.method.name,
+        statistic=plan.method.statistic,
+        score=score,
+        threshold=plan.threshold,
+        drifted=is_drift,
+        reference=summarize(plan.column, reference),
+        current=summarize(plan.column, current),
+        distribution=distribution(plan.column, reference, current),
     )
 
 
-def summary(column: Column, side: Counts) -> Summary:
-    """One side of a column in a few numbers."""
+def summarize(column: Column, side: Counts) -> Summary:
+    """Moments and quartiles of a number, counts of a category."""
     if column.kind == "category":
-        named = zip(side.values.tolist(), side.counts.tolist(), strict=True)
-        return Summary(
-            rows=side.rows,
-            missing=side.missing,
-            counts={category_label(column.names, code): n for code, n in named},
-        )
+        pairs = zip(side.values.tolist(), side.counts.tolist(), strict=True)
+        counts = {column.category_name(code): count for code, count in pairs}
+        return Summary(rows=side.rows, missing=side.missing, counts=counts)
     return Summary(
         rows=side.rows,
         missing=side.missing,
-        mean=side.mean(),
-        deviation=side.deviation(),
-        quartiles=[side.quantile(share) for share in (0, 0.25, 0.5, 0.75, 1)],
+        mean=side.mean,
+        std=side.std,
+        quartiles=[side.quantile(fraction) for fraction in (0, 0.25, 0.5, 0.75, 1)],
     )
 
 
-def category_label(names: Mapping[float, str], code: float) -> str:
-    """A category's name; a code that has none stands for itself."""
-    return names.get(code, f"{code:g}")
-
-
 def distribution(column: Column, reference: Counts, current: Counts) -> Distribution:
-    """Shares in common bins: equal ones between the outermost thousandths of both, or one a value.
+    """Fractions of both data sets in common bins.
 
-    A number recorded in steps has bins of whole steps, the edges between two steps: else some would hold a step more.
+    A category has one bin per value. A number has bins of equal width between the outermost
+    thousandths of both data sets. If it is recorded in steps, a bin is a whole number of steps
+    wide and its edges lie between two steps; otherwise some bins would hold one step more.
     """
-    import numpy as np
-
     sides = (reference, current)
     if column.kind == "category":
         keys = np.union1d(reference.values, current.values)
-        first, second = ((side.of(keys) / side.rows).tolist() for side in sides)
-        return Distribution(
-            labels=[category_label(column.names, key) for key in keys.tolist()],
-            reference=first,
-            current=second,
-        )
+        fractions = [(side.count_of(keys) / side.rows).tolist() for side in sides]
+        labels = [column.category_name(key) for key in keys.tolist()]
+        return Distribution(labels=labels, reference=fractions[0], current=fractions[1])
     low = min(side.quantile(TAIL) for side in sides)
     high = max(side.quantile(1 - TAIL) for side in sides)
     if column.step:
@@ -276,46 +241,42 @@ def distribution(column: Column, reference: Counts, current: Counts) -> Distribu
     else:
         inner = np.linspace(low, high if high > low else low + 1, BINS + 1)
     edges = np.concatenate(([-np.inf], inner[1:-1], [np.inf]))
-    first, second = ((side.in_bins(edges) / side.rows).tolist() for side in sides)
-    return Distribution(edges=inner.tolist(), reference=first, current=second)
+    fractions = [(side.histogram(edges) / side.rows).tolist() for side in sides]
+    return Distribution(edges=inner.tolist(), reference=fractions[0], current=fractions[1])
 
 
-def drifted_fraction(columns: Mapping[str, ColumnDrift], bound: float) -> Share:
-    """The share of the features that drifted."""
-    number = sum(column.drifted for column in columns.values())
-    return Share(drifted=number, features=len(columns), share=number / len(columns), bound=bound)
-
-
-def sentence(verdict: str, share: Share, columns: Mapping[str, ColumnDrift]) -> str:
-    """The verdict for people."""
-    names = ", ".join(name for name, column in columns.items() if column.drifted)
-    which = f" ({names})" if names else ""
-    return (
-        f"{'Drift' if verdict == DRIFT else 'No drift'}: {share.drifted} of {share.features} features drifted{which}; "
-        f"from a share of {share.bound:g} on the data set drifts."
+def count_drifted(columns: Mapping[str, ColumnDrift], min_fraction: float) -> DriftedFeatures:
+    """How many of the features drifted, against the fraction that means drift."""
+    drifted = sum(column.drifted for column in columns.values())
+    return DriftedFeatures(
+        drifted=drifted,
+        features=len(columns),
+        fraction=drifted / len(columns),
+        min_fraction=min_fraction,
     )
 
 
-def format_summary(side: Summary) -> str:
-    """A column's summary in a table's cell."""
-    if side.counts is not None:
-        return ", ".join(f"{name} {n / side.rows:.0%}" for name, n in side.counts.items())
-    return f"{side.mean:.4g} ± {side.deviation:.3g}"
+def verdict_sentence(
+    verdict: str, drifted: DriftedFeatures, columns: Mapping[str, ColumnDrift]
+) -> str:
+    """The verdict in one sentence."""
+    names = ", ".join(name for name, column in columns.items() if column.drifted)
+    return (
+        f"{'Drift' if verdict == DRIFT else 'No drift'}: {drifted.drifted} of {drifted.features} "
+        f"features drifted{f' ({names})' if names else ''}; the data set drifts when at least "
+        f"{drifted.min_fraction:.0%} of them do."
+    )
 
 
 def to_metrics(report: Report) -> dict[str, float]:
-    """What the MLflow run records: the verdict, and each column's score and verdict."""
-    assert report.share is not None
-    others = {"prediction": report.prediction, "label": report.label}
-    columns = {
-        **report.features,
-        **{name: column for name, column in others.items() if column is not None},
-    }
-    found = {"drift": float(report.verdict == DRIFT), "drift_share": report.share.share}
-    found |= {
+    """The metrics of the MLflow run: the verdict, and each column's score and verdict."""
+    assert report.drifted_features is not None
+    metrics = {
+        "drift": float(report.verdict == DRIFT),
+        "drifted_fraction": report.drifted_features.fraction,
         "reference_rows": float(report.reference["rows"]),
         "current_rows": float(report.current["rows"]),
     }
-    for name, column in columns.items():
-        found |= {f"{name}_score": column.score, f"{name}_drifted": float(column.drifted)}
-    return found
+    for name, column in report.columns("prediction", "label").items():
+        metrics |= {f"{name}_score": column.score, f"{name}_drifted": float(column.drifted)}
+    return metrics

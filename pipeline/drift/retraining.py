@@ -1,7 +1,7 @@
-"""When drift may ask for retraining: a cooldown after each request, and a cap on requests a day.
+"""When drift may request retraining: a cooldown after each request, and a daily limit.
 
-A request is an object of `reports/drift/retrainings/<day>/<number>.json`, made only where there is none: however many checks
-run at once, a day holds no more requests than it has numbers.
+A request is an object `reports/drift/retrainings/<day>/<number>.json` that is created only if it
+does not exist, so that concurrent checks together never exceed the daily limit.
 """
 
 from __future__ import annotations
@@ -16,9 +16,19 @@ from pipeline.storage.lake import Lake
 
 
 def blocked_reason(lake: Lake, run_id: str, settings: DriftSettings, at: datetime) -> str | None:
-    """Why retraining may not be asked for at `at` (UTC), or None. A run that has asked may ask again: it is the same request."""
+    """Why retraining must not be requested now.
+
+    Args:
+        lake: Where the requests are stored.
+        run_id: The run that wants to request it. A run that already did may repeat its request.
+        settings: Cooldown and daily limit.
+        at: The time, in UTC.
+
+    Returns:
+        The reason, or None if retraining may be requested.
+    """
     if settings.max_retrainings_per_day == 0:
-        return "asking for retraining is off (MLOPS_DRIFT__MAX_RETRAININGS_PER_DAY is 0)"
+        return "MLOPS_DRIFT__MAX_RETRAININGS_PER_DAY is 0"
     cooldown = timedelta(hours=settings.cooldown_hours)
     requests = [request for day in _days(at - cooldown, at) for request in _requests(lake, day)]
     if any(request.run_id == run_id for request in requests):
@@ -27,15 +37,31 @@ def blocked_reason(lake: Lake, run_id: str, settings: DriftSettings, at: datetim
         last = max(requests, key=lambda request: request.asked_at)
         until = datetime.fromisoformat(last.asked_at) + cooldown
         if at < until:
-            return f"run {last.run_id} asked at {last.asked_at}, the cooldown lasts until {until.isoformat()}"
+            return (
+                f"run {last.run_id} requested it at {last.asked_at}, "
+                f"and the cooldown ends at {until.isoformat()}"
+            )
     today = sum(1 for _ in _requests(lake, at.date().isoformat()))
     if today >= settings.max_retrainings_per_day:
-        return f"{today} retrainings were asked for today (UTC), at most {settings.max_retrainings_per_day} may be"
+        return (
+            f"{today} retrainings were requested today (UTC); "
+            f"the limit is {settings.max_retrainings_per_day}"
+        )
     return None
 
 
 def request_retraining(lake: Lake, run_id: str, settings: DriftSettings, at: datetime) -> bool:
-    """Records the request, once for each run; False when others took the day's last number meanwhile."""
+    """Record the request, once per run.
+
+    Args:
+        lake: Where the requests are stored.
+        run_id: The run that requests it.
+        settings: The daily limit.
+        at: The time, in UTC.
+
+    Returns:
+        False if other runs made the last request that the daily limit allows.
+    """
     if any(
         request.run_id == run_id
         for day in _days(at - timedelta(days=1), at)

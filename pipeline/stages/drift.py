@@ -1,14 +1,16 @@
-"""Compares what the model sees now with what it learned from, and asks for retraining past the threshold.
+"""Compare the production model's training rows with current rows, and request retraining on drift.
 
-The reference is the gold training set of the model that carries the alias `production`, found by that model's lineage. The
-current rows are the live traffic of the last `drift.window_hours`, or of --since and --until, or with --silver a silver data
-set. Writes `reports/<run_id>/drift_report.json`, `drift_report.html` (Evidently's) and `drift_page.html`, copies of them as
-`reports/drift_report.json` and so on, and an MLflow run with each feature's score.
+The reference is the gold training split of the version with the alias `production`, found through
+its lineage. The current rows are the live traffic of the last `drift.window_hours`, of --since to
+--until, or, with --silver, a silver data set. The stage writes drift_report.json,
+drift_report.html (Evidently's) and drift_page.html to the run's reports and as the latest reports,
+and an MLflow run with each column's score.
 
-With --reference and --current two CSV or Parquet files are compared, with no lake and no registry, into the folder --out.
+With --reference, --current and --out it compares two CSV or Parquet files, without lake and
+registry, and writes the same files to a folder.
 
-Exits with 0 when there is drift and retraining is asked for (with files: when there is drift), with 99 when there is none,
-too few rows, or a cooldown, with 1 on an error.
+Exit codes: 0 if there is drift and retraining is requested (with two files: if there is drift),
+99 if there is no drift, too few rows or a cooldown, 1 on an error.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from pipeline.context import Context, utc_now
 from pipeline.drift import data as drift_data
 from pipeline.drift import report as drift_report
 from pipeline.drift import retraining as drift_retraining
+from pipeline.drift.columns import PREDICTION, compared_columns
 from pipeline.drift.data import Dataset
-from pipeline.drift.report import DRIFT, NONE, PREDICTION, TOO_FEW, Origin, Report
+from pipeline.drift.report import DRIFT, NONE, TOO_FEW, Origin, Report
 from pipeline.errors import LakeError, SettingsError, StageSkipped
 from pipeline.storage.layout import (
     DRIFT_PAGE,
@@ -39,7 +42,7 @@ from pipeline.storage.layout import (
 from pipeline.tracking.registry import PRODUCTION
 
 RUN_ID_OPTIONAL = True
-"""Two files are compared without a run."""
+"""Comparing two files needs no run."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A report, and its pages when there is a verdict."""
+    """A report, and its pages if there is a verdict."""
 
     report: Report
     pages: Mapping[str, bytes]
@@ -123,10 +126,11 @@ class Outcome:
 
 
 def check_files(context: Context, reference: Path, current: Path, out: Path) -> None:
-    """Compares two files into a folder.
+    """Compare two files and write the reports to a folder.
 
     Raises:
-        NothingToDo: no drift, or too few rows.
+        LakeError: If the folder cannot be written.
+        StageSkipped: If there is no drift, or too few rows.
     """
     outcome = compare(context, drift_data.load_file(reference), drift_data.load_file(current))
     try:
@@ -137,7 +141,8 @@ def check_files(context: Context, reference: Path, current: Path, out: Path) -> 
             temporary.replace(out / name)
     except OSError as error:
         raise LakeError(
-            f"{error.filename} cannot be written: {error.strerror}; --out must name a folder that can be"
+            f"{error.filename} cannot be written: {error.strerror}. "
+            "Let --out name a writable folder."
         ) from error
     show(outcome.report)
     echo(f"drift: wrote {', '.join(outcome.files)} into {out}")
@@ -146,38 +151,41 @@ def check_files(context: Context, reference: Path, current: Path, out: Path) -> 
 
 
 def run(context: Context, window: Window = Window()) -> None:
-    """Compares traffic (or a silver data set) with the production model's training rows.
+    """Compare current rows with the production model's training rows.
+
+    Args:
+        context: The run.
+        window: Which current rows to compare.
 
     Raises:
-        NothingToDo: no production model, no drift, too few rows, or retraining may not be asked for now.
+        StageSkipped: If there is no production model, no drift, too few rows, or retraining must
+            not be requested now.
     """
     settings, lake, registry = context.settings, context.lake, context.registry
     version = registry.get_by_alias(PRODUCTION)
     if version is None:
-        raise StageSkipped(
-            f"no version of {registry.name} carries the alias `{PRODUCTION}`; promote one first"
-        )
+        raise StageSkipped(f"No version of {registry.name} has the alias `{PRODUCTION}`.")
     bundle = registry.get_version_bundle(version)
     reference, current = (
         drift_data.add_predictions(side, bundle)
         for side in (drift_data.load_gold(lake, bundle), _current(context, window))
     )
     at = datetime.now(UTC).replace(microsecond=0)
-    refusal = drift_retraining.blocked_reason(lake, context.run_id, settings.drift, at)
-    outcome = compare(
-        context, reference, current, "asked for" if refusal is None else f"not asked for: {refusal}"
-    )
+    blocked = drift_retraining.blocked_reason(lake, context.run_id, settings.drift, at)
+    retraining = "requested" if blocked is None else f"not requested: {blocked}"
+    outcome = compare(context, reference, current, retraining)
     show(outcome.report)
     write(context, outcome)
     if outcome.report.verdict != DRIFT:
         raise StageSkipped(outcome.report.sentence)
-    if refusal is not None:
-        raise StageSkipped(f"{outcome.report.sentence} Retraining is not asked for: {refusal}")
+    if blocked is not None:
+        raise StageSkipped(f"{outcome.report.sentence} Retraining is not requested: {blocked}")
     if not drift_retraining.request_retraining(lake, context.run_id, settings.drift, at):
         raise StageSkipped(
-            "there is drift, and another check asked for the day's last retraining meanwhile"
+            f"{outcome.report.sentence} Retraining is not requested: another check made the last "
+            "request that is allowed today."
         )
-    echo("drift: retraining is asked for", "yellow")
+    echo("drift: retraining requested", "yellow")
 
 
 def _current(context: Context, window: Window) -> Dataset:
@@ -188,7 +196,7 @@ def _current(context: Context, window: Window) -> Dataset:
     since = window.since or until - timedelta(hours=settings.drift.window_hours)
     if since >= until:
         raise SettingsError(
-            f"--since {since.isoformat()} is not before --until {until.isoformat()}"
+            f"--since {since.isoformat()} is not before --until {until.isoformat()}."
         )
     return drift_data.load_live_traffic(
         context.lake, since, until, settings.drift.max_rows, settings.seed
@@ -198,52 +206,64 @@ def _current(context: Context, window: Window) -> Dataset:
 def compare(
     context: Context, reference: Dataset, current: Dataset, retraining: str | None = None
 ) -> Outcome:
-    """The report on two data sets; `retraining` is what it says of retraining when there is drift.
+    """Compare two data sets and build the report.
+
+    Args:
+        context: The run.
+        reference: Rows that the model learned from.
+        current: Rows to compare with them.
+        retraining: What the report says about retraining if there is drift.
 
     Raises:
-        SettingsError: a threshold is set for a column that is not compared.
+        SettingsError: If a threshold is set for a column that is not compared.
     """
     from pipeline.drift.page import page
 
     settings = context.settings.drift
-    unknown = set(settings.thresholds) - {*FEATURE_NAMES, PREDICTION, LABEL.name}
-    if unknown:
+    known = (*FEATURE_NAMES, PREDICTION, LABEL.name)
+    if unknown := set(settings.thresholds) - set(known):
         raise SettingsError(
-            f"MLOPS_DRIFT__THRESHOLDS names {', '.join(sorted(unknown))}; the columns are "
-            f"{', '.join((*FEATURE_NAMES, PREDICTION, LABEL.name))}"
+            f"MLOPS_DRIFT__THRESHOLDS names {', '.join(sorted(unknown))}. "
+            f"The columns are {', '.join(known)}."
         )
     origin = Origin(
         run_id=context.run_id, created=utc_now(), reference=reference.facts, current=current.facts
     ).model_dump()
-    for which, side in (("reference", reference), ("current data", current)):
+    for which, side in (("reference has", reference), ("current data have", current)):
         if len(side.frame) < settings.min_rows:
-            sentence = f"Not enough data: the {which} holds {len(side.frame):,} rows, a verdict needs {settings.min_rows:,}."
+            sentence = (
+                f"Not enough data: the {which} {len(side.frame):,} rows; "
+                f"a verdict needs {settings.min_rows:,}."
+            )
             return Outcome(Report(verdict=TOO_FEW, sentence=sentence, **origin), {})
 
-    columns = drift_report.compared_columns(reference.frame, current.frame)
-    found = drift_report.compare(
-        reference.frame, current.frame, columns, settings, context.settings.seed
+    compared = drift_report.compare_columns(
+        reference.frame,
+        current.frame,
+        compared_columns(reference.frame.columns, current.frame.columns),
+        settings,
+        context.settings.seed,
     )
-    features = {name: column for name, column in found.columns.items() if name in FEATURE_NAMES}
-    share = drift_report.drifted_fraction(features, settings.min_drifted_fraction)
-    verdict = DRIFT if share.share >= share.bound else NONE
+    features = {name: column for name, column in compared.columns.items() if name in FEATURE_NAMES}
+    drifted = drift_report.count_drifted(features, settings.min_drifted_fraction)
+    verdict = DRIFT if drifted.fraction >= drifted.min_fraction else NONE
     report = Report(
         verdict=verdict,
-        sentence=drift_report.sentence(verdict, share, features),
-        share=share,
+        sentence=drift_report.verdict_sentence(verdict, drifted, features),
+        drifted_features=drifted,
         features=features,
-        prediction=found.columns.get(PREDICTION),
-        label=found.columns.get(LABEL.name),
-        computed_by=found.computed_by,
-        page_sample=found.page_sample,
+        prediction=compared.columns.get(PREDICTION),
+        label=compared.columns.get(LABEL.name),
+        computed_by=compared.computed_by,
+        page_sample=compared.page_sample,
         retraining=retraining if verdict == DRIFT else None,
         **origin,
     )
-    return Outcome(report, {EVIDENTLY_PAGE: found.page, DRIFT_PAGE: page(report)})
+    return Outcome(report, {EVIDENTLY_PAGE: compared.page, DRIFT_PAGE: page(report)})
 
 
 def write(context: Context, outcome: Outcome) -> None:
-    """The run's reports, then those of the last verdict, then the MLflow run. Without a verdict only the run's report."""
+    """Write the run's reports; with a verdict also the latest reports and the MLflow run."""
     lake, report = context.lake, outcome.report
     for name, data in outcome.files.items():
         lake.write(report_file(context.run_id, name), data)
@@ -266,21 +286,18 @@ def write(context: Context, outcome: Outcome) -> None:
 
 
 def show(report: Report) -> None:
-    """The report as a table."""
-    others = {PREDICTION: report.prediction, LABEL.name: report.label}
-    columns = {
-        **report.features,
-        **{name: column for name, column in others.items() if column is not None},
-    }
+    """Print the report as a table."""
+    columns = report.columns(PREDICTION, LABEL.name)
     if columns:
         print_table(
-            f"Drift: {report.reference['rows']:,} reference rows, {report.current['rows']:,} current rows",
+            f"Drift: {report.reference['rows']:,} reference rows, "
+            f"{report.current['rows']:,} current rows",
             ("column", "reference", "current", "method", "score", "threshold", "verdict"),
             (
                 (
                     name,
-                    drift_report.format_summary(column.reference),
-                    drift_report.format_summary(column.current),
+                    str(column.reference),
+                    str(column.current),
                     column.method,
                     f"{column.statistic} {column.score:.4g}",
                     f"{'<' if column.statistic == 'p-value' else '>='} {column.threshold:g}",
@@ -293,6 +310,6 @@ def show(report: Report) -> None:
 
 
 def _time(text: str) -> datetime:
-    """An ISO 8601 time; without an offset it is UTC."""
+    """Parse an ISO 8601 time; without an offset it is UTC."""
     time = datetime.fromisoformat(text)
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
