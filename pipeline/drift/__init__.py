@@ -1,4 +1,4 @@
-"""Drift detection: which rows are compared, by which method, and the reports of it.
+"""Drift detection: which rows are compared, by which methods, and the reports about them.
 
-Begin with report.py.
+Begin with report.py. methods.py is the table of methods.
 """

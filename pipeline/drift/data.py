@@ -248,6 +248,7 @@ def _floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:
     if len(wrong):
         expected = f"a number or one of {', '.join(codes)}" if codes else "a number"
         raise DataError(
-            f"{path}, row {wrong.index[0] + 1}: '{column.name}' is {wrong.iloc[0]!r}; it must be {expected}"
+            f"{path}, row {wrong.index[0] + 1}: '{column.name}' is {wrong.iloc[0]!r:.120}; "
+            f"it must be {expected}"
         )
     return numbers.astype(float)

@@ -35,7 +35,7 @@ class EvidentlyResult:
 
 
 def load() -> Any:
-    """Import Evidently without its telemetry and without the import warnings of its dependencies."""
+    """Import Evidently, without its telemetry and its dependencies' import warnings."""
     os.environ["DO_NOT_TRACK"] = "true"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -238,7 +238,7 @@ def plan_comparison(
     is_number = column.kind == "number" and distinct > MAX_CATEGORICAL_VALUES
     kind: Kind = "number" if is_number else "category"
     default = evidently_default_method(kind, distinct, reference.rows)
-    name = settings.numeric_method if is_number else settings.categorical_method
+    name: str = settings.numeric_method if is_number else settings.categorical_method
     if name == "evidently":
         name = default
     elif name == "auto":

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 
 from pipeline.drift.columns import Column, Kind
 from pipeline.drift.counts import Counts, count_values
@@ -99,7 +100,7 @@ class Report(Origin):
     verdict: str
     sentence: str
     drifted_features: DriftedFeatures | None = None
-    features: dict[str, ColumnDrift] = {}
+    features: dict[str, ColumnDrift] = Field(default_factory=dict)
     prediction: ColumnDrift | None = None
     label: ColumnDrift | None = None
     computed_by: str | None = None

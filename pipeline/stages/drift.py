@@ -61,33 +61,23 @@ class Window:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    live = parser.add_argument_group("current rows, of the lake")
-    live.add_argument(
-        "--since",
-        type=_time,
-        metavar="TIME",
-        help="compare the traffic from this time on (ISO 8601)",
+    """Add the options of the stage to its parser."""
+    window = parser.add_argument_group("current rows from the lake")
+    window.add_argument(
+        "--since", type=_time, metavar="TIME", help="start of the live traffic (ISO 8601)"
     )
-    live.add_argument(
-        "--until",
-        type=_time,
-        metavar="TIME",
-        help="compare the traffic up to this time; default is now",
+    window.add_argument(
+        "--until", type=_time, metavar="TIME", help="end of the live traffic; default: now"
     )
-    live.add_argument(
-        "--silver",
-        metavar="ID",
-        help="compare the silver data set of this run instead of live traffic",
+    window.add_argument(
+        "--silver", metavar="ID", help="compare the silver data set of this run instead"
     )
     files = parser.add_argument_group("two files, without lake and registry")
     files.add_argument(
-        "--reference",
-        type=Path,
-        metavar="FILE",
-        help="what the model learned from: CSV or .parquet",
+        "--reference", type=Path, metavar="FILE", help="rows the model learned from (CSV, .parquet)"
     )
     files.add_argument(
-        "--current", type=Path, metavar="FILE", help="what it sees now: CSV or .parquet"
+        "--current", type=Path, metavar="FILE", help="rows to compare with them (CSV, .parquet)"
     )
     files.add_argument("--out", type=Path, metavar="DIR", help="folder for the reports")
 

@@ -1,7 +1,8 @@
 """Measures the drift check: false alarms, power, and many rows beside plain Evidently.
 
-`python -m tests.bench.drift` measures all three and writes the tables and the plot of docs/reference/drift.md;
-`python -m tests.bench.drift rates` (or power, scale) one of them. `scale` takes minutes, most of them Evidently's.
+`python -m tests.bench.drift` measures all three and writes the tables and the plot of
+docs/reference/drift.md; `python -m tests.bench.drift rates` (or power, scale) measures one of them.
+`scale` takes minutes, most of them in Evidently.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ import pandas as pd
 from pipeline.columns import FEATURES, Category
 from pipeline.data.synthetic import draw_values
 from pipeline.drift import evidently_report
-from pipeline.drift.methods import Column, count, plan_comparison
-from pipeline.drift.report import compare, drifted_fraction, features, scored
+from pipeline.drift.columns import Column, feature_columns
+from pipeline.drift.counts import count_values
+from pipeline.drift.methods import plan_comparison
+from pipeline.drift.report import compare_columns, count_drifted
 from pipeline.settings import DriftSettings
 
 ROOT = Path(__file__).parents[2]
@@ -60,9 +63,9 @@ def population(rows: int, random: np.random.Generator) -> Frame:
 
 def drifted_features(reference: Frame, current: Frame, settings: DriftSettings) -> list[bool]:
     verdicts = []
-    for column in features():
-        pair = count(reference[column.name]), count(current[column.name])
-        verdicts.append(scored(plan_comparison(column, *pair, settings), *pair)[1])
+    for column in feature_columns():
+        pair = count_values(reference[column.name]), count_values(current[column.name])
+        verdicts.append(plan_comparison(column, *pair, settings).evaluate(*pair)[1])
     return verdicts
 
 
@@ -143,7 +146,10 @@ def flipped(frame: Frame, size: float, random: np.random.Generator) -> Frame:
 
 
 CHANGES: dict[str, tuple[Change, Sequence[float]]] = {
-    "one number shifted, in standard deviations": (moved, tuple(np.round(np.arange(0.02, 0.62, 0.02), 2))),
+    "one number shifted, in standard deviations": (
+        moved,
+        tuple(np.round(np.arange(0.02, 0.62, 0.02), 2)),
+    ),
     "every number scaled up, in %": (scaled, tuple(np.round(np.arange(0.01, 0.31, 0.01), 2))),
     "one binary category flipped, in % of rows": (
         flipped,
@@ -153,7 +159,7 @@ CHANGES: dict[str, tuple[Change, Sequence[float]]] = {
 
 
 def power() -> dict[tuple[str, int, int], float | None]:
-    """The smallest change that the defaults find in FOUND of the windows, on a grid; None if the grid's largest is not found."""
+    """The smallest change on a grid that the defaults find in FOUND of the windows, or None."""
     found = {}
     for name, (change, grid) in CHANGES.items():
         for reference in REFERENCES:
@@ -204,7 +210,7 @@ def power_table(found: dict[tuple[str, int, int], float | None]) -> str:
 
 
 def many(rows: int, columns: int, random: np.random.Generator, shift: float) -> pd.DataFrame:
-    """Five columns: the survey's. More: a third each of continuous numbers, numbers on a grid, and categories."""
+    """The survey's five columns; more are one third each of continuous, stepped and categorical."""
     if columns == len(FEATURES):
         frame = pd.DataFrame(population(rows, random))
         return frame.assign(review_hours=frame["review_hours"] * (1 + shift))
@@ -225,7 +231,7 @@ def many(rows: int, columns: int, random: np.random.Generator, shift: float) -> 
 
 def columns_of(frame: pd.DataFrame) -> list[Column]:
     if len(frame.columns) == len(FEATURES):
-        return features()
+        return feature_columns()
     return [
         Column(name, "category" if name.startswith("category") else "number")
         for name in map(str, frame)
@@ -241,10 +247,10 @@ def child(which: str, folder: Path) -> dict[str, Any]:
     columns = columns_of(reference)
     start, work = time.perf_counter(), time.process_time()
     if which == "ours":
-        found = compare(reference, current, columns, DriftSettings(**ALIKE), 1)
+        found = compare_columns(reference, current, columns, DriftSettings(**ALIKE), 1)
         (folder / "ours.html").write_bytes(found.page)
         scores = {name: (column.score, column.drifted) for name, column in found.columns.items()}
-        verdict = drifted_fraction(found.columns, 0.5).share >= 0.5
+        verdict = count_drifted(found.columns, 0.5).fraction >= 0.5
     else:
         kinds = {
             kind: [column.name for column in columns if column.kind == kind]
@@ -306,7 +312,7 @@ def scale(columns: int, rows: int = 1_000_000) -> dict[str, dict[str, Any]]:
 
 
 def make(rows: str, columns: str, folder: str) -> None:
-    """Writes both files, in a process of its own: a child's peak memory counts from its parent's."""
+    """Write both files in a separate process, because a child inherits its parent's peak memory."""
     random = np.random.default_rng(1)
     for side, shift in (("reference", 0.0), ("current", 0.3)):
         many(int(rows), int(columns), random, shift).to_parquet(f"{folder}/{side}.parquet")

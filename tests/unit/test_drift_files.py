@@ -1,4 +1,4 @@
-"""`python -m pipeline drift --reference FILE --current FILE --out DIR`: two files, no lake, no registry, three exit codes."""
+"""`python -m pipeline drift --reference FILE --current FILE --out DIR` and its exit codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.__main__ import main
 from pipeline.columns import FEATURES, LABEL, Category
 from pipeline.data.synthetic import generate_csv
 from pipeline.drift.data import load_file
-from pipeline.drift.report import PREDICTION
+from pipeline.drift.columns import PREDICTION
 from pipeline.errors import DataError, SourceError
 from pipeline.stages import EXIT_SKIPPED
 from tests.unit.test_drift_report import students
@@ -44,7 +44,7 @@ def raw(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_no_drift(raw: tuple[Path, Path], tmp_path: Path) -> None:
-    """99 for two files alike, with the raw header; labels are compared too; all three reports are there."""
+    """Similar files with the raw header: exit code 99, labels compared, all reports written."""
     assert command(*raw, tmp_path / "new" / "out") == EXIT_SKIPPED
     report = report_in(tmp_path / "new" / "out")
     assert (report["verdict"], report["retraining"], report["prediction"]) == ("none", None, None)
@@ -53,7 +53,7 @@ def test_no_drift(raw: tuple[Path, Path], tmp_path: Path) -> None:
 
 
 def test_drift_of_other_formats(tmp_path: Path) -> None:
-    """0 for drift; Parquet with our names beside CSV with category names; a column that is not ours is left out."""
+    """Drift: exit code 0; Parquet and CSV, codes and category names mix; other columns are ignored."""
     reference, current = students(400, 1), students(400, 2, age=10)
     reference.to_parquet(tmp_path / "reference.parquet")
     named = {
@@ -128,7 +128,7 @@ class TestErrors:
         content: str | None,
         sentence: str,
     ) -> None:
-        """A file that is missing, empty, of other columns, or of other values is named with what is wrong."""
+        """A missing or empty file, other columns or other values: the error names the file."""
         bad = tmp_path / "bad.csv"
         if content is not None:
             bad.write_text(content)
@@ -157,9 +157,9 @@ class TestErrors:
     def test_folder_that_cannot_be(
         self, raw: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A folder that cannot be written is named with the option."""
+        """The error names a folder that cannot be written, and the option."""
         assert command(*raw, raw[0] / "out") == 1
-        assert "--out must name a folder that can be" in capsys.readouterr().err
+        assert "Let --out name a writable folder" in capsys.readouterr().err
 
 
 def test_missing_values_stay_missing(tmp_path: Path) -> None:

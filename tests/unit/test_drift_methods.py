@@ -1,24 +1,24 @@
-"""The statistics on sorted counts are Evidently's: the same choice of method, the same scores, the same verdicts."""
+"""Scores, choice of method and verdicts on value counts equal Evidently's."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline.drift import evidently_report
+from pipeline.drift.columns import Column, Kind
+from pipeline.drift.counts import count_values
 from pipeline.drift.methods import (
-    EXACT_ROWS,
-    Column,
-    Kind,
-    count,
-    drifted,
+    MAX_EXACT_ROWS,
+    METHODS,
+    Method,
     plan_comparison,
-    score,
     sturges_edges,
 )
+from pipeline.drift.report import compare_columns
 from pipeline.settings import DriftSettings
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -74,14 +74,14 @@ SIZES = [(300, 120), (1_000, 5_000), (4_000, 700), (3_000, 12_000)]
 def test_numbers_score_as_evidently_scores_them(
     method: str, draw: Any, shift: float, rows: tuple[int, int]
 ) -> None:
-    """A number's score and verdict are Evidently's, for continuous, gridded, long-tailed and tied values of unequal sizes."""
+    """Scores and verdicts of numbers equal Evidently's: continuous, stepped, skewed, tied."""
     random = np.random.default_rng(5)
     reference, current = draw(random, rows[0], 0.0), draw(random, rows[1], shift)
     threshold = 0.05 if method == "ks" else 0.1
     expected, verdict = evidently_score(method, "number", reference, current, threshold)
-    found = score(method, "number", count(reference), count(current))
+    found = METHODS[method].score("number", count_values(reference), count_values(current))
     assert found == pytest.approx(expected, rel=TOLERANCE, abs=TOLERANCE)
-    assert drifted(method, found, threshold) is verdict
+    assert METHODS[method].is_drift(found, threshold) is verdict
 
 
 TWO, SHIFTED = [0.2, 0.8], [0.27, 0.73]
@@ -102,7 +102,7 @@ CHANGES = [(TWO, SHIFTED), (THREE, CHANGED), (TEN, LUMPED)]
 def test_categories_score_as_evidently_scores_them(
     method: str, first: list[float], second: list[float], rows: tuple[int, int]
 ) -> None:
-    """A category's score and verdict are Evidently's, for two and for more values."""
+    """A category's score and verdict equal Evidently's, for two and for more values."""
     random = np.random.default_rng(6)
     codes = np.arange(len(first)) / 2
     reference, current = (
@@ -111,9 +111,9 @@ def test_categories_score_as_evidently_scores_them(
     )
     threshold = 0.1 if method == "jensenshannon" else 0.05
     expected, verdict = evidently_score(method, "category", reference, current, threshold)
-    found = score(method, "category", count(reference), count(current))
+    found = METHODS[method].score("category", count_values(reference), count_values(current))
     assert found == pytest.approx(expected, rel=TOLERANCE, abs=TOLERANCE)
-    assert drifted(method, found, threshold) is verdict
+    assert METHODS[method].is_drift(found, threshold) is verdict
 
 
 @pytest.mark.parametrize(
@@ -132,30 +132,30 @@ def test_categories_score_as_evidently_scores_them(
 def test_edges_score_as_evidently_scores_them(
     method: str, kind: Kind, reference: list[float], current: list[float]
 ) -> None:
-    """Constant columns, values that only one side has, and sides apart are no exceptions."""
+    """Constant columns, values on one side only and disjoint sides score as in Evidently."""
     sides = np.array(reference), np.array(current)
     with np.errstate(divide="ignore"):
         expected, _ = evidently_score(method, kind, *sides, 0.05)
-    assert score(method, kind, *map(count, sides)) == pytest.approx(
+    assert METHODS[method].score(kind, *map(count_values, sides)) == pytest.approx(
         expected, rel=TOLERANCE, abs=TOLERANCE
     )
 
 
 def test_asymptotic_kolmogorov_smirnov() -> None:
-    """Above the rows that scipy tests exactly, the p-value comes from the distance alone, and is still scipy's."""
+    """Above the row limit of scipy's exact test, the p-value still equals scipy's."""
     random = np.random.default_rng(7)
-    reference, current = gridded(random, 900, 0.0), gridded(random, EXACT_ROWS + 1, 0.05)
+    reference, current = gridded(random, 900, 0.0), gridded(random, MAX_EXACT_ROWS + 1, 0.05)
     expected, _ = evidently_score("ks", "number", reference, current, 0.05)
-    assert score("ks", "number", count(reference), count(current)) == pytest.approx(
-        expected, rel=TOLERANCE
-    )
+    assert METHODS["ks"].score(
+        "number", count_values(reference), count_values(current)
+    ) == pytest.approx(expected, rel=TOLERANCE)
 
 
 @pytest.mark.parametrize("rows", [200, 1_000, 1_001])
 @pytest.mark.parametrize("distinct", [1, 2, 3, 5, 6, 40])
 @pytest.mark.parametrize("kind", ["number", "category"])
 def test_choice_is_evidentlys(kind: Kind, distinct: int, rows: int) -> None:
-    """`evidently` picks the method that Evidently picks by itself, on both sides of each of its limits."""
+    """The setting `evidently` chooses Evidently's default, on both sides of each of its limits."""
     registry = stat_tests()
     from evidently.legacy.core import ColumnType
 
@@ -163,8 +163,8 @@ def test_choice_is_evidentlys(kind: Kind, distinct: int, rows: int) -> None:
     column_type = ColumnType.Numerical if kind == "number" else ColumnType.Categorical
     expected = registry.get_stattest(pd.Series(values), pd.Series(values), column_type, None).name
     settings = DriftSettings(numeric_method="evidently", categorical_method="evidently")
-    found = plan_comparison(Column("a", kind), count(values), count(values), settings)
-    assert (found.method, found.named) == (expected, False)
+    found = plan_comparison(Column("a", kind), count_values(values), count_values(values), settings)
+    assert (found.method.name, found.overrides_default) == (expected, False)
 
 
 @pytest.mark.parametrize(
@@ -182,12 +182,12 @@ def test_choice_is_evidentlys(kind: Kind, distinct: int, rows: int) -> None:
     ],
 )
 def test_both_directions(method: str, score_value: float, verdict: bool) -> None:
-    """A small p-value is drift, and so is a large distance; on the threshold itself as Evidently has it."""
-    assert drifted(method, score_value, 0.05) is verdict
+    """A small p-value and a large distance mean drift; equality follows Evidently."""
+    assert METHODS[method].is_drift(score_value, 0.05) is verdict
 
 
 class TestAuto:
-    """The default choice looks at the smaller side, and takes no chi-square test."""
+    """The setting `auto` depends on the smaller side and never chooses the chi-square test."""
 
     @pytest.mark.parametrize(
         ("kind", "values", "reference", "current", "expected"),
@@ -204,14 +204,20 @@ class TestAuto:
     def test_choice(
         self, kind: Kind, values: int, reference: int, current: int, expected: str
     ) -> None:
-        """A test while either side has at most 1,000 rows; a distance above, and for three and more categories."""
+        """A test up to 1,000 rows on either side; otherwise, and for three values, a distance."""
         numbers = np.arange(values, dtype=float)
-        sides = count(np.resize(numbers, reference)), count(np.resize(numbers, current))
-        assert plan_comparison(Column("a", kind), *sides, DriftSettings()).method == expected
+        sides = (
+            count_values(np.resize(numbers, reference)),
+            count_values(np.resize(numbers, current)),
+        )
+        assert plan_comparison(Column("a", kind), *sides, DriftSettings()).method.name == expected
 
     def test_thresholds(self) -> None:
-        """A feature's own threshold comes before that of the method's direction."""
-        many, few = count(np.resize(np.arange(50.0), 5_000)), count(np.resize(np.arange(50.0), 500))
+        """A feature's own threshold overrides the common one."""
+        many, few = (
+            count_values(np.resize(np.arange(50.0), 5_000)),
+            count_values(np.resize(np.arange(50.0), 500)),
+        )
         settings = DriftSettings(
             p_value_threshold=0.01, distance_threshold=0.2, thresholds={"b": 0.3}
         )
@@ -223,23 +229,53 @@ class TestAuto:
 
 
 def test_counts() -> None:
-    """Counts leave out what is no finite number, and give moments, quartiles and bins of the rest."""
-    counts = count(np.array([3.0, 1.0, np.nan, 1.0, np.inf, 2.0, -np.inf]))
+    """Counts skip values that are not finite, and give moments, quartiles and bins of the rest."""
+    counts = count_values(np.array([3.0, 1.0, np.nan, 1.0, np.inf, 2.0, -np.inf]))
     assert (counts.values.tolist(), counts.counts.tolist(), counts.missing) == (
         [1, 2, 3],
         [2, 1, 1],
         3,
     )
-    assert (counts.rows, counts.mean()) == (4, 1.75)
-    assert counts.deviation() == pytest.approx(np.std([3, 1, 1, 2]))
+    assert (counts.rows, counts.mean) == (4, 1.75)
+    assert counts.std == pytest.approx(np.std([3, 1, 1, 2]))
     assert [counts.quantile(share) for share in (0, 0.25, 0.5, 0.75, 1)] == [1, 1, 1, 2, 3]
-    assert counts.in_bins(np.array([1.0, 2.0, 3.0])).tolist() == [2, 2]
-    assert count(np.array([])).rows == 0
+    assert counts.histogram(np.array([1.0, 2.0, 3.0])).tolist() == [2, 2]
+    assert count_values(np.array([])).rows == 0
 
 
 def test_bins_are_numpys() -> None:
-    """Sturges' edges over both sides are those that numpy gives for all rows at once."""
+    """Sturges' edges over both sides equal numpy's for all rows together."""
     random = np.random.default_rng(8)
     reference, current = continuous(random, 900, 0), continuous(random, 77, 1)
     expected = np.histogram_bin_edges(np.concatenate((reference, current)), bins="sturges")
-    assert sturges_edges(count(reference), count(current)) == pytest.approx(expected)
+    assert sturges_edges(count_values(reference), count_values(current)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", ["number", "category"])
+def test_settings_offer_the_methods_of_the_table(kind: Kind) -> None:
+    """The settings accept the table's methods for a kind, and the two automatic choices."""
+    field = {"number": "numeric_method", "category": "categorical_method"}[kind]
+    offered = set(get_args(DriftSettings.model_fields[field].annotation))
+    expected = {name for name, method in METHODS.items() if kind in method.kinds}
+    assert offered == expected | {"auto", "evidently"}
+
+
+def test_a_method_that_evidently_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more row of the table is enough: its score decides, and the report names it."""
+    median = Method(
+        "median",
+        "Difference of medians",
+        ("number",),
+        "distance",
+        lambda kind, reference, current: abs(reference.quantile(0.5) - current.quantile(0.5)),
+        evidently_title=None,
+        drifts_at_threshold=True,
+    )
+    monkeypatch.setitem(METHODS, "median", median)
+    settings = DriftSettings.model_construct(
+        **(DriftSettings().model_dump() | {"numeric_method": "median"})
+    )
+    rows = pd.DataFrame({"a": np.arange(50.0)})
+    result = compare_columns(rows, rows + 3, [Column("a", "number")], settings, 1)
+    column = result.columns["a"]
+    assert (column.method, column.score, column.drifted) == ("median", 3.0, True)

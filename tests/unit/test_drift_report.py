@@ -1,4 +1,4 @@
-"""The report: Evidently's scores and verdicts for few rows, the same from counts for many, and a page that shows them."""
+"""The drift report: scores, verdict, page and metrics."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import pytest
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
 from pipeline.drift import report as drift_report
+from pipeline.drift.columns import PREDICTION, compared_columns, feature_columns
 from pipeline.drift.data import Dataset
-from pipeline.drift.report import PREDICTION, Report, compare, compared_columns, features
+from pipeline.drift.report import Report, compare_columns
 from pipeline.errors import DataError, SettingsError
 from pipeline.settings import DriftSettings
 from pipeline.stages import drift
@@ -25,7 +26,7 @@ MakeContext = Callable[..., Context]
 
 
 def students(rows: int, seed: int, **changes: float) -> pd.DataFrame:
-    """Rows like the survey's, with a prediction and a label; a keyword is added to the number of its name."""
+    """Rows like the survey's; a keyword shifts the column of that name."""
     random = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -53,7 +54,7 @@ def report_on(
 
 
 class TestVerdict:
-    """The data set drifts when the share of its drifted features reaches the bound."""
+    """The data set drifts when the fraction of drifted features reaches the bound."""
 
     @pytest.mark.parametrize("rows", [600, 2_000])
     def test_none(self, make_context: MakeContext, rows: int) -> None:
@@ -67,27 +68,28 @@ class TestVerdict:
 
     @pytest.mark.parametrize("rows", [600, 2_000])
     def test_drift(self, make_context: MakeContext, rows: int) -> None:
-        """A shifted number drifts by either kind of statistic, alone, and the sentence names it."""
+        """Only a shifted number drifts, by either kind of statistic; the sentence names it."""
         report = report_on(make_context, students(rows, 1), students(rows, 2, review_hours=0.6))
         assert report.verdict == "drift"
         assert [name for name, column in report.features.items() if column.drifted] == [
             "review_hours"
         ]
         assert report.sentence == (
-            "Drift: 1 of 5 features drifted (review_hours); from a share of 0.2 on the data set drifts."
+            "Drift: 1 of 5 features drifted (review_hours); the data set drifts when at least "
+            "20% of them do."
         )
         column = report.features["review_hours"]
         assert (column.score < column.threshold) is (column.statistic == "p-value")
 
     def test_share_bounds_from_below(self, make_context: MakeContext) -> None:
-        """A share on the bound is drift, one below it is not."""
+        """A fraction equal to the bound is drift, a smaller one is not."""
         sides = students(600, 1), students(600, 2, review_hours=0.6, age=5)
         assert report_on(make_context, *sides, min_drifted_fraction=0.4).verdict == "drift"
         assert report_on(make_context, *sides, min_drifted_fraction=0.41).verdict == "none"
 
     @pytest.mark.parametrize(("rows", "lenient"), [(600, 1e-30), (2_000, 5.0)])
     def test_own_threshold(self, make_context: MakeContext, rows: int, lenient: float) -> None:
-        """A feature's own threshold decides: a p-value tolerates more when it is smaller, a distance when it is larger."""
+        """A feature's own threshold decides: a p-value below it, a distance from it upwards."""
         sides = students(rows, 1), students(rows, 2, review_hours=0.4)
         assert report_on(make_context, *sides).verdict == "drift"
         assert (
@@ -97,27 +99,26 @@ class TestVerdict:
     def test_threshold_of_no_column(self, make_context: MakeContext) -> None:
         """A threshold for a column that does not exist is refused by name."""
         with pytest.raises(
-            SettingsError, match=r"MLOPS_DRIFT__THRESHOLDS names agee; the columns are age, course"
+            SettingsError, match=r"MLOPS_DRIFT__THRESHOLDS names agee. The columns are age, course"
         ):
             report_on(make_context, students(300, 1), students(300, 2), thresholds={"agee": 0.1})
 
     @pytest.mark.parametrize(
-        ("reference", "current", "which"), [(199, 400, "reference"), (400, 199, "current data")]
+        ("reference", "current", "which"),
+        [(199, 400, "reference has"), (400, 199, "current data have")],
     )
     def test_too_few(
         self, make_context: MakeContext, reference: int, current: int, which: str
     ) -> None:
-        """Fewer rows than the setting on either side are no verdict, even if they are far apart."""
+        """Too few rows on either side give no verdict, however different they are."""
         report = report_on(make_context, students(reference, 1), students(current, 2, age=30))
         assert report.verdict == "not enough data"
-        assert (
-            report.sentence == f"Not enough data: the {which} holds 199 rows, a verdict needs 200."
-        )
+        assert report.sentence == f"Not enough data: the {which} 199 rows; a verdict needs 200."
         assert report.features == {}
 
 
-class TestBeside:
-    """Prediction and label are compared where both sides have them, and never decide."""
+class TestPredictionAndLabel:
+    """Prediction and label are compared if both sides have them, and never decide."""
 
     def test_prediction_and_label(self, make_context: MakeContext) -> None:
         """A drifted prediction is reported without being drift of the data set."""
@@ -133,7 +134,7 @@ class TestBeside:
         )
 
     def test_one_side_only(self, make_context: MakeContext) -> None:
-        """Traffic has no labels: then there is no label drift."""
+        """Live traffic has no labels, so there is no label drift."""
         report = report_on(
             make_context, students(600, 1), students(600, 2).drop(columns=[LABEL.name])
         )
@@ -141,22 +142,27 @@ class TestBeside:
         assert report.prediction is not None
 
     def test_metrics(self, make_context: MakeContext) -> None:
-        """The MLflow run gets the verdict and each column's score and verdict, prediction and label under one name each."""
+        """The MLflow run gets the verdict, and the score and verdict of each column."""
         report = report_on(make_context, students(600, 1), students(600, 2, age=9))
         metrics = drift_report.to_metrics(report)
         assert metrics["drift"] == 1
-        assert (metrics["age_drifted"], metrics["course_drifted"], metrics["drift_share"]) == (
+        assert (metrics["age_drifted"], metrics["course_drifted"], metrics["drifted_fraction"]) == (
             1,
             0,
             0.2,
         )
         columns = (*FEATURE_NAMES, "prediction", "label")
         expected = {f"{name}_{what}" for name in columns for what in ("score", "drifted")}
-        assert set(metrics) == expected | {"drift", "drift_share", "reference_rows", "current_rows"}
+        assert set(metrics) == expected | {
+            "drift",
+            "drifted_fraction",
+            "reference_rows",
+            "current_rows",
+        }
 
 
 class TestManyRows:
-    """Above `max_evidently_rows` scores come from counts of all rows, and Evidently draws from a sample."""
+    """Above `max_evidently_rows`, scores use all rows and Evidently's page a sample."""
 
     @pytest.mark.parametrize("methods", ["auto", "evidently"])
     @pytest.mark.parametrize("change", [0.0, 0.5])
@@ -164,11 +170,11 @@ class TestManyRows:
         """Both ways give the same method, score and verdict for every column."""
         sides = students(3_000, 1), students(1_500, 2, sleep_hours=change)
         columns, chosen = (
-            compared_columns(*sides),
+            compared_columns(*(side.columns for side in sides)),
             {"numeric_method": methods, "categorical_method": methods},
         )
         few, many = (
-            compare(
+            compare_columns(
                 *sides,
                 columns,
                 DriftSettings.model_validate(
@@ -185,23 +191,26 @@ class TestManyRows:
             assert other.model_dump(exclude={"score"}) == column.model_dump(exclude={"score"})
 
     def test_page_says_sampled(self) -> None:
-        """Evidently's page says that it was drawn from a sample, and where the verdict on all rows is."""
+        """Evidently's page says that it shows a sample, and where the verdict on all rows is."""
         sides = students(1_200, 1), students(1_200, 2)
-        found = compare(
-            *sides, features(), DriftSettings(max_evidently_rows=1_000, report_sample_rows=1_000), 1
+        found = compare_columns(
+            *sides,
+            feature_columns(),
+            DriftSettings(max_evidently_rows=1_000, report_sample_rows=1_000),
+            1,
         )
         assert (
-            b"random sample of 1,000 rows of each data set: the verdict on all rows is in drift_report.json"
-            in found.page
+            b"a random sample of 1,000 rows of each data set. "
+            b"The verdict on all rows is in drift_report.json" in found.page
         )
-        assert "sorted counts of all rows" in found.computed_by
+        assert "value counts of all rows" in found.computed_by
 
 
 class TestValues:
-    """What is no finite number is counted as missing; a category never seen is drift, not an error."""
+    """Values that are not finite are missing; an unseen category is drift, not an error."""
 
     def test_missing(self, make_context: MakeContext) -> None:
-        """Missing values are left out of the scores, and reported."""
+        """Missing values do not enter the score, and are reported."""
         current = students(600, 2)
         current.loc[:99, "age"] = np.nan
         report = report_on(make_context, students(600, 1), current)
@@ -215,12 +224,12 @@ class TestValues:
         """A column without any value is an error that names it."""
         current = students(600, 2).assign(age=np.nan)
         with pytest.raises(
-            DataError, match="the column 'age' has no value in any row of the current data"
+            DataError, match="The column 'age' has no value in any row of the current data"
         ):
             report_on(make_context, students(600, 1), current)
 
     def test_new_category(self, make_context: MakeContext) -> None:
-        """A code that the reference never had counts as a value of its own, shown as it stands."""
+        """A code that the reference lacks counts as a value, shown by its code."""
         current = students(600, 2)
         current.loc[:99, "relationship"] = 7.0
         column = report_on(make_context, students(600, 1), current).features["relationship"]
@@ -230,7 +239,7 @@ class TestValues:
 
     @pytest.mark.parametrize("method", ["auto", "evidently", "chisquare"])
     def test_constant(self, make_context: MakeContext, method: str) -> None:
-        """A column of one value on both sides has not drifted, and its score is a number, which a test of it is not."""
+        """A constant column has not drifted; its score is a number although the test gives none."""
         sides = students(600, 1).assign(course=1.0), students(600, 2).assign(course=1.0)
         column = report_on(make_context, *sides, categorical_method=method).features["course"]
         assert (column.drifted, column.score) == (False, 1.0)
@@ -239,13 +248,15 @@ class TestValues:
         """Comparing changes neither frame."""
         sides = students(300, 1), students(300, 2)
         copies = [side.copy() for side in sides]
-        compare(*sides, compared_columns(*sides), DriftSettings(), 1)
+        compare_columns(
+            *sides, compared_columns(*(side.columns for side in sides)), DriftSettings(), 1
+        )
         for side, copy in zip(sides, copies, strict=True):
             pd.testing.assert_frame_equal(side, copy)
 
 
 def test_distributions_are_of_whole_steps(make_context: MakeContext) -> None:
-    """Bins hold whole steps of the column, so that the shares of a flat distribution are flat; they sum to 1."""
+    """Bins hold whole steps, so that a flat distribution looks flat; fractions add up to 1."""
     frame = students(600, 1)
     frame["age"] = np.resize(np.arange(24.0, 54.0), 600)
     shape = report_on(make_context, frame, frame).features["age"].distribution
@@ -287,7 +298,7 @@ class TestPage:
             make_context(),
             dataset(students(600, 1)),
             dataset(current),
-            "not asked for: a <b>reason</b>",
+            "not requested: a <b>reason</b>",
         )
         text = outcome.pages[DRIFT_PAGE].decode()
         tags = Tags()
@@ -295,7 +306,7 @@ class TestPage:
         return text, tags
 
     def test_draws_every_column(self, make_context: MakeContext) -> None:
-        """Each column has a card with a drawing; drifted features come first, what does not decide comes last."""
+        """Each column has a card with a drawing: drifted features first, undecided columns last."""
         _, tags = self.page(make_context)
         assert tags.ids == [
             "course",
@@ -308,17 +319,17 @@ class TestPage:
         ]
         assert tags.tags.count("svg") == len(tags.ids)
 
-    def test_asks_nothing_of_any_server(self, make_context: MakeContext) -> None:
-        """The page links to its neighbours alone, and loads nothing."""
+    def test_is_self_contained(self, make_context: MakeContext) -> None:
+        """The page links only to the files next to it, and loads nothing."""
         text, tags = self.page(make_context)
         assert tags.addresses == ["drift_report.html", "drift_report.json"]
         assert not {"script", "img", "link", "iframe"} & set(tags.tags)
         assert not re.search(r"https?:|url\(|@import", text)
 
     def test_escapes(self, make_context: MakeContext) -> None:
-        """Text from outside is text."""
+        """Text from outside is escaped."""
         text, _ = self.page(make_context)
-        assert "not asked for: a &lt;b&gt;reason&lt;/b&gt;" in text
+        assert "not requested: a &lt;b&gt;reason&lt;/b&gt;" in text
 
 
 def test_window_upside_down(make_context: MakeContext) -> None:
@@ -328,6 +339,7 @@ def test_window_upside_down(make_context: MakeContext) -> None:
     window = drift.Window(since=times[0], until=times[1])
     with pytest.raises(
         SettingsError,
-        match=r"--since 2026-01-02T00:00:00\+00:00 is not before --until 2026-01-01T10:00:00\+00:00",
+        match=r"--since 2026-01-02T00:00:00\+00:00 is not before "
+        r"--until 2026-01-01T10:00:00\+00:00",
     ):
         drift._current(context, window)

@@ -26,10 +26,11 @@ def test_first(lake: Lake) -> None:
 
 
 def test_cooldown(lake: Lake) -> None:
-    """Within the cooldown another run is refused with the time it lasts until; after it, not."""
+    """Within the cooldown another run is blocked, with the time when it ends; afterwards it is not."""
     request_retraining(lake, "a", SETTINGS, NOON)
     assert blocked_reason(lake, "b", SETTINGS, NOON + 2 * HOUR) == (
-        "run a asked at 2026-03-05T12:00:00+00:00, the cooldown lasts until 2026-03-05T15:00:00+00:00"
+        "run a requested it at 2026-03-05T12:00:00+00:00, "
+        "and the cooldown ends at 2026-03-05T15:00:00+00:00"
     )
     assert blocked_reason(lake, "b", SETTINGS, NOON + 3 * HOUR) is None
 
@@ -42,20 +43,20 @@ def test_cooldown_over_midnight(lake: Lake) -> None:
 
 
 def test_cap(lake: Lake) -> None:
-    """The day's last request is followed by a refusal until midnight UTC."""
+    """After the last request of the day all runs are blocked until midnight UTC."""
     for run_id, at in (("a", NOON), ("b", NOON + 4 * HOUR)):
         assert blocked_reason(lake, run_id, SETTINGS, at) is None
         assert request_retraining(lake, run_id, SETTINGS, at)
     assert (
         blocked_reason(lake, "c", SETTINGS, NOON + 8 * HOUR)
-        == "2 retrainings were asked for today (UTC), at most 2 may be"
+        == "2 retrainings were requested today (UTC); the limit is 2"
     )
     assert blocked_reason(lake, "c", SETTINGS, NOON + 12 * HOUR) is None
 
 
 def test_off(lake: Lake) -> None:
-    """A cap of 0 turns asking off, whatever the cooldown."""
-    assert "is off" in (
+    """A limit of 0 turns requests off."""
+    assert "MAX_RETRAININGS_PER_DAY is 0" in (
         blocked_reason(lake, "a", DriftSettings(max_retrainings_per_day=0), NOON) or ""
     )
 
