@@ -81,7 +81,7 @@ class TestVerdicts:
         log(world, rows_of(world, "scale"))
         report = run(world)
         lake = world.context("any").lake
-        assert (report["verdict"], report["retraining"]) == ("drift", "asked for")
+        assert (report["verdict"], report["retraining"]) == ("drift", "requested")
         assert report["reference"]["model"]["version"] == version
         assert [lake.read_json(key)["run_id"] for key in lake.keys(RETRAINING_REQUESTS)] == [
             "check"
@@ -90,7 +90,7 @@ class TestVerdicts:
             assert lake.read(f"reports/check/{name}") == lake.read(f"reports/{name}")
 
     def test_no_drift(self, world: World) -> None:
-        """Traffic like the training rows: nothing to do, the reports are written, nothing is asked for."""
+        """Traffic like the training rows: the reports are written and no retraining is requested."""
         world.register("good", PRODUCTION)
         log(world, rows_of(world))
         with pytest.raises(StageSkipped, match="No drift: 0 of 5 features drifted"):
@@ -109,7 +109,7 @@ class TestVerdicts:
         log(world, rows_of(world, "scale", 150), at=since)
         with pytest.raises(
             StageSkipped,
-            match="Not enough data: the current data holds 150 rows, a verdict needs 200",
+            match="Not enough data: the current data have 150 rows; a verdict needs 200",
         ):
             run(world, since=since, until=since + timedelta(hours=1))
         assert report_of(world.context("check"))["verdict"] == "not enough data"
@@ -118,13 +118,13 @@ class TestVerdicts:
     def test_no_traffic(self, world: World) -> None:
         """No traffic at all is not enough data."""
         world.register("good", PRODUCTION)
-        with pytest.raises(StageSkipped, match="the current data holds 0 rows"):
+        with pytest.raises(StageSkipped, match="the current data have 0 rows"):
             run(world)
 
     def test_nothing_in_production(self, world: World) -> None:
         """Without a production model there is nothing to compare with."""
         world.register("good")
-        with pytest.raises(StageSkipped, match="carries the alias `production`; promote one first"):
+        with pytest.raises(StageSkipped, match="has the alias `production`"):
             run(world)
 
     def test_cooldown(self, world: World) -> None:
@@ -133,13 +133,13 @@ class TestVerdicts:
         log(world, rows_of(world, "scale"))
         run(world, "first")
         with pytest.raises(
-            StageSkipped, match=r"Drift: 3 of 5 .* Retraining is not asked for: run first asked at"
+            StageSkipped, match=r"Drift: 3 of 5 .* Retraining is not requested: run first requested it at"
         ):
             run(world, "second")
         second = report_of(world.context("second"))
         assert second["verdict"] == "drift"
-        assert second["retraining"].startswith("not asked for: run first asked at")
-        assert run(world, "third", {"cooldown_hours": 0})["retraining"] == "asked for"
+        assert second["retraining"].startswith("not requested: run first requested it at")
+        assert run(world, "third", {"cooldown_hours": 0})["retraining"] == "requested"
 
 
 class TestData:
@@ -218,7 +218,7 @@ class TestData:
             run(world)
         prediction = report_of(world.context("check"))["prediction"]
         assert prediction["drifted"] is False
-        assert prediction["current"]["deviation"] > 0.01
+        assert prediction["current"]["std"] > 0.01
 
 
 class TestRecord:

@@ -14,8 +14,8 @@ import pytest
 from pipeline.__main__ import main
 from pipeline.columns import FEATURES, LABEL, Category
 from pipeline.data.synthetic import generate_csv
-from pipeline.drift.data import load_file
 from pipeline.drift.columns import PREDICTION
+from pipeline.drift.data import load_file
 from pipeline.errors import DataError, SourceError
 from pipeline.stages import EXIT_SKIPPED
 from tests.unit.test_drift_report import students
@@ -53,7 +53,7 @@ def test_no_drift(raw: tuple[Path, Path], tmp_path: Path) -> None:
 
 
 def test_drift_of_other_formats(tmp_path: Path) -> None:
-    """Drift: exit code 0; Parquet and CSV, codes and category names mix; other columns are ignored."""
+    """Drift: exit code 0; formats, codes and category names mix; other columns are ignored."""
     reference, current = students(400, 1), students(400, 2, age=10)
     reference.to_parquet(tmp_path / "reference.parquet")
     named = {

@@ -26,7 +26,7 @@ def test_first(lake: Lake) -> None:
 
 
 def test_cooldown(lake: Lake) -> None:
-    """Within the cooldown another run is blocked, with the time when it ends; afterwards it is not."""
+    """Within the cooldown another run is blocked and the reason says when it ends."""
     request_retraining(lake, "a", SETTINGS, NOON)
     assert blocked_reason(lake, "b", SETTINGS, NOON + 2 * HOUR) == (
         "run a requested it at 2026-03-05T12:00:00+00:00, "
