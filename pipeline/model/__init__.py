@@ -1,4 +1,4 @@
-"""Training and using a model: candidates, selection, calibration, export to ONNX, metrics, bundle.
+"""Train, export, store and measure models.
 
-Begin with selection.py for how a model is chosen, bundle.py for what is stored of it.
+Start with training.py for how a model is trained and bundle.py for how it is stored.
 """

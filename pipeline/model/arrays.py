@@ -1,4 +1,4 @@
-"""From a gold or silver frame to the arrays that models are fitted on and measured with."""
+"""Turn gold and silver frames into the arrays that models are fitted and measured on."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def feature_array(frame: pd.DataFrame, dtype: DTypeLike = np.float64) -> NDArray
 
 
 def label_array(frame: pd.DataFrame) -> IntArray:
-    """The label, 1 for the positive class, shape (n_rows,)."""
+    """The labels, 1 for the positive class, shape (n_rows,)."""
     labels: IntArray = frame[LABEL.name].to_numpy(np.int64)
     return labels

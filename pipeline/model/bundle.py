@@ -1,13 +1,15 @@
-"""A model as the predictor takes it: a manifest, and the files whose hashes it holds.
+"""A model as it is stored and served: model files and a manifest with their hashes.
 
-A bundle lies in the MLflow run's artifacts under `serving/` and, of the version in production, in the lake's `models/`.
-Its manifest says all that an answer must be traceable to, so that a predictor needs nothing else.
+A bundle is stored among the artifacts of its MLflow run, in the folder `serving/`. The lake's
+`models/` holds a copy of the bundle in production, which predictors fall back to. The manifest
+holds everything that a predictor reports about a model, so a predictor needs only the bundle.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+
+from pydantic import Field
 
 from pipeline.errors import LakeError
 from pipeline.storage.artifacts import Artifact, GateResult, Interval
@@ -15,99 +17,121 @@ from pipeline.storage.lake import Lake, sha256_hex
 from pipeline.storage.layout import MODELS, model_file
 
 ONNX, PICKLE, MANIFEST = "model.onnx", "model.pkl", "manifest.json"
+"""File names in a bundle."""
 ARTIFACT_FOLDER = "serving"
-"""Folder of a bundle in the artifacts of its MLflow run."""
+"""Folder of the bundle among the artifacts of its MLflow run."""
 
 ONNX_INPUT, ONNX_OUTPUT = "features", "probabilities"
-"""The ONNX graph takes float32 [rows, features], in the order of columns.FEATURES, and gives float32 [rows, 2]: pass, fail."""
+"""Names in the ONNX graph. The input is float32 of shape (n_rows, n_features), in the order of
+columns.FEATURES; the output is float32 of shape (n_rows, 2), negative class first."""
 
 
 class Lineage(Artifact):
-    """Hashes (SHA-256) of what the model came from, layer by layer, and the code that made it."""
+    """The data and code that a model was made from."""
 
     pipeline_run_id: str
     bronze: str
+    """SHA-256 of the raw file."""
     silver: str
+    """SHA-256 of the validated rows."""
     gold: dict[str, str]
-    """Hash of each split."""
+    """SHA-256 of each split."""
     code_version: str
     image: str
 
     def tags(self) -> dict[str, str]:
-        """The same, flat, as MLflow keeps tags."""
+        """The lineage as flat MLflow tags."""
         plain = self.model_dump(exclude={"gold"})
         return {**plain, **{f"gold_{name}": sha256 for name, sha256 in self.gold.items()}}
 
 
 class Examples(Artifact):
-    """Rows with the probabilities that the trained model gave them: what a loaded model must reproduce."""
+    """Rows with the trained model's probabilities, which a loaded model must reproduce."""
 
     inputs: list[list[float]]
     fail_probability: list[float]
 
 
 class Manifest(Artifact):
-    """All that is to be known of a model; what is not known before it is registered is empty until then."""
+    """Everything that is known about a model."""
 
     name: str
+    """Name of the registered model."""
     family: str
     run_id: str
-    """MLflow run that trained it."""
+    """MLflow run that trained the model."""
     version: str | None = None
-    """Version in the registry."""
+    """Version in the registry; None until the model is registered."""
     created: str
     threshold: float
-    """A fail probability of at least this is answered as the positive label."""
+    """Probability from which the positive label is predicted."""
     features: list[str]
+    """Feature names, in the order of the ONNX input."""
     files: dict[str, str]
     """SHA-256 of each file of the bundle."""
     lineage: Lineage
     examples: Examples
     background: list[list[float]]
-    """A sample of gold's training rows: the background that explanations are taken against."""
-    metrics: dict[str, Interval] = {}
-    gates: list[GateResult] = []
+    """Sample of the training rows that explanations are computed against."""
+    metrics: dict[str, Interval] = Field(default_factory=dict)
+    """Metrics on the test rows; empty until the model is registered."""
+    gates: list[GateResult] = Field(default_factory=list)
+    """Gates that `evaluate` judged; empty until the model is registered."""
 
 
 @dataclass(frozen=True)
 class Bundle:
+    """A model whose files match its manifest.
+
+    Attributes:
+        manifest: The manifest.
+        files: Bytes by file name; some of the manifest's files may be missing.
+    """
+
     manifest: Manifest
     files: dict[str, bytes]
-    """Bytes by file name, each of the hash that the manifest says."""
 
 
 def verify_files(manifest: Manifest, files: dict[str, bytes], place: str) -> Bundle:
-    """The bundle of these files.
+    """Check files against their manifest.
+
+    Args:
+        manifest: The manifest.
+        files: Bytes by file name, at least one.
+        place: Where the files are stored, for error messages.
+
+    Returns:
+        The bundle of these files.
 
     Raises:
-        LakeError: a file's hash is not the manifest's, or there is none of the manifest's files.
+        LakeError: If there is no file, or the hash of one differs from the manifest.
     """
     if not files:
-        raise LakeError(f"{place} holds none of {', '.join(manifest.files)}; run `register` again")
+        raise LakeError(f"{place} holds none of {', '.join(manifest.files)}. Run `register` again.")
     for name, data in files.items():
         if sha256_hex(data) != manifest.files.get(name):
             raise LakeError(
-                f"{place}/{name} has the hash {sha256_hex(data)}, its manifest says {manifest.files.get(name)}: it is refused; "
-                "run `register` again"
+                f"{place}/{name} has the SHA-256 {sha256_hex(data)}, but its manifest records "
+                f"{manifest.files.get(name)}; it is refused. Run `register` again."
             )
     return Bundle(manifest, files)
 
 
 def read_fallback(lake: Lake) -> Bundle:
-    """The bundle in the lake's `models/`, of whichever of its files are there.
+    """Read the bundle in the lake's `models/`, with those of its files that are there.
 
     Raises:
-        LakeError: there is no manifest, no model file, or a file whose hash is not the manifest's.
+        LakeError: If the manifest is missing or invalid, if there is no model file, or if the
+            hash of one differs from the manifest.
     """
-    manifest = Manifest(**json.loads(lake.read(model_file(MANIFEST))))
+    manifest = lake.read_model(model_file(MANIFEST), Manifest)
     present = [name for name in manifest.files if lake.exists(model_file(name))]
-    return verify_files(
-        manifest, {name: lake.read(model_file(name)) for name in present}, lake.url(MODELS)
-    )
+    files = {name: lake.read(model_file(name)) for name in present}
+    return verify_files(manifest, files, lake.url(MODELS))
 
 
 def fallback_matches(lake: Lake, manifest_sha256: str | None) -> bool:
-    """Whether the lake's `models/` holds the bundle of this manifest, every file as it says."""
+    """Whether the lake's `models/` holds the bundle of this manifest, with intact files."""
     try:
         return sha256_hex(read_fallback(lake).manifest.to_bytes()) == manifest_sha256
     except LakeError:
@@ -115,7 +139,11 @@ def fallback_matches(lake: Lake, manifest_sha256: str | None) -> bool:
 
 
 def write_fallback(lake: Lake, bundle: Bundle) -> None:
-    """Puts the bundle into the lake's `models/`, the manifest last: until then the old manifest refuses the new files."""
+    """Write the bundle to the lake's `models/`.
+
+    The manifest is written last. Until then the old manifest does not match the new files, so a
+    half-written bundle is refused.
+    """
     for name, data in bundle.files.items():
         lake.write(model_file(name), data)
     lake.write(model_file(MANIFEST), bundle.manifest.to_bytes())

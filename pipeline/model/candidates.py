@@ -1,9 +1,10 @@
-"""Candidate models: scikit-learn families that convert to ONNX exactly, each with a few settings.
+"""Candidate models: scikit-learn families that convert to ONNX exactly, each with fixed settings.
 
-A candidate is a pipeline of steps that look at no label (cutting numbers into bins, combining them) and one classifier.
-Answers are calibrated: a classifier that was trained with class weights ranks well, but its raw score is no risk. Platt's
-method (Probabilistic Outputs for Support Vector Machines, 1999) fits, on scores out of fold, the curve that turns a score
-into the risk that people read. The curve rises, so ranking and labels stay as they were.
+A candidate is a pipeline of transformers that ignore the label (binning, pairs of features) and a
+classifier. It ranks rows by the classifier's score. For serving, the score is calibrated, because
+class weights distort it: Platt scaling fits the curve from out-of-fold scores to probabilities
+(Platt, Probabilistic Outputs for Support Vector Machines, 1999). The curve is increasing, so it
+changes neither the ranking nor the predicted labels.
 """
 
 from __future__ import annotations
@@ -13,15 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from pipeline.types import Float32Array, FloatArray
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
-
-Rows = NDArray[np.float32]
-"""Features [rows, features]: float32, as the served graph takes them, so that no rounding comes between the two."""
-Label = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 TRUSTED_TYPES = [
     "numpy.dtype",
@@ -30,84 +27,110 @@ TRUSTED_TYPES = [
     "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.tree._tree.Tree",
 ]
-"""What a candidate holds beyond the types that skops trusts by itself; a skops file with any other is refused."""
+"""Types in the candidates that skops does not trust by default; it refuses files with any other."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A family with its settings; `name` tells it from every other one, and breaks ties."""
+    """A model family with its settings.
+
+    Attributes:
+        name: Unique name; it breaks ties in the ranking.
+        family: Name of the family.
+        parameters: Settings, as they are reported.
+        make_steps: Returns the pipeline's steps for a seed: transformers, then the classifier.
+    """
 
     name: str
     family: str
     parameters: dict[str, Any]
-    steps: Callable[[int], list[Any]]
-    """From a seed, the pipeline's steps: transformers, then the classifier."""
+    make_steps: Callable[[int], list[Any]]
 
     def build(self, seed: int) -> Pipeline:
-        """The candidate as it is searched with: its scores rank rows, but are no probabilities yet."""
+        """Build the uncalibrated pipeline, whose scores rank rows."""
         from sklearn.pipeline import make_pipeline
 
-        return make_pipeline(*self.steps(seed))
+        return make_pipeline(*self.make_steps(seed))
 
-    def calibrated(self, seed: int, folds: int) -> Pipeline:
-        """The candidate as it is served: the same ranking, as probabilities."""
+    def build_calibrated(self, seed: int, folds: int) -> Pipeline:
+        """Build the pipeline that is served: the same ranking, as probabilities.
+
+        Args:
+            seed: Seed of the classifier and of the folds.
+            folds: Folds of the cross-validation whose scores the calibration is fitted on.
+        """
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.model_selection import StratifiedKFold
         from sklearn.pipeline import make_pipeline
 
-        *transformers, classifier = self.steps(seed)
-        splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        *transformers, classifier = self.make_steps(seed)
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
         return make_pipeline(
-            *transformers, CalibratedClassifierCV(classifier, cv=splits, ensemble=False)
+            *transformers, CalibratedClassifierCV(classifier, cv=splitter, ensemble=False)
         )
 
 
-def scores(model: Pipeline, rows: Rows) -> Floats:
-    """What the model ranks rows [rows] by: log-odds where it has them, else its probability; as calibration takes it."""
+def decision_scores(model: Pipeline, rows: Float32Array) -> FloatArray:
+    """Score rows on the scale that calibration is fitted on.
+
+    Args:
+        model: A fitted, uncalibrated pipeline.
+        rows: Features, shape (n_rows, n_features).
+
+    Returns:
+        Log-odds if the classifier has a decision function, else the probability of the positive
+        class, shape (n_rows,).
+    """
     if hasattr(model, "decision_function"):
         return np.asarray(model.decision_function(rows), dtype=np.float64)
     return positive_probability(model, rows)
 
 
-def positive_probability(model: Pipeline, rows: Rows) -> Floats:
-    """Probability [rows] of the positive label."""
+def positive_probability(model: Pipeline, rows: Float32Array) -> FloatArray:
+    """Probability of the positive class by a scikit-learn model; see onnx.py for a graph.
+
+    Args:
+        model: A fitted pipeline.
+        rows: Features, shape (n_rows, n_features).
+
+    Returns:
+        Probabilities, shape (n_rows,).
+    """
     return np.asarray(model.predict_proba(rows)[:, 1], dtype=np.float64)
 
 
 def calibrate_score(model: Pipeline, score: float) -> float:
-    """The probability that a calibrated model makes of a score."""
+    """The probability that a calibrated pipeline assigns to a score of its classifier."""
     calibrator = model[-1].calibrated_classifiers_[0].calibrators[0]
     return float(calibrator.predict(np.array([score]))[0])
 
 
-def _binned(bins: int, encode: str = "ordinal") -> list[Any]:
-    """Cuts each feature into bins of equal width; 0 leaves it as it is. The survey's effects begin at whole hours."""
+def _binning(bins: int, encode: str = "ordinal") -> list[Any]:
+    """The step that cuts each feature into bins of equal width, or no step for 0 bins."""
     from sklearn.preprocessing import KBinsDiscretizer
 
-    return (
-        [KBinsDiscretizer(bins, encode=encode, strategy="uniform", subsample=None)] if bins else []
-    )
+    if not bins:
+        return []
+    return [KBinsDiscretizer(bins, encode=encode, strategy="uniform", subsample=None)]
 
 
-def _logistic(bins: int, strength: float) -> Candidate:
-    def steps(seed: int) -> list[Any]:
+def _logistic(bins: int, C: float) -> Candidate:  # noqa: N803 - scikit-learn's name
+    def make_steps(seed: int) -> list[Any]:
         from sklearn.linear_model import LogisticRegression
         from sklearn.preprocessing import PolynomialFeatures
 
         return [
-            *_binned(bins, "onehot-dense"),
+            *_binning(bins, "onehot-dense"),
             PolynomialFeatures(2, interaction_only=True, include_bias=False),
-            LogisticRegression(
-                C=strength, class_weight="balanced", max_iter=5000, random_state=seed
-            ),
+            LogisticRegression(C=C, class_weight="balanced", max_iter=5000, random_state=seed),
         ]
 
-    parameters = {"bins": bins, "C": strength, "pairs": True, "class_weight": "balanced"}
-    return Candidate(f"logistic, {bins} bins, C {strength:g}", "logistic", parameters, steps)
+    parameters = {"bins": bins, "C": C, "pairs": True, "class_weight": "balanced"}
+    return Candidate(f"logistic, {bins} bins, C {C:g}", "logistic", parameters, make_steps)
 
 
 def _forest(bins: int, leaf: int, weight: str | None) -> Candidate:
-    def steps(seed: int) -> list[Any]:
+    def make_steps(seed: int) -> list[Any]:
         from sklearn.ensemble import RandomForestClassifier
 
         forest = RandomForestClassifier(
@@ -118,19 +141,19 @@ def _forest(bins: int, leaf: int, weight: str | None) -> Candidate:
             n_jobs=1,
             random_state=seed,
         )
-        return [*_binned(bins), forest]
+        return [*_binning(bins), forest]
 
+    name = f"forest, {bins} bins, leaf {leaf}, {weight or 'no'} weights"
     parameters = {"bins": bins, "min_samples_leaf": leaf, "class_weight": weight}
-    return Candidate(
-        f"forest, {bins} bins, leaf {leaf}, {weight or 'no'} weights", "forest", parameters, steps
-    )
+    return Candidate(name, "forest", parameters, make_steps)
 
 
 def _boosting(bins: int) -> Candidate:
-    def steps(seed: int) -> list[Any]:
+    def make_steps(seed: int) -> list[Any]:
         from sklearn.ensemble import GradientBoostingClassifier
 
-        # Few, deep-ish steps on small draws of the rows: with so few positives, boosting overfits within a hundred steps.
+        # Shrinkage and subsampling delay overfitting, which sets in within 100 trees when there
+        # are few positive rows.
         boosting = GradientBoostingClassifier(
             n_estimators=100,
             learning_rate=0.05,
@@ -139,9 +162,10 @@ def _boosting(bins: int) -> Candidate:
             min_samples_leaf=5,
             random_state=seed,
         )
-        return [*_binned(bins), boosting]
+        return [*_binning(bins), boosting]
 
-    return Candidate(f"boosting, {bins} bins", "boosting", {"bins": bins, "max_depth": 3}, steps)
+    parameters = {"bins": bins, "max_depth": 3}
+    return Candidate(f"boosting, {bins} bins", "boosting", parameters, make_steps)
 
 
 CANDIDATES: tuple[Candidate, ...] = (

@@ -1,4 +1,4 @@
-"""The decision rule: from which probability a row gets the positive label."""
+"""The decision rule: which probabilities are predicted positive."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ def is_positive(probability: float, threshold: float) -> bool: ...
 @overload
 def is_positive(probability: FloatArray, threshold: float) -> BoolArray: ...
 def is_positive(probability: float | FloatArray, threshold: float) -> bool | BoolArray:
-    """Whether a row is predicted positive; a probability equal to the threshold is.
+    """Whether a probability is predicted positive: it is if it is at least the threshold.
 
     Args:
         probability: One probability, or an array of shape (n_rows,).
         threshold: The model's threshold.
 
     Returns:
-        A bool, or an array of bools of the same shape.
+        A bool, or an array of bools with the shape of `probability`.
     """
     return probability >= threshold
 
 
 def label_name(probability: float, threshold: float) -> str:
-    """The name of the label that is answered for `probability`."""
+    """The name of the label that is predicted for a probability."""
     return LABEL.positive if is_positive(probability, threshold) else LABEL.negative

@@ -1,4 +1,4 @@
-"""A trained model as files: ONNX, which is served, and a pickle of the scikit-learn model; and proof that they agree."""
+"""Export a trained model: an ONNX graph to serve, and a pickle of the scikit-learn model."""
 
 from __future__ import annotations
 
@@ -8,31 +8,45 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.columns import FEATURES, Category
+from pipeline.model import onnx
 from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Examples
-from pipeline.model.candidates import Rows, positive_probability
+from pipeline.model.candidates import positive_probability
+from pipeline.types import Float32Array
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 OPSET = 17
-"""Of the ONNX graph: old enough for every runtime of the last years, new enough for all operators used."""
-EXAMPLES, BACKGROUND, GRID = 12, 100, 20_000
-"""Rows stored as examples besides the extremes; rows that explanations are taken against; rows that parity is measured on."""
+"""ONNX operator set: supported by runtimes since 2022, and has all operators that we use."""
+EXAMPLE_ROWS = 12
+"""Sampled rows among a bundle's examples; the extreme rows are added."""
+BACKGROUND_ROWS = 100
+"""Rows of a bundle's background sample."""
+GRID_ROWS = 20_000
+"""Random grid rows on which graph and model are compared."""
 
 
 def export_files(model: Pipeline) -> dict[str, bytes]:
-    """The model's files by name; the same model gives the same graph, byte for byte."""
+    """Export a fitted model.
+
+    Returns:
+        The bytes of each file by name. The same model gives the same graph, byte for byte.
+    """
     return {ONNX: to_onnx(model), PICKLE: pickle.dumps(model, protocol=5)}
 
 
 def to_onnx(model: Pipeline) -> bytes:
-    """The graph: float32 [rows, features] to float32 [rows, 2]."""
+    """Convert a fitted model to an ONNX graph.
+
+    Returns:
+        The serialized graph: float32 (n_rows, n_features) to float32 (n_rows, 2).
+    """
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
     graph = convert_sklearn(
         model,
-        name="student",  # without a name it gets a random one
+        name="student",  # the default is a random name
         initial_types=[(ONNX_INPUT, FloatTensorType([None, len(FEATURES)]))],
         final_types=[("label", None), (ONNX_OUTPUT, None)],
         options={"zipmap": False},
@@ -42,47 +56,69 @@ def to_onnx(model: Pipeline) -> bytes:
     return data
 
 
-def extremes() -> Rows:
-    """Every feature at both ends of what is accepted, the others as in the data dictionary's example."""
-    middle = [
+def make_extreme_rows() -> Float32Array:
+    """Rows with one feature at an end of its accepted range and the others at their example.
+
+    Returns:
+        Rows, shape (2 * n_features, n_features).
+    """
+    examples = [
         feature.codes[feature.example] if isinstance(feature, Category) else feature.example
         for feature in FEATURES
     ]
     rows = []
-    for place, feature in enumerate(FEATURES):
-        ends = (
-            (min(feature.codes.values()), max(feature.codes.values()))
-            if isinstance(feature, Category)
-            else (feature.low, feature.high)
-        )
-        rows += [[*middle[:place], end, *middle[place + 1 :]] for end in ends]
+    for index, feature in enumerate(FEATURES):
+        if isinstance(feature, Category):
+            ends = (min(feature.codes.values()), max(feature.codes.values()))
+        else:
+            ends = (feature.low, feature.high)
+        rows += [[*examples[:index], end, *examples[index + 1 :]] for end in ends]
     return np.array(rows, dtype=np.float32)
 
 
-def make_examples(model: Pipeline, rows: Rows, seed: int) -> Examples:
-    """Some of the rows and the extremes, each with its probability: what a loaded model must reproduce."""
-    chosen = np.vstack([_some(rows, EXAMPLES, seed), extremes()])
+def make_examples(model: Pipeline, rows: Float32Array, seed: int) -> Examples:
+    """Choose rows and store the model's probabilities, which a loaded model must reproduce.
+
+    Args:
+        model: The fitted model.
+        rows: Rows to sample from, shape (n_rows, n_features); the extreme rows are added.
+        seed: Seed of the sampling.
+    """
+    chosen = np.vstack([_sample_rows(rows, EXAMPLE_ROWS, seed), make_extreme_rows()])
     return Examples(
-        inputs=_plain(chosen), fail_probability=positive_probability(model, chosen).tolist()
+        inputs=_to_decimals(chosen), fail_probability=positive_probability(model, chosen).tolist()
     )
 
 
-def sample_background(rows: Rows, seed: int) -> list[list[float]]:
-    """A random sample of the rows, for explanations."""
-    return _plain(_some(rows, BACKGROUND, seed))
+def sample_background(rows: Float32Array, seed: int) -> list[list[float]]:
+    """Sample the rows that explanations are computed against.
+
+    Args:
+        rows: Rows to sample from, shape (n_rows, n_features).
+        seed: Seed of the sampling.
+    """
+    return _to_decimals(_sample_rows(rows, BACKGROUND_ROWS, seed))
 
 
-def max_onnx_difference(model: Pipeline, graph: bytes, rows: Rows, seed: int) -> float:
-    """The greatest difference between the model's probabilities and the graph's: over the rows, the extremes, and a grid of the
-    values that features are recorded with, where a rounded bin's edge would show."""
-    from pipeline.model import onnx
+def max_onnx_difference(model: Pipeline, graph: bytes, rows: Float32Array, seed: int) -> float:
+    """Largest difference between the probabilities of a model and of its graph.
 
-    everything = np.vstack([rows, extremes(), _grid(seed)])
-    ours = positive_probability(model, everything)
-    return float(np.abs(ours - onnx.positive_probability(onnx.open_graph(graph), everything)).max())
+    They are compared on the given rows, the extreme rows and a random grid of recordable values.
+    The grid hits the edges of bins, where float32 rounding can move a row to the other bin.
+
+    Args:
+        model: The fitted model.
+        graph: The serialized graph.
+        rows: Rows to compare on, shape (n_rows, n_features).
+        seed: Seed of the grid.
+    """
+    everything = np.vstack([rows, make_extreme_rows(), _make_grid_rows(seed)])
+    served = onnx.positive_probability(onnx.open_graph(graph), everything)
+    return float(np.abs(positive_probability(model, everything) - served).max())
 
 
-def _grid(seed: int) -> Rows:
+def _make_grid_rows(seed: int) -> Float32Array:
+    """Rows of random recordable values: codes, and steps over the typical range and one beyond."""
     random = np.random.default_rng(seed)
     columns = []
     for feature in FEATURES:
@@ -90,20 +126,20 @@ def _grid(seed: int) -> Rows:
             values = np.array(list(feature.codes.values()))
         else:
             low, high = feature.typical
-            values = np.round(
-                np.arange(low - feature.step, high + 2 * feature.step, feature.step), 6
-            )
-        columns.append(random.choice(values, GRID))
+            steps = np.arange(low - feature.step, high + 2 * feature.step, feature.step)
+            values = np.round(steps, 6)
+        columns.append(random.choice(values, GRID_ROWS))
     return np.column_stack(columns).astype(np.float32)
 
 
-def _some(rows: Rows, most: int, seed: int) -> Rows:
-    kept = np.random.default_rng(seed).permutation(len(rows))[:most]
+def _sample_rows(rows: Float32Array, max_rows: int, seed: int) -> Float32Array:
+    """Sample at most `max_rows` rows, in their original order."""
+    kept = np.random.default_rng(seed).permutation(len(rows))[:max_rows]
     kept.sort()
-    some: Rows = rows[kept]
-    return some
+    sampled: Float32Array = rows[kept]
+    return sampled
 
 
-def _plain(rows: Rows) -> list[list[float]]:
-    """As decimals that people would write: float32's nearest shortest."""
+def _to_decimals(rows: Float32Array) -> list[list[float]]:
+    """The shortest decimals that round to the float32 values, so 0.1 and not 0.10000000149."""
     return [[float(str(value)) for value in row] for row in rows]

@@ -1,8 +1,12 @@
-"""How well scores tell the classes apart, and whether one model does it better than another on the same rows.
+"""Metrics of a binary classifier, with bootstrap intervals.
 
-Intervals are percentile bootstrap intervals over 95 % (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13),
-resampled within each class, so that a resample never loses the few positive rows; in a paired comparison both models are
-measured on the same resample.
+Intervals are 95 % percentile bootstrap intervals (Efron and Tibshirani, An Introduction to the
+Bootstrap, 1993, chapter 13). Rows are resampled within each class, so a resample keeps the few
+positive rows. To compare two models, both are measured on the same resamples.
+
+scikit-learn and scipy compute the same. We compute it ourselves because that is many times faster
+(the predictions are sorted once for all resamples) and because the images that need it do without
+these two packages. tests/unit/test_metrics.py compares the results with theirs.
 """
 
 from __future__ import annotations
@@ -11,121 +15,206 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.model.decision import is_positive
 from pipeline.storage.artifacts import Interval
+from pipeline.types import BoolArray, FloatArray, IntArray
 
-Floats = NDArray[np.float64]
-MAX_DRAWN = 200_000_000  # rows in all resamples together: half a minute
 METRICS = ("roc_auc", "pr_auc", "recall", "precision", "specificity", "balanced_accuracy", "brier")
+
+MAX_RESAMPLED_ROWS = 200_000_000
+"""Most rows in all resamples together (half a minute); larger data sets get fewer resamples."""
+MIN_SAMPLES = 200
+"""Number of resamples that is not reduced further."""
+
+Measure = Callable[[FloatArray], Mapping[str, float]]
+"""Computes metrics, by name, from the weights of the rows, shape (n_rows,)."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Fail probabilities [rows] that a model gave, and the threshold that it answers the positive label from."""
+    """Predictions of a model.
 
-    probability: Floats
+    Attributes:
+        probability: Probability of the positive class, shape (n_rows,).
+        threshold: Probability from which the model predicts positive.
+    """
+
+    probability: FloatArray
     threshold: float
 
     @property
-    def positive(self) -> NDArray[np.bool_]:
+    def positive(self) -> BoolArray:
+        """Whether each row is predicted positive, shape (n_rows,)."""
         return is_positive(self.probability, self.threshold)
 
 
 class MetricCalculator:
-    """Metrics of one model's scores for rows weighted by how often each is drawn; sorts the scores once."""
+    """Computes METRICS of one model on weighted rows; sorts the predictions once."""
 
-    def __init__(self, label: NDArray[np.int64], scored: Predictions) -> None:
-        self._label = label == 1
-        self._called = scored.positive
-        self._error = (scored.probability - label) ** 2
-        _, self._place = np.unique(scored.probability, return_inverse=True)
-        self._places = int(self._place.max()) + 1
+    def __init__(self, labels: IntArray, predictions: Predictions) -> None:
+        """Prepare the calculation.
 
-    def __call__(self, weight: Floats) -> dict[str, float]:
-        positive, negative = weight * self._label, weight * ~self._label
-        hits, alarms = float(positive[self._called].sum()), float(negative[self._called].sum())
-        recall, specificity = hits / float(positive.sum()), 1 - alarms / float(negative.sum())
-        above: Floats = np.bincount(self._place, positive, self._places).astype(np.float64)
-        below: Floats = np.bincount(self._place, negative, self._places).astype(np.float64)
+        Args:
+            labels: 1 for the positive class, shape (n_rows,).
+            predictions: Predictions for those rows.
+        """
+        self._is_positive = labels == 1
+        self._predicted_positive = predictions.positive
+        self._squared_error = (predictions.probability - labels) ** 2
+        _, self._rank = np.unique(predictions.probability, return_inverse=True)
+        self._n_ranks = int(self._rank.max()) + 1
+
+    def __call__(self, weights: FloatArray) -> dict[str, float]:
+        """Compute the metrics.
+
+        Args:
+            weights: How often each row counts, shape (n_rows,); both classes must have weight.
+
+        Returns:
+            The value of each of METRICS.
+        """
+        positives, negatives = weights * self._is_positive, weights * ~self._is_positive
+        true_positives = float(positives[self._predicted_positive].sum())
+        false_positives = float(negatives[self._predicted_positive].sum())
+        predicted_positives = true_positives + false_positives
+        recall = true_positives / float(positives.sum())
+        specificity = 1 - false_positives / float(negatives.sum())
+        positives_by_rank = self._sum_by_rank(positives)
+        negatives_by_rank = self._sum_by_rank(negatives)
         return {
-            "roc_auc": _roc_auc(above, below),
-            "pr_auc": _pr_auc(above, below),
+            "roc_auc": _roc_auc(positives_by_rank, negatives_by_rank),
+            "pr_auc": _pr_auc(positives_by_rank, negatives_by_rank),
             "recall": recall,
-            "precision": hits / (hits + alarms) if hits + alarms else 0.0,
+            "precision": true_positives / predicted_positives if predicted_positives else 0.0,
             "specificity": specificity,
             "balanced_accuracy": (recall + specificity) / 2,
-            "brier": float((weight * self._error).sum() / weight.sum()),
+            "brier": float((weights * self._squared_error).sum() / weights.sum()),
         }
 
+    def _sum_by_rank(self, weights: FloatArray) -> FloatArray:
+        """Sum weights by distinct probability, ascending, shape (n_ranks,)."""
+        return np.bincount(self._rank, weights, self._n_ranks).astype(np.float64)
 
-def _roc_auc(above: Floats, below: Floats) -> float:
-    """Share of pairs of a positive and a negative row that the scores order rightly; equal scores count half.
 
-    `above` and `below` are the weights of the positive and the negative rows at each distinct score, ascending.
+def _roc_auc(positives: FloatArray, negatives: FloatArray) -> float:
+    """Fraction of pairs of a positive and a negative row that are ranked correctly.
+
+    Ties count half. The arguments are the weights at each distinct probability, ascending.
     """
-    ordered = (above * (np.cumsum(below) - below / 2)).sum()
-    return float(ordered / (above.sum() * below.sum()))
+    correct = (positives * (np.cumsum(negatives) - negatives / 2)).sum()
+    return float(correct / (positives.sum() * negatives.sum()))
 
 
-def _pr_auc(above: Floats, below: Floats) -> float:
-    """Average precision: the precision at each distinct score, weighted by the recall that is gained there."""
-    hits, called = np.cumsum(above[::-1]), np.cumsum((above + below)[::-1])
-    precision = hits / np.where(called == 0, 1, called)
-    return float((precision * above[::-1]).sum() / above.sum())
+def _pr_auc(positives: FloatArray, negatives: FloatArray) -> float:
+    """Average precision: the precision at each threshold, weighted by the recall gained there.
+
+    The arguments are the weights at each distinct probability, ascending.
+    """
+    true_positives = np.cumsum(positives[::-1])
+    predicted_positives = np.cumsum((positives + negatives)[::-1])
+    precision = true_positives / np.where(predicted_positives == 0, 1, predicted_positives)
+    return float((precision * positives[::-1]).sum() / positives.sum())
 
 
-def bootstrap_weights(label: NDArray[np.int64], samples: int, seed: int) -> Iterator[Floats]:
-    """Weights [rows] of `samples` bootstrap resamples, drawn within each class; of fewer (at least 200) where rows are many."""
+def bootstrap_weights(labels: IntArray, samples: int, seed: int) -> Iterator[FloatArray]:
+    """Draw bootstrap resamples within each class.
+
+    Args:
+        labels: 1 for the positive class, shape (n_rows,).
+        samples: Number of resamples. Large data sets get fewer; see MAX_RESAMPLED_ROWS.
+        seed: Seed of the resampling; equal seeds give equal resamples.
+
+    Yields:
+        How often each row was drawn, shape (n_rows,).
+    """
     random = np.random.default_rng(seed)
-    classes = [np.flatnonzero(label == value) for value in (0, 1)]
-    for _ in range(min(samples, max(200, MAX_DRAWN // label.size))):
+    classes = [np.flatnonzero(labels == value) for value in (0, 1)]
+    for _ in range(min(samples, max(MIN_SAMPLES, MAX_RESAMPLED_ROWS // labels.size))):
         drawn = np.concatenate([random.choice(rows, rows.size) for rows in classes])
-        yield np.bincount(drawn, minlength=label.size).astype(np.float64)
+        yield np.bincount(drawn, minlength=labels.size).astype(np.float64)
 
 
-def percentile_interval(value: float, drawn: Floats) -> Interval:
-    low, high = np.quantile(drawn, (0.025, 0.975))
+def percentile_interval(value: float, resampled: FloatArray) -> Interval:
+    """The 95 % percentile interval of an estimate.
+
+    Args:
+        value: The estimate on all rows.
+        resampled: The estimate on each resample, shape (n_samples,).
+    """
+    low, high = np.quantile(resampled, (0.025, 0.975))
     return Interval(value=value, low=float(low), high=float(high))
 
 
-def _intervals(
-    measure: Callable[[Floats], dict[str, float]], label: NDArray[np.int64], samples: int, seed: int
+def bootstrap_intervals(
+    measure: Measure, labels: IntArray, samples: int, seed: int
 ) -> dict[str, Interval]:
-    whole = measure(np.ones(label.size))
-    drawn = [measure(weight) for weight in bootstrap_weights(label, samples, seed)]
+    """Compute metrics on all rows, with their intervals.
+
+    Args:
+        measure: Computes the metrics.
+        labels: 1 for the positive class, shape (n_rows,).
+        samples: Number of bootstrap resamples.
+        seed: Seed of the resampling.
+
+    Returns:
+        The estimate and interval of each metric that `measure` returns.
+    """
+    estimates = measure(np.ones(labels.size))
+    resampled = [measure(weights) for weights in bootstrap_weights(labels, samples, seed)]
     return {
-        name: percentile_interval(value, np.array([each[name] for each in drawn]))
-        for name, value in whole.items()
+        name: percentile_interval(value, np.array([metrics[name] for metrics in resampled]))
+        for name, value in estimates.items()
     }
 
 
 def compute_metrics(
-    label: NDArray[np.int64], scored: Predictions, samples: int, seed: int
+    labels: IntArray, predictions: Predictions, samples: int, seed: int
 ) -> dict[str, Interval]:
-    """Each of METRICS with its interval; `label` [rows] must hold both classes."""
-    return _intervals(MetricCalculator(label, scored), label, samples, seed)
+    """Measure a model.
+
+    Args:
+        labels: 1 for the positive class, shape (n_rows,); both classes must occur.
+        predictions: The model's predictions for those rows.
+        samples: Number of bootstrap resamples.
+        seed: Seed of the resampling.
+
+    Returns:
+        Each of METRICS with its interval.
+    """
+    return bootstrap_intervals(MetricCalculator(labels, predictions), labels, samples, seed)
 
 
 def paired_differences(
-    label: NDArray[np.int64], one: Predictions, other: Predictions, samples: int, seed: int
+    labels: IntArray, first: Predictions, second: Predictions, samples: int, seed: int
 ) -> dict[str, Interval]:
-    """Each of METRICS, `one` minus `other` on the same rows and resamples, with its interval."""
-    first, second = MetricCalculator(label, one), MetricCalculator(label, other)
+    """Compare two models on the same rows with a paired bootstrap.
 
-    def difference(weight: Floats) -> dict[str, float]:
-        ours, theirs = first(weight), second(weight)
-        return {name: ours[name] - theirs[name] for name in METRICS}
+    Args:
+        labels: 1 for the positive class, shape (n_rows,); both classes must occur.
+        first: Predictions of the first model for those rows.
+        second: Predictions of the second model for those rows.
+        samples: Number of bootstrap resamples.
+        seed: Seed of the resampling.
 
-    return _intervals(difference, label, samples, seed)
+    Returns:
+        For each of METRICS, first minus second with its interval.
+    """
+    measure_first = MetricCalculator(labels, first)
+    measure_second = MetricCalculator(labels, second)
+
+    def difference(weights: FloatArray) -> dict[str, float]:
+        a, b = measure_first(weights), measure_second(weights)
+        return {name: a[name] - b[name] for name in METRICS}
+
+    return bootstrap_intervals(difference, labels, samples, seed)
 
 
 def flatten_metrics(metrics: Mapping[str, Interval]) -> dict[str, float]:
-    """Metrics as MLflow keeps them: NAME, NAME_low, NAME_high."""
+    """Metrics as MLflow stores them: NAME, NAME_low and NAME_high."""
     ends = {"": "value", "_low": "low", "_high": "high"}
     return {
-        f"{name}{end}": getattr(metric, field)
-        for name, metric in metrics.items()
-        for end, field in ends.items()
+        f"{name}{suffix}": getattr(interval, field)
+        for name, interval in metrics.items()
+        for suffix, field in ends.items()
     }

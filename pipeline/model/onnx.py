@@ -1,49 +1,64 @@
-"""Scores rows with a model as it is served: its ONNX graph, on one thread."""
+"""Run a model's ONNX graph on one thread.
+
+The predictor imports this module, so it must not import pandas or scikit-learn.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pipeline.errors import RegistryError
 from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, Bundle
+from pipeline.types import FloatArray
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-Floats = NDArray[np.float64]
-
 
 def open_session(bundle: Bundle) -> InferenceSession:
-    """A session on the bundle's ONNX graph.
+    """Open a session on the graph of a bundle.
 
     Raises:
-        RegistryError: the bundle has no graph that ONNX Runtime can load.
+        RegistryError: If ONNX Runtime cannot load the graph.
     """
     try:
         return open_graph(bundle.files[ONNX])
     except Exception as error:
         raise RegistryError(
-            f"{ONNX} of run {bundle.manifest.run_id} cannot be loaded: {error}; train again"
+            f"{ONNX} of run {bundle.manifest.run_id} cannot be loaded: {error}. Run `train` again."
         ) from error
 
 
 def open_graph(data: bytes) -> InferenceSession:
-    """A session on an ONNX graph; raises what ONNX Runtime does where it is none."""
+    """Open a session on a serialized ONNX graph.
+
+    Raises:
+        Exception: What ONNX Runtime raises for data that is no graph.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = (
-        1  # else it takes every core it sees, whatever its cgroup says
-    )
+    # By default ONNX Runtime starts a thread per core of the machine, whatever the cgroup allows.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
-def positive_probability(session: Any, rows: Sequence[Sequence[float]] | ArrayLike) -> Floats:
-    """Probability [rows] of the positive label for features [rows, features], in the order of columns.FEATURES."""
+def positive_probability(
+    session: InferenceSession, rows: Sequence[Sequence[float]] | ArrayLike
+) -> FloatArray:
+    """Probability of the positive class by an ONNX graph.
+
+    Args:
+        session: A session on the graph.
+        rows: Features in the order of columns.FEATURES, shape (n_rows, n_features).
+
+    Returns:
+        Probabilities, shape (n_rows,).
+    """
     probabilities = session.run([ONNX_OUTPUT], {ONNX_INPUT: np.asarray(rows, dtype=np.float32)})[0]
     return np.asarray(probabilities[:, 1], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""MLflow: the model registry and the logging of runs.
+"""MLflow: runs and the model registry.
 
-Begin with registry.py.
+Start with registry.py, which the stages use.
 """

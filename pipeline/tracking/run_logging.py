@@ -1,4 +1,4 @@
-"""What a training leaves in its MLflow run: the scikit-learn model by skops, with explicit types, and the data it came from."""
+"""Log a training to its MLflow run: the scikit-learn model and the data it was trained on."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.columns import FEATURES
-from pipeline.model.candidates import TRUSTED_TYPES, Rows
+from pipeline.model.candidates import TRUSTED_TYPES
 from pipeline.storage.artifacts import GoldManifest
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import gold_split
 from pipeline.tracking.registry import Registry
+from pipeline.types import Float32Array
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -20,11 +21,23 @@ if TYPE_CHECKING:
 MODEL = "model"
 """Name of the logged model."""
 PACKAGES = ("scikit-learn", "skops", "numpy", "scipy")
-"""What loading the model needs, written out: MLflow would otherwise spend a quarter of a minute on finding out."""
+"""Packages that loading the model requires. Without the list MLflow takes 15 s to infer them."""
+MAX_DIGEST_LENGTH = 36
+"""MLflow truncates longer digests of data sets."""
 
 
-def log_model(registry: Registry, run_id: str, model: Pipeline, example: Rows) -> str:
-    """Logs the model to the run, which goes on; returns the model's URI."""
+def log_model(registry: Registry, run_id: str, model: Pipeline, example: Float32Array) -> str:
+    """Log the scikit-learn model in the skops format; the run stays unfinished.
+
+    Args:
+        registry: The registry.
+        run_id: MLflow run to log to.
+        model: The fitted model.
+        example: Rows that document the input, shape (n_rows, n_features).
+
+    Returns:
+        The model's URI.
+    """
     with registry.client():
         import mlflow
         import mlflow.sklearn
@@ -35,7 +48,7 @@ def log_model(registry: Registry, run_id: str, model: Pipeline, example: Rows) -
             inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, len(FEATURES)))]),
             outputs=Schema([TensorSpec(np.dtype(np.float64), (-1, 2))]),
         )
-        end = "FAILED"
+        status = "FAILED"
         mlflow.start_run(run_id=run_id)
         try:
             logged = mlflow.sklearn.log_model(
@@ -48,27 +61,27 @@ def log_model(registry: Registry, run_id: str, model: Pipeline, example: Rows) -
                 pip_requirements=[f"{package}=={version(package)}" for package in PACKAGES],
                 pyfunc_predict_fn="predict_proba",
             )
-            end = "RUNNING"  # it is finished when the lake's report names it, and no earlier
+            status = "RUNNING"  # `train` marks the run finished after it has written its report
         finally:
-            mlflow.end_run(end)
+            mlflow.end_run(status)
         return str(logged.model_uri)
 
 
 def log_inputs(registry: Registry, run_id: str, lake: Lake, gold: GoldManifest) -> None:
-    """Names gold's splits, by hash, as the run's data sets."""
+    """Log the splits of gold, with their hashes, as the run's data sets."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     inputs = [
         DatasetInput(
             Dataset(
-                name=f"gold {split}",
-                digest=facts.sha256[:36],  # MLflow truncates longer digests
+                name=f"gold {name}",
+                digest=split.sha256[:MAX_DIGEST_LENGTH],
                 source_type="lake",
-                source=lake.url(gold_split(gold.run_id, split)),
+                source=lake.url(gold_split(gold.run_id, name)),
             ),
-            [InputTag("mlflow.data.context", split)],
+            [InputTag("mlflow.data.context", name)],
         )
-        for split, facts in gold.splits.items()
+        for name, split in gold.splits.items()
     ]
     with registry.client() as client:
         client.log_inputs(run_id, inputs)

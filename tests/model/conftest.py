@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from pipeline.context import Context, open_context
-from pipeline.model.selection import TrainingData
+from pipeline.model.training import TrainingResult, train_candidate
+from pipeline.model.training_data import TrainingData
 from pipeline.settings import Settings
 from pipeline.stages import features, ingest, preprocess, train
-from pipeline.stages.train import TrainingResult, to_training_data
 from pipeline.storage.lake import Lake
 from pipeline.storage.parquet import from_parquet
 from tests.serving.conftest import PROXIED, mlflow_server
@@ -40,7 +40,9 @@ def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def splits(gold: Path) -> dict[str, TrainingData]:
     """The gold splits."""
     return {
-        name: to_training_data(from_parquet((gold / f"gold/{RUN}/{name}.parquet").read_bytes()))
+        name: TrainingData.from_frame(
+            from_parquet((gold / f"gold/{RUN}/{name}.parquet").read_bytes())
+        )
         for name in ("train", "validation", "test")
     }
 
@@ -48,10 +50,7 @@ def splits(gold: Path) -> dict[str, TrainingData]:
 @pytest.fixture(scope="session")
 def learned(splits: dict[str, TrainingData]) -> TrainingResult:
     """What training finds in that gold."""
-    settings = Settings.model_validate(QUICK)
-    return train.train_candidate(
-        splits["train"], splits["validation"], settings.train, settings.seed
-    )
+    return train_candidate(splits["train"], splits["validation"], Settings.model_validate(QUICK))
 
 
 @pytest.fixture

@@ -13,12 +13,14 @@ from pipeline.columns import LABEL
 from pipeline.context import Context
 from pipeline.errors import DataError
 from pipeline.evaluation.model_card.card import FIGURES
-from pipeline.model import candidates, selection
+from pipeline.model import candidates
+from pipeline.model.calibration import fit_calibrated
 from pipeline.model.candidates import CANDIDATES
 from pipeline.model.metrics import Predictions
-from pipeline.model.selection import Selection, TrainingData
+from pipeline.model.selection import Selection
+from pipeline.model.training import TrainingResult
+from pipeline.model.training_data import TrainingData
 from pipeline.stages import evaluate, register, train
-from pipeline.stages.train import TrainingResult
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
 from tests.model.conftest import RUN, copy_gold
@@ -53,9 +55,7 @@ def weak(splits: dict[str, TrainingData], learned: TrainingResult) -> TrainingRe
     shuffled = TrainingData(rows, np.random.default_rng(1).permutation(label))
     return dataclasses.replace(
         learned,
-        final=selection.fit_calibrated(
-            Selection(CANDIDATES[0], 0.0, {}), shuffled, folds=2, seed=1
-        ),
+        final=fit_calibrated(Selection(CANDIDATES[0], 0.0, {}), shuffled, folds=2, seed=1),
     )
 
 
@@ -68,7 +68,7 @@ def test_the_report_is_of_the_served_model(
     called = (
         candidates.positive_probability(at_hand.final.model, test.rows) >= at_hand.final.threshold
     )
-    assert found["metrics"]["recall"]["value"] == pytest.approx(called[test.label == 1].mean())
+    assert found["metrics"]["recall"]["value"] == pytest.approx(called[test.labels == 1].mean())
     for metric in found["metrics"].values():
         assert metric["low"] <= metric["value"] <= metric["high"]
     names = {
@@ -82,7 +82,7 @@ def test_the_report_is_of_the_served_model(
     assert found["onnx_difference"] < 1e-5
     assert (
         sum(group["rows"] for group in found["groups"] if group["name"].startswith("course"))
-        == test.label.size
+        == test.labels.size
     )
 
 
@@ -248,9 +248,9 @@ def test_groups_are_counted_right(learned: TrainingResult, splits: dict[str, Tra
         candidates.positive_probability(learned.final.model, test.rows), learned.final.threshold
     )
     rows = test.rows.astype(np.float64)
-    groups = {group.name: group for group in evaluate.measure_groups(rows, test.label, scored)}
+    groups = {group.name: group for group in evaluate.measure_groups(rows, test.labels, scored)}
     stem = rows[:, 1] == 1
     found = groups["course stem"]
     assert found.rows == stem.sum()
-    assert found.true_positives == (stem & (test.label == 1) & scored.positive).sum()
+    assert found.true_positives == (stem & (test.labels == 1) & scored.positive).sum()
     assert found.predicted_positive == (stem & scored.positive).sum()

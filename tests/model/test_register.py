@@ -13,8 +13,8 @@ from pipeline.__main__ import main
 from pipeline.context import Context
 from pipeline.errors import StageSkipped
 from pipeline.model.bundle import MANIFEST, ONNX, read_fallback
+from pipeline.model.training import TrainingResult
 from pipeline.stages import EXIT_SKIPPED, evaluate, register, train
-from pipeline.stages.train import TrainingResult
 from pipeline.storage.lake import sha256_hex
 from pipeline.tracking import run_logging
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING

@@ -15,12 +15,13 @@ from pipeline.errors import DataError, LakeError, RegistryError
 from pipeline.evaluation import behavioral_checks
 from pipeline.model import candidates, onnx
 from pipeline.model.bundle import ARTIFACT_FOLDER, ONNX, Manifest
-from pipeline.model.selection import TrainingData
+from pipeline.model.training import TrainingResult, train_candidate
+from pipeline.model.training_data import TrainingData
 from pipeline.settings import Settings
 from pipeline.stages import train
-from pipeline.stages.train import TrainingResult
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.parquet import from_parquet, to_parquet
+from pipeline.types import FloatArray
 from tests.model.conftest import QUICK, RUN
 
 NewContext = Callable[..., Context]
@@ -109,10 +110,7 @@ def test_another_seed_trains_again(new_context: NewContext, at_hand: TrainingRes
 
 def test_one_seed_gives_one_model(splits: dict[str, TrainingData], learned: TrainingResult) -> None:
     """Learning again finds the same candidate, threshold, metrics and predictions."""
-    settings = Settings.model_validate(QUICK)
-    again = train.train_candidate(
-        splits["train"], splits["validation"], settings.train, settings.seed
-    )
+    again = train_candidate(splits["train"], splits["validation"], Settings.model_validate(QUICK))
     assert (again.candidate.name, again.ranking) == (learned.candidate.name, learned.ranking)
     assert again.final.threshold == learned.final.threshold
     assert (again.cross_validation, again.validation) == (
@@ -129,7 +127,7 @@ def test_one_seed_gives_one_model(splits: dict[str, TrainingData], learned: Trai
 def test_what_is_known_is_learned(learned: TrainingResult, splits: dict[str, TrainingData]) -> None:
     """Directional expectations of the data dictionary: the risky value raises the risk."""
 
-    def score(rows: behavioral_checks.Floats) -> behavioral_checks.Floats:
+    def score(rows: FloatArray) -> FloatArray:
         return candidates.positive_probability(learned.final.model, rows.astype(np.float32))
 
     effect = behavioral_checks.expected_effect(
@@ -143,8 +141,8 @@ def test_the_estimate_is_of_rows_held_out(
     learned: TrainingResult, splits: dict[str, TrainingData]
 ) -> None:
     """Every training row is predicted once, by a model that has not seen it, and labels are those of the split."""
-    assert len(learned.out_of_fold) == splits["train"].label.size
-    assert learned.out_of_fold[LABEL.name].sum() == splits["train"].label.sum()
+    assert len(learned.out_of_fold) == splits["train"].labels.size
+    assert learned.out_of_fold[LABEL.name].sum() == splits["train"].labels.sum()
     assert learned.cross_validation["roc_auc"].value < 0.99
 
 
@@ -162,13 +160,13 @@ def with_labels(context: Context, split: str, label: list[int]) -> None:
 @pytest.mark.parametrize(
     ("label", "sentence"),
     [
-        ([0] * 100, "none of the 100 training rows is labelled 'fail'"),
-        ([1] * 100, "none of the 100 training rows is labelled 'pass'"),
+        ([0] * 100, "None of the 100 training rows is labelled 'fail'"),
+        ([1] * 100, "None of the 100 training rows is labelled 'pass'"),
         (
             [0] * 97 + [1] * 3,
-            "3 of the 100 training rows are labelled 'fail'; 5 folds within 5 folds need at least 7",
+            "Only 3 of the 100 training rows are labelled 'fail'. 5 folds within 5 folds need at least 7",
         ),
-        ([0, 1], "1 of the 2 training rows"),
+        ([0, 1], "Only 1 of the 2 training rows"),
     ],
 )
 def test_rows_that_cannot_be_learned_from(

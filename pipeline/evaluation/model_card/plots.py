@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.columns import FEATURES, LABEL, Category, Feature
 from pipeline.evaluation.behavioral_checks import wilson_interval
 from pipeline.model.decision import is_positive
-from pipeline.model.selection import threshold_curve
+from pipeline.model.thresholds import threshold_curve
 from pipeline.storage.artifacts import Interval
 
 if TYPE_CHECKING:

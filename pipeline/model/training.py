@@ -1,0 +1,102 @@
+"""Train a candidate: select it, estimate what the selection is worth, and fit it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pipeline.columns import LABEL
+from pipeline.model.calibration import FittedModel, fit_calibrated
+from pipeline.model.candidates import Candidate
+from pipeline.model.cross_validation import OuterFold, cross_validate, estimate_metrics
+from pipeline.model.metrics import compute_metrics
+from pipeline.model.selection import select_candidate
+from pipeline.model.training_data import (
+    TrainingData,
+    check_class_counts,
+    concatenate,
+    stratified_sample,
+)
+from pipeline.storage.artifacts import Interval
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+    from pipeline.types import IntArray
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A trained candidate and what was estimated on the way.
+
+    Attributes:
+        candidate: The selected candidate.
+        ranking: Mean ROC AUC of each candidate in the inner cross-validation, best first.
+        cross_validation: Metrics of such a selection, by nested cross-validation on train.
+        validation: Metrics on the validation split of the candidate fitted on train only.
+        out_of_fold: Predictions of the outer cross-validation: fold, label, probability and
+            predicted_positive.
+        final: The candidate fitted on both splits.
+        data: The rows that `final` was fitted on.
+    """
+
+    candidate: Candidate
+    ranking: dict[str, float]
+    cross_validation: dict[str, Interval]
+    validation: dict[str, Interval]
+    out_of_fold: pd.DataFrame
+    final: FittedModel
+    data: TrainingData
+
+
+def train_candidate(
+    train: TrainingData, validation: TrainingData, settings: Settings
+) -> TrainingResult:
+    """Select a candidate on the train split, check it on validation, and fit it on both.
+
+    Args:
+        train: The train split of gold.
+        validation: The validation split, which no selection sees.
+        settings: The seed, the number of bootstrap resamples and the section `train`.
+
+    Raises:
+        DataError: If a class is missing or has fewer rows than nested folds need.
+    """
+    seed, samples = settings.seed, settings.bootstrap_samples
+    folds, max_rows = settings.train.folds, settings.train.max_rows
+    check_class_counts(train.labels, folds)
+    train = stratified_sample(train, max_rows, seed)
+    both = stratified_sample(concatenate(train, validation), max_rows, seed)
+
+    outer_folds = cross_validate(train, settings.train, seed)
+    selection = select_candidate(train, settings.train, seed)
+    trial = fit_calibrated(selection, train, folds, seed)
+    # The threshold of the final model is chosen on both splits too.
+    final = select_candidate(both, settings.train, seed, (selection.candidate,))
+    return TrainingResult(
+        candidate=selection.candidate,
+        ranking=selection.ranking,
+        cross_validation=estimate_metrics(train.labels, outer_folds, samples, seed),
+        validation=compute_metrics(
+            validation.labels, trial.predict(validation.rows), samples, seed
+        ),
+        out_of_fold=_make_out_of_fold_frame(train.labels, outer_folds),
+        final=fit_calibrated(final, both, folds, seed),
+        data=both,
+    )
+
+
+def _make_out_of_fold_frame(labels: IntArray, folds: list[OuterFold]) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame(
+            {
+                "fold": number,
+                LABEL.name: labels[fold.indices],
+                "probability": fold.predictions.probability,
+                "predicted_positive": fold.predictions.positive,
+            }
+        )
+        for number, fold in enumerate(folds)
+    ]
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,100 @@
+"""Rows to train a model on or to measure it with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pipeline.columns import LABEL
+from pipeline.errors import DataError
+from pipeline.model.arrays import feature_array, label_array
+from pipeline.types import Float32Array, IntArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class TrainingData(NamedTuple):
+    """Features and labels of the same rows.
+
+    Attributes:
+        rows: Features in the order of columns.FEATURES, shape (n_rows, n_features). They are
+            float32 like the input of the ONNX graph, so that training and serving see the same
+            numbers.
+        labels: 1 for the positive class, shape (n_rows,).
+    """
+
+    rows: Float32Array
+    labels: IntArray
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> TrainingData:
+        """Features and labels of a gold or silver frame."""
+        return cls(feature_array(frame, np.float32), label_array(frame))
+
+    def take(self, indices: IntArray) -> TrainingData:
+        """The rows at these indices."""
+        return TrainingData(self.rows[indices], self.labels[indices])
+
+
+def concatenate(first: TrainingData, second: TrainingData) -> TrainingData:
+    """The rows of both, `first` on top."""
+    return TrainingData(
+        np.vstack([first.rows, second.rows]), np.concatenate([first.labels, second.labels])
+    )
+
+
+def stratified_sample(data: TrainingData, max_rows: int, seed: int) -> TrainingData:
+    """Sample at most `max_rows` rows, stratified by label, in their original order.
+
+    Args:
+        data: Rows to sample from; returned unchanged if there are few enough.
+        max_rows: Upper bound on the rows of the sample.
+        seed: Seed of the sampling.
+    """
+    if data.labels.size <= max_rows:
+        return data
+    from sklearn.model_selection import train_test_split
+
+    kept, _ = train_test_split(
+        np.arange(data.labels.size), train_size=max_rows, random_state=seed, stratify=data.labels
+    )
+    kept.sort()
+    return data.take(kept)
+
+
+def check_class_counts(labels: IntArray, folds: int) -> None:
+    """Check that both classes have enough rows for nested cross-validation.
+
+    Args:
+        labels: 1 for the positive class, shape (n_rows,).
+        folds: Number of outer folds, and of inner folds within each.
+
+    Raises:
+        DataError: If a class is missing or has too few rows.
+    """
+    for value, name in ((1, LABEL.positive), (0, LABEL.negative)):
+        count = int((labels == value).sum())
+        if count == 0:
+            raise DataError(
+                f"None of the {labels.size:,} training rows is labelled '{name}'. "
+                "A model needs rows of both classes."
+            )
+        if not _fill_nested_folds(count, folds):
+            required = next(
+                enough
+                for enough in range(count, labels.size + folds * 3)
+                if _fill_nested_folds(enough, folds)
+            )
+            raise DataError(
+                f"Only {count} of the {labels.size:,} training rows are labelled '{name}'. "
+                f"{folds} folds within {folds} folds need at least {required}. "
+                "Collect more rows, or lower MLOPS_TRAIN__FOLDS."
+            )
+
+
+def _fill_nested_folds(count: int, folds: int) -> bool:
+    """Whether every inner fold gets a row when the largest outer fold of `count` is held out."""
+    largest_fold = -(-count // folds)
+    return count - largest_fold >= folds
