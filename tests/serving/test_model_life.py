@@ -133,7 +133,7 @@ def wrong_answers() -> Bundle:
 
 
 BROKEN: list[tuple[Callable[[], Bundle], dict[str, Any], str]] = [
-    (broken_bytes, {}, "its manifest says"),
+    (broken_bytes, {}, "its manifest records"),
     (broken_graph, {}, "cannot be loaded"),
     (wrong_answers, {}, "stored examples"),
     (bundle, {"tag": "0" * 64}, "its tag manifest_sha256 says"),
