@@ -59,8 +59,8 @@ def _describe(error: Exception, settings: MlflowSettings) -> str:
     message = str(error).splitlines()[0]
     if "Max retries exceeded" in message:  # urllib3's message nests the messages of its causes
         return (
-            f"MLflow at {settings.tracking_uri} did not respond within "
-            f"{settings.max_request_seconds:g} s. Check that it is running, or set "
+            f"MLflow at {settings.tracking_uri} did not respond in {settings.retries + 1} attempts "
+            f"of up to {settings.timeout_seconds} s. Check that it is running, or set "
             "MLOPS_MLFLOW__TRACKING_URI."
         )
     return (
