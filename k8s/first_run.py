@@ -19,12 +19,12 @@ from pipeline.commands.run import predict as predict_example
 from pipeline.console import echo, format_decision
 from pipeline.errors import PipelineError
 from pipeline.settings import ORIGINAL_FILE
+from pipeline.storage.layout import BRONZE_INBOX
 
 RUN_TIMEOUT_SECONDS = 1800
 START_TIMEOUT_SECONDS = 180
 READY_TIMEOUT_SECONDS = 300
 LOG_LINES = 20
-INBOX = "bronze/inbox"
 REMOTE = ("gdrive:", "https://", "http://", "s3://", "sample")
 DRIVE = ("drive.google.com", 443)
 
@@ -57,7 +57,7 @@ def choose_source(data: str | None) -> str:
         raise ClusterError(
             f"{data} does not exist. Give a file or a source that begins with {', '.join(REMOTE)}."
         )
-    return f"s3://{INBOX}/{path.name}"
+    return f"s3://{BRONZE_INBOX}/{path.name}"
 
 
 def _drive_is_reachable() -> bool:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 from pipeline.errors import PipelineError
 from pipeline.storage.lake import Lake
+from pipeline.storage.layout import live_traffic_object
 from serving.model.served_model import Scored
 from serving.threads import stand_back
 
@@ -125,5 +126,6 @@ class TrafficLog:
         lake = self._open_lake()
         moment = datetime.now(UTC)
         number = int(moment.timestamp() * 1000)
-        while not lake.create(f"silver/live/{moment:%Y-%m-%d}/{self._pod}-{number}.jsonl.gz", data):
+        day = f"{moment:%Y-%m-%d}"
+        while not lake.create(live_traffic_object(day, self._pod, number), data):
             number += 1  # a pod that began again within the millisecond, or a clock set back
