@@ -92,6 +92,8 @@ The model card has the value of every gate.
 
 
 def columns_page() -> str:
+    """Return docs/reference/columns.md."""
+
     def accepts(feature: Feature) -> str:
         if isinstance(feature, Category):
             return ", ".join(f"`{name}` ({code:g})" for name, code in feature.codes.items())
@@ -107,7 +109,7 @@ def columns_page() -> str:
     )
     return f"""# Data dictionary
 
-From [pipeline/columns.py](/pipeline/columns.py), the only place that knows the data set.
+Generated from [pipeline/columns.py](/pipeline/columns.py), which defines the data set.
 
 {table(("name", "raw header", "accepted", "meaning"), rows)}
 """

@@ -22,7 +22,7 @@ EXIT_CODES: dict[int, str] = {
     EXIT_OK: "done",
     EXIT_FAILED: "failed",
     EXIT_USAGE: "wrong usage",
-    EXIT_PERMANENT: "a stage of a run failed and would fail again, so that Airflow does not retry it",
+    EXIT_PERMANENT: "a stage of a run failed and would fail again; Airflow does not retry it",
     EXIT_SKIPPED: "nothing to do, which Airflow shows as skipped",
     EXIT_INTERRUPTED: "interrupted",
 }
@@ -31,7 +31,7 @@ EXIT_CODES: dict[int, str] = {
 
 @dataclass(frozen=True)
 class Resources:
-    """Default resources of a stage's pod, as Kubernetes quantities. The chart's values override them."""
+    """Default resources of a stage's pod, as Kubernetes quantities. Chart values override them."""
 
     cpu: str = "100m"
     memory: str = "128Mi"
