@@ -1,8 +1,9 @@
 """Whether recent traffic still resembles the production model's training data.
 
 Runs on its schedule over the traffic that the predictor logged. If drift exceeds the threshold,
-`drift` requests a training run, which by itself never changes the model in production. Otherwise
-Airflow shows `drift` as skipped and its log says why: no drift, too few rows, or a recent request.
+`drift` requests a training run, whose model still has to pass the deployment gates. Otherwise
+Airflow shows `drift` as skipped, and its log has the reason: no drift, too few rows, or a recent
+request.
 `demote` checks the production model against its gates on the newest labelled rows. If it fails and
 the previous model passes, `demote` restores the previous one.
 """

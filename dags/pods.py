@@ -92,7 +92,7 @@ def create_dag(
     return dag
 
 
-class StagePodOperator(KubernetesPodOperator):  # type: ignore[misc]  # Airflow publishes no types here
+class StagePodOperator(KubernetesPodOperator):  # type: ignore[misc]  # Airflow has no types
     """KubernetesPodOperator that notices the end of a pod sooner and does not retry exit code 3."""
 
     def await_pod_completion(self, pod: Any) -> None:

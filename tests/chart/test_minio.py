@@ -97,7 +97,7 @@ def test_no_job() -> None:
 
 
 def test_aws_needs_no_endpoint() -> None:
-    """An empty endpoint stands for AWS: the variable is not set."""
+    """An empty endpoint means AWS: the variable is not set."""
     store = {"existingSecret": "keys", "region": "eu-central-1"}
     settings = find(render({**EXTERNAL, "objectStore": store}), "ConfigMap", "settings")["data"]
     assert "MLOPS_LAKE__ENDPOINT" not in settings

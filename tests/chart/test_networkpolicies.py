@@ -92,7 +92,7 @@ def keep_side(manifests: list[Manifest], side: str) -> list[Manifest]:
 
 
 @pytest.mark.parametrize("side", ["Ingress", "Egress"])
-def test_each_side_alone(side: str) -> None:
+def test_each_direction(side: str) -> None:
     """Ingress and egress rules each implement the table; neither relies on the other."""
     found = {
         item

@@ -10,30 +10,87 @@
 {{- end }}
 
 {{/* Airflow */}}
-{{- define "student-mlops.airflow.fullname" }}{{ include "student-mlops.fullname" . }}-airflow{{ end }}
-{{- define "student-mlops.airflow.files.fullname" }}{{ include "student-mlops.airflow.fullname" . }}-files{{ end }}
-{{- define "student-mlops.airflow.api-server.fullname" }}{{ include "student-mlops.airflow.fullname" . }}-api-server{{ end }}
-{{- define "student-mlops.airflow.dag-processor.fullname" }}{{ include "student-mlops.airflow.fullname" . }}-dag-processor{{ end }}
-{{- define "student-mlops.airflow.scheduler.fullname" }}{{ include "student-mlops.airflow.fullname" . }}-scheduler{{ end }}
+{{- define "student-mlops.airflow.fullname" -}}
+{{ include "student-mlops.fullname" . }}-airflow
+{{- end }}
+
+{{- define "student-mlops.airflow.files.fullname" -}}
+{{ include "student-mlops.airflow.fullname" . }}-files
+{{- end }}
+
+{{- define "student-mlops.airflow.api-server.fullname" -}}
+{{ include "student-mlops.airflow.fullname" . }}-api-server
+{{- end }}
+
+{{- define "student-mlops.airflow.dag-processor.fullname" -}}
+{{ include "student-mlops.airflow.fullname" . }}-dag-processor
+{{- end }}
+
+{{- define "student-mlops.airflow.scheduler.fullname" -}}
+{{ include "student-mlops.airflow.fullname" . }}-scheduler
+{{- end }}
 
 {{/* Stages */}}
-{{- define "student-mlops.stage.fullname" }}{{ include "student-mlops.fullname" . }}-stage{{ end }}
-{{- define "student-mlops.stage.internet.fullname" }}{{ include "student-mlops.stage.fullname" . }}-internet{{ end }}
-{{- define "student-mlops.stage.predictor.fullname" }}{{ include "student-mlops.stage.fullname" . }}-predictor{{ end }}
-{{- define "student-mlops.settings.fullname" }}{{ include "student-mlops.fullname" . }}-settings{{ end }}
-{{- define "student-mlops.pods.fullname" }}{{ include "student-mlops.fullname" . }}-pods{{ end }}
-{{- define "student-mlops.by-hand.fullname" }}{{ include "student-mlops.fullname" . }}-by-hand{{ end }}
+{{- define "student-mlops.stage.fullname" -}}
+{{ include "student-mlops.fullname" . }}-stage
+{{- end }}
+
+{{- define "student-mlops.stage.internet.fullname" -}}
+{{ include "student-mlops.stage.fullname" . }}-internet
+{{- end }}
+
+{{- define "student-mlops.stage.predictor.fullname" -}}
+{{ include "student-mlops.stage.fullname" . }}-predictor
+{{- end }}
+
+{{- define "student-mlops.settings.fullname" -}}
+{{ include "student-mlops.fullname" . }}-settings
+{{- end }}
+
+{{- define "student-mlops.pods.fullname" -}}
+{{ include "student-mlops.fullname" . }}-pods
+{{- end }}
+
+{{- define "student-mlops.by-hand.fullname" -}}
+{{ include "student-mlops.fullname" . }}-by-hand
+{{- end }}
 
 {{/* The other components */}}
-{{- define "student-mlops.buckets.fullname" }}{{ include "student-mlops.fullname" . }}-buckets{{ end }}
-{{- define "student-mlops.minio.fullname" }}{{ include "student-mlops.fullname" . }}-minio{{ end }}
-{{- define "student-mlops.mlflow.fullname" }}{{ include "student-mlops.fullname" . }}-mlflow{{ end }}
-{{- define "student-mlops.postgresql.fullname" }}{{ include "student-mlops.fullname" . }}-postgresql{{ end }}
-{{- define "student-mlops.postgresql.files.fullname" }}{{ include "student-mlops.postgresql.fullname" . }}-files{{ end }}
-{{- define "student-mlops.predictor.fullname" }}{{ include "student-mlops.fullname" . }}-predictor{{ end }}
-{{- define "student-mlops.predictor.pods.fullname" }}{{ include "student-mlops.predictor.fullname" . }}-pods{{ end }}
-{{- define "student-mlops.test.fullname" }}{{ include "student-mlops.fullname" . }}-test{{ end }}
-{{- define "student-mlops.test.files.fullname" }}{{ include "student-mlops.fullname" . }}-tests{{ end }}
+{{- define "student-mlops.buckets.fullname" -}}
+{{ include "student-mlops.fullname" . }}-buckets
+{{- end }}
+
+{{- define "student-mlops.minio.fullname" -}}
+{{ include "student-mlops.fullname" . }}-minio
+{{- end }}
+
+{{- define "student-mlops.mlflow.fullname" -}}
+{{ include "student-mlops.fullname" . }}-mlflow
+{{- end }}
+
+{{- define "student-mlops.postgresql.fullname" -}}
+{{ include "student-mlops.fullname" . }}-postgresql
+{{- end }}
+
+{{- define "student-mlops.postgresql.files.fullname" -}}
+{{ include "student-mlops.postgresql.fullname" . }}-files
+{{- end }}
+
+{{- define "student-mlops.predictor.fullname" -}}
+{{ include "student-mlops.fullname" . }}-predictor
+{{- end }}
+
+{{- define "student-mlops.predictor.pods.fullname" -}}
+{{ include "student-mlops.predictor.fullname" . }}-pods
+{{- end }}
+
+{{- define "student-mlops.test.fullname" -}}
+{{ include "student-mlops.fullname" . }}-test
+{{- end }}
+
+{{- define "student-mlops.test.files.fullname" -}}
+{{ include "student-mlops.fullname" . }}-tests
+{{- end }}
 
 {{/* Secrets, which values can replace by existing ones */}}
 {{- define "student-mlops.airflow.secret" -}}
@@ -45,5 +102,6 @@
 {{- end }}
 
 {{- define "student-mlops.object-store.secret" -}}
-{{- .Values.objectStore.existingSecret | default (printf "%s-objectstore" (include "student-mlops.fullname" .)) }}
+{{- $generated := printf "%s-objectstore" (include "student-mlops.fullname" .) -}}
+{{- .Values.objectStore.existingSecret | default $generated }}
 {{- end }}

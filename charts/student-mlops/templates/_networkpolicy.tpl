@@ -52,7 +52,7 @@
     - {port: {{ last . }}, protocol: TCP}
 {{- end }}
 
-{{/* Port of a URL. An empty URL stands for AWS, which is reached on 443. */}}
+{{/* Port of a URL. An empty URL means AWS, which is reached on 443. */}}
 {{- define "student-mlops.urlPort" -}}
 {{- $url := urlParse (. | default "https://") -}}
 {{- if regexMatch ":[0-9]+$" $url.host }}{{ regexFind "[0-9]+$" $url.host }}

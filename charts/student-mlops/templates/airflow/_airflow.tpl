@@ -88,7 +88,7 @@ env:
 
 {{/* Checksum of what Airflow reads only when it starts; a change restarts the pods. Two things are
      left out, because a restart could end a running task: the file that describes the stages' pods,
-     which Airflow reads again by itself, and the Secrets, which the chart never changes. */}}
+     which Airflow reads at every parsing, and the Secrets, which the chart never changes. */}}
 {{- define "student-mlops.airflow.checksum" -}}
 {{- $configuration := include "student-mlops.data" (list . "airflow/configmap.yaml") -}}
 {{- $files := include "student-mlops.data" (list . "airflow/configmap-files.yaml") -}}
