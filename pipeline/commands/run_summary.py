@@ -1,4 +1,4 @@
-"""What `run` ends with: the model, its metrics and gates, the verdicts, the files, and what to do next."""
+"""The summary at the end of `run`: stages, model, gates, a prediction, drift, files, next steps."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline import stages
-from pipeline.console import echo, print_table
+from pipeline.console import echo, format_decision, print_table
 from pipeline.context import Context
-from pipeline.drift.report import Report
+from pipeline.drift.report import DRIFT, Report
 from pipeline.evaluation import gates
+from pipeline.model.bundle import Manifest
 from pipeline.storage.layout import MODELS_PREFIX, files_of_run
 from pipeline.tracking.registry import PRODUCTION
+
+NEXT_STEPS = (
+    "Next: `make serve` opens the predictor's page and the MLflow UI; `make run` trains another",
+    "      candidate, with DATA=... on your own data; `make up` runs the platform on Kubernetes.",
+)
 
 
 def show(
@@ -21,55 +27,58 @@ def show(
     answer: Mapping[str, Any],
     reports: Mapping[str, Report],
 ) -> None:
-    """Tables for people."""
-    registry = context.registry
-    version = registry.get_by_alias(PRODUCTION)
-    assert version is not None  # `run` ends before this without one
-    manifest = registry.get_version_bundle(version).manifest
+    """Print the summary.
 
-    rows = []
-    for stage in stages.STAGES:
-        if stage.name in seconds:
-            rows.append(
-                (stage.name, f"{seconds[stage.name]:.1f} s", skipped.get(stage.name, "done"))
-            )
-    print_table("Stages", ("stage", "time", "end"), rows)
+    Args:
+        context: The context of the run. A version must be in production.
+        seconds: Duration of each stage that ran.
+        skipped: Reasons of the stages that had nothing to do.
+        answer: A row as `student` and the predictor's explained response to it as `answer`.
+        reports: Drift reports by the kind of traffic.
+    """
+    version = context.registry.get_by_alias(PRODUCTION)
+    assert version is not None
+    manifest = context.registry.get_version_bundle(version).manifest
+    stage_rows = [
+        (stage.name, f"{seconds[stage.name]:.1f} s", skipped.get(stage.name, "done"))
+        for stage in stages.STAGES
+        if stage.name in seconds
+    ]
+    print_table("Stages", ("stage", "time", "result"), stage_rows)
+    _print_model(manifest, version.number)
+    _print_prediction(answer["student"], answer["answer"])
+    drift_rows = [
+        (kind, "drifted" if report.verdict == DRIFT else report.verdict, report.sentence)
+        for kind, report in reports.items()
+    ]
+    print_table("Drift", ("traffic", "verdict", "summary"), drift_rows)
+    prefixes = [*files_of_run(context.run_id), MODELS_PREFIX]
+    keys = [key for prefix in prefixes for key in context.lake.keys(prefix)]
+    print_table("Files", ("of this run",), ((context.lake.url(key),) for key in keys))
+    for line in NEXT_STEPS:
+        echo(line)
+
+
+def _print_model(manifest: Manifest, number: str) -> None:
     print_table(
-        f"Production: {manifest.name} version {version.number}, {manifest.family}, threshold {manifest.threshold:.3f}",
+        f"Production: {manifest.name} version {number}, {manifest.family}, "
+        f"threshold {manifest.threshold:.3f}",
         ("metric on the test set", "value", "95 % interval"),
         (
-            (name, f"{at.value:.3f}", f"{at.low:.3f} to {at.high:.3f}")
-            for name, at in manifest.metrics.items()
+            (name, f"{metric.value:.3f}", f"{metric.low:.3f} to {metric.high:.3f}")
+            for name, metric in manifest.metrics.items()
         ),
     )
-    gates.print_gates("Gates it passed", manifest.gates)
-    prediction = answer["answer"]["predictions"][0]
-    told = ", ".join(f"{name} {value}" for name, value in answer["student"].items())
+    gates.print_gates("Gates that it passed", manifest.gates)
+
+
+def _print_prediction(student: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    prediction = answer["predictions"][0]
+    row = ", ".join(f"{name} {value}" for name, value in student.items())
+    probability, threshold = format_decision(prediction["fail_probability"], answer["threshold"])
     echo(
-        f"A prediction: {told} -> {prediction['label']}, fail probability {prediction['fail_probability']:.3f}"
+        f"A prediction: {row} -> {prediction['label']} "
+        f"(fail probability {probability}, threshold {threshold})"
     )
     contributions = prediction["explanation"]["contributions"]
     echo("  because " + ", ".join(f"{name} {value:+.3f}" for name, value in contributions.items()))
-    print_table(
-        "Drift",
-        ("traffic", "verdict", "in words"),
-        (
-            (
-                kind,
-                "drifted" if report.verdict == "drift" else report.verdict,
-                report.sentence,
-            )
-            for kind, report in reports.items()
-        ),
-    )
-    lake, run_id = context.lake, context.run_id
-    files = [key for prefix in files_of_run(run_id) for key in lake.keys(prefix)]
-    print_table(
-        "Files", ("of this run",), ((lake.url(key),) for key in [*files, *lake.keys(MODELS_PREFIX)])
-    )
-    echo(
-        "Next: `make serve` opens the predictor's page and the MLflow UI on this; run again to train a challenger;"
-    )
-    echo(
-        "      `make run DATA=...` on data of your own; `make up` for the same on a Kubernetes cluster."
-    )

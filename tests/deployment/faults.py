@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -57,3 +57,24 @@ def dying(context: Context, fuse: Fuse) -> Context:
     fuse.wrap(lake, LAKE_WRITES)
     fuse.wrap(registry, REGISTRY_WRITES)
     return replace(context, lake=lake, registry=registry)
+
+
+def kill_points(run: Callable[[Fuse], None]) -> Iterator[Fuse]:
+    """Fuses for the writes that matter: the first, the last, and two between them.
+
+    `run` is called once to count the writes.
+    """
+    counter = Fuse(0, after=False)
+    run(counter)
+    last = counter.count
+    for at, after in (
+        (1, False),
+        (1, True),
+        (1 + last // 3, True),
+        (1 + 2 * last // 3, False),
+        (last, False),
+        (last, True),
+    ):
+        fuse = Fuse(at, after)
+        yield fuse
+        assert fuse.count >= at, "the run ended before the write at which it was to be killed"

@@ -1,111 +1,103 @@
-"""rollback, history, compare: the same by hand, and readable."""
+"""The commands rollback, history and compare."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
-from pipeline import __main__ as command_line
+from pipeline.__main__ import main
 from pipeline.deployment.moves import REJECTED
 from pipeline.deployment.rollback import roll_back
 from pipeline.settings import Settings
 from pipeline.stages import promote
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.deployment.models import World
-from tests.deployment.predictors import Follower, serving
+from tests.support.fake_predictor import FakePredictor
+
+RunCommand = Callable[..., int]
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def line(world: World, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]  # a function of the command's words
-    """Runs `python -m pipeline WORDS` on the world; returns the exit code."""
-    settings = world.context("any", predictor={"url": "http://127.0.0.1:9"}).settings
-    monkeypatch.setattr(Settings, "load", lambda: settings)
-    return lambda *words: command_line.main(words)
+def run_command(world: World, monkeypatch: pytest.MonkeyPatch) -> RunCommand:
+    """Run `python -m pipeline ARGUMENTS` on the world; returns the exit code."""
+
+    def run(*arguments: str, url: str = "http://127.0.0.1:9") -> int:
+        settings = world.context("any", predictor={"url": url}).settings
+        monkeypatch.setattr(Settings, "load", lambda: settings)
+        return main(arguments)
+
+    return run
 
 
-def test_rollback_goes_back_and_keeps_the_version_out(world: World, line, capsys) -> None:  # type: ignore[no-untyped-def]
-    """production goes to previous, the version that leaves is rejected with the reason, and where nobody serves it says so."""
-    old, new = world.bare(PRODUCTION), world.bare(STAGING)
-    world.verdict("run-1", new, old)
+def promote_second(world: World) -> tuple[str, str]:
+    """Promote a second version over a first one, as run-1; returns both numbers."""
+    first, second = world.bare(PRODUCTION), world.bare(STAGING)
+    world.verdict("run-1", second, first)
     promote.run(world.context("run-1"))
-    assert line("rollback", "--reason", "parents complain") == 0
-    assert world.aliases() == {STAGING: new, PRODUCTION: old, PREVIOUS: None}
-    assert world.registry.get_version(new).tags[REJECTED] == "parents complain"
+    return first, second
+
+
+def test_rollback_returns_to_previous(
+    world: World, run_command: RunCommand, capsys: Capture
+) -> None:
+    """The version that leaves is rejected with the reason; a second rollback has no target."""
+    first, second = promote_second(world)
+    assert run_command("rollback", "--reason", "parents complain") == 0
+    assert world.aliases() == {STAGING: second, PRODUCTION: first, PREVIOUS: None}
+    assert world.registry.get_version(second).tags[REJECTED] == "parents complain"
     assert "no predictor responds at http://127.0.0.1:9" in capsys.readouterr().err
-    assert line("rollback") == 1
+    assert run_command("rollback") == 1
     assert "There is no version to go back to" in capsys.readouterr().err
 
 
-def test_rollback_to_a_version_brings_even_a_rejected_one_back(world: World, line) -> None:  # type: ignore[no-untyped-def]
-    """A person's word is the last one: the tag goes when the version comes."""
+def test_rollback_to_a_rejected_version(world: World, run_command: RunCommand) -> None:
+    """A person may bring back a rejected version; it is not rejected any more."""
     first, second = world.bare(), world.bare(PRODUCTION)
     world.registry.set_tag(first, REJECTED, "it misbehaved")
-    assert line("rollback", "--to", first) == 0
+    assert run_command("rollback", "--to", first) == 0
     assert world.production() == first
     assert REJECTED not in world.registry.get_version(first).tags
     assert REJECTED in world.registry.get_version(second).tags
 
 
-def test_rollback_to_what_there_is_not(world: World, line, capsys) -> None:  # type: ignore[no-untyped-def]
-    """An unknown version, and an empty production, are sentences; nothing moves."""
-    assert line("rollback") == 1
+def test_rollback_without_a_target(world: World, run_command: RunCommand, capsys: Capture) -> None:
+    """An empty production and an unknown version are errors, and nothing moves."""
+    assert run_command("rollback") == 1
     assert "No version is in `production`" in capsys.readouterr().err
     number = world.bare(PRODUCTION)
-    assert line("rollback", "--to", "99") == 1
-    assert line("rollback", "--to", number) == 1
+    assert run_command("rollback", "--to", "99") == 1
+    assert run_command("rollback", "--to", number) == 1
     assert world.production() == number
 
 
-def test_rollback_waits_for_the_predictors(world: World, line, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
-    """Where predictors answer, the command ends when they serve the version."""
+def test_rollback_waits_for_the_predictors(
+    world: World, run_command: RunCommand, capsys: Capture
+) -> None:
+    """If predictors respond, the command ends once they serve the version."""
     good = world.bare(PREVIOUS)
     world.bare(PRODUCTION)
-    with serving(Follower(world.registry, "none", None).answer) as port:
-        settings = world.context("any", predictor={"url": f"http://127.0.0.1:{port}"}).settings
-        monkeypatch.setattr(Settings, "load", lambda: settings)
-        assert line("rollback") == 0
+    with FakePredictor(world.registry).run() as url:
+        assert run_command("rollback", url=url) == 0
     assert f"the predictors serve version {good}" in capsys.readouterr().err
 
 
-def test_history_tells_every_move(world: World, line, capsys) -> None:  # type: ignore[no-untyped-def]
-    """One row a move on standard output, without colour when it is no terminal; --json gives the log's own lines."""
-    assert line("history") == 0
-    assert "no promotions yet" in capsys.readouterr().err
-    old, new = world.bare(PRODUCTION), world.bare(STAGING)
-    world.verdict("run-1", new, old)
-    promote.run(world.context("run-1"))
-    assert line("rollback", "--reason", "parents complain") == 0
-    capsys.readouterr()
-    assert line("history") == 0
-    shown = capsys.readouterr().out
-    assert f"{old} -> {new}" in shown
-    assert "parents complain" in shown
-    assert "\x1b" not in shown
-    assert line("history", "--json") == 0
-    printed = capsys.readouterr().out
-    assert printed.encode() == world.context("any").lake.read("reports/promotions.jsonl")
-    assert [json.loads(entry)["action"] for entry in printed.splitlines()] == [
-        "promote",
-        "rollback",
-    ]
+def test_rollback_fails_if_a_predictor_does_not_follow(
+    world: World, run_command: RunCommand, capsys: Capture
+) -> None:
+    """Production has moved, but the exit code says that the old version is still served."""
+    good = world.bare(PREVIOUS)
+    world.bare(PRODUCTION)
+    with FakePredictor(world.registry, "stuck", bad=good).run() as url:
+        assert run_command("rollback", url=url) == 1
+    assert world.production() == good
+    assert "serves version 0" in capsys.readouterr().err
 
 
-def test_compare_measures_two_models_on_the_same_rows(world: World, line, capsys) -> None:  # type: ignore[no-untyped-def]
-    """Versions and aliases both name a model; the answer says what each is and how they differ, with intervals."""
-    world.register("good", PRODUCTION)
-    world.register("better", STAGING)
-    assert line("compare", "staging", "1") == 0
-    shown = capsys.readouterr().out
-    assert "version 2" in shown
-    assert "roc_auc" in shown
-    assert " to +" in shown
-    assert line("compare", "staging", "nobody") == 1
-    assert "No version" in capsys.readouterr().err
-
-
-def test_a_rolled_back_version_is_no_place_to_go_back_to(world: World) -> None:
-    """previous never names a rejected version: after a second move back there is nothing to go back to."""
+def test_a_rejected_version_is_never_previous(world: World) -> None:
+    """After two rollbacks there is no version to go back to."""
     first = world.bare(PRODUCTION)
     for run_id, champion in (("run-1", first), ("run-2", "2")):
         candidate = world.bare(STAGING)
@@ -116,3 +108,37 @@ def test_a_rolled_back_version_is_no_place_to_go_back_to(world: World) -> None:
     assert world.aliases() == {STAGING: "3", PRODUCTION: "2", PREVIOUS: first}
     roll_back(world.context("run-4"), "demote", "bad")
     assert world.aliases() == {STAGING: "3", PRODUCTION: first, PREVIOUS: None}
+
+
+def test_history_shows_every_move(world: World, run_command: RunCommand, capsys: Capture) -> None:
+    """Standard output has a row per move without colors, or with --json the log's own lines."""
+    assert run_command("history") == 0
+    assert "no promotions yet" in capsys.readouterr().err
+    first, second = promote_second(world)
+    assert run_command("rollback", "--reason", "parents complain") == 0
+    capsys.readouterr()
+    assert run_command("history") == 0
+    shown = capsys.readouterr().out
+    assert f"{first} -> {second}" in shown
+    assert "parents complain" in shown
+    assert "\x1b" not in shown
+    assert run_command("history", "--json") == 0
+    printed = capsys.readouterr().out
+    assert printed.encode() == world.context("any").lake.read("reports/promotions.jsonl")
+    actions = [json.loads(line)["action"] for line in printed.splitlines()]
+    assert actions == ["promote", "rollback"]
+
+
+def test_compare_measures_two_models_on_the_same_rows(
+    world: World, run_command: RunCommand, capsys: Capture
+) -> None:
+    """Numbers and aliases name a model; the output has facts and differences with intervals."""
+    world.register("good", PRODUCTION)
+    world.register("better", STAGING)
+    assert run_command("compare", "staging", "1") == 0
+    shown = capsys.readouterr().out
+    assert "version 2" in shown
+    assert "roc_auc" in shown
+    assert " to +" in shown
+    assert run_command("compare", "staging", "nobody") == 1
+    assert "has the number or alias 'nobody'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The deployment stages with a real predictor process that follows the registry."""
+"""The deployment stages with a real predictor process and a real MLflow server."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from tests.deployment.models import World
 from tests.serving.predictor import started, wait_until_ready
 
 
-def test_a_predictor_follows_every_move(world: World, mlflow_url: str, tmp_path: Path) -> None:
-    """A promotion is verified, a rollback served, and a damaged candidate taken back, while the same process goes on."""
+def test_a_predictor_follows_every_move(
+    server_world: World, mlflow_url: str, tmp_path: Path
+) -> None:
+    """One process serves a promoted version, a rollback, and the version after a revert."""
+    world = server_world
     environment = {
         "MLOPS_MLFLOW__TRACKING_URI": mlflow_url,
         "MLOPS_MLFLOW__NAME": world.registry.name,
@@ -28,10 +31,10 @@ def test_a_predictor_follows_every_move(world: World, mlflow_url: str, tmp_path:
         tmp_path, environment, poll_interval_seconds="0.2", log_sample_rate="0"
     ) as predictor:
         wait_until_ready(f"{predictor.url}/readyz", predictor.process, predictor.log)
-        patient = {"rollout_timeout_seconds": 60, "watch_period_seconds": 0.5}
 
         def context(run_id: str) -> Context:
-            return world.context(run_id, predictor={"url": predictor.url}, deployment=patient)
+            deployment = {"rollout_timeout_seconds": 60, "watch_period_seconds": 0.5}
+            return world.context(run_id, predictor={"url": predictor.url}, deployment=deployment)
 
         second = world.register("better", STAGING)
         for stage in (validate, promote, verify):
@@ -39,20 +42,19 @@ def test_a_predictor_follows_every_move(world: World, mlflow_url: str, tmp_path:
         assert world.production() == second
         assert VERIFIED in world.registry.get_version(second).tags
         (replica,) = find_replicas(context("run-1").settings)
-        assert replica.get_model()["version"] == second
+        assert replica.get_version() == second
         assert replica.count_errors() == 0
 
-        roll_back(context("any"), "rollback", "by hand")
+        roll_back(context("by-hand"), "rollback", "by hand")
         third = world.register("better", STAGING)
         validate.run(context("run-2"))
         promote.run(context("run-2"))
-        damaged = {"model.onnx": b"damaged"}
-        world.registry.log_artifacts(world.registry.get_version(third).run_id, damaged, "serving")
-        with pytest.raises(
-            VerifyError, match=f"`production` is version {first} again, which the predictors serve"
-        ):
+        run_id = world.registry.get_version(third).run_id
+        world.registry.log_artifacts(run_id, {"model.onnx": b"damaged"}, "serving")
+        message = f"`production` is version {first} again, which the predictors serve"
+        with pytest.raises(VerifyError, match=message):
             verify.run(context("run-2"))
-        assert replica.get_model()["version"] == first
+        assert replica.get_version() == first
     assert world.log() == [
         ("promote", first, second),
         ("verify", second, second),

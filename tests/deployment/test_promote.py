@@ -1,11 +1,11 @@
-"""promote: exactly one version in production at all times, whatever dies or runs beside it."""
+"""promote: one version in production at any time, whatever is killed or runs in parallel."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, tzinfo
-from typing import Any
 
 import pytest
 
@@ -20,12 +20,14 @@ from pipeline.stages import promote
 from pipeline.storage.artifacts import GateResult
 from pipeline.storage.lake import Lake
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
-from tests.deployment.faults import Fuse, Killed, dying
+from tests.deployment.faults import Fuse, Killed, dying, kill_points
 from tests.deployment.models import World
 
+GATE = GateResult(name="min_x", bound=1, reason="why", value=2, passed=True)
 
-def test_the_first_candidate_goes_into_production(world: World) -> None:
-    """Without a champion the candidate becomes production, and nothing becomes previous."""
+
+def test_the_first_candidate_enters_production(world: World) -> None:
+    """Without a champion no version becomes previous."""
     number = world.bare(STAGING)
     world.verdict("run-1", number, None)
     promote.run(world.context("run-1"))
@@ -34,33 +36,22 @@ def test_the_first_candidate_goes_into_production(world: World) -> None:
 
 
 def test_the_champion_becomes_previous(world: World) -> None:
-    """The version that leaves production keeps the alias previous; who moved what, when and why is logged with the hashes."""
-    champion, candidate = (
-        world.bare(PRODUCTION),
-        world.bare(STAGING, manifest_sha256="abc", gold_test="def", other="x"),
-    )
-    world.verdict(
-        "run-1",
-        candidate,
-        champion,
-        gates=[GateResult(name="min_x", bound=1, reason="w", value=2, passed=True)],
-    )
+    """The log says who moved what, when and why, with the gates and the hashes."""
+    champion = world.bare(PRODUCTION)
+    candidate = world.bare(STAGING, manifest_sha256="abc", gold_test="def", other="x")
+    world.verdict("run-1", candidate, champion, gates=[GATE])
     promote.run(world.context("run-1"))
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
     entry = json.loads(world.context("any").lake.read("reports/promotions.jsonl"))
-    assert (entry["run_id"], entry["hashes"], entry["reason"]) == (
-        "run-1",
-        {"manifest_sha256": "abc", "gold_test": "def"},
-        "every gate holds",
-    )
-    assert entry["gates"][0]["name"] == "min_x"
-    assert entry["started_by"]
-    assert entry["started_at"]
+    assert (entry["run_id"], entry["reason"]) == ("run-1", "every gate holds")
+    assert entry["hashes"] == {"manifest_sha256": "abc", "gold_test": "def"}
+    assert entry["gates"] == [GATE.model_dump()]
+    assert "@" in entry["started_by"]
     assert "promoted" in world.registry.get_version(candidate).tags
 
 
-def test_running_it_again_changes_nothing(world: World) -> None:
-    """A run promotes once: a retry of its task succeeds and writes no second record."""
+def test_a_repeated_run_changes_nothing(world: World) -> None:
+    """A run promotes once: when its task is retried, it succeeds without a second record."""
     number = world.bare(STAGING)
     world.verdict("run-1", number, None)
     promote.run(world.context("run-1"))
@@ -68,8 +59,8 @@ def test_running_it_again_changes_nothing(world: World) -> None:
     assert world.log() == [("promote", None, number)]
 
 
-def test_what_validate_did_not_pass_is_refused(world: World) -> None:
-    """A verdict that does not hold leaves production as it is, with the verdict's sentence."""
+def test_a_candidate_that_failed_validation_is_skipped(world: World) -> None:
+    """The reason is the decision of validate."""
     number = world.bare(STAGING)
     world.verdict("run-1", number, None, passed=False, decision="min_recall is 0.2")
     with pytest.raises(StageSkipped, match=r"min_recall is 0\.2"):
@@ -78,7 +69,7 @@ def test_what_validate_did_not_pass_is_refused(world: World) -> None:
 
 
 def test_only_the_validated_version_is_promoted(world: World) -> None:
-    """A newer candidate that took the alias staging meanwhile is not promoted on the old one's verdict."""
+    """A newer candidate is not promoted on the report of the old one."""
     old = world.bare(STAGING)
     world.verdict("run-1", old, None)
     world.bare(STAGING)
@@ -87,8 +78,8 @@ def test_only_the_validated_version_is_promoted(world: World) -> None:
     assert world.production() is None
 
 
-def test_a_champion_that_changed_asks_for_another_validation(world: World) -> None:
-    """A candidate judged beside a version that is no longer production is refused: it may be worse than the new one."""
+def test_a_new_champion_requires_another_validation(world: World) -> None:
+    """A candidate may be worse than a champion that it was not compared with."""
     champion = world.bare(PRODUCTION)
     candidate = world.bare(STAGING)
     world.verdict("run-1", candidate, champion)
@@ -99,33 +90,33 @@ def test_a_champion_that_changed_asks_for_another_validation(world: World) -> No
 
 
 def test_a_rejected_version_is_not_promoted(world: World) -> None:
-    """A version that was taken back stays out, whatever its verdict says."""
+    """A version that was reverted stays out of production, whatever its report says."""
     number = world.bare(STAGING)
     world.registry.set_tag(number, REJECTED, "it misbehaved")
     world.verdict("run-1", number, None)
     with pytest.raises(StageSkipped, match="it misbehaved"):
         promote.run(world.context("run-1"))
+    assert world.production() is None
 
 
-class Interrupted(Lake):
-    """A lake on which something else happens just before the first object is created."""
+class InterruptedLake(Lake):
+    """A lake on which something happens just before the first object is created."""
 
-    def __init__(self, context: Context, event: Any) -> None:
+    def __init__(self, context: Context, event: Callable[[], None]) -> None:
         super().__init__(context.lake._store)
-        self._event = event
+        self._events = iter([event])
 
     def create(self, key: str, data: bytes) -> bool:
-        event, self._event = self._event, None
-        if event is not None:
+        for event in self._events:
             event()
         return super().create(key, data)
 
 
 @pytest.mark.parametrize("kind", ["disk", "s3"])
-def test_of_two_runs_at_once_one_wins_and_the_other_says_so(
+def test_one_of_two_concurrent_runs_wins(
     world: World, kind: str, request: pytest.FixtureRequest
 ) -> None:
-    """A run that another one overtakes between its look at the aliases and its own move moves nothing; on S3 too."""
+    """A run that another one overtakes after it has read the aliases moves nothing."""
     if kind == "s3":
         world.move_to(request.getfixturevalue("s3_lake"))
     champion = world.bare(PRODUCTION)
@@ -133,7 +124,7 @@ def test_of_two_runs_at_once_one_wins_and_the_other_says_so(
     for run in ("slow", "fast"):
         world.verdict(run, candidate, champion)
     slow = world.context("slow")
-    slow = replace(slow, lake=Interrupted(slow, lambda: promote.run(world.context("fast"))))
+    slow = replace(slow, lake=InterruptedLake(slow, lambda: promote.run(world.context("fast"))))
     with pytest.raises(PromotionError, match="Another run"):
         promote.run(slow)
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
@@ -142,78 +133,77 @@ def test_of_two_runs_at_once_one_wins_and_the_other_says_so(
         promote.run(world.context("slow"))
 
 
-def test_a_run_waits_for_nobody_and_names_who_is_moving(world: World) -> None:
-    """While another run holds the log, a run is told who and until when."""
+def test_a_run_does_not_wait_for_the_lock(world: World) -> None:
+    """While another run holds the lock, the error says which run and until when."""
     champion, candidate = world.bare(PRODUCTION), world.bare(STAGING)
     world.verdict("dead", candidate, champion)
     world.verdict("next", candidate, champion)
     with pytest.raises(Killed):
         promote.run(dying(world.context("dead"), Fuse(1, after=True)))
-    with pytest.raises(PromotionError, match="dead has been moving"):
+    (record,) = read_records(world.context("any").lake)
+    with pytest.raises(PromotionError, match="dead has been moving `production`") as error:
         promote.run(world.context("next"))
+    assert record.lock_expires_at in str(error.value)
     assert world.production() == champion
 
 
-def test_a_dead_run_is_finished_by_the_next_one(world: World) -> None:
-    """When its time is over, the move that a dead run began is carried out before anything else."""
+def test_the_next_run_completes_the_move_of_a_dead_one(world: World) -> None:
+    """Once the lock of a dead run has expired, its move is completed before any other."""
     champion, candidate = world.bare(PRODUCTION), world.bare(STAGING)
     world.verdict("dead", candidate, champion)
     world.verdict("next", candidate, champion)
     dead = world.context("dead")
     with pytest.raises(Killed):
         promote.run(dying(dead, Fuse(3, after=True)))
-    assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
-    record = read_records(dead.lake)[0]
-    dead.lake.write(
-        record.key, record.model_copy(update={"lock_expires_at": "2020-01-01T00:00:00+00:00"}).to_bytes()
-    )
+    (record,) = read_records(dead.lake)
+    expired = record.model_copy(update={"lock_expires_at": "2020-01-01T00:00:00+00:00"})
+    dead.lake.write(record.key, expired.to_bytes())
     with pytest.raises(StageSkipped, match="already"):
         promote.run(world.context("next"))
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
-    assert [
-        (each.number, each.run_id, each.done, each.resumes) for each in read_records(dead.lake)
-    ] == [
-        (1, "dead", False, None),
-        (2, "dead", True, 1),
-    ]
+    first, second = read_records(dead.lake)
+    assert (first.run_id, first.done) == ("dead", False)
+    assert (second.run_id, second.done, second.resumes) == ("dead", True, first.number)
 
 
-class Later(datetime):
-    """A clock that has gone on by an hour."""
+class InAnHour(datetime):
+    """A clock that is an hour ahead."""
 
     @classmethod
-    def now(cls, tz: tzinfo | None = None) -> Later:
+    def now(cls, tz: tzinfo | None = None) -> InAnHour:
         return cls.fromtimestamp(datetime.now(tz).timestamp() + 3600, tz)
 
 
-def test_a_run_that_is_too_slow_stops_before_it_writes_into_anothers_time(
+def test_a_slow_run_stops_before_its_lock_expires(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No request is begun that could end after the run's time is over: then another one may be moving."""
+    """A run starts no request that could outlast its lock, because another run may move then."""
     champion, candidate = world.bare(PRODUCTION), world.bare(STAGING)
     world.verdict("slow", candidate, champion)
     slow = world.context("slow")
 
-    class Sleepy(Lake):
+    class SlowLake(Lake):
         def create(self, key: str, data: bytes) -> bool:
             created = super().create(key, data)
-            monkeypatch.setattr(moves, "datetime", Later)
+            monkeypatch.setattr(moves, "datetime", InAnHour)
             return created
 
-    slow = replace(slow, lake=Sleepy(slow.lake._store))
+    slow = replace(slow, lake=SlowLake(slow.lake._store))
     with pytest.raises(PromotionError, match="took too long"):
         promote.run(slow)
     assert world.aliases() == {STAGING: candidate, PRODUCTION: champion, PREVIOUS: None}
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_killed_at_any_write_and_run_again_it_ends_the_same(world: World, after: bool) -> None:
-    """Whatever write promote dies at, production is one version all the time, and the rerun ends as if nothing had been."""
+def test_a_killed_run_ends_the_same_when_it_is_repeated(world: World) -> None:
+    """One version is in production at any time; afterwards `models/` and the log agree with it."""
     champion = world.bare(PRODUCTION)
-    for at in range(1, 20):
-        candidate, run_id = world.register("good"), f"run-{at}"
+    promotions = 0
+
+    def run(fuse: Fuse) -> None:
+        nonlocal champion, promotions
+        promotions += 1
+        candidate, run_id = world.register("good"), f"run-{promotions}"
         world.verdict(run_id, candidate, champion)
-        fuse = Fuse(at, after)
         try:
             promote.run(dying(world.context(run_id), fuse))
         except Killed:
@@ -221,28 +211,26 @@ def test_killed_at_any_write_and_run_again_it_ends_the_same(world: World, after:
             promote.run(world.context(run_id))
         assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
         assert world.log()[-1] == ("promote", champion, candidate)
-        assert len(world.log()) == at
+        assert len(world.log()) == promotions
         assert read_fallback(world.context("any").lake).manifest.version == candidate
         champion = candidate
-        if fuse.count < at:
-            break
-    assert fuse.count == 9, (
-        "the writes of a promotion: intent, previous, production, the three files of models/, tag, log, done"
-    )
+
+    for fuse in kill_points(run):
+        run(fuse)
 
 
-def test_models_holds_what_is_in_production(world: World) -> None:
-    """What predictors start from without a registry is the promoted version; a copy that cannot be had holds up no move."""
+def test_models_holds_the_version_in_production(world: World) -> None:
+    """A move repairs a damaged copy; a bundle that cannot be downloaded does not stop a move."""
     good = world.register("good")
     world.verdict("run-1", good, None)
     promote.run(world.context("run-1"))
     lake = world.context("any").lake
     assert read_fallback(lake).manifest.version == good
-    lake.write(f"models/{ONNX}", b"of a move that died")
-    keep_production(world.context("run-1"), "verify", "it is well")
+    lake.write(f"models/{ONNX}", b"the rest of a move that was killed")
+    keep_production(world.context("run-1"), "verify", "it is healthy")
     assert read_fallback(lake).manifest.version == good
-    damaged = world.bare(STAGING)
-    world.verdict("run-2", damaged, good)
+    without_bundle = world.bare(STAGING)
+    world.verdict("run-2", without_bundle, good)
     promote.run(world.context("run-2"))
-    assert world.production() == damaged
+    assert world.production() == without_bundle
     assert read_fallback(lake).manifest.version == good

@@ -14,7 +14,7 @@ from pipeline.stages import promote, validate
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.deployment.faults import Fuse, Killed, dying
 from tests.deployment.models import GOLD_RUN, World, trained
-from tests.deployment.predictors import Follower, serving
+from tests.support.fake_predictor import FakePredictor
 
 
 def verdict_of(world: World, run_id: str = "run-1") -> Any:
@@ -139,8 +139,8 @@ def test_shadow_traffic_is_judged_where_there_is_enough(
     """A candidate that would answer live rows otherwise than the champion is stopped; other shadows say nothing of it."""
     world.register("good", PRODUCTION)
     world.register("better", STAGING)
-    with serving(Follower(world.registry, "none", None, shadow).answer) as port:
-        context = world.context("run-1", predictor={"url": f"http://127.0.0.1:{port}"})
+    with FakePredictor(world.registry, shadow=shadow).run() as url:
+        context = world.context("run-1", predictor={"url": url})
         if holds:
             validate.run(context)
         else:

@@ -1,4 +1,4 @@
-"""verify: what goes live is what was promoted, or the old version comes back."""
+"""verify: what goes live is what was promoted, or the old version returns."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from pipeline.deployment.moves import REJECTED, VERIFIED
 from pipeline.errors import StageSkipped, VerifyError
 from pipeline.stages import promote, verify
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
-from tests.deployment.faults import Fuse, Killed, dying
+from tests.deployment.faults import Fuse, Killed, dying, kill_points
 from tests.deployment.models import World
-from tests.deployment.predictors import Fault, Follower, serving
+from tests.support.fake_predictor import FakePredictor, Fault
+from tests.support.http_server import Request, Response, serve
 
-MISBEHAVIOUR: list[tuple[Fault, str]] = [
+FAULTS: list[tuple[Fault, str]] = [
     ("stuck", "serves version 0"),
     ("away", "returned 503"),
     ("garbage", "did not return JSON"),
@@ -27,11 +28,12 @@ MISBEHAVIOUR: list[tuple[Fault, str]] = [
     ("wrong labels", "labels"),
     ("errors", "predictions failed"),
 ]
+"""Every fault, and what the message says about it."""
 
 
 @pytest.fixture
 def deployed(world: World) -> World:
-    """A champion in production, and a candidate that run-1 has just put in its place."""
+    """A candidate, version 2, that run-1 has just promoted over the champion, version 1."""
     champion = world.register("good", PRODUCTION)
     candidate = world.register("better", STAGING)
     world.verdict("run-1", candidate, champion)
@@ -40,156 +42,180 @@ def deployed(world: World) -> World:
     return world
 
 
-def watching(world: World, port: int, run_id: str = "run-1", **deployment: Any) -> Context:
-    """A run's context that looks for the predictor on `port`."""
+def watch(world: World, url: str, run_id: str = "run-1", **deployment: Any) -> Context:
+    """The context of a run whose predictor is at `url`.
+
+    A predictor that responds wrongly is found at once; the timeouts are long, so that a slow
+    machine does not fail a good version.
+    """
     settings = {
-        "rollout_timeout_seconds": 1,
-        "watch_period_seconds": 0.2,
+        "rollout_timeout_seconds": 60,
+        "watch_period_seconds": 0.1,
         "poll_interval_seconds": 0.05,
-    } | deployment
-    return world.context(run_id, predictor={"url": f"http://127.0.0.1:{port}"}, deployment=settings)
+        "request_timeout_seconds": 60,
+    }
+    return world.context(run_id, predictor={"url": url}, deployment=settings | deployment)
 
 
 @pytest.fixture
-def good_port(deployed: World) -> Iterator[int]:
-    with serving(Follower(deployed.registry, "none", None).answer) as port:
-        yield port
+def url(deployed: World) -> Iterator[str]:
+    """The URL of a predictor without a fault."""
+    with FakePredictor(deployed.registry).run() as url:
+        yield url
 
 
-def test_a_version_that_is_served_well_is_verified(deployed: World, good_port: int) -> None:
-    """A version that every predictor serves, and answers with as the registry's model does, is tagged and logged as verified."""
-    verify.run(watching(deployed, good_port))
+def test_a_version_without_a_problem_is_verified(deployed: World, url: str) -> None:
+    """A version that the predictor serves well is tagged and logged as verified, once."""
+    verify.run(watch(deployed, url))
     assert deployed.aliases() == {STAGING: "2", PRODUCTION: "2", PREVIOUS: "1"}
     assert VERIFIED in deployed.registry.get_version("2").tags
     assert deployed.log() == [("promote", "1", "2"), ("verify", "2", "2")]
-    verify.run(watching(deployed, good_port))
-    assert len(deployed.log()) == 2, "a retry writes nothing"
+    verify.run(watch(deployed, url))
+    assert len(deployed.log()) == 2
 
 
-@pytest.mark.parametrize(
-    ("fault", "sentence"), MISBEHAVIOUR, ids=[fault for fault, _ in MISBEHAVIOUR]
-)
-def test_a_version_that_misbehaves_live_is_taken_back(
-    deployed: World, fault: Fault, sentence: str
-) -> None:
-    """Whatever is wrong live, the old version is back in production and served, and the new one rejected with the reason."""
-    with serving(Follower(deployed.registry, fault, bad="2").answer) as port:
-        context = watching(deployed, port)
-        with pytest.raises(VerifyError, match=sentence) as failure:
+@pytest.mark.parametrize(("fault", "message"), FAULTS, ids=[fault for fault, _ in FAULTS])
+def test_a_version_with_a_fault_is_reverted(deployed: World, fault: Fault, message: str) -> None:
+    """Production returns to the old version; the new one is rejected, and stays so on a retry."""
+    not_rolled_out = fault in ("stuck", "away", "garbage")
+    with FakePredictor(deployed.registry, fault, bad="2").run() as url:
+        timeout_seconds = 0.2 if not_rolled_out else 60
+        context = watch(deployed, url, rollout_timeout_seconds=timeout_seconds)
+        with pytest.raises(VerifyError, match=f"{message}.* which the predictors serve"):
             verify.run(context)
-        assert "which the predictors serve" in str(failure.value)
-        with pytest.raises(VerifyError, match="is rejected"):
+        with pytest.raises(VerifyError, match=f"Version 2 is rejected: .*{message}"):
             verify.run(context)
     assert deployed.aliases() == {STAGING: "2", PRODUCTION: "1", PREVIOUS: None}
-    assert sentence in deployed.registry.get_version("2").tags[REJECTED]
+    assert message in deployed.registry.get_version("2").tags[REJECTED]
     assert deployed.log() == [("promote", "1", "2"), ("revert", "2", "1")]
 
 
-def test_a_model_that_was_damaged_since_it_was_validated_is_taken_back(
-    deployed: World, good_port: int
-) -> None:
-    """A file of the registry that is no longer what was registered is as bad as a wrong answer: no predictor would take it."""
-    deployed.registry.log_artifacts(
-        deployed.registry.get_version("2").run_id, {"model.onnx": b"damaged"}, "serving"
-    )
-    with pytest.raises(VerifyError, match=r"model\.onnx has the hash .* It is rejected"):
-        verify.run(watching(deployed, good_port))
+def test_the_log_holds_the_reason_and_the_hashes(deployed: World) -> None:
+    """The record of a revert has the problem, and the hashes of the version that returned."""
+    predictor = FakePredictor(deployed.registry, "errors", bad="2")
+    with predictor.run() as url, pytest.raises(VerifyError):
+        verify.run(watch(deployed, url))
+    lines = deployed.context("any").lake.read("reports/promotions.jsonl").splitlines()
+    entry = json.loads(lines[-1])
+    assert entry["action"] == "revert"
+    assert "1 predictions failed" in entry["reason"]
+    assert "manifest_sha256" in entry["hashes"]
+
+
+def test_a_damaged_model_is_reverted(deployed: World, url: str) -> None:
+    """A file that changed in the registry after validation fails; no predictor loads it."""
+    run_id = deployed.registry.get_version("2").run_id
+    deployed.registry.log_artifacts(run_id, {"model.onnx": b"damaged"}, "serving")
+    with pytest.raises(VerifyError, match=r"model\.onnx has the hash .* version 1 again"):
+        verify.run(watch(deployed, url))
     assert deployed.aliases() == {STAGING: "2", PRODUCTION: "1", PREVIOUS: None}
 
 
-def test_one_bad_predictor_of_several_is_enough(
-    deployed: World, good_port: int, monkeypatch: pytest.MonkeyPatch
+def test_one_bad_predictor_of_two_is_enough(
+    deployed: World, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every address that the host's name has is asked: a single pod that stays behind takes the version back."""
-    addresses = [
-        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", good_port))
-        for last in (1, 2)
-    ]
-    known = socket.getaddrinfo
+    """Every address of the host is checked: one pod that stays behind reverts the version."""
+    port = int(url.rpartition(":")[2])
+    resolve = socket.getaddrinfo
 
-    def resolve(host: str, *arguments: Any, **options: Any) -> Any:
-        return addresses if host == "predictor.test" else known(host, *arguments, **options)
+    def getaddrinfo(host: str, *arguments: Any, **options: Any) -> Any:
+        if host != "predictor.test":
+            return resolve(host, *arguments, **options)
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in ("127.0.0.1", "127.0.0.2")
+        ]
 
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with serving(Follower(deployed.registry, "stuck", bad="2").answer, "127.0.0.2", good_port):
-        context = deployed.context(
-            "run-1",
-            predictor={"url": f"http://predictor.test:{good_port}"},
-            deployment={"rollout_timeout_seconds": 1},
-        )
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with FakePredictor(deployed.registry, "stuck", bad="2").run("127.0.0.2", port):
+        url = f"http://predictor.test:{port}"
         with pytest.raises(VerifyError, match=r"127\.0\.0\.2 serves version 0"):
-            verify.run(context)
+            verify.run(watch(deployed, url, rollout_timeout_seconds=0.2))
     assert deployed.production() == "1"
 
 
-def test_a_predictor_that_goes_away_for_a_moment_is_asked_again(deployed: World) -> None:
-    """Pods come and go; one that is busy while it is watched does not cost a good version its place."""
-    follower = Follower(deployed.registry, "none", None)
-    questions: list[str] = []
+def test_a_predictor_that_is_busy_for_a_moment_is_no_problem(deployed: World) -> None:
+    """Pods come and go: a predictor that does not respond during the watch is asked again."""
+    predictor = FakePredictor(deployed.registry)
+    busy = iter(range(3))
 
-    def answer(path: str, body: Any) -> tuple[int, Any]:
-        questions.append(path)
-        is_busy = (
-            path.startswith("/predict")
-            and sum(each.startswith("/predict") for each in questions) < 4
-        )
-        return (503, {"title": "full"}) if is_busy else follower.answer(path, body)
+    def handle(request: Request) -> Response:
+        if request.path.startswith("/predict") and next(busy, None) is not None:
+            return Response(503, {"title": "full"})
+        return predictor.handle(request)
 
-    with serving(answer) as port:
-        verify.run(watching(deployed, port, watch_period_seconds=0, rollout_timeout_seconds=30))
+    with serve(handle) as url:
+        verify.run(watch(deployed, url, watch_period_seconds=0))
+    assert next(busy, None) is None
     assert deployed.log()[-1] == ("verify", "2", "2")
 
 
-def test_with_no_predictor_at_all_the_wait_is_bounded(deployed: World) -> None:
-    """Nobody answering within the bound takes the version back too, and says that the old one is not served either."""
+def test_a_restarted_predictor_counts_errors_from_zero(deployed: World) -> None:
+    """A counter that falls is that of a new process; its errors count, the old ones do not."""
+    predictor = FakePredictor(deployed.registry)
+    counts = iter(["7", "2"])
+
+    def handle(request: Request) -> Response:
+        if request.path == "/metrics":
+            return Response(200, f"predictor_errors_total {next(counts, '2')}\n")
+        return predictor.handle(request)
+
+    message = "2 predictions failed after version 2 went live"
+    with serve(handle) as url, pytest.raises(VerifyError, match=message):
+        verify.run(watch(deployed, url))
+
+
+def test_without_a_predictor_the_wait_is_bounded(deployed: World) -> None:
+    """The version is reverted; the message says that the old one is not served either."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with pytest.raises(VerifyError, match=r"refused.*production` is version 1 again, but after"):
-            verify.run(watching(deployed, unused.getsockname()[1], rollout_timeout_seconds=0.3))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(VerifyError, match=r"refused.* is version 1 again, but after"):
+            verify.run(watch(deployed, url, rollout_timeout_seconds=0.2))
     assert deployed.production() == "1"
 
 
-def test_with_nothing_to_go_back_to_production_stays(world: World) -> None:
-    """A first version that misbehaves stays in production, for there must be one: the stage fails and the log keeps the alarm."""
+def test_the_first_version_stays_in_spite_of_a_problem(world: World) -> None:
+    """With no version to go back to, the stage fails and the log has one alarm."""
     number = world.register("good", STAGING)
     world.verdict("run-1", number, None)
     promote.run(world.context("run-1"))
-    with serving(Follower(world.registry, "errors", bad=number).answer) as port:
+    with FakePredictor(world.registry, "errors", bad=number).run() as url:
         for _ in range(2):
             with pytest.raises(VerifyError, match="no version to go back to"):
-                verify.run(watching(world, port))
+                verify.run(watch(world, url))
     assert world.aliases() == {STAGING: number, PRODUCTION: number, PREVIOUS: None}
     assert world.log() == [("promote", None, number), ("alarm", number, number)]
 
 
-def test_a_run_that_promoted_nothing_has_nothing_to_verify(world: World) -> None:
-    """Where promote was skipped, verify is too."""
+def test_a_run_that_promoted_nothing_is_skipped(world: World) -> None:
+    """If promote was skipped, verify is skipped."""
     with pytest.raises(StageSkipped, match="promoted nothing"):
         verify.run(world.context("run-9"))
 
 
-def test_a_version_that_another_run_replaced_is_left_alone(deployed: World, good_port: int) -> None:
-    """verify judges its own run's version only: once another one is in production there is nothing to do."""
+def test_a_version_that_another_run_replaced_is_skipped(deployed: World, url: str) -> None:
+    """A run verifies its own version, and only while that is in production."""
     newer = deployed.bare(PRODUCTION)
     with pytest.raises(StageSkipped, match=f"version {newer} now"):
-        verify.run(watching(deployed, good_port))
+        verify.run(watch(deployed, url))
     assert deployed.production() == newer
 
 
 @pytest.mark.parametrize("fault", ["none", "wrong numbers"])
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_killed_at_any_write_and_run_again_it_ends_the_same(
-    world: World, fault: Fault, after: bool
-) -> None:
-    """Whatever write verify dies at, there is one production all the time, and the rerun ends as if nothing had been."""
+def test_a_killed_run_ends_the_same_when_it_is_repeated(world: World, fault: Fault) -> None:
+    """One version is in production at any time, and the log has no entry twice."""
     champion, first = world.register("good", PRODUCTION), world.register("better", None)
-    for at in range(1, 20):
-        candidate, run_id = world.again(first, STAGING), f"run-{at}"
+    moves = 0
+
+    def run(fuse: Fuse) -> None:
+        nonlocal champion, moves
+        moves += 1
+        candidate, run_id = world.again(first, STAGING), f"run-{moves}"
         world.verdict(run_id, candidate, champion)
         promote.run(world.context(run_id))
-        fuse = Fuse(at, after)
-        with serving(Follower(world.registry, fault, bad=candidate).answer) as port:
-            context = watching(world, port, run_id, watch_period_seconds=0)
+        with FakePredictor(world.registry, fault, bad=candidate).run() as url:
+            context = watch(world, url, run_id, watch_period_seconds=0)
             for attempt in (dying(context, fuse), context):
                 try:
                     verify.run(attempt)
@@ -198,33 +224,15 @@ def test_killed_at_any_write_and_run_again_it_ends_the_same(
                 except VerifyError:
                     assert fault != "none"
         tags = world.registry.get_version(candidate).tags
-        if fault == "none":
-            assert world.aliases() == {
-                STAGING: candidate,
-                PRODUCTION: candidate,
-                PREVIOUS: champion,
-            }
-            assert (VERIFIED in tags, REJECTED in tags) == (True, False)
-            champion = candidate
-        else:
-            assert world.aliases() == {STAGING: candidate, PRODUCTION: champion, PREVIOUS: None}
-            assert (VERIFIED in tags, REJECTED in tags) == (False, True)
-        assert len(world.log()) == 2 * at
-        if fuse.count < at:
-            break
-    assert at > 5, "verify writes at least its intent, aliases, tag, log and record"
+        assert (VERIFIED in tags, REJECTED in tags) == (fault == "none", fault != "none")
+        production, previous = (candidate, champion) if fault == "none" else (champion, None)
+        assert world.aliases() == {
+            STAGING: candidate,
+            PRODUCTION: production,
+            PREVIOUS: previous,
+        }
+        assert len(world.log()) == 2 * moves
+        champion = production
 
-
-def test_the_log_says_why(deployed: World) -> None:
-    """The record of a version that was taken back holds the reason, who did it, and the hashes of what serves now."""
-    with (
-        serving(Follower(deployed.registry, "errors", bad="2").answer) as port,
-        pytest.raises(VerifyError),
-    ):
-        verify.run(watching(deployed, port))
-    entry = json.loads(
-        deployed.context("any").lake.read("reports/promotions.jsonl").splitlines()[-1]
-    )
-    assert entry["action"] == "revert"
-    assert "1 predictions failed" in entry["reason"]
-    assert "manifest_sha256" in entry["hashes"]
+    for fuse in kill_points(run):
+        run(fuse)

@@ -56,6 +56,12 @@ def serve(
 def _handler_class(handle: Handler) -> type[BaseHTTPRequestHandler]:
     class HandlerClass(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            self._respond()
+
+        def do_POST(self) -> None:
+            self._respond()
+
+        def _respond(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             request = Request(self.path, dict(self.headers), self.rfile.read(length))
             response = handle(request)
@@ -65,8 +71,6 @@ def _handler_class(handle: Handler) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
-
-        do_POST = do_GET
 
         def log_message(self, format: str, *args: Any) -> None:
             """Log nothing."""
