@@ -7,6 +7,7 @@ from this file. To use another data set, edit only this file (docs/how-to/bring-
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,21 @@ class Category:
     description: str
     example: str
     titles: dict[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if len(self._code_by_name) < len(self.codes):
+            raise ValueError(
+                f"two categories of {self.name} differ only in case: {', '.join(self.codes)}; "
+                "rename one of them, because names are matched in any case"
+            )
+
+    @cached_property
+    def _code_by_name(self) -> dict[str, float]:
+        return {name.casefold(): float(code) for name, code in self.codes.items()}
+
+    def get_code(self, name: str) -> float | None:
+        """Return the code of a category by its name, in any case; None for an unknown name."""
+        return self._code_by_name.get(name.casefold())
 
     @property
     def names(self) -> dict[float, str]:

@@ -1,1 +1,4 @@
-"""The predictor: the production model over HTTP."""
+"""The predictor: serves the production model over HTTP.
+
+Begin with service.py, which holds the parts of the process, and app.py, which wires the routes.
+"""

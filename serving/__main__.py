@@ -1,4 +1,4 @@
-"""`python -m serving`: the predictor's process.
+"""`python -m serving`: runs the predictor.
 
 SIGTERM drains it before it stops; Ctrl-C stops it at once.
 """
@@ -14,6 +14,7 @@ import sys
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from pipeline.errors import SettingsError
 from serving.app import build
@@ -24,21 +25,23 @@ from serving.settings import PredictorSettings, Settings
 
 log = logging.getLogger("serving")
 
-SWITCH_SECONDS = 0.0005
-"""How long a background thread may keep the event loop waiting for the interpreter; Python's default is ten times as much."""
+SWITCH_INTERVAL_SECONDS = 0.0005
+"""How long a background thread may hold the interpreter lock while the event loop waits; a tenth
+of Python's default."""
 GC_THRESHOLD = 20_000
-"""Objects made between two collections: requests make hardly any cycles, and a collection is a pause."""
+"""Allocations between two collections. Requests create hardly any cycles, and a collection
+pauses the process."""
 KEEP_ALIVE_SECONDS = 75
-"""Longer than the 60 s of common load balancers, so that it is they who close an idle connection."""
+"""Longer than the 60 s of common load balancers, so that they close idle connections first."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which drains before it stops.
+    """uvicorn's server, with draining before it stops.
 
-    While it drains, it answers as before, and every answer closes its connection. Readiness does
-    not fail: Kubernetes stops sending requests to a terminating pod if another one is ready, and
-    sends them to a ready terminating pod if no other is (KEP-1669). A pod without a replacement
-    thus serves until the replacement takes over.
+    While it drains, it answers as before, and every response closes its connection. Readiness
+    does not fail: Kubernetes stops sending requests to a terminating pod if another one is ready,
+    and sends them to a ready terminating pod if no other is (KEP-1669). A pod without a
+    replacement thus serves until the replacement takes over.
     """
 
     def __init__(self, config: uvicorn.Config, service: Service, activity: Activity) -> None:
@@ -72,20 +75,21 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def config_of(app: object, settings: PredictorSettings, activity: Activity) -> uvicorn.Config:
+def make_config(app: ASGIApp, settings: PredictorSettings, activity: Activity) -> uvicorn.Config:
+    """Return uvicorn's configuration."""
     protocol = functools.partial(
         Connection, header_timeout_seconds=settings.header_timeout_seconds, activity=activity
     )
     return uvicorn.Config(
-        app,  # type: ignore[arg-type] # an ASGI application, by whatever name
+        app,
         host=settings.host,
         port=settings.port,
-        http=protocol,  # type: ignore[arg-type] # called as a class
+        http=protocol,  # type: ignore[arg-type] # called like a class
         loop="uvloop",
         ws="none",
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # the client is whoever opened the connection: its age is what counts
+        proxy_headers=False,  # the age of a connection counts, so its peer is the client
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_timeout_seconds,
         log_config=None,
@@ -101,13 +105,13 @@ def main() -> int:
     try:
         settings = Settings.load()
     except SettingsError as error:
-        log.error("%s", error)  # noqa: TRY400 - a sentence for people, no trace
+        log.error("%s", error)  # noqa: TRY400 - a message for people, without a traceback
         return 1
-    sys.setswitchinterval(SWITCH_SECONDS)
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     gc.set_threshold(GC_THRESHOLD, 50, 100)
     app, service = build(settings)
     activity = Activity()
-    Server(config_of(app, settings.predictor, activity), service, activity).run()
+    Server(make_config(app, settings.predictor, activity), service, activity).run()
     return 0
 
 

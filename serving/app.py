@@ -1,4 +1,4 @@
-"""The application: FastAPI's routes and document, behind the front layer."""
+"""Builds the application: FastAPI's routes and OpenAPI document inside the middleware."""
 
 from __future__ import annotations
 
@@ -14,36 +14,42 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from serving import openapi, static_files
-from serving.http.front import UNEXPECTED, Front
-from serving.http.problems import MEDIA_TYPE, Finding, Invalid, Problem, body_of
-from serving.routes import classlist, columns, mlflow, oip, operations, predict
+from serving.http.problems import (
+    MEDIA_TYPE,
+    UNEXPECTED,
+    Finding,
+    Invalid,
+    Problem,
+    problem_body,
+)
+from serving.middleware import Middleware
+from serving.routes import columns, mlflow, oip, operations, predict, predict_csv
 from serving.service import Service
 from serving.settings import Settings
 
 
 def build(settings: Settings) -> tuple[ASGIApp, Service]:
-    """The ASGI application and the service behind it, whose threads begin with the application's lifespan."""
+    """Build the ASGI application and its service, whose threads start with the application."""
     service = Service(settings)
-    front: ASGIApp = Front(fastapi_of(service), service)
+    app: ASGIApp = Middleware(create_fastapi(service), service)
     if origins := settings.predictor.cors_origins:
-        shown = ["X-Model-Version", "X-Request-ID"]
-        front = CORSMiddleware(
-            front,
+        app = CORSMiddleware(
+            app,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
-            expose_headers=shown,
+            expose_headers=["X-Model-Version", "X-Request-ID"],
         )
-    return front, service
+    return app, service
 
 
-def fastapi_of(service: Service) -> FastAPI:
-    """All routes, and the document of them."""
+def create_fastapi(service: Service) -> FastAPI:
+    """Create the FastAPI application with all routes."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.start()
-        gc.freeze()  # what is here now stays: no collection need look at it again
+        gc.freeze()  # what exists now stays; collections need not visit it again
         yield
         await service.stop()
 
@@ -55,50 +61,48 @@ def fastapi_of(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(Exception, _unexpected)
-    for routes in (predict, classlist, operations, oip, mlflow):
-        app.include_router(routes.router(service))
-    app.include_router(columns.router)
+    app.state.service = service
+    app.add_exception_handler(Problem, _handle_problem)
+    app.add_exception_handler(HTTPException, _handle_http)
+    app.add_exception_handler(RequestValidationError, _handle_validation)
+    app.add_exception_handler(Exception, _handle_unexpected)
+    for module in (predict, predict_csv, operations, oip, mlflow, columns):
+        app.include_router(module.router)
     static_files.install(app)
-    openapi.install(app)
+    openapi.install(app, service)
     return app
 
 
 def _respond(
     request: Request, body: bytes, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
-    if request.url.path.startswith(
-        "/v2"
-    ):  # the Open Inference Protocol's clients look for the member `error`
+    if request.url.path.startswith("/v2"):
+        # Clients of the Open Inference Protocol read the field `error`.
         document = json.loads(body)
         body = json.dumps(document | {"error": document["detail"]}).encode()
     return Response(body, status, headers, MEDIA_TYPE)
 
 
-async def _problem(request: Request, error: Exception) -> Response:
+async def _handle_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return _respond(request, error.body(), error.status, error.headers)
 
 
-async def _http(request: Request, error: Exception) -> Response:
+async def _handle_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _respond(
-        request, body_of(error.status_code, str(error.detail)), error.status_code, error.headers
-    )
+    body = problem_body(error.status_code, str(error.detail))
+    return _respond(request, body, error.status_code, error.headers)
 
 
-async def _validation(request: Request, error: Exception) -> Response:
-    """A query or header that cannot be taken; bodies have their own way."""
+async def _handle_validation(request: Request, error: Exception) -> Response:
+    """Invalid query parameters or headers; the routes validate bodies themselves."""
     assert isinstance(error, RequestValidationError)
     findings = [
         Finding(row=0, field=".".join(str(part) for part in item["loc"]), message=item["msg"])
         for item in error.errors()
     ]
-    return await _problem(request, Invalid(findings))
+    return await _handle_problem(request, Invalid(findings))
 
 
-async def _unexpected(request: Request, _: Exception) -> Response:
-    return _respond(request, body_of(500, UNEXPECTED), 500)
+async def _handle_unexpected(request: Request, _: Exception) -> Response:
+    return _respond(request, problem_body(500, UNEXPECTED), 500)

@@ -1,14 +1,17 @@
-"""The predictor's metrics, counted in plain integers on the event loop and laid out for Prometheus when it asks."""
+"""Prometheus metrics: counters of requests, and a collector that exposes them and the parts' state.
+
+The event loop's thread counts in plain integers. prometheus_client's own counters and histograms
+lock each increment, which cost 4 % of the throughput when both were measured in alternation.
+"""
 
 from __future__ import annotations
 
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -16,161 +19,176 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.registry import Collector
 
-if TYPE_CHECKING:
-    from serving.service import Service
+from serving.model.shadow import ShadowScorer
+from serving.model.updater import Models
+from serving.traffic_log import TrafficLog
 
-BOUNDS = (
-    0.0001,
-    0.00025,
-    0.0005,
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
+BUCKETS = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025),
+    *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-"""Upper ends (seconds) of the latency histogram's buckets."""
+"""Upper bounds (seconds) of the latency histogram's buckets."""
 
 
-class Route:
+class RouteMetrics:
     """Counts of one route."""
 
     def __init__(self) -> None:
         self.statuses: dict[int, int] = defaultdict(int)
-        self.buckets = [0] * (len(BOUNDS) + 1)
+        self.buckets = [0] * (len(BUCKETS) + 1)
         self.seconds = 0.0
 
-    def observe(self, status: int, seconds: float) -> None:
-        self.statuses[status] += 1
-        self.buckets[bisect_left(BOUNDS, seconds)] += 1
-        self.seconds += seconds
 
-
-class Counts:
-    """Written on the event loop's thread alone."""
+class RequestMetrics:
+    """Counts of requests and rows. For the event loop's thread only."""
 
     def __init__(self) -> None:
-        self.routes: dict[str, Route] = defaultdict(Route)
+        self.routes: dict[str, RouteMetrics] = defaultdict(RouteMetrics)
         self.rows = 0
         self.errors = 0
-        """Answers of 500 and predictions that failed."""
+        """Requests answered with status 500."""
         self.in_flight = 0
+        """Running requests, the current one included."""
+
+    def observe(self, route: str, status: int, seconds: float) -> None:
+        """Count an answered request and its latency."""
+        counts = self.routes[route]
+        counts.statuses[status] += 1
+        counts.buckets[bisect_left(BUCKETS, seconds)] += 1
+        counts.seconds += seconds
+        if status == 500:
+            self.errors += 1
 
 
-class Collector:
-    """Lays the counts out; registered once with a prometheus_client registry."""
+class PredictorCollector(Collector):
+    """Exposes the metrics of requests, models, shadow and traffic log when /metrics is read."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(
+        self,
+        requests: RequestMetrics,
+        models: Models,
+        shadow: ShadowScorer,
+        traffic: TrafficLog,
+        is_ready: Callable[[], bool],
+    ) -> None:
+        self._requests = requests
+        self._models = models
+        self._shadow = shadow
+        self._traffic = traffic
+        self._is_ready = is_ready
 
     def collect(self) -> Iterator[Metric]:
-        yield from self._traffic(self._service.counts)
-        yield from self._models()
-        yield from self._shadow()
-        log = self._service.traffic
+        yield from self._collect_requests()
+        yield from self._collect_models()
+        yield from self._collect_shadow()
+        yield from self._collect_traffic_log()
+
+    def _collect_requests(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "predictor_requests", "Answered requests", labels=("route", "status")
+        )
+        latency = HistogramMetricFamily(
+            "predictor_request_seconds",
+            "Time from a request's headers to its response",
+            labels=("route",),
+        )
+        bounds = (*(str(bound) for bound in BUCKETS), "+Inf")
+        for name, route in list(self._requests.routes.items()):
+            for status, count in list(route.statuses.items()):
+                requests.add_metric((name, str(status)), count)
+            buckets = list(zip(bounds, accumulate(route.buckets), strict=True))
+            latency.add_metric((name,), buckets, route.seconds)
+        yield requests
+        yield latency
+        yield CounterMetricFamily("predictor_rows", "Predicted rows", value=self._requests.rows)
+        yield CounterMetricFamily(
+            "predictor_errors", "Requests answered with status 500", value=self._requests.errors
+        )
+        yield GaugeMetricFamily(
+            "predictor_in_flight", "Running requests", value=self._requests.in_flight
+        )
+
+    def _collect_models(self) -> Iterator[Metric]:
+        models = self._models
+        info = GaugeMetricFamily(
+            "predictor_model_info", "1 for the served model", labels=("name", "version", "run_id")
+        )
+        age = GaugeMetricFamily(
+            "predictor_model_age_seconds", "Time since the served model was trained"
+        )
+        if served := models.served:
+            manifest = served.manifest
+            info.add_metric((manifest.name, served.version, manifest.run_id), 1)
+            created = datetime.fromisoformat(manifest.created).timestamp()
+            age.add_metric((), time.time() - created)
+        yield info
+        yield age
+        yield GaugeMetricFamily(
+            "predictor_ready", "1 if the predictor can predict", value=float(self._is_ready())
+        )
+        yield CounterMetricFamily(
+            "predictor_model_swaps", "Changes of the served version", value=models.swaps
+        )
+        yield CounterMetricFamily(
+            "predictor_model_refused",
+            "Failed attempts to load a version",
+            value=models.refused,
+        )
+        yield GaugeMetricFamily(
+            "predictor_registry_contact_timestamp_seconds",
+            "Time of the registry's last response; 0 for never",
+            value=models.contact,
+        )
+
+    def _collect_shadow(self) -> Iterator[Metric]:
+        version = ("version",)
+        rows = CounterMetricFamily(
+            "predictor_shadow_rows", "Rows scored by the shadow version", labels=version
+        )
+        agreed = CounterMetricFamily(
+            "predictor_shadow_rows_agreed",
+            "Rows for which shadow and served version return the same label",
+            labels=version,
+        )
+        failed = CounterMetricFamily(
+            "predictor_shadow_rows_failed",
+            "Rows on which the shadow version failed",
+            labels=version,
+        )
+        difference = CounterMetricFamily(
+            "predictor_shadow_difference",
+            "Sum of absolute differences between the two versions' probabilities",
+            labels=version,
+        )
+        ratio = GaugeMetricFamily(
+            "predictor_shadow_latency_ratio",
+            "Scoring time of the shadow version over that of the served one",
+            labels=version,
+        )
+        if comparison := self._shadow.comparison:
+            facts = comparison.facts()
+            rows.add_metric((facts.version,), comparison.rows)
+            agreed.add_metric((facts.version,), comparison.agreed)
+            failed.add_metric((facts.version,), comparison.failed)
+            difference.add_metric((facts.version,), comparison.difference)
+            if facts.latency_ratio is not None:
+                ratio.add_metric((facts.version,), facts.latency_ratio)
+        yield from (rows, agreed, failed, difference, ratio)
+
+    def _collect_traffic_log(self) -> Iterator[Metric]:
+        log = self._traffic
         yield CounterMetricFamily(
             "predictor_log_rows_written",
             "Rows of live traffic written to the lake",
             value=log.written,
         )
         yield CounterMetricFamily(
-            "predictor_log_rows_dropped", "Rows of live traffic dropped", value=log.dropped
+            "predictor_log_rows_dropped", "Dropped rows of live traffic", value=log.dropped
         )
         yield GaugeMetricFamily(
-            "predictor_log_rows_waiting", "Rows of live traffic not yet written", value=log.waiting
+            "predictor_log_rows_waiting",
+            "Rows of live traffic waiting to be written",
+            value=log.waiting,
         )
-
-    def _traffic(self, counts: Counts) -> Iterator[Metric]:
-        requests = CounterMetricFamily(
-            "predictor_requests", "Requests answered", labels=("route", "status")
-        )
-        latency = HistogramMetricFamily(
-            "predictor_request_seconds", "From a request's headers to its answer", labels=("route",)
-        )
-        for name, route in list(counts.routes.items()):
-            for status, count in list(route.statuses.items()):
-                requests.add_metric((name, str(status)), count)
-            ends = (*(str(bound) for bound in BOUNDS), "+Inf")
-            latency.add_metric(
-                (name,), list(zip(ends, accumulate(route.buckets), strict=True)), route.seconds
-            )
-        yield requests
-        yield latency
-        yield CounterMetricFamily("predictor_rows", "Rows predicted", value=counts.rows)
-        yield CounterMetricFamily(
-            "predictor_errors", "Answers of 5xx and predictions that failed", value=counts.errors
-        )
-        yield GaugeMetricFamily("predictor_in_flight", "Requests in work", value=counts.in_flight)
-
-    def _models(self) -> Iterator[Metric]:
-        models = self._service.models
-        info = GaugeMetricFamily(
-            "predictor_model_info",
-            "1 for the model that answers",
-            labels=("name", "version", "run_id"),
-        )
-        age = GaugeMetricFamily(
-            "predictor_model_age_seconds", "Since the model that answers was trained"
-        )
-        if served := models.served:
-            info.add_metric((served.manifest.name, served.version, served.manifest.run_id), 1)
-            age.add_metric(
-                (), time.time() - datetime.fromisoformat(served.manifest.created).timestamp()
-            )
-        yield info
-        yield age
-        yield GaugeMetricFamily(
-            "predictor_ready", "1 if it can predict", value=float(self._service.ready)
-        )
-        yield CounterMetricFamily(
-            "predictor_model_swaps",
-            "Times that another version began to answer",
-            value=models.swaps,
-        )
-        yield CounterMetricFamily(
-            "predictor_model_refused", "Versions that were refused, by tries", value=models.refused
-        )
-        contact = GaugeMetricFamily(
-            "predictor_registry_contact_timestamp_seconds", "Time of its last answer; 0 for never"
-        )
-        contact.add_metric((), models.contact)
-        yield contact
-
-    def _shadow(self) -> Iterator[Metric]:
-        comparison = self._service.shadow.comparison
-        labels = ("version",)
-        rows = CounterMetricFamily(
-            "predictor_shadow_rows", "Rows the shadow version scored", labels=labels
-        )
-        agreed = CounterMetricFamily(
-            "predictor_shadow_rows_agreed", "Of these, with the same label", labels=labels
-        )
-        failed = CounterMetricFamily(
-            "predictor_shadow_rows_failed", "Rows the shadow version failed on", labels=labels
-        )
-        apart = CounterMetricFamily(
-            "predictor_shadow_difference", "Sum of the probabilities' differences", labels=labels
-        )
-        ratio = GaugeMetricFamily(
-            "predictor_shadow_latency_ratio",
-            "The shadow's scoring time over the model's",
-            labels=labels,
-        )
-        if comparison is not None:
-            facts = comparison.facts()
-            rows.add_metric((facts.version,), comparison.rows)
-            agreed.add_metric((facts.version,), comparison.agreed)
-            failed.add_metric((facts.version,), comparison.failed)
-            apart.add_metric((facts.version,), comparison.difference)
-            if facts.latency_ratio is not None:
-                ratio.add_metric((facts.version,), facts.latency_ratio)
-        yield from (rows, agreed, failed, apart, ratio)

@@ -1,11 +1,13 @@
-"""The Open Inference Protocol's messages (KServe's v2), and tensors out of them and into them.
+"""Messages of the Open Inference Protocol (KServe's v2), and the tensors in them.
 
-A body may be in two parts, by the protocol's extension for binary tensors, which stock clients use unless told otherwise.
+A body may have two parts, JSON and binary tensors (the protocol's binary tensor data extension),
+which stock clients use by default.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
 from pipeline.model.bundle import ONNX_INPUT
 from serving.http.problems import BadJson, Invalid
-from serving.model.served_model import Model, Scored
+from serving.model.served_model import Model, ScoredRow
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-"""Of a body in two parts: the length of the first one, JSON; tensors follow it as they lie in memory, little-endian."""
+"""Header with the length of the JSON part; little-endian tensors follow it."""
 
 DTYPES = {"FP32": "<f4", "FP64": "<f8", "INT64": "<i8", "INT32": "<i4"}
-"""Datatypes that the features are taken in."""
+"""Datatypes accepted for the features, with numpy's names."""
 
 WIDTH = len(FEATURE_NAMES)
 
@@ -40,7 +42,7 @@ EXAMPLE_TENSOR: dict[str, Any] = {
 
 
 class Tolerant(BaseModel):
-    """The protocol lets clients add what they like."""
+    """The protocol allows additional fields."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -59,7 +61,7 @@ class RequestedOutput(Tolerant):
 
 
 class InferRequest(Tolerant):
-    """Rows of features, by code where they are categories."""
+    """Rows of features, with categories as codes."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [EXAMPLE_TENSOR]})
     id: str | None = None
@@ -91,7 +93,7 @@ class TensorFacts(BaseModel):
 class ModelMetadata(BaseModel):
     name: str
     versions: list[str] = Field(
-        description="The versions in memory; the first one answers where none is named"
+        description="Loaded versions; the first one is used if the request names none"
     )
     platform: str
     inputs: list[TensorFacts]
@@ -123,17 +125,23 @@ OUTPUTS = [
 ]
 
 
-def read(data: bytes, header_length: str | None) -> tuple[InferRequest, bytes]:
-    """The request's JSON part, and its binary part.
+def parse_request(data: bytes, header_length: str | None) -> tuple[InferRequest, bytes]:
+    """Split a body into its JSON part and its binary part.
+
+    Args:
+        data: The body.
+        header_length: Value of the header Inference-Header-Content-Length, if it was sent.
 
     Raises:
-        BadJson: the JSON part is none.
-        Invalid: it is not what the protocol says.
+        BadJson: If the first part is not JSON.
+        Invalid: If it does not follow the protocol.
     """
     if header_length is not None and not (
         header_length.isdigit() and int(header_length) <= len(data)
     ):
-        raise Invalid((), f"{HEADER_LENGTH} is {header_length!r}, the body has {len(data)} bytes")
+        raise Invalid(
+            (), f"{HEADER_LENGTH} is {header_length!r}, but the body has {len(data)} bytes"
+        )
     split = len(data) if header_length is None else int(header_length)
     try:
         return InferRequest.model_validate_json(data[:split]), data[split:]
@@ -141,21 +149,29 @@ def read(data: bytes, header_length: str | None) -> tuple[InferRequest, bytes]:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"] == "json_invalid":
             raise BadJson(first["msg"]) from None
-        raise Invalid(
-            (), f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-        ) from None
+        place = ".".join(str(part) for part in first["loc"])
+        raise Invalid((), f"{place}: {first['msg']}") from None
 
 
-def features_of(request: InferRequest, binary: bytes) -> NDArray[np.float64]:
-    """The input tensor as numbers [N, features].
+def read_features(request: InferRequest, binary: bytes) -> NDArray[np.float64]:
+    """Return the input tensor.
+
+    Args:
+        request: The JSON part of the body.
+        binary: The binary part, empty if there is none.
+
+    Returns:
+        Features, shape (n_rows, n_features).
 
     Raises:
-        Invalid: it has another name, type or shape.
+        Invalid: If the tensor has another name, datatype or shape.
     """
     tensor = request.inputs[0]
     if len(request.inputs) != 1 or tensor.name != ONNX_INPUT:
         raise Invalid(
-            (), f"The one input is {ONNX_INPUT}, [rows, {WIDTH}]: {', '.join(FEATURE_NAMES)}"
+            (),
+            f"There must be one input, {ONNX_INPUT} of shape [rows, {WIDTH}]: "
+            f"{', '.join(FEATURE_NAMES)}",
         )
     if tensor.datatype not in DTYPES:
         raise Invalid(
@@ -163,55 +179,63 @@ def features_of(request: InferRequest, binary: bytes) -> NDArray[np.float64]:
         )
     if len(tensor.shape) != 2 or tensor.shape[1] != WIDTH or tensor.shape[0] < 1:
         raise Invalid(
-            (), f"The shape is {tensor.shape}; it must be [rows, {WIDTH}], with at least one row"
+            (), f"The shape is {tensor.shape}; it must be [rows, {WIDTH}] with at least one row"
         )
-    size = tensor.parameters.get("binary_data_size")
-    try:
-        if size is None:
-            values = np.array(tensor.data, np.float64).ravel()
-        elif size != len(binary):
-            raise Invalid(
-                (), f"binary_data_size is {size}, {len(binary)} bytes follow the JSON part"
-            )
-        else:
-            values = np.frombuffer(binary, DTYPES[tensor.datatype]).astype(np.float64)
-            if (
-                tensor.datatype == "FP32"
-            ):  # 6.8 in float32 is not quite 6.8; the shortest text of it is
-                values = np.array([float(str(value)) for value in np.frombuffer(binary, "<f4")])
-    except (ValueError, TypeError, OverflowError):
-        raise Invalid((), "The data of the tensor are no numbers") from None
+    values = _read_values(tensor, binary)
     if values.size != tensor.shape[0] * WIDTH:
-        raise Invalid((), f"The shape is {tensor.shape}, the data have {values.size} numbers")
+        raise Invalid((), f"The shape is {tensor.shape}, but there are {values.size} numbers")
     return values.reshape(tensor.shape)
 
 
-def tensors(request: InferRequest, model: Model, scored: list[Scored]) -> tuple[bytes, int | None]:
-    """The response's body, and the length of its JSON part where tensors follow it."""
-    by_default = bool(request.parameters.get("binary_data_output", False))
+def _read_values(tensor: InputTensor, binary: bytes) -> NDArray[np.float64]:
+    size = tensor.parameters.get("binary_data_size")
+    if size is not None and size != len(binary):
+        raise Invalid(
+            (), f"binary_data_size is {size}, but {len(binary)} bytes follow the JSON part"
+        )
+    try:
+        if size is None:
+            return np.array(tensor.data, np.float64).ravel()
+        values = np.frombuffer(binary, DTYPES[tensor.datatype])
+        if tensor.datatype == "FP32":
+            # The float32 nearest to 6.8 is not 6.8 as float64; its shortest text is.
+            return np.array([float(str(value)) for value in values])
+        return values.astype(np.float64)
+    except (ValueError, TypeError, OverflowError):
+        raise Invalid((), "The tensor's data are not numbers") from None
+
+
+def write_response(
+    request: InferRequest, model: Model, scored: Sequence[ScoredRow]
+) -> tuple[bytes, int | None]:
+    """Write predictions as the requested tensors.
+
+    Returns:
+        The body, and the length of its JSON part if binary tensors follow it.
+
+    Raises:
+        Invalid: If the request names an unknown output.
+    """
+    binary_by_default = bool(request.parameters.get("binary_data_output", False))
     wanted = {
-        output.name: bool(output.parameters.get("binary_data", by_default))
+        output.name: bool(output.parameters.get("binary_data", binary_by_default))
         for output in request.outputs
     }
     known = {output.name for output in OUTPUTS}
     if unknown := set(wanted) - known:
-        raise Invalid((), f"There is no output {sorted(unknown)}; there are {sorted(known)}")
-    wanted = wanted or dict.fromkeys((output.name for output in OUTPUTS), by_default)
+        raise Invalid((), f"Unknown output {sorted(unknown)}; the outputs are {sorted(known)}")
+    wanted = wanted or dict.fromkeys((output.name for output in OUTPUTS), binary_by_default)
     values: dict[str, list[Any]] = {
-        "fail_probability": [item.probability for item in scored],
-        "label": [model.label(item.probability) for item in scored],
+        "fail_probability": [row.probability for row in scored],
+        "label": [model.label(row.probability) for row in scored],
     }
     outputs, pieces = [], []
     for facts in OUTPUTS:
         if facts.name not in wanted:
             continue
-        output: dict[str, Any] = {
-            "name": facts.name,
-            "shape": [len(scored)],
-            "datatype": facts.datatype,
-        }
+        output: dict[str, Any] = facts.model_dump() | {"shape": [len(scored)]}
         if wanted[facts.name]:
-            pieces.append(_packed(facts.datatype, values[facts.name]))
+            pieces.append(_pack(facts.datatype, values[facts.name]))
             output["parameters"] = {"binary_data_size": len(pieces[-1])}
         else:
             output["data"] = values[facts.name]
@@ -223,7 +247,8 @@ def tensors(request: InferRequest, model: Model, scored: list[Scored]) -> tuple[
     return b"".join([header, *pieces]), len(header) if pieces else None
 
 
-def _packed(datatype: str, values: list[Any]) -> bytes:
+def _pack(datatype: str, values: list[Any]) -> bytes:
+    """Encode a tensor as the binary tensor data extension defines it."""
     if datatype == "FP32":
         return np.array(values, "<f4").tobytes()
     return b"".join(len(text).to_bytes(4, "little") + text.encode() for text in values)

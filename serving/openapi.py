@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with the schemas of bodies that the routes read for themselves."""
+"""The OpenAPI document: FastAPI's, with the schemas of bodies that the routes read themselves."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from serving.http.problems import ProblemDocument
 from serving.http.requests import Student
 from serving.oip_schema import InferRequest
 from serving.routes.mlflow import Invocation
+from serving.service import Service
 
-DESCRIPTION = """Predicts which students are at risk of failing, and says why.
+DESCRIPTION = """Predicts which students are at risk of failing, and explains why.
 
-Every answer names the model that gave it (`X-Model-Version`, and `model` in the body) and the request (`X-Request-ID`, the
-client's own or a new one). Every error is a problem document (RFC 9457). `GET /model` says what the model came from."""
+Every response names its model (`X-Model-Version`, and `model` in the body) and its request
+(`X-Request-ID`: the client's own id or a new one). Every error is a problem document (RFC 9457).
+`GET /model` returns the model's lineage and metrics."""
 
 TEMPLATE = "#/components/schemas/{model}"
 
 
-def install(app: FastAPI) -> None:
-    """Makes `app.openapi` the document."""
+def install(app: FastAPI, service: Service) -> None:
+    """Make `app.openapi` return the document."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -36,6 +38,8 @@ def install(app: FastAPI) -> None:
             _, extra = models_json_schema(models, ref_template=TEMPLATE)  # type: ignore[arg-type] # the mode is a literal
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas |= extra["$defs"]
+            rows = service.reader.body.model_json_schema(ref_template=TEMPLATE)
+            schemas["Rows"] = {name: value for name, value in rows.items() if name != "$defs"}
             app.openapi_schema = document
         return app.openapi_schema
 

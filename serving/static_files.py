@@ -1,7 +1,8 @@
-"""The page at `/` and the API's documents at `/docs`: files of this origin alone, so that both work without the internet.
+"""The page at `/` and the API documentation at `/docs`, served without external resources.
 
-No build step: the browser gets the modules of serving/page/ as they are. A policy forbids every other source, inline scripts
-and inline styles, so that text which reaches the page (a column's name, a file's cell) can never run.
+There is no build step: the browser loads the modules of serving/page/ as they are. The content
+security policy forbids other origins, inline scripts and inline styles, so that text from a
+column's name or a file's cell can never run as a script.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ from starlette.types import Scope
 PAGE = Path(__file__).parent / "page"
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",  # asked for again, and answered 304 while unchanged: an upgrade is seen at once
+    # Browsers revalidate, and get 304 for unchanged files: an upgrade is visible immediately.
+    "Cache-Control": "no-cache",
 }
 
 
 class Assets(StaticFiles):
-    """A folder's files under the policy's headers."""
+    """Serves the files of a folder with the security headers."""
 
     def file_response(
         self,
@@ -45,7 +47,7 @@ class Assets(StaticFiles):
 
 
 def install(app: FastAPI) -> None:
-    """Adds `/`, `/docs` and their files to an app made with `docs_url=None`."""
+    """Add `/`, `/docs` and their files to an application created with `docs_url=None`."""
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:

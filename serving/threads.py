@@ -1,4 +1,4 @@
-"""Threads beside the event loop."""
+"""Threads that run next to the event loop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import threading
 NICE = 10
 
 
-def stand_back() -> None:
-    """Lets every other thread go before this one, where the system has priorities by thread: answers come first."""
+def lower_thread_priority() -> None:
+    """Lower this thread's scheduling priority (nice 10), so that request handling runs first.
+
+    Does nothing on systems where threads have no priority of their own.
+    """
     with contextlib.suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

@@ -1,7 +1,8 @@
-"""The log of live traffic: what was asked and answered, written to the lake in the background for the drift check.
+"""The log of live traffic: rows and their predictions, written to the lake for drift detection.
 
-Requests only append to a bounded queue. A thread writes what is there every few seconds, one compressed object a time, and the
-rest when the process stops; while the lake is away the queue fills, and what no longer fits is dropped and counted.
+Requests only append to a bounded queue. A thread writes the queued rows every few seconds, one
+compressed object at a time, and the rest when the process stops. If the lake is unreachable the
+queue fills up; rows that no longer fit are dropped and counted.
 """
 
 from __future__ import annotations
@@ -17,78 +18,91 @@ from datetime import UTC, datetime
 
 from pipeline.errors import PipelineError
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import live_traffic_object
-from serving.model.served_model import Scored
-from serving.threads import stand_back
+from serving.model.served_model import ScoredRow
+from serving.threads import lower_thread_priority
 
 log = logging.getLogger(__name__)
 
-SLICE = 500
-"""Lines taken off the queue at a time: few enough that the event loop hardly waits."""
-LEVEL = 3
-"""Of compression: lines much alike shrink to a fraction at the quickest levels already."""
+SLICE_LINES = 500
+"""Lines compressed at a time: few enough that the event loop hardly waits for the interpreter."""
+COMPRESSION_LEVEL = 3
+"""The lines are so similar that higher levels gain little."""
 GZIP = 31
 """zlib's `wbits` for a gzip file."""
-MAX_OBJECT = 100_000
-"""Lines in one object."""
-RETRY_SECONDS = 30
-"""Longest pause between two tries while the lake is away."""
+MAX_OBJECT_LINES = 100_000
+MAX_RETRY_SECONDS = 30
+"""Longest pause between two attempts while the lake is unreachable."""
 
 
 class TrafficLog:
+    """Logs predicted rows as gzipped JSON lines.
+
+    Args:
+        open_lake: Returns the lake; called in the log's thread.
+        pod: Name of this process in the keys of its objects.
+        sample_rate: Fraction of requests that are logged.
+        max_rows: Largest number of queued rows.
+        interval_seconds: Pause between two writes.
+    """
+
     def __init__(
-        self, open_lake: Callable[[], Lake], pod: str, share: float, max_rows: int, seconds: float
+        self,
+        open_lake: Callable[[], Lake],
+        pod: str,
+        sample_rate: float,
+        max_rows: int,
+        interval_seconds: float,
     ) -> None:
         self.written = 0
         self.dropped = 0
         self._open_lake = open_lake
         self._pod = pod
-        self._share = share
-        self._max = max_rows
-        self._seconds = seconds
+        self._sample_rate = sample_rate
+        self._max_rows = max_rows
+        self._interval_seconds = interval_seconds
         self._lines: deque[bytes] = deque()
         self._second = 0
-        self._at = b""
+        self._timestamp = b""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic-log", daemon=True)
 
     def start(self) -> None:
-        if self._share > 0:
+        if self._sample_rate > 0:
             self._thread.start()
 
-    def stop(self, seconds: float) -> None:
-        """Writes what is left, within `seconds`."""
+    def stop(self, timeout_seconds: float) -> None:
+        """Write the remaining rows, within the timeout."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(seconds)
+            self._thread.join(timeout_seconds)
 
     @property
     def waiting(self) -> int:
         return len(self._lines)
 
-    def add(self, request_id: bytes, scored: Iterable[Scored]) -> None:
-        """Logs a request's rows; never waits and never fails."""
-        if self._share < 1 and random.random() >= self._share:  # noqa: S311 - a sample, no secret
+    def add(self, request_id: bytes, scored: Iterable[ScoredRow]) -> None:
+        """Queue the rows of a request; never blocks and never fails."""
+        if self._sample_rate < 1 and random.random() >= self._sample_rate:  # noqa: S311 - no secret
             return
         prefix = b'{"at":"%b","request_id":"%b",' % (self._now(), request_id)
         lines = self._lines
         for row in scored:
-            if len(lines) < self._max:
+            if len(lines) < self._max_rows:
                 lines.append(prefix + row.log)
             else:
                 self.dropped += 1
 
     def _now(self) -> bytes:
-        """The time in UTC, to the second; made into text once a second."""
+        """The time in UTC to the second, formatted once per second."""
         second = int(time.time())
         if second != self._second:
             self._second = second
-            self._at = datetime.fromtimestamp(second, UTC).isoformat().encode()
-        return self._at
+            self._timestamp = datetime.fromtimestamp(second, UTC).isoformat().encode()
+        return self._timestamp
 
     def _run(self) -> None:
-        stand_back()
-        pause = self._seconds
+        lower_thread_priority()
+        pause = self._interval_seconds
         packed, count = b"", 0
         while True:
             stopping = self._stop.wait(pause)
@@ -99,33 +113,29 @@ class TrafficLog:
                     self._write(packed)
                     self.written += count
                     packed, count = b"", 0
-                pause = self._seconds
-            except PipelineError as error:
-                log.warning("live traffic waits: %s", error)
-                pause = min(2 * pause, RETRY_SECONDS)
-            except Exception:  # the thread must outlive whatever the lake's client raises
-                log.exception("live traffic waits")
-                pause = min(2 * pause, RETRY_SECONDS)
+                pause = self._interval_seconds
+            except Exception as error:  # nothing may end the thread
+                unexpected = not isinstance(error, PipelineError)
+                log.warning("live traffic cannot be written yet: %s", error, exc_info=unexpected)
+                pause = min(2 * pause, MAX_RETRY_SECONDS)
             if stopping:
                 self.dropped += count + len(self._lines)
                 return
 
     def _pack(self) -> tuple[bytes, int]:
-        """What waits, up to an object's worth, compressed; and how many lines that is."""
+        """Compress queued lines, at most one object's; return the bytes and the line count."""
         lines, count = self._lines, 0
-        packer, pieces = zlib.compressobj(LEVEL, wbits=GZIP), []
-        while lines and count < MAX_OBJECT:
-            taken = [lines.popleft() for _ in range(min(SLICE, len(lines)))]
+        packer, pieces = zlib.compressobj(COMPRESSION_LEVEL, wbits=GZIP), []
+        while lines and count < MAX_OBJECT_LINES:
+            taken = [lines.popleft() for _ in range(min(SLICE_LINES, len(lines)))]
             count += len(taken)
-            pieces.append(
-                packer.compress(b"".join(taken))
-            )  # meanwhile the event loop has the interpreter
+            pieces.append(packer.compress(b"".join(taken)))  # releases the interpreter lock
         return b"".join([*pieces, packer.flush()]), count
 
     def _write(self, data: bytes) -> None:
         lake = self._open_lake()
-        moment = datetime.now(UTC)
-        number = int(moment.timestamp() * 1000)
-        day = f"{moment:%Y-%m-%d}"
-        while not lake.create(live_traffic_object(day, self._pod, number), data):
-            number += 1  # a pod that began again within the millisecond, or a clock set back
+        now = datetime.now(UTC)
+        number = int(now.timestamp() * 1000)
+        # The key exists if the pod restarted within the millisecond or a clock was set back.
+        while not lake.create(f"silver/live/{now:%Y-%m-%d}/{self._pod}-{number}.jsonl.gz", data):
+            number += 1

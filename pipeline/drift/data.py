@@ -243,7 +243,14 @@ def _floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:
         return column.astype(float)
     feature = next((feature for feature in FEATURES if feature.name == column.name), None)
     codes = feature.codes if isinstance(feature, Category) else {}
-    numbers = pd.to_numeric(column.map(lambda value: codes.get(value, value)), errors="coerce")
+
+    def to_number(value: Any) -> Any:
+        if isinstance(feature, Category) and isinstance(value, str):
+            code = feature.get_code(value)
+            return value if code is None else code
+        return value
+
+    numbers = pd.to_numeric(column.map(to_number), errors="coerce")
     wrong = column[numbers.isna() & column.notna()]
     if len(wrong):
         expected = f"a number or one of {', '.join(codes)}" if codes else "a number"

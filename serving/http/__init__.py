@@ -1,4 +1,4 @@
-"""The HTTP layer: requests in, responses and problems out, below the routes.
+"""HTTP below the routes: connections, request bodies, rows, responses and errors.
 
-Begin with front.py, the outermost layer.
+Begin with requests.py, which turns a body into rows.
 """

@@ -1,15 +1,15 @@
-"""What the API answers instead of a prediction: RFC 9457 problem documents, one shape for every error.
+"""Errors as RFC 9457 problem documents, one shape for all.
 
-Problem              an answer with a status; `detail` says what happened and what to do
-├── BadJson          400  the body is no JSON
+Problem              a response with an error status; `detail` says what happened and what to do
+├── BadJson          400  the body is not JSON
 ├── Unauthorized     401  the API key is missing or wrong
-├── NotFound         404  no such model, version or path
+├── NotFound         404  unknown model, version or path
 ├── SlowBody         408  the body did not arrive in time
-├── TooLarge         413  the body is larger than the limit
-├── WrongType        415  the body is of a content type that is not read here
-├── Invalid          422  the body is readable but not what columns.py says; `errors` lists where
+├── TooLarge         413  the body exceeds the limit
+├── WrongType        415  the route does not accept this content type
+├── Invalid          422  the body does not match pipeline/columns.py; `errors` lists where
 ├── Failed           500  the model failed on valid rows
-└── Unavailable      503  no model yet, or too many requests in work
+└── Unavailable      503  no model yet, or too many requests
 """
 
 from __future__ import annotations
@@ -23,31 +23,30 @@ from pydantic import BaseModel, Field
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FINDINGS = 100
-"""Findings listed in one answer; that there are more is said in `detail`."""
+"""Largest number of findings in one response; `detail` says if there are more."""
+UNEXPECTED = "Unexpected error; the predictor's log has the details under this X-Request-ID"
 
 
 class Finding(BaseModel):
-    """One thing wrong with the input."""
+    """One error in the input."""
 
     row: int = Field(description="Index of the row in the request, from 0")
-    field: str | None = Field(
-        description="Name of the field; null where the row as a whole is wrong"
-    )
+    field: str | None = Field(description="Name of the field; null if the whole row is wrong")
     message: str
 
 
 class ProblemDocument(BaseModel):
-    """RFC 9457: the shape of every error."""
+    """RFC 9457 problem document, the body of every error."""
 
     type: str = Field(default="about:blank")
-    title: str = Field(description="The status in words")
+    title: str = Field(description="Reason phrase of the status")
     status: int
     detail: str = Field(description="What happened, and what to do")
-    errors: list[Finding] = Field(default=[], description="Where the input is wrong")
+    errors: list[Finding] = Field(default=[], description="Errors in the input")
 
 
 class Problem(Exception):
-    """An error that is answered; str() is its detail."""
+    """An error that is returned to the client; str() is its detail."""
 
     status: ClassVar[int] = 500
     headers: ClassVar[dict[str, str]] = {}
@@ -57,11 +56,11 @@ class Problem(Exception):
         self.findings = findings
 
     def body(self) -> bytes:
-        return body_of(self.status, str(self), self.findings)
+        return problem_body(self.status, str(self), self.findings)
 
 
-def body_of(status: int, detail: str, findings: Sequence[Finding] = ()) -> bytes:
-    """A problem document's JSON."""
+def problem_body(status: int, detail: str, findings: Sequence[Finding] = ()) -> bytes:
+    """Return a problem document as JSON."""
     content = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -76,7 +75,7 @@ class BadJson(Problem):
     status = 400
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The body is no JSON: {reason}")
+        super().__init__(f"The body is not valid JSON: {reason}")
 
 
 class Unauthorized(Problem):
@@ -97,42 +96,34 @@ class SlowBody(Problem):
     status = 408
     headers: ClassVar[dict[str, str]] = {"Connection": "close"}
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"The body did not arrive within {seconds:g} s")
+    def __init__(self, timeout_seconds: float) -> None:
+        super().__init__(f"The body did not arrive within {timeout_seconds:g} s")
 
 
 class TooLarge(Problem):
     status = 413
-    headers: ClassVar[dict[str, str]] = {
-        "Connection": "close"
-    }  # the rest of the body is not waited for
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}  # the rest of the body is not read
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"The body is larger than {limit} bytes; send it in parts, or a class list to /predict/csv"
+            f"The body is larger than {limit} bytes; send it in parts, or as CSV to /predict/csv"
         )
 
 
 class WrongType(Problem):
     status = 415
 
-    def __init__(self, given: str, wanted: str) -> None:
-        super().__init__(f"The content type is {given or 'missing'}; it must be {wanted}")
+    def __init__(self, given: str, accepted: str) -> None:
+        super().__init__(f"The content type is {given or 'missing'}; it must be {accepted}")
 
 
 class Invalid(Problem):
     status = 422
 
     def __init__(self, findings: Sequence[Finding], detail: str | None = None) -> None:
-        more = (
-            f", of which the first {MAX_FINDINGS} are listed"
-            if len(findings) > MAX_FINDINGS
-            else ""
-        )
+        more = f" (the first {MAX_FINDINGS} are listed)" if len(findings) > MAX_FINDINGS else ""
         super().__init__(
-            detail
-            or f"{len(findings)} value(s) cannot be taken{more}; `errors` says which and why",
-            findings,
+            detail or f"{len(findings)} invalid value(s){more}; see `errors`", findings
         )
 
 

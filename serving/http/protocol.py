@@ -1,4 +1,4 @@
-"""A client's connection: uvicorn's, with bounds on a request's head, which uvicorn leaves to a proxy in front of it."""
+"""uvicorn's HTTP protocol, with limits on request headers that uvicorn leaves to a proxy."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.drain import Activity
 
-MAX_HEAD_BYTES = 65_536
-"""Request line and headers; what common proxies allow and more."""
+MAX_HEADER_BYTES = 65_536
+"""Largest request line and headers; common proxies allow this or less."""
 PROBE_URLS = frozenset({b"/healthz", b"/readyz", b"/metrics"})
-"""Requests of the platform, which come until the process ends."""
+"""Requests of the platform, which continue until the process ends."""
 
 
 class Connection(HttpToolsProtocol):
-    """Closes when a request's head does not end in `header_timeout_seconds`, the wait for a first one included, or grows too large.
+    """Closes a connection whose request headers take too long or grow too large.
 
-    Between two requests uvicorn's own keep-alive timer holds. A head that comes whole, as nearly all do, costs no timer.
+    The timeout also covers the wait for the first request; between two requests uvicorn's own
+    keep-alive timer applies. Headers that arrive in one piece, as nearly all do, need no timer.
     """
 
     def __init__(
@@ -28,35 +29,33 @@ class Connection(HttpToolsProtocol):
         self._header_timeout_seconds = header_timeout_seconds
         self._activity = activity
         self._is_pending = False
-        self._in_head = True
-        self._head_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._in_headers = True
+        self._header_bytes = 0
+        self._header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(transport)
         self._is_pending = True
         self._activity.pending += 1
-        self._head_timer = self.loop.call_later(self._header_timeout_seconds, transport.close)
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if not self._in_head:
+        if not self._in_headers:
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > MAX_HEAD_BYTES:
+        self._header_bytes += len(data)
+        if self._header_bytes > MAX_HEADER_BYTES:
             self.transport.close()
-        elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(
-                self._header_timeout_seconds, self.transport.close
-            )
+        elif self._header_timer is None:
+            self._start_timer()
 
     def on_message_begin(self) -> None:
-        self._in_head = True
+        self._in_headers = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._head_bytes = 0
+        self._in_headers = False
+        self._header_bytes = 0
         self._stop_timer()
         self._end_pending()
         if self.url not in PROBE_URLS:
@@ -68,10 +67,15 @@ class Connection(HttpToolsProtocol):
         self._end_pending()
         super().connection_lost(exc)
 
+    def _start_timer(self) -> None:
+        self._header_timer = self.loop.call_later(
+            self._header_timeout_seconds, self.transport.close
+        )
+
     def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
 
     def _end_pending(self) -> None:
         if self._is_pending:

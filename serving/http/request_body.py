@@ -1,85 +1,79 @@
-"""Request bodies, read whole: of the right type, within their limit, and within their time."""
+"""Reads request bodies, with limits on content type, size and time."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from starlette.types import Receive
 
 from serving.http.problems import BadJson, SlowBody, TooLarge, WrongType
 
-LOOK_SECONDS = 1.0
-"""Pause between two looks for bodies that are late."""
+WATCH_INTERVAL_SECONDS = 1.0
+"""Pause between two searches for late bodies."""
+DISCONNECTED = "the client disconnected before its end"
 
 
 class BodyReader:
-    """Reads JSON bodies. One look a second finds those that are late: a timer for each would cost more than the model does."""
+    """Reads whole bodies.
 
-    def __init__(self, limit: int, seconds: float) -> None:
+    One task cancels late readers once per second, because a timer per request would cost more
+    than a prediction.
+    """
+
+    def __init__(self, limit: int, timeout_seconds: float) -> None:
         self._limit = limit
-        self._seconds = seconds
-        self._since: dict[asyncio.Task[object] | None, float] = {}
+        self._timeout_seconds = timeout_seconds
+        self._started: dict[asyncio.Task[object] | None, float] = {}
         self._late: set[asyncio.Task[object]] = set()
 
     async def watch(self) -> None:
-        """Ends the reading of late bodies; runs for as long as the process serves."""
+        """Cancel the reading of late bodies until this task is cancelled itself."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            latest = time.monotonic() - self._seconds
-            for task, since in self._since.items():
-                if since < latest and task is not None:
+            await asyncio.sleep(WATCH_INTERVAL_SECONDS)
+            oldest = time.monotonic() - self._timeout_seconds
+            for task, started in self._started.items():
+                if started < oldest and task is not None:
                     self._late.add(task)
                     task.cancel()
 
-    async def json(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """The body of a request that says it is JSON.
+    async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        """Read a whole body.
 
         Raises:
-            WrongType: it says otherwise.
-            TooLarge: it is larger than the limit, by its header or in fact.
-            SlowBody: it did not arrive in time.
-            BadJson: the client went away in the middle.
+            TooLarge: If the body, or its announced length, exceeds the limit.
+            SlowBody: If the body does not arrive in time.
+            BadJson: If the client disconnects before the end.
         """
-        given = headers.get(b"content-type", b"")
-        if given != b"application/json":
-            kind = given.split(b";", 1)[0].strip().lower()
-            if kind != b"application/json" and not (
-                kind.startswith(b"application/") and kind.endswith(b"+json")
-            ):
-                raise WrongType(given.decode("latin-1"), "application/json")
-        return await self.whole(headers, receive)
-
-    async def whole(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """The body of a request of any type; raises as `json` does."""
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > self._limit:
             raise TooLarge(self._limit)
         task = asyncio.current_task()
-        self._since[task] = time.monotonic()
+        self._started[task] = time.monotonic()
         try:
             message = await receive()
             body: bytes = message.get("body", b"")
             if message.get("more_body") or len(body) > self._limit:
-                body = await self._rest(body, receive)
+                body = await self._read_rest(body, receive)
             elif message["type"] != "http.request":
-                raise BadJson(GONE)
+                raise BadJson(DISCONNECTED)
         except asyncio.CancelledError:
             if task is None or task not in self._late:
                 raise
             self._late.discard(task)
             task.uncancel()
-            raise SlowBody(self._seconds) from None
+            raise SlowBody(self._timeout_seconds) from None
         finally:
-            del self._since[task]
+            del self._started[task]
         return body
 
-    async def _rest(self, first: bytes, receive: Receive) -> bytes:
+    async def _read_rest(self, first: bytes, receive: Receive) -> bytes:
         body = bytearray(first)
         while len(body) <= self._limit:
             message = await receive()
             if message["type"] != "http.request":
-                raise BadJson(GONE)
+                raise BadJson(DISCONNECTED)
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
@@ -88,4 +82,14 @@ class BodyReader:
         return bytes(body)
 
 
-GONE = "the client went away before its end"
+def require_json(headers: Mapping[bytes, bytes]) -> None:
+    """Raise WrongType if a request's content type is not JSON."""
+    given = headers.get(b"content-type", b"")
+    if given == b"application/json":
+        return
+    kind = given.split(b";", 1)[0].strip().lower()
+    is_json = kind == b"application/json" or (
+        kind.startswith(b"application/") and kind.endswith(b"+json")
+    )
+    if not is_json:
+        raise WrongType(given.decode("latin-1"), "application/json")

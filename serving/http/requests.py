@@ -1,54 +1,86 @@
-"""What the API takes: models for it, and rows out of it, all derived from pipeline/columns.py.
+"""Parsing and validation of rows, derived from pipeline/columns.py.
 
-`Row` is a student as the model takes one: the features as floats, in the order of columns.FEATURES, categories by code.
+A `Row` holds the features of one row as the model expects them: floats in the order of
+columns.FEATURES, with categories as codes.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, RootModel, TypeAdapter, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    RootModel,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
+from pydantic_core import PydanticCustomError
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, SUBJECT, Category, Feature, Number
-from serving.http.problems import BadJson, Finding, Invalid
+from serving.http.problems import MAX_FINDINGS, BadJson, Finding, Invalid
 
 Row = tuple[float, ...]
 Matrix = NDArray[np.float32]
 Scorer = Callable[[Matrix], Matrix]
-"""Rows [N, features] to their fail probabilities [N]."""
+"""Maps rows, shape (n_rows, n_features), to probabilities of the positive label, (n_rows,)."""
 
 DIGITS = 7
-"""Decimals of an answered probability: all that float32 has. The threshold is compared, and shown, with as many, so that
-a probability that equals the threshold in the trained model equals it here."""
+"""Decimals of a returned probability, which is the precision of float32. The threshold is rounded
+to as many, so that a probability equal to the trained model's threshold is equal here too."""
 
 
-def _definition(feature: Feature) -> tuple[Any, Any]:
-    """A feature's type and constraints, as pydantic's create_model takes them."""
-    if isinstance(feature, Number):
-        extra: dict[str, Any] = {"type": "integer"} if feature.is_integer else {}
-        step = feature.step if feature.is_integer else None
-        return float, Field(
-            ge=feature.low,
-            le=feature.high,
-            multiple_of=step,
-            allow_inf_nan=False,
-            description=f"{feature.description}, in {feature.unit}",
-            examples=[feature.example],
-            json_schema_extra=extra,
-        )
-    choices: tuple[object, ...] = (
-        *feature.codes,
-        *(_plain(code) for code in feature.codes.values()),
-    )
-    spelled = ", ".join(f"`{name}` ({_plain(code)})" for name, code in feature.codes.items())
-    return Literal[choices], Field(
-        description=f"{feature.description}: by name or by the survey's code: {spelled}",
+def _number_field(feature: Number) -> tuple[Any, Any]:
+    """Type and constraints of a numeric feature, for pydantic's create_model."""
+    return float, Field(
+        ge=feature.low,
+        le=feature.high,
+        multiple_of=feature.step if feature.is_integer else None,
+        allow_inf_nan=False,
+        description=f"{feature.description}, in {feature.unit}",
         examples=[feature.example],
+        json_schema_extra={"type": "integer"} if feature.is_integer else None,
     )
+
+
+def _category_field(feature: Category) -> tuple[Any, Any]:
+    """Type and constraints of a categorical feature, whose names and codes are read as codes."""
+    choices: list[Any] = [*feature.codes, *(_plain(code) for code in feature.codes.values())]
+    described = ", ".join(f"`{name}` ({_plain(code)})" for name, code in feature.codes.items())
+    return Annotated[float, PlainValidator(_category_validator(feature, choices))], Field(
+        description=f"{feature.description}: by name, in any case, or by code: {described}",
+        examples=[feature.example],
+        json_schema_extra={"enum": choices},
+    )
+
+
+def _category_validator(feature: Category, choices: list[Any]) -> Callable[[object], float]:
+    *first, last = map(repr, choices)
+    message = f"Input should be {', '.join(first)} or {last}"
+    codes = {float(code): float(code) for code in feature.codes.values()}
+
+    def validate(value: object) -> float:
+        code = None
+        if isinstance(value, str):
+            code = feature.get_code(value)
+        elif isinstance(value, bool):
+            raise PydanticCustomError(
+                "boolean", "Input should be a category's name or code, not a boolean"
+            )
+        elif isinstance(value, int | float):
+            code = codes.get(value)
+        if code is None:
+            raise PydanticCustomError("category", message)
+        return code
+
+    return validate
 
 
 def _plain(code: float) -> float | int:
@@ -57,96 +89,69 @@ def _plain(code: float) -> float | int:
 
 EXAMPLE: dict[str, Any] = {feature.name: feature.example for feature in FEATURES}
 
-definitions: dict[str, Any] = {feature.name: _definition(feature) for feature in FEATURES}
+_FIELDS: dict[str, Any] = {
+    feature.name: _number_field(feature)
+    if isinstance(feature, Number)
+    else _category_field(feature)
+    for feature in FEATURES
+}
 
 Student: Any = create_model(
     SUBJECT.capitalize(),
     __config__=ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [EXAMPLE]}),
-    **definitions,
+    **_FIELDS,
 )
-"""One row as JSON; strict: a number is no text, and a truth value is no number."""
-
-CODES: tuple[dict[Any, float] | None, ...] = tuple(
-    {**feature.codes, **{code: float(code) for code in feature.codes.values()}}
-    if isinstance(feature, Category)
-    else None
-    for feature in FEATURES
-)
-"""By feature: a category's names and codes, as its code; None for a number."""
-
-Decode = Callable[[Any], Row]
+"""One row as JSON. Strict: text is not accepted as a number."""
 
 
-def _decoder() -> Decode:
-    """A function from a validated Student to its Row; its code is laid out once for the columns at hand, for speed."""
-    names = [f"v{index}" for index in range(len(FEATURES))]
-    parts = [f"c{index}[{name}]" if CODES[index] else name for index, name in enumerate(names)]
-    codes = {f"c{index}": table for index, table in enumerate(CODES) if table}
-    source = f"lambda student: (lambda {', '.join(names)}: ({', '.join(parts)},))(*student.__dict__.values())"
-    decode: Decode = eval(source, codes)  # noqa: S307 - the text is made of indices alone
-    return decode
-
-
-decode = _decoder()
+def to_row(student: BaseModel) -> Row:
+    """Return the fields of a validated Student as a Row."""
+    return tuple(student.__dict__.values())
 
 
 class Reader:
-    """Reads request bodies: JSON text to rows."""
+    """Parses rows from JSON text or from dictionaries."""
 
     def __init__(self, max_rows: int) -> None:
         students: Any = Annotated[list[Student], Field(min_length=1, max_length=max_rows)]
-        self.body: Any = RootModel[Student | students]  # what the OpenAPI document says of it
-        self._one = Student.__pydantic_validator__.validate_json
-        validator = TypeAdapter(students).validator
-        self._many = validator.validate_json
-        self._records = validator.validate_python
+        self.body: Any = RootModel[Student | students]
+        """Model of the body, for the OpenAPI document."""
+        many = TypeAdapter(students).validator
+        self._validate_one = TypeAdapter(Student).validator.validate_json
+        self._validate_many = many.validate_json
+        self._validate_records = many.validate_python
 
     def rows(self, body: bytes) -> list[Row]:
-        """The rows of a JSON object, or of an array of them.
+        """Parse a JSON object, or an array of them.
 
         Raises:
-            BadJson: it is no JSON.
-            Invalid: it is not what columns.py says, row by row and field by field.
+            BadJson: If the body is not JSON.
+            Invalid: If a value does not match columns.py, or a key occurs twice.
         """
         listed = body.lstrip(b" \t\n\r")[:1] == b"["
         try:
-            rows = (
-                [decode(student) for student in self._many(body)]
-                if listed
-                else [decode(self._one(body))]
-            )
+            students = self._validate_many(body) if listed else (self._validate_one(body),)
         except ValidationError as error:
-            raise _problem(error) from None
-        # No valid row holds a colon beyond those of its keys, nor a truth value: more of them is a key given twice, and
-        # `true` where a code 1 is meant. Both are legal to the parser, so they are looked for here, where it is cheap.
-        if body.count(b":") != len(FEATURES) * len(rows) or b"true" in body or b"false" in body:
-            refuse_ambiguous(body)
-        return rows
+            raise _to_problem(error) from None
+        # The JSON parser accepts repeated keys. A valid row has one colon per key and none
+        # elsewhere, so a cheap count finds the few bodies that need a closer look.
+        if body.count(b":") != len(FEATURES) * len(students):
+            refuse_repeated_keys(body)
+        return [to_row(student) for student in students]
 
     def records(self, records: list[dict[str, Any]]) -> list[Row]:
-        """The rows of dictionaries.
+        """Read rows given as dictionaries.
 
         Raises:
-            Invalid: they are not what columns.py says, row by row and field by field.
+            Invalid: If a value does not match columns.py.
         """
-        findings = [
-            Finding(row=index, field=name, message=NO_TRUTH_VALUE)
-            for index, record in enumerate(records)
-            for name, value in record.items()
-            if isinstance(value, bool)
-        ]
-        if findings:
-            raise Invalid(findings)
         try:
-            return [decode(student) for student in self._records(records)]
+            return [to_row(student) for student in self._validate_records(records)]
         except ValidationError as error:
-            raise _problem(error) from None
+            raise _to_problem(error) from None
 
 
-NO_TRUTH_VALUE = "Input should be a name or a code, not a truth value"
-
-
-def _problem(error: ValidationError) -> BadJson | Invalid:
+def _to_problem(error: ValidationError) -> BadJson | Invalid:
     findings = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         if item["type"] == "json_invalid":
@@ -157,16 +162,12 @@ def _problem(error: ValidationError) -> BadJson | Invalid:
     return Invalid(findings)
 
 
-def refuse_ambiguous(body: bytes) -> None:
-    """Refuses keys given twice, and truth values, which Python takes for the codes 0 and 1.
-
-    Raises:
-        Invalid: there is one.
-    """
+def refuse_repeated_keys(body: bytes) -> None:
+    """Raise Invalid if an object of the JSON text has the same key twice."""
     findings: list[Finding] = []
     rows = 0
 
-    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def check_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         nonlocal rows
         names = [name for name, _ in pairs]
         findings.extend(
@@ -174,15 +175,10 @@ def refuse_ambiguous(body: bytes) -> None:
             for name in dict.fromkeys(names)
             if names.count(name) > 1
         )
-        findings.extend(
-            Finding(row=rows, field=name, message=NO_TRUTH_VALUE)
-            for name, value in pairs
-            if isinstance(value, bool)
-        )
         rows += 1
         return {}
 
-    json.loads(body, object_pairs_hook=look)
+    json.loads(body, object_pairs_hook=check_pairs)
     if findings:
         raise Invalid(findings)
 
@@ -196,7 +192,7 @@ HIGH = np.array(
 
 
 def expectation(feature: Feature) -> str:
-    """What a feature's number must be, in words."""
+    """Describe the accepted numbers of a feature, for error messages."""
     if isinstance(feature, Number):
         kind = "a whole number" if feature.is_integer else "a number"
         return f"must be {kind} from {feature.low:g} to {feature.high:g}"
@@ -206,7 +202,14 @@ def expectation(feature: Feature) -> str:
 
 
 def check(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """For each cell of rows given as numbers [N, features]: whether it is a value the column takes."""
+    """Check rows given as numbers, with codes for categories.
+
+    Args:
+        values: Rows, shape (n_rows, n_features).
+
+    Returns:
+        For each cell, whether its column accepts the value; same shape.
+    """
     good: NDArray[np.bool_] = (values >= LOW) & (values <= HIGH)  # false for NaN too
     for index, feature in enumerate(FEATURES):
         column = values[:, index]
@@ -217,14 +220,17 @@ def check(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return good
 
 
-def rows_of(values: Sequence[Sequence[float]] | NDArray[np.float64]) -> list[Row]:
-    """Rows given as numbers, codes for categories.
+def rows_from_numbers(values: Sequence[Sequence[float]] | NDArray[np.float64]) -> list[Row]:
+    """Read rows given as numbers, with codes for categories.
+
+    Args:
+        values: Rows, shape (n_rows, n_features).
 
     Raises:
-        Invalid: a value is not one the column takes.
+        Invalid: If a column does not accept its value.
     """
     matrix = np.asarray(values, np.float64).reshape(-1, len(FEATURES))
-    bad = np.argwhere(~check(matrix))[:100]
+    bad = np.argwhere(~check(matrix))[:MAX_FINDINGS]
     if len(bad):
         raise Invalid(
             [

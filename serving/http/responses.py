@@ -1,4 +1,4 @@
-"""What the API answers where nothing is wrong: models for the OpenAPI document and for `/model`."""
+"""Models of successful responses, for the OpenAPI document and for `/model`."""
 
 from __future__ import annotations
 
@@ -9,61 +9,61 @@ from pipeline.model.bundle import Lineage
 from pipeline.storage.artifacts import GateResult, Interval
 
 
-class Answered(BaseModel):
-    """Part of an answer."""
-
+class ResponseModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Explanation(Answered):
-    """Exact Shapley values: `base` and all `contributions` add up to the fail probability."""
+class Explanation(ResponseModel):
+    """Exact Shapley values: `base` plus all `contributions` is the fail probability."""
 
-    base: float = Field(
-        description="Mean fail probability of the background sample, before anything is known of the student"
+    base: float = Field(description="Mean fail probability of the background sample")
+    contributions: dict[str, float] = Field(
+        description="How much each feature adds to the probability"
     )
-    contributions: dict[str, float] = Field(description="What each feature adds to it")
 
 
-class Prediction(Answered):
+class Prediction(ResponseModel):
     label: str = Field(json_schema_extra={"enum": [LABEL.negative, LABEL.positive]})
     fail_probability: float = Field(ge=0, le=1, description=f"Probability of `{LABEL.positive}`")
     explanation: Explanation | None = Field(default=None, description="Only with `?explain=true`")
 
 
-class ModelName(Answered):
-    """The model that answered."""
+class ModelName(ResponseModel):
+    """The model that made the predictions."""
 
     name: str
     version: str
     run_id: str = Field(description="MLflow run that trained it")
 
 
-class Answer(Answered):
+class Answer(ResponseModel):
     """Predictions in the order of the rows."""
 
     predictions: list[Prediction]
     threshold: float = Field(
-        description=f"A fail probability of at least this is answered as `{LABEL.positive}`"
+        description=f"Fail probability from which the label is `{LABEL.positive}`"
     )
     model: ModelName
 
 
-class Shadow(Answered):
-    """How the version with the shadow alias would have answered the same traffic."""
+class Shadow(ResponseModel):
+    """How the version with the shadow alias compares with the served one on the same traffic."""
 
     version: str
     rows: int
     agreement: float | None = Field(
-        description="Share of the rows with the same label; null before the first row"
+        description="Fraction of rows with the same label; null before the first row"
     )
-    latency_ratio: float | None = Field(description="Its scoring time over the served model's")
+    latency_ratio: float | None = Field(
+        description="Its scoring time over that of the served version"
+    )
 
 
 class ModelFacts(ModelName):
-    """What this process serves."""
+    """The model that this process serves."""
 
     alias: str | None = Field(
-        description="The registry's alias it was taken by; null if from the lake's models/"
+        description="Registry alias of the version; null if it was loaded from the lake's models/"
     )
     source: str
     family: str

@@ -1,4 +1,4 @@
-"""The served model: loading it, following the registry, scoring, explaining.
+"""The served model: polling the registry, loading, scoring, explaining.
 
 Begin with updater.py, which follows the `production` alias.
 """

@@ -1,8 +1,9 @@
-"""Exact Shapley values: what each feature adds to one prediction.
+"""Exact Shapley values: how much each feature adds to one prediction.
 
-A feature's value is its mean effect over all orders in which the features could become known, where what is not known yet is
-taken from a background sample (interventional Shapley values; Lundberg and Lee, "A Unified Approach to Interpreting Model
-Predictions", 2017). With few features every one of the 2^n coalitions is computed, so nothing is estimated.
+A feature's value is its mean effect over all orders in which the features become known, with
+unknown features drawn from a background sample (interventional Shapley values; Lundberg and Lee,
+"A Unified Approach to Interpreting Model Predictions", 2017). With few features all 2^n
+coalitions are computed, so nothing is estimated.
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ from serving.http.problems import Invalid
 from serving.http.requests import DIGITS, Matrix, Row, Scorer
 
 MAX_FEATURES = 10
-"""2^10 coalitions of 100 rows are the most that is worth waiting for."""
+"""2^10 coalitions of 100 rows each are the most that a request should wait for."""
 MAX_BACKGROUND = 100
-"""Rows of the background that are used, the first ones."""
-REMEMBERED = 2_000
-"""Explanations that are remembered."""
+"""Number of background rows that are used, from the first on."""
+CACHE_SIZE = 2_000
+"""Number of cached explanations."""
 
 
 class Explainer:
-    """Explains one model. For one thread at a time."""
+    """Explains one model. For one thread at a time.
+
+    Args:
+        scorer: Scores rows, shape (n_rows, n_features).
+        background: Background sample, shape (n_background, n_features).
+    """
 
     def __init__(self, scorer: Scorer, background: list[list[float]]) -> None:
         self._scorer = scorer
@@ -36,36 +42,41 @@ class Explainer:
         count = len(FEATURE_NAMES)
         self._bits = 1 << np.arange(count)
         self._coalitions = np.arange(2**count if count <= MAX_FEATURES else 0)
-        self._known: dict[Row, bytes] = {}
+        self._cache: dict[Row, bytes] = {}
 
     def explain(self, row: Row) -> bytes:
-        """The explanation's JSON.
+        """Return the row's explanation as JSON.
 
         Raises:
-            Invalid: there are too many features, or no background.
+            Invalid: If there are too many features, or no background.
         """
         if not len(self._coalitions) or not len(self._background):
             raise Invalid(
                 (),
-                f"This model is not explained: it needs a background, and at most {MAX_FEATURES} features",
+                "This model has no explanations: they need a background sample "
+                f"and at most {MAX_FEATURES} features",
             )
-        known = self._known.get(row)
-        if known is None:
+        explanation = self._cache.get(row)
+        if explanation is None:
             base, contributions = self.shapley(row)
             named = {
                 name: round(value, DIGITS + 2)
                 for name, value in zip(FEATURE_NAMES, contributions, strict=True)
             }
-            known = json.dumps(
-                {"base": round(base, DIGITS + 2), "contributions": named}, separators=(",", ":")
-            ).encode()
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[row] = known
-        return known
+            document = {"base": round(base, DIGITS + 2), "contributions": named}
+            explanation = json.dumps(document, separators=(",", ":")).encode()
+            if len(self._cache) >= CACHE_SIZE:
+                self._cache.clear()
+            self._cache[row] = explanation
+        return explanation
 
     def shapley(self, row: Row) -> tuple[float, list[float]]:
-        """The mean prediction of the background, and what each feature adds to it, in the order of columns.FEATURES."""
+        """Compute the Shapley values of one row.
+
+        Returns:
+            The mean prediction of the background, and how much each feature adds to it, in the
+            order of columns.FEATURES.
+        """
         values = self._coalition_values(np.array(row, np.float32))
         count = len(row)
         contributions = []
@@ -80,15 +91,20 @@ class Explainer:
         return float(values[0]), contributions
 
     def _coalition_values(self, row: Matrix) -> NDArray[np.float64]:
-        """For every coalition, as a bit mask: the mean prediction with its features known, the others from the background.
+        """Mean prediction of each coalition, with unknown features from the background.
 
-        A feature that a background row has in common with the row changes nothing when it becomes known: of rows that come out
-        equal by that only one is scored.
+        A feature that a background row shares with the row changes nothing when it becomes
+        known. Of the rows that are equal for this reason, only one is scored.
+
+        Args:
+            row: Features of the explained row, shape (n_features,).
+
+        Returns:
+            Mean probabilities, shape (2**n_features,), indexed by the coalition's bit mask.
         """
         size = len(self._background)
-        differs = (
-            self._background != row
-        ) @ self._bits  # by background row, the mask of the features that differ
+        # For each background row, the mask of the features in which it differs from the row.
+        differs = (self._background != row) @ self._bits
         effective = self._coalitions[:, None] & differs[None, :]
         keys = effective * size + np.arange(size)
         unique, inverse = np.unique(keys, return_inverse=True)

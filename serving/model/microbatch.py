@@ -1,7 +1,8 @@
-"""Rows of requests that came at the same time, scored in one run of the model.
+"""Scores rows of concurrent requests in one run of the model.
 
-A run costs much the same for one row as for a few, and the event loop hands over many requests at once under load. A row waits
-for those beside it in the same turn of the loop, and for nothing else: alone, it is scored at once.
+A run takes about as long for one row as for a few, and under load the event loop handles many
+requests per iteration. A row waits only for the other rows of the same iteration; when there are
+none it is scored immediately.
 """
 
 from __future__ import annotations
@@ -9,48 +10,46 @@ from __future__ import annotations
 import asyncio
 
 from serving.http.requests import Row
-from serving.model.served_model import Model, Scored
+from serving.model.served_model import Model, ScoredRow
 
-MOST = 64
-"""Rows in one run: about as long as the loop may be kept from others."""
+MAX_BATCH = 64
+"""Largest number of rows in one run, which blocks the event loop."""
 
 
 class Batcher:
-    """For the event loop's thread alone."""
+    """Collects rows and scores them in batches. For the event loop's thread only."""
 
     def __init__(self) -> None:
         self._model: Model | None = None
         self._rows: list[Row] = []
-        self._waiting: list[asyncio.Future[Scored]] = []
+        self._futures: list[asyncio.Future[ScoredRow]] = []
 
-    async def score(self, model: Model, row: Row) -> Scored:
-        """The row's prediction by this model; raises what the model raises."""
-        if self._rows and (model is not self._model or len(self._rows) == MOST):
+    async def score(self, model: Model, row: Row) -> ScoredRow:
+        """Return the model's prediction for the row; raises whatever the model raises."""
+        if self._rows and (model is not self._model or len(self._rows) == MAX_BATCH):
             self._run()
         loop = asyncio.get_running_loop()
         if not self._rows:
             self._model = model
             loop.call_soon(self._run)
-        future: asyncio.Future[Scored] = loop.create_future()
+        future: asyncio.Future[ScoredRow] = loop.create_future()
         self._rows.append(row)
-        self._waiting.append(future)
+        self._futures.append(future)
         return await future
 
     def _run(self) -> None:
-        model, rows, waiting = self._model, self._rows, self._waiting
-        if (
-            model is None or not rows
-        ):  # scored already, because another model's row or one too many came
+        model, rows, futures = self._model, self._rows, self._futures
+        if model is None or not rows:  # a full batch, or another model's row, was scored earlier
             return
-        self._rows, self._waiting = [], []
+        self._rows, self._futures = [], []
         try:
             scored = model.score(rows)
         except Exception as error:
-            for future in waiting:
+            for future in futures:
                 if not future.done():
                     future.set_exception(error)
             return
-        for row, future, result in zip(rows, waiting, scored, strict=True):
-            model.remember(row, result)
+        for row, future, result in zip(rows, futures, scored, strict=True):
+            model.cache(row, result)
             if not future.done():
                 future.set_result(result)

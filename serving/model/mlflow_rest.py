@@ -1,4 +1,7 @@
-"""The registry, read over MLflow's REST interface with the standard library alone: every wait and every size is bounded."""
+"""Reads the model registry through MLflow's REST API with the standard library.
+
+Every request has a limit on its time and on the size of its response.
+"""
 
 from __future__ import annotations
 
@@ -14,116 +17,124 @@ from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Bundle, Manif
 from pipeline.storage.lake import sha256_hex
 from pipeline.tracking.registry import MANIFEST_TAG, Version
 
-MAX_ANSWER = 1_000_000
-MAX_ARTIFACT = 500_000_000
-ARTIFACT_SECONDS = 120
-"""Bound on the download of one artifact; each pause in it is bounded as an answer is."""
+MAX_RESPONSE_BYTES = 1_000_000
+MAX_ARTIFACT_BYTES = 500_000_000
+ARTIFACT_TIMEOUT_SECONDS = 120
+"""Timeout of a whole download; each pause in it is limited by the request timeout."""
+NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""Error codes for something that does not exist, whatever the status of the response."""
 
 
 class RestRegistry:
-    """One registered model of the tracking server at `url`."""
+    """One registered model of an MLflow server."""
 
-    def __init__(self, url: str, name: str, seconds: float) -> None:
+    def __init__(self, url: str, name: str, timeout_seconds: float) -> None:
         self._url = url.rstrip("/")
         self._name = name
-        self._seconds = seconds
+        self._timeout_seconds = timeout_seconds
 
     def get_by_alias(self, alias: str) -> Version | None:
-        """The version that carries `alias`, or None.
+        """Return the version with this alias, or None.
 
         Raises:
-            RegistryError: the server is away or answers otherwise.
+            RegistryError: If the server is unreachable or sends an invalid response.
         """
         query = urllib.parse.urlencode({"name": self._name, "alias": alias})
         try:
-            answer = self._get(
-                f"/api/2.0/mlflow/registered-models/alias?{query}", MAX_ANSWER, self._seconds
+            response = self._get(
+                f"/api/2.0/mlflow/registered-models/alias?{query}",
+                MAX_RESPONSE_BYTES,
+                self._timeout_seconds,
             )
-            found = json.loads(answer)["model_version"]
+            found = json.loads(response)["model_version"]
             tags = {tag["key"]: tag.get("value", "") for tag in found.get("tags", ())}
             return Version(str(found["version"]), str(found["run_id"]), tags)
-        except _NoSuch:
+        except _NotFound:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise RegistryError(
-                f"MLflow at {self._url} answered what is no model version: {error!r}"
+                f"MLflow at {self._url} sent an invalid model version: {error!r}"
             ) from error
 
     def bundle(self, version: Version) -> Bundle:
-        """The version's manifest and ONNX file, each of the hash that the version, or the manifest, says.
+        """Download a version's manifest and ONNX file and verify their hashes.
 
         Raises:
-            RegistryError: the server is away, or the version has no manifest or not the one that was registered.
-            LakeError: the model's hash is not the manifest's.
+            RegistryError: If the server is unreachable, or the manifest is missing or is not the
+                registered one.
+            LakeError: If the hash of the model differs from the manifest's.
         """
-        place = f"version {version.number} of {self._name}"
-        raw = self._artifact(version.run_id, MANIFEST, place)
+        source = f"version {version.number} of {self._name}"
+        raw = self._artifact(version.run_id, MANIFEST, source)
         registered = version.tags.get(MANIFEST_TAG)
         if sha256_hex(raw) != registered:
             raise RegistryError(
-                f"{place}: the manifest has the hash {sha256_hex(raw)}, its tag {MANIFEST_TAG} says {registered}"
+                f"{source}: the manifest has the hash {sha256_hex(raw)}, "
+                f"its tag {MANIFEST_TAG} says {registered}"
             )
         manifest = Manifest(**json.loads(raw))
         if (manifest.version, manifest.run_id) != (version.number, version.run_id):
             raise RegistryError(
-                f"{place}: the manifest is that of version {manifest.version}, run {manifest.run_id}"
+                f"{source}: the manifest is that of version {manifest.version}, "
+                f"run {manifest.run_id}"
             )
-        return verify_files(manifest, {ONNX: self._artifact(version.run_id, ONNX, place)}, place)
+        return verify_files(manifest, {ONNX: self._artifact(version.run_id, ONNX, source)}, source)
 
-    def _artifact(self, run_id: str, name: str, place: str) -> bytes:
+    def _artifact(self, run_id: str, name: str, source: str) -> bytes:
         query = urllib.parse.urlencode({"run_uuid": run_id, "path": f"{ARTIFACT_FOLDER}/{name}"})
         try:
-            return self._get(f"/get-artifact?{query}", MAX_ARTIFACT, ARTIFACT_SECONDS)
-        except _NoSuch as error:
+            return self._get(f"/get-artifact?{query}", MAX_ARTIFACT_BYTES, ARTIFACT_TIMEOUT_SECONDS)
+        except _NotFound as error:
             raise RegistryError(
-                f"{place}: run {run_id} has no artifact {ARTIFACT_FOLDER}/{name}"
+                f"{source}: run {run_id} has no artifact {ARTIFACT_FOLDER}/{name}"
             ) from error
 
-    def _get(self, path: str, limit: int, seconds: float) -> bytes:
-        """The body at `path`, of at most `limit` bytes, within `seconds`.
+    def _get(self, path: str, max_bytes: int, timeout_seconds: float) -> bytes:
+        """Return the body at `path`.
 
         Raises:
-            _NoSuch: the server says that there is no such thing.
-            RegistryError: anything else.
+            _NotFound: If the server reports that it does not exist.
+            RegistryError: If the request fails otherwise.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + timeout_seconds
         try:
-            with urllib.request.urlopen(self._url + path, timeout=self._seconds) as response:  # noqa: S310 - settings ask http(s)
-                return _read(response, limit, deadline)
+            with urllib.request.urlopen(  # noqa: S310 - the settings accept http and https only
+                self._url + path, timeout=self._timeout_seconds
+            ) as response:
+                return _read(response, max_bytes, deadline)
         except urllib.error.HTTPError as error:
-            said = error.read(MAX_ANSWER).decode(errors="replace")
-            if error.code == 404 or _code_of(said) in (
-                "RESOURCE_DOES_NOT_EXIST",
-                "INVALID_PARAMETER_VALUE",
-            ):
-                raise _NoSuch from error
+            body = error.read(MAX_RESPONSE_BYTES).decode(errors="replace")
+            if error.code == 404 or _error_code(body) in NOT_FOUND:
+                raise _NotFound from error
             raise RegistryError(
-                f"MLflow at {self._url} answered {error.code}: {said[:200]}"
+                f"MLflow at {self._url} responded with {error.code}: {body[:200]}"
             ) from error
         except OSError as error:
-            raise RegistryError(f"MLflow at {self._url} is away: {error}") from error
-        except Exception as error:  # http.client's own: a broken answer
-            if isinstance(error, RegistryError):
-                raise
-            raise RegistryError(f"MLflow at {self._url} answered nonsense: {error!r}") from error
+            raise RegistryError(f"MLflow at {self._url} is unreachable: {error}") from error
+        except RegistryError:
+            raise
+        except Exception as error:  # http.client's own errors
+            raise RegistryError(
+                f"MLflow at {self._url} sent an invalid response: {error!r}"
+            ) from error
 
 
-class _NoSuch(Exception):
-    """The server answered that there is no such thing."""
+class _NotFound(Exception):
+    """The server reports that something does not exist."""
 
 
-def _read(response: Any, limit: int, deadline: float) -> bytes:
+def _read(response: Any, max_bytes: int, deadline: float) -> bytes:
     data = bytearray()
     while chunk := response.read1(1 << 20):
         data += chunk
-        if len(data) > limit:
-            raise RegistryError(f"MLflow sends more than {limit} bytes for {response.url}")
+        if len(data) > max_bytes:
+            raise RegistryError(f"MLflow sent more than {max_bytes} bytes for {response.url}")
         if time.monotonic() > deadline:
             raise RegistryError(f"MLflow took too long to send {response.url}")
     return bytes(data)
 
 
-def _code_of(body: str) -> str | None:
+def _error_code(body: str) -> str | None:
     try:
         return str(json.loads(body)["error_code"])
     except (ValueError, KeyError, TypeError):

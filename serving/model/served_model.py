@@ -1,6 +1,7 @@
-"""A model in memory, ready to answer: loaded from a bundle and tried on its stored examples.
+"""A model in memory, loaded from a bundle and verified on the bundle's stored examples.
 
-A request takes one Model and lets it make all of its answer, so that numbers, labels and headers cannot disagree.
+A request uses one Model for its whole response, so that numbers, labels and headers always belong
+to the same version.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import utc_now
 from pipeline.errors import PipelineError
 from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Bundle, Manifest
+from pipeline.model.onnx import open_graph
 from serving.http.requests import DIGITS, Matrix, Row, Scorer
 from serving.model.explain import Explainer
 
 
 class ModelRefused(PipelineError):
-    """A bundle is not served: it cannot be loaded, or does not answer as its manifest says."""
+    """A bundle cannot be loaded, or its predictions differ from its manifest."""
 
 
-class Scored(NamedTuple):
-    """A row's prediction, with the pieces of text that answers and the traffic log are put together from."""
+class ScoredRow(NamedTuple):
+    """A row's prediction, with its JSON for the response and for the traffic log."""
 
     probability: float
     answer: bytes
@@ -32,7 +34,10 @@ class Scored(NamedTuple):
 
 
 class Model:
-    """A loaded model. Thread-safe to score; `answer` is for the event loop's thread alone."""
+    """A loaded model.
+
+    `score` may be called from any thread; the cache belongs to the event loop's thread.
+    """
 
     def __init__(
         self, manifest: Manifest, scorer: Scorer, source: str, alias: str | None, cache_size: int
@@ -47,52 +52,70 @@ class Model:
         self.threshold = round(manifest.threshold, DIGITS)
         self.header = (b"x-model-version", self.version.encode("latin-1", "replace"))
         name = {"name": manifest.name, "version": self.version, "run_id": manifest.run_id}
-        self.tail = b'],"threshold":%b,"model":%b}' % (
+        self._tail = b'],"threshold":%b,"model":%b}' % (
             repr(self.threshold).encode(),
             json.dumps(name, separators=(",", ":")).encode(),
         )
-        self._log = self._log_format()
-        self._half = cache_size // 2
-        self._young: dict[Row, Scored] = {}
-        self._old: dict[Row, Scored] = {}
+        self._log_format = self._make_log_format()
+        self._generation_size = cache_size // 2
+        self._young: dict[Row, ScoredRow] = {}
+        self._old: dict[Row, ScoredRow] = {}
 
-    def _log_format(self) -> str:
+    def _make_log_format(self) -> str:
         version = json.dumps(self.version).replace("%", "%%")
         features = "".join(f'"{name}":%.9g,' for name in FEATURE_NAMES)
         return f'"version":{version},{features}"fail_probability":%r}}\n'
 
     @property
     def identity(self) -> tuple[str, str]:
+        """Version and run id."""
         return self.version, self.manifest.run_id
 
     def label(self, probability: float) -> str:
         return LABEL.positive if probability >= self.threshold else LABEL.negative
 
-    def score(self, rows: Sequence[Row]) -> list[Scored]:
-        """Scores rows, in one run of the model."""
+    def score(self, rows: Sequence[Row]) -> list[ScoredRow]:
+        """Score rows in one run of the model."""
         probabilities = self.scorer(np.array(rows, np.float32)).tolist()
         scored = []
         for row, raw in zip(rows, probabilities, strict=True):
             probability = round(raw, DIGITS)
             answer = f'{{"label":"{self.label(probability)}","fail_probability":{probability!r}}}'
-            scored.append(
-                Scored(probability, answer.encode(), (self._log % (*row, probability)).encode())
-            )
+            line = self._log_format % (*row, probability)
+            scored.append(ScoredRow(probability, answer.encode(), line.encode()))
         return scored
 
-    def remembered(self, row: Row) -> Scored | None:
-        """A row's prediction, where it was scored lately: the survey's grid is small, and rows come back.
+    def response_body(
+        self, scored: Sequence[ScoredRow], explanations: Sequence[bytes] = ()
+    ) -> bytes:
+        """Return the JSON body of a `/predict` response.
 
-        Two generations of a dictionary bound the memory: when the young one is full it becomes the old one.
+        Args:
+            scored: Predictions of this model, in the order of the request.
+            explanations: JSON of an explanation for each of them, or nothing.
+        """
+        answers = [row.answer for row in scored]
+        if explanations:
+            answers = [
+                b'%b,"explanation":%b}' % (answer[:-1], explanation)
+                for answer, explanation in zip(answers, explanations, strict=True)
+            ]
+        return b'{"predictions":[' + b",".join(answers) + self._tail
+
+    def cached(self, row: Row) -> ScoredRow | None:
+        """Return the row's prediction if it is cached: equal rows are frequent in survey data.
+
+        The cache has two generations: when the young one is full it replaces the old one.
         """
         scored = self._young.get(row)
         if scored is None and (scored := self._old.get(row)) is not None:
-            self.remember(row, scored)
+            self.cache(row, scored)
         return scored
 
-    def remember(self, row: Row, scored: Scored) -> None:
-        if self._half:
-            if len(self._young) >= self._half:
+    def cache(self, row: Row, scored: ScoredRow) -> None:
+        """Add a prediction to the cache."""
+        if self._generation_size:
+            if len(self._young) >= self._generation_size:
                 self._old, self._young = self._young, {}
             self._young[row] = scored
 
@@ -100,15 +123,23 @@ class Model:
 def load(
     bundle: Bundle, source: str, alias: str | None, tolerance: float, cache_size: int
 ) -> Model:
-    """The model of a bundle, which must reproduce the bundle's stored examples within `tolerance`.
+    """Load a bundle's model and verify it on the bundle's stored examples.
+
+    Args:
+        bundle: Manifest and model file.
+        source: Where the bundle comes from, for `/model` and error messages.
+        alias: Registry alias of the version, if any.
+        tolerance: Largest accepted difference from the stored probabilities.
+        cache_size: Number of rows whose predictions the model caches.
 
     Raises:
-        ModelRefused: it cannot be loaded, takes other features, or answers otherwise.
+        ModelRefused: If the model cannot be loaded, expects other features, or returns other
+            probabilities.
     """
     manifest = bundle.manifest
     if tuple(manifest.features) != FEATURE_NAMES:
         raise ModelRefused(
-            f"{source} takes the features {manifest.features}, the API has {list(FEATURE_NAMES)}"
+            f"{source} expects the features {manifest.features}, the API has {list(FEATURE_NAMES)}"
         )
     try:
         scorer = (
@@ -118,50 +149,41 @@ def load(
         )
         model = Model(manifest, scorer, source, alias, cache_size)
         inputs = np.array(manifest.examples.inputs, np.float32).reshape(-1, len(FEATURE_NAMES))
-        got = scorer(inputs) if len(inputs) else np.zeros(0, np.float32)
+        scored = scorer(inputs) if len(inputs) else np.zeros(0, np.float32)
     except ModelRefused:
         raise
-    except (
-        Exception
-    ) as error:  # whatever a broken file makes a library raise: the model that serves goes on
+    except Exception as error:  # whatever a library raises for a broken file
         raise ModelRefused(f"{source} cannot be loaded: {type(error).__name__}: {error}") from error
     expected = np.array(manifest.examples.fail_probability, np.float64)
-    difference = (
-        float(np.max(np.abs(got - expected), initial=0.0))
-        if got.shape == expected.shape
-        else float("nan")
-    )
+    same_shape = scored.shape == expected.shape
+    difference = float(np.max(np.abs(scored - expected), initial=0.0)) if same_shape else np.nan
     if not difference <= tolerance:
         raise ModelRefused(
-            f"{source} answers its stored examples with a difference of {difference:g}; {tolerance:g} is allowed"
+            f"{source} differs from its stored examples by {difference:g}; "
+            f"at most {tolerance:g} is allowed"
         )
     return model
 
 
 def onnx_scorer(data: bytes) -> Scorer:
-    """A scorer that runs an ONNX graph on the calling thread."""
-    import onnxruntime
-
-    onnxruntime.set_default_logger_severity(3)  # errors alone
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = (
-        1  # it would count the node's cores, not the pod's
-    )
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    """Return a scorer that runs an ONNX graph on the calling thread."""
+    session = open_graph(data)
     run, outputs = session.run, [ONNX_OUTPUT]
 
-    def scorer(matrix: Matrix) -> Matrix:
+    def score(matrix: Matrix) -> Matrix:
         probabilities: Matrix = run(outputs, {ONNX_INPUT: matrix})[0][:, 1]
         return probabilities
 
-    return scorer
+    return score
 
 
 def pickle_scorer(data: bytes) -> Scorer:
-    """A scorer of a pickled scikit-learn model; its hash was checked against the manifest that our own stage wrote.
+    """Return a scorer of a pickled scikit-learn model.
+
+    The caller has compared the file's hash with the manifest that our own stage wrote.
 
     Raises:
-        ModelRefused: scikit-learn is not installed.
+        ModelRefused: If scikit-learn is not installed.
     """
     import pickle
 
@@ -169,12 +191,12 @@ def pickle_scorer(data: bytes) -> Scorer:
         import sklearn  # noqa: F401
     except ImportError as error:
         raise ModelRefused(
-            "there is only model.pkl: install the group `serving-pickle`, or provide model.onnx"
+            f"only {PICKLE} is present: install the group `serving-pickle`, or provide {ONNX}"
         ) from error
     estimator = pickle.loads(data)  # noqa: S301 - see above
 
-    def scorer(matrix: Matrix) -> Matrix:
+    def score(matrix: Matrix) -> Matrix:
         probabilities: Matrix = estimator.predict_proba(matrix)[:, 1].astype(np.float32)
         return probabilities
 
-    return scorer
+    return score

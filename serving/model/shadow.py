@@ -1,4 +1,7 @@
-"""The shadow: a version that scores the traffic which another one answers, off the request path, and is only counted."""
+"""Shadow scoring: a second version scores the live traffic, and its predictions are only counted.
+
+The scoring runs in a thread of its own, outside the requests.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,27 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from serving.http.requests import Matrix, Row
+from serving.http.requests import DIGITS, Matrix, Row
 from serving.http.responses import Shadow
-from serving.model.served_model import Model, Scored
-from serving.threads import stand_back
+from serving.model.served_model import Model, ScoredRow
+from serving.threads import lower_thread_priority
 
 log = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 1.0
+INTERVAL_SECONDS = 1.0
 MAX_ROWS = 1_000
-"""Rows that are compared in each second: the latest ones. More would take the processor from those who wait for answers."""
+"""Largest number of rows per interval, the latest ones: more would slow down requests."""
 TIMED_ROWS = 32
+"""Number of rows per interval on which both versions are timed."""
 
 
 class Comparison:
-    """Counts of one shadow version beside one served version."""
+    """Counts how a shadow version compares with the served version."""
 
     def __init__(self, shadow: Model, served: Model) -> None:
         self.shadow = shadow
@@ -35,21 +41,23 @@ class Comparison:
         self.shadow_seconds = 0.0
         self.served_seconds = 0.0
 
-    def add(
-        self, rows: Matrix, probabilities: np.ndarray[tuple[int], np.dtype[np.float64]]
-    ) -> None:
-        """Scores `rows`, which the served model gave these probabilities."""
-        theirs = np.round(self.shadow.scorer(rows).astype(np.float64), 7)
-        labels = theirs >= self.shadow.threshold
-        self.agreed += int(np.sum(labels == (probabilities >= self.served.threshold)))
-        self.difference += float(np.sum(np.abs(theirs - probabilities)))
+    def add(self, rows: Matrix, probabilities: NDArray[np.float64]) -> None:
+        """Score rows with the shadow and compare the result.
+
+        Args:
+            rows: Features, shape (n_rows, n_features).
+            probabilities: Probabilities from the served version, shape (n_rows,).
+        """
+        shadow_probabilities = np.round(self.shadow.scorer(rows).astype(np.float64), DIGITS)
+        shadow_positive = shadow_probabilities >= self.shadow.threshold
+        self.agreed += int(np.sum(shadow_positive == (probabilities >= self.served.threshold)))
+        self.difference += float(np.sum(np.abs(shadow_probabilities - probabilities)))
         self.rows += len(rows)
-        for model, field in ((self.shadow, "shadow_seconds"), (self.served, "served_seconds")):
-            started = time.thread_time()
-            model.scorer(rows[:TIMED_ROWS])
-            setattr(self, field, getattr(self, field) + time.thread_time() - started)
+        self.shadow_seconds += _time_scoring(self.shadow, rows[:TIMED_ROWS])
+        self.served_seconds += _time_scoring(self.served, rows[:TIMED_ROWS])
 
     def facts(self) -> Shadow:
+        """Return the counts for `/model`."""
         ratio = self.shadow_seconds / self.served_seconds if self.served_seconds else None
         agreement = self.agreed / self.rows if self.rows else None
         return Shadow(
@@ -57,12 +65,19 @@ class Comparison:
         )
 
 
+def _time_scoring(model: Model, rows: Matrix) -> float:
+    """CPU seconds that the model needs for these rows."""
+    started = time.thread_time()
+    model.scorer(rows)
+    return time.thread_time() - started
+
+
 class ShadowScorer:
-    """Runs the comparison in a thread; the event loop hands it what was answered by `add`."""
+    """Runs the comparison in a thread; the event loop adds what was predicted."""
 
     def __init__(self) -> None:
         self.comparison: Comparison | None = None
-        self._seen: deque[tuple[Model, Row, float]] = deque(maxlen=MAX_ROWS)
+        self._predicted: deque[tuple[Model, Row, float]] = deque(maxlen=MAX_ROWS)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
 
@@ -73,40 +88,42 @@ class ShadowScorer:
         self._stop.set()
 
     def compare(self, shadow: Model | None, served: Model | None) -> None:
-        """Begins to compare these two, unless they are compared already; None, or twice the same version, ends it."""
+        """Compare these two versions from now on, or continue if they are compared already.
+
+        None, or the same version twice, ends the comparison.
+        """
+        current = self.comparison
         if shadow is None or served is None or shadow.identity == served.identity:
             self.comparison = None
-        elif (
-            self.comparison is None
-            or self.comparison.shadow is not shadow
-            or self.comparison.served is not served
-        ):
+        elif current is None or current.shadow is not shadow or current.served is not served:
             self.comparison = Comparison(shadow, served)
 
-    def add(self, model: Model, rows: list[Row], scored: list[Scored]) -> None:
-        """What `model` answered; never waits."""
-        self._seen.extend(
+    def add(self, model: Model, rows: Sequence[Row], scored: Sequence[ScoredRow]) -> None:
+        """Queue rows with the predictions of `model`; never blocks."""
+        self._predicted.extend(
             (model, row, item.probability) for row, item in zip(rows, scored, strict=True)
         )
 
     def _run(self) -> None:
-        stand_back()
-        while not self._stop.wait(PAUSE_SECONDS):
+        lower_thread_priority()
+        while not self._stop.wait(INTERVAL_SECONDS):
+            queued = [self._predicted.popleft() for _ in range(len(self._predicted))]
             comparison = self.comparison
-            taken = [self._seen.popleft() for _ in range(len(self._seen))]
             if comparison is None:
                 continue
-            mine = [
+            compared = [
                 (row, probability)
-                for model, row, probability in taken
+                for model, row, probability in queued
                 if model is comparison.served
             ]
-            if mine:
-                rows, probabilities = zip(*mine, strict=True)
-                try:
-                    comparison.add(np.array(rows, np.float32), np.array(probabilities))
-                except Exception:  # a broken shadow is counted, and hurts nobody
-                    comparison.failed += len(mine)
-                    log.exception(
-                        "shadow version %s failed on %d rows", comparison.shadow.version, len(mine)
-                    )
+            if compared:
+                self._add(comparison, compared)
+
+    def _add(self, comparison: Comparison, compared: list[tuple[Row, float]]) -> None:
+        rows, probabilities = zip(*compared, strict=True)
+        try:
+            comparison.add(np.array(rows, np.float32), np.array(probabilities))
+        except Exception:  # a broken shadow must not end the thread
+            comparison.failed += len(rows)
+            version = comparison.shadow.version
+            log.exception("shadow version %s failed on %d rows", version, len(rows))

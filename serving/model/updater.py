@@ -1,7 +1,8 @@
-"""Which model answers: a thread that follows the registry's aliases, and the holder of what it found.
+"""Decides which model is served: a thread polls the registry's aliases and loads new versions.
 
-The served model is one reference, swapped when a new version is downloaded, checked and tried. Nothing here is on a request's
-path: the registry, or the lake, may be away for as long as it likes.
+The served model is one reference, which is replaced after a new version was downloaded and
+verified. No request depends on the registry or the lake: if they are down, the current model
+stays in service.
 """
 
 from __future__ import annotations
@@ -21,47 +22,49 @@ from serving.model.mlflow_rest import RestRegistry
 from serving.model.served_model import Model, load
 from serving.model.shadow import ShadowScorer
 from serving.settings import Settings
-from serving.threads import stand_back
+from serving.threads import lower_thread_priority
 
 log = logging.getLogger(__name__)
 
-LONGEST_RETRY = 300.0
-"""Seconds between two tries of a version that was refused."""
+MAX_RETRY_SECONDS = 300.0
+"""Longest pause between two attempts to load a refused version."""
 
 
 @dataclass
 class Models:
-    """What this process holds. Only the follower writes; readers take one reference."""
+    """The loaded models. Only the updater writes; a reader takes one reference."""
 
     served: Model | None = None
     previous: Model | None = None
     shadow: Model | None = None
-    reason: str = "No model yet: the registry has not been asked"
-    """Why there is none."""
-    none_yet: bool = False
-    """Whether that is because the registry has none to serve, as it said itself."""
+    reason: str = "No model yet: the registry was not polled"
+    """Why no model is served."""
+    nothing_promoted_yet: bool = False
+    """Whether the registry reported that no version has the served alias."""
     contact: float = 0.0
-    """Time (seconds of the epoch) of the registry's last answer; 0 for never."""
+    """Time of the registry's last response, in seconds since the epoch; 0 for never."""
     refused: int = 0
     swaps: int = 0
 
-    def held(self) -> list[Model]:
+    def loaded(self) -> list[Model]:
         return [model for model in (self.served, self.previous, self.shadow) if model is not None]
 
 
 @dataclass
-class _Patience:
-    """When a version that was refused may be tried again."""
+class Backoff:
+    """When a refused version may be tried again."""
 
     pause: float
     due: float = field(default_factory=time.monotonic)
 
     def failed(self) -> None:
         self.due = time.monotonic() + self.pause
-        self.pause = min(2 * self.pause, LONGEST_RETRY)
+        self.pause = min(2 * self.pause, MAX_RETRY_SECONDS)
 
 
-class Follower:
+class ModelUpdater:
+    """Keeps `models` up to date in a thread of its own."""
+
     def __init__(
         self, settings: Settings, open_lake: Callable[[], Lake], shadow: ShadowScorer
     ) -> None:
@@ -76,9 +79,9 @@ class Follower:
             if uri.startswith(("http://", "https://"))
             else None
         )
-        self._patience: dict[tuple[str, str], _Patience] = {}
+        self._backoffs: dict[tuple[str, str], Backoff] = {}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="updater", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -87,102 +90,93 @@ class Follower:
         self._stop.set()
 
     def _run(self) -> None:
-        stand_back()
+        lower_thread_priority()
         while not self._stop.is_set():
             try:
-                self.look()
-            except Exception:  # the thread must outlive anything
-                log.exception("the look at the registry failed")
-            self._stop.wait(self._predictor.poll_interval_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - spreads the pods' questions
+                self.poll()
+            except Exception:  # nothing may end the thread
+                log.exception("polling the registry failed")
+            spread = random.uniform(0.8, 1.2)  # noqa: S311 - spreads the requests of many pods
+            self._stop.wait(self._predictor.poll_interval_seconds * spread)
 
-    def look(self) -> None:
-        """One look at the registry, or where it is away and nothing is served yet, at the lake's `models/`."""
+    def poll(self) -> None:
+        """Poll the registry once; if it fails and no model is served, try the lake's `models/`."""
         if self.registry is not None:
             try:
                 self._follow(self.registry)
             except PipelineError as error:
-                self._complain(str(error))
+                self._report(str(error))
             else:
                 return
         if self.models.served is None:
-            self._fall_back()
+            self._load_fallback()
 
     def _follow(self, registry: RestRegistry) -> None:
         version = registry.get_by_alias(self._predictor.alias)
         self.models.contact = time.time()
-        self.models.none_yet = version is None and self.models.served is None
+        self.models.nothing_promoted_yet = version is None and self.models.served is None
         if version is None:
-            self._complain(
-                f"No version of {self._settings.mlflow.name} has the alias {self._predictor.alias} yet"
-            )
-        elif model := self._model_of(registry, version, self._predictor.alias):
+            name, alias = self._settings.mlflow.name, self._predictor.alias
+            self._report(f"No version of {name} has the alias {alias} yet")
+        elif model := self._get_model(registry, version, self._predictor.alias):
             self._serve(model)
         self._follow_shadow(registry)
 
     def _follow_shadow(self, registry: RestRegistry) -> None:
         alias = self._predictor.shadow_alias
         version = registry.get_by_alias(alias) if alias else None
-        model = self._model_of(registry, version, alias) if version else None
+        model = self._get_model(registry, version, alias) if version else None
         self.models.shadow = model
         self._shadow.compare(model, self.models.served)
 
-    def _model_of(self, registry: RestRegistry, version: Version, alias: str) -> Model | None:
-        """The version's model, from memory or from the registry; None if it is refused."""
-        for held in self.models.held():
-            if held.identity == (version.number, version.run_id):
-                return held
+    def _get_model(self, registry: RestRegistry, version: Version, alias: str) -> Model | None:
+        """Return the version's model, loading it if necessary; None if it is refused."""
+        for model in self.models.loaded():
+            if model.identity == (version.number, version.run_id):
+                return model
         key = (version.number, alias)
-        patience = self._patience.setdefault(key, _Patience(self._predictor.poll_interval_seconds))
-        if time.monotonic() < patience.due:
+        backoff = self._backoffs.setdefault(key, Backoff(self._predictor.poll_interval_seconds))
+        if time.monotonic() < backoff.due:
             return None
-        place = f"version {version.number} of {self._settings.mlflow.name}"
+        source = f"version {version.number} of {self._settings.mlflow.name}"
+        tolerance = self._settings.gates.max_onnx_difference
         try:
             bundle = registry.bundle(version)
-            model = load(
-                bundle,
-                place,
-                alias,
-                self._settings.gates.max_onnx_difference,
-                self._predictor.cache_size,
-            )
+            model = load(bundle, source, alias, tolerance, self._predictor.cache_size)
         except (PipelineError, ValueError) as error:  # ValueError: a manifest of another shape
-            patience.failed()
+            backoff.failed()
             self.models.refused += 1
-            self._complain(f"refused {place}: {error}")
+            self._report(f"refused {source}: {error}")
             return None
-        del self._patience[key]
+        del self._backoffs[key]
         return model
 
     def _serve(self, model: Model) -> None:
         models = self.models
-        model.alias = self._predictor.alias  # also where the lake's models/ held the same version
+        model.alias = self._predictor.alias  # None so far if it came from the lake's models/
         if model is models.served:
             return
         models.served, models.previous = model, models.served or models.previous
         models.swaps += 1
         log.info("serving %s", model.source)
 
-    def _fall_back(self) -> None:
+    def _load_fallback(self) -> None:
+        """Serve the bundle in the lake's `models/`."""
+        tolerance = self._settings.gates.max_onnx_difference
         try:
             lake = self._open_lake()
             bundle = read_fallback(lake)
-            tolerance = self._settings.gates.max_onnx_difference
-            self._serve_fallback(
-                load(bundle, lake.url("models"), None, tolerance, self._predictor.cache_size)
-            )
+            model = load(bundle, lake.url("models"), None, tolerance, self._predictor.cache_size)
         except (PipelineError, ValueError) as error:
             known = self.models.reason
-            self._complain(
-                f"{error}"
-                if self.registry is None or known.endswith(str(error))
-                else f"{known}; {error}"
-            )
+            repeated = self.registry is None or known.endswith(str(error))
+            self._report(str(error) if repeated else f"{known}; {error}")
+        else:
+            self.models.served = model
+            log.info("serving %s, version %s", model.source, model.version)
 
-    def _serve_fallback(self, model: Model) -> None:
-        self.models.served = model
-        log.info("serving %s, version %s", model.source, model.version)
-
-    def _complain(self, reason: str) -> None:
+    def _report(self, reason: str) -> None:
+        """Store why no model can be served, and log it if it is new."""
         if reason != self.models.reason:
             log.warning("%s", reason)
         self.models.reason = reason

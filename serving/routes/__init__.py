@@ -1,1 +1,1 @@
-"""The routes, a module for each audience."""
+"""The routes, one module per audience. Begin with predict.py."""

@@ -1,4 +1,4 @@
-"""`GET /columns`: the data dictionary of pipeline/columns.py as JSON, from which the page builds its form."""
+"""`GET /columns`: the data dictionary of pipeline/columns.py; the page builds its form from it."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from pipeline.columns import FEATURES, LABEL, SUBJECT, SUBJECTS, Feature
 router = APIRouter()
 
 FOR_THE_GENERATOR = {"shares"}
-"""Facts that only the sample generator reads: no concern of the API's clients."""
+"""Fields that only the generator of synthetic rows reads."""
 
 
 @router.get(
     "/columns",
     tags=["model"],
-    summary="The data dictionary: every feature with its range or categories, and the label",
+    summary="The data dictionary: features with their ranges or categories, and the label",
 )
 def columns() -> dict[str, Any]:
-    """Features in the model's order; `kind` tells a number from a category, whose `codes` maps names to the survey's codes."""
+    """Features in the model's order; `codes` of a categorical feature maps its names to codes."""
     return {
         "subject": SUBJECT,
         "subjects": SUBJECTS,
-        "features": [_described(feature) for feature in FEATURES],
+        "features": [_describe(feature) for feature in FEATURES],
         "label": dataclasses.asdict(LABEL),
     }
 
 
-def _described(feature: Feature) -> dict[str, Any]:
-    facts = {
+def _describe(feature: Feature) -> dict[str, Any]:
+    fields = {
         name: value
         for name, value in dataclasses.asdict(feature).items()
         if name not in FOR_THE_GENERATOR
     }
-    return {"kind": type(feature).__name__.lower(), **facts}
+    return {"kind": type(feature).__name__.lower(), **fields}

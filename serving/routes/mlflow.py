@@ -1,4 +1,4 @@
-"""`/invocations`, `/ping`, `/version`: MLflow's scoring protocol, for clients that speak it."""
+"""`/invocations`, `/ping`, `/version`: MLflow's scoring protocol."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, Validat
 
 from pipeline.columns import FEATURE_NAMES, FEATURES
 from serving.http.problems import BadJson, Invalid, WrongType
-from serving.http.requests import EXAMPLE, Row
+from serving.http.requests import EXAMPLE
 from serving.http.responses import Prediction
-from serving.routes.predict import model_headers, problems
-from serving.service import Service
+from serving.routes.common import ServiceDependency, get_exchange, model_headers, problems
 
-RAW_NAMES = {feature.raw: feature.name for feature in FEATURES}
+router = APIRouter(tags=["mlflow"])
+
+NAMES_BY_RAW_HEADER = {feature.raw: feature.name for feature in FEATURES}
 
 
 class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     params: dict[str, JsonValue] | None = Field(
-        default=None, description="Taken and ignored: the model has none"
+        default=None, description="Accepted and ignored: the model has no parameters"
     )
 
 
@@ -68,124 +69,126 @@ class Predictions(BaseModel):
     predictions: list[Prediction]
 
 
-def records_of(invocation: Invocation) -> list[dict[str, Any]]:
-    """The table as one dictionary a row.
+BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": {"$ref": "#/components/schemas/Invocation"}},
+        "text/csv": {"schema": {"type": "string"}},
+    },
+}
+
+
+@router.post(
+    "/invocations",
+    summary="Predict a table, in MLflow's scoring protocol",
+    response_model=Predictions,
+    responses=problems(400, 401, 408, 413, 415, 422, 500, 503),
+    openapi_extra={"requestBody": BODY},
+)
+async def invocations(request: Request, service: ServiceDependency) -> Response:
+    """Send `dataframe_split`, `dataframe_records`, `instances` or `inputs` as JSON, or text/csv."""
+    exchange = get_exchange(request)
+    parse = PARSERS.get(exchange.content_type)
+    if parse is None:
+        raise WrongType(exchange.content_type, " or ".join(PARSERS))
+    data = await service.bodies.read(exchange.headers, exchange.receive)
+    model = service.model()
+    records = parse(data)
+    rows = service.reader.records(
+        [
+            {NAMES_BY_RAW_HEADER.get(name, name): value for name, value in record.items()}
+            for record in records
+        ]
+    )
+    scored = await service.predict(model, rows, exchange.request_id)
+    body = b'{"predictions":[' + b",".join([row.answer for row in scored]) + b"]}"
+    return Response(body, media_type="application/json", headers=model_headers(model))
+
+
+@router.get("/ping", summary="Can it predict?", responses=problems(503))
+@router.get("/health", summary="Can it predict?", responses=problems(503))
+async def ping(service: ServiceDependency) -> Literal["ready"]:
+    """200 if a model is loaded."""
+    service.model()
+    return "ready"
+
+
+@router.get("/version", summary="Version of this code", response_class=Response)
+async def version(service: ServiceDependency) -> Response:
+    """The version as plain text."""
+    return Response(service.code_version, media_type="text/plain")
+
+
+def parse_json(data: bytes) -> list[dict[str, Any]]:
+    """Return the table of a JSON body, one dictionary per row.
 
     Raises:
-        Invalid: rows and columns do not fit.
+        BadJson: If the body is not JSON.
+        Invalid: If it has none of MLflow's shapes, or rows and columns do not match.
     """
+    try:
+        return _to_records(Invocation.model_validate_json(data))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise BadJson(first["msg"]) from None
+        place = ".".join(str(part) for part in first["loc"])
+        raise Invalid(
+            (),
+            "The body has none of MLflow's shapes `dataframe_split`, `dataframe_records`, "
+            f"`instances` and `inputs`: {first['msg']} ({place})",
+        ) from None
+
+
+def parse_csv(data: bytes) -> list[dict[str, Any]]:
+    """Return the rows of a CSV body, one dictionary per row, with numbers as floats.
+
+    Raises:
+        Invalid: If the body is not UTF-8 or not CSV, or a row has the wrong number of cells.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+        header, *rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]
+    except UnicodeDecodeError:
+        raise Invalid((), "The body is not UTF-8") from None
+    except csv.Error as error:
+        raise Invalid((), f"The body is not valid CSV: {error}") from None
+    return _zip_columns(header, [[_parse_cell(cell) for cell in row] for row in rows])
+
+
+def _to_records(invocation: Invocation) -> list[dict[str, Any]]:
     given = invocation.root
     if isinstance(given, DataframeSplit):
-        return _zipped(given.dataframe_split.columns, given.dataframe_split.data)
+        return _zip_columns(given.dataframe_split.columns, given.dataframe_split.data)
     if isinstance(given, DataframeRecords):
         return given.dataframe_records
     table = given.instances if isinstance(given, Instances) else given.inputs
     if isinstance(table, dict):
         if len({len(column) for column in table.values()}) > 1:
-            raise Invalid((), "The columns in `inputs` are not of one length")
-        return _zipped(list(table), [list(row) for row in zip(*table.values(), strict=True)])
+            raise Invalid((), "The columns in `inputs` have different lengths")
+        return _zip_columns(list(table), [list(row) for row in zip(*table.values(), strict=True)])
     if table and isinstance(table[0], dict):
         return table
-    return _zipped(list(FEATURE_NAMES), table)  # type: ignore[arg-type] # or for lists
+    return _zip_columns(list(FEATURE_NAMES), table)  # type: ignore[arg-type] # lists otherwise
 
 
-def _zipped(columns: list[str], data: list[list[Any]]) -> list[dict[str, Any]]:
+def _zip_columns(columns: list[str], data: list[list[Any]]) -> list[dict[str, Any]]:
     for index, row in enumerate(data):
         if len(row) != len(columns):
             raise Invalid(
-                (), f"Row {index} has {len(row)} values, there are {len(columns)} columns"
+                (), f"Row {index} has {len(row)} values, but there are {len(columns)} columns"
             )
     if len(set(columns)) < len(columns):
-        raise Invalid((), "A column is given twice")
+        raise Invalid((), "A column occurs twice")
     return [dict(zip(columns, row, strict=True)) for row in data]
 
 
-def records_of_csv(text: str) -> list[dict[str, Any]]:
-    """The rows of a CSV table, numbers as numbers."""
-    try:
-        header, *rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]
-    except csv.Error as error:
-        raise Invalid((), f"The body is no CSV: {error}") from None
-    return _zipped(header, [[_number(cell) for cell in row] for row in rows])
-
-
-def _number(cell: str) -> float | str:
+def _parse_cell(cell: str) -> float | str:
     try:
         return float(cell)
     except ValueError:
         return cell
 
 
-def router(service: Service) -> APIRouter:
-    routes = APIRouter(tags=["mlflow"])
-
-    def rows_of(data: bytes, kind: str) -> list[Row]:
-        if kind == "text/csv":
-            try:
-                records = records_of_csv(data.decode("utf-8-sig"))
-            except UnicodeDecodeError:
-                raise Invalid((), "The body is not UTF-8") from None
-        else:
-            try:
-                records = records_of(Invocation.model_validate_json(data))
-            except ValidationError as error:
-                first = error.errors(include_url=False, include_context=False, include_input=False)[
-                    0
-                ]
-                if first["type"] == "json_invalid":
-                    raise BadJson(first["msg"]) from None
-                wanted = "`dataframe_split`, `dataframe_records`, `instances` and `inputs`"
-                place = ".".join(str(part) for part in first["loc"])
-                raise Invalid(
-                    (), f"The body is none of MLflow's shapes {wanted}: {first['msg']} ({place})"
-                ) from None
-        renamed = [
-            {RAW_NAMES.get(name, name): value for name, value in record.items()}
-            for record in records
-        ]
-        return service.reader.records(renamed)
-
-    @routes.post(
-        "/invocations",
-        summary="Predict a table, in MLflow's scoring protocol",
-        response_model=Predictions,
-        responses=problems(400, 401, 408, 413, 415, 422, 500, 503),
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {
-                    "application/json": {"schema": {"$ref": "#/components/schemas/Invocation"}},
-                    "text/csv": {"schema": {"type": "string"}},
-                },
-            }
-        },
-    )
-    async def invocations(request: Request) -> Response:
-        """`dataframe_split`, `dataframe_records`, `instances` or `inputs` as JSON, or a table as text/csv."""
-        headers = dict(request.scope["headers"])
-        kind = headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower().decode("latin-1")
-        if kind == "text/csv":
-            data = await service.bodies.whole(headers, request.receive)
-        elif kind == "application/json":
-            data = await service.bodies.json(headers, request.receive)
-        else:
-            raise WrongType(kind, "application/json or text/csv")
-        model = service.model()
-        scored = await service.predict(model, rows_of(data, kind), request.state.request_id)
-        body = b'{"predictions":[' + b",".join([item.answer for item in scored]) + b"]}"
-        return Response(body, media_type="application/json", headers=model_headers(model))
-
-    async def ping() -> Literal["ready"]:
-        """200 when it can predict."""
-        service.model()
-        return "ready"
-
-    for path in ("/ping", "/health"):
-        routes.add_api_route(path, ping, summary="Can it predict?", responses=problems(503))
-
-    @routes.get("/version", summary="Version of this code", response_class=Response)
-    async def version() -> Response:
-        """As plain text."""
-        return Response(service.code_version, media_type="text/plain")
-
-    return routes
+PARSERS = {"application/json": parse_json, "text/csv": parse_csv}
+"""Content types, each with the function that parses a body of this type."""

@@ -1,81 +1,64 @@
-"""What operators and stages ask: health, readiness, metrics, and which model answers. None of it touches another service."""
+"""Health, readiness, metrics and the served model. None of these routes calls another service."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    PlatformCollector,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from serving.http.responses import ModelFacts
-from serving.metrics import Collector
-from serving.routes.predict import problems
-from serving.service import Service
+from serving.routes.common import ServiceDependency, problems
+
+router = APIRouter(tags=["operations"])
+
+FROM_MANIFEST = {"name", "run_id", "family", "created", "features", "lineage", "metrics", "gates"}
+"""Fields of `/model` that are those of the bundle's manifest."""
 
 
 class Health(BaseModel):
     status: str
 
 
-def router(service: Service) -> APIRouter:
-    routes = APIRouter(tags=["operations"])
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    registry.register(Collector(service))
+@router.get("/healthz", summary="Is the process alive?")
+async def healthz() -> Health:
+    """Liveness: 200 as long as the process responds."""
+    return Health(status="alive")
 
-    @routes.get("/healthz", summary="Is the process alive?")
-    async def healthz() -> Health:
-        """Liveness: always, while the process answers at all."""
-        return Health(status="alive")
 
-    @routes.get("/readyz", summary="Can it predict?", responses=problems(503))
-    async def readyz() -> Health:
-        """Readiness: there is a model, or the settings allow for none being promoted yet."""
-        if service.settings.ready_without_model and service.models.none_yet:
-            return Health(status="waiting for a first model")
-        service.model()
-        return Health(status="ready")
+@router.get("/readyz", summary="Can it predict?", responses=problems(503))
+async def readyz(service: ServiceDependency) -> Health:
+    """Readiness: a model is loaded.
 
-    @routes.get(
-        "/model",
-        summary="Which model answers, what it came from, how good it is",
-        responses=problems(503),
+    With MLOPS_PREDICTOR__READY_WITHOUT_MODEL the process is also ready while the registry has no
+    promoted version.
+    """
+    if service.settings.ready_without_model and service.models.nothing_promoted_yet:
+        return Health(status="waiting for a first model")
+    service.model()
+    return Health(status="ready")
+
+
+@router.get(
+    "/model",
+    summary="The served model: its version, lineage and metrics",
+    responses=problems(503),
+)
+async def model(service: ServiceDependency) -> ModelFacts:
+    """Name, version, run, alias, lineage down to the raw file, metrics with intervals, gates."""
+    served = service.model()
+    comparison = service.shadow.comparison
+    return ModelFacts(
+        **served.manifest.model_dump(include=FROM_MANIFEST),
+        version=served.version,
+        alias=served.alias,
+        source=served.source,
+        since=served.since,
+        threshold=served.threshold,
+        shadow=comparison.facts() if comparison else None,
     )
-    async def model() -> ModelFacts:
-        """Name, version, run, alias, lineage hashes down to the raw file, metrics with intervals, gates, since when."""
-        served = service.model()
-        manifest = served.manifest
-        comparison = service.shadow.comparison
-        return ModelFacts(
-            **manifest.model_dump(
-                include={
-                    "name",
-                    "run_id",
-                    "family",
-                    "created",
-                    "features",
-                    "lineage",
-                    "metrics",
-                    "gates",
-                }
-            ),
-            version=served.version,
-            alias=served.alias,
-            source=served.source,
-            since=served.since,
-            threshold=served.threshold,
-            shadow=comparison.facts() if comparison else None,
-        )
 
-    @routes.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
-    async def metrics() -> Response:
-        """Prometheus's text format."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    return routes
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+async def metrics(service: ServiceDependency) -> Response:
+    """Metrics in Prometheus's text format."""
+    return Response(generate_latest(service.registry), media_type=CONTENT_TYPE_LATEST)

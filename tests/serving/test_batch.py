@@ -10,7 +10,7 @@ import pytest
 from serving.http.requests import Matrix, Row
 from serving.model import microbatch
 from serving.model.microbatch import Batcher
-from serving.model.served_model import Model, Scored
+from serving.model.served_model import Model, ScoredRow
 from tests.serving.forest import bundle
 
 
@@ -36,10 +36,10 @@ def row(age: int) -> Row:
     return (float(age), 1.0, 6.8, 0.0, 2.1)
 
 
-def at_once(*asked: tuple[Model, int]) -> list[Scored | BaseException]:
+def at_once(*asked: tuple[Model, int]) -> list[ScoredRow | BaseException]:
     """What each of these gets when all are asked for in the same turn of the loop."""
 
-    async def ask() -> list[Scored | BaseException]:
+    async def ask() -> list[ScoredRow | BaseException]:
         batcher = Batcher()
         return await asyncio.gather(
             *(batcher.score(model, row(age)) for model, age in asked), return_exceptions=True
@@ -48,8 +48,8 @@ def at_once(*asked: tuple[Model, int]) -> list[Scored | BaseException]:
     return asyncio.run(ask())
 
 
-def probabilities(answers: list[Scored | BaseException]) -> list[float]:
-    return [answer.probability for answer in answers if isinstance(answer, Scored)]
+def probabilities(answers: list[ScoredRow | BaseException]) -> list[float]:
+    return [answer.probability for answer in answers if isinstance(answer, ScoredRow)]
 
 
 def test_rows_of_one_turn_are_one_run() -> None:
@@ -58,7 +58,7 @@ def test_rows_of_one_turn_are_one_run() -> None:
     model = model_of(scorer)
     assert probabilities(at_once((model, 20), (model, 30), (model, 40))) == [0.2, 0.3, 0.4]
     assert scorer.runs == [3]
-    assert [known.probability for age in (20, 30, 40) if (known := model.remembered(row(age)))] == [
+    assert [known.probability for age in (20, 30, 40) if (known := model.cached(row(age)))] == [
         0.2,
         0.3,
         0.4,
@@ -89,7 +89,7 @@ def test_two_models_are_not_mixed() -> None:
 
 def test_a_run_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """More rows than MOST at once are several runs: the loop has others to serve."""
-    monkeypatch.setattr(microbatch, "MOST", 4)
+    monkeypatch.setattr(microbatch, "MAX_BATCH", 4)
     scorer = Recording()
     model = model_of(scorer)
     assert len(probabilities(at_once(*((model, age) for age in range(20, 30))))) == 10
@@ -108,7 +108,7 @@ def test_a_request_that_is_given_up_harms_no_other() -> None:
     """One that is cancelled while it waits leaves the others of its run their answers, or their error."""
     model = model_of(Recording())
 
-    async def give_one_up(age: int) -> Scored:
+    async def give_one_up(age: int) -> ScoredRow:
         batcher = Batcher()
         given_up, kept = (
             asyncio.create_task(batcher.score(model, row(each))) for each in (20, age)

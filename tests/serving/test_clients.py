@@ -89,20 +89,20 @@ class TestTriton:
 
         tensor = InferInput("features", [1, 5], "FP32")
         tensor.set_data_from_numpy(np.full((1, 5), 999, np.float32))
-        with pytest.raises(InferenceServerException, match="cannot be taken"):
+        with pytest.raises(InferenceServerException, match="invalid value"):
             triton.infer(NAME, [tensor])
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"name": "other"}, "The one input is features"),
+        ({"name": "other"}, "one input, features"),
         ({"datatype": "BYTES"}, "datatype"),
         ({"shape": [5]}, "shape"),
-        ({"shape": [2, 5]}, "have 5 numbers"),
+        ({"shape": [2, 5]}, "there are 5 numbers"),
         ({"shape": [0, 5], "data": []}, "at least one row"),
-        ({"data": [31, 1, 6.8, 0, "x"]}, "no numbers"),
-        ({"data": [[31, 1], [6.8, 0, 2.1]]}, "no numbers"),
+        ({"data": [31, 1, 6.8, 0, "x"]}, "are not numbers"),
+        ({"data": [[31, 1], [6.8, 0, 2.1]]}, "are not numbers"),
         ({"data": None}, ""),
         ({"parameters": {"binary_data_size": 20}}, "bytes follow"),
         ({"data": [31, 1, 6.8, 0.25, 2.1]}, "relationship"),
@@ -174,11 +174,11 @@ class TestMlflow:
     @pytest.mark.parametrize(
         ("body", "said"),
         [
-            ({}, "none of MLflow's shapes"),
+            ({}, "has none of MLflow's shapes"),
             ({"dataframe_split": {"columns": ["age"], "data": [[1, 2]]}}, "Row 0 has 2 values"),
             ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, "twice"),
-            ({"inputs": {"age": [1], "course": []}}, "one length"),
-            ({"dataframe_records": [EXAMPLE | {"age": True}]}, "truth value"),
+            ({"inputs": {"age": [1], "course": []}}, "different lengths"),
+            ({"dataframe_records": [EXAMPLE | {"age": True}]}, "valid number"),
             ({"dataframe_records": [EXAMPLE | {"age": 3}]}, "greater than"),
             ({"instances": []}, "at least 1"),
         ],

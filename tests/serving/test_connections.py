@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from serving.http.protocol import MAX_HEAD_BYTES
+from serving.http.protocol import MAX_HEADER_BYTES
 from tests.serving.forest import bundle
 from tests.serving.predictor import ROOT, running
 
@@ -59,11 +59,11 @@ def test_a_head_that_trickles(connection: socket.socket) -> None:
 
 
 def test_a_head_without_an_end(connection: socket.socket) -> None:
-    """More than MAX_HEAD_BYTES of headers are not held in memory."""
+    """More than MAX_HEADER_BYTES of headers are not held in memory."""
     connection.sendall(REQUEST)
     line = b"X-More: " + b"a" * 1000 + b"\r\n"
     with pytest.raises((ConnectionResetError, BrokenPipeError)):
-        for _ in range(100 * MAX_HEAD_BYTES // len(line)):
+        for _ in range(100 * MAX_HEADER_BYTES // len(line)):
             connection.sendall(line)
 
 

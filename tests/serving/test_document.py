@@ -13,13 +13,13 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from pipeline.columns import FEATURES, Category
-from serving.app import fastapi_of
+from serving.app import create_fastapi
 from serving.service import Service
 from serving.settings import Settings
 
 OPERATIONS = [
     (path, method)
-    for path, operations in fastapi_of(Service(Settings())).openapi()["paths"].items()
+    for path, operations in create_fastapi(Service(Settings())).openapi()["paths"].items()
     for method in operations
 ]
 STRICTER_THAN_THEIR_SCHEMA = ("/v2", "/invocations", "/predict/csv")

@@ -12,7 +12,7 @@ from pipeline.columns import FEATURE_NAMES
 from pipeline.model.bundle import Bundle
 from serving.http.requests import Matrix, Row
 from serving.model.microbatch import Batcher
-from serving.model.served_model import Model, Scored, load
+from serving.model.served_model import Model, ScoredRow, load
 from tests.serving.forest import bundle
 
 ROW = (31.0, 1.0, 6.8, 0.0, 2.1)
@@ -35,12 +35,12 @@ def model_of(scorer: Counting, threshold: float = 0.5, cache_size: int = 100) ->
     return Model(manifest, scorer, "test", None, cache_size)
 
 
-def answers(model: Model, rows: list[Row]) -> list[Scored]:
+def answers(model: Model, rows: list[Row]) -> list[ScoredRow]:
     """Predictions of rows that come one after the other, as the service gives them."""
 
-    async def one_by_one() -> list[Scored]:
+    async def one_by_one() -> list[ScoredRow]:
         batcher = Batcher()
-        return [model.remembered(row) or await batcher.score(model, row) for row in rows]
+        return [model.cached(row) or await batcher.score(model, row) for row in rows]
 
     return asyncio.run(one_by_one())
 
@@ -96,5 +96,5 @@ def test_examples_may_differ_by_the_tolerance_alone() -> None:
     )
     off = Bundle(good.manifest.model_copy(update={"examples": moved}), good.files)
     assert load(off, "test", None, 1e-2, 0)
-    with pytest.raises(Exception, match=r"stored examples with a difference of 0\.001"):
+    with pytest.raises(Exception, match=r"differs from its stored examples by 0\.001"):
         load(off, "test", None, 1e-4, 0)

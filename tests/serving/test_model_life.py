@@ -17,7 +17,7 @@ from pipeline.storage.lake import open_lake, sha256_hex
 from pipeline.tracking.registry import PRODUCTION, STAGING
 from serving.http.requests import EXAMPLE
 from serving.model.shadow import ShadowScorer
-from serving.model.updater import Follower
+from serving.model.updater import ModelUpdater
 from serving.settings import Settings
 from tests.serving.conftest import IN_A_FOLDER, Models, mlflow_server
 from tests.serving.forest import bundle
@@ -137,7 +137,7 @@ BROKEN: list[tuple[Callable[[], Bundle], dict[str, Any], str]] = [
     (broken_graph, {}, "cannot be loaded"),
     (wrong_answers, {}, "stored examples"),
     (bundle, {"tag": "0" * 64}, "its tag manifest_sha256 says"),
-    (bundle, {"features": ["age"]}, "takes the features"),
+    (bundle, {"features": ["age"]}, "expects the features"),
     (bundle, {"version": "77"}, "the manifest is that of version 77"),
     (bundle, {"run_id": "another"}, "run another"),
 ]
@@ -200,7 +200,7 @@ def test_starts_from_the_lake_and_then_follows(models: Models, tmp_path: Path) -
         wait_until_serves(predictor, "0")
         assert httpx.get(f"{predictor.url}/model").json()["alias"] is None
         assert metric(predictor, "predictor_registry_contact_timestamp_seconds") == 0
-        assert "is away" in predictor.text()
+        assert "is unreachable" in predictor.text()
     version = models.register(bundle(seed=1), PRODUCTION)
     with started(tmp_path, models.settings | QUICK) as predictor:
         wait_until_serves(predictor, version)
@@ -214,15 +214,15 @@ def test_a_registry_that_comes_back_with_the_same_version(models: Models, tmp_pa
     assert version is not None
     write_fallback(lake, models.registry.get_bundle(version.run_id))
     settings = Settings.model_validate({"mlflow": models.registry.settings.model_dump()})
-    follower = Follower(settings, lambda: lake, ShadowScorer())
+    follower = ModelUpdater(settings, lambda: lake, ShadowScorer())
     registry, follower.registry = follower.registry, None  # away
-    follower.look()
+    follower.poll()
     served = follower.models.served
     assert served is not None
     known_as = served.alias
     assert known_as is None
     follower.registry = registry
-    follower.look()
+    follower.poll()
     assert follower.models.served is served
     assert (served.alias, follower.models.swaps) == (PRODUCTION, 0)
 
@@ -240,7 +240,7 @@ def test_alive_but_not_ready_with_nothing_to_serve(tmp_path: Path) -> None:
         }.items():
             answer = ask(predictor.url + path)
             assert answer.status_code == 503
-            assert "is away" in answer.json()["detail"]
+            assert "is unreachable" in answer.json()["detail"]
         answer = httpx.post(f"{predictor.url}/predict", json=EXAMPLE)
         assert (answer.status_code, answer.headers["content-type"]) == (
             503,

@@ -87,10 +87,10 @@ def test_request_id(client: httpx.Client) -> None:
 
 
 REFUSED: dict[str, tuple[str | bytes, int, str | None, str]] = {
-    "no JSON": ("{", 400, None, "no JSON"),
-    "nothing": ("", 400, None, "no JSON"),
-    "random bytes": (b"\xff\x00\xfe", 400, None, "no JSON"),
-    "not UTF-8": (b'{"age": "\xff"}', 400, None, "no JSON"),
+    "no JSON": ("{", 400, None, "not valid JSON"),
+    "nothing": ("", 400, None, "not valid JSON"),
+    "random bytes": (b"\xff\x00\xfe", 400, None, "not valid JSON"),
+    "not UTF-8": (b'{"age": "\xff"}', 400, None, "not valid JSON"),
     "deep nesting": ("[" * 100_000, 400, None, "recursion"),
     "trailing text": (BODY + "x", 400, None, "trailing"),
     "a number of 5,000 digits": (BODY.replace("31", "9" * 5000), 400, None, "number out of range"),
@@ -106,7 +106,7 @@ REFUSED: dict[str, tuple[str | bytes, int, str | None, str]] = {
     "part of a year": (BODY.replace("31", "31.5"), 422, "age", "multiple of 1"),
     "text for a number": (BODY.replace("31", '"31"'), 422, "age", "valid number"),
     "true for a number": (BODY.replace("31", "true"), 422, "age", "valid number"),
-    "true for a code": (BODY.replace('"no"', "true"), 422, "relationship", "truth value"),
+    "true for a code": (BODY.replace('"no"', "true"), 422, "relationship", "boolean"),
     "false for a code": (BODY.replace('"stem"', "false"), 422, "course", ""),
     "null for a number": (BODY.replace("31", "null"), 422, "age", "valid number"),
     "an unknown category": (BODY.replace('"stem"', '"art"'), 422, "course", "'stem'"),
@@ -164,8 +164,8 @@ def test_content_type_of_a_kind(client: httpx.Client, given: str) -> None:
     assert client.post("/predict", content=BODY, headers={"Content-Type": given}).status_code == 200
 
 
-def test_the_short_way_and_the_framework_answer_alike(client: httpx.Client) -> None:
-    """A query takes a request through FastAPI: status, headers and body are the same as without one."""
+def test_fast_path_and_framework_answer_alike(client: httpx.Client) -> None:
+    """Requests with a query go through FastAPI; status, headers and body are the same without one."""
     bodies = [BODY, f"[{BODY}]", *(body for body, *_ in REFUSED.values())]
     for body in bodies:
         short, long = (

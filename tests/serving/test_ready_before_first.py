@@ -57,7 +57,7 @@ def test_not_ready_while_the_registry_is_away(tmp_path: Path) -> None:
         wait_for(
             lambda: (
                 (answer := readiness(predictor)) is not None
-                and "has not been asked" not in answer.text
+                and "was not polled" not in answer.text
             )
         )
         assert httpx.get(f"{predictor.url}/readyz").status_code == 503

@@ -1,4 +1,4 @@
-"""The two ways into a Row, JSON and numbers, take the same values: both come from pipeline/columns.py."""
+"""JSON, CSV, dictionaries and numbers accept the same values: all derive from columns.py."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
+from serving.csv_scoring import Column
 from serving.http.problems import Problem
-from serving.http.requests import CODES, EXAMPLE, Reader, Student, check, decode
+from serving.http.requests import EXAMPLE, Reader, check
 
 VALID = [
-    codes[value] if codes else float(value)
-    for codes, value in zip(CODES, EXAMPLE.values(), strict=True)
+    float(feature.codes[feature.example] if isinstance(feature, Category) else feature.example)
+    for feature in FEATURES
 ]
 AROUND = [
     [*feature.codes.values(), 0.25, 2.0, -1.0]
@@ -29,22 +30,26 @@ AROUND = [
     ]
     for feature in FEATURES
 ]
-CASES = [
+NUMBERS = [
     (index, float(value)) for index, values in enumerate(AROUND) for value in [*values, 1e30, -0.0]
 ]
 
 
+def replace(row: list[Any], index: int, value: Any) -> dict[str, Any]:
+    """The row as a dictionary, with another value for one feature."""
+    return dict(zip(FEATURE_NAMES, [*row[:index], value, *row[index + 1 :]], strict=True))
+
+
 @pytest.mark.parametrize(
-    ("index", "value"), CASES, ids=[f"{FEATURE_NAMES[index]} {value}" for index, value in CASES]
+    ("index", "value"), NUMBERS, ids=[f"{FEATURE_NAMES[index]} {value}" for index, value in NUMBERS]
 )
 def test_json_and_numbers_agree(index: int, value: float) -> None:
-    """A value is taken as JSON exactly if it is taken as a number, and comes out the same."""
-    values = [*VALID[:index], value, *VALID[index + 1 :]]
-    fits = bool(check(np.array([values])).all())
-    record = dict(zip(FEATURE_NAMES, values, strict=True))
+    """JSON accepts a number exactly if it is accepted in a matrix, and returns it unchanged."""
+    record = replace(VALID, index, value)
+    values = list(record.values())
     body = json.dumps(record).encode()
     reader = Reader(10)
-    if fits:
+    if check(np.array([values])).all():
         assert (
             reader.rows(body)
             == reader.rows(b"[" + body + b"]")
@@ -58,21 +63,42 @@ def test_json_and_numbers_agree(index: int, value: float) -> None:
             reader.records([record])
 
 
-def test_both_answers_occur() -> None:
-    """The cases above hold values that are taken and values that are not, of every feature."""
+def test_numbers_hold_accepted_and_refused_values() -> None:
+    """The cases above hold both for every feature."""
     for index in range(len(FEATURES)):
         rows = [
-            [*VALID[:index], value, *VALID[index + 1 :]] for place, value in CASES if place == index
+            [*VALID[:index], value, *VALID[index + 1 :]]
+            for place, value in NUMBERS
+            if place == index
         ]
-        taken = check(np.array(rows)).all(axis=1)
-        assert taken.any()
-        assert not taken.all()
+        accepted = check(np.array(rows)).all(axis=1)
+        assert accepted.any()
+        assert not accepted.all()
 
 
-def test_decode_reads_fields_in_the_order_of_columns() -> None:
-    """Keys may come in any order: a row is in the order of columns.py."""
-    shuffled: dict[str, Any] = dict(reversed(EXAMPLE.items()))
-    assert decode(Student(**shuffled)) == decode(Student(**EXAMPLE))
-    assert Reader(1).rows(json.dumps(shuffled).encode()) == Reader(1).rows(
-        json.dumps(EXAMPLE).encode()
-    )
+CATEGORIES = [
+    (index, feature, spelled, float(code))
+    for index, feature in enumerate(FEATURES)
+    if isinstance(feature, Category)
+    for name, code in feature.codes.items()
+    for spelled in (name, name.upper(), name.title(), code, float(code))
+]
+
+
+@pytest.mark.parametrize(("index", "feature", "spelled", "code"), CATEGORIES)
+def test_categories_agree(index: int, feature: Category, spelled: str | float, code: float) -> None:
+    """JSON, dictionaries and CSV accept a category by its name in any case, and by its code."""
+    reader = Reader(10)
+    record = EXAMPLE | {feature.name: spelled}
+    assert reader.rows(json.dumps(record).encode())[0][index] == code
+    assert reader.records([record])[0][index] == code
+    assert Column(feature, decimal_comma=False).value(str(spelled)) == code
+
+
+def test_rows_are_in_the_order_of_columns() -> None:
+    """The keys of an object may come in any order."""
+    shuffled = dict(reversed(EXAMPLE.items()))
+    reader = Reader(1)
+    expected = reader.rows(json.dumps(EXAMPLE).encode())
+    assert expected == [tuple(VALID)]
+    assert reader.rows(json.dumps(shuffled).encode()) == reader.records([shuffled]) == expected

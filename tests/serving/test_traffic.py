@@ -16,7 +16,7 @@ from pipeline.model.bundle import write_fallback
 from pipeline.settings import LakeSettings
 from pipeline.storage.lake import Lake, open_lake
 from serving.http.requests import EXAMPLE
-from serving.model.served_model import Scored
+from serving.model.served_model import ScoredRow
 from serving.traffic_log import TrafficLog
 from tests.serving.forest import bundle
 from tests.serving.predictor import (
@@ -28,7 +28,7 @@ from tests.serving.predictor import (
     wait_until_ready,
 )
 
-LINE = Scored(0.25, b"", b'"fail_probability":0.25}\n')
+LINE = ScoredRow(0.25, b"", b'"fail_probability":0.25}\n')
 
 
 def logged(lake: Lake) -> list[dict[str, Any]]:
@@ -124,7 +124,7 @@ def test_lake_away(tmp_path: Path) -> None:
     closed = tmp_path / "lake" / "silver"
     closed.parent.mkdir(parents=True)
     closed.write_text("a file where the folder should be")
-    log = TrafficLog(lambda: lake, "pod", share=1, max_rows=10, seconds=0.05)
+    log = TrafficLog(lambda: lake, "pod", sample_rate=1, max_rows=10, interval_seconds=0.05)
     log.start()
     log.add(b"first", [LINE] * 4)
     wait_for(lambda: log.waiting == 0)  # taken, and being tried
@@ -139,7 +139,9 @@ def test_lake_away(tmp_path: Path) -> None:
 def test_lake_away_at_the_end(tmp_path: Path) -> None:
     """A stop while the lake is away ends all the same, and what was not written counts as dropped."""
     (tmp_path / "lake").write_text("a file where the folder should be")
-    log = TrafficLog(lambda: disk_lake(tmp_path), "pod", share=1, max_rows=10, seconds=1000)
+    log = TrafficLog(
+        lambda: disk_lake(tmp_path), "pod", sample_rate=1, max_rows=10, interval_seconds=1000
+    )
     log.start()
     log.add(b"a", [LINE] * 4)
     log.stop(30)
@@ -151,7 +153,9 @@ def test_lake_away_at_the_end(tmp_path: Path) -> None:
 )
 def test_fraction(share: float, least: int, most: int) -> None:
     """`log_sample_rate` is the share of the requests that are logged, with all of their rows."""
-    log = TrafficLog(lambda: pytest.fail("not started"), "pod", share, max_rows=10_000, seconds=1)
+    log = TrafficLog(
+        lambda: pytest.fail("not started"), "pod", share, max_rows=10_000, interval_seconds=1
+    )
     for _ in range(1000):
         log.add(b"a", [LINE, LINE])
     assert least <= log.waiting / 2 <= most

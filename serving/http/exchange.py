@@ -1,0 +1,69 @@
+"""One HTTP request and its response, as the middleware and the handlers see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.types import Message, Receive, Scope, Send
+
+Headers = list[tuple[bytes, bytes]]
+CLOSE = (b"connection", b"close")
+
+
+class Exchange:
+    """A request with its id, and the sender of its response.
+
+    Args:
+        scope: ASGI's scope of the request.
+        receive: Receives the request's body.
+        send: Sends the response's messages.
+        make_request_id: Returns the request's id, given the one that the client sent, if any.
+        must_close: Returns whether the response closes the connection of this client.
+    """
+
+    __slots__ = ("_client", "_must_close", "_send", "headers", "receive", "request_id", "status")
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        make_request_id: Callable[[bytes | None], bytes],
+        must_close: Callable[[object], bool],
+    ) -> None:
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        """By lower-case name; of repeated headers the last."""
+        self.receive = receive
+        self.request_id = make_request_id(self.headers.get(b"x-request-id"))
+        self.status = 0
+        """Status of the response; 0 until it is sent."""
+        self._client: object = scope["client"]
+        self._must_close = must_close
+        self._send = send
+
+    @property
+    def content_type(self) -> str:
+        """The content type without its parameters, in lower case; empty if there is none."""
+        given = self.headers.get(b"content-type", b"").decode("latin-1")
+        return given.split(";", 1)[0].strip().lower()
+
+    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole response; `headers` is extended."""
+        headers.append((b"content-length", b"%d" % len(body)))
+        self._complete(status, headers)
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the response: ASGI's `send`."""
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ())]
+            self._complete(message["status"], message["headers"])
+        await self._send(message)
+
+    def _complete(self, status: int, headers: Headers) -> None:
+        """Add the headers that every response has."""
+        self.status = status
+        headers.append((b"x-request-id", self.request_id))
+        if self._must_close(self._client):
+            headers.append(CLOSE)
