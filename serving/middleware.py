@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.http.exchange import Exchange, Headers
 from serving.http.problems import MEDIA_TYPE, UNEXPECTED, Problem, problem_body
+from serving.http.protocol import PROBE_PATHS
 from serving.routes.predict import answer_predict
 from serving.service import Service
 
@@ -21,8 +22,6 @@ log = logging.getLogger(__name__)
 
 JSON = (b"content-type", b"application/json")
 PROBLEM = (b"content-type", MEDIA_TYPE.encode())
-PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Paths that are answered even while too many requests are running."""
 MAX_CONNECTIONS = 20_000
 """Number of connections whose expiry is stored; beyond it, expired ones are forgotten."""
 
@@ -73,7 +72,7 @@ class Middleware:
 
     async def _framework(self, scope: Scope, exchange: Exchange) -> None:
         """Hand the request to FastAPI."""
-        if scope["path"] not in PROBES:
+        if scope["path"] not in PROBE_PATHS:
             self._service.admit()
         if scope["method"] == "POST":  # every route that predicts
             self._service.authorize(exchange.headers)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from pipeline.errors import PipelineError
+from pipeline.storage import layout
 from pipeline.storage.lake import Lake
 from serving.model.served_model import ScoredRow
 from serving.threads import lower_thread_priority
@@ -137,5 +138,6 @@ class TrafficLog:
         now = datetime.now(UTC)
         number = int(now.timestamp() * 1000)
         # The key exists if the pod restarted within the millisecond or a clock was set back.
-        while not lake.create(f"silver/live/{now:%Y-%m-%d}/{self._pod}-{number}.jsonl.gz", data):
+        day = f"{now:%Y-%m-%d}"
+        while not lake.create(layout.live_traffic_object(day, self._pod, number), data):
             number += 1

@@ -11,8 +11,9 @@ from serving.drain import Activity
 
 MAX_HEADER_BYTES = 65_536
 """Largest request line and headers; common proxies allow this or less."""
-PROBE_URLS = frozenset({b"/healthz", b"/readyz", b"/metrics"})
-"""Requests of the platform, which continue until the process ends."""
+PROBE_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Requests of the platform: they continue while draining, and are answered under any load."""
+PROBE_URLS = frozenset(path.encode() for path in PROBE_PATHS)
 
 
 class Connection(HttpToolsProtocol):

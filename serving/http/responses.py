@@ -63,7 +63,7 @@ class ModelFacts(ModelName):
     """The model that this process serves."""
 
     alias: str | None = Field(
-        description="Registry alias of the version; null if it was loaded from the lake's models/"
+        description="Alias of the version in the registry; null if loaded from the lake's models/"
     )
     source: str
     family: str

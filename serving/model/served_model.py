@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.columns import FEATURE_NAMES, LABEL
+from pipeline.columns import FEATURE_NAMES
 from pipeline.context import utc_now
 from pipeline.errors import PipelineError
 from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Bundle, Manifest
+from pipeline.model.decision import label_name
 from pipeline.model.onnx import open_graph
 from serving.http.requests import DIGITS, Matrix, Row, Scorer
 from serving.model.explain import Explainer
@@ -72,7 +73,7 @@ class Model:
         return self.version, self.manifest.run_id
 
     def label(self, probability: float) -> str:
-        return LABEL.positive if probability >= self.threshold else LABEL.negative
+        return label_name(probability, self.threshold)
 
     def score(self, rows: Sequence[Row]) -> list[ScoredRow]:
         """Score rows in one run of the model."""
@@ -128,7 +129,7 @@ def load(
     Args:
         bundle: Manifest and model file.
         source: Where the bundle comes from, for `/model` and error messages.
-        alias: Registry alias of the version, if any.
+        alias: Alias of the version in the registry, if any.
         tolerance: Largest accepted difference from the stored probabilities.
         cache_size: Number of rows whose predictions the model caches.
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.model.decision import is_positive
 from serving.http.requests import DIGITS, Matrix, Row
 from serving.http.responses import Shadow
 from serving.model.served_model import Model, ScoredRow
@@ -48,9 +49,11 @@ class Comparison:
             rows: Features, shape (n_rows, n_features).
             probabilities: Probabilities from the served version, shape (n_rows,).
         """
-        shadow_probabilities = np.round(self.shadow.scorer(rows).astype(np.float64), DIGITS)
-        shadow_positive = shadow_probabilities >= self.shadow.threshold
-        self.agreed += int(np.sum(shadow_positive == (probabilities >= self.served.threshold)))
+        exact = self.shadow.scorer(rows).astype(np.float64)
+        shadow_probabilities: NDArray[np.float64] = np.round(exact, DIGITS)
+        shadow_positive = is_positive(shadow_probabilities, self.shadow.threshold)
+        served_positive = is_positive(probabilities, self.served.threshold)
+        self.agreed += int(np.sum(shadow_positive == served_positive))
         self.difference += float(np.sum(np.abs(shadow_probabilities - probabilities)))
         self.rows += len(rows)
         self.shadow_seconds += _time_scoring(self.shadow, rows[:TIMED_ROWS])

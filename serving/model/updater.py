@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import PipelineError
 from pipeline.model.bundle import read_fallback
+from pipeline.storage import layout
 from pipeline.storage.lake import Lake
 from pipeline.tracking.registry import Version
 from serving.model.mlflow_rest import RestRegistry
@@ -166,7 +167,9 @@ class ModelUpdater:
         try:
             lake = self._open_lake()
             bundle = read_fallback(lake)
-            model = load(bundle, lake.url("models"), None, tolerance, self._predictor.cache_size)
+            model = load(
+                bundle, lake.url(layout.MODELS), None, tolerance, self._predictor.cache_size
+            )
         except (PipelineError, ValueError) as error:
             known = self.models.reason
             repeated = self.registry is None or known.endswith(str(error))

@@ -11,7 +11,7 @@ from pipeline.columns import FEATURES, LABEL, SUBJECT, SUBJECTS, Feature
 
 router = APIRouter()
 
-FOR_THE_GENERATOR = {"shares"}
+FOR_THE_GENERATOR = {"frequencies"}
 """Fields that only the generator of synthetic rows reads."""
 
 

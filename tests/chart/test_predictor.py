@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serving.service import FLUSH_SECONDS
+from serving.service import FLUSH_TIMEOUT_SECONDS
 from serving.settings import Settings
 from tests.support.helm import (
     Values,
@@ -49,7 +49,7 @@ def test_a_rollout_keeps_the_capacity() -> None:
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     grace_period_seconds = spec["template"]["spec"]["terminationGracePeriodSeconds"]
     predictor = Settings().predictor
-    stop_seconds = predictor.shutdown_timeout_seconds + FLUSH_SECONDS
+    stop_seconds = predictor.shutdown_timeout_seconds + FLUSH_TIMEOUT_SECONDS
     assert grace_period_seconds > predictor.drain_timeout_seconds + stop_seconds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -49,4 +50,7 @@ def test_the_label_and_what_a_row_is_are_told() -> None:
 
 def test_what_only_the_generator_reads_is_left_out() -> None:
     """Shares of categories describe generated samples, which are no concern of a client."""
-    assert "shares" not in json.dumps(answered())
+    fields = {field.name for feature in FEATURES for field in dataclasses.fields(feature)}
+    assert columns.FOR_THE_GENERATOR <= fields
+    for facts in answered()["features"]:
+        assert not columns.FOR_THE_GENERATOR & facts.keys()

@@ -10,7 +10,7 @@ COURSE = Category(
     name="course",
     raw="Course",
     codes={"STEM": 1, "Non-STEM": 0},
-    shares=(0.5, 0.5),
+    frequencies=(0.5, 0.5),
     description="Field of study",
     example="STEM",
 )
