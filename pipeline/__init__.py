@@ -1,1 +1,1 @@
-"""The stages that take raw survey rows to a production model."""
+"""Stages and commands that turn raw survey rows into a monitored model in production."""

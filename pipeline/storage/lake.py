@@ -21,7 +21,10 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Store(Protocol):
-    """Where a lake keeps its bytes. A key is `LAYER/REST`."""
+    """Where a lake stores its bytes. A key is `LAYER/REST`.
+
+    `read` returns None if there is no such object, and `create` returns False if there is one.
+    """
 
     def read(self, key: str) -> bytes | None: ...
     def write(self, key: str, data: bytes) -> None: ...
