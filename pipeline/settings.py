@@ -253,9 +253,9 @@ class DeploymentSettings(Section):
     """Largest difference between a live probability and the registered model's: live
     probabilities are rounded."""
     min_positives: int = Field(default=5, ge=1)
-    """Fewest positive rows in a group, or in the rows new to both models, that are judged."""
+    """Fewest positive rows that a group, or the rows new to both models, must have to be judged."""
     min_shadow_rows: int = Field(default=200, ge=1)
-    """Fewest rows of shadow traffic that are judged."""
+    """Fewest rows of shadow traffic that the gate on shadow agreement needs."""
 
 
 class Settings(EnvironmentSettings):
