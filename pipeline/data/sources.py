@@ -61,10 +61,16 @@ def _from_disk(source: str, settings: Settings) -> bytes:
 def _from_web(source: str, settings: Settings) -> bytes:
     import httpx
 
+    certificates = httpx.create_ssl_context()
+    certificates.load_default_certs()  # those of the system, in addition to httpx's
     with (
         _raise_source_errors(source, settings, httpx.HTTPError, httpx.InvalidURL),
         httpx.stream(
-            "GET", source, follow_redirects=True, timeout=settings.ingest.timeout_seconds
+            "GET",
+            source,
+            follow_redirects=True,
+            timeout=settings.ingest.timeout_seconds,
+            verify=certificates,
         ) as response,
     ):
         response.raise_for_status()
