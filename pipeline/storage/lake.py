@@ -88,9 +88,6 @@ class Lake:
         """Return the object's location as people know it: a path or an `s3://` URL."""
         return self._store.url(key)
 
-    def read_json(self, key: str) -> Any:
-        return json.loads(self.read(key))
-
     def read_model(self, key: str, kind: type[ModelT]) -> ModelT:
         """Read a JSON object as a model of artifacts.py.
 
@@ -110,10 +107,6 @@ class Lake:
                 f"{self.url(key)} is not a valid {kind.__name__}: {field}: {first['msg']}. Run the "
                 "stage that writes it again"
             ) from None
-
-    def write_json(self, key: str, value: Any) -> str:
-        """Write `value` so that equal values are equal bytes; return their SHA-256."""
-        return self.write(key, to_json_bytes(value))
 
     def write_model(self, key: str, model: BaseModel) -> str:
         """Write a model as JSON, equal models as equal bytes; return their SHA-256."""

@@ -15,6 +15,7 @@ from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING
 from tests.cluster.airflow_runs import wait_for_asset_run
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.platform import FIRST, STUDENT, Platform, get_model
+from tests.support.lake import read_json
 
 RUN_ID = f"training-{FIRST}"
 
@@ -116,7 +117,7 @@ def test_lineage_from_the_answer_to_the_raw_bytes(
         assert sha256_hex(lake.read(f"gold/{run_id}/{split}.parquet")) == sha256, split
     assert sha256_hex(lake.read(f"silver/{run_id}/students.parquet")) == lineage.silver
     assert sha256_hex(lake.read(f"bronze/{lineage.bronze}.csv")) == lineage.bronze
-    assert lake.read_json(f"silver/{run_id}/manifest.json")["bronze"] == lineage.bronze
+    assert read_json(lake, f"silver/{run_id}/manifest.json")["bronze"] == lineage.bronze
     assert lineage.image == read_stage_pods(platform)["train"]["image"]
 
 

@@ -16,6 +16,7 @@ from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_runs import make_run_id, wait_for_asset_run, wait_for_run
 from tests.cluster.cluster import wait_for
 from tests.cluster.platform import Platform, get_model, make_term
+from tests.support.lake import read_json
 
 ROWS = 3000
 
@@ -49,8 +50,8 @@ def test_the_production_model_is_kept(platform: Platform, drift: DagRun) -> None
 def test_report_and_pages_are_in_the_bucket(lake: Lake, drift: DagRun) -> None:
     """The report's verdict is drift; its two pages are stored with it."""
     run_id = f"drift-{drift.run_id}"
-    report = lake.read_json(f"reports/{run_id}/drift_report.json")
-    assert lake.read_json("reports/drift_report.json") == report
+    report = read_json(lake, f"reports/{run_id}/drift_report.json")
+    assert read_json(lake, "reports/drift_report.json") == report
     assert report["verdict"] == "drift"
     for name in ("drift_report.html", "drift_page.html"):
         page = lake.read(f"reports/{run_id}/{name}")

@@ -21,6 +21,7 @@ from pipeline.storage.parquet import from_parquet
 from pipeline.tracking.registry import PRODUCTION
 from tests.deployment.faults import Fuse, Killed, dying
 from tests.deployment.models import GOLD_RUN, World
+from tests.support.lake import read_json
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 REPORTS = ("drift_report.json", "drift_report.html", "drift_page.html")
@@ -68,7 +69,7 @@ def run(
 
 
 def report_of(context: Context) -> dict[str, Any]:
-    report: dict[str, Any] = context.lake.read_json(f"reports/{context.run_id}/drift_report.json")
+    report: dict[str, Any] = read_json(context.lake, f"reports/{context.run_id}/drift_report.json")
     return report
 
 
@@ -83,7 +84,7 @@ class TestVerdicts:
         lake = world.context("any").lake
         assert (report["verdict"], report["retraining"]) == ("drift", "requested")
         assert report["reference"]["model"]["version"] == version
-        assert [lake.read_json(key)["run_id"] for key in lake.keys(RETRAINING_REQUESTS)] == [
+        assert [read_json(lake, key)["run_id"] for key in lake.keys(RETRAINING_REQUESTS)] == [
             "check"
         ]
         for name in REPORTS:
@@ -133,7 +134,8 @@ class TestVerdicts:
         log(world, rows_of(world, "scale"))
         run(world, "first")
         with pytest.raises(
-            StageSkipped, match=r"Drift: 3 of 5 .* Retraining is not requested: run first requested it at"
+            StageSkipped,
+            match=r"Drift: 3 of 5 .* Retraining is not requested: run first requested it at",
         ):
             run(world, "second")
         second = report_of(world.context("second"))
@@ -149,7 +151,7 @@ class TestData:
         """The reference is the production model's own training rows, not a later run's, whatever lies in gold."""
         world.register("good", PRODUCTION)
         lake = world.context("any").lake
-        gold = lake.read_json(f"gold/{GOLD_RUN}/manifest.json")
+        gold = read_json(lake, f"gold/{GOLD_RUN}/manifest.json")
         lake.write("gold/later/train.parquet", b"not looked at")
         log(world, rows_of(world, "scale"))
         reference = run(world)["reference"]
@@ -276,7 +278,7 @@ class TestRecord:
                 drift.run(context)
             else:
                 break
-            assert [lake.read_json(key)["run_id"] for key in lake.keys(RETRAINING_REQUESTS)] == [
+            assert [read_json(lake, key)["run_id"] for key in lake.keys(RETRAINING_REQUESTS)] == [
                 context.run_id
             ]
             for name in REPORTS:

@@ -15,10 +15,11 @@ from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.deployment.faults import Fuse, Killed, dying
 from tests.deployment.models import GOLD_RUN, World, trained
 from tests.support.fake_predictor import FakePredictor
+from tests.support.lake import read_json
 
 
 def verdict_of(world: World, run_id: str = "run-1") -> Any:
-    return world.context(run_id).lake.read_json(f"reports/{run_id}/validation.json")
+    return read_json(world.context(run_id).lake, f"reports/{run_id}/validation.json")
 
 
 def failed_gates(verdict: Any) -> set[str]:

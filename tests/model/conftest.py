@@ -18,6 +18,7 @@ from pipeline.stages import features, ingest, preprocess, train
 from pipeline.storage.lake import Lake
 from pipeline.storage.parquet import from_parquet
 from tests.serving.conftest import PROXIED, mlflow_server
+from tests.support.lake import read_json, write_json
 
 RUN = "run-1"
 QUICK: dict[str, Any] = {"train": {"folds": 2}, "ingest": {"source": "sample:1000"}}
@@ -101,7 +102,8 @@ def copy_gold(lake: Lake, run_id: str) -> None:
     """The same gold, as of another run."""
     for key in lake.keys(f"gold/{RUN}/"):
         lake.write(key.replace(RUN, run_id), lake.read(key))
-    lake.write_json(
+    write_json(
+        lake,
         f"gold/{run_id}/manifest.json",
-        lake.read_json(f"gold/{RUN}/manifest.json") | {"run_id": run_id},
+        read_json(lake, f"gold/{RUN}/manifest.json") | {"run_id": run_id},
     )

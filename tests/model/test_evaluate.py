@@ -24,6 +24,7 @@ from pipeline.stages import evaluate, register, train
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
 from tests.model.conftest import RUN, copy_gold
+from tests.support.lake import read_json, write_json
 
 NewContext = Callable[..., Context]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -35,7 +36,7 @@ def evaluated(context: Context) -> dict[str, Any]:
     """Trains and evaluates; the report."""
     train.run(context)
     evaluate.run(context)
-    found: dict[str, Any] = context.lake.read_json(f"reports/{context.run_id}/evaluation.json")
+    found: dict[str, Any] = read_json(context.lake, f"reports/{context.run_id}/evaluation.json")
     return found
 
 
@@ -143,10 +144,10 @@ def test_parity_measured_in_training_is_judged(
     """A graph that differed from the model where training looked is refused, though it answers the stored examples rightly."""
     context = new_context()
     train.run(context)
-    report = context.lake.read_json(f"reports/{RUN}/train.json")
-    context.lake.write_json(f"reports/{RUN}/train.json", report | {"onnx_difference": 0.01})
+    report = read_json(context.lake, f"reports/{RUN}/train.json")
+    write_json(context.lake, f"reports/{RUN}/train.json", report | {"onnx_difference": 0.01})
     evaluate.run(context)
-    decision = context.lake.read_json(f"reports/{RUN}/evaluation.json")["decision"]
+    decision = read_json(context.lake, f"reports/{RUN}/evaluation.json")["decision"]
     assert "max_onnx_difference is 0.01, the bound is 1e-05" in decision
 
 
@@ -230,11 +231,11 @@ def test_test_rows_of_one_class_are_refused(
     context = new_context()
     frame = from_parquet(context.lake.read(f"gold/{RUN}/test.parquet"))
     frame[LABEL.name] = 0
-    manifest = context.lake.read_json(f"gold/{RUN}/manifest.json")
+    manifest = read_json(context.lake, f"gold/{RUN}/manifest.json")
     manifest["splits"]["test"]["sha256"] = context.lake.write(
         f"gold/{RUN}/test.parquet", to_parquet(frame)
     )
-    context.lake.write_json(f"gold/{RUN}/manifest.json", manifest)
+    write_json(context.lake, f"gold/{RUN}/manifest.json", manifest)
     train.run(context)
     with pytest.raises(DataError, match="hold one class alone"):
         evaluate.run(context)

@@ -20,6 +20,7 @@ from pipeline.tracking import run_logging
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING
 from tests.deployment.faults import Fuse, Killed, dying
 from tests.model.conftest import RUN, copy_gold
+from tests.support.lake import read_json
 
 NewContext = Callable[..., Context]
 STAGES = (train, evaluate, register)
@@ -37,7 +38,7 @@ def test_a_version_is_complete(new_context: NewContext, at_hand: TrainingResult)
     version = context.registry.get_by_alias(STAGING)
     assert version is not None
     manifest = context.registry.get_bundle(version.run_id, version.tags[MANIFEST_TAG]).manifest
-    report = context.lake.read_json(f"reports/{RUN}/evaluation.json")
+    report = read_json(context.lake, f"reports/{RUN}/evaluation.json")
     assert (manifest.version, manifest.run_id) == (version.number, version.run_id)
     assert {name: metric.model_dump() for name, metric in manifest.metrics.items()} == report[
         "metrics"
@@ -47,7 +48,7 @@ def test_a_version_is_complete(new_context: NewContext, at_hand: TrainingResult)
     assert version.tags["code_version"] == "abc"
     assert (
         version.tags["gold_test"]
-        == context.lake.read_json(f"gold/{RUN}/manifest.json")["splits"]["test"]["sha256"]
+        == read_json(context.lake, f"gold/{RUN}/manifest.json")["splits"]["test"]["sha256"]
     )
 
 
@@ -110,7 +111,7 @@ def test_a_refused_candidate_is_not_registered(
     context = new_context(gates={"min_recall": 1, "min_balanced_accuracy": 1})
     train.run(context)
     evaluate.run(context)
-    value = context.lake.read_json(f"reports/{RUN}/evaluation.json")["metrics"][
+    value = read_json(context.lake, f"reports/{RUN}/evaluation.json")["metrics"][
         "balanced_accuracy"
     ]["value"]
     gap = rf"min_balanced_accuracy is {value:.4g}, the bound is 1 \(off by {1 - value:.4g}\)"

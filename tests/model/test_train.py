@@ -23,12 +23,13 @@ from pipeline.storage.lake import sha256_hex
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.types import FloatArray
 from tests.model.conftest import QUICK, RUN
+from tests.support.lake import read_json, write_json
 
 NewContext = Callable[..., Context]
 
 
 def report(context: Context) -> dict[str, object]:
-    found: dict[str, object] = context.lake.read_json(f"reports/{RUN}/train.json")
+    found: dict[str, object] = read_json(context.lake, f"reports/{RUN}/train.json")
     return found
 
 
@@ -41,7 +42,7 @@ def test_the_run_holds_everything(new_context: NewContext, at_hand: TrainingResu
     found = report(context)
     with context.registry.client() as client:
         run = client.get_run(str(found["mlflow_run_id"]))
-    gold = context.lake.read_json(f"gold/{RUN}/manifest.json")
+    gold = read_json(context.lake, f"gold/{RUN}/manifest.json")
     assert run.info.status == "FINISHED"
     assert run.data.params["family"] == at_hand.candidate.family == found["family"]
     assert run.data.metrics["cross_validation_roc_auc"] == at_hand.cross_validation["roc_auc"].value
@@ -150,11 +151,11 @@ def with_labels(context: Context, split: str, label: list[int]) -> None:
     """Replaces a split by one with these labels, as if `features` had made it."""
     frame = from_parquet(context.lake.read(f"gold/{RUN}/{split}.parquet")).iloc[: len(label)].copy()
     frame[LABEL.name] = label
-    manifest = context.lake.read_json(f"gold/{RUN}/manifest.json")
+    manifest = read_json(context.lake, f"gold/{RUN}/manifest.json")
     manifest["splits"][split]["sha256"] = context.lake.write(
         f"gold/{RUN}/{split}.parquet", to_parquet(frame)
     )
-    context.lake.write_json(f"gold/{RUN}/manifest.json", manifest)
+    write_json(context.lake, f"gold/{RUN}/manifest.json", manifest)
 
 
 @pytest.mark.parametrize(

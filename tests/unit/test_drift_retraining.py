@@ -9,6 +9,7 @@ from pipeline.drift.retraining import blocked_reason, request_retraining
 from pipeline.settings import DriftSettings
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import RETRAINING_REQUESTS
+from tests.support.lake import read_json
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -19,7 +20,7 @@ def test_first(lake: Lake) -> None:
     """Nothing speaks against the first request, and it is recorded under its day."""
     assert blocked_reason(lake, "a", SETTINGS, NOON) is None
     assert request_retraining(lake, "a", SETTINGS, NOON)
-    assert lake.read_json(f"{RETRAINING_REQUESTS}2026-03-05/1.json") == {
+    assert read_json(lake, f"{RETRAINING_REQUESTS}2026-03-05/1.json") == {
         "run_id": "a",
         "asked_at": "2026-03-05T12:00:00+00:00",
     }
