@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +38,9 @@ def environment(config: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
         "PODS_FILE": str(home / "pods.json"),
         "PYTHONPATH": str(ROOT),
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _airflow(environment: dict[str, str]) -> None:
+    """Airflow reads its home when it is imported."""
+    os.environ.update(environment)
