@@ -102,7 +102,7 @@ def test_rollback_and_return_by_hand_during_traffic(platform: Platform, first: D
     assert not result.failed, result
     assert result.inconsistent == 0
     assert set(result.versions) == {before.number, between.number}
-    assert "time of one row" in run_by_hand(cluster, "compare", before.number, between.number)
+    assert "latency of one row" in run_by_hand(cluster, "compare", before.number, between.number)
     history = run_by_hand(cluster, "history")
     assert "a trial" in history
     assert f"{before.number} -> {between.number}" in history
