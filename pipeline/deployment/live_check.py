@@ -1,4 +1,4 @@
-"""Checks that the running predictors serve a version as the registry has it."""
+"""Check that the running predictors serve a version as the registry has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moves the `production` alias: one move at a time, and each one completely.
+"""Move the `production` alias, one move at a time and each one completely.
 
 Before a move changes anything it creates a record of everything that it will set. Creation is
 conditional, so if two runs read the same state, only one of them gets the next number and may

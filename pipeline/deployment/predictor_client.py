@@ -1,7 +1,7 @@
-"""Queries the running predictors.
+"""Query the running predictors.
 
-The host of the predictor's URL can have several addresses. Behind each is a process of its own, so
-the functions here connect to every address instead of the host.
+The host of the predictor's URL can have several addresses, each of another process. The functions
+here connect to each address instead of the host.
 """
 
 from __future__ import annotations

@@ -65,11 +65,11 @@ def run(context: Context) -> None:
 
 
 def find_problem(context: Context, version: Version) -> str | None:
-    """Return what is wrong with the live version, or None."""
+    """Return what is wrong with the live version, without a final period, or None."""
     try:
         bundle = context.registry.get_version_bundle(version)
     except LakeError as error:  # damaged since it was validated; no predictor loads it
-        return str(error)
+        return str(error).removesuffix(".")
     late = wait_for_rollout(context.settings, version.number)
     return late or watch(context.settings, version.number, bundle)
 
@@ -87,8 +87,10 @@ def revert(context: Context, number: str, problem: str) -> NoReturn:
         keep_production(context, "alarm", f"{problem}. {error}")
         raise VerifyError(f"{failure}. {error}") from None
     print_aliases(record)
-    late = wait_for_rollout(context.settings, record.move.to)
+    restored = record.move.to
+    late = wait_for_rollout(context.settings, restored)
+    state = f"but {late}" if late else "which the predictors serve"
     raise VerifyError(
-        f"{failure}. It is rejected, and `{PRODUCTION}` is version {record.move.to} again, "
-        f"{f'but {late}' if late else 'which the predictors serve'}."
+        f"{failure}. That version is rejected, and `{PRODUCTION}` is version {restored} again, "
+        f"{state}."
     )

@@ -106,7 +106,7 @@ def test_a_damaged_model_is_reverted(deployed: World, url: str) -> None:
     """A file that changed in the registry after validation fails; no predictor loads it."""
     run_id = deployed.registry.get_version("2").run_id
     deployed.registry.log_artifacts(run_id, {"model.onnx": b"damaged"}, "serving")
-    with pytest.raises(VerifyError, match=r"model\.onnx has the hash .* version 1 again"):
+    with pytest.raises(VerifyError, match=r"model\.onnx has the SHA-256 .* again\. That version"):
         verify.run(watch(deployed, url))
     assert deployed.aliases() == {STAGING: "2", PRODUCTION: "1", PREVIOUS: None}
 
