@@ -1,4 +1,4 @@
-"""drift: live traffic against what the production model learned from, on a real MLflow server."""
+"""drift: live traffic is compared with the production model's training rows."""
 
 from __future__ import annotations
 
@@ -9,115 +9,119 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
+from pipeline.drift.columns import PREDICTION
 from pipeline.drift.report import Report
 from pipeline.drift.simulation import apply_drift
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.stages import drift
-from pipeline.storage.layout import RETRAINING_REQUESTS
+from pipeline.storage.layout import (
+    DRIFT_PAGE,
+    DRIFT_REPORT,
+    EVIDENTLY_PAGE,
+    RETRAINING_REQUESTS,
+    drift_report,
+    gold_manifest,
+    gold_split,
+    latest_report_file,
+    live_traffic_object,
+    report_file,
+    silver_rows,
+)
 from pipeline.storage.parquet import from_parquet
 from pipeline.tracking.registry import PRODUCTION
-from tests.deployment.faults import Fuse, Killed, dying
+from tests.deployment.faults import Fuse, Killed, dying, kill_points
 from tests.deployment.models import GOLD_RUN, World
 from tests.support.lake import read_json
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-REPORTS = ("drift_report.json", "drift_report.html", "drift_page.html")
+REPORTS = (DRIFT_REPORT, EVIDENTLY_PAGE, DRIFT_PAGE)
 
 
-def rows_of(world: World, kind: str = "none", rows: int = 400) -> pd.DataFrame:
-    """Rows of silver that the production model came from, drifted in that way."""
-    lake = world.context("any").lake
-    silver = from_parquet(lake.read(f"silver/{GOLD_RUN}/students.parquet"))
+def sample_rows(world: World, kind: str = "none", rows: int = 400) -> pd.DataFrame:
+    """Sample rows that the production model could have learned from, with this kind of drift."""
+    silver = from_parquet(world.context("any").lake.read(silver_rows(GOLD_RUN)))
     return apply_drift(silver.sample(rows, random_state=1), kind, seed=1)
 
 
-def log(
+def log_traffic(
     world: World,
     frame: pd.DataFrame,
     at: datetime = NOW - timedelta(minutes=5),
     pod: str = "pod-a",
     version: str = "1",
 ) -> str:
-    """Writes the rows as a predictor logs them; returns the object's key."""
-    lines = (
-        json.dumps(
-            {
-                "at": at.isoformat(),
-                "request_id": "r",
-                "version": version,
-                **row,
-                "fail_probability": 0.5,
-            }
-        )
-        for row in frame.to_dict("records")
-    )
-    key = f"silver/live/{at:%Y-%m-%d}/{pod}-{at.timestamp():.0f}.jsonl.gz"
+    """Write the rows as a predictor logs them, and return the object's key."""
+    facts = {"at": at.isoformat(), "request_id": "r", "version": version, PREDICTION: 0.5}
+    lines = (json.dumps(facts | row) for row in frame.to_dict("records"))
+    key = live_traffic_object(f"{at:%Y-%m-%d}", pod, int(at.timestamp()))
     world.context("any").lake.write(key, gzip.compress("\n".join(lines).encode()))
     return key
 
 
 def run(
-    world: World, run_id: str = "check", settings: dict[str, Any] | None = None, **arguments: Any
-) -> dict[str, Any]:
-    """Runs the stage; returns the run's report."""
+    world: World, run_id: str = "check", settings: dict[str, Any] | None = None, **window: Any
+) -> Report:
+    """Run the stage and return the run's report."""
     context = world.context(run_id, drift=settings or {})
-    drift.run(context, drift.Window(**arguments))
-    return report_of(context)
+    drift.run(context, drift.Window(**window))
+    return read_report(context)
 
 
-def report_of(context: Context) -> dict[str, Any]:
-    report: dict[str, Any] = read_json(context.lake, f"reports/{context.run_id}/drift_report.json")
-    return report
+def read_report(context: Context) -> Report:
+    return context.lake.read_model(drift_report(context.run_id), Report)
+
+
+def read_requests(world: World) -> list[str]:
+    """Return the run of each retraining request."""
+    lake = world.context("any").lake
+    return [read_json(lake, key)["run_id"] for key in lake.keys(RETRAINING_REQUESTS)]
 
 
 class TestVerdicts:
-    """What ends how."""
+    """What each verdict writes and requests."""
 
-    def test_drift_asks_for_retraining(self, world: World) -> None:
-        """Drifted traffic: the stage returns, the request is recorded, and the reports lie under the run and as the latest."""
+    def test_drift_requests_retraining(self, world: World) -> None:
+        """Drift is reported under the run and as the latest report, and requests retraining."""
         version = world.register("good", PRODUCTION)
-        log(world, rows_of(world, "scale"))
+        log_traffic(world, sample_rows(world, "scale"))
         report = run(world)
+        assert (report.verdict, report.retraining) == ("drift", "requested")
+        assert report.reference["model"]["version"] == version
+        assert read_requests(world) == ["check"]
         lake = world.context("any").lake
-        assert (report["verdict"], report["retraining"]) == ("drift", "requested")
-        assert report["reference"]["model"]["version"] == version
-        assert [read_json(lake, key)["run_id"] for key in lake.keys(RETRAINING_REQUESTS)] == [
-            "check"
-        ]
         for name in REPORTS:
-            assert lake.read(f"reports/check/{name}") == lake.read(f"reports/{name}")
+            assert lake.read(report_file("check", name)) == lake.read(latest_report_file(name))
 
     def test_no_drift(self, world: World) -> None:
-        """Traffic like the training rows: the reports are written and no retraining is requested."""
+        """Traffic like the training rows is reported, and requests nothing."""
         world.register("good", PRODUCTION)
-        log(world, rows_of(world))
+        log_traffic(world, sample_rows(world))
         with pytest.raises(StageSkipped, match="No drift: 0 of 5 features drifted"):
             run(world)
-        assert report_of(world.context("check"))["verdict"] == "none"
-        assert world.context("any").lake.keys(RETRAINING_REQUESTS) == []
+        assert read_report(world.context("check")).verdict == "none"
+        assert read_requests(world) == []
 
     def test_too_few_rows(self, world: World) -> None:
-        """Not enough data is no verdict: it is said and kept under the run, and the last verdict's report stays the latest."""
+        """With too few rows there is no verdict, and the latest report stays."""
         world.register("good", PRODUCTION)
-        log(world, rows_of(world, "scale"), version="1")
+        log_traffic(world, sample_rows(world, "scale"))
         run(world, "before")
         lake = world.context("any").lake
-        latest = lake.read("reports/drift_report.json")
+        latest = lake.read(latest_report_file(DRIFT_REPORT))
         since = NOW + timedelta(minutes=1)
-        log(world, rows_of(world, "scale", 150), at=since)
-        with pytest.raises(
-            StageSkipped,
-            match="Not enough data: the current data have 150 rows; a verdict needs 200",
-        ):
+        log_traffic(world, sample_rows(world, "scale", 150), at=since)
+        expected = "Not enough data: the current data have 150 rows; a verdict needs 200"
+        with pytest.raises(StageSkipped, match=expected):
             run(world, since=since, until=since + timedelta(hours=1))
-        assert report_of(world.context("check"))["verdict"] == "not enough data"
-        assert lake.read("reports/drift_report.json") == latest
+        assert read_report(world.context("check")).verdict == "not enough data"
+        assert lake.read(latest_report_file(DRIFT_REPORT)) == latest
 
     def test_no_traffic(self, world: World) -> None:
-        """No traffic at all is not enough data."""
+        """No traffic at all is too few rows."""
         world.register("good", PRODUCTION)
         with pytest.raises(StageSkipped, match="the current data have 0 rows"):
             run(world)
@@ -129,111 +133,110 @@ class TestVerdicts:
             run(world)
 
     def test_cooldown(self, world: World) -> None:
-        """Drift seen again within the cooldown is reported, and does not ask again."""
+        """During the cooldown, drift is reported and requests nothing."""
         world.register("good", PRODUCTION)
-        log(world, rows_of(world, "scale"))
+        log_traffic(world, sample_rows(world, "scale"))
         run(world, "first")
-        with pytest.raises(
-            StageSkipped,
-            match=r"Drift: 3 of 5 .* Retraining is not requested: run first requested it at",
-        ):
+        expected = r"Drift: 3 of 5 .* Retraining is not requested: run first requested it at"
+        with pytest.raises(StageSkipped, match=expected):
             run(world, "second")
-        second = report_of(world.context("second"))
-        assert second["verdict"] == "drift"
-        assert second["retraining"].startswith("not requested: run first requested it at")
-        assert run(world, "third", {"cooldown_hours": 0})["retraining"] == "requested"
+        second = read_report(world.context("second"))
+        assert second.verdict == "drift"
+        assert second.retraining is not None
+        assert second.retraining.startswith("not requested: run first requested it at")
+        assert run(world, "third", {"cooldown_hours": 0}).retraining == "requested"
 
 
 class TestData:
     """Which rows are compared."""
 
     def test_reference_is_the_production_models(self, world: World) -> None:
-        """The reference is the production model's own training rows, not a later run's, whatever lies in gold."""
+        """The reference is the training split of the production model, not a later one."""
         world.register("good", PRODUCTION)
         lake = world.context("any").lake
-        gold = read_json(lake, f"gold/{GOLD_RUN}/manifest.json")
-        lake.write("gold/later/train.parquet", b"not looked at")
-        log(world, rows_of(world, "scale"))
-        reference = run(world)["reference"]
-        assert reference["object"] == f"gold/{GOLD_RUN}/train.parquet"
-        assert reference["sha256"] == gold["splits"]["train"]["sha256"]
-        assert reference["rows"] == gold["splits"]["train"]["rows"]
+        split = read_json(lake, gold_manifest(GOLD_RUN))["splits"]["train"]
+        lake.write(gold_split("later", "train"), b"not read")
+        log_traffic(world, sample_rows(world, "scale"))
+        reference = run(world).reference
+        assert reference["object"] == gold_split(GOLD_RUN, "train")
+        assert (reference["sha256"], reference["rows"]) == (split["sha256"], split["rows"])
 
     def test_changed_reference_is_refused(self, world: World) -> None:
-        """A reference whose bytes are not those of the model's lineage is an error, and nothing is written."""
+        """A reference whose hash is not that of the lineage is an error; nothing is written."""
         world.register("good", PRODUCTION)
-        log(world, rows_of(world, "scale"))
+        log_traffic(world, sample_rows(world, "scale"))
         lake = world.context("any").lake
-        key = f"gold/{GOLD_RUN}/train.parquet"
+        key = gold_split(GOLD_RUN, "train")
         lake.write(key, lake.read(key) + b"x")
         with pytest.raises(LakeError, match="was modified outside the pipeline"):
             run(world)
         assert lake.keys("reports/") == []
 
     def test_window(self, world: World) -> None:
-        """Only rows of the window count, over days and pods, and the report says which versions answered them."""
+        """Only rows of the window count, over days and pods; the report counts each version's."""
         world.register("good", PRODUCTION)
-        drifted = rows_of(world, "scale", 150)
-        log(world, drifted, at=NOW - timedelta(hours=23), version="1")
-        log(world, drifted, at=NOW - timedelta(minutes=1), pod="pod-b", version="2")
-        log(world, rows_of(world), at=NOW - timedelta(hours=25))
-        current = run(world)["current"]
+        drifted = sample_rows(world, "scale", 150)
+        log_traffic(world, drifted, at=NOW - timedelta(hours=23), version="1")
+        log_traffic(world, drifted, at=NOW - timedelta(minutes=1), pod="pod-b", version="2")
+        log_traffic(world, sample_rows(world), at=NOW - timedelta(hours=25))
+        current = run(world).current
         assert (current["rows"], current["versions"]) == (300, {"1": 150, "2": 150})
         assert current["objects"]["unreadable"] == {}
 
     def test_unreadable_object(self, world: World) -> None:
-        """An object that is no traffic log is named and left out; the others count."""
+        """Objects that are not a traffic log are named and skipped; the others count."""
         world.register("good", PRODUCTION)
-        key = log(world, rows_of(world, "scale"))
+        key = log_traffic(world, sample_rows(world, "scale"))
         lake = world.context("any").lake
         cut, text = (key.replace("pod-a", pod) for pod in ("cut", "text"))
         lake.write(cut, lake.read(key)[:500])
         lake.write(text, gzip.compress(b"not JSON\n"))
-        current = run(world)["current"]
+        current = run(world).current
         assert current["rows"] == 400
         assert set(current["objects"]["unreadable"]) == {cut, text}
 
     def test_busy_window_is_sampled(self, world: World) -> None:
-        """Objects are read until there are `max_rows` rows; the report says how many of how many were."""
+        """Objects are read until there are `max_rows` rows; the report counts the objects."""
         world.register("good", PRODUCTION)
         for pod in "abcdef":
-            log(world, rows_of(world, "scale", 100), pod=pod)
-        current = run(world, settings={"max_rows": 250})["current"]
+            log_traffic(world, sample_rows(world, "scale", 100), pod=pod)
+        current = run(world, settings={"max_rows": 250}).current
         assert current["rows"] == 300
         assert (current["objects"]["found"], current["objects"]["read"]) == (6, 3)
 
     def test_silver_with_labels(self, world: World) -> None:
-        """A silver data set as the current one: label drift is reported too."""
+        """With a silver data set as current rows, the labels are compared too."""
         world.register("good", PRODUCTION)
         with pytest.raises(StageSkipped, match="No drift"):
             run(world, silver=GOLD_RUN)
-        report = report_of(world.context("check"))
-        assert report["current"]["object"] == f"silver/{GOLD_RUN}/students.parquet"
-        assert report["label"]["reference"]["counts"].keys() == {LABEL.positive, LABEL.negative}
-        assert report["label"]["drifted"] is False
+        report = read_report(world.context("check"))
+        assert report.current["object"] == silver_rows(GOLD_RUN)
+        assert report.label is not None
+        assert report.label.reference.counts is not None
+        assert report.label.reference.counts.keys() == {LABEL.positive, LABEL.negative}
+        assert not report.label.drifted
 
-    def test_prediction_drift_is_of_one_model(self, world: World) -> None:
-        """Both sides are scored by the production model, so that a log of another version's answers is no drift."""
+    def test_predictions_are_the_production_models(self, world: World) -> None:
+        """The production model scores both sides; logged predictions do not count."""
         world.register("good", PRODUCTION)
-        log(world, rows_of(world))  # logged as 0.5 throughout
+        log_traffic(world, sample_rows(world))  # every row is logged with 0.5
         with pytest.raises(StageSkipped):
             run(world)
-        prediction = report_of(world.context("check"))["prediction"]
-        assert prediction["drifted"] is False
-        assert prediction["current"]["std"] > 0.01
+        prediction = read_report(world.context("check")).prediction
+        assert prediction is not None
+        assert not prediction.drifted
+        assert (prediction.current.std or 0) > 0.01
 
 
-class TestRecord:
-    """The MLflow run."""
+class TestWrites:
+    """What is left after a run, and after one that was killed."""
 
-    def test_metrics_and_files(self, world: World) -> None:
-        """The run holds each feature's score, the verdict, and the reports; a second try is the same run."""
-        from mlflow import MlflowClient
-
+    def test_mlflow_run(self, world: World) -> None:
+        """A run and its retry write one MLflow run, with scores, verdicts and reports."""
         world.register("good", PRODUCTION)
-        log(world, rows_of(world, "scale"))
+        log_traffic(world, sample_rows(world, "scale"))
         run(world)
-        report = run(world)  # the retry of a task that died after it had asked
+        report = run(world)
         client = MlflowClient(world.registry.settings.tracking_uri)
         found = client.search_runs(
             [world.registry.get_or_create_experiment()], "tags.stage = 'drift'"
@@ -242,46 +245,38 @@ class TestRecord:
         assert found[0].info.status == "FINISHED"
         metrics = found[0].data.metrics
         for name in FEATURE_NAMES:
-            assert metrics[f"{name}_score"] == pytest.approx(report["features"][name]["score"])
-            assert metrics[f"{name}_drifted"] == report["features"][name]["drifted"]
+            assert metrics[f"{name}_score"] == pytest.approx(report.features[name].score)
+            assert metrics[f"{name}_drifted"] == report.features[name].drifted
         assert metrics["drift"] == 1
         assert {item.path for item in client.list_artifacts(found[0].info.run_id)} == set(REPORTS)
 
-    @pytest.mark.parametrize("after", [False, True])
-    def test_killed_at_any_write(
-        self, world: World, monkeypatch: pytest.MonkeyPatch, after: bool
-    ) -> None:
-        """Killed before or after any of its writes and run again, it ends as if it had never died: one request, whole reports."""
+    def test_killed_and_run_again(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A run that was killed and run again leaves one request and complete reports."""
         world.register("good", PRODUCTION)
-        log(world, rows_of(world, "scale"))
+        log_traffic(world, sample_rows(world, "scale"))
         settings = {"cooldown_hours": 0, "max_retrainings_per_day": 2}
-        run(world, "run-0", settings)
-        # What is compared is the same each time, and so is taken from the first run; every write is done anew.
-        report = Report(**report_of(world.context("run-0")))
-        pages = {name: world.context("any").lake.read(f"reports/{name}") for name in REPORTS[1:]}
-        monkeypatch.setattr(
-            drift,
-            "compare",
-            lambda context, *_: drift.Outcome(
-                report.model_copy(update={"run_id": context.run_id}), pages
-            ),
-        )
+        report = run(world, "before", settings)
         lake = world.context("any").lake
-        for at in range(1, 20):
+        pages = {name: lake.read(latest_report_file(name)) for name in REPORTS[1:]}
+
+        def replay(context: Context, *_: object) -> drift.Outcome:
+            """Return the first run's comparison, which is the same in each run and slow."""
+            return drift.Outcome(report.model_copy(update={"run_id": context.run_id}), pages)
+
+        monkeypatch.setattr(drift, "compare", replay)
+
+        def check(fuse: Fuse) -> None:
             for key in lake.keys(RETRAINING_REQUESTS):
-                lake.delete(key)  # each number taken is one more write tried
-            context = world.context(f"run-{at}", drift=settings)
-            fuse = Fuse(at, after)
+                lake.delete(key)
+            context = world.context(f"run-{fuse.at}-{fuse.after}", drift=settings)
             try:
                 drift.run(dying(context, fuse))
             except Killed:
                 drift.run(context)
-            else:
-                break
-            assert [read_json(lake, key)["run_id"] for key in lake.keys(RETRAINING_REQUESTS)] == [
-                context.run_id
-            ]
+            assert read_requests(world) == [context.run_id]
             for name in REPORTS:
-                assert lake.read(f"reports/{context.run_id}/{name}") == lake.read(f"reports/{name}")
-        # both copies of the reports, the MLflow run's metrics and files, the request
-        assert fuse.count == at - 1 == 2 * len(REPORTS) + 3
+                latest = lake.read(latest_report_file(name))
+                assert lake.read(report_file(context.run_id, name)) == latest
+
+        for fuse in kill_points(check):
+            check(fuse)

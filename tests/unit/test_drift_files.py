@@ -18,7 +18,7 @@ from pipeline.drift.columns import PREDICTION
 from pipeline.drift.data import load_file
 from pipeline.errors import DataError, SourceError
 from pipeline.stages import EXIT_SKIPPED
-from tests.unit.test_drift_report import students
+from tests.support.rows import make_students
 
 OUTPUTS = {"drift_report.json", "drift_report.html", "drift_page.html"}
 
@@ -54,7 +54,7 @@ def test_no_drift(raw: tuple[Path, Path], tmp_path: Path) -> None:
 
 def test_drift_of_other_formats(tmp_path: Path) -> None:
     """Drift: exit code 0; formats, codes and category names in any case mix; others are ignored."""
-    reference, current = students(400, 1), students(400, 2, age=10)
+    reference, current = make_students(400, 1), make_students(400, 2, age=10)
     reference.to_parquet(tmp_path / "reference.parquet")
     named = {
         feature.name: current[feature.name].map(feature.names).str.upper()
@@ -179,6 +179,6 @@ def test_label_is_flipped(tmp_path: Path) -> None:
 
 def test_prediction_is_taken(tmp_path: Path) -> None:
     """A file's predictions are kept, and must be numbers."""
-    students(3, 1).assign(**{PREDICTION: "high"}).to_csv(tmp_path / "a.csv")
+    make_students(3, 1).assign(**{PREDICTION: "high"}).to_csv(tmp_path / "a.csv")
     with pytest.raises(DataError, match=f"'{PREDICTION}' is 'high'; it must be a number"):
         load_file(tmp_path / "a.csv")

@@ -21,25 +21,9 @@ from pipeline.errors import DataError, SettingsError
 from pipeline.settings import DriftSettings
 from pipeline.stages import drift
 from pipeline.storage.layout import DRIFT_PAGE
+from tests.support.rows import make_students
 
 MakeContext = Callable[..., Context]
-
-
-def students(rows: int, seed: int, **changes: float) -> pd.DataFrame:
-    """Rows like the survey's; a keyword shifts the column of that name."""
-    random = np.random.default_rng(seed)
-    frame = pd.DataFrame(
-        {
-            "age": random.integers(24, 55, rows).astype(float),
-            "course": random.choice([0.0, 1.0], rows, p=[0.15, 0.85]),
-            "sleep_hours": np.round(random.uniform(3, 8, rows), 1),
-            "relationship": random.choice([0, 0.5, 1], rows, p=[0.4, 0.2, 0.4]),
-            "review_hours": np.round(random.uniform(1, 6, rows), 1),
-            PREDICTION: random.beta(1, 8, rows),
-            LABEL.name: (random.random(rows) < 0.05).astype(float),
-        }
-    )
-    return frame.assign(**{name: frame[name] + change for name, change in changes.items()})
 
 
 def dataset(frame: pd.DataFrame) -> Dataset:
@@ -59,7 +43,7 @@ class TestVerdict:
     @pytest.mark.parametrize("rows", [600, 2_000])
     def test_none(self, make_context: MakeContext, rows: int) -> None:
         """Rows of one population do not drift, by tests (few rows) and by distances (many)."""
-        report = report_on(make_context, students(rows, 1), students(rows, 2))
+        report = report_on(make_context, make_students(rows, 1), make_students(rows, 2))
         assert report.verdict == "none"
         assert {column.statistic for column in report.features.values()} == (
             {"p-value", "distance"} if rows == 600 else {"distance"}
@@ -69,7 +53,9 @@ class TestVerdict:
     @pytest.mark.parametrize("rows", [600, 2_000])
     def test_drift(self, make_context: MakeContext, rows: int) -> None:
         """Only a shifted number drifts, by either kind of statistic; the sentence names it."""
-        report = report_on(make_context, students(rows, 1), students(rows, 2, review_hours=0.6))
+        report = report_on(
+            make_context, make_students(rows, 1), make_students(rows, 2, review_hours=0.6)
+        )
         assert report.verdict == "drift"
         assert [name for name, column in report.features.items() if column.drifted] == [
             "review_hours"
@@ -83,14 +69,14 @@ class TestVerdict:
 
     def test_share_bounds_from_below(self, make_context: MakeContext) -> None:
         """A fraction equal to the bound is drift, a smaller one is not."""
-        sides = students(600, 1), students(600, 2, review_hours=0.6, age=5)
+        sides = make_students(600, 1), make_students(600, 2, review_hours=0.6, age=5)
         assert report_on(make_context, *sides, min_drifted_fraction=0.4).verdict == "drift"
         assert report_on(make_context, *sides, min_drifted_fraction=0.41).verdict == "none"
 
     @pytest.mark.parametrize(("rows", "lenient"), [(600, 1e-30), (2_000, 5.0)])
     def test_own_threshold(self, make_context: MakeContext, rows: int, lenient: float) -> None:
         """A feature's own threshold decides: a p-value below it, a distance from it upwards."""
-        sides = students(rows, 1), students(rows, 2, review_hours=0.4)
+        sides = make_students(rows, 1), make_students(rows, 2, review_hours=0.4)
         assert report_on(make_context, *sides).verdict == "drift"
         assert (
             report_on(make_context, *sides, thresholds={"review_hours": lenient}).verdict == "none"
@@ -101,7 +87,9 @@ class TestVerdict:
         with pytest.raises(
             SettingsError, match=r"MLOPS_DRIFT__THRESHOLDS names agee. The columns are age, course"
         ):
-            report_on(make_context, students(300, 1), students(300, 2), thresholds={"agee": 0.1})
+            report_on(
+                make_context, make_students(300, 1), make_students(300, 2), thresholds={"agee": 0.1}
+            )
 
     @pytest.mark.parametrize(
         ("reference", "current", "which"),
@@ -111,7 +99,9 @@ class TestVerdict:
         self, make_context: MakeContext, reference: int, current: int, which: str
     ) -> None:
         """Too few rows on either side give no verdict, however different they are."""
-        report = report_on(make_context, students(reference, 1), students(current, 2, age=30))
+        report = report_on(
+            make_context, make_students(reference, 1), make_students(current, 2, age=30)
+        )
         assert report.verdict == "not enough data"
         assert report.sentence == f"Not enough data: the {which} 199 rows; a verdict needs 200."
         assert report.features == {}
@@ -122,9 +112,9 @@ class TestPredictionAndLabel:
 
     def test_prediction_and_label(self, make_context: MakeContext) -> None:
         """A drifted prediction is reported without being drift of the data set."""
-        current = students(600, 2)
+        current = make_students(600, 2)
         current[PREDICTION] = np.random.default_rng(3).beta(3, 8, 600)
-        report = report_on(make_context, students(600, 1), current)
+        report = report_on(make_context, make_students(600, 1), current)
         assert report.prediction is not None
         assert report.label is not None
         assert (report.prediction.drifted, report.label.drifted, report.verdict) == (
@@ -136,14 +126,14 @@ class TestPredictionAndLabel:
     def test_one_side_only(self, make_context: MakeContext) -> None:
         """Live traffic has no labels, so there is no label drift."""
         report = report_on(
-            make_context, students(600, 1), students(600, 2).drop(columns=[LABEL.name])
+            make_context, make_students(600, 1), make_students(600, 2).drop(columns=[LABEL.name])
         )
         assert report.label is None
         assert report.prediction is not None
 
     def test_metrics(self, make_context: MakeContext) -> None:
         """The MLflow run gets the verdict, and the score and verdict of each column."""
-        report = report_on(make_context, students(600, 1), students(600, 2, age=9))
+        report = report_on(make_context, make_students(600, 1), make_students(600, 2, age=9))
         metrics = drift_report.to_metrics(report)
         assert metrics["drift"] == 1
         assert (metrics["age_drifted"], metrics["course_drifted"], metrics["drifted_fraction"]) == (
@@ -168,7 +158,7 @@ class TestManyRows:
     @pytest.mark.parametrize("change", [0.0, 0.5])
     def test_same_as_evidently(self, change: float, methods: str) -> None:
         """Both ways give the same method, score and verdict for every column."""
-        sides = students(3_000, 1), students(1_500, 2, sleep_hours=change)
+        sides = make_students(3_000, 1), make_students(1_500, 2, sleep_hours=change)
         columns, chosen = (
             compared_columns(*(side.columns for side in sides)),
             {"numeric_method": methods, "categorical_method": methods},
@@ -192,7 +182,7 @@ class TestManyRows:
 
     def test_page_says_sampled(self) -> None:
         """Evidently's page says that it shows a sample, and where the verdict on all rows is."""
-        sides = students(1_200, 1), students(1_200, 2)
+        sides = make_students(1_200, 1), make_students(1_200, 2)
         found = compare_columns(
             *sides,
             feature_columns(),
@@ -211,9 +201,9 @@ class TestValues:
 
     def test_missing(self, make_context: MakeContext) -> None:
         """Missing values do not enter the score, and are reported."""
-        current = students(600, 2)
+        current = make_students(600, 2)
         current.loc[:99, "age"] = np.nan
-        report = report_on(make_context, students(600, 1), current)
+        report = report_on(make_context, make_students(600, 1), current)
         assert (report.features["age"].current.rows, report.features["age"].current.missing) == (
             500,
             100,
@@ -222,17 +212,17 @@ class TestValues:
 
     def test_nothing_but_missing(self, make_context: MakeContext) -> None:
         """A column without any value is an error that names it."""
-        current = students(600, 2).assign(age=np.nan)
+        current = make_students(600, 2).assign(age=np.nan)
         with pytest.raises(
             DataError, match="The column 'age' has no value in any row of the current data"
         ):
-            report_on(make_context, students(600, 1), current)
+            report_on(make_context, make_students(600, 1), current)
 
     def test_new_category(self, make_context: MakeContext) -> None:
         """A code that the reference lacks counts as a value, shown by its code."""
-        current = students(600, 2)
+        current = make_students(600, 2)
         current.loc[:99, "relationship"] = 7.0
-        column = report_on(make_context, students(600, 1), current).features["relationship"]
+        column = report_on(make_context, make_students(600, 1), current).features["relationship"]
         assert column.drifted
         assert column.distribution.labels == ["no", "complicated", "yes", "7"]
         assert column.distribution.reference[-1] == 0
@@ -240,13 +230,13 @@ class TestValues:
     @pytest.mark.parametrize("method", ["auto", "evidently", "chisquare"])
     def test_constant(self, make_context: MakeContext, method: str) -> None:
         """A constant column has not drifted; its score is a number although the test gives none."""
-        sides = students(600, 1).assign(course=1.0), students(600, 2).assign(course=1.0)
+        sides = make_students(600, 1).assign(course=1.0), make_students(600, 2).assign(course=1.0)
         column = report_on(make_context, *sides, categorical_method=method).features["course"]
         assert (column.drifted, column.score) == (False, 1.0)
 
     def test_frames_are_left_alone(self) -> None:
         """Comparing changes neither frame."""
-        sides = students(300, 1), students(300, 2)
+        sides = make_students(300, 1), make_students(300, 2)
         copies = [side.copy() for side in sides]
         compare_columns(
             *sides, compared_columns(*(side.columns for side in sides)), DriftSettings(), 1
@@ -257,7 +247,7 @@ class TestValues:
 
 def test_distributions_are_of_whole_steps(make_context: MakeContext) -> None:
     """Bins hold whole steps, so that a flat distribution looks flat; fractions add up to 1."""
-    frame = students(600, 1)
+    frame = make_students(600, 1)
     frame["age"] = np.resize(np.arange(24.0, 54.0), 600)
     shape = report_on(make_context, frame, frame).features["age"].distribution
     assert shape.edges is not None
@@ -268,7 +258,7 @@ def test_distributions_are_of_whole_steps(make_context: MakeContext) -> None:
 
 def test_json_is_strict(make_context: MakeContext) -> None:
     """The report is JSON without NaN, and reads back as the same report."""
-    report = report_on(make_context, students(600, 1), students(600, 2))
+    report = report_on(make_context, make_students(600, 1), make_students(600, 2))
     assert Report(**json.loads(report.to_bytes())) == report
 
 
@@ -293,10 +283,10 @@ class TestPage:
     """The page for people."""
 
     def page(self, make_context: MakeContext) -> tuple[str, Tags]:
-        current = students(600, 2, sleep_hours=2).assign(course=1.0)
+        current = make_students(600, 2, sleep_hours=2).assign(course=1.0)
         outcome = drift.compare(
             make_context(),
-            dataset(students(600, 1)),
+            dataset(make_students(600, 1)),
             dataset(current),
             "not requested: a <b>reason</b>",
         )

@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category, Number
 from pipeline.drift.simulation import KINDS, apply_drift
-from tests.unit.test_drift_report import students
+from tests.support.rows import make_students
 
-FRAME = students(4_000, 1)
+FRAME = make_students(4_000, 1)
 NUMBERS = [feature for feature in FEATURES if isinstance(feature, Number)]
 CATEGORIES = [feature for feature in FEATURES if isinstance(feature, Category)]
 
@@ -61,9 +61,7 @@ def test_noise() -> None:
         moved = changed[number.name] - FRAME[number.name]
         std = FRAME[number.name].std()
         assert abs(moved.mean()) < 0.01 * std
-        assert moved.std() == pytest.approx(
-            np.hypot(0.1 * std, number.step / np.sqrt(12)), rel=0.1
-        )
+        assert moved.std() == pytest.approx(np.hypot(0.1 * std, number.step / np.sqrt(12)), rel=0.1)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -13,9 +13,9 @@ from pipeline.commands import traffic
 from pipeline.commands.traffic import send
 from pipeline.errors import PipelineError
 from tests.support.http_server import Request, Response, serve
-from tests.unit.test_drift_report import students
+from tests.support.rows import make_students
 
-ROWS = students(5, 1)
+ROWS = make_students(5, 1)
 
 
 @pytest.fixture(autouse=True)
