@@ -1,4 +1,4 @@
-"""The HTTP client of stages and commands; serving has none."""
+"""The HTTP client for our own servers: predictor and MLflow."""
 
 from __future__ import annotations
 
