@@ -13,8 +13,8 @@ from docs.stage_table import table
 from pipeline.__main__ import COMMANDS
 from pipeline.columns import FEATURES, LABEL, Category, Feature
 from pipeline.environment import variables
-from pipeline.settings import GateSettings
-from pipeline.stages import EXIT_CODES
+from pipeline.gate_table import GATES, get_stage_gates
+from pipeline.stages import EXIT_CODES, STAGES
 from serving.settings import Settings
 
 FOLDER = Path(__file__).parent / "reference"
@@ -68,26 +68,38 @@ A variable that begins with `MLOPS_` and is not in this table is an error. Stage
 
 def gates_page() -> str:
     """Return docs/reference/gates.md."""
-    rows = []
-    for name, info in GateSettings.model_fields.items():
-        assert isinstance(info.json_schema_extra, dict)
-        judged = info.json_schema_extra["stages"]
-        assert isinstance(judged, list)
-        rows.append(
-            (
-                f"`{name}`",
-                f"{info.default:g}",
-                ", ".join(f"`{stage}`" for stage in judged),
-                info.description or "",
-            )
+    stages = [stage.name for stage in STAGES if get_stage_gates(stage.name)]
+    rows = [
+        (
+            f"`{gate.name}`",
+            f"{gate.bound:g}",
+            *(str(gate.stages.get(stage, "")) for stage in stages),
+            gate.reason,
         )
+        for gate in GATES
+    ]
+    against_champion = "\n".join(f"- `{gate.name}`" for gate in GATES if gate.against_champion)
     return f"""# Gates
 
-A gate is a bound that a model has to meet: a value must be at least the bound of a `min_` gate, and
-at most the bound of a `max_` gate. Each bound is a setting, for example `MLOPS_GATES__MIN_ROC_AUC`.
-The model card has the value of every gate.
+A gate is a bound that a model has to meet. The bound of a `min_` gate is the smallest number that
+passes, the bound of a `max_` gate the largest. Each bound is a setting, for example
+`MLOPS_GATES__MIN_ROC_AUC`. The model card and the reports of the stages have the value of every
+gate.
 
-{table(("gate", "bound", "judged by", "why"), rows)}
+A column per stage shows which number the stage compares with the bound: the value, the point
+estimate, or an end of its 95 % interval. An empty cell means that the stage does not judge the
+gate. `demote` compares upper ends, so that chance does not take a model out of production.
+
+{table(("gate", "bound", *(f"`{stage}`" for stage in stages), "why"), rows)}
+
+These gates compare the candidate with the champion, and pass if there is no champion:
+
+{against_champion}
+
+`evaluate` judges those that do not need the predictor too, to report whether the candidate is
+better than the champion. They do not decide whether the candidate is registered.
+
+To add a gate, see [Add a gate](/docs/how-to/add-a-gate.md).
 """
 
 

@@ -7,11 +7,19 @@ settings are in serving/settings.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    create_model,
+    model_validator,
+)
 
 from pipeline.environment import EnvironmentSettings, Section
+from pipeline.gate_table import GATES
 
 RENAMED = {
     "MLOPS_DEPLOYMENT__BOOTSTRAP_SAMPLES": "MLOPS_BOOTSTRAP_SAMPLES",
@@ -136,57 +144,20 @@ class TrainSettings(Section):
     """Largest number of rows for cross-validation and fitting; more are sampled, stratified."""
 
 
-def _gate(bound: float, *stages: str) -> Any:
-    """A gate's bound and the stages that judge it; the docstring under the field is its reason."""
-    return Field(default=bound, json_schema_extra={"stages": list(stages)})
+if TYPE_CHECKING:
 
+    class GateSettings(Section):
+        """Bounds of the gates."""
 
-class GateSettings(Section):
-    """The bounds of the gates: `min_` for a lower bound, `max_` for an upper bound, inclusive."""
+        def __getattr__(self, name: str) -> float: ...
 
-    min_roc_auc: float = _gate(0.65, "evaluate", "validate", "demote")
-    """A lower ROC AUC is hardly better than a random ranking."""
-    min_recall: float = _gate(0.6, "evaluate", "validate", "demote")
-    """A model that misses more positive rows is of no use."""
-    min_balanced_accuracy: float = _gate(0.6, "evaluate", "validate", "demote")
-    """Prevents a model from reaching its recall by predicting most rows positive."""
-    min_roc_auc_lower: float = _gate(0.5, "evaluate", "validate")
-    """Lower end of the ROC AUC's 95 % interval: the test set must rule out a random ranking."""
-    max_onnx_difference: float = _gate(1e-5, "evaluate", "validate")
-    """Largest difference in probability between the ONNX model and the trained model."""
-    min_roc_auc_gain: float = _gate(0.001, "validate")
-    """ROC AUC minus the champion's on the same rows: a model that is no better is not promoted."""
-    min_recall_difference_upper: float = _gate(0, "validate")
-    """Upper end of the 95 % interval of the recall minus the champion's. Below zero, the candidate
-    misses significantly more positive rows."""
-    min_balanced_accuracy_difference_upper: float = _gate(0, "validate")
-    """Upper end of the 95 % interval of the balanced accuracy minus the champion's. Below zero,
-    the candidate's predictions are significantly worse, even if its ranking is better."""
-    max_calibration_error: float = _gate(0.08, "validate")
-    """Mean difference between predicted and observed rate of positive rows over bins of
-    probability: people read the probability as a risk."""
-    min_expected_effect: float = _gate(0.01, "validate")
-    """Smallest mean rise in probability for each entry of columns.EXPECTATIONS: the model must
-    have learned known effects in the right direction."""
-    max_rounding_flip_rate: float = _gate(0.1, "validate")
-    """Fraction of rows whose label changes when a number changes by less than its resolution:
-    a label must not depend on rounding."""
-    min_group_recall_upper: float = _gate(0.5, "validate")
-    """Upper end of the 95 % interval of the recall in the group with the lowest recall. Below the
-    bound, the model serves that group significantly worse than required."""
-    max_group_false_positive_rate_gap: float = _gate(0.3, "validate")
-    """Largest difference between a group's false positive rate (lower end of its 95 % interval)
-    and that of all rows: no group may be flagged wholesale."""
-    max_latency_ratio: float = _gate(10, "validate")
-    """Time to score one row divided by the champion's, measured alternately: pods are sized for
-    the champion."""
-    max_model_size_mib: float = _gate(32, "validate")
-    """Size of the ONNX file in MiB: each pod loads it, and its memory limit is a few times this."""
-    min_signature_match: float = _gate(1, "validate")
-    """1 if the model's inputs are the API's features in their order, otherwise 0."""
-    min_shadow_agreement: float = _gate(0.8, "validate")
-    """Fraction of live rows for which the candidate, scored in the shadow, predicts the same label
-    as the champion. A larger change needs human review."""
+else:
+    GateSettings = create_model(
+        "GateSettings",
+        __base__=Section,
+        __doc__="Bounds of the gates: one field per row of gate_table.py.",
+        **{gate.name: (float, Field(gate.bound, description=gate.reason)) for gate in GATES},
+    )
 
 
 class DriftSettings(Section):

@@ -13,10 +13,9 @@ from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.deployment.moves import REJECTED, VERIFIED
 from pipeline.errors import RegistryError
+from pipeline.evaluation.champion import compare_with_champion
 from pipeline.evaluation.datasets import read_split
-from pipeline.evaluation.gate_values import compare_models, rows_unseen_by_champion
 from pipeline.model.bundle import ONNX, Bundle
-from pipeline.model.metrics import METRICS
 from pipeline.tracking.registry import Registry, Version
 
 FACTS: dict[str, Callable[[Version, Bundle], str]] = {
@@ -58,20 +57,20 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
     print_table("Models", header, facts, is_answer=True)
 
     test = read_split(context.lake, bundles[0].manifest.lineage, "test")
-    test, notes = rows_unseen_by_champion(context.lake, settings, bundles[1], bundles[0], test)
-    differences, latency_ratio = compare_models(settings, *bundles, test)
+    comparison = compare_with_champion(context.lake, settings, *bundles, test)
     rows = [
         (
             name,
-            f"{differences[name].value:+.3f}",
-            f"{differences[name].low:+.3f} to {differences[name].high:+.3f}",
+            f"{difference.value:+.3f}",
+            f"{difference.low:+.3f} to {difference.high:+.3f}",
         )
-        for name in METRICS
+        for name, difference in comparison.difference.items()
     ]
-    rows.append(("latency of one row", f"x {latency_ratio:.2f}", "ratio of the medians"))
-    title = f"Version {first.number} minus version {second.number} on the same {len(test):,} rows"
+    rows.append(("latency of one row", f"x {comparison.latency_ratio:.2f}", "ratio of the medians"))
+    count = len(comparison.candidate.frame)
+    title = f"Version {first.number} minus version {second.number} on the same {count:,} rows"
     print_table(title, ("", "difference", "95 % interval"), rows, is_answer=True)
-    for note in notes:
+    for note in comparison.notes:
         echo(f"compare: {note}")
 
 

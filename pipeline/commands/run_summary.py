@@ -69,7 +69,7 @@ def _print_model(manifest: Manifest, number: str) -> None:
             for name, metric in manifest.metrics.items()
         ),
     )
-    gates.print_gates("Gates that it passed", manifest.gates)
+    gates.print_gates("Gates that it passed", "evaluate", manifest.gates)
 
 
 def _print_prediction(student: Mapping[str, Any], answer: Mapping[str, Any]) -> None:

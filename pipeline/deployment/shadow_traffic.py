@@ -8,7 +8,7 @@ from pipeline.deployment.predictor_client import (
     find_replicas,
     request_all,
 )
-from pipeline.evaluation.gate_values import ShadowTraffic
+from pipeline.evaluation.shadow import ShadowTraffic
 from pipeline.settings import Settings
 
 

@@ -1,4 +1,4 @@
-"""Gold by lineage: the split that a model was measured on, the rows that it has not learned from, and the newest there are."""
+"""Read gold: a split of a given lineage, and the newest labelled rows."""
 
 from __future__ import annotations
 
@@ -11,31 +11,44 @@ from pipeline.storage.lake import Lake
 from pipeline.storage.layout import BRONZE_LATEST, GOLD_PREFIX, gold_split, is_gold_manifest
 from pipeline.storage.parquet import from_parquet
 
-LEARNED_FROM = ("train", "validation")
-"""Splits that training sees: the second through the choice of the threshold."""
+TRAINING_SPLITS = ("train", "validation")
+"""The splits that the registered model is fitted on."""
 
 
 def read_split(lake: Lake, lineage: Lineage, split: str) -> pd.DataFrame:
-    """A split of the gold that the lineage names.
+    """Read a split of the gold that a model was made from.
 
     Raises:
-        LakeError: it is gone, or its hash is not the lineage's.
+        LakeError: If the split is missing or its hash is not that of the lineage.
     """
     return from_parquet(lake.read(gold_split(lineage.pipeline_run_id, split), lineage.gold[split]))
 
 
 def drop_training_rows(lake: Lake, frame: pd.DataFrame, lineage: Lineage) -> pd.DataFrame:
-    """The rows of `frame` that do not occur, value for value, in what a model of this lineage learned from."""
+    """Drop the rows whose values occur in the training data of a model.
+
+    Args:
+        lake: The lake with the gold of the lineage.
+        frame: Rows with every feature and the label.
+        lineage: The lineage of the model.
+
+    Raises:
+        LakeError: If a split is missing or its hash is not that of the lineage.
+    """
     columns = [*FEATURE_NAMES, LABEL.name]
-    seen = pd.concat(
-        [read_split(lake, lineage, split)[columns] for split in LEARNED_FROM]
+    known = pd.concat(
+        [read_split(lake, lineage, split)[columns] for split in TRAINING_SPLITS]
     ).drop_duplicates()
-    marked = frame[columns].merge(seen, how="left", on=columns, indicator="seen")
-    return frame[(marked["seen"] == "left_only").to_numpy()].reset_index(drop=True)
+    marked = frame[columns].merge(known, how="left", on=columns, indicator="origin")
+    return frame[(marked["origin"] == "left_only").to_numpy()].reset_index(drop=True)
 
 
 def load_newest_gold(lake: Lake) -> tuple[str, pd.DataFrame] | None:
-    """The run that made gold of the newest bronze, and all rows of its splits; None if no run has yet."""
+    """Read all splits of the gold that was made from the newest bronze.
+
+    Returns:
+        The id of the run that wrote the gold, and its rows; None if there is no such gold yet.
+    """
     if not lake.exists(BRONZE_LATEST):
         return None
     newest = lake.read_model(BRONZE_LATEST, BronzePointer).sha256

@@ -1,62 +1,64 @@
-"""Gates: bounds that a model must hold before it goes on. The table is `GateSettings`; this module reads and judges it."""
+"""Results of gates for people: tables and sentences.
+
+The table of gates is pipeline/gate_table.py, and judge.py judges them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pipeline.console import print_table
-from pipeline.settings import GateSettings
+from pipeline.gate_table import get_gate
 from pipeline.storage.artifacts import GateResult
 
-
-def evaluate_gates(
-    settings: GateSettings, stage: str, values: Mapping[str, float | None]
-) -> list[GateResult]:
-    """Every gate of `stage` against its value: `values` is keyed by the gate's name without its `min_` or `max_`.
-
-    A value of None means that there is nothing to judge (no champion, say); the gate then holds.
-    """
-    results = []
-    for name, info in GateSettings.model_fields.items():
-        extra = info.json_schema_extra
-        assert isinstance(extra, dict)
-        stages = extra["stages"]
-        assert isinstance(stages, list)
-        if stage not in stages:
-            continue
-        side, _, measure = name.partition("_")
-        bound, value = float(getattr(settings, name)), values[measure]
-        passed = value is None or (value >= bound if side == "min" else value <= bound)
-        results.append(
-            GateResult(
-                name=name, bound=bound, reason=info.description or "", value=value, passed=passed
-            )
-        )
-    return results
+HEADER = ("gate", "judged", "value", "bound", "verdict", "why")
+PASSED, FAILED = "passed", "failed"
 
 
 def describe_failures(results: Sequence[GateResult]) -> str:
-    """A sentence on the gates that do not hold, each with how far it is off; empty if all hold."""
+    """Describe the failed gates with the distance to the bound; empty if all passed."""
     return "; ".join(
-        f"{gate.name} is {gate.value:.4g}, the bound is {gate.bound:.4g} (off by {abs(gate.value - gate.bound):.4g})"
+        "{} is {}, the bound is {} (off by {:.4g})".format(
+            gate.name, *_distinct(gate.value, gate.bound), abs(gate.value - gate.bound)
+        )
         for gate in results
         if not gate.passed and gate.value is not None
     )
 
 
-def print_gates(title: str, results: Sequence[GateResult]) -> None:
-    """The gate table, for people."""
-    print_table(
-        title,
-        ("gate", "value", "bound", "verdict", "why"),
-        (
-            (
-                gate.name,
-                "nothing to judge" if gate.value is None else f"{gate.value:.4g}",
-                f"{gate.bound:.4g}",
-                "holds" if gate.passed else "failed",
-                gate.reason,
-            )
-            for gate in results
-        ),
-    )
+def tabulate_gates(stage: str, results: Sequence[GateResult]) -> list[tuple[str, ...]]:
+    """Return the rows of a table with the columns of HEADER.
+
+    Args:
+        stage: The stage that judged the gates.
+        results: The gates.
+    """
+    rows: list[tuple[str, ...]] = []
+    for result in results:
+        value, bound = _distinct(result.value, result.bound)
+        verdict = PASSED if result.passed else FAILED
+        rows.append(
+            (result.name, _get_statistic(stage, result), value, bound, verdict, result.reason)
+        )
+    return rows
+
+
+def print_gates(title: str, stage: str, results: Sequence[GateResult]) -> None:
+    """Print a table of the gates that a stage judged."""
+    print_table(title, HEADER, tabulate_gates(stage, results))
+
+
+def _get_statistic(stage: str, result: GateResult) -> str:
+    gate = get_gate(result.name)
+    return gate.stages.get(stage, "") if gate else ""
+
+
+def _distinct(value: float | None, bound: float) -> tuple[str, str]:
+    """Value and bound with 4 digits, or as many as it takes to tell them apart."""
+    if value is None:
+        return "nothing to judge", f"{bound:.4g}"
+    for digits in range(4, 17):
+        texts = f"{value:.{digits}g}", f"{bound:.{digits}g}"
+        if texts[0] != texts[1] or value == bound:
+            return texts
+    return repr(value), repr(bound)

@@ -21,9 +21,9 @@ from pipeline.deployment.promotion_log import find_record
 from pipeline.deployment.rollback import keep_production, roll_back
 from pipeline.errors import PromotionError, StageSkipped, VerifyError
 from pipeline.evaluation import datasets, gates
-from pipeline.model.arrays import feature_array, label_array
-from pipeline.model.metrics import Predictions, compute_metrics
-from pipeline.model.onnx import open_session, positive_probability
+from pipeline.evaluation.judge import judge
+from pipeline.evaluation.measurements import GateInputs
+from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.storage.artifacts import DemotionReport, VersionCheck
 from pipeline.storage.layout import demotion_report
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, Version
@@ -76,22 +76,11 @@ def check_version(context: Context, version: Version, newest: pd.DataFrame) -> V
     settings = context.settings
     bundle = context.registry.get_version_bundle(version)
     rows = datasets.drop_training_rows(context.lake, newest, bundle.manifest.lineage)
-    labels = label_array(rows)
-    positives = int(labels.sum())
+    positives = int(rows[LABEL.name].sum())
     if positives < settings.deployment.min_positives or positives == len(rows):
         return VersionCheck(version=version.number, rows=len(rows), positives=positives, gates=None)
-    probabilities = positive_probability(open_session(bundle), feature_array(rows))
-    metrics = compute_metrics(
-        labels,
-        Predictions(probabilities, bundle.manifest.threshold),
-        settings.bootstrap_samples,
-        settings.seed,
-    )
-    upper_ends = {name: interval.high for name, interval in metrics.items()}
-    results = gates.evaluate_gates(settings.gates, "demote", upper_ends)
-    gates.print_gates(
-        f"Version {version.number} on {len(rows):,} new rows, at the upper interval ends", results
-    )
+    results = judge("demote", GateInputs(settings, SplitPredictions(bundle, rows))).results
+    gates.print_gates(f"Version {version.number} on {len(rows):,} new rows", "demote", results)
     return VersionCheck(version=version.number, rows=len(rows), positives=positives, gates=results)
 
 

@@ -1,9 +1,10 @@
-"""Registers the candidate, if every gate holds, as the version with the alias `staging`.
+"""Register the candidate as the version with the alias `staging`, if every gate passed.
 
-Reads `reports/<run_id>/evaluation.json` and the candidate's MLflow run. Completes the run's `serving/manifest.json` with
-version, metrics and gates, tags the version with the manifest's hash and the candidate's lineage, and moves the alias.
-Until a version is in production it also copies the model to the lake's `models/`, which predictors start from without MLflow;
-later that is `promote`'s to do. Running it again makes no second version.
+Reads `reports/<run_id>/evaluation.json` and the candidate's MLflow run. Adds version, metrics and
+gates to the run's `serving/manifest.json`, tags the version with the manifest's hash and the
+candidate's lineage, and moves the alias. Until a version is in production, it also copies the model
+to the lake's `models/`, from which predictors start when MLflow is down; after that, `promote`
+writes the copy. Running it again registers no second version.
 """
 
 from __future__ import annotations
@@ -20,46 +21,52 @@ from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING, Regist
 
 
 def run(context: Context) -> None:
-    """Registers what `train` made and `evaluate` judged.
+    """Register the candidate of this run.
 
     Raises:
-        NothingToDo: a gate failed.
+        StageSkipped: If a gate failed.
     """
     lake, registry, run_id = context.lake, context.registry, context.run_id
-    trained = lake.read_model(train_report(run_id), TrainReport)
+    training = lake.read_model(train_report(run_id), TrainReport)
     evaluation = lake.read_model(evaluation_report(run_id), EvaluationReport)
-    results = evaluation.gates
-    if failed := gates.describe_failures(results):
+    if failures := gates.describe_failures(evaluation.gates):
         raise StageSkipped(
-            f"the candidate of run {run_id} is not registered: {failed}; production stays as it is"
+            f"the candidate of run {run_id} is not registered: {failures}; "
+            "production does not change"
         )
 
-    version = _version(registry, trained.mlflow_run_id, trained.model_uri)
-    bundle = _complete(registry, version, evaluation)
+    version = _find_or_register(registry, training.mlflow_run_id, training.model_uri)
+    bundle = _complete_manifest(registry, version, evaluation)
     staged = registry.get_by_alias(STAGING)
     if staged is not None and int(staged.number) > int(version.number):
         echo(
-            f"register: run {run_id} is version {version.number}; the newer version {staged.number} stays `{STAGING}`"
+            f"register: run {run_id} is version {version.number}; "
+            f"the newer version {staged.number} keeps the alias `{STAGING}`"
         )
         return
     registry.set_alias(STAGING, version.number)
-    said = f"register: run {run_id} is version {version.number} of {registry.name}, `{STAGING}`"
+    echo(f"register: run {run_id} is version {version.number} of {registry.name}, `{STAGING}`")
     if registry.get_by_alias(PRODUCTION) is None:
         write_fallback(lake, bundle)
-        said += f"; a copy is in {lake.url(MODELS)}"
-    echo(said)
+        echo(f"register: a copy of the model is in {lake.url(MODELS)}")
 
 
-def _version(registry: Registry, run: str, model_uri: str) -> Version:
-    """The MLflow run's version, made if there is none yet."""
-    found = [version for version in registry.list_versions() if version.run_id == run]
-    if found:
-        return found[0]
-    return registry.register(model_uri, run, registry.get_bundle(run).manifest.lineage.tags())
+def _find_or_register(registry: Registry, mlflow_run_id: str, model_uri: str) -> Version:
+    """The version of the MLflow run, registered if there is none yet."""
+    versions = [version for version in registry.list_versions() if version.run_id == mlflow_run_id]
+    if versions:
+        return versions[0]
+    lineage = registry.get_bundle(mlflow_run_id).manifest.lineage
+    return registry.register(model_uri, mlflow_run_id, lineage.tags())
 
 
-def _complete(registry: Registry, version: Version, evaluation: EvaluationReport) -> Bundle:
-    """The version's bundle, its manifest with all that is known now; once the version is tagged with its hash it is final."""
+def _complete_manifest(
+    registry: Registry, version: Version, evaluation: EvaluationReport
+) -> Bundle:
+    """Add version, metrics and gates to the manifest and tag the version with its hash.
+
+    A version that has the tag is complete and does not change any more.
+    """
     if sha256 := version.tags.get(MANIFEST_TAG):
         return registry.get_bundle(version.run_id, sha256)
     bundle = registry.get_bundle(version.run_id)

@@ -1,8 +1,9 @@
-"""Holds the registered candidate (alias `staging`) to the deployment gates, beside the champion (alias `production`).
+"""Hold the registered candidate (alias `staging`) to the deployment gates.
 
-Both are scored, as they are served, on the gold test split that the candidate's lineage names. The verdict is written to
-`reports/<run_id>/validation.json`, where `promote` reads it. A candidate that fails a gate, or is the champion's equal, ends the
-stage with nothing done: production stays as it is.
+Compares it with the champion (alias `production`) on the gold test split of the candidate's
+lineage; both models are scored as they are served. Writes `reports/<run_id>/validation.json`,
+which `promote` acts on. If the candidate fails a gate or is identical to the champion, the stage
+is skipped and production does not change.
 """
 
 from __future__ import annotations
@@ -15,16 +16,25 @@ from pipeline.deployment.moves import REJECTED, VERIFIED, get_aliases, get_numbe
 from pipeline.deployment.shadow_traffic import get_shadow_traffic
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
-from pipeline.evaluation.gate_values import GateValues, measure_gate_values
-from pipeline.model.bundle import ONNX, Bundle
-from pipeline.storage.artifacts import GateResult, ValidationReport
+from pipeline.evaluation.champion import compare_with_champion
+from pipeline.evaluation.datasets import read_split
+from pipeline.evaluation.judge import judge
+from pipeline.evaluation.measurements import GateInputs, get_recorded_onnx_difference
+from pipeline.evaluation.predictions import SplitPredictions
+from pipeline.storage.artifacts import ValidationReport
 from pipeline.storage.layout import validation_report
 from pipeline.tracking.registry import PRODUCTION, STAGING, Registry, Version
 
 
 @dataclass(frozen=True)
 class Matchup:
-    """Who is judged beside whom; `production` is the version that has the alias now."""
+    """The versions to compare.
+
+    Attributes:
+        candidate: The version to judge.
+        champion: The version to compare it with, if any.
+        production: Number of the version that has the alias `production` now, if any.
+    """
 
     candidate: Version
     champion: Version | None
@@ -32,51 +42,32 @@ class Matchup:
 
 
 def run(context: Context) -> None:
-    """Judges the candidate, writes the verdict."""
-    contest = find_candidate(context.registry)
-    candidate, champion = contest.candidate, contest.champion
-    ours = context.registry.get_version_bundle(candidate)
-    theirs = None if champion is None else context.registry.get_version_bundle(champion)
-    shadow = get_shadow_traffic(context.settings, candidate.number)
-    evidence = measure_gate_values(context.lake, context.settings, ours, theirs, shadow)
-    results = gates.evaluate_gates(context.settings.gates, "validate", evidence.values)
-    gates.print_gates(
-        f"Version {candidate.number} beside {f'version {champion.number}' if champion else 'no champion'}",
-        results,
-    )
-    for note in evidence.notes:
-        echo(f"validate: {note}")
+    """Judge the candidate and write the report.
 
-    problem = gates.describe_failures(results)
-    if theirs is not None and identity(theirs) == identity(ours):
-        problem = f"the candidate is the champion's equal: the same model, byte for byte, as version {get_number(champion)}"
-    better = (
-        f"it ranks better than version {champion.number}" if champion else "there is no champion"
-    )
-    report = build_report(
-        context.run_id,
-        contest,
-        evidence,
-        results,
-        decision=problem or f"every gate holds, and {better}",
-        passed=not problem,
-    )
+    Raises:
+        StageSkipped: If there is no candidate, or it must not be promoted.
+        LakeError: If gold or a model is missing, or its hash does not match.
+    """
+    matchup = find_candidate(context.registry)
+    inputs = load_inputs(context, matchup)
+    report = build_report(context.run_id, matchup, inputs)
+    _print(report)
     context.lake.write_model(validation_report(context.run_id), report)
-    if problem:
-        kept = (
-            f"`{PRODUCTION}` stays version {contest.production}"
-            if contest.production
-            else f"`{PRODUCTION}` stays empty"
+    if not report.passed:
+        state = f"version {report.production}" if report.production else "empty"
+        raise StageSkipped(
+            f"version {report.candidate} is not promoted, `{PRODUCTION}` stays {state}: "
+            f"{report.decision}"
         )
-        raise StageSkipped(f"version {candidate.number} is not promoted, {kept}: {problem}")
-    echo(f"validate: version {candidate.number} may be promoted: every gate holds, and {better}")
+    echo(f"validate: version {report.candidate} can be promoted: {report.decision}")
 
 
 def find_candidate(registry: Registry) -> Matchup:
-    """The candidate and its champion.
+    """Find the candidate and the champion.
 
     Raises:
-        NothingToDo: there is no candidate, it was rejected, or it is in production and verified.
+        StageSkipped: If there is no candidate, it was rejected, or it is in production and
+            verified.
     """
     aliases = get_aliases(registry)
     candidate, production = aliases.staging, aliases.production
@@ -87,36 +78,71 @@ def find_candidate(registry: Registry) -> Matchup:
     if production is None or production.number != candidate.number:
         return Matchup(candidate, production, get_number(production))
     if VERIFIED in production.tags:
-        raise StageSkipped(f"version {candidate.number} is in `{PRODUCTION}` already, and verified")
-    # It was promoted, but no run lived to verify it: it is judged again, beside the champion of then.
+        raise StageSkipped(f"version {candidate.number} is already in `{PRODUCTION}` and verified")
+    # The candidate was promoted, but the run ended before it was verified. Judge it again, against
+    # the champion of that time.
     return Matchup(candidate, aliases.previous, production.number)
 
 
-def identity(bundle: Bundle) -> tuple[str, float]:
-    """What makes a model answer as it does: its graph's hash and its threshold."""
-    return bundle.manifest.files[ONNX], bundle.manifest.threshold
+def load_inputs(context: Context, matchup: Matchup) -> GateInputs:
+    """Load both models and the candidate's test rows.
+
+    Raises:
+        LakeError: If gold or a model is missing, or its hash does not match.
+    """
+    lake, settings, registry = context.lake, context.settings, context.registry
+    candidate = registry.get_version_bundle(matchup.candidate)
+    test = read_split(lake, candidate.manifest.lineage, "test")
+    comparison = None
+    if matchup.champion is not None:
+        champion = registry.get_version_bundle(matchup.champion)
+        comparison = compare_with_champion(lake, settings, candidate, champion, test)
+    return GateInputs(
+        settings,
+        SplitPredictions(candidate, test),
+        comparison,
+        shadow=get_shadow_traffic(settings, matchup.candidate.number),
+        training_onnx_difference=get_recorded_onnx_difference(candidate.manifest),
+    )
 
 
-def build_report(
-    run_id: str,
-    contest: Matchup,
-    evidence: GateValues,
-    results: list[GateResult],
-    *,
-    decision: str,
-    passed: bool,
-) -> ValidationReport:
-    """The report that `promote` acts on."""
+def build_report(run_id: str, matchup: Matchup, inputs: GateInputs) -> ValidationReport:
+    """Judge the candidate.
+
+    Args:
+        run_id: Id of the run.
+        matchup: The versions to compare.
+        inputs: The candidate, and everything that it is measured on.
+    """
+    judgement = judge("validate", inputs)
+    comparison = inputs.comparison
+    problem = gates.describe_failures(judgement.results)
+    if comparison is not None and comparison.is_identical:
+        problem = f"it is identical to version {comparison.version}, the champion"
+    ranking = (
+        f"it ranks better than version {comparison.version}"
+        if comparison
+        else "there is no champion"
+    )
+    can_score = inputs.model.signature_matches
     return ValidationReport(
         run_id=run_id,
         created_at=utc_now(),
-        passed=passed,
-        candidate=contest.candidate.number,
-        champion=get_number(contest.champion),
-        production=contest.production,
-        decision=decision,
-        metrics=dict(evidence.metrics),
-        difference=dict(evidence.gain),
-        notes=list(evidence.notes),
-        gates=results,
+        passed=not problem,
+        candidate=matchup.candidate.number,
+        champion=get_number(matchup.champion),
+        production=matchup.production,
+        decision=problem or f"every gate passed, and {ranking}",
+        metrics=dict(inputs.metrics) if can_score else {},
+        difference=dict(comparison.difference) if comparison and can_score else {},
+        notes=[*judgement.notes, *(comparison.notes if comparison else ())],
+        gates=judgement.results,
     )
+
+
+def _print(report: ValidationReport) -> None:
+    champion = f"version {report.champion}" if report.champion else "no champion"
+    title = f"Version {report.candidate} against {champion}"
+    gates.print_gates(title, "validate", report.gates)
+    for note in report.notes:
+        echo(f"validate: {note}")

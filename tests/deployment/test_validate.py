@@ -1,4 +1,4 @@
-"""validate: no model goes on unproved, and a champion stays unless it is beaten."""
+"""validate: only a model that passes every gate is promoted, and only if it beats the champion."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from pipeline.columns import FEATURE_NAMES
 from pipeline.deployment.moves import REJECTED, VERIFIED
 from pipeline.errors import LakeError, StageSkipped
-from pipeline.settings import GateSettings
+from pipeline.gate_table import get_stage_gates
 from pipeline.stages import promote, validate
+from pipeline.storage.artifacts import GateResult
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.deployment.faults import Fuse, Killed, dying
 from tests.deployment.models import GOLD_RUN, World, trained
@@ -18,51 +19,41 @@ from tests.support.fake_predictor import FakePredictor
 from tests.support.lake import read_json
 
 
-def verdict_of(world: World, run_id: str = "run-1") -> Any:
+def read_report(world: World, run_id: str = "run-1") -> Any:
     return read_json(world.context(run_id).lake, f"reports/{run_id}/validation.json")
 
 
-def failed_gates(verdict: Any) -> set[str]:
-    return {gate["name"] for gate in verdict["gates"] if not gate["passed"]}
+def get_failed_gates(report: Any) -> set[str]:
+    return {gate["name"] for gate in report["gates"] if not gate["passed"]}
 
 
 def test_a_good_first_candidate_passes_every_gate(world: World) -> None:
-    """Without a champion, and before any traffic, what cannot be judged holds; all the rest is measured and holds."""
+    """Without a champion and before any traffic, the gates that compare with it have no value."""
     number = world.register("good")
     validate.run(world.context("run-1"))
-    verdict = verdict_of(world)
-    assert (verdict["candidate"], verdict["champion"], verdict["passed"]) == (number, None, True)
-    unjudged = {gate["name"] for gate in verdict["gates"] if gate["value"] is None}
-    assert unjudged == {
-        *(
-            "min_roc_auc_gain",
-            "min_recall_difference_upper",
-            "min_balanced_accuracy_difference_upper",
-        ),
-        *("max_latency_ratio", "min_shadow_agreement"),
+    report = read_report(world)
+    assert (report["candidate"], report["champion"], report["passed"]) == (number, None, True)
+    judged = get_stage_gates("validate")
+    assert [gate["name"] for gate in report["gates"]] == [gate.name for gate in judged]
+    assert {gate["name"] for gate in report["gates"] if gate["value"] is None} == {
+        gate.name for gate in judged if gate.against_champion
     }
-    expected = {
-        name
-        for name, info in GateSettings.model_fields.items()
-        if "validate" in str(info.json_schema_extra or {})
-    }
-    assert {gate["name"] for gate in verdict["gates"]} == expected
 
 
-def test_a_better_candidate_passes_beside_the_champion(world: World) -> None:
-    """A candidate that ranks better on the same rows may be promoted, and then is."""
+def test_a_better_candidate_replaces_the_champion(world: World) -> None:
+    """A candidate that ranks better on the same rows passes, and `promote` promotes it."""
     champion = world.register("good", PRODUCTION)
     candidate = world.register("better", STAGING)
     validate.run(world.context("run-1"))
-    verdict = verdict_of(world)
-    assert (verdict["champion"], verdict["passed"]) == (champion, True)
-    assert verdict["difference"]["roc_auc"]["value"] > 0.001
+    report = read_report(world)
+    assert (report["champion"], report["passed"]) == (champion, True)
+    assert report["difference"]["roc_auc"]["value"] > 0.001
     promote.run(world.context("run-1"))
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
 
 
 def test_a_candidate_that_ranks_worse_leaves_the_champion(world: World) -> None:
-    """The sentence names the gate and by how much it is missed; production is untouched, and promote refuses the version."""
+    """The message names the gate and the distance to its bound, and `promote` skips the version."""
     champion = world.register("better", PRODUCTION)
     world.register("good", STAGING)
     with pytest.raises(StageSkipped, match=r"stays version 1: .*min_roc_auc_gain is -.* \(off by"):
@@ -72,36 +63,36 @@ def test_a_candidate_that_ranks_worse_leaves_the_champion(world: World) -> None:
     assert world.aliases()[PRODUCTION] == champion
 
 
-def test_the_same_model_again_is_the_champions_equal(world: World) -> None:
-    """Retraining on the same data gives the same bytes: there is nothing to promote."""
+def test_a_candidate_identical_to_the_champion_is_not_promoted(world: World) -> None:
+    """Training again on the same data makes the same model: there is nothing to promote."""
     champion = world.register("good", PRODUCTION)
     world.register("good", STAGING)
-    with pytest.raises(StageSkipped, match="the candidate is the champion's equal"):
+    with pytest.raises(StageSkipped, match=f"it is identical to version {champion}, the champion"):
         validate.run(world.context("run-1"))
     assert world.production() == champion
 
 
 @pytest.mark.parametrize("kind", ["weak", "backwards"])
-def test_a_model_that_learned_nothing_or_the_wrong_way_round_fails(world: World, kind: Any) -> None:
-    """Noise fails the floors; a model that learned the opposite also fails what the data dictionary expects of it."""
+def test_a_model_that_learned_nothing_or_the_opposite_fails(world: World, kind: Any) -> None:
+    """Both fail the gates on quality and on known effects; the opposite also on calibration."""
     world.register(kind)
     with pytest.raises(StageSkipped, match="`production` stays empty: min_roc_auc is"):
         validate.run(world.context("run-1"))
-    failed = failed_gates(verdict_of(world))
+    failed = get_failed_gates(read_report(world))
     assert {"min_roc_auc", "min_expected_effect"} <= failed
     assert ("max_calibration_error" in failed) == (kind == "backwards")
 
 
-def test_a_model_that_takes_other_features_fails_the_signature_alone(world: World) -> None:
-    """What the API would send it could not be scored at all: nothing else is measured."""
+def test_a_model_with_other_features_fails_only_the_signature(world: World) -> None:
+    """The model cannot score the API's rows, so nothing else is measured."""
     world.register("good", features=[*FEATURE_NAMES[1:], FEATURE_NAMES[0]])
     with pytest.raises(StageSkipped, match="min_signature_match is 0"):
         validate.run(world.context("run-1"))
-    assert failed_gates(verdict_of(world)) == {"min_signature_match"}
+    assert get_failed_gates(read_report(world)) == {"min_signature_match"}
 
 
-def test_a_graph_that_does_not_answer_as_the_trained_model_fails(world: World, survey: Any) -> None:
-    """The stored examples hold the ONNX graph to the trained model."""
+def test_a_graph_that_differs_from_the_trained_model_fails(world: World, survey: Any) -> None:
+    """The graph has to reproduce the stored examples."""
     examples = trained(survey, "good").manifest.examples
     wrong = examples.model_copy(
         update={"fail_probability": [value + 0.01 for value in examples.fail_probability]}
@@ -111,8 +102,16 @@ def test_a_graph_that_does_not_answer_as_the_trained_model_fails(world: World, s
         validate.run(world.context("run-1"))
 
 
+def test_a_graph_that_differed_in_training_fails(world: World) -> None:
+    """The difference that `evaluate` recorded in the manifest counts, as it does in `evaluate`."""
+    recorded = GateResult(name="max_onnx_difference", bound=1, reason="", value=0.02, passed=True)
+    world.register("good", gates=[recorded])
+    with pytest.raises(StageSkipped, match=r"max_onnx_difference is 0\.02"):
+        validate.run(world.context("run-1"))
+
+
 def test_files_that_are_not_the_registered_ones_are_refused(world: World, survey: Any) -> None:
-    """A pickle or graph whose hash is not the manifest's is never scored, and a manifest that was swapped is seen."""
+    """A file or a manifest with another hash than the recorded one is never used."""
     bundle = trained(survey, "good")
     broken = {**bundle.files, "model.pkl": b"something else"}
     world.register_bundle(type(bundle)(bundle.manifest, broken))
@@ -125,7 +124,7 @@ def test_files_that_are_not_the_registered_ones_are_refused(world: World, survey
 
 
 @pytest.mark.parametrize(
-    ("shadow", "holds"),
+    ("shadow", "passes"),
     [
         ({"version": "2", "rows": 500, "agreement": 0.5}, False),
         ({"version": "2", "rows": 500, "agreement": 0.95}, True),
@@ -134,23 +133,23 @@ def test_files_that_are_not_the_registered_ones_are_refused(world: World, survey
     ],
     ids=["differs", "agrees", "too few rows", "of another version"],
 )
-def test_shadow_traffic_is_judged_where_there_is_enough(
-    world: World, shadow: dict[str, Any], holds: bool
+def test_shadow_traffic_is_judged_if_there_is_enough(
+    world: World, shadow: dict[str, Any], passes: bool
 ) -> None:
-    """A candidate that would answer live rows otherwise than the champion is stopped; other shadows say nothing of it."""
+    """Only enough rows of the candidate itself, with too little agreement, stop the candidate."""
     world.register("good", PRODUCTION)
     world.register("better", STAGING)
     with FakePredictor(world.registry, shadow=shadow).run() as url:
         context = world.context("run-1", predictor={"url": url})
-        if holds:
+        if passes:
             validate.run(context)
         else:
             with pytest.raises(StageSkipped, match="min_shadow_agreement"):
                 validate.run(context)
 
 
-def test_rows_that_the_champion_learned_from_do_not_count_for_it(world: World, survey: Any) -> None:
-    """A champion that has seen the candidate's test rows in training is compared on the others alone."""
+def test_training_rows_of_the_champion_are_left_out(world: World, survey: Any) -> None:
+    """A champion that was trained on some of the test rows is compared on the other ones."""
     lineage = trained(survey, "good").manifest.lineage
     lake = world.context("any").lake
     mixed = lake.read(f"gold/{GOLD_RUN}/test.parquet")
@@ -163,7 +162,7 @@ def test_rows_that_the_champion_learned_from_do_not_count_for_it(world: World, s
     world.register("good", PRODUCTION, lineage=other)
     world.register("better", STAGING)
     validate.run(world.context("run-1"))
-    (note,) = [note for note in verdict_of(world)["notes"] if "learned from" in note]
+    (note,) = [note for note in read_report(world)["notes"] if "was trained on" in note]
     assert "they are left out" in note
 
 
@@ -174,12 +173,12 @@ def _half(parquet: bytes) -> bytes:
 
 
 def test_without_a_candidate_there_is_nothing_to_do(world: World) -> None:
-    """No alias, a rejected version and a verified production version are all nothing to judge."""
+    """The stage is skipped without a candidate, and for a rejected or a verified version."""
     with pytest.raises(StageSkipped, match="register a candidate first"):
         validate.run(world.context("run-1"))
     number = world.bare(STAGING, PRODUCTION)
     world.registry.set_tag(number, VERIFIED, "now")
-    with pytest.raises(StageSkipped, match="already, and verified"):
+    with pytest.raises(StageSkipped, match="is already in `production` and verified"):
         validate.run(world.context("run-1"))
     rejected = world.bare(STAGING)
     world.registry.set_tag(rejected, REJECTED, "it misbehaved")
@@ -187,16 +186,14 @@ def test_without_a_candidate_there_is_nothing_to_do(world: World) -> None:
         validate.run(world.context("run-1"))
 
 
-def test_a_promotion_that_nobody_lived_to_verify_is_judged_beside_the_champion_of_then(
-    world: World,
-) -> None:
-    """A deployment that died after promote can be run anew as a whole: validate and promote let it through to verify."""
+def test_an_unverified_promotion_is_judged_again(world: World) -> None:
+    """If a deployment ends before `verify`, the next one judges against the previous champion."""
     champion = world.register("good", PRODUCTION)
     candidate = world.register("better", STAGING)
     validate.run(world.context("run-1"))
     promote.run(world.context("run-1"))
     validate.run(world.context("run-2"))
-    assert verdict_of(world, "run-2")["champion"] == champion
+    assert read_report(world, "run-2")["champion"] == champion
     promote.run(world.context("run-2"))
     assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
     assert world.log() == [("promote", champion, candidate)] * 2
@@ -204,10 +201,10 @@ def test_a_promotion_that_nobody_lived_to_verify_is_judged_beside_the_champion_o
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_killed_at_its_write_and_run_again_it_ends_the_same(world: World, after: bool) -> None:
-    """validate writes one object, its verdict; killed there and run again, the verdict is there."""
+    """If the stage is killed while it writes its report, the next run writes it."""
     world.register("good")
     context = world.context("run-1")
     with pytest.raises(Killed):
         validate.run(dying(context, Fuse(1, after)))
     validate.run(context)
-    assert verdict_of(world)["passed"]
+    assert read_report(world)["passed"]

@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.model import candidates, export, onnx
 from pipeline.model.bundle import ONNX, PICKLE
+from pipeline.model.calibration import fit_calibrated
 from pipeline.model.candidates import CANDIDATES, Candidate
 from pipeline.model.cross_validation import cross_validate
-from pipeline.model.calibration import fit_calibrated
 from pipeline.model.selection import Selection, select_candidate
 from pipeline.model.training_data import TrainingData
 

@@ -12,6 +12,7 @@ import pytest
 from pipeline.__main__ import main
 from pipeline.context import Context
 from pipeline.errors import StageSkipped
+from pipeline.evaluation.model_card import figures
 from pipeline.model.bundle import MANIFEST, ONNX, read_fallback
 from pipeline.model.training import TrainingResult
 from pipeline.stages import EXIT_SKIPPED, evaluate, register, train
@@ -185,7 +186,7 @@ def state(context: Context) -> dict[str, Any]:
 def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are drawn once for all repetitions: they are a pure function of what was measured."""
     kept: list[dict[str, bytes]] = []
-    draw = evaluate.draw
+    draw = figures.draw_figures
 
     @functools.wraps(draw)
     def once(*arguments: Any) -> dict[str, bytes]:
@@ -193,7 +194,7 @@ def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
             kept.append(draw(*arguments))
         return kept[0]
 
-    monkeypatch.setattr(evaluate, "draw", once)
+    monkeypatch.setattr(evaluate, "draw_figures", once)
 
 
 @pytest.fixture(scope="module")

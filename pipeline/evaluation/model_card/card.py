@@ -1,95 +1,64 @@
-"""The model card: what a model is for, what it learned from, how well it does and for whom, and what was decided about it.
+"""The text of a model card: its use, its quality, its data, and what was decided about it.
 
-After Mitchell et al., Model Cards for Model Reporting (FAT* 2019).
+Reference: Mitchell et al., Model Cards for Model Reporting (FAT* 2019).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 from pipeline.columns import EXPECTATIONS, FEATURES, LABEL, SUBJECT, SUBJECTS, Category, Feature
-from pipeline.evaluation.model_card.document import Block, Callout, Heading, Pictures, Table, Text
-from pipeline.model.bundle import Manifest
-from pipeline.storage.artifacts import GateResult, GroupMetrics, Interval, SplitFacts, TrainReport
+from pipeline.evaluation import gates
+from pipeline.evaluation.model_card.document import (
+    Block,
+    Callout,
+    Heading,
+    Pictures,
+    Table,
+    Text,
+)
+from pipeline.evaluation.model_card.figures import FIGURES
+from pipeline.evaluation.result import EvaluationResult
+from pipeline.storage.artifacts import GroupMetrics
 
-FIGURES = {
-    "threshold.png": "Recall, specificity and balanced accuracy against the threshold",
-    "confusion.png": "Confusion matrix of the test rows",
-    "roc.png": "ROC curve",
-    "precision_recall.png": "Precision against recall",
-    "calibration.png": "Observed share of positives against predicted risk",
-    "feature_effects.png": "Mean predicted risk against each feature",
-    "champion.png": "Metrics of candidate and champion with their intervals",
-}
-"""What each figure shows."""
-VERDICT_TONES = {"holds": "good", "failed": "bad"}
-
-
-@dataclass(frozen=True)
-class ChampionComparison:
-    """The champion beside the candidate, on the same test rows."""
-
-    version: str
-    run_id: str
-    family: str
-    ours: Mapping[str, Interval]
-    theirs: Mapping[str, Interval]
-    gain: Mapping[str, Interval]
-    """Ours minus theirs."""
-    is_better: bool
-    """Whether the candidate is, by the gates that `validate` will hold it to."""
-    is_identical: bool
-    notes: Sequence[str] = ()
+VERDICT_TONES = {gates.PASSED: "good", gates.FAILED: "bad"}
 
 
-@dataclass(frozen=True)
-class EvaluationResult:
-    """What evaluation found of a candidate."""
-
-    manifest: Manifest
-    metrics: Mapping[str, Interval]
-    gates: Sequence[GateResult]
-    groups: Sequence[GroupMetrics]
-    rival: ChampionComparison | None
-    decision: str
-    holds: bool
-    splits: Mapping[str, SplitFacts]
-    trained: TrainReport
-    """The report of `train`."""
+def title(result: EvaluationResult) -> str:
+    """The title of the card."""
+    return f"Model card: {result.manifest.name}, run {result.manifest.lineage.pipeline_run_id}"
 
 
-def title(findings: EvaluationResult) -> str:
-    return f"Model card: {findings.manifest.name}, run {findings.manifest.lineage.pipeline_run_id}"
-
-
-def blocks(found: EvaluationResult) -> list[Block]:
-    """The card, top down: decision, model, use, quality, choice, groups, data."""
+def blocks(result: EvaluationResult) -> list[Block]:
+    """The content of the card, from top to bottom."""
     return [
-        Callout(found.decision, is_good=found.holds),
-        *_model(found),
-        *_use(found),
-        *_quality(found),
-        *_threshold(found),
-        *_champion(found),
-        *_groups(found),
-        *_choice(found),
-        *_data(found),
+        Callout(result.decision, is_good=result.passed),
+        *_model(result),
+        *_use(result),
+        *_quality(result),
+        *_gates(result),
+        *_threshold(result),
+        *_champion(result),
+        *_groups(result),
+        *_effects(result),
+        *_selection(result),
+        *_data(result),
     ]
 
 
-def _model(found: EvaluationResult) -> list[Block]:
-    manifest, trained = found.manifest, found.trained
+def _model(result: EvaluationResult) -> list[Block]:
+    manifest, training = result.manifest, result.training
+    parameters = ", ".join(f"{name} {value}" for name, value in training.parameters.items())
     facts = [
-        ("model", f"{trained.candidate}, calibrated (Platt)"),
-        ("settings", ", ".join(f"{name} {value}" for name, value in trained.parameters.items())),
+        ("model", f"{training.candidate}, calibrated (Platt)"),
+        ("parameters", parameters),
         (
             "threshold",
-            f"{manifest.threshold:.4g}: a {SUBJECT} of at least this risk is answered `{LABEL.positive}`",
+            f"{manifest.threshold:.4g}: a {SUBJECT} with at least this probability is predicted "
+            f"`{LABEL.positive}`",
         ),
         (
-            "served as",
-            f"ONNX; it differs from the trained model by {_difference(found):.1g} at most",
+            "format",
+            "ONNX; its probabilities differ from the trained model's by at most "
+            f"{result.onnx_difference:.1g}",
         ),
         ("pipeline run", f"`{manifest.lineage.pipeline_run_id}`"),
         ("MLflow run", f"`{manifest.run_id}`"),
@@ -99,95 +68,100 @@ def _model(found: EvaluationResult) -> list[Block]:
     return [Heading("Model"), Table((), facts)]
 
 
-def _use(found: EvaluationResult) -> list[Block]:
-    learned = sum(found.splits[name].positives for name in ("train", "validation"))
+def _use(result: EvaluationResult) -> list[Block]:
+    cases = sum(result.splits[name].positives for name in ("train", "validation"))
     return [
         Heading("Intended use"),
         Text(
-            f"It ranks {SUBJECTS} by the risk of the outcome `{LABEL.positive}` ({LABEL.description.lower()}), so that help can "
-            f"be offered early to those at risk. It is not made to decide about a {SUBJECT}: most who are called at risk will "
-            f"not {LABEL.positive}, and it says what goes together with the outcome, not what causes it."
+            f"The model ranks {SUBJECTS} by the probability of the outcome `{LABEL.positive}` "
+            f"({LABEL.description.lower()}), so that help can be offered early to those at risk. "
+            f"It must not decide about a {SUBJECT}: most {SUBJECTS} who are predicted "
+            f"`{LABEL.positive}` will not {LABEL.positive}. It shows what occurs together with the "
+            "outcome, not what causes it."
         ),
         Text(
-            f"It learned from one survey with {learned:,} cases of `{LABEL.positive}`, and knows nothing of {SUBJECTS} unlike "
-            "those: the drift check tells when today's are. A risk is meant as a share: of those with a risk of 10 %, one in ten."
+            f"The model was trained on one data set with {cases:,} cases of `{LABEL.positive}`. "
+            f"It knows nothing about {SUBJECTS} unlike those; drift detection reports when recent "
+            "traffic differs. A probability is meant as a frequency: of ten "
+            f"{SUBJECTS} with a probability of 10 %, one is expected to {LABEL.positive}."
         ),
     ]
 
 
-def _quality(found: EvaluationResult) -> list[Block]:
+def _quality(result: EvaluationResult) -> list[Block]:
+    training = result.training
     rows = [
-        (
-            name,
-            str(found.trained.cross_validation[name]),
-            str(found.trained.validation[name]),
-            str(metric),
-        )
-        for name, metric in found.metrics.items()
-    ]
-    gates = [
-        (
-            f"`{gate.name}`",
-            "nothing to judge" if gate.value is None else f"{gate.value:.4g}",
-            f"{gate.bound:.4g}",
-            "holds" if gate.passed else "failed",
-            gate.reason,
-        )
-        for gate in found.gates
+        (name, str(training.cross_validation[name]), str(training.validation[name]), str(metric))
+        for name, metric in result.metrics.items()
     ]
     return [
         Heading("Quality"),
         Text(
-            "Each figure with its 95 % bootstrap interval. Cross-validation is nested: every choice was made again without the "
-            "rows it is measured on. The test rows were seen by no choice at all."
+            "Every metric has its 95 % bootstrap interval. Cross-validation is nested: in each "
+            "fold every choice was made without the rows that the metrics are computed on. No "
+            "choice used the test rows."
         ),
         Table(("metric", "cross-validation", "validation", "test"), rows, numeric=(1, 2, 3)),
         _pictures("roc.png", "precision_recall.png", "calibration.png", "confusion.png"),
-        Heading("Gates"),
-        Table(("gate", "value", "bound", "verdict", "why"), gates, (1, 2), VERDICT_TONES),
     ]
 
 
-def _threshold(found: EvaluationResult) -> list[Block]:
-    asked = found.trained.inputs.settings.min_recall
+def _gates(result: EvaluationResult) -> list[Block]:
+    rows = [
+        (f"`{name}`", *cells) for name, *cells in gates.tabulate_gates("evaluate", result.gates)
+    ]
+    return [
+        Heading("Gates"),
+        Table(gates.HEADER, rows, numeric=(2, 3), tones=VERDICT_TONES),
+    ]
+
+
+def _threshold(result: EvaluationResult) -> list[Block]:
+    min_recall = result.training.inputs.settings.min_recall
+    threshold = result.manifest.threshold
     return [
         Heading("Choice of the threshold"),
         Text(
-            f"Of all thresholds that reach a recall of {asked:g} on rows out of fold, the one with the best balanced accuracy: "
-            f"{found.manifest.threshold:.4g}. It is low because the outcome is rare: a risk of "
-            f"{found.manifest.threshold:.1%} is to be seen beside a mean of {_share(found):.1%}. The figure shows what it costs "
-            "on the rows of the outer cross-validation, which had no part in the choice."
+            f"Of all thresholds that reach a recall of {min_recall:g} on out-of-fold rows, "
+            f"{threshold:.4g} has the best balanced accuracy. It is low because the outcome is "
+            f"rare: compare {threshold:.1%} with the overall rate of {_positive_rate(result):.1%}. "
+            "The figure shows the trade-off on the rows of the outer cross-validation, which the "
+            "choice did not use."
         ),
         _pictures("threshold.png"),
     ]
 
 
-def _champion(found: EvaluationResult) -> list[Block]:
-    rival = found.rival
-    if rival is None:
+def _champion(result: EvaluationResult) -> list[Block]:
+    heading = Heading("Champion and challenger")
+    comparison = result.comparison
+    if comparison is None:
         return [
-            Heading("Champion and challenger"),
-            Text("No version is in production yet: there is nothing to compare with."),
+            heading,
+            *_notes(result),
+            Text("There is no version in production that the candidate could be compared with."),
         ]
     rows = [
         (
             name,
-            str(rival.ours[name]),
-            str(rival.theirs[name]),
-            rival.gain[name].signed,
+            str(comparison.candidate_metrics[name]),
+            str(comparison.champion_metrics[name]),
+            difference.signed,
         )
-        for name in rival.gain
+        for name, difference in comparison.difference.items()
     ]
-    verdict = "better" if rival.is_better else "not better"
+    verdict = "better" if result.beats_champion else "not better"
+    family = comparison.champion.bundle.manifest.family
     return [
-        Heading("Champion and challenger"),
+        heading,
         Text(
-            f"The champion is version {rival.version} ({rival.family}). Both were measured on the same rows and resamples; by "
-            f"the gates of `validate` the candidate is {verdict}."
+            f"The champion is version {comparison.version} ({family}). Both models were measured "
+            "on the same rows and the same bootstrap resamples. By the gates of `validate` that "
+            f"compare it with the champion, the candidate is {verdict}."
         ),
-        *(Text(note[0].upper() + note[1:] + ".") for note in rival.notes),
+        *_notes(result),
         Table(
-            ("metric", "candidate", f"version {rival.version}", "difference"),
+            ("metric", "candidate", f"version {comparison.version}", "difference"),
             rows,
             numeric=(1, 2, 3),
         ),
@@ -195,58 +169,76 @@ def _champion(found: EvaluationResult) -> list[Block]:
     ]
 
 
-def _groups(found: EvaluationResult) -> list[Block]:
-    rows = [
-        (
-            group.name,
-            f"{group.rows:,}",
-            f"{group.positives:,}",
-            f"{group.true_positives} of {group.positives}" if group.positives else "none to find",
-            f"{(group.predicted_positive - group.true_positives) / max(group.rows - group.positives, 1):.0%}",
-            f"{group.mean_probability:.1%}",
-            f"{group.positives / max(group.rows, 1):.1%}",
-        )
-        for group in found.groups
-    ]
+def _notes(result: EvaluationResult) -> list[Block]:
+    return [Text(f"{note[0].upper()}{note[1:]}.") for note in result.notes]
+
+
+def _groups(result: EvaluationResult) -> list[Block]:
     header = (
         "group",
         "test rows",
         LABEL.positive,
-        "found (recall)",
-        "false alarms",
-        "mean risk",
-        f"share of {LABEL.positive}",
+        "recall",
+        "false positive rate",
+        "mean probability",
+        f"rate of {LABEL.positive}",
     )
-    few = "With so few cases in a group, its recall is a rough figure."
-    return [Heading("Groups"), Text(few), Table(header, rows, numeric=(1, 2, 3, 4, 5, 6))]
+    return [
+        Heading("Groups"),
+        Text("With so few cases in a group, its recall is a rough estimate."),
+        Table(header, [_group(group) for group in result.groups], numeric=range(1, 7)),
+    ]
 
 
-def _choice(found: EvaluationResult) -> list[Block]:
-    ranking = [(name, f"{area:.3f}") for name, area in found.trained.ranking.items()]
-    expected = "; ".join(f"{one.feature}: {one.why}" for one in EXPECTATIONS)
+def _group(group: GroupMetrics) -> tuple[str, ...]:
+    recall = f"{group.true_positives} of {group.positives}" if group.positives else "no cases"
+    negatives = group.rows - group.positives
+    false_positives = group.predicted_positive - group.true_positives
+    return (
+        group.name,
+        f"{group.rows:,}",
+        f"{group.positives:,}",
+        recall,
+        f"{false_positives / max(negatives, 1):.0%}",
+        f"{group.mean_probability:.1%}",
+        f"{group.positives / max(group.rows, 1):.1%}",
+    )
+
+
+def _effects(result: EvaluationResult) -> list[Block]:
+    effects = "; ".join(f"{effect.feature}: {effect.why}" for effect in EXPECTATIONS)
+    known = f" Known effects: {effects}." if effects else ""
     return [
         Heading("What it learned"),
         Text(
-            "The mean predicted risk when one feature is set to each of its values in turn, all else as it is; the band holds "
-            f"the middle 80 % of the rows, the dotted line is the threshold. Known beforehand: {expected}."
+            "Mean predicted probability when one feature is set to each of its values and the "
+            "others stay as they are. The band holds the middle 80 % of the rows; the dotted line "
+            f"is the threshold.{known}"
         ),
         _pictures("feature_effects.png"),
+    ]
+
+
+def _selection(result: EvaluationResult) -> list[Block]:
+    ranking = [(name, f"{roc_auc:.3f}") for name, roc_auc in result.training.ranking.items()]
+    return [
         Heading("How it was chosen"),
         Text(
-            "Mean ROC AUC over the folds within the training rows; class weights, where a family has them, are part of it."
+            "Mean ROC AUC over the folds within the training rows. Class weights, for families "
+            "that have them, are part of a candidate."
         ),
         Table(("candidate", "ROC AUC"), ranking, numeric=(1,)),
     ]
 
 
-def _data(found: EvaluationResult) -> list[Block]:
-    lineage = found.manifest.lineage
+def _data(result: EvaluationResult) -> list[Block]:
+    lineage = result.manifest.lineage
     columns = [
-        (f"`{feature.name}`", feature.description, _accepts(feature)) for feature in FEATURES
+        (f"`{feature.name}`", feature.description, _accepted(feature)) for feature in FEATURES
     ]
     splits = [
-        (name, f"{facts.rows:,}", f"{facts.positives:,}", f"`{facts.sha256}`")
-        for name, facts in found.splits.items()
+        (name, f"{split.rows:,}", f"{split.positives:,}", f"`{split.sha256}`")
+        for name, split in result.splits.items()
     ]
     layers = [("bronze", f"`{lineage.bronze}`"), ("silver", f"`{lineage.silver}`")]
     return [
@@ -261,16 +253,13 @@ def _pictures(*names: str) -> Pictures:
     return Pictures({name: FIGURES[name] for name in names})
 
 
-def _accepts(feature: Feature) -> str:
+def _accepted(feature: Feature) -> str:
+    """The values that the API accepts."""
     if isinstance(feature, Category):
         return ", ".join(feature.codes)
     return f"{feature.low:g} to {feature.high:g} {feature.unit}"
 
 
-def _difference(found: EvaluationResult) -> float:
-    return next((gate.value or 0.0) for gate in found.gates if gate.name == "max_onnx_difference")
-
-
-def _share(found: EvaluationResult) -> float:
-    splits = found.splits.values()
+def _positive_rate(result: EvaluationResult) -> float:
+    splits = result.splits.values()
     return sum(split.positives for split in splits) / sum(split.rows for split in splits)

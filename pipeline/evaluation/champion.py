@@ -1,0 +1,143 @@
+"""Compare a candidate with the champion, the version in production, on the same rows."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from pipeline.columns import LABEL
+from pipeline.evaluation.datasets import drop_training_rows
+from pipeline.evaluation.predictions import SplitPredictions
+from pipeline.model.bundle import ONNX, Bundle
+from pipeline.model.metrics import compute_metrics, paired_differences
+from pipeline.settings import Settings
+from pipeline.storage.artifacts import Interval
+from pipeline.storage.lake import Lake
+
+LATENCY_ROWS = 300
+"""Number of single rows that each model scores to measure its latency."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChampionComparison:
+    """Candidate and champion on the same rows. Measurements are computed on first use.
+
+    Attributes:
+        settings: Number of bootstrap resamples and seed.
+        candidate: The candidate on those rows.
+        champion: The champion on the same rows.
+        notes: Sentences about the choice of the rows.
+    """
+
+    settings: Settings
+    candidate: SplitPredictions
+    champion: SplitPredictions
+    notes: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The champion's version in the registry."""
+        return str(self.champion.bundle.manifest.version)
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether both models are the same file with the same threshold."""
+        return get_identity(self.candidate.bundle) == get_identity(self.champion.bundle)
+
+    @cached_property
+    def candidate_metrics(self) -> Mapping[str, Interval]:
+        """The candidate's metrics on these rows."""
+        return self._measure(self.candidate)
+
+    @cached_property
+    def champion_metrics(self) -> Mapping[str, Interval]:
+        """The champion's metrics on these rows."""
+        return self._measure(self.champion)
+
+    @cached_property
+    def difference(self) -> Mapping[str, Interval]:
+        """Each metric, candidate minus champion, by a paired bootstrap."""
+        return paired_differences(
+            self.candidate.labels,
+            self.candidate.predictions,
+            self.champion.predictions,
+            self.settings.bootstrap_samples,
+            self.settings.seed,
+        )
+
+    @cached_property
+    def latency_ratio(self) -> float:
+        """Median time to score one row, the candidate's divided by the champion's.
+
+        The models take turns, so that a busy machine slows both.
+        """
+        rows = self.candidate.features
+        times: dict[SplitPredictions, list[int]] = {self.candidate: [], self.champion: []}
+        for index in range(LATENCY_ROWS):
+            row = rows[[index % len(rows)]]
+            for model, durations in times.items():
+                start = time.perf_counter_ns()
+                model.score(row)
+                durations.append(time.perf_counter_ns() - start)
+        return statistics.median(times[self.candidate]) / statistics.median(times[self.champion])
+
+    def _measure(self, model: SplitPredictions) -> Mapping[str, Interval]:
+        return compute_metrics(
+            model.labels, model.predictions, self.settings.bootstrap_samples, self.settings.seed
+        )
+
+
+def get_identity(bundle: Bundle) -> tuple[str, float]:
+    """What determines a model's answers: the hash of its ONNX file, and its threshold."""
+    return bundle.manifest.files[ONNX], bundle.manifest.threshold
+
+
+def compare_with_champion(
+    lake: Lake, settings: Settings, candidate: Bundle, champion: Bundle, test: pd.DataFrame
+) -> ChampionComparison:
+    """Compare two models on the test rows that the champion was not trained on.
+
+    Args:
+        lake: The lake with the gold that the champion was trained on.
+        settings: Number of bootstrap resamples and seed, and fewest positive rows.
+        candidate: The candidate.
+        champion: The champion.
+        test: The candidate's test rows.
+
+    Returns:
+        The comparison. If too few positive rows are new to the champion, it uses all test rows,
+        which a note explains.
+
+    Raises:
+        LakeError: If the champion's training data is missing or its hash does not match.
+    """
+    rows, notes = _drop_rows_known_to_champion(lake, settings, candidate, champion, test)
+    return ChampionComparison(
+        settings, SplitPredictions(candidate, rows), SplitPredictions(champion, rows), notes
+    )
+
+
+def _drop_rows_known_to_champion(
+    lake: Lake, settings: Settings, candidate: Bundle, champion: Bundle, test: pd.DataFrame
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    if champion.manifest.lineage.gold == candidate.manifest.lineage.gold:
+        return test, ()
+    unseen = drop_training_rows(lake, test, champion.manifest.lineage)
+    positives = int(unseen[LABEL.name].sum())
+    enough = settings.deployment.min_positives <= positives < len(unseen)
+    version = champion.manifest.version
+    consequence = (
+        "they are left out of the comparison"
+        if enough
+        else f"without them too few rows are left, so the comparison favors version {version}"
+    )
+    note = (
+        f"version {version} was trained on {len(test) - len(unseen)} of the {len(test)} test rows; "
+        f"{consequence}"
+    )
+    return (unseen if enough else test), (note,)

@@ -1,0 +1,212 @@
+"""The functions that measure what gates judge. Rows of pipeline/gate_table.py name them.
+
+Each function returns a Measurement, or None if there is nothing to measure, such as a difference
+from the champion when there is no champion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pipeline.columns import EXPECTATIONS
+from pipeline.evaluation import behavioral_checks, groups
+from pipeline.evaluation.champion import ChampionComparison
+from pipeline.evaluation.groups import GroupRate
+from pipeline.evaluation.predictions import SplitPredictions
+from pipeline.evaluation.shadow import ShadowTraffic
+from pipeline.model.bundle import ONNX, Manifest
+from pipeline.model.metrics import compute_metrics
+from pipeline.settings import Settings
+from pipeline.storage.artifacts import Interval
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measured number.
+
+    Attributes:
+        value: The number, or its point estimate.
+        low: Lower end of its 95 % interval; None if it has no interval.
+        high: Upper end of its 95 % interval; None if it has no interval.
+        note: A sentence about it for people, or nothing.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class GateInputs:
+    """Everything that gates are measured on.
+
+    Attributes:
+        settings: Number of bootstrap resamples, seed, and the fewest rows that are judged.
+        model: The judged model and labelled rows.
+        comparison: The model compared with the champion; None if there is no champion.
+        shadow: Live rows that the model scored in the shadow; None if there are none.
+        training_onnx_difference: Largest difference in probability between the ONNX model and the
+            trained model that was recorded when the model was trained; None if it is unknown.
+    """
+
+    settings: Settings
+    model: SplitPredictions
+    comparison: ChampionComparison | None = None
+    shadow: ShadowTraffic | None = None
+    training_onnx_difference: float | None = None
+
+    @cached_property
+    def metrics(self) -> Mapping[str, Interval]:
+        """The model's metrics on the rows."""
+        return compute_metrics(
+            self.model.labels,
+            self.model.predictions,
+            self.settings.bootstrap_samples,
+            self.settings.seed,
+        )
+
+
+def get_recorded_onnx_difference(manifest: Manifest) -> float | None:
+    """The difference that `evaluate` judged when the version was registered, if it did.
+
+    It includes the difference on the rows that `train` compared.
+    """
+    return next((gate.value for gate in manifest.gates if gate.name == "max_onnx_difference"), None)
+
+
+def roc_auc(inputs: GateInputs) -> Measurement:
+    """Area under the ROC curve."""
+    return _from_interval(inputs.metrics["roc_auc"])
+
+
+def recall(inputs: GateInputs) -> Measurement:
+    """Fraction of the positive rows that are predicted positive."""
+    return _from_interval(inputs.metrics["recall"])
+
+
+def balanced_accuracy(inputs: GateInputs) -> Measurement:
+    """Mean of recall and specificity."""
+    return _from_interval(inputs.metrics["balanced_accuracy"])
+
+
+def onnx_difference(inputs: GateInputs) -> Measurement:
+    """Largest difference in probability between the ONNX model and the trained model.
+
+    The stored examples are scored now. `train` compared the models on a grid of rows, and only its
+    result is known here.
+    """
+    examples = inputs.model.bundle.manifest.examples
+    served = inputs.model.score(np.array(examples.inputs))
+    on_examples = float(np.abs(served - np.array(examples.fail_probability)).max())
+    return Measurement(max(on_examples, inputs.training_onnx_difference or 0.0))
+
+
+def roc_auc_difference(inputs: GateInputs) -> Measurement | None:
+    """ROC AUC minus the champion's."""
+    return _difference(inputs, "roc_auc")
+
+
+def recall_difference(inputs: GateInputs) -> Measurement | None:
+    """Recall minus the champion's."""
+    return _difference(inputs, "recall")
+
+
+def balanced_accuracy_difference(inputs: GateInputs) -> Measurement | None:
+    """Balanced accuracy minus the champion's."""
+    return _difference(inputs, "balanced_accuracy")
+
+
+def calibration_error(inputs: GateInputs) -> Measurement:
+    """Mean difference between predicted and observed rate of positive rows."""
+    model = inputs.model
+    return Measurement(
+        behavioral_checks.calibration_error(model.labels, model.predictions.probability)
+    )
+
+
+def expected_effect(inputs: GateInputs) -> Measurement | None:
+    """Smallest mean rise in probability over columns.EXPECTATIONS."""
+    model = inputs.model
+    effect = behavioral_checks.expected_effect(model.score, model.features, EXPECTATIONS)
+    return None if effect is None else Measurement(effect)
+
+
+def rounding_flip_rate(inputs: GateInputs) -> Measurement:
+    """Fraction of rows whose label depends on rounding."""
+    model = inputs.model
+    return Measurement(
+        behavioral_checks.rounding_flip_rate(
+            model.score, model.features, model.predictions.threshold
+        )
+    )
+
+
+def group_recall(inputs: GateInputs) -> Measurement | None:
+    """Recall in the group where its upper end is lowest."""
+    model = inputs.model
+    lowest = groups.lowest_group_recall(
+        groups.find_groups(model.features),
+        model.labels,
+        model.predictions.positive,
+        inputs.settings.deployment.min_positives,
+    )
+    if lowest is None:
+        return None
+    return _from_group(
+        lowest, f"the recall's upper end is lowest in the group '{lowest.group}': {lowest.rate}"
+    )
+
+
+def group_false_positive_rate_gap(inputs: GateInputs) -> Measurement | None:
+    """False positive rate of a group minus that of all rows, where its lower end is highest."""
+    model = inputs.model
+    highest = groups.group_false_positive_rate_gap(
+        groups.find_groups(model.features), model.labels, model.predictions.positive
+    )
+    if highest is None:
+        return None
+    return _from_group(
+        highest,
+        f"the false positive rate's lower end is highest in the group '{highest.group}': "
+        f"{highest.rate.signed} compared with all rows",
+    )
+
+
+def latency_ratio(inputs: GateInputs) -> Measurement | None:
+    """Time to score one row divided by the champion's."""
+    return Measurement(inputs.comparison.latency_ratio) if inputs.comparison else None
+
+
+def model_size_mib(inputs: GateInputs) -> Measurement:
+    """Size of the ONNX file in MiB."""
+    return Measurement(len(inputs.model.bundle.files[ONNX]) / 2**20)
+
+
+def signature_match(inputs: GateInputs) -> Measurement:
+    """1 if the model accepts the API's features, otherwise 0."""
+    return Measurement(float(inputs.model.signature_matches))
+
+
+def shadow_agreement(inputs: GateInputs) -> Measurement | None:
+    """Fraction of live rows that get the same label from the model and from the champion."""
+    shadow = inputs.shadow
+    if shadow is None or shadow.rows < inputs.settings.deployment.min_shadow_rows:
+        return None
+    return Measurement(shadow.agreement)
+
+
+def _from_interval(interval: Interval) -> Measurement:
+    return Measurement(interval.value, interval.low, interval.high)
+
+
+def _difference(inputs: GateInputs, metric: str) -> Measurement | None:
+    return _from_interval(inputs.comparison.difference[metric]) if inputs.comparison else None
+
+
+def _from_group(found: GroupRate, note: str) -> Measurement:
+    return Measurement(found.rate.value, found.rate.low, found.rate.high, note)

@@ -1,0 +1,108 @@
+"""The result of evaluating a candidate, and what happens to the candidate next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.evaluation.champion import ChampionComparison
+from pipeline.evaluation.gates import describe_failures
+from pipeline.model.bundle import Manifest
+from pipeline.storage.artifacts import (
+    ChampionReport,
+    EvaluationReport,
+    GateResult,
+    GroupMetrics,
+    Interval,
+    SplitFacts,
+    TrainReport,
+)
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """The result of evaluating a candidate.
+
+    Attributes:
+        manifest: The candidate's manifest.
+        metrics: The candidate's metrics on the test rows.
+        onnx_difference: Largest difference in probability between the ONNX model and the trained
+            model.
+        gates: The gates that `evaluate` judges.
+        groups: The candidate's results by group of test rows.
+        comparison: The comparison with the champion; None without a champion.
+        beats_champion: Whether the candidate passes the gates of `validate` that compare it with
+            the champion.
+        splits: Rows of each gold split.
+        training: The report of `train`.
+        notes: Sentences about what could not be measured, or only with reservations.
+    """
+
+    manifest: Manifest
+    metrics: Mapping[str, Interval]
+    onnx_difference: float
+    gates: Sequence[GateResult]
+    groups: Sequence[GroupMetrics]
+    comparison: ChampionComparison | None
+    beats_champion: bool
+    splits: Mapping[str, SplitFacts]
+    training: TrainReport
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate passed."""
+        return all(gate.passed for gate in self.gates)
+
+    @property
+    def decision(self) -> str:
+        """What happens to the candidate, in a sentence."""
+        if not self.passed:
+            failures = describe_failures(self.gates)
+            return f"The candidate is rejected and production does not change: {failures}."
+        registered = "The candidate passed every gate and is registered as `staging`"
+        comparison = self.comparison
+        if comparison is None:
+            return f"{registered}. There is no champion to compare it with."
+        champion = f"version {comparison.version}, the champion"
+        if comparison.is_identical:
+            return f"{registered}. It is identical to {champion}, which stays in production."
+        difference = comparison.difference["roc_auc"]
+        interval = (
+            f"ROC AUC {difference.value:+.3f} on the same rows, 95 % interval "
+            f"{difference.low:+.3f} to {difference.high:+.3f}"
+        )
+        if self.beats_champion:
+            return f"{registered}. It is better than {champion} ({interval}); `validate` decides."
+        return (
+            f"{registered}. It is not better than {champion} ({interval}), "
+            "which stays in production."
+        )
+
+    def to_report(self) -> EvaluationReport:
+        """The report that `register` acts on."""
+        return EvaluationReport(
+            mlflow_run_id=self.manifest.run_id,
+            threshold=self.manifest.threshold,
+            metrics=dict(self.metrics),
+            gates=list(self.gates),
+            onnx_difference=self.onnx_difference,
+            groups=list(self.groups),
+            champion=self._to_champion_report(),
+            notes=list(self.notes),
+            decision=self.decision,
+        )
+
+    def _to_champion_report(self) -> ChampionReport | None:
+        comparison = self.comparison
+        if comparison is None:
+            return None
+        return ChampionReport(
+            version=comparison.version,
+            run_id=comparison.champion.bundle.manifest.run_id,
+            is_identical=comparison.is_identical,
+            candidate_is_better=self.beats_champion,
+            champion_metrics=dict(comparison.champion_metrics),
+            candidate_metrics=dict(comparison.candidate_metrics),
+            difference=dict(comparison.difference),
+        )

@@ -1,0 +1,73 @@
+"""The table of gates, and its results for people."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from pipeline.evaluation import gates, measurements
+from pipeline.gate_table import GATES, Gate, Statistic
+from pipeline.settings import Settings
+from pipeline.stages import STAGES
+from pipeline.storage.artifacts import GateResult
+
+
+@pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.name)
+def test_a_row_is_complete(gate: Gate) -> None:
+    """Its measuring function, stages and setting exist, and a changed bound is used."""
+    assert inspect.isfunction(getattr(measurements, gate.measure))
+    assert gate.stages.keys() <= {stage.name for stage in STAGES}
+    settings = Settings.load({f"MLOPS_GATES__{gate.name.upper()}": "0.125"})
+    assert getattr(settings.gates, gate.name) == 0.125
+    assert getattr(Settings().gates, gate.name) == gate.bound
+
+
+def test_names_are_unique() -> None:
+    """Two rows with the same name would be one setting."""
+    assert len({gate.name for gate in GATES}) == len(GATES)
+
+
+def test_a_name_begins_with_the_direction() -> None:
+    """Readers of a report see from the name which side of the bound passes."""
+    with pytest.raises(ValueError, match="the gate recall must begin with min_"):
+        Gate("recall", "min", 0.5, "why", "recall", {"evaluate": Statistic.POINT})
+
+
+@pytest.mark.parametrize(
+    ("direction", "below", "above"), [("min", False, True), ("max", True, False)]
+)
+def test_the_bound_itself_passes(direction: str, below: bool, above: bool) -> None:
+    """A `min_` gate passes from its bound up, a `max_` gate up to its bound."""
+    gate = Gate(f"{direction}_x", direction, 0.5, "why", "recall", {})  # type: ignore[arg-type]
+    assert [gate.passes(value, 0.5) for value in (0.4, 0.5, 0.6)] == [below, True, above]
+
+
+def result(value: float | None, bound: float = 0.65, passed: bool = False) -> GateResult:
+    return GateResult(name="min_roc_auc", bound=bound, reason="why", value=value, passed=passed)
+
+
+def test_failures_show_the_digits_that_decide() -> None:
+    """A number just below its bound does not look like the bound."""
+    assert gates.describe_failures([result(0.6), result(0.9, passed=True)]) == (
+        "min_roc_auc is 0.6, the bound is 0.65 (off by 0.05)"
+    )
+    assert gates.describe_failures([result(0.6499996)]) == (
+        "min_roc_auc is 0.6499996, the bound is 0.65 (off by 4e-07)"
+    )
+
+
+def test_a_table_shows_what_is_judged() -> None:
+    """The same gate compares the point estimate in `evaluate`, and the upper end in `demote`."""
+    row = "min_roc_auc", "point estimate", "0.6", "0.65", "failed", "why"
+    assert gates.tabulate_gates("evaluate", [result(0.6)]) == [row]
+    ((_, judged, *_),) = gates.tabulate_gates("demote", [result(0.6)])
+    assert judged == "upper end of the 95 % interval"
+    ((*_, value, _, verdict, _),) = gates.tabulate_gates("demote", [result(None, passed=True)])
+    assert (value, verdict) == ("nothing to judge", "passed")
+
+
+def test_a_gate_of_an_earlier_release_is_shown() -> None:
+    """The manifest of a version can name a gate that does not exist any more."""
+    old = GateResult(name="min_old", bound=1, reason="why", value=2, passed=True)
+    assert gates.tabulate_gates("evaluate", [old]) == [("min_old", "", "2", "1", "passed", "why")]
