@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving.predictor import running
+from tests.support.predictor import start_predictor, wait_until_ready
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "how-to" / "bring-your-own-data.md"
@@ -154,11 +154,12 @@ def test_training(trained: Path) -> None:
 
 def test_predictor(trained: Path) -> None:
     """The API has the columns and labels of the table, and nothing of the survey."""
-    with running(trained, None, code=trained) as url:
-        columns = request_json(f"{url}/columns")
+    with start_predictor(trained, code=trained) as predictor:
+        wait_until_ready(predictor)
+        columns = request_json(f"{predictor.url}/columns")
         worn = {"type": "c", "service_hours": 950, "vibration": 9}
         sound = {"type": 1, "service_hours": 10, "vibration": 1}
-        high, low = request_json(f"{url}/predict", [worn, sound])["predictions"]
+        high, low = request_json(f"{predictor.url}/predict", [worn, sound])["predictions"]
     assert columns["subject"] == "machine"
     names = [feature["name"] for feature in columns["features"]]
     assert names == ["type", "service_hours", "vibration"]

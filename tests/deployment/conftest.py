@@ -12,7 +12,7 @@ from pipeline.context import open_context
 from pipeline.settings import Settings
 from pipeline.stages import features, ingest, preprocess
 from tests.deployment.models import World
-from tests.serving.conftest import PROXIED, mlflow_server
+from tests.support.mlflow_server import mlflow_server
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def world(mlflow_file: dict[str, str], survey: Path, tmp_path: Path) -> World:
 @pytest.fixture(scope="session")
 def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An MLflow server that proxies artifacts, as on the cluster."""
-    with mlflow_server(tmp_path_factory.mktemp("mlflow"), PROXIED) as url:
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
         yield url
 
 

@@ -1,4 +1,4 @@
-"""The deployment stages with a real predictor process and a real MLflow server."""
+"""The deployment stages with a real predictor and a real MLflow server."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from pipeline.errors import VerifyError
 from pipeline.stages import promote, validate, verify
 from pipeline.tracking.registry import PRODUCTION, STAGING
 from tests.deployment.models import World
-from tests.serving.predictor import started, wait_until_ready
+from tests.support.predictor import run_predictor, wait_until_ready
 
 
 def test_a_predictor_follows_every_move(
     server_world: World, mlflow_url: str, tmp_path: Path
 ) -> None:
-    """One process serves a promoted version, a rollback, and the version after a revert."""
+    """One predictor serves a promoted version, a rollback, and the version after a revert."""
     world = server_world
     environment = {
         "MLOPS_MLFLOW__TRACKING_URI": mlflow_url,
         "MLOPS_MLFLOW__NAME": world.registry.name,
     }
     first = world.register("good", PRODUCTION)
-    with started(
+    with run_predictor(
         tmp_path, environment, poll_interval_seconds="0.2", log_sample_rate="0"
     ) as predictor:
-        wait_until_ready(f"{predictor.url}/readyz", predictor.process, predictor.log)
+        wait_until_ready(predictor)
 
         def context(run_id: str) -> Context:
             deployment = {"rollout_timeout_seconds": 60, "watch_period_seconds": 0.5}

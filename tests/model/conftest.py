@@ -17,8 +17,8 @@ from pipeline.settings import Settings
 from pipeline.stages import features, ingest, preprocess, train
 from pipeline.storage.lake import Lake
 from pipeline.storage.parquet import from_parquet
-from tests.serving.conftest import PROXIED, mlflow_server
 from tests.support.lake import read_json, write_json
+from tests.support.mlflow_server import mlflow_server
 
 RUN = "run-1"
 QUICK: dict[str, Any] = {"train": {"folds": 2}, "ingest": {"source": "sample:1000"}}
@@ -64,7 +64,7 @@ def at_hand(monkeypatch: pytest.MonkeyPatch, learned: TrainingResult) -> Trainin
 @pytest.fixture(scope="session")
 def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow server, artifacts proxied, as in the cluster."""
-    with mlflow_server(tmp_path_factory.mktemp("mlflow"), PROXIED) as url:
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
         yield url
 
 

@@ -1,4 +1,4 @@
-"""Stock clients of other protocols, unchanged: Triton's of the Open Inference Protocol, MLflow's of its own."""
+"""Unmodified clients: Triton's for the Open Inference Protocol, and MLflow's own."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ import pandas as pd
 import pytest
 
 from pipeline.columns import FEATURE_NAMES
+from pipeline.types import Float32Array
 from serving.http.requests import EXAMPLE
-from tests.serving.forest import survey, trained
+from tests.support.forest import generate_rows, train_forest
 
 NAME = "student-performance"
 
 
 @pytest.fixture(scope="module")
-def inputs() -> np.ndarray[Any, np.dtype[np.float32]]:
-    return survey(100)[0]
+def inputs() -> Float32Array:
+    return generate_rows(100)[0]
 
 
 @pytest.fixture(scope="module")
-def expected(inputs: np.ndarray[Any, np.dtype[np.float32]]) -> list[float]:
-    probabilities: list[float] = trained()[0].predict_proba(inputs)[:, 1].tolist()
+def expected(inputs: Float32Array) -> list[float]:
+    probabilities: list[float] = train_forest().predict_proba(inputs)[:, 1].tolist()
     return probabilities
 
 
 @pytest.fixture
 def triton(url: str) -> Iterator[Any]:
-    from tritonclient.http import InferenceServerClient  # type: ignore[import-untyped] # it has no types
+    from tritonclient.http import InferenceServerClient  # type: ignore[import-untyped] # no types
 
     client = InferenceServerClient(url.removeprefix("http://"))
     yield client
@@ -56,12 +57,12 @@ class TestTriton:
     def test_infer(
         self,
         triton: Any,
-        inputs: np.ndarray[Any, np.dtype[np.float32]],
+        inputs: Float32Array,
         expected: list[float],
         binary_in: bool,
         binary_out: bool | None,
     ) -> None:
-        """Tensors as JSON and as bytes, in and out; None asks for no output by name, which means all of them."""
+        """Tensors work as JSON and as bytes in both directions; None requests all outputs."""
         from tritonclient.http import InferInput, InferRequestedOutput
 
         tensor = InferInput("features", list(inputs.shape), "FP32")
@@ -83,9 +84,11 @@ class TestTriton:
         assert answer.get_response()["model_version"] == "1"
 
     def test_errors_reach_the_client(self, triton: Any) -> None:
-        """What is wrong arrives as the client's exception, with the sentence."""
+        """The client raises its own exception with our message."""
         from tritonclient.http import InferInput
-        from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped] # it has no types
+        from tritonclient.utils import (  # type: ignore[import-untyped] # no types
+            InferenceServerException,
+        )
 
         tensor = InferInput("features", [1, 5], "FP32")
         tensor.set_data_from_numpy(np.full((1, 5), 999, np.float32))
@@ -94,7 +97,7 @@ class TestTriton:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"name": "other"}, "one input, features"),
         ({"datatype": "BYTES"}, "datatype"),
@@ -108,10 +111,8 @@ class TestTriton:
         ({"data": [31, 1, 6.8, 0.25, 2.1]}, "relationship"),
     ],
 )
-def test_tensors_that_cannot_be_taken(
-    client: httpx.Client, change: dict[str, Any], said: str
-) -> None:
-    """Each is a problem that says what is wrong, with the protocol's `error` beside it."""
+def test_invalid_tensors(client: httpx.Client, change: dict[str, Any], message: str) -> None:
+    """The problem document describes the error, also in the protocol's field `error`."""
     tensor = {
         "name": "features",
         "shape": [1, 5],
@@ -120,22 +121,19 @@ def test_tensors_that_cannot_be_taken(
     } | change
     answer = client.post(f"/v2/models/{NAME}/infer", json={"inputs": [tensor]})
     assert answer.status_code == 422
-    assert said in answer.text
+    assert message in answer.text
     assert answer.json()["error"] == answer.json()["detail"]
 
 
 class TestMlflow:
-    @pytest.mark.filterwarnings(
-        "ignore:.*Any type hint is inferred as AnyType"
-    )  # MLflow's own, on import
-    def test_client(
-        self, url: str, inputs: np.ndarray[Any, np.dtype[np.float32]], expected: list[float]
-    ) -> None:
-        """MLflow's client pings, asks the version and gets the forest's probabilities for a DataFrame."""
+    # MLflow warns when it is imported.
+    @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
+    def test_client(self, url: str, inputs: Float32Array, expected: list[float]) -> None:
+        """MLflow's client pings, reads the version and gets the probabilities of a DataFrame."""
         from mlflow.pyfunc.scoring_server import client as scoring
 
         host, _, port = url.removeprefix("http://").partition(":")
-        client: Any = scoring.ScoringServerClient(host, port)  # type: ignore[no-untyped-call] # it has no types
+        client: Any = scoring.ScoringServerClient(host, port)  # type: ignore[no-untyped-call] # no types
         client.wait_server_ready(30)
         assert client.get_version()
         frame = pd.DataFrame(inputs.astype(float).round(1), columns=list(FEATURE_NAMES))
@@ -167,24 +165,36 @@ class TestMlflow:
         ],
     )
     def test_shapes(self, client: httpx.Client, body: dict[str, Any]) -> None:
-        """MLflow's four shapes of a table are the same table."""
+        """The same row gets the same prediction in each of MLflow's shapes."""
         expected = client.post("/predict", json=EXAMPLE).json()["predictions"]
         assert client.post("/invocations", json=body).json() == {"predictions": expected}
 
     @pytest.mark.parametrize(
-        ("body", "said"),
+        ("body", "message"),
         [
             ({}, "has none of MLflow's shapes"),
             ({"dataframe_split": {"columns": ["age"], "data": [[1, 2]]}}, "Row 0 has 2 values"),
             ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, "twice"),
             ({"inputs": {"age": [1], "course": []}}, "different lengths"),
             ({"dataframe_records": [EXAMPLE | {"age": True}]}, "valid number"),
+            ({"dataframe_records": [EXAMPLE | {"relationship": True}]}, "not a boolean"),
             ({"dataframe_records": [EXAMPLE | {"age": 3}]}, "greater than"),
             ({"instances": []}, "at least 1"),
         ],
     )
-    def test_bad_tables(self, client: httpx.Client, body: dict[str, Any], said: str) -> None:
-        """A table that is none of them, or whose values cannot be taken, is a problem that says so."""
+    def test_invalid_tables(self, client: httpx.Client, body: dict[str, Any], message: str) -> None:
+        """Another shape, or an invalid value, gets 422 and a description of the error."""
         answer = client.post("/invocations", json=body)
         assert answer.status_code == 422
-        assert said in answer.text
+        assert message in answer.text
+
+    def test_csv(self, client: httpx.Client) -> None:
+        """A CSV table with category names in any case gets the prediction of the JSON row."""
+        expected = client.post("/predict", json=EXAMPLE).json()["predictions"]
+        row = ",".join(str(value).upper() for value in EXAMPLE.values())
+        answer = client.post(
+            "/invocations",
+            content=f"{','.join(EXAMPLE)}\n{row}\n",
+            headers={"Content-Type": "text/csv"},
+        )
+        assert answer.json() == {"predictions": expected}

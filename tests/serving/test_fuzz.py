@@ -1,4 +1,7 @@
-"""Whatever bytes come: an answer, none of it a 500, and the process goes on."""
+"""Random bytes get a response that is not a 500, and the predictor continues to work.
+
+tests/serving/test_openapi.py generates requests from the schema; these are no valid JSON or CSV.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pytest
 from serving.http.requests import EXAMPLE
 from serving.oip_schema import EXAMPLE_TENSOR
 
-GOOD = json.dumps([EXAMPLE, EXAMPLE]).encode()
+VALID = json.dumps([EXAMPLE, EXAMPLE]).encode()
 TENSOR = json.dumps(EXAMPLE_TENSOR).encode()
 SPLIT = json.dumps(
     {"dataframe_split": {"columns": list(EXAMPLE), "data": [list(EXAMPLE.values())]}}
@@ -19,33 +22,23 @@ SPLIT = json.dumps(
 LIST = (",".join(EXAMPLE) + ("\n" + ",".join(map(str, EXAMPLE.values()))) * 3).encode()
 
 TARGETS = [
-    ("/predict", "application/json", GOOD),
-    ("/predict?explain=true", "application/json", GOOD),
+    ("/predict", "application/json", VALID),
+    ("/predict?explain=true", "application/json", VALID),
     ("/predict/csv", "text/csv", LIST),
     ("/invocations", "application/json", SPLIT),
     ("/invocations", "text/csv", LIST),
     ("/v2/models/student-performance/infer", "application/json", TENSOR),
 ]
 TOKENS = [
-    b"NaN",
-    b"-Infinity",
-    b"1e999",
-    b"null",
-    b"true",
-    b'"',
-    b"{}",
-    b"[]",
-    b"\x00",
-    b"\xff",
-    b"-0",
-    b"\\ud800",
+    *(b"NaN", b"-Infinity", b"1e999", b"null", b"true", b'"', b"{}", b"[]"),
+    *(b"\x00", b"\xff", b"-0", b"\\ud800"),
 ]
-ROUNDS = 300
+ROUNDS = 60
 ALLOWED = {200, 400, 413, 415, 422}
 
 
-def mutated(body: bytes, chance: random.Random) -> bytes:
-    """The body cut off, with bytes changed, with pieces repeated, or nothing but noise."""
+def mutate(body: bytes, chance: random.Random) -> bytes:
+    """Truncate the body, change bytes, repeat parts, insert a token, or replace it by noise."""
     kind = chance.randrange(5)
     if kind == 0:
         return body[: chance.randrange(len(body))]
@@ -65,13 +58,14 @@ def mutated(body: bytes, chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("path", "kind", "body"), TARGETS, ids=[f"{path} {kind}" for path, kind, _ in TARGETS]
+    ("path", "content_type", "body"), TARGETS, ids=[f"{path} {kind}" for path, kind, _ in TARGETS]
 )
-def test_any_bytes(client: httpx.Client, path: str, kind: str, body: bytes) -> None:
-    """Mutations of a good body, and noise, are answered within the client's time, and never by a 500."""
+def test_mutated_bodies(client: httpx.Client, path: str, content_type: str, body: bytes) -> None:
+    """Every mutated body gets a response without a 500; the valid body still gets 200."""
     chance = random.Random(20)
+    headers = {"Content-Type": content_type}
     for _ in range(ROUNDS):
-        sent = mutated(body, chance)
-        answer = client.post(path, content=sent, headers={"Content-Type": kind})
+        sent = mutate(body, chance)
+        answer = client.post(path, content=sent, headers=headers)
         assert answer.status_code in ALLOWED, (sent, answer.text)
-    assert client.post(path, content=body, headers={"Content-Type": kind}).status_code == 200
+    assert client.post(path, content=body, headers=headers).status_code == 200

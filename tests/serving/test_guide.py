@@ -1,4 +1,4 @@
-"""docs/how-to/use-the-predictor.md: its commands run, and answer what it shows."""
+"""docs/how-to/use-the-predictor.md: its commands run, and return what it shows."""
 
 from __future__ import annotations
 
@@ -8,53 +8,43 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.serving.forest import bundle
-from tests.serving.predictor import running
-
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "use-the-predictor.md"
 ADDRESS = "http://127.0.0.1:8000"
 EXAMPLES = re.findall(r"```sh\n(.*?)```\n\n```(json|csv)\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-"""Each command, the kind of its answer, and the answer that is shown."""
+"""Each command, the format of its output, and the output that the guide shows."""
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("predictor"), bundle(version="1")) as address:
-        yield address
-
-
-def shape(value: Any) -> Any:
-    """What an answer is made of, whichever model gave it: names and kinds, not numbers and words."""
+def to_shape(value: Any) -> Any:
+    """Replace numbers and texts, which depend on the model, by their kind."""
     if isinstance(value, dict):
-        return {name: shape(part) for name, part in value.items()}
+        return {name: to_shape(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [shape(part) for part in value]
+        return [to_shape(part) for part in value]
     return "text" if isinstance(value, str | None) else "number"
 
 
-def test_the_guide_has_examples() -> None:
-    """Each command of the guide is followed by its answer."""
+def test_every_command_is_followed_by_its_output() -> None:
+    """The guide's commands are those that the next test runs."""
     assert len(EXAMPLES) == GUIDE.read_text().count("```sh\n") > 5
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize(("command", "kind", "shown"), EXAMPLES, ids=range(len(EXAMPLES)))
-def test_an_example_answers_what_is_shown(
-    url: str, tmp_path: Path, command: str, kind: str, shown: str
-) -> None:
-    """The command runs as it is written, and its answer has the shape of the one that is shown."""
+def test_commands(url: str, tmp_path: Path, command: str, kind: str, shown: str) -> None:
+    """A command runs as it is written, and its output has the shape that the guide shows."""
     assert ADDRESS in command
-    ran = ["bash", "-euo", "pipefail", "-c", command.replace(ADDRESS, url)]
-    answer = subprocess.run(ran, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    program = ["bash", "-euo", "pipefail", "-c", command.replace(ADDRESS, url)]
+    output = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
     if kind == "json":
-        assert shape(json.loads(answer)) == shape(json.loads(shown))
+        assert to_shape(json.loads(output.stdout)) == to_shape(json.loads(shown))
     else:
-        ours, theirs = (list(csv.DictReader(io.StringIO(text))) for text in (shown, answer))
-        assert [list(row) for row in ours] == [list(row) for row in theirs]
-        assert [row["error"] for row in ours] == [row["error"] for row in theirs]
+        expected, returned = (
+            list(csv.DictReader(io.StringIO(text))) for text in (shown, output.stdout)
+        )
+        assert [list(row) for row in expected] == [list(row) for row in returned]
+        assert [row["error"] for row in expected] == [row["error"] for row in returned]

@@ -1,4 +1,4 @@
-"""A loaded model: labels at the threshold, and the memory of answers."""
+"""A loaded model: labels at the threshold, the cache, and the check of stored examples."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pipeline.columns import FEATURE_NAMES
 from pipeline.model.bundle import Bundle
 from serving.http.requests import Matrix, Row
 from serving.model.microbatch import Batcher
-from serving.model.served_model import Model, ScoredRow, load
-from tests.serving.forest import bundle
+from serving.model.served_model import Model, ModelRefused, ScoredRow, load
+from tests.support.forest import make_bundle
 
 ROW = (31.0, 1.0, 6.8, 0.0, 2.1)
 
 
-class Counting:
-    """A scorer that answers age / 100 and counts its rows."""
+class CountingScorer:
+    """Returns age / 100 and counts its rows."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -30,56 +30,57 @@ class Counting:
         return scored
 
 
-def model_of(scorer: Counting, threshold: float = 0.5, cache_size: int = 100) -> Model:
-    manifest = bundle().manifest.model_copy(update={"threshold": threshold})
+def make_model(scorer: CountingScorer, threshold: float = 0.5, cache_size: int = 100) -> Model:
+    manifest = make_bundle().manifest.model_copy(update={"threshold": threshold})
     return Model(manifest, scorer, "test", None, cache_size)
 
 
-def answers(model: Model, rows: list[Row]) -> list[ScoredRow]:
-    """Predictions of rows that come one after the other, as the service gives them."""
+def predict(model: Model, rows: list[Row]) -> list[ScoredRow]:
+    """Predict rows one after the other, as the service does."""
 
-    async def one_by_one() -> list[ScoredRow]:
+    async def predict_all() -> list[ScoredRow]:
         batcher = Batcher()
         return [model.cached(row) or await batcher.score(model, row) for row in rows]
 
-    return asyncio.run(one_by_one())
+    return asyncio.run(predict_all())
 
 
 @pytest.mark.parametrize(
     ("threshold", "label"),
     [(0.35, "fail"), (0.3500001, "pass"), (0.34999999, "fail"), (1 / 3, "fail")],
 )
-def test_a_probability_at_the_threshold_is_a_fail(threshold: float, label: str) -> None:
-    """0.35 in float32 is less than 0.35: the trained model says fail at its own threshold, and so does the served one."""
-    scored = model_of(Counting(), threshold).score([(35.0, 1.0, 6.8, 0.0, 2.1)])[0]
+def test_label_of_a_probability_at_the_threshold(threshold: float, label: str) -> None:
+    """0.35 in float32 is less than 0.35, yet it is positive, as in the trained model."""
+    scored = make_model(CountingScorer(), threshold).score([(35.0, 1.0, 6.8, 0.0, 2.1)])[0]
     assert float(np.float32(0.35)) < 0.35
     assert json.loads(scored.answer) == {"label": label, "fail_probability": 0.35}
 
 
 def test_equal_rows_are_scored_once() -> None:
-    """A row that was answered lately is answered from memory, with the same bytes."""
-    scorer = Counting()
-    model = model_of(scorer)
+    """A cached row gets the same bytes as before; a cache size of 0 disables the cache."""
+    scorer = CountingScorer()
+    model = make_model(scorer)
     first = model.score([ROW])[0]
-    assert answers(model, [ROW] * 6) == [first] * 6
+    assert predict(model, [ROW] * 6) == [first] * 6
     assert scorer.rows == 2
-    assert answers(model_of(scorer, cache_size=0), [ROW] * 5) == [first] * 5
+    assert predict(make_model(scorer, cache_size=0), [ROW] * 5) == [first] * 5
     assert scorer.rows == 7
 
 
-def test_memory_is_bounded() -> None:
-    """However many rows come, about cache_size are remembered, and a row that keeps coming stays among them."""
-    scorer = Counting()
-    model = model_of(scorer, cache_size=100)
-    for index in range(1_000):
-        answers(model, [(float(index), 0.0, 0.0, 0.0, 0.0), ROW])
-        assert len(model._young) + len(model._old) <= 100
+def test_the_cache_is_bounded() -> None:
+    """About cache_size rows are cached, and a frequent row stays among them."""
+    scorer = CountingScorer()
+    model = make_model(scorer, cache_size=100)
+    others = [(float(index), 0.0, 0.0, 0.0, 0.0) for index in range(1_000)]
+    for row in others:
+        predict(model, [row, ROW])
     assert scorer.rows == 1_001
+    assert sum(model.cached(row) is not None for row in others) <= 100
 
 
-def test_log_line() -> None:
-    """The traffic log's piece of a row is JSON, codes and probability as they were."""
-    line = b"{" + model_of(Counting()).score([ROW])[0].log
+def test_line_of_the_traffic_log() -> None:
+    """A row's part of the log is JSON with its codes and its probability."""
+    line = b"{" + make_model(CountingScorer()).score([ROW])[0].log
     assert json.loads(line) == {
         "version": "1",
         **dict(zip(FEATURE_NAMES, ROW, strict=True)),
@@ -87,14 +88,14 @@ def test_log_line() -> None:
     }
 
 
-def test_examples_may_differ_by_the_tolerance_alone() -> None:
-    """A model that is further from its stored examples than the tolerance is refused."""
-    good = bundle()
+def test_examples_may_differ_by_the_tolerance() -> None:
+    """A model that differs from its stored examples by more is refused."""
+    good = make_bundle()
     stored = good.manifest.examples
     moved = stored.model_copy(
         update={"fail_probability": [probability + 1e-3 for probability in stored.fail_probability]}
     )
-    off = Bundle(good.manifest.model_copy(update={"examples": moved}), good.files)
-    assert load(off, "test", None, 1e-2, 0)
-    with pytest.raises(Exception, match=r"differs from its stored examples by 0\.001"):
-        load(off, "test", None, 1e-4, 0)
+    bundle = Bundle(good.manifest.model_copy(update={"examples": moved}), good.files)
+    assert load(bundle, "test", None, tolerance=1e-2, cache_size=0)
+    with pytest.raises(ModelRefused, match=r"differs from its stored examples by 0\.001"):
+        load(bundle, "test", None, tolerance=1e-4, cache_size=0)

@@ -16,9 +16,8 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Page, Route, expect
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, RAW_HEADER, Category, Number
-from tests.serving.forest import bundle
-from tests.serving.predictor import running
 from tests.support.browser import chromium
+from tests.support.forest import make_bundle
 from tests.support.page import (
     PHONE,
     TIMEOUT_MS,
@@ -30,6 +29,7 @@ from tests.support.page import (
     to_probability,
     visits,
 )
+from tests.support.predictor import serve_bundle
 
 PAGE = Path(__file__).parents[2] / "serving" / "page"
 EXAMPLE: dict[str, Any] = {feature.name: feature.example for feature in FEATURES}
@@ -55,7 +55,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("predictor")
-    with running(folder, bundle(version="7", background=40)) as address:
+    with serve_bundle(folder, make_bundle(version="7", background_rows=40)) as address:
         yield address
 
 
@@ -464,7 +464,9 @@ def test_the_documentation_needs_no_internet(visit: Visit) -> None:
 
 def test_the_page_asks_for_the_api_key(visit: Visit, tmp_path: Path) -> None:
     """If predictions need a key, the page has a field for it, and keeps it for the tab."""
-    with running(tmp_path, bundle(version="7", background=40), api_key="let-me-in") as guarded:
+    with serve_bundle(
+        tmp_path, make_bundle(version="7", background_rows=40), api_key="let-me-in"
+    ) as guarded:
         page: Page = visit(guarded, wait=False)
         expect(page.locator("#access")).to_be_visible()
         page.locator("#key").fill("let-me-in")

@@ -14,7 +14,7 @@ from pipeline.columns import FEATURE_NAMES, FEATURES, Category
 from pipeline.model.bundle import write_fallback
 from pipeline.settings import LakeSettings
 from pipeline.storage.lake import open_lake
-from tests.serving.forest import bundle, survey, trained
+from tests.support.forest import generate_rows, make_bundle, train_forest
 
 TREES = 200
 ROWS = 1_000
@@ -35,8 +35,8 @@ mlflow.sklearn.save_model(
 
 def prepare(folder: Path, mlflow_python: Path) -> list[float]:
     """Fills the folder; returns scikit-learn's probability of every row."""
-    forest, _ = trained(TREES)
-    made = bundle(trees=TREES)
+    forest = train_forest(TREES)
+    made = make_bundle(trees=TREES)
     write_fallback(open_lake(LakeSettings(url=f"file://{folder}/lake")), made)
     pickled = folder / "forest.pkl"
     pickled.write_bytes(pickle.dumps(forest))
@@ -54,7 +54,7 @@ def prepare(folder: Path, mlflow_python: Path) -> list[float]:
     model = folder / "mlflow-model"
     if not model.exists():
         subprocess.run([mlflow_python, "-c", LOG_MODEL, pickled, model, *FEATURE_NAMES], check=True)
-    rows = survey(ROWS)[0]
+    rows = generate_rows(ROWS)[0]
     expected: list[float] = forest.predict_proba(rows)[:, 1].tolist()
     numbers = [[round(value, 1) for value in row] for row in rows.astype(float).tolist()]
     for name, shape in BODIES.items():

@@ -1,34 +1,30 @@
-"""Bundles of a forest that is really trained, on generated rows, and exported as the train stage exports one."""
+"""Bundles of a small forest, trained on generated rows and exported as the stage `train` does."""
 
 from __future__ import annotations
 
 import csv
 import functools
 import io
-import pickle
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL
 from pipeline.data.synthetic import generate_csv
-from pipeline.model.bundle import (
-    ONNX,
-    ONNX_INPUT,
-    ONNX_OUTPUT,
-    PICKLE,
-    Bundle,
-    Examples,
-    Lineage,
-    Manifest,
-)
+from pipeline.model.bundle import Bundle, Lineage, Manifest
+from pipeline.model.export import export_files, make_examples
 from pipeline.storage.artifacts import GateResult, Interval
 from pipeline.storage.lake import sha256_hex
+from pipeline.types import Float32Array, IntArray
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+ROWS = 1_000
 
 
-def survey(rows: int, seed: int = 20) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Generated rows as the model takes them, and their labels (1 for the positive one)."""
+def generate_rows(rows: int, seed: int = 20) -> tuple[Float32Array, IntArray]:
+    """Generate features, shape (rows, n_features), and labels, 1 for the positive class."""
     table = list(csv.DictReader(io.StringIO(generate_csv(rows, seed).decode())))
     inputs = np.array(
         [[float(row[feature.raw]) for feature in FEATURES] for row in table], np.float32
@@ -38,36 +34,29 @@ def survey(rows: int, seed: int = 20) -> tuple[NDArray[np.float32], NDArray[np.i
 
 
 @functools.cache
-def trained(trees: int = 20, seed: int = 0) -> tuple[Any, bytes]:
-    """A forest, and its ONNX graph."""
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType
+def train_forest(trees: int = 20, seed: int = 0) -> Pipeline:
+    """Train a forest on generated rows; another seed gives another model."""
     from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import make_pipeline
 
-    inputs, labels = survey(1_000)
     forest = RandomForestClassifier(
         trees, min_samples_leaf=5, class_weight="balanced", random_state=seed
-    ).fit(inputs, labels)
-    graph = convert_sklearn(
-        forest,
-        initial_types=[(ONNX_INPUT, FloatTensorType([None, len(FEATURES)]))],
-        final_types=[("label", None), (ONNX_OUTPUT, None)],
-        options={id(forest): {"zipmap": False}},
     )
-    return forest, graph.SerializeToString()
+    return make_pipeline(forest).fit(*generate_rows(ROWS))
 
 
-def bundle(
+@functools.cache
+def make_bundle(
     version: str | None = "1",
     run_id: str = "run-a",
     trees: int = 20,
     seed: int = 0,
-    background: int = 100,
+    background_rows: int = 100,
 ) -> Bundle:
-    """A bundle whose manifest is whole; another seed is another model."""
-    forest, graph = trained(trees, seed)
-    files = {ONNX: graph, PICKLE: pickle.dumps(forest)}
-    inputs, _ = survey(1_000)
+    """Return a bundle with a complete manifest; another seed gives another model."""
+    model = train_forest(trees, seed)
+    files = export_files(model)
+    inputs, _ = generate_rows(ROWS)
     manifest = Manifest(
         name="student-performance",
         family="random_forest",
@@ -85,11 +74,8 @@ def bundle(
             code_version="test",
             image="none",
         ),
-        examples=Examples(
-            inputs=inputs[:20].tolist(),
-            fail_probability=forest.predict_proba(inputs[:20])[:, 1].tolist(),
-        ),
-        background=inputs[:background].tolist(),
+        examples=make_examples(model, inputs, seed=0),
+        background=inputs[:background_rows].tolist(),
         metrics={"roc_auc": Interval(value=0.8, low=0.7, high=0.9)},
         gates=[
             GateResult(name="min_roc_auc", bound=0.65, reason="ranking", value=0.8, passed=True)

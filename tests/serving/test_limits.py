@@ -1,0 +1,153 @@
+"""API key, CORS, and the limits on the size, time and number of requests."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serving.http.requests import EXAMPLE
+from tests.support.forest import make_bundle
+from tests.support.predictor import serve_bundle, wait_for
+
+JSON = {"Content-Type": "application/json"}
+BODY = (
+    '{"age": 31, "course": "stem", "sleep_hours": 6.8, "relationship": "no", "review_hours": 2.1}'
+)
+
+
+def post(client: httpx.Client, body: str | bytes) -> httpx.Response:
+    return client.post("/predict", content=body, headers=JSON)
+
+
+@pytest.fixture(scope="module")
+def strict_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A predictor with low limits and an API key."""
+    settings = {
+        "max_body_bytes": "2000",
+        "max_rows": "3",
+        "body_timeout_seconds": "1",
+        "max_csv_bytes": "3000",
+        "max_explained_rows": "2",
+        "api_key": "secret",
+        "cors_origins": "https://a.example",
+    }
+    with serve_bundle(tmp_path_factory.mktemp("strict"), make_bundle(), **settings) as url:
+        yield url
+
+
+@pytest.fixture
+def strict(strict_url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=strict_url, headers={"X-API-Key": "secret"}, timeout=30) as client:
+        yield client
+
+
+def test_api_key(strict_url: str) -> None:
+    """Predictions require the key in either header; other routes do not."""
+    for path in (
+        "/predict",
+        "/predict?explain=true",
+        "/predict/csv",
+        "/invocations",
+        "/v2/models/student-performance/infer",
+    ):
+        for headers in (
+            {},
+            {"X-API-Key": "wrong"},
+            {"Authorization": "Bearer wrong"},
+            {"Authorization": "Basic secret"},
+        ):
+            refused = httpx.post(strict_url + path, content=BODY, headers=JSON | headers)
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+    for headers in ({"X-API-Key": "secret"}, {"Authorization": "Bearer secret"}):
+        answer = httpx.post(f"{strict_url}/predict", content=BODY, headers=JSON | headers)
+        assert answer.status_code == 200
+    for path in ("/healthz", "/readyz", "/metrics", "/model", "/", "/docs"):
+        assert httpx.get(strict_url + path).status_code == 200
+
+
+def test_cors(strict_url: str, url: str) -> None:
+    """Pages of the configured origins may call the predictor; by default none may."""
+    request = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,x-api-key",
+    }
+    allowed = httpx.options(
+        f"{strict_url}/predict", headers=request | {"Origin": "https://a.example"}
+    )
+    assert allowed.headers["access-control-allow-origin"] == "https://a.example"
+    for origin, address in (("https://b.example", strict_url), ("https://a.example", url)):
+        answer = httpx.options(f"{address}/predict", headers=request | {"Origin": origin})
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_too_large(strict: httpx.Client) -> None:
+    """A body over the limit gets 413, with and without an announced length; extra rows get 422."""
+    assert post(strict, f"[{BODY},{' ' * 2000}{BODY}]").status_code == 413
+    chunked = strict.post("/predict", content=(chunk for chunk in [b" " * 1000] * 5), headers=JSON)
+    assert chunked.status_code == 413
+    rows = post(strict, f"[{','.join([BODY] * 4)}]")
+    assert (rows.status_code, "at most 3" in rows.text) == (422, True)
+    assert strict.post("/predict?explain=true", json=[EXAMPLE] * 3).status_code == 422
+
+
+def test_too_large_is_refused_before_it_is_sent(strict: httpx.Client) -> None:
+    """An announced length over the limit gets 413 before any of the body arrives."""
+    with connect(strict) as connection:
+        connection.sendall(make_head(strict, "Content-Length: 1000000"))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict?explain=true"])
+def test_slow_body(strict: httpx.Client, path: str) -> None:
+    """A body that does not arrive gets 408 after body_timeout_seconds, with and without FastAPI."""
+    with connect(strict) as connection:
+        connection.sendall(make_head(strict, "Content-Length: 100", path) + b'{"age"')
+        connection.settimeout(20)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+def test_disconnected_client(strict: httpx.Client) -> None:
+    """A client that disconnects within its body does not affect the next request."""
+    with connect(strict) as connection:
+        connection.sendall(make_head(strict, "Content-Length: 100") + b'{"age"')
+    assert post(strict, BODY).status_code == 200
+
+
+def test_too_many_requests(tmp_path: Path) -> None:
+    """More than max_requests concurrent requests get 503; probes are still answered."""
+    limits = {"max_requests": "1", "body_timeout_seconds": "60"}
+    with (
+        serve_bundle(tmp_path, make_bundle(), **limits) as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        with connect(client) as connection:
+            connection.sendall(make_head(client, "Content-Length: 100"))
+            wait_for(lambda: post(client, BODY).status_code == 503)
+            assert post(client, BODY).headers["retry-after"] == "1"
+            assert client.get("/model").status_code == 503
+            for probe in ("/healthz", "/readyz", "/metrics"):
+                assert client.get(probe).status_code == 200
+        wait_for(lambda: post(client, BODY).status_code == 200)
+
+
+def connect(client: httpx.Client) -> socket.socket:
+    return socket.create_connection((client.base_url.host, client.base_url.port or 80))
+
+
+def make_head(client: httpx.Client, header: str, path: str = "/predict") -> bytes:
+    """Request line and headers of a POST request."""
+    key = client.headers.get("x-api-key", "")
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: a",
+        f"X-API-Key: {key}",
+        "Content-Type: application/json",
+        header,
+        "",
+        "",
+    ]
+    return "\r\n".join(lines).encode()

@@ -1,0 +1,236 @@
+"""`POST /predict/csv`: every row is returned in order, however the list arrives."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import random
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipeline.columns import FEATURE_NAMES, RAW_HEADER
+from pipeline.data.synthetic import generate_csv
+from serving.csv_scoring import Table
+from serving.http.problems import Invalid
+from serving.model.served_model import Model, load
+from tests.support.forest import make_bundle
+from tests.support.predictor import serve_bundle, wait_for
+
+HEADERS = {"Content-Type": "text/csv"}
+HEADER = ",".join(FEATURE_NAMES)
+ROW = "31,stem,6.8,no,2.1"
+LIST = f"{HEADER}\n{ROW}\n"
+CHUNKED = (
+    "POST /predict/csv HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\n"
+    "Transfer-Encoding: chunked\r\n\r\n"
+)
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load(make_bundle(), "test", None, tolerance=1e-5, cache_size=100)
+
+
+def post(client: httpx.Client, text: str | bytes) -> httpx.Response:
+    return client.post("/predict/csv", content=text, headers=HEADERS)
+
+
+def parse(text: str, delimiter: str = ",") -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+def test_same_predictions_as_json(client: httpx.Client) -> None:
+    """A raw file is returned unchanged, with the labels and probabilities that JSON gets."""
+    sent = generate_csv(500, 1).decode()
+    returned = parse(post(client, sent).text)
+    assert list(returned[0]) == [*RAW_HEADER, "label", "fail_probability", "error"]
+    original = parse(sent)
+    assert [{name: row[name] for name in RAW_HEADER} for row in returned] == original
+    students = [
+        dict(zip(FEATURE_NAMES, map(float, list(row.values())[:5]), strict=True))
+        for row in original
+    ]
+    predictions = client.post("/predict", json=students).json()["predictions"]
+    assert [row["label"] for row in returned] == [item["label"] for item in predictions]
+    expected = [item["fail_probability"] for item in predictions]
+    assert [float(row["fail_probability"]) for row in returned] == pytest.approx(expected, abs=1e-7)
+
+
+def test_other_columns_and_order(client: httpx.Client) -> None:
+    """Columns are found by name in any order; other columns are returned unchanged."""
+    header = "name,review_hours,relationship,sleep_hours,course,age,note"
+    text = f'{header}\n"Ada, B.",2.1,No,6.8,STEM,31,"two\nlines ""q"""\n'
+    (row,) = parse(post(client, text).text)
+    assert (row["name"], row["note"], row["error"]) == ("Ada, B.", 'two\nlines "q"', "")
+    assert row["fail_probability"] == parse(post(client, LIST).text)[0]["fail_probability"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("x,stem,6.8,no,2.1", "age must be a whole number from 15 to 100, not 'x'"),
+        (",stem,6.8,no,2.1", "age must be"),
+        ("31,art,6.8,no,2.1", "course must be one of 0 (non_stem), 1 (stem), not 'art'"),
+        ("31,stem,nan,no,2.1", "sleep_hours must be"),
+        ("31,stem,1e999,no,2.1", "sleep_hours must be"),
+        ("31.5,stem,6.8,no,2.1", "age must be a whole number"),
+        ("3_1,stem,6.8,no,2.1", "age must be"),
+        ("31,stem,6.8,no", "the row has 4 cells, the header 5"),
+        ("31,stem,6.8,no,2.1,9", "the row has 6 cells, the header 5"),
+        ("3,art,6.8,no,2.1", "; "),
+    ],
+)
+def test_invalid_rows(client: httpx.Client, row: str, message: str) -> None:
+    """An invalid row gets an error; the rows around it get predictions."""
+    before, bad, after = parse(post(client, f"{LIST}{row}\n{ROW}\n").text)
+    assert before == after
+    assert before["label"]
+    assert (bad["label"], bad["fail_probability"]) == ("", "")
+    assert message in bad["error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("age,course\n1,2\n", "sleep_hours"),
+        (f"{HEADER},Age\n{ROW},3\n", "More than one column"),
+        (b"\xff\xfe" + HEADER.encode("utf-16-le"), "not UTF-8"),
+        ("<!doctype html><html>", "age"),
+        ('"' + "x" * 200_000, "every quote is closed"),
+    ],
+)
+def test_unreadable_lists(client: httpx.Client, text: str | bytes, message: str) -> None:
+    """A list without a readable header gets a problem document instead of a list."""
+    answer = post(client, text)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert message in answer.text
+
+
+def test_variants_of_spreadsheets(client: httpx.Client) -> None:
+    """A byte order mark, CRLF, semicolons with decimal commas, and tabs are accepted."""
+    expected = parse(post(client, LIST).text)[0]["fail_probability"]
+    semicolons = f"\ufeff{HEADER}\r\n{ROW}\r\n".replace(",", ";").replace("6.8", "6,8")
+    assert parse(post(client, semicolons).text, ";")[0]["fail_probability"] == expected
+    tabs = LIST.replace(",", "\t")
+    assert parse(post(client, tabs).text, "\t")[0]["fail_probability"] == expected
+
+
+def test_pieces_of_any_size(model: Model) -> None:
+    """The result does not depend on where the list is cut, even within characters and quotes."""
+    rows = [f'"Zoë\n""{index}""",{ROW}' for index in range(50)]
+    data = ("name," + HEADER + "\r\n" + "\r\n".join(rows)).encode()
+    whole = Table(model).feed(data, last=True)
+    assert whole.count(b",pass,") + whole.count(b",fail,") == 50
+    chance = random.Random(3)
+    for longest in (1, 2, 7, 100, 5000):
+        table, out, rest = Table(model), b"", data
+        while rest:
+            size = chance.randint(1, longest)
+            out += table.feed(rest[:size])
+            rest = rest[size:]
+        assert out + table.feed(b"", last=True) == whole
+
+
+def test_unclosed_quote(model: Model) -> None:
+    """A row that never ends is refused before it fills the memory."""
+    table = Table(model)
+    table.feed(f'{HEADER}\n"'.encode())
+    with pytest.raises(Invalid, match="every quote is closed"):
+        for _ in range(100):
+            table.feed(f"{ROW}\n".encode() * 1000)
+
+
+def test_predictions_are_sent_while_the_list_arrives(client: httpx.Client) -> None:
+    """The first prediction arrives early; a client that reads only at the end gets everything."""
+    with start_list(client) as (connection, first):
+        received = first
+        rows = make_chunk(f"{ROW}\n" * 3_000)
+        for _ in range(50):
+            connection.sendall(rows)
+        connection.sendall(LAST_CHUNK)
+        while not received.endswith(LAST_CHUNK):
+            received += connection.recv(1 << 20)
+    assert received.count(b",pass,") == 150_001
+
+
+@contextlib.contextmanager
+def start_list(client: httpx.Client) -> Iterator[tuple[socket.socket, bytes]]:
+    """Send one row of a list; yields the connection and what was received with its prediction."""
+    address = (client.base_url.host, client.base_url.port or 80)
+    with socket.create_connection(address, timeout=120) as connection:
+        connection.sendall(CHUNKED.encode() + make_chunk(LIST))
+        received = b""
+        while b"pass" not in received:
+            received += connection.recv(10_000)
+        yield connection, received
+
+
+def make_chunk(text: str) -> bytes:
+    return f"{len(text):x}\r\n{text}\r\n".encode()
+
+
+def test_too_long(tmp_path: Path) -> None:
+    """A list over max_csv_bytes gets 413 if it announces its length, or is aborted."""
+    with (
+        serve_bundle(tmp_path, make_bundle(), max_csv_bytes="100000") as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        text = f"{HEADER}\n" + f"{ROW}\n" * 20_000
+        assert post(client, text).status_code == 413
+
+        received = b""
+        with (
+            start_list(client) as (connection, _),
+            # A server that closes a connection with unread bytes resets it.
+            contextlib.suppress(ConnectionResetError, BrokenPipeError),
+        ):
+            connection.sendall(make_chunk(text))
+            while piece := connection.recv(1 << 16):
+                received += piece
+        assert not received.endswith(LAST_CHUNK)
+        assert post(client, LIST).status_code == 200
+
+
+def test_too_many_lists(tmp_path: Path) -> None:
+    """More than max_csv_requests get 503, until a list ends or its client disconnects."""
+    with (
+        serve_bundle(tmp_path, make_bundle(), max_csv_requests="1") as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        with start_list(client):
+            assert post(client, LIST).status_code == 503
+        for _ in range(3):
+            wait_for(lambda: post(client, LIST).status_code == 200)
+
+
+def test_stalled_lists(tmp_path: Path) -> None:
+    """A list that stops, or whose response nobody reads, is aborted and makes room for others."""
+    settings = {"max_csv_requests": "1", "body_timeout_seconds": "1"}
+    with (
+        serve_bundle(tmp_path, make_bundle(), **settings) as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        address = (client.base_url.host, client.base_url.port or 80)
+        with socket.create_connection(address, timeout=120) as connection:
+            connection.sendall(
+                b"POST /predict/csv HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\n"
+                b"Content-Length: 99\r\n\r\n"
+            )
+            assert connection.recv(1000).startswith(b"HTTP/1.1 408")
+        with start_list(client) as (connection, _):
+            wait_for(lambda: post(client, LIST).status_code == 200)
+            while piece := connection.recv(1000):
+                assert not piece.endswith(LAST_CHUNK)
+        with start_list(client) as (connection, _):
+            for _ in range(100):
+                connection.sendall(make_chunk(f"{ROW}\n" * 3_000))
+            connection.sendall(LAST_CHUNK)
+            wait_for(lambda: post(client, LIST).status_code == 200)
