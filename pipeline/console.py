@@ -16,7 +16,7 @@ from rich.table import Table
 PLAIN_WIDTH = 160
 """Columns of a table that is not shown on a terminal, such as one in a pod's log."""
 
-COLORS = {"failed": "red", "holds": "green", "drifted": "yellow"}
+COLORS = {"failed": "red", "passed": "green", "drifted": "yellow"}
 """Colors of a table's cells by their text."""
 
 

@@ -22,6 +22,7 @@ POLL_INTERVAL_SECONDS = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
     parser.add_argument(
         "--wait",
         type=float,

@@ -34,6 +34,7 @@ FACTS: dict[str, Callable[[Version, Bundle], str]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
     parser.add_argument("first", metavar="A", help="number of a version, or an alias")
     parser.add_argument("second", metavar="B", help="number of a version, or an alias")
 

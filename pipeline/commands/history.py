@@ -12,6 +12,7 @@ from pipeline.storage.layout import PROMOTION_LOG, REPORTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
     parser.add_argument(
         "--json", action="store_true", help=f"print the lines of {PROMOTION_LOG} instead"
     )

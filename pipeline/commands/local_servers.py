@@ -144,7 +144,16 @@ def mlflow_server(settings: Settings, port: int) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def predictor(settings: Settings, port: int, mlflow_url: str) -> Iterator[Server]:
-    """Run a predictor that follows the alias `production` on the MLflow server."""
+    """Run a predictor that follows the alias `production` on the MLflow server.
+
+    Args:
+        settings: The settings; the predictor uses their lake.
+        port: Port on 127.0.0.1 that the predictor listens on.
+        mlflow_url: URL of the MLflow server.
+
+    Yields:
+        The predictor, which may not be ready yet.
+    """
     environment = os.environ | {
         "MLOPS_LAKE__URL": settings.lake.url,
         "MLOPS_MLFLOW__TRACKING_URI": mlflow_url,

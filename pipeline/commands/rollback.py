@@ -25,6 +25,7 @@ from pipeline.tracking.registry import PRODUCTION
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
     parser.add_argument(
         "--to", metavar="VERSION", help="version to return to (default: the alias `previous`)"
     )

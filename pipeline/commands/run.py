@@ -63,6 +63,7 @@ class RunLog:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
     parser.add_argument(
         "--data",
         metavar="SOURCE",

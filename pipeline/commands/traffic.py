@@ -41,6 +41,7 @@ LOG_TIMEOUT_SECONDS = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
     parser.add_argument(
         "--rows", type=int, default=500, metavar="N", help="rows to send (default: %(default)s)"
     )
@@ -113,7 +114,13 @@ def sample_production_rows(context: Context, count: int, seed: int) -> pd.DataFr
 
 
 def sample_rows(frame: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
-    """Sample rows of a table, with replacement only if it has fewer rows than `count`."""
+    """Sample rows of a table.
+
+    Args:
+        frame: The table.
+        count: Number of rows. A row occurs twice only if the table has fewer rows.
+        seed: Seed of the sample.
+    """
     sample = frame.sample(count, replace=count > len(frame), random_state=seed)
     return sample.reset_index(drop=True)
 

@@ -50,6 +50,11 @@ def generate_csv(rows: int, seed: int) -> bytes:
 def draw_values(feature: Feature, rows: int, random: np.random.Generator) -> FloatArray:
     """Draw values of a feature: uniform over the typical range, or by category frequency.
 
+    Args:
+        feature: The feature.
+        rows: Number of values.
+        random: Source of randomness.
+
     Returns:
         Values as in the raw file, shape (rows,).
     """

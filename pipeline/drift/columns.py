@@ -33,12 +33,12 @@ class Column:
     decides: bool = True
 
     def category_name(self, code: float) -> str:
-        """The name of a category, or its code if it has none."""
+        """Return the name of a category, or its code if it has no name."""
         return self.names.get(code, f"{code:g}")
 
 
 def feature_columns() -> list[Column]:
-    """The features of pipeline/columns.py."""
+    """Return the features of pipeline/columns.py."""
     return [
         Column(feature.name, "number", step=feature.step)
         if isinstance(feature, Number)
@@ -48,7 +48,7 @@ def feature_columns() -> list[Column]:
 
 
 def compared_columns(reference: Collection[str], current: Collection[str]) -> list[Column]:
-    """The features, and the prediction and the label if both data sets have them.
+    """Return the features, and the prediction and the label if both data sets have them.
 
     Args:
         reference: Names of the reference's columns.

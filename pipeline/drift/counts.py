@@ -1,4 +1,4 @@
-"""A column as sorted value counts: each column is sorted once, and everything else is read off."""
+"""Sorted value counts of a column, from which all statistics are computed after one sort."""
 
 from __future__ import annotations
 
@@ -31,34 +31,42 @@ class Counts:
 
     @property
     def mean(self) -> float:
+        """Mean of the rows."""
         return float((self.values * self.counts).sum() / self.rows)
 
     @property
     def std(self) -> float:
-        """Population standard deviation, by which Evidently divides."""
+        """Population standard deviation, the one that Evidently uses."""
         return math.sqrt(float(((self.values - self.mean) ** 2 * self.counts).sum() / self.rows))
 
     def quantile(self, fraction: float) -> float:
-        """The smallest value that is at least as large as `fraction` of the rows."""
+        """Return the smallest value that is at least as large as `fraction` of the rows."""
         index = int(np.searchsorted(np.cumsum(self.counts), fraction * self.rows))
         return float(self.values[min(index, len(self.values) - 1)])
 
     def cdf(self, points: FloatArray) -> FloatArray:
-        """The empirical distribution function at `points`, shape (n_points,)."""
+        """Evaluate the empirical distribution function at `points`, shape (n_points,)."""
         cumulated = np.concatenate(([0], np.cumsum(self.counts)))
         fractions: FloatArray = (
             cumulated[np.searchsorted(self.values, points, side="right")] / self.rows
         )
         return fractions
 
-    def count_of(self, keys: FloatArray) -> IntArray:
-        """How often each of `keys` occurs, shape (n_keys,)."""
+    def get_counts(self, keys: FloatArray) -> IntArray:
+        """Return how often each of `keys` occurs, shape (n_keys,)."""
         index = np.minimum(np.searchsorted(self.values, keys), len(self.values) - 1)
         found: IntArray = np.where(self.values[index] == keys, self.counts[index], 0)
         return found
 
     def histogram(self, edges: FloatArray) -> IntArray:
-        """Rows per bin, as numpy.histogram counts them: half-open bins, the last one closed."""
+        """Count the rows per bin like numpy.histogram: half-open bins, the last one closed.
+
+        Args:
+            edges: Ascending edges, shape (n_bins + 1,).
+
+        Returns:
+            Counts, shape (n_bins,).
+        """
         cumulated = np.concatenate(([0], np.cumsum(self.counts)))
         index = np.searchsorted(self.values, edges, side="left")
         index[-1] = np.searchsorted(self.values, edges[-1], side="right")
@@ -67,7 +75,11 @@ class Counts:
 
 
 def count_values(values: FloatArray) -> Counts:
-    """Count an array of shape (n_rows,), which stays unchanged; NaN and infinity are missing."""
+    """Count the values of a column.
+
+    Args:
+        values: The column, shape (n_rows,), which is not changed. NaN and infinity are missing.
+    """
     finite = np.sort(values[np.isfinite(values)])
     starts = (
         np.flatnonzero(np.concatenate(([True], finite[1:] != finite[:-1])))
@@ -80,11 +92,11 @@ def count_values(values: FloatArray) -> Counts:
 
 
 def merge_sorted(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Both ascending arrays in one; a stable sort merges two runs in one pass."""
+    """Merge two ascending arrays; numpy's stable sort merges two runs in one pass."""
     return np.sort(np.concatenate((first, second)), kind="stable")
 
 
 def union(first: FloatArray, second: FloatArray) -> FloatArray:
-    """The distinct values of two ascending arrays, ascending."""
+    """Return the distinct values of two ascending arrays, ascending."""
     merged = merge_sorted(first, second)
     return merged[np.concatenate(([True], merged[1:] != merged[:-1]))]

@@ -80,11 +80,11 @@ def load_silver(lake: Lake, run_id: str) -> Dataset:
 def load_live_traffic(
     lake: Lake, since: datetime, until: datetime, max_rows: int, seed: int
 ) -> Dataset:
-    """Load the rows that predictors answered in a time window, whatever the model version.
+    """Load the rows that predictors scored in a time window, with any model version.
 
     The objects of the traffic log are read in a seeded random order until `max_rows` rows are
-    found, so that a large window is sampled over all its hours and pods. An object that cannot be
-    read is skipped and named in the facts.
+    found, so that the sample of a large window covers all its hours and pods. Unreadable objects
+    are skipped and named in the facts.
 
     Args:
         lake: Where the traffic log is stored.
@@ -109,14 +109,14 @@ def load_live_traffic(
         if rows >= max_rows:
             break
         try:
-            frame = _logged(lake.read(key))
+            frame = _parse_log(lake.read(key))
         except (OSError, EOFError, zlib.error, ValueError) as error:
             unreadable[key] = str(error).splitlines()[0]
             continue
         frame = frame[(frame["at"] >= since) & (frame["at"] < until)]
         frames.append(frame)
         read, rows = read + 1, rows + len(frame)
-    found = pd.concat(frames, ignore_index=True) if frames else _logged(b"")
+    found = pd.concat(frames, ignore_index=True) if frames else _parse_log(b"")
     facts = {
         "source": "live traffic",
         "since": since.isoformat(timespec="seconds"),
@@ -138,7 +138,7 @@ def _days(since: datetime, until: datetime) -> Iterator[str]:
         day += timedelta(days=1)
 
 
-def _logged(data: bytes) -> pd.DataFrame:
+def _parse_log(data: bytes) -> pd.DataFrame:
     """Parse one object of the traffic log.
 
     Returns:
@@ -176,7 +176,7 @@ def _logged(data: bytes) -> pd.DataFrame:
 def add_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:
     """Add the predictions of the bundle's model to a data set.
 
-    Both data sets are scored by the same model, whichever version answered the live rows.
+    Both data sets are scored by the same model, whichever version scored the live rows.
     """
     import numpy as np
 
@@ -229,13 +229,13 @@ def load_file(path: Path) -> Dataset:
         frame[LABEL.name] = (frame[LABEL.raw] == LABEL.positive_raw).where(frame[LABEL.raw].notna())
     frame = frame.rename(columns=names)
     kept = [name for name in (*FEATURE_NAMES, PREDICTION, LABEL.name) if name in frame]
-    columns = {name: _floats(frame[name], path) for name in kept}
+    columns = {name: _to_floats(frame[name], path) for name in kept}
     return Dataset(
         pd.DataFrame(columns), {"source": "a file", "object": str(path), "rows": len(frame)}
     )
 
 
-def _floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:
+def _to_floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:
     """Convert a column to floats, category names to their codes."""
     import pandas as pd
 

@@ -60,7 +60,7 @@ def draw_histogram(title: str, distribution: Distribution) -> Markup:
 
 
 def round_ticks(low: float, high: float) -> list[float]:
-    """Round values within [low, high], 4 to 10 of them."""
+    """Return 4 to 10 round values within [low, high]."""
     step = 10.0 ** math.floor(math.log10((high - low) / 4))
     step *= max(factor for factor in (1, 2, 5) if (high - low) / (step * factor) >= 4)
     return [

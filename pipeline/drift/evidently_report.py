@@ -1,4 +1,4 @@
-"""Evidently: the source of the scores, and of its own page. No other module imports it."""
+"""Run Evidently, which computes scores and draws its own page. No other module imports it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def load() -> Any:
 
 
 def version() -> str:
-    """Evidently's version."""
+    """Return Evidently's version."""
     from importlib import metadata
 
     return metadata.version("evidently")
@@ -59,13 +59,13 @@ def draw(
     min_drifted_fraction: float,
     sample: int | None,
 ) -> EvidentlyResult:
-    """Run Evidently's report: the features in its preset, prediction and label after it.
+    """Run Evidently's report: first the features in its preset, then prediction and label.
 
     Args:
         reference: The rows that the model learned from.
         current: The rows to compare with them.
         plans: How each column is compared.
-        min_drifted_fraction: Fraction of drifted features from which the data set drifts.
+        min_drifted_fraction: The data set drifts if at least this fraction of the features does.
         sample: Number of rows of each data set if these are a sample, else None.
     """
     import numpy as np

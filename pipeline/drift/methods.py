@@ -1,8 +1,8 @@
 """Drift methods: one row per method, and which of them compares a column.
 
 Scores are computed from value counts. Methods and default choice are Evidently's
-(evidently.legacy.calculations.stattests, 0.7.23), and tests hold each score to Evidently's. Note
-the two directions: a p-value means drift when it is small, a distance when it is large.
+(evidently.legacy.calculations.stattests, 0.7.23), and tests compare each score with Evidently's.
+A small p-value means drift; a large distance means drift.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Statistic = Literal["p-value", "distance"]
 
 MAX_TESTED_ROWS = 1_000
-"""Evidently tests hypotheses up to this many reference rows, and measures distances above."""
+"""Evidently uses tests up to this many reference rows, and distances above."""
 MAX_CATEGORICAL_VALUES = 5
 """A number with at most this many distinct values is compared as a category."""
 MAX_EXACT_ROWS = 10_000
@@ -37,7 +37,7 @@ MIN_STD = 0.001
 
 
 def kolmogorov_smirnov(kind: Kind, reference: Counts, current: Counts) -> float:
-    """p-value of the two-sided two-sample Kolmogorov-Smirnov test, equal to scipy's ks_2samp."""
+    """Return the p-value of the two-sided two-sample Kolmogorov-Smirnov test, as ks_2samp does."""
     from scipy import stats
 
     if max(reference.rows, current.rows) <= MAX_EXACT_ROWS:
@@ -55,23 +55,23 @@ def kolmogorov_smirnov(kind: Kind, reference: Counts, current: Counts) -> float:
 
 
 def chi_square(kind: Kind, reference: Counts, current: Counts) -> float:
-    """p-value of Pearson's one-sample test, which takes the reference's fractions as exact."""
+    """Return the p-value of Pearson's one-sample test: the reference's fractions count as exact."""
     from scipy import stats
 
     keys = union(reference.values, current.values)
-    expected = reference.count_of(keys) * (current.rows / reference.rows)
-    with np.errstate(divide="ignore"):  # a category new to the reference is expected 0 times
-        return float(stats.chisquare(current.count_of(keys), expected).pvalue)
+    expected = reference.get_counts(keys) * (current.rows / reference.rows)
+    with np.errstate(divide="ignore"):  # the expected count of an unseen category is 0
+        return float(stats.chisquare(current.get_counts(keys), expected).pvalue)
 
 
 def z_test(kind: Kind, reference: Counts, current: Counts) -> float:
-    """p-value of the two-sided pooled test of two proportions, for at most two distinct values."""
+    """Return the p-value of the two-sided pooled test of two proportions (one or two values)."""
     from scipy import stats
 
     keys = union(reference.values, current.values)
     if len(keys) == 1:
         return 1.0
-    fractions = [1 - side.count_of(keys)[0] / side.rows for side in (reference, current)]
+    fractions = [1 - side.get_counts(keys)[0] / side.rows for side in (reference, current)]
     pooled = (fractions[0] * reference.rows + fractions[1] * current.rows) / (
         reference.rows + current.rows
     )
@@ -80,8 +80,9 @@ def z_test(kind: Kind, reference: Counts, current: Counts) -> float:
 
 
 def wasserstein(kind: Kind, reference: Counts, current: Counts) -> float:
-    """First Wasserstein distance, in standard deviations of the reference."""
-    # Positions of both sides' values in one ascending array: one search, integers until the end.
+    """Return the first Wasserstein distance, in standard deviations of the reference."""
+    # One search places both sides' values in one ascending array. The differences between the
+    # distribution functions stay integers until the end.
     index = np.arange(len(reference.values)) + np.searchsorted(current.values, reference.values)
     is_current = np.ones(len(reference.values) + len(current.values), dtype=bool)
     is_current[index] = False
@@ -95,7 +96,7 @@ def wasserstein(kind: Kind, reference: Counts, current: Counts) -> float:
 
 
 def jensen_shannon(kind: Kind, reference: Counts, current: Counts) -> float:
-    """Jensen-Shannon distance (natural logarithm) of the values' fractions.
+    """Return the Jensen-Shannon distance (natural logarithm) between the values' fractions.
 
     Numbers with many distinct values are binned first, by Sturges' rule.
     """
@@ -106,12 +107,12 @@ def jensen_shannon(kind: Kind, reference: Counts, current: Counts) -> float:
         fractions = [side.histogram(edges) / side.rows for side in (reference, current)]
     else:
         keys = union(reference.values, current.values)
-        fractions = [side.count_of(keys) / side.rows for side in (reference, current)]
+        fractions = [side.get_counts(keys) / side.rows for side in (reference, current)]
     return float(distance.jensenshannon(*fractions))
 
 
 def sturges_edges(reference: Counts, current: Counts) -> FloatArray:
-    """Edges of equal bins over both sides, equal to numpy's bins="sturges" on all rows."""
+    """Return the edges of equal bins over both sides, as numpy's bins="sturges" on all rows."""
     low = min(reference.values[0], current.values[0])
     high = max(reference.values[-1], current.values[-1])
     if low == high:
@@ -130,8 +131,8 @@ class Method:
         title: Its name on the drift page.
         kinds: Kinds of column that it compares.
         statistic: What its score is.
-        score: From the kind, the reference's counts and the current counts to the score. Neither
-            side is empty.
+        score: Function of the kind, the reference's counts and the current counts that returns the
+            score. Neither side is empty.
         evidently_title: Its name in Evidently's results; None if Evidently lacks it.
         drifts_at_threshold: Whether a score equal to the threshold is drift.
     """
@@ -145,7 +146,7 @@ class Method:
     drifts_at_threshold: bool
 
     def is_drift(self, score: float, threshold: float) -> bool:
-        """Whether the score means drift."""
+        """Return whether the score means drift."""
         if score == threshold:
             return self.drifts_at_threshold
         return score > threshold if self.statistic == "distance" else score < threshold
@@ -212,7 +213,7 @@ class Plan:
         column: The column.
         kind: What its values are compared as.
         method: The method.
-        threshold: The score from which it drifts.
+        threshold: The score that decides, see `Method.is_drift`.
         overrides_default: Whether Evidently would choose another method.
     """
 
@@ -223,7 +224,7 @@ class Plan:
     overrides_default: bool
 
     def evaluate(self, reference: Counts, current: Counts) -> tuple[float, bool]:
-        """The score of the column, and whether it means drift."""
+        """Return the score of the column, and whether it means drift."""
         score = self.method.score(self.kind, reference, current)
         return score, self.method.is_drift(score, self.threshold)
 
@@ -231,7 +232,14 @@ class Plan:
 def plan_comparison(
     column: Column, reference: Counts, current: Counts, settings: DriftSettings
 ) -> Plan:
-    """Choose the method and the threshold for these rows of a column."""
+    """Choose the method and the threshold for a column.
+
+    Args:
+        column: The column.
+        reference: Values of the reference.
+        current: Values of the current data.
+        settings: Methods and thresholds.
+    """
     distinct = max(len(reference.values), len(current.values))
     if distinct <= MAX_CATEGORICAL_VALUES:
         distinct = len(union(reference.values, current.values))
@@ -243,8 +251,8 @@ def plan_comparison(
         name = default
     elif name == "auto":
         name = evidently_default_method(kind, distinct, min(reference.rows, current.rows))
-        # Evidently's chi-square takes the reference's fractions as exact, so its false alarms grow
-        # with the number of current rows.
+        # Evidently's chi-square test treats the reference's fractions as exact, so its false
+        # positive rate grows with the number of current rows.
         name = "jensenshannon" if name == "chisquare" else name
     method = METHODS[name]
     common = (
@@ -255,7 +263,7 @@ def plan_comparison(
 
 
 def evidently_default_method(kind: Kind, distinct: int, rows: int) -> str:
-    """The name of the method that Evidently chooses.
+    """Return the name of the method that Evidently chooses.
 
     Args:
         kind: What the values are compared as.

@@ -1,4 +1,4 @@
-"""The drift page: the report for people, one HTML file with every distribution drawn."""
+"""The drift page: the report for people, an HTML file that shows every distribution."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 @dataclass(frozen=True)
 class Card:
-    """What the page shows of one column."""
+    """A column on the page."""
 
     name: str
     title: str
@@ -71,14 +71,15 @@ def _describe_source(facts: dict[str, Any]) -> str:
         parts.append(str(facts["object"]))
     if versions := facts.get("versions"):
         counts = ", ".join(f"version {version} ({n:,})" for version, n in versions.items())
-        parts.append(f"answered by {counts}")
+        parts.append(f"predicted by {counts}")
     if unreadable := facts.get("objects", {}).get("unreadable"):
         parts.append(f"{len(unreadable)} unreadable objects skipped")
     return "; ".join(parts)
 
 
 def _card(name: str, column: ColumnDrift) -> Card:
-    side = "below" if column.statistic == "p-value" else "from"
+    is_p_value = column.statistic == "p-value"
+    drift_if = "below" if is_p_value else "at or above"
     title = _titles().get(name, name)
     return Card(
         name=name,
@@ -86,7 +87,7 @@ def _card(name: str, column: ColumnDrift) -> Card:
         drifted=column.drifted,
         method=(
             f"{METHODS[column.method].title}: {column.statistic} {column.score:.3g}; "
-            f"drift {side} {column.threshold:g}"
+            f"drift if {drift_if} {column.threshold:g}"
         ),
         drawing=draw(title, column.distribution),
         rows=_rows(column),

@@ -1,37 +1,18 @@
-"""The drift report: its documents, and the comparison of two data sets column by column.
-
-Scores come from Evidently's DataDriftPreset. With more rows than `drift.max_evidently_rows`, and
-for methods that Evidently lacks, they come from methods.py; Evidently then draws its page from a
-sample.
-"""
+"""The drift report: the JSON document, its verdict in a sentence, and its metrics."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 from pydantic import Field
 
-from pipeline.drift.columns import Column, Kind
-from pipeline.drift.counts import Counts, count_values
-from pipeline.drift.methods import Plan, Statistic, plan_comparison
-from pipeline.errors import DataError
+from pipeline.drift.columns import Kind
+from pipeline.drift.methods import Statistic
 from pipeline.storage.artifacts import Artifact
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from pipeline.settings import DriftSettings
 
 DRIFT, NONE, TOO_FEW = "drift", "none", "not enough data"
 """Verdicts of a report."""
-BINS = 20
-"""Bins of a number's distribution in the report."""
-TAIL = 0.001
-"""Fraction of the rows at each end that share the outermost bins of a distribution."""
 
 
 class Summary(Artifact):
@@ -52,7 +33,7 @@ class Summary(Artifact):
 
 
 class Distribution(Artifact):
-    """Fractions of the rows in the same bins (number) or values (category) of both data sets."""
+    """Fractions of both data sets' rows in the same bins of a number, or values of a category."""
 
     edges: list[float] | None = None
     labels: list[str] | None = None
@@ -66,7 +47,7 @@ class ColumnDrift(Artifact):
     kind: Kind
     method: str
     statistic: Statistic
-    """A p-value means drift below its threshold, a distance from its threshold upwards."""
+    """A p-value below the threshold means drift, a distance at or above it."""
     score: float
     threshold: float
     drifted: bool
@@ -82,7 +63,7 @@ class DriftedFeatures(Artifact):
     features: int
     fraction: float
     min_fraction: float
-    """The data set drifts from this fraction upwards."""
+    """The data set drifts if at least this fraction of its features does."""
 
 
 class Origin(Artifact):
@@ -110,7 +91,12 @@ class Report(Origin):
     """Whether retraining was requested, and why."""
 
     def columns(self, prediction: str, label: str) -> dict[str, ColumnDrift]:
-        """All compared columns; the prediction and the label under the given names."""
+        """Return the results of all compared columns.
+
+        Args:
+            prediction: Name for the column of predictions.
+            label: Name for the column of labels.
+        """
         others = {prediction: self.prediction, label: self.label}
         return {
             **self.features,
@@ -118,136 +104,13 @@ class Report(Origin):
         }
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Compared columns, and Evidently's page about them."""
-
-    columns: dict[str, ColumnDrift]
-    computed_by: str
-    page: bytes
-    page_sample: int | None
-
-
-def compare_columns(
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
-    columns: Sequence[Column],
-    settings: DriftSettings,
-    seed: int,
-) -> Comparison:
-    """Compare two data sets column by column.
+def count_drifted(columns: Mapping[str, ColumnDrift], min_fraction: float) -> DriftedFeatures:
+    """Count the drifted features.
 
     Args:
-        reference: Rows that the model learned from; floats or NaN. The frame stays unchanged.
-        current: Rows to compare with them; the same columns.
-        columns: The columns to compare.
-        settings: Methods, thresholds and sizes.
-        seed: Seed of the sample for Evidently's page.
-
-    Raises:
-        DataError: If a column has no value at all in one of the data sets.
+        columns: Results of the features.
+        min_fraction: The data set drifts if at least this fraction of the features does.
     """
-    from pipeline.drift import evidently_report
-
-    pairs = {column.name: _count(column, reference, current) for column in columns}
-    plans = [plan_comparison(column, *pairs[column.name], settings) for column in columns]
-    sample = None
-    if max(len(reference), len(current)) > settings.max_evidently_rows:
-        sample = settings.report_sample_rows
-        reference, current = (
-            frame.sample(min(sample, len(frame)), random_state=seed)
-            for frame in (reference, current)
-        )
-    drawn = evidently_report.draw(reference, current, plans, settings.min_drifted_fraction, sample)
-    results = {}
-    for plan in plans:
-        name = plan.column.name
-        if sample or plan.method.evidently_title is None:
-            score, is_drift = plan.evaluate(*pairs[name])
-        else:
-            score, is_drift = drawn.scores[name]
-        results[name] = describe_column(plan, score, is_drift, *pairs[name])
-    computed_by = f"Evidently {evidently_report.version()}" + (
-        ", its methods on value counts of all rows" if sample else ""
-    )
-    return Comparison(results, computed_by, drawn.page, sample)
-
-
-def _count(column: Column, reference: pd.DataFrame, current: pd.DataFrame) -> tuple[Counts, Counts]:
-    pair = (
-        count_values(reference[column.name].to_numpy(float)),
-        count_values(current[column.name].to_numpy(float)),
-    )
-    for side, which in zip(pair, ("reference", "current data"), strict=True):
-        if side.rows == 0:
-            raise DataError(
-                f"The column '{column.name}' has no value in any row of the {which}, "
-                "so it cannot be compared. Check the source of these rows."
-            )
-    return pair
-
-
-def describe_column(
-    plan: Plan, score: float, is_drift: bool, reference: Counts, current: Counts
-) -> ColumnDrift:
-    """A column's result with both summaries and the distribution."""
-    if math.isnan(score):  # a test of a single value: no evidence of drift
-        score = 1.0 if plan.method.statistic == "p-value" else 0.0
-    return ColumnDrift(
-        kind=plan.column.kind,
-        method=plan.method.name,
-        statistic=plan.method.statistic,
-        score=score,
-        threshold=plan.threshold,
-        drifted=is_drift,
-        reference=summarize(plan.column, reference),
-        current=summarize(plan.column, current),
-        distribution=distribution(plan.column, reference, current),
-    )
-
-
-def summarize(column: Column, side: Counts) -> Summary:
-    """Moments and quartiles of a number, counts of a category."""
-    if column.kind == "category":
-        pairs = zip(side.values.tolist(), side.counts.tolist(), strict=True)
-        counts = {column.category_name(code): count for code, count in pairs}
-        return Summary(rows=side.rows, missing=side.missing, counts=counts)
-    return Summary(
-        rows=side.rows,
-        missing=side.missing,
-        mean=side.mean,
-        std=side.std,
-        quartiles=[side.quantile(fraction) for fraction in (0, 0.25, 0.5, 0.75, 1)],
-    )
-
-
-def distribution(column: Column, reference: Counts, current: Counts) -> Distribution:
-    """Fractions of both data sets in common bins.
-
-    A category has one bin per value. A number has bins of equal width between the outermost
-    thousandths of both data sets. If it is recorded in steps, a bin is a whole number of steps
-    wide and its edges lie between two steps; otherwise some bins would hold one step more.
-    """
-    sides = (reference, current)
-    if column.kind == "category":
-        keys = np.union1d(reference.values, current.values)
-        fractions = [(side.count_of(keys) / side.rows).tolist() for side in sides]
-        labels = [column.category_name(key) for key in keys.tolist()]
-        return Distribution(labels=labels, reference=fractions[0], current=fractions[1])
-    low = min(side.quantile(TAIL) for side in sides)
-    high = max(side.quantile(1 - TAIL) for side in sides)
-    if column.step:
-        width = max(math.ceil((high - low) / column.step / BINS), 1) * column.step
-        inner = np.arange(low - column.step / 2, high + width, width)
-    else:
-        inner = np.linspace(low, high if high > low else low + 1, BINS + 1)
-    edges = np.concatenate(([-np.inf], inner[1:-1], [np.inf]))
-    fractions = [(side.histogram(edges) / side.rows).tolist() for side in sides]
-    return Distribution(edges=inner.tolist(), reference=fractions[0], current=fractions[1])
-
-
-def count_drifted(columns: Mapping[str, ColumnDrift], min_fraction: float) -> DriftedFeatures:
-    """How many of the features drifted, against the fraction that means drift."""
     drifted = sum(column.drifted for column in columns.values())
     return DriftedFeatures(
         drifted=drifted,
@@ -260,7 +123,13 @@ def count_drifted(columns: Mapping[str, ColumnDrift], min_fraction: float) -> Dr
 def verdict_sentence(
     verdict: str, drifted: DriftedFeatures, columns: Mapping[str, ColumnDrift]
 ) -> str:
-    """The verdict in one sentence."""
+    """State the verdict in one sentence.
+
+    Args:
+        verdict: DRIFT or NONE.
+        drifted: Number of drifted features.
+        columns: Results of the features.
+    """
     names = ", ".join(name for name, column in columns.items() if column.drifted)
     return (
         f"{'Drift' if verdict == DRIFT else 'No drift'}: {drifted.drifted} of {drifted.features} "
@@ -270,7 +139,11 @@ def verdict_sentence(
 
 
 def to_metrics(report: Report) -> dict[str, float]:
-    """The metrics of the MLflow run: the verdict, and each column's score and verdict."""
+    """Return the metrics of the MLflow run: the verdict, and each column's score and verdict.
+
+    Args:
+        report: A report with a verdict.
+    """
     assert report.drifted_features is not None
     metrics = {
         "drift": float(report.verdict == DRIFT),

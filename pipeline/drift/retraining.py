@@ -1,7 +1,7 @@
-"""When drift may request retraining: a cooldown after each request, and a daily limit.
+"""Limits of retraining requests: a cooldown after each request, and a daily limit.
 
-A request is an object `reports/drift/retrainings/<day>/<number>.json` that is created only if it
-does not exist, so that concurrent checks together never exceed the daily limit.
+A request is an object `reports/drift/retrainings/<day>/<number>.json`. It is created only if it
+does not exist, so concurrent checks together never exceed the daily limit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipeline.storage.lake import Lake
 
 
 def blocked_reason(lake: Lake, run_id: str, settings: DriftSettings, at: datetime) -> str | None:
-    """Why retraining must not be requested now.
+    """Return why retraining must not be requested now.
 
     Args:
         lake: Where the requests are stored.
@@ -34,11 +34,11 @@ def blocked_reason(lake: Lake, run_id: str, settings: DriftSettings, at: datetim
     if any(request.run_id == run_id for request in requests):
         return None
     if requests:
-        last = max(requests, key=lambda request: request.asked_at)
-        until = datetime.fromisoformat(last.asked_at) + cooldown
+        last = max(requests, key=lambda request: request.requested_at)
+        until = datetime.fromisoformat(last.requested_at) + cooldown
         if at < until:
             return (
-                f"run {last.run_id} requested it at {last.asked_at}, "
+                f"run {last.run_id} requested it at {last.requested_at}, "
                 f"and the cooldown ends at {until.isoformat()}"
             )
     today = sum(1 for _ in _requests(lake, at.date().isoformat()))
@@ -68,7 +68,7 @@ def request_retraining(lake: Lake, run_id: str, settings: DriftSettings, at: dat
         for request in _requests(lake, day)
     ):
         return True
-    request = RetrainingRequest(run_id=run_id, asked_at=at.isoformat(timespec="seconds"))
+    request = RetrainingRequest(run_id=run_id, requested_at=at.isoformat(timespec="seconds"))
     numbers = range(1, settings.max_retrainings_per_day + 1)
     return any(
         lake.create(layout.retraining_request(at.date().isoformat(), number), request.to_bytes())

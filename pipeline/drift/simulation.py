@@ -72,7 +72,7 @@ KINDS: dict[str, Change] = {
     "flip": _flip_categories,
     "all": _change_everything,
 }
-"""Kinds of drift: numbers scaled by SCALE_FACTOR, numbers with noise, categories flipped, or all."""
+"""Kinds of drift: numbers scaled, numbers with noise, categories flipped, or all of them."""
 
 
 def _numbers() -> list[Number]:

@@ -28,6 +28,7 @@ from pipeline.drift import data as drift_data
 from pipeline.drift import report as drift_report
 from pipeline.drift import retraining as drift_retraining
 from pipeline.drift.columns import PREDICTION, compared_columns
+from pipeline.drift.comparison import compare_columns
 from pipeline.drift.data import Dataset
 from pipeline.drift.report import DRIFT, NONE, TOO_FEW, Origin, Report
 from pipeline.errors import LakeError, SettingsError, StageSkipped
@@ -112,11 +113,18 @@ class Outcome:
 
     @property
     def files(self) -> dict[str, bytes]:
+        """The report and its pages by file name."""
         return {DRIFT_REPORT: self.report.to_bytes(), **self.pages}
 
 
 def check_files(context: Context, reference: Path, current: Path, out: Path) -> None:
     """Compare two files and write the reports to a folder.
+
+    Args:
+        context: The settings, and the id for the report.
+        reference: CSV or Parquet file with the rows that the model learned from.
+        current: CSV or Parquet file with the rows to compare with them.
+        out: The folder.
 
     Raises:
         LakeError: If the folder cannot be written.
@@ -202,7 +210,7 @@ def compare(
         context: The run.
         reference: Rows that the model learned from.
         current: Rows to compare with them.
-        retraining: What the report says about retraining if there is drift.
+        retraining: Text of the report about retraining, used if there is drift.
 
     Raises:
         SettingsError: If a threshold is set for a column that is not compared.
@@ -227,7 +235,7 @@ def compare(
             )
             return Outcome(Report(verdict=TOO_FEW, sentence=sentence, **origin), {})
 
-    compared = drift_report.compare_columns(
+    compared = compare_columns(
         reference.frame,
         current.frame,
         compared_columns(reference.frame.columns, current.frame.columns),

@@ -204,7 +204,10 @@ class DemotionReport(Artifact):
 
 
 class RetrainingRequest(Artifact):
-    """A request for retraining that drift detection made."""
+    """A request for retraining that drift detection made.
+
+    Requests of earlier releases have `asked_at`.
+    """
 
     run_id: str
-    asked_at: str
+    requested_at: str = Field(validation_alias=AliasChoices("requested_at", "asked_at"))

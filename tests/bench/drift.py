@@ -26,9 +26,10 @@ from pipeline.columns import FEATURES, Category
 from pipeline.data.synthetic import draw_values
 from pipeline.drift import evidently_report
 from pipeline.drift.columns import Column, feature_columns
+from pipeline.drift.comparison import compare_columns
 from pipeline.drift.counts import count_values
 from pipeline.drift.methods import plan_comparison
-from pipeline.drift.report import compare_columns, count_drifted
+from pipeline.drift.report import count_drifted
 from pipeline.settings import DriftSettings
 
 ROOT = Path(__file__).parents[2]

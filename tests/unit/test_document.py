@@ -19,12 +19,12 @@ from pipeline.evaluation.model_card.document import (
 )
 from pipeline.reporting.templates import render
 
-TONES = {"holds": "good", "failed": "bad"}
+TONES = {"passed": "good", "failed": "bad"}
 BLOCKS: list[Block] = [
     Callout("a < b", is_good=False),
     Heading("Part"),
     Text("the alias `staging`"),
-    Table(("gate", "n", "verdict"), [("x|y", "1", "holds"), ("<b>", "2", "failed")], (1,), TONES),
+    Table(("gate", "n", "verdict"), [("x|y", "1", "passed"), ("<b>", "2", "failed")], (1,), TONES),
     Pictures({"a.png": 'shows "a"'}),
 ]
 
@@ -42,7 +42,7 @@ def test_html_escapes_text() -> None:
 def test_html_colors_verdicts() -> None:
     """Verdicts and the callout have a class; the verdict is also readable without color."""
     html = to_html("t", BLOCKS, {"a.png": b"png"})
-    assert '<td class="good">holds</td>' in html
+    assert '<td class="good">passed</td>' in html
     assert '<td class="bad">failed</td>' in html
     assert '<td class="number">1</td>' in html
     assert '<blockquote class="bad">a &lt; b</blockquote>' in html
@@ -76,7 +76,7 @@ def test_markdown() -> None:
         "",
         "| gate | n | verdict |",
         "| --- | --: | --- |",
-        "| x\\|y | 1 | holds |",
+        "| x\\|y | 1 | passed |",
         "| <b> | 2 | failed |",
         "",
         '![shows "a"](a.png)',

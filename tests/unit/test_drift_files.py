@@ -36,7 +36,7 @@ def report_in(out: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def raw(tmp_path: Path) -> tuple[Path, Path]:
-    """Two raw survey files of one population."""
+    """Two raw survey files with the same distributions."""
     paths = tmp_path / "reference.csv", tmp_path / "current.csv"
     for seed, path in enumerate(paths):
         path.write_bytes(generate_csv(500, seed))
@@ -69,7 +69,7 @@ def test_drift_of_other_formats(tmp_path: Path) -> None:
 
 
 def test_needs_no_lake_and_no_registry(raw: tuple[Path, Path], tmp_path: Path) -> None:
-    """The command runs where there is neither, and makes neither."""
+    """The command works without a lake and a registry, and creates neither."""
     empty = tmp_path / "empty"
     empty.mkdir()
     environment = os.environ | {
@@ -91,7 +91,7 @@ def test_needs_no_lake_and_no_registry(raw: tuple[Path, Path], tmp_path: Path) -
 
 
 def test_too_few_rows(raw: tuple[Path, Path], tmp_path: Path) -> None:
-    """99 without a verdict; only the report says so."""
+    """Without a verdict the exit code is 99, and only the JSON report is written."""
     raw[1].write_text("".join(raw[1].read_text().splitlines(keepends=True)[:50]))
     assert command(*raw, tmp_path / "out") == EXIT_SKIPPED
     assert report_in(tmp_path / "out")["verdict"] == "not enough data"
@@ -102,7 +102,7 @@ HEADER = "age,course,sleep_hours,relationship,review_hours"
 
 
 class TestErrors:
-    """1, a sentence, and what was there before stays."""
+    """Exit code 1 and a message; existing reports are kept."""
 
     @pytest.mark.parametrize(
         ("content", "sentence"),
@@ -128,7 +128,7 @@ class TestErrors:
         content: str | None,
         sentence: str,
     ) -> None:
-        """A missing or empty file, other columns or other values: the error names the file."""
+        """For a missing or empty file, wrong columns or wrong values, the error names the file."""
         bad = tmp_path / "bad.csv"
         if content is not None:
             bad.write_text(content)
@@ -140,7 +140,7 @@ class TestErrors:
         assert (tmp_path / "drift_report.json").read_text() == "before"
 
     def test_bad_parquet(self, tmp_path: Path) -> None:
-        """A .parquet file that is none is an error of the source."""
+        """A file with the suffix .parquet and other content is an error of the source."""
         (tmp_path / "a.parquet").write_bytes(b"PAR1 nothing more")
         with pytest.raises(SourceError, match=r"a\.parquet cannot be read"):
             load_file(tmp_path / "a.parquet")
@@ -148,22 +148,22 @@ class TestErrors:
     def test_incomplete_arguments(
         self, raw: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """The three options go together, and without them a run is needed."""
+        """The three options belong together; without them a run id is required."""
         assert main(["drift", "--reference", str(raw[0])]) == 1
         assert "--reference, --current and --out belong together" in capsys.readouterr().err
         assert main(["drift"]) == 1
         assert "drift needs --run-id ID, or --reference FILE" in capsys.readouterr().err
 
-    def test_folder_that_cannot_be(
+    def test_unwritable_folder(
         self, raw: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """The error names a folder that cannot be written, and the option."""
+        """The error has the option."""
         assert command(*raw, raw[0] / "out") == 1
         assert "Let --out name a writable folder" in capsys.readouterr().err
 
 
 def test_missing_values_stay_missing(tmp_path: Path) -> None:
-    """An empty cell is a missing value, of a number, a category and the label."""
+    """An empty cell of a number, a category or the label is a missing value."""
     raw = generate_csv(3, 1).decode().splitlines()
     (tmp_path / "a.csv").write_text("\n".join([raw[0], ",,,,,", *raw[2:]]))
     frame = load_file(tmp_path / "a.csv").frame
@@ -172,13 +172,13 @@ def test_missing_values_stay_missing(tmp_path: Path) -> None:
 
 
 def test_label_is_flipped(tmp_path: Path) -> None:
-    """The raw label becomes ours: 1 is the rare outcome."""
+    """The raw label is converted: 1 is the rare outcome."""
     (tmp_path / "a.csv").write_bytes(generate_csv(2_000, 1))
     assert 0.02 < load_file(tmp_path / "a.csv").frame[LABEL.name].mean() < 0.1
 
 
-def test_prediction_is_taken(tmp_path: Path) -> None:
-    """A file's predictions are kept, and must be numbers."""
+def test_predictions_must_be_numbers(tmp_path: Path) -> None:
+    """A file's column of predictions is read, and must be numeric."""
     make_students(3, 1).assign(**{PREDICTION: "high"}).to_csv(tmp_path / "a.csv")
     with pytest.raises(DataError, match=f"'{PREDICTION}' is 'high'; it must be a number"):
         load_file(tmp_path / "a.csv")

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.drift import evidently_report
 from pipeline.drift.columns import Column, Kind
+from pipeline.drift.comparison import compare_columns
 from pipeline.drift.counts import count_values
 from pipeline.drift.methods import (
     MAX_EXACT_ROWS,
@@ -18,7 +19,6 @@ from pipeline.drift.methods import (
     plan_comparison,
     sturges_edges,
 )
-from pipeline.drift.report import compare_columns
 from pipeline.settings import DriftSettings
 
 Array = np.ndarray[Any, np.dtype[np.float64]]

@@ -15,8 +15,9 @@ from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
 from pipeline.drift import report as drift_report
 from pipeline.drift.columns import PREDICTION, compared_columns, feature_columns
+from pipeline.drift.comparison import compare_columns
 from pipeline.drift.data import Dataset
-from pipeline.drift.report import Report, compare_columns
+from pipeline.drift.report import Report
 from pipeline.errors import DataError, SettingsError
 from pipeline.settings import DriftSettings
 from pipeline.stages import drift

@@ -1,4 +1,4 @@
-"""Retraining is asked for at most once in a cooldown and so many times a day, once for each run."""
+"""Retraining requests: one per run, none during a cooldown, and a limit per day."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipeline.drift.retraining import blocked_reason, request_retraining
 from pipeline.settings import DriftSettings
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import RETRAINING_REQUESTS
-from tests.support.lake import read_json
+from tests.support.lake import read_json, write_json
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -17,17 +17,17 @@ SETTINGS = DriftSettings(cooldown_hours=3, max_retrainings_per_day=2)
 
 
 def test_first(lake: Lake) -> None:
-    """Nothing speaks against the first request, and it is recorded under its day."""
+    """The first request is allowed, and recorded under its day."""
     assert blocked_reason(lake, "a", SETTINGS, NOON) is None
     assert request_retraining(lake, "a", SETTINGS, NOON)
     assert read_json(lake, f"{RETRAINING_REQUESTS}2026-03-05/1.json") == {
         "run_id": "a",
-        "asked_at": "2026-03-05T12:00:00+00:00",
+        "requested_at": "2026-03-05T12:00:00+00:00",
     }
 
 
 def test_cooldown(lake: Lake) -> None:
-    """Within the cooldown another run is blocked and the reason says when it ends."""
+    """During the cooldown another run is blocked; the reason has the time at which it ends."""
     request_retraining(lake, "a", SETTINGS, NOON)
     assert blocked_reason(lake, "b", SETTINGS, NOON + 2 * HOUR) == (
         "run a requested it at 2026-03-05T12:00:00+00:00, "
@@ -43,8 +43,8 @@ def test_cooldown_over_midnight(lake: Lake) -> None:
     assert "cooldown" in (blocked_reason(lake, "b", SETTINGS, late + 2 * HOUR) or "")
 
 
-def test_cap(lake: Lake) -> None:
-    """After the last request of the day all runs are blocked until midnight UTC."""
+def test_daily_limit(lake: Lake) -> None:
+    """After the last request of a day, all runs are blocked until midnight UTC."""
     for run_id, at in (("a", NOON), ("b", NOON + 4 * HOUR)):
         assert blocked_reason(lake, run_id, SETTINGS, at) is None
         assert request_retraining(lake, run_id, SETTINGS, at)
@@ -56,14 +56,14 @@ def test_cap(lake: Lake) -> None:
 
 
 def test_off(lake: Lake) -> None:
-    """A limit of 0 turns requests off."""
+    """A limit of 0 disables requests."""
     assert "MAX_RETRAININGS_PER_DAY is 0" in (
         blocked_reason(lake, "a", DriftSettings(max_retrainings_per_day=0), NOON) or ""
     )
 
 
 def test_same_run_again(lake: Lake) -> None:
-    """A run tried again after it had asked asks again, without a second record."""
+    """A run that is retried after its request requests again, without a second record."""
     request_retraining(lake, "a", SETTINGS, NOON)
     assert blocked_reason(lake, "a", SETTINGS, NOON + HOUR) is None
     assert request_retraining(lake, "a", SETTINGS, NOON + HOUR)
@@ -71,12 +71,19 @@ def test_same_run_again(lake: Lake) -> None:
 
 
 def test_at_once(lake: Lake) -> None:
-    """However many checks ask at once, a day holds no more requests than its cap."""
+    """Concurrent checks together do not exceed the daily limit."""
     with ThreadPoolExecutor(8) as pool:
-        asked = list(
+        requested = list(
             pool.map(
                 lambda number: request_retraining(lake, f"run-{number}", SETTINGS, NOON), range(8)
             )
         )
-    assert sum(asked) == 2
+    assert sum(requested) == 2
     assert len(lake.keys(RETRAINING_REQUESTS)) == 2
+
+
+def test_requests_of_earlier_releases_count(lake: Lake) -> None:
+    """A request with the former name of the time starts a cooldown too."""
+    request = {"run_id": "a", "asked_at": NOON.isoformat()}
+    write_json(lake, f"{RETRAINING_REQUESTS}2026-03-05/1.json", request)
+    assert "cooldown" in (blocked_reason(lake, "b", SETTINGS, NOON + HOUR) or "")

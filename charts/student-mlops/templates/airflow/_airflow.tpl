@@ -26,8 +26,8 @@ AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT: "30"
 AIRFLOW__USAGE_DATA_COLLECTION__ENABLED: "false"
 {{- end }}
 
-{{/* Environment of a container. Secrets are variables instead of files, so that a Secret of the
-     user's own needs no particular layout. */}}
+{{/* Environment of a container. Secrets are variables instead of files, so that a Secret
+     of the user needs no particular layout. */}}
 {{- define "student-mlops.airflow.environment" -}}
 {{- $secret := include "student-mlops.airflow.secret" . -}}
 {{- $variables := dict

@@ -1,0 +1,182 @@
+"""Compare two data sets column by column.
+
+Scores come from Evidently's DataDriftPreset. With more rows than `drift.max_evidently_rows`, and
+for methods that Evidently lacks, they come from methods.py; Evidently then draws its page from a
+sample.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.drift.columns import Column
+from pipeline.drift.counts import Counts, count_values
+from pipeline.drift.methods import Plan, plan_comparison
+from pipeline.drift.report import ColumnDrift, Distribution, Summary
+from pipeline.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.settings import DriftSettings
+
+BINS = 20
+"""Bins of a number's distribution in the report."""
+TAIL = 0.001
+"""Fraction of the rows at each end that share the outermost bins of a distribution."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The results of all columns.
+
+    Attributes:
+        columns: Result of each column by name.
+        computed_by: What computed the scores.
+        page: Evidently's HTML page.
+        page_sample: Rows per data set on that page, if it shows a sample.
+    """
+
+    columns: dict[str, ColumnDrift]
+    computed_by: str
+    page: bytes
+    page_sample: int | None
+
+
+def compare_columns(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    columns: Sequence[Column],
+    settings: DriftSettings,
+    seed: int,
+) -> Comparison:
+    """Compare two data sets column by column.
+
+    Args:
+        reference: Rows that the model learned from; floats or NaN. The frame stays unchanged.
+        current: Rows to compare with them; the same columns.
+        columns: The columns to compare.
+        settings: Methods, thresholds and sizes.
+        seed: Seed of the sample for Evidently's page.
+
+    Returns:
+        The results, which count all rows even if Evidently's page shows a sample.
+
+    Raises:
+        DataError: If a column has no value at all in one of the data sets.
+    """
+    from pipeline.drift import evidently_report
+
+    pairs = {column.name: _count(column, reference, current) for column in columns}
+    plans = [plan_comparison(column, *pairs[column.name], settings) for column in columns]
+    sample = None
+    if max(len(reference), len(current)) > settings.max_evidently_rows:
+        sample = settings.report_sample_rows
+        reference, current = (
+            frame.sample(min(sample, len(frame)), random_state=seed)
+            for frame in (reference, current)
+        )
+    drawn = evidently_report.draw(reference, current, plans, settings.min_drifted_fraction, sample)
+    results = {}
+    for plan in plans:
+        name = plan.column.name
+        if sample or plan.method.evidently_title is None:
+            score, is_drift = plan.evaluate(*pairs[name])
+        else:
+            score, is_drift = drawn.scores[name]
+        results[name] = describe_column(plan, score, is_drift, *pairs[name])
+    computed_by = f"Evidently {evidently_report.version()}" + (
+        ", its methods on value counts of all rows" if sample else ""
+    )
+    return Comparison(results, computed_by, drawn.page, sample)
+
+
+def _count(column: Column, reference: pd.DataFrame, current: pd.DataFrame) -> tuple[Counts, Counts]:
+    pair = (
+        count_values(reference[column.name].to_numpy(float)),
+        count_values(current[column.name].to_numpy(float)),
+    )
+    for side, which in zip(pair, ("reference", "current data"), strict=True):
+        if side.rows == 0:
+            raise DataError(
+                f"The column '{column.name}' has no value in any row of the {which}, "
+                "so it cannot be compared. Check the source of these rows."
+            )
+    return pair
+
+
+def describe_column(
+    plan: Plan, score: float, is_drift: bool, reference: Counts, current: Counts
+) -> ColumnDrift:
+    """Describe the result of a column.
+
+    Args:
+        plan: How the column was compared.
+        score: Its score; NaN if the test is undefined, as for a constant column.
+        is_drift: Whether the score means drift.
+        reference: Values of the reference.
+        current: Values of the current data.
+    """
+    if math.isnan(score):  # a test of a single value: no evidence of drift
+        score = 1.0 if plan.method.statistic == "p-value" else 0.0
+    return ColumnDrift(
+        kind=plan.column.kind,
+        method=plan.method.name,
+        statistic=plan.method.statistic,
+        score=score,
+        threshold=plan.threshold,
+        drifted=is_drift,
+        reference=summarize(plan.column, reference),
+        current=summarize(plan.column, current),
+        distribution=make_distribution(plan.column, reference, current),
+    )
+
+
+def summarize(column: Column, side: Counts) -> Summary:
+    """Summarize one side: moments and quartiles of a number, counts of a category."""
+    if column.kind == "category":
+        pairs = zip(side.values.tolist(), side.counts.tolist(), strict=True)
+        counts = {column.category_name(code): count for code, count in pairs}
+        return Summary(rows=side.rows, missing=side.missing, counts=counts)
+    return Summary(
+        rows=side.rows,
+        missing=side.missing,
+        mean=side.mean,
+        std=side.std,
+        quartiles=[side.quantile(fraction) for fraction in (0, 0.25, 0.5, 0.75, 1)],
+    )
+
+
+def make_distribution(column: Column, reference: Counts, current: Counts) -> Distribution:
+    """Count both data sets in the same bins.
+
+    A category has one bin per value. A number has bins of equal width between the outermost
+    thousandths of both data sets. If it is recorded in steps, each bin contains the same number of
+    steps, and its edges are between two steps.
+
+    Args:
+        column: The column.
+        reference: Values of the reference.
+        current: Values of the current data.
+    """
+    sides = (reference, current)
+    if column.kind == "category":
+        keys = np.union1d(reference.values, current.values)
+        fractions = [(side.get_counts(keys) / side.rows).tolist() for side in sides]
+        labels = [column.category_name(key) for key in keys.tolist()]
+        return Distribution(labels=labels, reference=fractions[0], current=fractions[1])
+    low = min(side.quantile(TAIL) for side in sides)
+    high = max(side.quantile(1 - TAIL) for side in sides)
+    if column.step:
+        width = max(math.ceil((high - low) / column.step / BINS), 1) * column.step
+        inner = np.arange(low - column.step / 2, high + width, width)
+    else:
+        inner = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    edges = np.concatenate(([-np.inf], inner[1:-1], [np.inf]))
+    fractions = [(side.histogram(edges) / side.rows).tolist() for side in sides]
+    return Distribution(edges=inner.tolist(), reference=fractions[0], current=fractions[1])
