@@ -56,7 +56,7 @@ class Category:
         codes: Name of each category -> its code in the raw file, which the lake stores too.
         frequencies: Fraction of the rows in each category, in the order of `codes`: the sample
             generator's weights.
-        description: What it says.
+        description: What it means.
         example: Category in the API's documentation.
         titles: Name of a category -> its title on the page, where the name itself reads badly.
     """
@@ -110,7 +110,7 @@ class Label:
         positive: Name of the positive outcome.
         negative: Name of the negative outcome.
         rate: Fraction of positive rows.
-        description: What it says.
+        description: What it means.
     """
 
     name: str
