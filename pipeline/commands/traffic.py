@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 import httpx
 import pandas as pd
 
-from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL
+from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.console import echo
 from pipeline.context import Context
+from pipeline.deployment.predictor_client import BUSY_STATUSES, to_request_row
 from pipeline.drift.data import load_live_traffic
 from pipeline.drift.simulation import KINDS, apply_drift
 from pipeline.errors import PipelineError
@@ -36,7 +37,6 @@ MAX_TRIES = 5
 """Tries of a request while the predictor is busy or does not respond."""
 RETRY_PAUSE_SECONDS = 0.2
 """Pause before the second try; it doubles with each further one."""
-BUSY_STATUSES = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 LOG_TIMEOUT_SECONDS = 60
 
 
@@ -182,14 +182,8 @@ def send(
 
 
 def _split(frame: pd.DataFrame, rows_per_request: int) -> Iterator[list[dict[str, float]]]:
-    """The rows as the API accepts them: categories as codes, integers without a decimal point."""
-    rows = [
-        {
-            feature.name: int(value) if feature.is_integer else value
-            for feature, value in zip(FEATURES, row, strict=True)
-        }
-        for row in frame[list(FEATURE_NAMES)].to_numpy(float).tolist()
-    ]
+    """Yield the rows of each request."""
+    rows = [to_request_row(row) for row in frame[list(FEATURE_NAMES)].to_numpy(float).tolist()]
     for start in range(0, len(rows), rows_per_request):
         yield rows[start : start + rows_per_request]
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.columns import FEATURES
 from pipeline.deployment.predictor_client import (
     Refused,
     Replica,
     Unreachable,
     find_replicas,
     request_all,
+    to_request_row,
 )
 from pipeline.model.bundle import Bundle
 from pipeline.model.decision import label_name
@@ -127,7 +126,7 @@ def find_difference(
     """
     inputs, threshold = bundle.manifest.examples.inputs, bundle.manifest.threshold
     name = f"/predict of {replica.address}"
-    document = replica.request_json(PREDICT_PATH, [_to_request(row) for row in inputs])
+    document = replica.request_json(PREDICT_PATH, [to_request_row(row) for row in inputs])
     try:
         served = str(document["model"]["version"])
         predictions = document["predictions"]
@@ -153,11 +152,3 @@ def find_difference(
                 f"although the threshold is {threshold:.4g}"
             )
     return None
-
-
-def _to_request(row: Sequence[float]) -> dict[str, float | int]:
-    """Convert a stored row to an item of a request, with categories as codes."""
-    return {
-        feature.name: int(value) if feature.is_integer else value
-        for feature, value in zip(FEATURES, row, strict=True)
-    }

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from pipeline.columns import FEATURES
 from pipeline.http_client import open_client
 from pipeline.polling import poll_until
 from pipeline.settings import Settings
@@ -37,6 +38,21 @@ class Unreachable(Exception):
 
 class Refused(Unreachable):
     """A predictor responded with an error or with something that is not JSON."""
+
+
+def to_request_row(row: Sequence[float]) -> dict[str, float | int]:
+    """Convert a row to an item of a request to `/predict`.
+
+    Args:
+        row: One value per feature, in the order of the features; categories as codes.
+
+    Returns:
+        The values by feature name, whole numbers without a decimal point.
+    """
+    return {
+        feature.name: int(value) if feature.is_integer else value
+        for feature, value in zip(FEATURES, row, strict=True)
+    }
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Measures the drift check: false alarms, power, and many rows beside plain Evidently.
+"""Measure the drift check: false positives, power, and speed compared with plain Evidently.
 
 `python -m tests.bench.drift` measures all three and writes the tables and the plot of
 docs/reference/drift.md; `python -m tests.bench.drift rates` (or power, scale) measures one of them.
@@ -51,18 +51,20 @@ RULES = {
     "Evidently's methods, one feature is enough": DriftSettings(**ALIKE, min_drifted_fraction=0.2),
 }
 POWER_SIZES = (200, 500, 1_000, 5_000)
-FOUND = 0.8
+POWER = 0.8
+"""Fraction of the windows in which a change must be detected."""
 
 Frame = dict[str, np.ndarray[Any, np.dtype[np.float64]]]
 Change = Callable[[Frame, float, np.random.Generator], Frame]
 
 
 def population(rows: int, random: np.random.Generator) -> Frame:
-    """Rows as the sample generator draws them."""
+    """Draw rows like the sample generator."""
     return {feature.name: draw_values(feature, rows, random) for feature in FEATURES}
 
 
 def drifted_features(reference: Frame, current: Frame, settings: DriftSettings) -> list[bool]:
+    """Return whether each feature drifted."""
     verdicts = []
     for column in feature_columns():
         pair = count_values(reference[column.name]), count_values(current[column.name])
@@ -77,39 +79,39 @@ def windows(
     change: Callable[[Frame], Frame],
     seed: int,
 ) -> Iterator[bool]:
-    """Whether the data set drifts, in each of WINDOWS windows with a reference of its own."""
+    """Yield whether the data set drifts, for WINDOWS windows, each with its own reference."""
     random = np.random.default_rng(seed)
     for _ in range(WINDOWS):
         sides = population(reference, random), change(population(current, random))
         yield float(np.mean(drifted_features(*sides, settings))) >= settings.min_drifted_fraction
 
 
-def alarms(
+def drift_rate(
     settings: DriftSettings,
     reference: int,
     current: int,
     change: Callable[[Frame], Frame],
     seed: int,
 ) -> float:
-    """The share of the windows in which the data set drifts."""
+    """Return the fraction of the windows in which the data set drifts."""
     return sum(windows(settings, reference, current, change, seed)) / WINDOWS
 
 
-def found_often(verdicts: Iterable[bool]) -> bool:
-    """Whether FOUND of WINDOWS windows drift; looks no further than it takes to know."""
-    needed = math.ceil(FOUND * WINDOWS)
-    hits = misses = 0
+def is_detected(verdicts: Iterable[bool]) -> bool:
+    """Return whether the fraction POWER of WINDOWS windows drifts; stop once that is decided."""
+    needed = math.ceil(POWER * WINDOWS)
+    detected = missed = 0
     for verdict in verdicts:
-        hits, misses = hits + verdict, misses + (not verdict)
-        if hits >= needed or misses > WINDOWS - needed:
+        detected, missed = detected + verdict, missed + (not verdict)
+        if detected >= needed or missed > WINDOWS - needed:
             break
-    return hits >= needed
+    return detected >= needed
 
 
 def rates() -> dict[tuple[str, int, int], float]:
-    """False alarms: by rule, rows of the reference and rows of the window."""
+    """Return the false positive rate by rule, reference rows and window rows."""
     return {
-        (rule, reference, size): alarms(settings, reference, size, lambda frame: frame, seed=1)
+        (rule, reference, size): drift_rate(settings, reference, size, lambda frame: frame, seed=1)
         for rule, settings in RULES.items()
         for reference in REFERENCES
         for size in SIZES
@@ -126,13 +128,13 @@ def rates_table(found: dict[tuple[str, int, int], float]) -> str:
 
 
 def moved(frame: Frame, size: float, random: np.random.Generator) -> Frame:
-    """One number moved by `size` of its deviations."""
+    """Shift one number by `size` standard deviations."""
     values = frame["review_hours"]
     return frame | {"review_hours": np.round(values + size * values.std(), 1)}
 
 
 def scaled(frame: Frame, size: float, random: np.random.Generator) -> Frame:
-    """Every number larger by the share `size`."""
+    """Increase every number by the fraction `size`."""
     categories = {feature.name for feature in FEATURES if isinstance(feature, Category)}
     return {
         name: values if name in categories else np.round(values * (1 + size), 1)
@@ -141,9 +143,9 @@ def scaled(frame: Frame, size: float, random: np.random.Generator) -> Frame:
 
 
 def flipped(frame: Frame, size: float, random: np.random.Generator) -> Frame:
-    """One category of two values flipped in the share `size` of the rows."""
-    hit = random.random(len(frame["course"])) < size
-    return frame | {"course": np.where(hit, 1 - frame["course"], frame["course"])}
+    """Flip a category of two values in the fraction `size` of the rows."""
+    is_flipped = random.random(len(frame["course"])) < size
+    return frame | {"course": np.where(is_flipped, 1 - frame["course"], frame["course"])}
 
 
 CHANGES: dict[str, tuple[Change, Sequence[float]]] = {
@@ -160,7 +162,7 @@ CHANGES: dict[str, tuple[Change, Sequence[float]]] = {
 
 
 def power() -> dict[tuple[str, int, int], float | None]:
-    """The smallest change on a grid that the defaults find in FOUND of the windows, or None."""
+    """Return the smallest change on a grid that the defaults detect with POWER, or None."""
     found = {}
     for name, (change, grid) in CHANGES.items():
         for reference in REFERENCES:
@@ -174,7 +176,7 @@ def power() -> dict[tuple[str, int, int], float | None]:
                 ) -> bool:
                     random = np.random.default_rng(2)
                     settings = RULES["our defaults"]
-                    return found_often(
+                    return is_detected(
                         windows(
                             settings,
                             reference,
@@ -184,8 +186,8 @@ def power() -> dict[tuple[str, int, int], float | None]:
                         )
                     )
 
-                place = bisect.bisect_left(grid, True, key=enough)
-                found[name, reference, size] = grid[place] if place < len(grid) else None
+                index = bisect.bisect_left(grid, True, key=enough)
+                found[name, reference, size] = grid[index] if index < len(grid) else None
     return found
 
 
@@ -211,26 +213,26 @@ def power_table(found: dict[tuple[str, int, int], float | None]) -> str:
 
 
 def many(rows: int, columns: int, random: np.random.Generator, shift: float) -> pd.DataFrame:
-    """The survey's five columns; more are one third each of continuous, stepped and categorical."""
+    """Draw the five survey columns, or a third each of continuous, stepped and categorical ones."""
     if columns == len(FEATURES):
         frame = pd.DataFrame(population(rows, random))
         return frame.assign(review_hours=frame["review_hours"] * (1 + shift))
     data = {}
-    for place in range(columns):
-        kind, more = divmod(place, columns // 3)
+    for position in range(columns):
+        kind, more = divmod(position, columns // 3)
         if kind == 0:
-            data[f"number_{place}"] = random.normal(shift * (more % 3), 1 + more, rows)
+            data[f"number_{position}"] = random.normal(shift * (more % 3), 1 + more, rows)
         elif kind == 1:
-            data[f"grid_{place}"] = np.round(random.uniform(3, 8, rows) + shift * (more % 2), 1)
+            data[f"grid_{position}"] = np.round(random.uniform(3, 8, rows) + shift * (more % 2), 1)
         else:
             weights = np.linspace(1, 1 + 5 * shift * (more % 2), 2 + more)
-            data[f"category_{place}"] = random.choice(
+            data[f"category_{position}"] = random.choice(
                 2 + more, rows, p=weights / weights.sum()
             ).astype(float)
     return pd.DataFrame(data)
 
 
-def columns_of(frame: pd.DataFrame) -> list[Column]:
+def get_columns(frame: pd.DataFrame) -> list[Column]:
     if len(frame.columns) == len(FEATURES):
         return feature_columns()
     return [
@@ -240,12 +242,12 @@ def columns_of(frame: pd.DataFrame) -> list[Column]:
 
 
 def child(which: str, folder: Path) -> dict[str, Any]:
-    """One of the two ways, in a process of its own: seconds, memory, scores and verdicts."""
+    """Run one of the two programs in this process; return times, memory, scores and verdicts."""
     evidently = evidently_report.load()
     reference, current = (
         pd.read_parquet(folder / f"{side}.parquet") for side in ("reference", "current")
     )
-    columns = columns_of(reference)
+    columns = get_columns(reference)
     start, work = time.perf_counter(), time.process_time()
     if which == "ours":
         found = compare_columns(reference, current, columns, DriftSettings(**ALIKE), 1)
@@ -286,7 +288,7 @@ def child(which: str, folder: Path) -> dict[str, Any]:
 
 
 def scale(columns: int, rows: int = 1_000_000) -> dict[str, dict[str, Any]]:
-    """Ours and plain Evidently on the same files, one after the other."""
+    """Compare our check and plain Evidently on the same files, one after the other."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         program = "import sys; from tests.bench import drift; drift.make(*sys.argv[1:])"
@@ -320,7 +322,7 @@ def make(rows: str, columns: str, folder: str) -> None:
 
 
 def difference(found: dict[str, dict[str, Any]]) -> float:
-    """The largest difference of a score between the two ways; infinite if a verdict differs."""
+    """Return the largest difference between two scores; infinity if a verdict differs."""
     ours, plain = found["ours"], found["plain"]
     same = ours["verdict"] == plain["verdict"] and ours["scores"].keys() == plain["scores"].keys()
     same = same and all(
@@ -362,7 +364,7 @@ def scale_table(found: dict[int, dict[str, dict[str, Any]]]) -> str:
             "rows x columns",
             "way",
             "wall time",
-            "processor time",
+            "CPU time",
             "faster",
             "peak memory",
             "drifted columns",
@@ -375,14 +377,14 @@ def scale_table(found: dict[int, dict[str, dict[str, Any]]]) -> str:
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
+    """Format a Markdown table."""
     header = tuple(header)
     lines = [header, tuple("---" for _ in header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def plot(found: dict[tuple[str, int, int], float]) -> None:
-    """False alarms against the window's rows, a panel for each size of the reference."""
+    """Plot the false positive rate by window size, with a panel for each reference size."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -407,7 +409,7 @@ def plot(found: dict[tuple[str, int, int], float]) -> None:
 
 
 def put(name: str, text: str) -> None:
-    """Writes a table between its two marks in the page, and prints it."""
+    """Write a table between its two marks in the page, and print it."""
     page = PAGE.read_text()
     start, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
     before, _, rest = page.partition(start)

@@ -48,7 +48,7 @@ def test_a_skipped_stage_is_logged_with_its_reason(
 def test_generated_rows_replace_an_unreachable_drive(
     make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The default source is on Google Drive; without internet the run goes on with a sample."""
+    """The default source is on Google Drive; without internet the run uses generated rows."""
     sources: list[str] = []
 
     def fetch(context: Context) -> None:
