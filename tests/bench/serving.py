@@ -1,10 +1,12 @@
-"""Measures the predictor alone, over time and under mixed work: `python -m tests.bench.serving soak | list | explain`.
+"""Measures the predictor over time and under mixed load: `python -m tests.bench.serving COMMAND`.
 
-soak      a constant rate of predictions for minutes: latency, failed requests, resident memory all along
-list      a class list of a million rows through /predict/csv: its rate, memory, and the latency of predictions beside it
-explain   explanations one after the other, beside a constant rate of predictions: the latency of both
+soak      predictions at a constant rate for minutes: latency, failed requests, resident memory
+list      a list of a million rows through /predict/csv: its rate and memory, and the latency of
+          concurrent predictions
+explain   explanations one after the other: their latency, and that of concurrent predictions
 
-The predictor is held to one core, the load to another, as in tests/bench/peers/measure.py, with its forest of 200 trees.
+The predictor runs on one core and the load on another, as in tests/bench/peers/measure.py, with
+the same forest of 200 trees.
 """
 
 from __future__ import annotations
@@ -22,130 +24,137 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.data.synthetic import generate_csv
-from tests.bench.peers.measure import Latency, Result, latency, maximum, resident, running
+from tests.bench.peers.load import (
+    Latency,
+    get_resident_mib,
+    measure_latency,
+    measure_throughput,
+    run_server,
+)
 from tests.bench.peers.prepare import prepare
 from tests.bench.peers.servers import SERVERS, VENVS
 
 OURS = next(server for server in SERVERS if server.name == "ours")
 CONNECTIONS = 16
 LIST_ROWS = 1_000_000
+BLOCK_ROWS = 10_000
+"""Different rows of the list, which are repeated."""
 
 
-class Memory(threading.Thread):
-    """Resident memory of a process (MiB), looked at twice a second."""
+class MemoryMonitor(threading.Thread):
+    """Samples the resident memory of a process (MiB) twice a second."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
-        self.pid, self.seen, self._stop_it = pid, [resident(pid)], threading.Event()
+        self._pid = pid
+        self._samples = [get_resident_mib(pid)]
+        self._stop_event = threading.Event()
 
     def run(self) -> None:
-        while not self._stop_it.wait(0.5):
-            self.seen.append(resident(self.pid))
+        while not self._stop_event.wait(0.5):
+            self._samples.append(get_resident_mib(self._pid))
 
     def stop(self) -> None:
-        self._stop_it.set()
+        self._stop_event.set()
         self.join()
 
     def __str__(self) -> str:
-        tenths = [
-            self.seen[min(len(self.seen) - 1, len(self.seen) * part // 10)] for part in range(11)
-        ]
-        return f"resident {' '.join(f'{value:.0f}' for value in tenths)} MiB by tenths of the time, at most {max(self.seen):.0f}"
+        last = len(self._samples) - 1
+        tenths = [self._samples[last * part // 10] for part in range(11)]
+        listed = " ".join(f"{value:.0f}" for value in tenths)
+        return f"resident {listed} MiB over the time, at most {max(self._samples):.0f}"
 
 
 @contextlib.contextmanager
-def predictor() -> Iterator[tuple[str, int, Path]]:
-    """The predictor, warm, as people run it."""
+def run_predictor() -> Iterator[tuple[str, int, Path]]:
+    """Run the predictor, warmed up; yields its URL, process id and folder."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         prepare(folder, VENVS / "peer-mlflow" / "bin" / "python")
-        with running(OURS, folder, Result(OURS)) as (url, pid):
-            maximum(OURS, url, folder, CONNECTIONS, 2)
+        with run_server(OURS, folder) as (url, pid):
+            measure_throughput(OURS, url, folder, CONNECTIONS, 2)
             yield url, pid, folder
 
 
 def soak(options: argparse.Namespace) -> None:
-    with predictor() as (url, pid, folder):
-        most = statistics.median(maximum(OURS, url, folder, CONNECTIONS, 5) for _ in range(3))
-        say(f"maximum {most:,.0f}/s over {CONNECTIONS} connections")
-        memory = Memory(pid)
+    with run_predictor() as (url, pid, folder):
+        rates = [measure_throughput(OURS, url, folder, CONNECTIONS, 5) for _ in range(3)]
+        highest = statistics.median(rates)
+        report(f"throughput {highest:,.0f}/s over {CONNECTIONS} connections")
+        memory = MemoryMonitor(pid)
         memory.start()
-        report = latency(OURS, url, folder, options.share * most, round(60 * options.minutes))
+        seconds = round(60 * options.minutes)
+        latency = measure_latency(OURS, url, folder, options.fraction * highest, seconds)
         memory.stop()
-        say(f"{options.share:.0%} of it for {options.minutes:g} minutes: {report}; {memory}")
+        report(f"{options.fraction:.0%} of it for {options.minutes:g} minutes: {latency}; {memory}")
 
 
-def class_list(options: argparse.Namespace) -> None:
-    header, *rows = generate_csv(10_000, seed=1).splitlines(keepends=True)
+def score_list(options: argparse.Namespace) -> None:
+    header, *rows = generate_csv(BLOCK_ROWS, seed=1).splitlines(keepends=True)
     block = b"".join(rows)
-    with predictor() as (url, pid, folder):
-        memory, seen = Memory(pid), threading.Event()
+    with run_predictor() as (url, pid, folder):
+        memory, done = MemoryMonitor(pid), threading.Event()
         memory.start()
-        beside: list[Latency] = []
+        concurrent: list[Latency] = []
 
-        def predictions() -> None:
-            while not seen.is_set():
-                beside.append(latency(OURS, url, folder, options.rate, 5))
+        def predict() -> None:
+            while not done.is_set():
+                concurrent.append(measure_latency(OURS, url, folder, options.rate, 5))
 
-        thread = threading.Thread(target=predictions)
+        thread = threading.Thread(target=predict)
         thread.start()
         began = time.monotonic()
-        answered = send_list(url, [header, *[block] * (LIST_ROWS // 10_000)])
+        scored = send_list(url, [header, *[block] * (LIST_ROWS // BLOCK_ROWS)])
         seconds = time.monotonic() - began
-        seen.set()
+        done.set()
         thread.join()
         memory.stop()
-        say(f"{answered:,} rows in {seconds:.1f} s, {answered / seconds:,.0f} rows/s; {memory}")
-        for report in beside:
-            say(f"beside it: {report}")
+        report(f"{scored:,} rows in {seconds:.1f} s, {scored / seconds:,.0f} rows/s; {memory}")
+        for latency in concurrent:
+            report(f"concurrent predictions: {latency}")
 
 
 def send_list(url: str, pieces: list[bytes]) -> int:
-    """Sends a list while its predictions are read; returns how many came."""
-    place = urlsplit(url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=600)
-    connection.request(
-        "POST",
-        "/predict/csv?log=false",
-        iter(pieces),
-        {"Content-Type": "text/csv"},
-        encode_chunked=True,
-    )
-    answer, lines = connection.getresponse(), 0
-    assert answer.status == http.client.OK, answer.read()
-    while piece := answer.read(1 << 20):
+    """Send a list while its predictions are read; returns the number of predictions."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=600)
+    headers = {"Content-Type": "text/csv"}
+    path = "/predict/csv?log=false"
+    connection.request("POST", path, iter(pieces), headers, encode_chunked=True)
+    response, lines = connection.getresponse(), 0
+    assert response.status == http.client.OK, response.read()
+    while piece := response.read(1 << 20):
         lines += piece.count(b"\n")
     return lines - 1
 
 
 def explain(options: argparse.Namespace) -> None:
-    with predictor() as (url, _, folder):
+    with run_predictor() as (url, _, folder):
         bodies = (folder / f"{OURS.body}.bodies").read_bytes().splitlines()
-        beside: list[Latency] = []
+        concurrent: list[Latency] = []
         thread = threading.Thread(
-            target=lambda: beside.append(latency(OURS, url, folder, options.rate, 15))
+            target=lambda: concurrent.append(measure_latency(OURS, url, folder, options.rate, 15))
         )
         thread.start()
-        place, took = urlsplit(url), []
-        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
+        address, durations = urlsplit(url), []
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+        headers = {"Content-Type": "application/json"}
         for body in bodies:
             began = time.monotonic()
-            connection.request(
-                "POST", "/predict?explain=true", body, {"Content-Type": "application/json"}
-            )
-            answer = connection.getresponse()
-            answer.read()
-            assert answer.status == http.client.OK
-            took.append(1000 * (time.monotonic() - began))
+            connection.request("POST", "/predict?explain=true", body, headers)
+            response = connection.getresponse()
+            response.read()
+            assert response.status == http.client.OK
+            durations.append(1000 * (time.monotonic() - began))
             if not thread.is_alive():
                 break
         thread.join()
-        middle, high = statistics.median(took), sorted(took)[len(took) * 99 // 100]
-        say(f"{len(took)} explanations one by one: p50 {middle:.1f} ms, p99 {high:.1f} ms")
-        say(f"beside them: {beside[0]}")
+        p50, p99 = statistics.median(durations), sorted(durations)[len(durations) * 99 // 100]
+        report(f"{len(durations)} explanations in sequence: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+        report(f"concurrent predictions: {concurrent[0]}")
 
 
-def say(line: str) -> None:
+def report(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -157,11 +166,11 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     added = commands.add_parser("soak")
     added.add_argument("--minutes", type=float, default=10)
-    added.add_argument("--share", type=float, default=0.7, help="of the maximum")
+    added.add_argument("--fraction", type=float, default=0.7, help="of the throughput")
     added.set_defaults(run=soak)
-    for name, run in (("list", class_list), ("explain", explain)):
+    for name, run in (("list", score_list), ("explain", explain)):
         added = commands.add_parser(name)
-        added.add_argument("--rate", type=float, default=500, help="predictions a second beside it")
+        added.add_argument("--rate", type=float, default=500, help="concurrent predictions/s")
         added.set_defaults(run=run)
     options = parser.parse_args()
     options.run(options)

@@ -1,4 +1,4 @@
-"""The same forest and the same rows for every server: bundle, pickle, MLflow model, MLServer folder, bodies."""
+"""Prepares the same forest and the same rows for every server, each in its own format."""
 
 from __future__ import annotations
 
@@ -27,15 +27,23 @@ rows = pandas.DataFrame([[31.0, 1.0, 6.8, 0.0, 2.1]], columns=sys.argv[3:])
 forest.feature_names_in_ = numpy.array(sys.argv[3:], dtype=object)
 signature = infer_signature(rows, forest.predict_proba(rows))
 mlflow.sklearn.save_model(
-    forest, sys.argv[2], signature=signature, pyfunc_predict_fn="predict_proba", pip_requirements=[],
-    serialization_format="pickle",
+    forest, sys.argv[2], signature=signature, pyfunc_predict_fn="predict_proba",
+    pip_requirements=[], serialization_format="pickle",
 )
 """
 
 
 def prepare(folder: Path, mlflow_python: Path) -> list[float]:
-    """Fills the folder; returns scikit-learn's probability of every row."""
-    forest = train_forest(TREES)
+    """Write the models and the request bodies into the folder.
+
+    Args:
+        folder: The folder.
+        mlflow_python: Interpreter of the environment that saves the MLflow model.
+
+    Returns:
+        scikit-learn's probability of every row.
+    """
+    forest = train_forest(TREES)[-1]
     made = make_bundle(trees=TREES)
     write_fallback(open_lake(LakeSettings(url=f"file://{folder}/lake")), made)
     pickled = folder / "forest.pkl"
@@ -69,7 +77,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def student(row: list[float]) -> dict[str, Any]:
-    """As ours is asked by people: categories by name."""
+    """A row as people send it, with categories by name."""
     named = (
         f.names[value] if isinstance(f, Category) else value
         for f, value in zip(FEATURES, row, strict=True)
@@ -90,4 +98,4 @@ BODIES: dict[str, Callable[[list[float]], Any]] = {
     "rows": lambda row: {"rows": [row]},
     "row": lambda row: {"row": row},
 }
-"""A row as each kind of server takes it."""
+"""The request body of one row, by the format that a server expects."""

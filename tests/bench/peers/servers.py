@@ -1,4 +1,4 @@
-"""The servers under measurement: how each is started, asked and read."""
+"""The compared servers: how each is started, called and read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,20 @@ VENVS = ROOT / ".venvs"
 
 @dataclass(frozen=True)
 class Server:
-    """`command` may hold {port} and {folder}; `probability` reads an answer's JSON; `rate` is the probability's place."""
+    """A server.
+
+    Attributes:
+        name: Its name in the tables.
+        command: Starts it; may contain {port}, {spare}, {spare2} and {folder}.
+        path: Path of its predictions.
+        body: Format of its request bodies, a key of prepare.BODIES.
+        probability: Reads the probability from the JSON of a response; None if there is none.
+        note: Its configuration, for the tables.
+        ready: Path that responds once it is ready.
+        environment: Further variables; may contain the same names as `command`.
+        packages: Packages whose versions are reported.
+        folder: Working directory.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -64,11 +77,14 @@ RAY = {
 SERVERS = (
     Server(
         "raw ASGI (the ceiling)",
-        (sys.executable, "-m", "uvicorn", "raw_asgi:app", "--app-dir", str(APPS), *UVICORN, "--lifespan", "off"),
+        (
+            sys.executable, "-m", "uvicorn", "raw_asgi:app", "--app-dir", str(APPS), *UVICORN,
+            "--lifespan", "off",
+        ),
         "/predict",
         "student",
         None,
-        "uvicorn, httptools, uvloop; parses the body, answers a constant",
+        "uvicorn, httptools, uvloop; parses the body, returns a constant",
         packages=("uvicorn", "httptools", "uvloop"),
     ),
     Server(
@@ -77,7 +93,7 @@ SERVERS = (
         "/predict",
         "student",
         lambda answer: float(answer["predictions"][0]["fail_probability"]),
-        "as shipped: validation, metrics, traffic log, request ids, memory of answers",
+        "as shipped: validation, metrics, traffic log, request ids, cache",
         "/readyz",
         packages=("onnxruntime", "uvicorn", "pydantic"),
     ),
@@ -87,7 +103,7 @@ SERVERS = (
         "/predict",
         "student",
         lambda answer: float(answer["predictions"][0]["fail_probability"]),
-        "the same with MLOPS_PREDICTOR__CACHE_SIZE=0: the forest is run for every request",
+        "the same with MLOPS_PREDICTOR__CACHE_SIZE=0: the forest runs for every request",
         "/readyz",
         {"MLOPS_PREDICTOR__CACHE_SIZE": "0"},
     ),
@@ -104,8 +120,8 @@ SERVERS = (
     Server(
         "mlflow models serve",
         (
-            venv("mlflow", "mlflow"), "models", "serve", "-m", "{folder}/mlflow-model", "--env-manager", "local",
-            "--port", "{port}", "--workers", "1",
+            venv("mlflow", "mlflow"), "models", "serve", "-m", "{folder}/mlflow-model",
+            "--env-manager", "local", "--port", "{port}", "--workers", "1",
         ),
         "/invocations",
         "split",
@@ -123,12 +139,19 @@ SERVERS = (
         lambda answer: float(answer["outputs"][0]["data"][1]),
         "parallel_workers 0, adaptive batching: max_batch_size 64, max_batch_time 5 ms",
         "/v2/health/ready",
-        {"MLSERVER_HTTP_PORT": "{port}", "MLSERVER_GRPC_PORT": "{spare}", "MLSERVER_METRICS_PORT": "{spare2}"},
+        {
+            "MLSERVER_HTTP_PORT": "{port}",
+            "MLSERVER_GRPC_PORT": "{spare}",
+            "MLSERVER_METRICS_PORT": "{spare2}",
+        },
         ("mlserver", "scikit-learn"),
     ),
     Server(
         "BentoML",
-        (venv("bentoml", "bentoml"), "serve", "bento_service:Forest", "--port", "{port}", "--working-dir", str(APPS)),
+        (
+            venv("bentoml", "bentoml"), "serve", "bento_service:Forest", "--port", "{port}",
+            "--working-dir", str(APPS),
+        ),
         "/predict",
         "rows",
         lambda answer: float(answer[0]),
@@ -154,16 +177,15 @@ SERVERS = (
 )  # fmt: skip
 
 
-def environment_of(server: Server, folder: Path, places: Mapping[str, str]) -> dict[str, str]:
-    """The server's environment: one thread for every numeric library, and its own variables."""
+def make_environment(server: Server, folder: Path, places: Mapping[str, str]) -> dict[str, str]:
+    """Variables of a server's process: one thread for numeric libraries, and its own variables."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     ours = {
         "MLOPS_LAKE__URL": f"file://{folder}/lake",
         "MLOPS_PREDICTOR__PORT": places["port"],
         "MLOPS_PREDICTOR__DRAIN_PERIOD_SECONDS": "0",
     }
-    programs = {
-        "PATH": f"{server.python.parent}:{os.environ['PATH']}"
-    }  # some start others of their own environment
+    # Some servers start other programs of their environment.
+    programs = {"PATH": f"{server.python.parent}:{os.environ['PATH']}"}
     own = {name: value.format(**places) for name, value in server.environment.items()}
     return os.environ | threads | ours | programs | {"FOREST": str(folder / "forest.pkl")} | own

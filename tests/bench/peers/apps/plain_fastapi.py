@@ -1,4 +1,4 @@
-"""What most teams write first: FastAPI, a pydantic model, and scikit-learn on a DataFrame."""
+"""A common first version: FastAPI, a pydantic model, and scikit-learn on a DataFrame."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""The ceiling: an ASGI application that parses its body and answers a constant."""
+"""The ceiling: an ASGI application that parses its body and returns a constant."""
 
 import json
 from typing import Any

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# It runs in an environment of its own, where its packages are.
+# Runs in a separate environment with its packages.
 """Ray Serve with request batching."""
 
 import os
