@@ -59,7 +59,7 @@ def run(context: Context) -> None:
         revert(context, version.number, problem)
     count = len(find_replicas(context.settings))
     who = "the predictor serves it" if count == 1 else f"{count} predictors serve it"
-    reason = f"{who} with the predictions of the registry's model"
+    reason = f"{who}, and the predictions match those of the registry's model"
     keep_production(context, "verify", reason)
     echo(f"verify: version {version.number} is live: {reason}")
 
