@@ -1,4 +1,4 @@
-"""Judging a model: gates, the values they judge, behavioral checks, plots and the model card.
+"""Judging a model: measurements, gates, the comparison with the champion, and the model card.
 
-Begin with gates.py.
+Begin with judge.py, which holds a model to the rows of pipeline/gate_table.py.
 """

@@ -17,7 +17,7 @@ NUMBERS = {
     Statistic.LOWER: "low",
     Statistic.UPPER: "high",
 }
-"""The attribute of a Measurement that each statistic is."""
+"""The attribute of a Measurement for each statistic."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ def judge(stage: str, inputs: GateInputs) -> Judgement:
         API's features, the gates that need predictions have no value.
 
     Raises:
-        SignatureMismatchError: If a model that does not accept the API's features cannot be
-            judged by that: the champion, or any model in a stage that does not judge signatures.
+        SignatureMismatchError: If a model does not accept the API's features and no gate would
+            fail for it: the champion, or the model itself in a stage that does not judge the
+            signature.
     """
     judged = gate_table.get_stage_gates(stage)
     judges_signature = any(gate.measure == measurements.signature_match.__name__ for gate in judged)

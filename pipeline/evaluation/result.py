@@ -35,7 +35,8 @@ class EvaluationResult:
             the champion.
         splits: Rows of each gold split.
         training: The report of `train`.
-        notes: Sentences about what could not be measured, or only with reservations.
+        gate_notes: Sentences about what the gates measured.
+        comparison_notes: Sentences about the rows of the comparison, or why there is none.
     """
 
     manifest: Manifest
@@ -47,7 +48,13 @@ class EvaluationResult:
     beats_champion: bool
     splits: Mapping[str, SplitFacts]
     training: TrainReport
-    notes: tuple[str, ...] = ()
+    gate_notes: tuple[str, ...] = ()
+    comparison_notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """All notes."""
+        return (*self.gate_notes, *self.comparison_notes)
 
     @property
     def passed(self) -> bool:

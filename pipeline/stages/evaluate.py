@@ -77,22 +77,24 @@ def evaluate_candidate(
         context: The context of the run.
         inputs: The candidate with the test rows, and the comparison with the champion.
         training: The report of `train`.
-        notes: Sentences for the report.
+        notes: Sentences about the comparison.
     """
     candidate = inputs.model
     manifest = candidate.bundle.manifest
+    judgement = judge("evaluate", inputs)
     gold = context.lake.read_model(gold_manifest(manifest.lineage.pipeline_run_id), GoldManifest)
     return EvaluationResult(
         manifest=manifest,
         metrics=inputs.metrics,
         onnx_difference=measurements.onnx_difference(inputs).value,
-        gates=judge("evaluate", inputs).results,
+        gates=judgement.results,
         groups=groups.measure_groups(candidate.features, candidate.labels, candidate.predictions),
         comparison=inputs.comparison,
         beats_champion=inputs.comparison is not None and beats_champion(inputs),
         splits=gold.splits,
         training=training,
-        notes=notes,
+        gate_notes=judgement.notes,
+        comparison_notes=notes,
     )
 
 

@@ -84,7 +84,7 @@ def test_markdown() -> None:
 
 
 def test_templates_refuse_missing_values(tmp_path: Path) -> None:
-    """A template that uses a variable nobody passed is an error, not an empty place in a report."""
+    """A variable that nobody passed is an error, not a gap in a report."""
     template = tmp_path / "page.html.j2"
     template.write_text("{% extends 'base.html.j2' %}{% block content %}{{ absent }}{% endblock %}")
     with pytest.raises(jinja2.UndefinedError, match="absent"):

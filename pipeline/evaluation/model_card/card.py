@@ -5,6 +5,8 @@ Reference: Mitchell et al., Model Cards for Model Reporting (FAT* 2019).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.columns import EXPECTATIONS, FEATURES, LABEL, SUBJECT, SUBJECTS, Category, Feature
 from pipeline.evaluation import gates
 from pipeline.evaluation.model_card.document import (
@@ -113,6 +115,7 @@ def _gates(result: EvaluationResult) -> list[Block]:
     return [
         Heading("Gates"),
         Table(gates.HEADER, rows, numeric=(2, 3), tones=VERDICT_TONES),
+        *_notes(result.gate_notes),
     ]
 
 
@@ -138,7 +141,7 @@ def _champion(result: EvaluationResult) -> list[Block]:
     if comparison is None:
         return [
             heading,
-            *_notes(result),
+            *_notes(result.comparison_notes),
             Text("There is no version in production that the candidate could be compared with."),
         ]
     rows = [
@@ -159,7 +162,7 @@ def _champion(result: EvaluationResult) -> list[Block]:
             "on the same rows and the same bootstrap resamples. By the gates of `validate` that "
             f"compare it with the champion, the candidate is {verdict}."
         ),
-        *_notes(result),
+        *_notes(result.comparison_notes),
         Table(
             ("metric", "candidate", f"version {comparison.version}", "difference"),
             rows,
@@ -169,8 +172,8 @@ def _champion(result: EvaluationResult) -> list[Block]:
     ]
 
 
-def _notes(result: EvaluationResult) -> list[Block]:
-    return [Text(f"{note[0].upper()}{note[1:]}.") for note in result.notes]
+def _notes(notes: Sequence[str]) -> list[Block]:
+    return [Text(f"{note[0].upper()}{note[1:]}.") for note in notes]
 
 
 def _groups(result: EvaluationResult) -> list[Block]:
