@@ -115,6 +115,15 @@ def test_without_a_champion_there_is_nothing_to_compare(bench: Judge) -> None:
     assert beats_champion(inputs)
 
 
+@pytest.mark.parametrize(("rows", "value"), [(200, 0.1), (199, None)])
+def test_few_rows_of_shadow_traffic_are_not_judged(
+    bench: Judge, rows: int, value: float | None
+) -> None:
+    """The agreement on fewer than `deployment.min_shadow_rows` rows may be chance."""
+    inputs = bench.inputs(bench.model("good"), shadow=ShadowTraffic(rows, agreement=0.1))
+    assert values("validate", inputs)["min_shadow_agreement"] == value
+
+
 def test_groups_are_noted(bench: Judge) -> None:
     """The notes name the groups whose numbers were judged, with their intervals."""
     judgement = judge("validate", bench.inputs(bench.model("good")))
