@@ -1,4 +1,5 @@
-# Airflow with the Kubernetes provider, the DAGs and the stage table, without the stages' dependencies.
+# Airflow with the Kubernetes provider, the DAGs and the stage table. The stages' dependencies are
+# not included.
 #   docker build --file images/airflow.Dockerfile .
 ARG PYTHON=python:3.13-slim-trixie
 
@@ -9,7 +10,9 @@ ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1
 
 FROM uv AS lock
 COPY pyproject.toml uv.lock ./
-RUN mkdir /lock && uv export --quiet --frozen --no-annotate --no-header --only-group airflow --output-file /lock/airflow.txt
+RUN mkdir /lock \
+ && uv export --quiet --frozen --no-annotate --no-header --only-group airflow \
+    --output-file /lock/airflow.txt
 
 FROM uv AS builder
 WORKDIR /app

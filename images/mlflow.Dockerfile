@@ -1,4 +1,5 @@
-# MLflow's tracking server, with PostgreSQL and S3 clients, in layers that the stages' images have too (images/layers.py).
+# MLflow's tracking server with clients for PostgreSQL and S3. images/layers.py makes the layers
+# equal to those of the stages' images.
 #   docker build --file images/mlflow.Dockerfile .
 ARG PYTHON=python:3.13-slim-trixie
 
@@ -11,7 +12,8 @@ ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 
 FROM uv AS lock
 COPY pyproject.toml uv.lock ./
 RUN mkdir /lock && $EXPORT /lock/base.txt \
- && for group in array frame science; do $EXPORT /lock/$group.txt --only-group $group || exit 1; done \
+ && for group in array frame science; do \
+    $EXPORT /lock/$group.txt --only-group $group || exit 1; done \
  && $EXPORT /lock/mlflow.txt --group mlflow
 
 FROM uv AS builder

@@ -1,4 +1,5 @@
-# The predictor: the dependency group `serving`, in layers that the stages' images have too (images/layers.py).
+# The predictor with the dependency group `serving`. images/layers.py makes the layers equal to
+# those of the stages' images.
 #   docker build --file images/predictor.Dockerfile .
 ARG PYTHON=python:3.13-slim-trixie
 
@@ -11,7 +12,8 @@ ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 
 FROM uv AS lock
 COPY pyproject.toml uv.lock ./
 RUN mkdir /lock && $EXPORT /lock/base.txt \
- && for group in array onnx; do $EXPORT /lock/$group.txt --only-group $group || exit 1; done \
+ && for group in array onnx; do \
+    $EXPORT /lock/$group.txt --only-group $group || exit 1; done \
  && $EXPORT /lock/predictor.txt --group serving
 
 FROM uv AS builder
@@ -36,7 +38,8 @@ COPY --from=builder /image/onnx/ /
 COPY --from=builder /image/rest/ /
 COPY --from=code /image/code/ /
 ARG CODE_VERSION=unknown
-ENV MLOPS_CODE_VERSION=${CODE_VERSION} PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV MLOPS_CODE_VERSION=${CODE_VERSION} PATH=/app/.venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
 EXPOSE 8000
 ENTRYPOINT ["python", "-m", "serving"]

@@ -1,9 +1,11 @@
-# The image of one stage: its dependency group and the modules it imports, in layers that stages share (images/layers.py).
+# The image of one stage: its dependency group and the modules that it imports. images/layers.py
+# makes equal parts of the stages' images equal layers.
 #   docker build --build-arg STAGE=train --file images/stage.Dockerfile .
-# COMMANDS are modules of other commands that are to run in it.
+# COMMANDS may list the modules of further commands that run in the image.
 ARG PYTHON=python:3.13-slim-trixie
 
-# Lists of packages: a change of pyproject.toml or uv.lock that changes no list rebuilds nothing after this.
+# The lists of packages are exported first: a change of pyproject.toml or uv.lock that changes none
+# of them rebuilds nothing below.
 FROM ${PYTHON} AS uv
 ARG UV=0.13.9
 RUN pip install --no-cache-dir --root-user-action=ignore uv==${UV}
@@ -13,7 +15,8 @@ ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 
 FROM uv AS lock
 COPY pyproject.toml uv.lock ./
 RUN mkdir -p /lock/shared && $EXPORT /lock/shared/base.txt \
- && for group in array frame science onnx tracking; do $EXPORT /lock/shared/$group.txt --only-group $group || exit 1; done
+ && for group in array frame science onnx tracking; do \
+    $EXPORT /lock/shared/$group.txt --only-group $group || exit 1; done
 ARG STAGE
 RUN $EXPORT /lock/stage.txt --group ${STAGE}
 
@@ -44,6 +47,7 @@ COPY --from=builder /image/tracking/ /
 COPY --from=builder /image/rest/ /
 COPY --from=code /image/code/ /
 ARG CODE_VERSION=unknown
-ENV MLOPS_CODE_VERSION=${CODE_VERSION} PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV MLOPS_CODE_VERSION=${CODE_VERSION} PATH=/app/.venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "pipeline"]
