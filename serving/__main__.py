@@ -38,10 +38,11 @@ KEEP_ALIVE_SECONDS = 75
 class Server(uvicorn.Server):
     """uvicorn's server, with draining before it stops.
 
-    While it drains, it answers as before, and every response closes its connection. Readiness
-    does not fail: Kubernetes stops sending requests to a terminating pod if another one is ready,
-    and sends them to a ready terminating pod if no other is (KEP-1669). A pod without a
-    replacement thus serves until the replacement takes over.
+    While it drains, it answers as before, and every response closes its connection. At first
+    readiness does not fail: Kubernetes sends no requests to a terminating pod if another one is
+    ready, but sends them to a ready terminating pod if no other is (KEP-1669). A pod without a
+    replacement thus serves until the replacement takes over. Once no requests arrive, readiness
+    fails, so that Kubernetes does not fall back to this pod after its end.
     """
 
     def __init__(self, config: uvicorn.Config, service: Service, activity: Activity) -> None:
@@ -62,16 +63,14 @@ class Server(uvicorn.Server):
 
     async def _drain(self) -> None:
         settings = self._service.settings
-        log.info("draining until no request arrives for %g s", settings.drain_period_seconds)
-        is_idle = await wait_until_idle(
-            self._activity,
-            idle_seconds=settings.drain_period_seconds,
-            timeout_seconds=settings.drain_timeout_seconds,
-        )
-        if not is_idle:
-            log.warning(
-                "requests still arrive %g s after SIGTERM: stopping", settings.drain_timeout_seconds
-            )
+        period, timeout = settings.drain_period_seconds, settings.drain_timeout_seconds
+        deadline = asyncio.get_running_loop().time() + timeout
+        log.info("draining until no request arrives for %g s", period)
+        await wait_until_idle(self._activity, idle_seconds=period, deadline=deadline)
+        self._service.accepts_traffic = False
+        log.info("not ready; draining until no request arrives for %g s again", period)
+        if not await wait_until_idle(self._activity, idle_seconds=period, deadline=deadline):
+            log.warning("requests still arrive %g s after SIGTERM: stopping", timeout)
         self.should_exit = True
 
 

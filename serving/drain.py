@@ -22,9 +22,7 @@ class Activity:
     pending: int = 0
 
 
-async def wait_until_idle(
-    activity: Activity, *, idle_seconds: float, timeout_seconds: float
-) -> bool:
+async def wait_until_idle(activity: Activity, *, idle_seconds: float, deadline: float) -> bool:
     """Wait until no client has done anything for some time.
 
     Idle time is counted in turns of the event loop, each of which reads what has arrived. A
@@ -33,13 +31,12 @@ async def wait_until_idle(
     Args:
         activity: Counts of what clients do.
         idle_seconds: How long no request may arrive and no new connection may be pending.
-        timeout_seconds: Time after which the wait ends anyway.
+        deadline: Time of the event loop at which the wait ends anyway.
 
     Returns:
-        Whether clients became idle before the timeout.
+        Whether clients became idle before the deadline.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout_seconds
     needed_ticks = math.ceil(idle_seconds / TICK_SECONDS)
     idle_ticks = 0
     while idle_ticks < needed_ticks:

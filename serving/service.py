@@ -43,6 +43,9 @@ class Service:
         self.settings = settings.predictor
         self.code_version = settings.code_version
         self.draining = False
+        """Whether every response closes its connection."""
+        self.accepts_traffic = True
+        """False shortly before the process stops: readiness then fails."""
         self.csv_requests = 0
         """Running requests to /predict/csv."""
         self.reader = Reader(self.settings.max_rows)
@@ -98,7 +101,12 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        return self.models.served is not None
+        return self.models.served is not None and self.accepts_traffic
+
+    def check_accepts_traffic(self) -> None:
+        """Raises: Unavailable: If the process is about to stop."""
+        if not self.accepts_traffic:
+            raise Unavailable("The process is about to stop")
 
     def model(self) -> Model:
         """Return the served model; call it once per request.

@@ -89,8 +89,9 @@ class PredictorSettings(PredictorClientSettings):
     """Age at which a keep-alive connection is closed after a response, so that new pods get
     traffic; 0 for never."""
     drain_period_seconds: float = Field(default=10, ge=0)
-    """After SIGTERM, the predictor answers until no request has arrived for this long. Every
-    response then closes its connection."""
+    """After SIGTERM, the predictor answers until no request has arrived for this long, then with
+    readiness failing until none has arrived for this long again. Every response closes its
+    connection."""
     drain_timeout_seconds: float = Field(default=120, gt=0)
     """After SIGTERM, how long the predictor answers at most."""
     shutdown_timeout_seconds: int = Field(default=20, gt=0)

@@ -76,6 +76,7 @@ async def live() -> Live:
 
 @router.get("/v2/health/ready", summary="Can it predict?", responses=problems(503))
 async def ready(service: ServiceDependency) -> Ready:
+    service.check_accepts_traffic()
     service.model()
     return Ready(ready=True)
 

@@ -32,6 +32,7 @@ async def readyz(service: ServiceDependency) -> Health:
     With MLOPS_PREDICTOR__READY_WITHOUT_MODEL the process is also ready while the registry has no
     promoted version.
     """
+    service.check_accepts_traffic()
     if service.settings.ready_without_model and service.models.nothing_promoted_yet:
         return Health(status="waiting for a first model")
     service.model()

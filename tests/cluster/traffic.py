@@ -91,13 +91,14 @@ class Connections:
             fields = (line.partition(":") for line in lines)
             headers = {name.lower(): value.strip() for name, _, value in fields}
             body = await reader.readexactly(int(headers["content-length"]))
-            keep = headers.get("connection", "").lower() != "close"
+            status = int(first.split()[1])
+            keep = status == 200 and headers.get("connection", "").lower() != "close"
         finally:
             if keep:
                 self.idle.append((reader, writer))
             else:
                 writer.close()
-        return int(first.split()[1]), headers, body
+        return status, headers, body
 
     def close(self) -> None:
         for _, writer in self.idle:

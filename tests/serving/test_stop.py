@@ -38,7 +38,8 @@ def wait_until_stopped(predictor: Predictor) -> None:
 def test_drain(tmp_path: Path) -> None:
     """After SIGTERM every response closes its connection; the process ends when none is sent.
 
-    It stays ready: Kubernetes sends requests to a terminating pod only if no other pod is ready.
+    Readiness fails only then: Kubernetes sends requests to a terminating pod that is ready if no
+    other pod is.
     """
     with start_predictor(tmp_path, drain_period_seconds="1") as predictor:
         wait_until_ready(predictor)
@@ -50,6 +51,10 @@ def test_drain(tmp_path: Path) -> None:
             assert client.get("/v2/health/ready").status_code == 200
             answer = client.post("/predict", json=EXAMPLE)
             assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+            wait_for(lambda: client.get("/readyz").status_code == 503)
+            assert client.get("/v2/health/ready").status_code == 503
+            assert client.get("/healthz").status_code == 200
+            assert client.post("/predict", json=EXAMPLE).status_code == 200
         assert predictor.process.wait(30) == 0
 
 
