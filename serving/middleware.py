@@ -42,42 +42,31 @@ class Middleware:
         started = perf_counter()
         service, metrics = self._service, self._service.metrics
         exchange = Exchange(scope, receive, send, service.request_id, self._must_close)
-        is_fast = (
-            scope["path"] == "/predict" and scope["method"] == "POST" and not scope["query_string"]
-        )
+        path, is_post = scope["path"], scope["method"] == "POST"
+        is_fast = is_post and path == "/predict" and not scope["query_string"]
         metrics.in_flight += 1
         try:
+            if path not in PROBE_PATHS:
+                service.admit()
+            if is_post:  # every route that predicts
+                service.authorize(exchange.headers)
             if is_fast:
-                await self._fast(exchange)
+                model, body = await answer_predict(service, exchange)
+                await exchange.respond(200, [JSON, model.header], body)
             else:
-                await self._framework(scope, exchange)
+                scope.setdefault("state", {})["exchange"] = exchange
+                await self._app(scope, receive, exchange.send)
         except Problem as problem:
             await exchange.respond(problem.status, problem_headers(problem), problem.body())
         except Exception:
             request_id = exchange.request_id.decode()
-            log.exception("%s %s failed, request %s", scope["method"], scope["path"], request_id)
+            log.exception("%s %s failed, request %s", scope["method"], path, request_id)
             if not exchange.status:
                 await exchange.respond(500, [PROBLEM], problem_body(500, UNEXPECTED))
         finally:
             metrics.in_flight -= 1
             route = "/predict" if is_fast else _get_route(scope)
             metrics.observe(route, exchange.status or 500, perf_counter() - started)
-
-    async def _fast(self, exchange: Exchange) -> None:
-        """Answer POST /predict with the route's handler, without FastAPI around it."""
-        self._service.admit()
-        self._service.authorize(exchange.headers)
-        model, body = await answer_predict(self._service, exchange)
-        await exchange.respond(200, [JSON, model.header], body)
-
-    async def _framework(self, scope: Scope, exchange: Exchange) -> None:
-        """Hand the request to FastAPI."""
-        if scope["path"] not in PROBE_PATHS:
-            self._service.admit()
-        if scope["method"] == "POST":  # every route that predicts
-            self._service.authorize(exchange.headers)
-        scope.setdefault("state", {})["exchange"] = exchange
-        await self._app(scope, exchange.receive, exchange.send)
 
     def _must_close(self, client: object) -> bool:
         """Whether a response closes its connection: while draining, or when it is old enough."""

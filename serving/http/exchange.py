@@ -49,21 +49,19 @@ class Exchange:
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole response; `headers` is extended."""
-        headers.append((b"content-length", b"%d" % len(body)))
-        self._complete(status, headers)
+        self.status = status
+        headers += ((b"content-length", b"%d" % len(body)), (b"x-request-id", self.request_id))
+        if self._must_close(self._client):
+            headers.append(CLOSE)
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 
     async def send(self, message: Message) -> None:
         """Send a message of the response: ASGI's `send`."""
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ())]
-            self._complete(message["status"], message["headers"])
+            self.status = message["status"]
+            headers = [*message.get("headers", ()), (b"x-request-id", self.request_id)]
+            if self._must_close(self._client):
+                headers.append(CLOSE)
+            message["headers"] = headers
         await self._send(message)
-
-    def _complete(self, status: int, headers: Headers) -> None:
-        """Add the headers that every response has."""
-        self.status = status
-        headers.append((b"x-request-id", self.request_id))
-        if self._must_close(self._client):
-            headers.append(CLOSE)

@@ -64,12 +64,15 @@ def _category_field(feature: Category) -> tuple[Any, Any]:
 def _category_validator(feature: Category, choices: list[Any]) -> Callable[[object], float]:
     *first, last = map(repr, choices)
     message = f"Input should be {', '.join(first)} or {last}"
+    names = {name: float(code) for name, code in feature.codes.items()}
     codes = {float(code): float(code) for code in feature.codes.values()}
 
     def validate(value: object) -> float:
         code = None
         if isinstance(value, str):
-            code = feature.get_code(value)
+            code = names.get(value)
+            if code is None:  # in another case, or unknown
+                code = feature.get_code(value)
         elif isinstance(value, bool):
             raise PydanticCustomError(
                 "boolean", "Input should be a category's name or code, not a boolean"
