@@ -129,6 +129,21 @@ def test_a_change_of_one_stage_rebuilds_one_image() -> None:
         assert [image for image in ARTIFACTS if module in get_inputs(image)] == [name]
 
 
+@pytest.mark.parametrize(
+    ("template", "stages"),
+    [
+        ("evaluation/model_card/document.html.j2", {"evaluate"}),
+        ("reporting/base.html.j2", {"evaluate", "drift"}),
+    ],
+)
+def test_a_template_rebuilds_only_the_stages_that_render_it(
+    template: str, stages: set[str]
+) -> None:
+    """Other stages import modules of the same packages, but not the templates."""
+    images = {name for name in STAGE_NAMES if f"pipeline/{template}" in get_inputs(name)}
+    assert images == stages
+
+
 @pytest.mark.parametrize("name", STAGE_NAMES)
 def test_a_predictor_setting_does_not_rebuild_a_stage(name: str) -> None:
     """The predictor's settings are an input of its image, and not of a stage's."""
