@@ -114,3 +114,12 @@ def mlflow_file(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The settings of an MLflow store in a SQLite file, without a server."""
     folder = tmp_path_factory.mktemp("mlflow-file")
     return {"tracking_uri": f"sqlite:///{folder}/mlflow.db", "artifacts": str(folder / "artifacts")}
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an MLflow server that proxies artifacts, as on the cluster."""
+    from tests.support.mlflow_server import mlflow_server  # not needed by tests/dags
+
+    with mlflow_server(tmp_path_factory.mktemp("mlflow-server")) as url:
+        yield url

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,7 @@ import pytest
 from pipeline.context import open_context
 from pipeline.settings import Settings
 from pipeline.stages import features, ingest, preprocess
-from tests.deployment.models import World
-from tests.support.mlflow_server import mlflow_server
+from tests.support.deployment_env import DeploymentEnv
 
 
 @pytest.fixture(scope="session")
@@ -27,20 +25,13 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def world(mlflow_file: dict[str, str], survey: Path, tmp_path: Path) -> World:
+def env(mlflow_file: dict[str, str], survey: Path, tmp_path: Path) -> DeploymentEnv:
     """An environment on MLflow's own store, without a server in front of it."""
-    return World(mlflow_file, f"model-{uuid.uuid4().hex[:12]}", survey, tmp_path / "lake")
-
-
-@pytest.fixture(scope="session")
-def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An MLflow server that proxies artifacts, as on the cluster."""
-    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
-        yield url
+    return DeploymentEnv(mlflow_file, f"model-{uuid.uuid4().hex[:12]}", survey, tmp_path / "lake")
 
 
 @pytest.fixture
-def server_world(mlflow_url: str, survey: Path, tmp_path: Path) -> World:
+def server_env(mlflow_url: str, survey: Path, tmp_path: Path) -> DeploymentEnv:
     """An environment on an MLflow server, which is slower."""
     mlflow = {"tracking_uri": mlflow_url}
-    return World(mlflow, f"model-{uuid.uuid4().hex[:12]}", survey, tmp_path / "lake")
+    return DeploymentEnv(mlflow, f"model-{uuid.uuid4().hex[:12]}", survey, tmp_path / "lake")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from pipeline.stages import EXIT_SKIPPED
-from tests.deployment.models import World
+from tests.support.deployment_env import DeploymentEnv
 from tests.support.how_to import ROOT, copy_repository, read_edits
 from tests.support.lake import read_json
 
@@ -38,9 +38,9 @@ def test_two_edits_add_a_gate(mlflow_file: dict[str, str], survey: Path, tmp_pat
     for edit in edits:
         edit.apply(copy)
 
-    world = World(mlflow_file, "add-a-gate", survey, tmp_path / "lake")
-    number = world.register("good")
-    context = world.context("run-1")
+    env = DeploymentEnv(mlflow_file, "add-a-gate", survey, tmp_path / "lake")
+    number = env.register("good")
+    context = env.context("run-1")
     settings = context.settings
     result = run(
         copy,

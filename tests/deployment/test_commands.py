@@ -13,7 +13,7 @@ from pipeline.deployment.rollback import roll_back
 from pipeline.settings import Settings
 from pipeline.stages import promote
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
-from tests.deployment.models import World
+from tests.support.deployment_env import DeploymentEnv
 from tests.support.fake_predictor import FakePredictor
 
 RunCommand = Callable[..., int]
@@ -21,100 +21,104 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def run_command(world: World, monkeypatch: pytest.MonkeyPatch) -> RunCommand:
-    """Run `python -m pipeline ARGUMENTS` on the world; returns the exit code."""
+def run_command(env: DeploymentEnv, monkeypatch: pytest.MonkeyPatch) -> RunCommand:
+    """Run `python -m pipeline ARGUMENTS` in the environment; returns the exit code."""
 
     def run(*arguments: str, url: str = "http://127.0.0.1:9") -> int:
-        settings = world.context("any", predictor={"url": url}).settings
+        settings = env.context("any", predictor={"url": url}).settings
         monkeypatch.setattr(Settings, "load", lambda: settings)
         return main(arguments)
 
     return run
 
 
-def promote_second(world: World) -> tuple[str, str]:
+def promote_second(env: DeploymentEnv) -> tuple[str, str]:
     """Promote a second version over a first one, as run-1; returns both numbers."""
-    first, second = world.bare(PRODUCTION), world.bare(STAGING)
-    world.verdict("run-1", second, first)
-    promote.run(world.context("run-1"))
+    first, second = env.bare(PRODUCTION), env.bare(STAGING)
+    env.verdict("run-1", second, first)
+    promote.run(env.context("run-1"))
     return first, second
 
 
 def test_rollback_returns_to_previous(
-    world: World, run_command: RunCommand, capsys: Capture
+    env: DeploymentEnv, run_command: RunCommand, capsys: Capture
 ) -> None:
     """The version that leaves is rejected with the reason; a second rollback has no target."""
-    first, second = promote_second(world)
+    first, second = promote_second(env)
     assert run_command("rollback", "--reason", "parents complain") == 0
-    assert world.aliases() == {STAGING: second, PRODUCTION: first, PREVIOUS: None}
-    assert world.registry.get_version(second).tags[REJECTED] == "parents complain"
+    assert env.aliases() == {STAGING: second, PRODUCTION: first, PREVIOUS: None}
+    assert env.registry.get_version(second).tags[REJECTED] == "parents complain"
     assert "no predictor responds at http://127.0.0.1:9" in capsys.readouterr().err
     assert run_command("rollback") == 1
     assert "There is no version to go back to" in capsys.readouterr().err
 
 
-def test_rollback_to_a_rejected_version(world: World, run_command: RunCommand) -> None:
+def test_rollback_to_a_rejected_version(env: DeploymentEnv, run_command: RunCommand) -> None:
     """A person may bring back a rejected version; it is not rejected any more."""
-    first, second = world.bare(), world.bare(PRODUCTION)
-    world.registry.set_tag(first, REJECTED, "it misbehaved")
+    first, second = env.bare(), env.bare(PRODUCTION)
+    env.registry.set_tag(first, REJECTED, "it misbehaved")
     assert run_command("rollback", "--to", first) == 0
-    assert world.production() == first
-    assert REJECTED not in world.registry.get_version(first).tags
-    assert REJECTED in world.registry.get_version(second).tags
+    assert env.production() == first
+    assert REJECTED not in env.registry.get_version(first).tags
+    assert REJECTED in env.registry.get_version(second).tags
 
 
-def test_rollback_without_a_target(world: World, run_command: RunCommand, capsys: Capture) -> None:
+def test_rollback_without_a_target(
+    env: DeploymentEnv, run_command: RunCommand, capsys: Capture
+) -> None:
     """An empty production and an unknown version are errors, and nothing moves."""
     assert run_command("rollback") == 1
     assert "No version is in `production`" in capsys.readouterr().err
-    number = world.bare(PRODUCTION)
+    number = env.bare(PRODUCTION)
     assert run_command("rollback", "--to", "99") == 1
     assert run_command("rollback", "--to", number) == 1
-    assert world.production() == number
+    assert env.production() == number
 
 
 def test_rollback_waits_for_the_predictors(
-    world: World, run_command: RunCommand, capsys: Capture
+    env: DeploymentEnv, run_command: RunCommand, capsys: Capture
 ) -> None:
     """If predictors respond, the command ends once they serve the version."""
-    good = world.bare(PREVIOUS)
-    world.bare(PRODUCTION)
-    with FakePredictor(world.registry).run() as url:
+    good = env.bare(PREVIOUS)
+    env.bare(PRODUCTION)
+    with FakePredictor(env.registry).run() as url:
         assert run_command("rollback", url=url) == 0
     assert f"the predictors serve version {good}" in capsys.readouterr().err
 
 
 def test_rollback_fails_if_a_predictor_does_not_follow(
-    world: World, run_command: RunCommand, capsys: Capture
+    env: DeploymentEnv, run_command: RunCommand, capsys: Capture
 ) -> None:
     """Production has moved, but the exit code says that the old version is still served."""
-    good = world.bare(PREVIOUS)
-    world.bare(PRODUCTION)
-    with FakePredictor(world.registry, "stuck", bad=good).run() as url:
+    good = env.bare(PREVIOUS)
+    env.bare(PRODUCTION)
+    with FakePredictor(env.registry, "stuck", bad=good).run() as url:
         assert run_command("rollback", url=url) == 1
-    assert world.production() == good
+    assert env.production() == good
     assert "serves version 0" in capsys.readouterr().err
 
 
-def test_a_rejected_version_is_never_previous(world: World) -> None:
+def test_a_rejected_version_is_never_previous(env: DeploymentEnv) -> None:
     """After two rollbacks there is no version to go back to."""
-    first = world.bare(PRODUCTION)
+    first = env.bare(PRODUCTION)
     for run_id, champion in (("run-1", first), ("run-2", "2")):
-        candidate = world.bare(STAGING)
-        world.verdict(run_id, candidate, champion)
-        promote.run(world.context(run_id))
-    assert world.aliases() == {STAGING: "3", PRODUCTION: "3", PREVIOUS: "2"}
-    roll_back(world.context("run-3"), "demote", "bad")
-    assert world.aliases() == {STAGING: "3", PRODUCTION: "2", PREVIOUS: first}
-    roll_back(world.context("run-4"), "demote", "bad")
-    assert world.aliases() == {STAGING: "3", PRODUCTION: first, PREVIOUS: None}
+        candidate = env.bare(STAGING)
+        env.verdict(run_id, candidate, champion)
+        promote.run(env.context(run_id))
+    assert env.aliases() == {STAGING: "3", PRODUCTION: "3", PREVIOUS: "2"}
+    roll_back(env.context("run-3"), "demote", "bad")
+    assert env.aliases() == {STAGING: "3", PRODUCTION: "2", PREVIOUS: first}
+    roll_back(env.context("run-4"), "demote", "bad")
+    assert env.aliases() == {STAGING: "3", PRODUCTION: first, PREVIOUS: None}
 
 
-def test_history_shows_every_move(world: World, run_command: RunCommand, capsys: Capture) -> None:
+def test_history_shows_every_move(
+    env: DeploymentEnv, run_command: RunCommand, capsys: Capture
+) -> None:
     """Standard output has a row per move without colors, or with --json the log's own lines."""
     assert run_command("history") == 0
     assert "no promotions yet" in capsys.readouterr().err
-    first, second = promote_second(world)
+    first, second = promote_second(env)
     assert run_command("rollback", "--reason", "parents complain") == 0
     capsys.readouterr()
     assert run_command("history") == 0
@@ -124,17 +128,17 @@ def test_history_shows_every_move(world: World, run_command: RunCommand, capsys:
     assert "\x1b" not in shown
     assert run_command("history", "--json") == 0
     printed = capsys.readouterr().out
-    assert printed.encode() == world.context("any").lake.read("reports/promotions.jsonl")
+    assert printed.encode() == env.context("any").lake.read("reports/promotions.jsonl")
     actions = [json.loads(line)["action"] for line in printed.splitlines()]
     assert actions == ["promote", "rollback"]
 
 
 def test_compare_measures_two_models_on_the_same_rows(
-    world: World, run_command: RunCommand, capsys: Capture
+    env: DeploymentEnv, run_command: RunCommand, capsys: Capture
 ) -> None:
     """Numbers and aliases name a model; the output has facts and differences with intervals."""
-    world.register("good", PRODUCTION)
-    world.register("better", STAGING)
+    env.register("good", PRODUCTION)
+    env.register("better", STAGING)
     assert run_command("compare", "staging", "1") == 0
     shown = capsys.readouterr().out
     assert "version 2" in shown

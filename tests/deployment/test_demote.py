@@ -24,14 +24,14 @@ from pipeline.storage.layout import (
 )
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
-from tests.deployment.faults import Fuse, Killed, dying, kill_points
-from tests.deployment.models import GOLD_RUN, Kind, World
+from tests.support.deployment_env import GOLD_RUN, DeploymentEnv, Kind
 from tests.support.fake_predictor import FakePredictor
+from tests.support.faults import FaultInjector, Killed, kill_points, with_faults
 
 
 @pytest.fixture
-def lake(world: World) -> Lake:
-    return world.context("any").lake
+def lake(env: DeploymentEnv) -> Lake:
+    return env.context("any").lake
 
 
 @pytest.fixture
@@ -41,9 +41,9 @@ def rows(lake: Lake) -> pd.DataFrame:
 
 
 @pytest.fixture
-def url(world: World) -> Iterator[str]:
+def url(env: DeploymentEnv) -> Iterator[str]:
     """The URL of a predictor without a fault."""
-    with FakePredictor(world.registry).run() as url:
+    with FakePredictor(env.registry).run() as url:
         yield url
 
 
@@ -62,11 +62,11 @@ def set_newest_bronze(lake: Lake, sha256: str) -> None:
     lake.write_model(BRONZE_LATEST, pointer)
 
 
-def test_a_model_that_passes_is_kept(world: World, lake: Lake, rows: pd.DataFrame) -> None:
+def test_a_model_that_passes_is_kept(env: DeploymentEnv, lake: Lake, rows: pd.DataFrame) -> None:
     """The report says on how many rows, none of which the model was trained on."""
-    world.register("good", PRODUCTION)
+    env.register("good", PRODUCTION)
     with pytest.raises(StageSkipped, match="version 1 still passes"):
-        demote.run(world.context("run-1"))
+        demote.run(env.context("run-1"))
     report = lake.read_model(demotion_report("run-1"), DemotionReport)
     assert report.gold == GOLD_RUN
     assert 0 < report.production.rows <= len(rows)
@@ -74,58 +74,62 @@ def test_a_model_that_passes_is_kept(world: World, lake: Lake, rows: pd.DataFram
     assert all(gate.passed for gate in report.production.gates)
 
 
-def test_a_model_that_fails_is_replaced_by_previous(world: World, url: str) -> None:
+def test_a_model_that_fails_is_replaced_by_previous(env: DeploymentEnv, url: str) -> None:
     """The failing version is rejected with the gates that it failed; a retry changes nothing."""
-    good, bad = world.register("good", PREVIOUS), world.register("backwards", PRODUCTION)
-    world.registry.set_alias(STAGING, bad)
-    context = world.context("run-1", predictor={"url": url})
+    good, bad = env.register("good", PREVIOUS), env.register("backwards", PRODUCTION)
+    env.registry.set_alias(STAGING, bad)
+    context = env.context("run-1", predictor={"url": url})
     demote.run(context)
     demote.run(context)
-    assert world.aliases() == {STAGING: bad, PRODUCTION: good, PREVIOUS: None}
-    assert "min_roc_auc is" in world.registry.get_version(bad).tags[REJECTED]
-    assert world.log() == [("demote", bad, good)]
+    assert env.aliases() == {STAGING: bad, PRODUCTION: good, PREVIOUS: None}
+    assert "min_roc_auc is" in env.registry.get_version(bad).tags[REJECTED]
+    assert env.log() == [("demote", bad, good)]
 
 
 @pytest.mark.parametrize("previous", ["backwards", None])
-def test_without_a_better_model_the_alarm_is_raised(world: World, previous: Kind | None) -> None:
+def test_without_a_better_model_the_alarm_is_raised(
+    env: DeploymentEnv, previous: Kind | None
+) -> None:
     """Production stays as it is, the stage fails, and the log has one alarm."""
     if previous:
-        world.register(previous, PREVIOUS)
-    bad = world.register("weak", PRODUCTION)
+        env.register(previous, PREVIOUS)
+    bad = env.register("weak", PRODUCTION)
     for _ in range(2):
         with pytest.raises(PromotionError, match="stays in `production`, because `previous`"):
-            demote.run(world.context("run-1"))
-    assert world.production() == bad
-    assert REJECTED not in world.registry.get_version(bad).tags
-    assert world.log() == [("alarm", bad, bad)]
+            demote.run(env.context("run-1"))
+    assert env.production() == bad
+    assert REJECTED not in env.registry.get_version(bad).tags
+    assert env.log() == [("alarm", bad, bad)]
 
 
-def test_without_production_there_is_nothing_to_do(world: World) -> None:
+def test_without_production_there_is_nothing_to_do(env: DeploymentEnv) -> None:
     """A first deployment has nothing to demote."""
     with pytest.raises(StageSkipped, match="no version is in"):
-        demote.run(world.context("run-1"))
+        demote.run(env.context("run-1"))
 
 
-def test_too_few_positives_are_not_judged(world: World, lake: Lake, rows: pd.DataFrame) -> None:
+def test_too_few_positives_are_not_judged(
+    env: DeploymentEnv, lake: Lake, rows: pd.DataFrame
+) -> None:
     """Even a model that learned the opposite stays while there is nothing to judge it on."""
-    world.register("backwards", PRODUCTION)
+    env.register("backwards", PRODUCTION)
     add_gold(lake, rows[rows[LABEL.name] == 0])
     with pytest.raises(StageSkipped, match="only 0 'fail' rows of gold newer are new to version 1"):
-        demote.run(world.context("run-1"))
+        demote.run(env.context("run-1"))
 
 
-def test_a_raw_file_without_gold_is_not_judged(world: World, lake: Lake) -> None:
+def test_a_raw_file_without_gold_is_not_judged(env: DeploymentEnv, lake: Lake) -> None:
     """The model is judged on the newest raw file or not at all."""
-    world.register("backwards", PRODUCTION)
+    env.register("backwards", PRODUCTION)
     set_newest_bronze(lake, "unknown")
     with pytest.raises(StageSkipped, match="has no gold data yet"):
-        demote.run(world.context("run-1"))
+        demote.run(env.context("run-1"))
 
 
-def test_chance_does_not_demote(world: World, lake: Lake, rows: pd.DataFrame) -> None:
+def test_chance_does_not_demote(env: DeploymentEnv, lake: Lake, rows: pd.DataFrame) -> None:
     """A few bad rows prove little: the model stays while the interval reaches the bound."""
-    world.register("good", PREVIOUS)
-    world.register("good", PRODUCTION)
+    env.register("good", PREVIOUS)
+    env.register("good", PRODUCTION)
     positives = np.flatnonzero(rows[LABEL.name] == 1)[:6]
     negatives = np.flatnonzero(rows[LABEL.name] == 0)
     few = rows.iloc[[*positives, *negatives]].reset_index(drop=True)
@@ -133,41 +137,43 @@ def test_chance_does_not_demote(world: World, lake: Lake, rows: pd.DataFrame) ->
     few.loc[:5, "review_hours"] = 4.0
     add_gold(lake, few)
     with pytest.raises(StageSkipped, match="still passes"):
-        demote.run(world.context("run-1"))
+        demote.run(env.context("run-1"))
 
 
-def test_a_predictor_that_does_not_follow_fails_the_stage(world: World) -> None:
+def test_a_predictor_that_does_not_follow_fails_the_stage(env: DeploymentEnv) -> None:
     """The demotion stands, but the message names the predictor that serves the old version."""
-    good, _ = world.register("good", PREVIOUS), world.register("backwards", PRODUCTION)
-    with FakePredictor(world.registry, "stuck", bad=good).run() as url:
+    good, _ = env.register("good", PREVIOUS), env.register("backwards", PRODUCTION)
+    with FakePredictor(env.registry, "stuck", bad=good).run() as url:
         deployment = {"rollout_timeout_seconds": 0.2}
-        context = world.context("run-1", predictor={"url": url}, deployment=deployment)
+        context = env.context("run-1", predictor={"url": url}, deployment=deployment)
         with pytest.raises(VerifyError, match=r"again, but after .* serves version 0"):
             demote.run(context)
-    assert world.production() == good
+    assert env.production() == good
 
 
-def test_a_killed_run_ends_the_same_when_it_is_repeated(world: World, lake: Lake, url: str) -> None:
+def test_a_killed_run_ends_the_same_when_it_is_repeated(
+    env: DeploymentEnv, lake: Lake, url: str
+) -> None:
     """One version is in production at any time, and `models/` and the log agree with it."""
-    good, first = world.register("good", None), world.register("backwards", None)
+    good, first = env.register("good", None), env.register("backwards", None)
     demotions = []
 
-    def run(fuse: Fuse) -> None:
-        bad = world.again(first, PRODUCTION)
-        world.registry.set_alias(PREVIOUS, good)
+    def run(faults: FaultInjector) -> None:
+        bad = env.again(first, PRODUCTION)
+        env.registry.set_alias(PREVIOUS, good)
         for key in lake.keys(MODELS_PREFIX):
             lake.delete(key)
-        context = world.context(f"run-{bad}", predictor={"url": url})
+        context = env.context(f"run-{bad}", predictor={"url": url})
         try:
-            demote.run(dying(context, fuse))
+            demote.run(with_faults(context, faults))
         except Killed:
-            assert world.production() in (good, bad)
+            assert env.production() in (good, bad)
             demote.run(context)
         demotions.append(("demote", bad, good))
-        assert world.aliases() == {STAGING: None, PRODUCTION: good, PREVIOUS: None}
-        assert REJECTED in world.registry.get_version(bad).tags
-        assert world.log() == demotions
+        assert env.aliases() == {STAGING: None, PRODUCTION: good, PREVIOUS: None}
+        assert REJECTED in env.registry.get_version(bad).tags
+        assert env.log() == demotions
         assert read_fallback(lake).manifest.version == good
 
-    for fuse in kill_points(run):
-        run(fuse)
+    for faults in kill_points(run):
+        run(faults)

@@ -33,22 +33,22 @@ from pipeline.storage.layout import (
 )
 from pipeline.storage.parquet import from_parquet
 from pipeline.tracking.registry import PRODUCTION
-from tests.deployment.faults import Fuse, Killed, dying, kill_points
-from tests.deployment.models import GOLD_RUN, World
+from tests.support.deployment_env import GOLD_RUN, DeploymentEnv
+from tests.support.faults import FaultInjector, Killed, kill_points, with_faults
 from tests.support.lake import read_json
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 REPORTS = (DRIFT_REPORT, EVIDENTLY_PAGE, DRIFT_PAGE)
 
 
-def sample_rows(world: World, kind: str = "none", rows: int = 400) -> pd.DataFrame:
+def sample_rows(env: DeploymentEnv, kind: str = "none", rows: int = 400) -> pd.DataFrame:
     """Sample rows that the production model could have learned from, with this kind of drift."""
-    silver = from_parquet(world.context("any").lake.read(silver_rows(GOLD_RUN)))
+    silver = from_parquet(env.context("any").lake.read(silver_rows(GOLD_RUN)))
     return apply_drift(silver.sample(rows, random_state=1), kind, seed=1)
 
 
 def log_traffic(
-    world: World,
+    env: DeploymentEnv,
     frame: pd.DataFrame,
     at: datetime = NOW - timedelta(minutes=5),
     pod: str = "pod-a",
@@ -58,15 +58,15 @@ def log_traffic(
     facts = {"at": at.isoformat(), "request_id": "r", "version": version, PREDICTION: 0.5}
     lines = (json.dumps(facts | row) for row in frame.to_dict("records"))
     key = live_traffic_object(f"{at:%Y-%m-%d}", pod, int(at.timestamp()))
-    world.context("any").lake.write(key, gzip.compress("\n".join(lines).encode()))
+    env.context("any").lake.write(key, gzip.compress("\n".join(lines).encode()))
     return key
 
 
 def run(
-    world: World, run_id: str = "check", settings: dict[str, Any] | None = None, **window: Any
+    env: DeploymentEnv, run_id: str = "check", settings: dict[str, Any] | None = None, **window: Any
 ) -> Report:
     """Run the stage and return the run's report."""
-    context = world.context(run_id, drift=settings or {})
+    context = env.context(run_id, drift=settings or {})
     drift.run(context, drift.Window(**window))
     return read_report(context)
 
@@ -75,154 +75,154 @@ def read_report(context: Context) -> Report:
     return context.lake.read_model(drift_report(context.run_id), Report)
 
 
-def read_requests(world: World) -> list[str]:
+def read_requests(env: DeploymentEnv) -> list[str]:
     """Return the run of each retraining request."""
-    lake = world.context("any").lake
+    lake = env.context("any").lake
     return [read_json(lake, key)["run_id"] for key in lake.keys(RETRAINING_REQUESTS)]
 
 
 class TestVerdicts:
     """What each verdict writes and requests."""
 
-    def test_drift_requests_retraining(self, world: World) -> None:
+    def test_drift_requests_retraining(self, env: DeploymentEnv) -> None:
         """Drift is reported under the run and as the latest report, and requests retraining."""
-        version = world.register("good", PRODUCTION)
-        log_traffic(world, sample_rows(world, "scale"))
-        report = run(world)
+        version = env.register("good", PRODUCTION)
+        log_traffic(env, sample_rows(env, "scale"))
+        report = run(env)
         assert (report.verdict, report.retraining) == ("drift", "requested")
         assert report.reference["model"]["version"] == version
-        assert read_requests(world) == ["check"]
-        lake = world.context("any").lake
+        assert read_requests(env) == ["check"]
+        lake = env.context("any").lake
         for name in REPORTS:
             assert lake.read(report_file("check", name)) == lake.read(latest_report_file(name))
 
-    def test_no_drift(self, world: World) -> None:
+    def test_no_drift(self, env: DeploymentEnv) -> None:
         """Traffic like the training rows is reported, and requests nothing."""
-        world.register("good", PRODUCTION)
-        log_traffic(world, sample_rows(world))
+        env.register("good", PRODUCTION)
+        log_traffic(env, sample_rows(env))
         with pytest.raises(StageSkipped, match="No drift: 0 of 5 features drifted"):
-            run(world)
-        assert read_report(world.context("check")).verdict == "none"
-        assert read_requests(world) == []
+            run(env)
+        assert read_report(env.context("check")).verdict == "none"
+        assert read_requests(env) == []
 
-    def test_too_few_rows(self, world: World) -> None:
+    def test_too_few_rows(self, env: DeploymentEnv) -> None:
         """With too few rows there is no verdict, and the latest report stays."""
-        world.register("good", PRODUCTION)
-        log_traffic(world, sample_rows(world, "scale"))
-        run(world, "before")
-        lake = world.context("any").lake
+        env.register("good", PRODUCTION)
+        log_traffic(env, sample_rows(env, "scale"))
+        run(env, "before")
+        lake = env.context("any").lake
         latest = lake.read(latest_report_file(DRIFT_REPORT))
         since = NOW + timedelta(minutes=1)
-        log_traffic(world, sample_rows(world, "scale", 150), at=since)
+        log_traffic(env, sample_rows(env, "scale", 150), at=since)
         expected = "Not enough data: the current data have 150 rows; a verdict needs 200"
         with pytest.raises(StageSkipped, match=expected):
-            run(world, since=since, until=since + timedelta(hours=1))
-        assert read_report(world.context("check")).verdict == "not enough data"
+            run(env, since=since, until=since + timedelta(hours=1))
+        assert read_report(env.context("check")).verdict == "not enough data"
         assert lake.read(latest_report_file(DRIFT_REPORT)) == latest
 
-    def test_no_traffic(self, world: World) -> None:
+    def test_no_traffic(self, env: DeploymentEnv) -> None:
         """No traffic at all is too few rows."""
-        world.register("good", PRODUCTION)
+        env.register("good", PRODUCTION)
         with pytest.raises(StageSkipped, match="the current data have 0 rows"):
-            run(world)
+            run(env)
 
-    def test_nothing_in_production(self, world: World) -> None:
+    def test_nothing_in_production(self, env: DeploymentEnv) -> None:
         """Without a production model there is nothing to compare with."""
-        world.register("good")
+        env.register("good")
         with pytest.raises(StageSkipped, match="has the alias `production`"):
-            run(world)
+            run(env)
 
-    def test_cooldown(self, world: World) -> None:
+    def test_cooldown(self, env: DeploymentEnv) -> None:
         """During the cooldown, drift is reported and requests nothing."""
-        world.register("good", PRODUCTION)
-        log_traffic(world, sample_rows(world, "scale"))
-        run(world, "first")
+        env.register("good", PRODUCTION)
+        log_traffic(env, sample_rows(env, "scale"))
+        run(env, "first")
         expected = r"Drift: 3 of 5 .* Retraining is not requested: run first requested it at"
         with pytest.raises(StageSkipped, match=expected):
-            run(world, "second")
-        second = read_report(world.context("second"))
+            run(env, "second")
+        second = read_report(env.context("second"))
         assert second.verdict == "drift"
         assert second.retraining is not None
         assert second.retraining.startswith("not requested: run first requested it at")
-        assert run(world, "third", {"cooldown_hours": 0}).retraining == "requested"
+        assert run(env, "third", {"cooldown_hours": 0}).retraining == "requested"
 
 
 class TestData:
     """Which rows are compared."""
 
-    def test_reference_is_the_production_models(self, world: World) -> None:
+    def test_reference_is_the_production_models(self, env: DeploymentEnv) -> None:
         """The reference is the training split of the production model, not a later one."""
-        world.register("good", PRODUCTION)
-        lake = world.context("any").lake
+        env.register("good", PRODUCTION)
+        lake = env.context("any").lake
         split = read_json(lake, gold_manifest(GOLD_RUN))["splits"]["train"]
         lake.write(gold_split("later", "train"), b"not read")
-        log_traffic(world, sample_rows(world, "scale"))
-        reference = run(world).reference
+        log_traffic(env, sample_rows(env, "scale"))
+        reference = run(env).reference
         assert reference["object"] == gold_split(GOLD_RUN, "train")
         assert (reference["sha256"], reference["rows"]) == (split["sha256"], split["rows"])
 
-    def test_changed_reference_is_refused(self, world: World) -> None:
+    def test_changed_reference_is_refused(self, env: DeploymentEnv) -> None:
         """A reference whose hash is not that of the lineage is an error; nothing is written."""
-        world.register("good", PRODUCTION)
-        log_traffic(world, sample_rows(world, "scale"))
-        lake = world.context("any").lake
+        env.register("good", PRODUCTION)
+        log_traffic(env, sample_rows(env, "scale"))
+        lake = env.context("any").lake
         key = gold_split(GOLD_RUN, "train")
         lake.write(key, lake.read(key) + b"x")
         with pytest.raises(LakeError, match="was modified outside the pipeline"):
-            run(world)
+            run(env)
         assert lake.keys("reports/") == []
 
-    def test_window(self, world: World) -> None:
+    def test_window(self, env: DeploymentEnv) -> None:
         """Only rows of the window count, over days and pods; the report counts each version's."""
-        world.register("good", PRODUCTION)
-        drifted = sample_rows(world, "scale", 150)
-        log_traffic(world, drifted, at=NOW - timedelta(hours=23), version="1")
-        log_traffic(world, drifted, at=NOW - timedelta(minutes=1), pod="pod-b", version="2")
-        log_traffic(world, sample_rows(world), at=NOW - timedelta(hours=25))
-        current = run(world).current
+        env.register("good", PRODUCTION)
+        drifted = sample_rows(env, "scale", 150)
+        log_traffic(env, drifted, at=NOW - timedelta(hours=23), version="1")
+        log_traffic(env, drifted, at=NOW - timedelta(minutes=1), pod="pod-b", version="2")
+        log_traffic(env, sample_rows(env), at=NOW - timedelta(hours=25))
+        current = run(env).current
         assert (current["rows"], current["versions"]) == (300, {"1": 150, "2": 150})
         assert current["objects"]["unreadable"] == {}
 
-    def test_unreadable_object(self, world: World) -> None:
+    def test_unreadable_object(self, env: DeploymentEnv) -> None:
         """Objects that are not a traffic log are named and skipped; the others count."""
-        world.register("good", PRODUCTION)
-        key = log_traffic(world, sample_rows(world, "scale"))
-        lake = world.context("any").lake
+        env.register("good", PRODUCTION)
+        key = log_traffic(env, sample_rows(env, "scale"))
+        lake = env.context("any").lake
         cut, text = (key.replace("pod-a", pod) for pod in ("cut", "text"))
         lake.write(cut, lake.read(key)[:500])
         lake.write(text, gzip.compress(b"not JSON\n"))
-        current = run(world).current
+        current = run(env).current
         assert current["rows"] == 400
         assert set(current["objects"]["unreadable"]) == {cut, text}
 
-    def test_busy_window_is_sampled(self, world: World) -> None:
+    def test_busy_window_is_sampled(self, env: DeploymentEnv) -> None:
         """Objects are read until there are `max_rows` rows; the report counts the objects."""
-        world.register("good", PRODUCTION)
+        env.register("good", PRODUCTION)
         for pod in "abcdef":
-            log_traffic(world, sample_rows(world, "scale", 100), pod=pod)
-        current = run(world, settings={"max_rows": 250}).current
+            log_traffic(env, sample_rows(env, "scale", 100), pod=pod)
+        current = run(env, settings={"max_rows": 250}).current
         assert current["rows"] == 300
         assert (current["objects"]["found"], current["objects"]["read"]) == (6, 3)
 
-    def test_silver_with_labels(self, world: World) -> None:
+    def test_silver_with_labels(self, env: DeploymentEnv) -> None:
         """With a silver data set as current rows, the labels are compared too."""
-        world.register("good", PRODUCTION)
+        env.register("good", PRODUCTION)
         with pytest.raises(StageSkipped, match="No drift"):
-            run(world, silver=GOLD_RUN)
-        report = read_report(world.context("check"))
+            run(env, silver=GOLD_RUN)
+        report = read_report(env.context("check"))
         assert report.current["object"] == silver_rows(GOLD_RUN)
         assert report.label is not None
         assert report.label.reference.counts is not None
         assert report.label.reference.counts.keys() == {LABEL.positive, LABEL.negative}
         assert not report.label.drifted
 
-    def test_predictions_are_the_production_models(self, world: World) -> None:
+    def test_predictions_are_the_production_models(self, env: DeploymentEnv) -> None:
         """The production model scores both sides; logged predictions do not count."""
-        world.register("good", PRODUCTION)
-        log_traffic(world, sample_rows(world))  # every row is logged with 0.5
+        env.register("good", PRODUCTION)
+        log_traffic(env, sample_rows(env))  # every row is logged with 0.5
         with pytest.raises(StageSkipped):
-            run(world)
-        prediction = read_report(world.context("check")).prediction
+            run(env)
+        prediction = read_report(env.context("check")).prediction
         assert prediction is not None
         assert not prediction.drifted
         assert (prediction.current.std or 0) > 0.01
@@ -231,15 +231,15 @@ class TestData:
 class TestWrites:
     """What is left after a run, and after one that was killed."""
 
-    def test_mlflow_run(self, world: World) -> None:
+    def test_mlflow_run(self, env: DeploymentEnv) -> None:
         """A run and its retry write one MLflow run, with scores, verdicts and reports."""
-        world.register("good", PRODUCTION)
-        log_traffic(world, sample_rows(world, "scale"))
-        run(world)
-        report = run(world)
-        client = MlflowClient(world.registry.settings.tracking_uri)
+        env.register("good", PRODUCTION)
+        log_traffic(env, sample_rows(env, "scale"))
+        run(env)
+        report = run(env)
+        client = MlflowClient(env.registry.settings.tracking_uri)
         found = client.search_runs(
-            [world.registry.get_or_create_experiment()], "tags.stage = 'drift'"
+            [env.registry.get_or_create_experiment()], "tags.stage = 'drift'"
         )
         assert [item.info.run_name for item in found] == ["drift-check"]
         assert found[0].info.status == "FINISHED"
@@ -250,13 +250,15 @@ class TestWrites:
         assert metrics["drift"] == 1
         assert {item.path for item in client.list_artifacts(found[0].info.run_id)} == set(REPORTS)
 
-    def test_killed_and_run_again(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_killed_and_run_again(
+        self, env: DeploymentEnv, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A run that was killed and run again leaves one request and complete reports."""
-        world.register("good", PRODUCTION)
-        log_traffic(world, sample_rows(world, "scale"))
+        env.register("good", PRODUCTION)
+        log_traffic(env, sample_rows(env, "scale"))
         settings = {"cooldown_hours": 0, "max_retrainings_per_day": 2}
-        report = run(world, "before", settings)
-        lake = world.context("any").lake
+        report = run(env, "before", settings)
+        lake = env.context("any").lake
         pages = {name: lake.read(latest_report_file(name)) for name in REPORTS[1:]}
 
         def replay(context: Context, *_: object) -> drift.Outcome:
@@ -265,18 +267,18 @@ class TestWrites:
 
         monkeypatch.setattr(drift, "compare", replay)
 
-        def check(fuse: Fuse) -> None:
+        def check(faults: FaultInjector) -> None:
             for key in lake.keys(RETRAINING_REQUESTS):
                 lake.delete(key)
-            context = world.context(f"run-{fuse.at}-{fuse.after}", drift=settings)
+            context = env.context(f"run-{faults.at}-{faults.after}", drift=settings)
             try:
-                drift.run(dying(context, fuse))
+                drift.run(with_faults(context, faults))
             except Killed:
                 drift.run(context)
-            assert read_requests(world) == [context.run_id]
+            assert read_requests(env) == [context.run_id]
             for name in REPORTS:
                 latest = lake.read(latest_report_file(name))
                 assert lake.read(report_file(context.run_id, name)) == latest
 
-        for fuse in kill_points(check):
-            check(fuse)
+        for faults in kill_points(check):
+            check(faults)

@@ -18,7 +18,7 @@ from pipeline.evaluation.shadow import ShadowTraffic
 from pipeline.gate_table import get_stage_gates
 from pipeline.model.bundle import Bundle
 from pipeline.settings import Settings
-from tests.deployment.models import GOLD_RUN, Kind, trained
+from tests.support.deployment_env import GOLD_RUN, Kind, trained
 
 CHAMPION_GATES = [gate.name for gate in get_stage_gates("validate") if gate.against_champion]
 

@@ -13,20 +13,20 @@ from pipeline.deployment.rollback import roll_back
 from pipeline.errors import VerifyError
 from pipeline.stages import promote, validate, verify
 from pipeline.tracking.registry import PRODUCTION, STAGING
-from tests.deployment.models import World
+from tests.support.deployment_env import DeploymentEnv
 from tests.support.predictor import run_predictor, wait_until_ready
 
 
 def test_a_predictor_follows_every_move(
-    server_world: World, mlflow_url: str, tmp_path: Path
+    server_env: DeploymentEnv, mlflow_url: str, tmp_path: Path
 ) -> None:
     """One predictor serves a promoted version, a rollback, and the version after a revert."""
-    world = server_world
+    env = server_env
     environment = {
         "MLOPS_MLFLOW__TRACKING_URI": mlflow_url,
-        "MLOPS_MLFLOW__NAME": world.registry.name,
+        "MLOPS_MLFLOW__NAME": env.registry.name,
     }
-    first = world.register("good", PRODUCTION)
+    first = env.register("good", PRODUCTION)
     with run_predictor(
         tmp_path, environment, poll_interval_seconds="0.2", log_sample_rate="0"
     ) as predictor:
@@ -34,28 +34,28 @@ def test_a_predictor_follows_every_move(
 
         def context(run_id: str) -> Context:
             deployment = {"rollout_timeout_seconds": 60, "watch_period_seconds": 0.5}
-            return world.context(run_id, predictor={"url": predictor.url}, deployment=deployment)
+            return env.context(run_id, predictor={"url": predictor.url}, deployment=deployment)
 
-        second = world.register("better", STAGING)
+        second = env.register("better", STAGING)
         for stage in (validate, promote, verify):
             stage.run(context("run-1"))
-        assert world.production() == second
-        assert VERIFIED in world.registry.get_version(second).tags
+        assert env.production() == second
+        assert VERIFIED in env.registry.get_version(second).tags
         (replica,) = find_replicas(context("run-1").settings)
         assert replica.get_version() == second
         assert replica.count_errors() == 0
 
         roll_back(context("by-hand"), "rollback", "by hand")
-        third = world.register("better", STAGING)
+        third = env.register("better", STAGING)
         validate.run(context("run-2"))
         promote.run(context("run-2"))
-        run_id = world.registry.get_version(third).run_id
-        world.registry.log_artifacts(run_id, {"model.onnx": b"damaged"}, "serving")
+        run_id = env.registry.get_version(third).run_id
+        env.registry.log_artifacts(run_id, {"model.onnx": b"damaged"}, "serving")
         message = f"`production` is version {first} again, which the predictors serve"
         with pytest.raises(VerifyError, match=message):
             verify.run(context("run-2"))
         assert replica.get_version() == first
-    assert world.log() == [
+    assert env.log() == [
         ("promote", first, second),
         ("verify", second, second),
         ("rollback", second, first),

@@ -13,25 +13,25 @@ from pipeline.gate_table import get_stage_gates
 from pipeline.stages import promote, validate
 from pipeline.storage.artifacts import GateResult
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
-from tests.deployment.faults import Fuse, Killed, dying
-from tests.deployment.models import GOLD_RUN, World, trained
+from tests.support.deployment_env import GOLD_RUN, DeploymentEnv, trained
 from tests.support.fake_predictor import FakePredictor
+from tests.support.faults import FaultInjector, Killed, with_faults
 from tests.support.lake import read_json
 
 
-def read_report(world: World, run_id: str = "run-1") -> Any:
-    return read_json(world.context(run_id).lake, f"reports/{run_id}/validation.json")
+def read_report(env: DeploymentEnv, run_id: str = "run-1") -> Any:
+    return read_json(env.context(run_id).lake, f"reports/{run_id}/validation.json")
 
 
 def get_failed_gates(report: Any) -> set[str]:
     return {gate["name"] for gate in report["gates"] if not gate["passed"]}
 
 
-def test_a_good_first_candidate_passes_every_gate(world: World) -> None:
+def test_a_good_first_candidate_passes_every_gate(env: DeploymentEnv) -> None:
     """Without a champion and before any traffic, the gates that compare with it have no value."""
-    number = world.register("good")
-    validate.run(world.context("run-1"))
-    report = read_report(world)
+    number = env.register("good")
+    validate.run(env.context("run-1"))
+    report = read_report(env)
     assert (report["candidate"], report["champion"], report["passed"]) == (number, None, True)
     judged = get_stage_gates("validate")
     assert [gate["name"] for gate in report["gates"]] == [gate.name for gate in judged]
@@ -40,87 +40,89 @@ def test_a_good_first_candidate_passes_every_gate(world: World) -> None:
     }
 
 
-def test_a_better_candidate_replaces_the_champion(world: World) -> None:
+def test_a_better_candidate_replaces_the_champion(env: DeploymentEnv) -> None:
     """A candidate that ranks better on the same rows passes, and `promote` promotes it."""
-    champion = world.register("good", PRODUCTION)
-    candidate = world.register("better", STAGING)
-    validate.run(world.context("run-1"))
-    report = read_report(world)
+    champion = env.register("good", PRODUCTION)
+    candidate = env.register("better", STAGING)
+    validate.run(env.context("run-1"))
+    report = read_report(env)
     assert (report["champion"], report["passed"]) == (champion, True)
     assert report["difference"]["roc_auc"]["value"] > 0.001
-    promote.run(world.context("run-1"))
-    assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
+    promote.run(env.context("run-1"))
+    assert env.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
 
 
-def test_a_candidate_that_ranks_worse_leaves_the_champion(world: World) -> None:
+def test_a_candidate_that_ranks_worse_leaves_the_champion(env: DeploymentEnv) -> None:
     """The message names the gate and the distance to its bound, and `promote` skips the version."""
-    champion = world.register("better", PRODUCTION)
-    world.register("good", STAGING)
+    champion = env.register("better", PRODUCTION)
+    env.register("good", STAGING)
     with pytest.raises(StageSkipped, match=r"stays version 1: .*min_roc_auc_gain is -.* \(off by"):
-        validate.run(world.context("run-1"))
+        validate.run(env.context("run-1"))
     with pytest.raises(StageSkipped, match="min_roc_auc_gain"):
-        promote.run(world.context("run-1"))
-    assert world.aliases()[PRODUCTION] == champion
+        promote.run(env.context("run-1"))
+    assert env.aliases()[PRODUCTION] == champion
 
 
-def test_a_candidate_identical_to_the_champion_is_not_promoted(world: World) -> None:
+def test_a_candidate_identical_to_the_champion_is_not_promoted(env: DeploymentEnv) -> None:
     """Training again on the same data makes the same model: there is nothing to promote."""
-    champion = world.register("good", PRODUCTION)
-    world.register("good", STAGING)
+    champion = env.register("good", PRODUCTION)
+    env.register("good", STAGING)
     with pytest.raises(StageSkipped, match=f"it is identical to version {champion}, the champion"):
-        validate.run(world.context("run-1"))
-    assert world.production() == champion
+        validate.run(env.context("run-1"))
+    assert env.production() == champion
 
 
 @pytest.mark.parametrize("kind", ["weak", "backwards"])
-def test_a_model_that_learned_nothing_or_the_opposite_fails(world: World, kind: Any) -> None:
+def test_a_model_that_learned_nothing_or_the_opposite_fails(env: DeploymentEnv, kind: Any) -> None:
     """Both fail the gates on quality and on known effects; the opposite also on calibration."""
-    world.register(kind)
+    env.register(kind)
     with pytest.raises(StageSkipped, match="`production` stays empty: min_roc_auc is"):
-        validate.run(world.context("run-1"))
-    failed = get_failed_gates(read_report(world))
+        validate.run(env.context("run-1"))
+    failed = get_failed_gates(read_report(env))
     assert {"min_roc_auc", "min_expected_effect"} <= failed
     assert ("max_calibration_error" in failed) == (kind == "backwards")
 
 
-def test_a_model_with_other_features_fails_only_the_signature(world: World) -> None:
+def test_a_model_with_other_features_fails_only_the_signature(env: DeploymentEnv) -> None:
     """The model cannot score the API's rows, so nothing else is measured."""
-    world.register("good", features=[*FEATURE_NAMES[1:], FEATURE_NAMES[0]])
+    env.register("good", features=[*FEATURE_NAMES[1:], FEATURE_NAMES[0]])
     with pytest.raises(StageSkipped, match="min_signature_match is 0"):
-        validate.run(world.context("run-1"))
-    assert get_failed_gates(read_report(world)) == {"min_signature_match"}
+        validate.run(env.context("run-1"))
+    assert get_failed_gates(read_report(env)) == {"min_signature_match"}
 
 
-def test_a_graph_that_differs_from_the_trained_model_fails(world: World, survey: Any) -> None:
+def test_a_graph_that_differs_from_the_trained_model_fails(env: DeploymentEnv, survey: Any) -> None:
     """The graph has to reproduce the stored examples."""
     examples = trained(survey, "good").manifest.examples
     wrong = examples.model_copy(
         update={"fail_probability": [value + 0.01 for value in examples.fail_probability]}
     )
-    world.register("good", examples=wrong)
+    env.register("good", examples=wrong)
     with pytest.raises(StageSkipped, match=r"max_onnx_difference is 0\.01"):
-        validate.run(world.context("run-1"))
+        validate.run(env.context("run-1"))
 
 
-def test_a_graph_that_differed_in_training_fails(world: World) -> None:
+def test_a_graph_that_differed_in_training_fails(env: DeploymentEnv) -> None:
     """The difference that `evaluate` recorded in the manifest counts, as it does in `evaluate`."""
     recorded = GateResult(name="max_onnx_difference", bound=1, reason="", value=0.02, passed=True)
-    world.register("good", gates=[recorded])
+    env.register("good", gates=[recorded])
     with pytest.raises(StageSkipped, match=r"max_onnx_difference is 0\.02"):
-        validate.run(world.context("run-1"))
+        validate.run(env.context("run-1"))
 
 
-def test_files_that_are_not_the_registered_ones_are_refused(world: World, survey: Any) -> None:
+def test_files_that_are_not_the_registered_ones_are_refused(
+    env: DeploymentEnv, survey: Any
+) -> None:
     """A file or a manifest with another hash than the recorded one is never used."""
     bundle = trained(survey, "good")
     broken = {**bundle.files, "model.pkl": b"something else"}
-    world.register_bundle(type(bundle)(bundle.manifest, broken))
+    env.register_bundle(type(bundle)(bundle.manifest, broken))
     with pytest.raises(LakeError, match="it is refused"):
-        validate.run(world.context("run-1"))
-    number = world.register("good")
-    world.registry.set_tag(number, "manifest_sha256", "0" * 64)
+        validate.run(env.context("run-1"))
+    number = env.register("good")
+    env.registry.set_tag(number, "manifest_sha256", "0" * 64)
     with pytest.raises(LakeError, match=r"anifest.* has the SHA-256 .*; it is refused"):
-        validate.run(world.context("run-1"))
+        validate.run(env.context("run-1"))
 
 
 @pytest.mark.parametrize(
@@ -133,13 +135,13 @@ def test_files_that_are_not_the_registered_ones_are_refused(world: World, survey
     ids=["differs", "agrees", "of another version"],
 )
 def test_shadow_traffic_of_the_candidate_is_judged(
-    world: World, shadow: dict[str, Any], passes: bool
+    env: DeploymentEnv, shadow: dict[str, Any], passes: bool
 ) -> None:
     """Too little agreement stops the candidate; another version's agreement does not count."""
-    world.register("good", PRODUCTION)
-    world.register("better", STAGING)
-    with FakePredictor(world.registry, shadow=shadow).run() as url:
-        context = world.context("run-1", predictor={"url": url})
+    env.register("good", PRODUCTION)
+    env.register("better", STAGING)
+    with FakePredictor(env.registry, shadow=shadow).run() as url:
+        context = env.context("run-1", predictor={"url": url})
         if passes:
             validate.run(context)
         else:
@@ -147,10 +149,10 @@ def test_shadow_traffic_of_the_candidate_is_judged(
                 validate.run(context)
 
 
-def test_training_rows_of_the_champion_are_left_out(world: World, survey: Any) -> None:
+def test_training_rows_of_the_champion_are_left_out(env: DeploymentEnv, survey: Any) -> None:
     """A champion that was trained on some of the test rows is compared on the other ones."""
     lineage = trained(survey, "good").manifest.lineage
-    lake = world.context("any").lake
+    lake = env.context("any").lake
     mixed = lake.read(f"gold/{GOLD_RUN}/test.parquet")
     half = _half(mixed)
     digest = lake.write("gold/other/train.parquet", half)
@@ -158,10 +160,10 @@ def test_training_rows_of_the_champion_are_left_out(world: World, survey: Any) -
     other = lineage.model_copy(
         update={"pipeline_run_id": "other", "gold": {**lineage.gold, "train": digest}}
     )
-    world.register("good", PRODUCTION, lineage=other)
-    world.register("better", STAGING)
-    validate.run(world.context("run-1"))
-    (note,) = [note for note in read_report(world)["notes"] if "was trained on" in note]
+    env.register("good", PRODUCTION, lineage=other)
+    env.register("better", STAGING)
+    validate.run(env.context("run-1"))
+    (note,) = [note for note in read_report(env)["notes"] if "was trained on" in note]
     assert "they are left out" in note
 
 
@@ -171,39 +173,41 @@ def _half(parquet: bytes) -> bytes:
     return to_parquet(from_parquet(parquet).iloc[::2].reset_index(drop=True))
 
 
-def test_without_a_candidate_there_is_nothing_to_do(world: World) -> None:
+def test_without_a_candidate_there_is_nothing_to_do(env: DeploymentEnv) -> None:
     """The stage is skipped without a candidate, and for a rejected or a verified version."""
     with pytest.raises(StageSkipped, match="register a candidate first"):
-        validate.run(world.context("run-1"))
-    number = world.bare(STAGING, PRODUCTION)
-    world.registry.set_tag(number, VERIFIED, "now")
+        validate.run(env.context("run-1"))
+    number = env.bare(STAGING, PRODUCTION)
+    env.registry.set_tag(number, VERIFIED, "now")
     with pytest.raises(StageSkipped, match="is already in `production` and verified"):
-        validate.run(world.context("run-1"))
-    rejected = world.bare(STAGING)
-    world.registry.set_tag(rejected, REJECTED, "it misbehaved")
+        validate.run(env.context("run-1"))
+    rejected = env.bare(STAGING)
+    env.registry.set_tag(rejected, REJECTED, "it misbehaved")
     with pytest.raises(StageSkipped, match="it misbehaved"):
-        validate.run(world.context("run-1"))
+        validate.run(env.context("run-1"))
 
 
-def test_an_unverified_promotion_is_judged_again(world: World) -> None:
+def test_an_unverified_promotion_is_judged_again(env: DeploymentEnv) -> None:
     """If a deployment ends before `verify`, the next one judges against the previous champion."""
-    champion = world.register("good", PRODUCTION)
-    candidate = world.register("better", STAGING)
-    validate.run(world.context("run-1"))
-    promote.run(world.context("run-1"))
-    validate.run(world.context("run-2"))
-    assert read_report(world, "run-2")["champion"] == champion
-    promote.run(world.context("run-2"))
-    assert world.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
-    assert world.log() == [("promote", champion, candidate)] * 2
+    champion = env.register("good", PRODUCTION)
+    candidate = env.register("better", STAGING)
+    validate.run(env.context("run-1"))
+    promote.run(env.context("run-1"))
+    validate.run(env.context("run-2"))
+    assert read_report(env, "run-2")["champion"] == champion
+    promote.run(env.context("run-2"))
+    assert env.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
+    assert env.log() == [("promote", champion, candidate)] * 2
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_killed_at_its_write_and_run_again_it_ends_the_same(world: World, after: bool) -> None:
+def test_killed_at_its_write_and_run_again_it_ends_the_same(
+    env: DeploymentEnv, after: bool
+) -> None:
     """If the stage is killed while it writes its report, the next run writes it."""
-    world.register("good")
-    context = world.context("run-1")
+    env.register("good")
+    context = env.context("run-1")
     with pytest.raises(Killed):
-        validate.run(dying(context, Fuse(1, after)))
+        validate.run(with_faults(context, FaultInjector(1, after)))
     validate.run(context)
-    assert read_report(world)["passed"]
+    assert read_report(env)["passed"]

@@ -14,9 +14,9 @@ from pipeline.deployment.moves import REJECTED, VERIFIED
 from pipeline.errors import StageSkipped, VerifyError
 from pipeline.stages import promote, verify
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
-from tests.deployment.faults import Fuse, Killed, dying, kill_points
-from tests.deployment.models import World
+from tests.support.deployment_env import DeploymentEnv
 from tests.support.fake_predictor import FakePredictor, Fault
+from tests.support.faults import FaultInjector, Killed, kill_points, with_faults
 from tests.support.http_server import Request, Response, serve
 
 FAULTS: list[tuple[Fault, str]] = [
@@ -32,17 +32,17 @@ FAULTS: list[tuple[Fault, str]] = [
 
 
 @pytest.fixture
-def deployed(world: World) -> World:
+def deployed(env: DeploymentEnv) -> DeploymentEnv:
     """A candidate, version 2, that run-1 has just promoted over the champion, version 1."""
-    champion = world.register("good", PRODUCTION)
-    candidate = world.register("better", STAGING)
-    world.verdict("run-1", candidate, champion)
-    promote.run(world.context("run-1"))
+    champion = env.register("good", PRODUCTION)
+    candidate = env.register("better", STAGING)
+    env.verdict("run-1", candidate, champion)
+    promote.run(env.context("run-1"))
     assert (champion, candidate) == ("1", "2")
-    return world
+    return env
 
 
-def watch(world: World, url: str, run_id: str = "run-1", **deployment: Any) -> Context:
+def watch(env: DeploymentEnv, url: str, run_id: str = "run-1", **deployment: Any) -> Context:
     """The context of a run whose predictor is at `url`.
 
     A predictor that responds wrongly is found at once; the timeouts are long, so that a slow
@@ -54,17 +54,17 @@ def watch(world: World, url: str, run_id: str = "run-1", **deployment: Any) -> C
         "poll_interval_seconds": 0.05,
         "request_timeout_seconds": 60,
     }
-    return world.context(run_id, predictor={"url": url}, deployment=settings | deployment)
+    return env.context(run_id, predictor={"url": url}, deployment=settings | deployment)
 
 
 @pytest.fixture
-def url(deployed: World) -> Iterator[str]:
+def url(deployed: DeploymentEnv) -> Iterator[str]:
     """The URL of a predictor without a fault."""
     with FakePredictor(deployed.registry).run() as url:
         yield url
 
 
-def test_a_version_without_a_problem_is_verified(deployed: World, url: str) -> None:
+def test_a_version_without_a_problem_is_verified(deployed: DeploymentEnv, url: str) -> None:
     """A version that the predictor serves well is tagged and logged as verified, once."""
     verify.run(watch(deployed, url))
     assert deployed.aliases() == {STAGING: "2", PRODUCTION: "2", PREVIOUS: "1"}
@@ -75,7 +75,9 @@ def test_a_version_without_a_problem_is_verified(deployed: World, url: str) -> N
 
 
 @pytest.mark.parametrize(("fault", "message"), FAULTS, ids=[fault for fault, _ in FAULTS])
-def test_a_version_with_a_fault_is_reverted(deployed: World, fault: Fault, message: str) -> None:
+def test_a_version_with_a_fault_is_reverted(
+    deployed: DeploymentEnv, fault: Fault, message: str
+) -> None:
     """Production returns to the old version; the new one is rejected, and stays so on a retry."""
     not_rolled_out = fault in ("stuck", "away", "garbage")
     with FakePredictor(deployed.registry, fault, bad="2").run() as url:
@@ -90,7 +92,7 @@ def test_a_version_with_a_fault_is_reverted(deployed: World, fault: Fault, messa
     assert deployed.log() == [("promote", "1", "2"), ("revert", "2", "1")]
 
 
-def test_the_log_holds_the_reason_and_the_hashes(deployed: World) -> None:
+def test_the_log_holds_the_reason_and_the_hashes(deployed: DeploymentEnv) -> None:
     """The record of a revert has the problem, and the hashes of the version that returned."""
     predictor = FakePredictor(deployed.registry, "errors", bad="2")
     with predictor.run() as url, pytest.raises(VerifyError):
@@ -102,7 +104,7 @@ def test_the_log_holds_the_reason_and_the_hashes(deployed: World) -> None:
     assert "manifest_sha256" in entry["hashes"]
 
 
-def test_a_damaged_model_is_reverted(deployed: World, url: str) -> None:
+def test_a_damaged_model_is_reverted(deployed: DeploymentEnv, url: str) -> None:
     """A file that changed in the registry after validation fails; no predictor loads it."""
     run_id = deployed.registry.get_version("2").run_id
     deployed.registry.log_artifacts(run_id, {"model.onnx": b"damaged"}, "serving")
@@ -112,7 +114,7 @@ def test_a_damaged_model_is_reverted(deployed: World, url: str) -> None:
 
 
 def test_one_bad_predictor_of_two_is_enough(
-    deployed: World, url: str, monkeypatch: pytest.MonkeyPatch
+    deployed: DeploymentEnv, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every address of the host is checked: one pod that stays behind reverts the version."""
     port = int(url.rpartition(":")[2])
@@ -134,7 +136,7 @@ def test_one_bad_predictor_of_two_is_enough(
     assert deployed.production() == "1"
 
 
-def test_a_predictor_that_is_busy_for_a_moment_is_no_problem(deployed: World) -> None:
+def test_a_predictor_that_is_busy_for_a_moment_is_no_problem(deployed: DeploymentEnv) -> None:
     """Pods come and go: a predictor that does not respond during the watch is asked again."""
     predictor = FakePredictor(deployed.registry)
     busy = iter(range(3))
@@ -150,7 +152,7 @@ def test_a_predictor_that_is_busy_for_a_moment_is_no_problem(deployed: World) ->
     assert deployed.log()[-1] == ("verify", "2", "2")
 
 
-def test_a_restarted_predictor_counts_errors_from_zero(deployed: World) -> None:
+def test_a_restarted_predictor_counts_errors_from_zero(deployed: DeploymentEnv) -> None:
     """A counter that falls is that of a new process; its errors count, the old ones do not."""
     predictor = FakePredictor(deployed.registry)
     counts = iter(["7", "2"])
@@ -165,7 +167,7 @@ def test_a_restarted_predictor_counts_errors_from_zero(deployed: World) -> None:
         verify.run(watch(deployed, url))
 
 
-def test_without_a_predictor_the_wait_is_bounded(deployed: World) -> None:
+def test_without_a_predictor_the_wait_is_bounded(deployed: DeploymentEnv) -> None:
     """The version is reverted; the message says that the old one is not served either."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -175,26 +177,26 @@ def test_without_a_predictor_the_wait_is_bounded(deployed: World) -> None:
     assert deployed.production() == "1"
 
 
-def test_the_first_version_stays_in_spite_of_a_problem(world: World) -> None:
+def test_the_first_version_stays_in_spite_of_a_problem(env: DeploymentEnv) -> None:
     """With no version to go back to, the stage fails and the log has one alarm."""
-    number = world.register("good", STAGING)
-    world.verdict("run-1", number, None)
-    promote.run(world.context("run-1"))
-    with FakePredictor(world.registry, "errors", bad=number).run() as url:
+    number = env.register("good", STAGING)
+    env.verdict("run-1", number, None)
+    promote.run(env.context("run-1"))
+    with FakePredictor(env.registry, "errors", bad=number).run() as url:
         for _ in range(2):
             with pytest.raises(VerifyError, match="no version to go back to"):
-                verify.run(watch(world, url))
-    assert world.aliases() == {STAGING: number, PRODUCTION: number, PREVIOUS: None}
-    assert world.log() == [("promote", None, number), ("alarm", number, number)]
+                verify.run(watch(env, url))
+    assert env.aliases() == {STAGING: number, PRODUCTION: number, PREVIOUS: None}
+    assert env.log() == [("promote", None, number), ("alarm", number, number)]
 
 
-def test_a_run_that_promoted_nothing_is_skipped(world: World) -> None:
+def test_a_run_that_promoted_nothing_is_skipped(env: DeploymentEnv) -> None:
     """If promote was skipped, verify is skipped."""
     with pytest.raises(StageSkipped, match="promoted nothing"):
-        verify.run(world.context("run-9"))
+        verify.run(env.context("run-9"))
 
 
-def test_a_version_that_another_run_replaced_is_skipped(deployed: World, url: str) -> None:
+def test_a_version_that_another_run_replaced_is_skipped(deployed: DeploymentEnv, url: str) -> None:
     """A run verifies its own version, and only while that is in production."""
     newer = deployed.bare(PRODUCTION)
     with pytest.raises(StageSkipped, match=f"version {newer} now"):
@@ -203,36 +205,36 @@ def test_a_version_that_another_run_replaced_is_skipped(deployed: World, url: st
 
 
 @pytest.mark.parametrize("fault", ["none", "wrong numbers"])
-def test_a_killed_run_ends_the_same_when_it_is_repeated(world: World, fault: Fault) -> None:
+def test_a_killed_run_ends_the_same_when_it_is_repeated(env: DeploymentEnv, fault: Fault) -> None:
     """One version is in production at any time, and the log has no entry twice."""
-    champion, first = world.register("good", PRODUCTION), world.register("better", None)
+    champion, first = env.register("good", PRODUCTION), env.register("better", None)
     moves = 0
 
-    def run(fuse: Fuse) -> None:
+    def run(faults: FaultInjector) -> None:
         nonlocal champion, moves
         moves += 1
-        candidate, run_id = world.again(first, STAGING), f"run-{moves}"
-        world.verdict(run_id, candidate, champion)
-        promote.run(world.context(run_id))
-        with FakePredictor(world.registry, fault, bad=candidate).run() as url:
-            context = watch(world, url, run_id, watch_period_seconds=0)
-            for attempt in (dying(context, fuse), context):
+        candidate, run_id = env.again(first, STAGING), f"run-{moves}"
+        env.verdict(run_id, candidate, champion)
+        promote.run(env.context(run_id))
+        with FakePredictor(env.registry, fault, bad=candidate).run() as url:
+            context = watch(env, url, run_id, watch_period_seconds=0)
+            for attempt in (with_faults(context, faults), context):
                 try:
                     verify.run(attempt)
                 except Killed:
-                    assert world.production() in (champion, candidate)
+                    assert env.production() in (champion, candidate)
                 except VerifyError:
                     assert fault != "none"
-        tags = world.registry.get_version(candidate).tags
+        tags = env.registry.get_version(candidate).tags
         assert (VERIFIED in tags, REJECTED in tags) == (fault == "none", fault != "none")
         production, previous = (candidate, champion) if fault == "none" else (champion, None)
-        assert world.aliases() == {
+        assert env.aliases() == {
             STAGING: candidate,
             PRODUCTION: production,
             PREVIOUS: previous,
         }
-        assert len(world.log()) == 2 * moves
+        assert len(env.log()) == 2 * moves
         champion = production
 
-    for fuse in kill_points(run):
-        run(fuse)
+    for faults in kill_points(run):
+        run(faults)

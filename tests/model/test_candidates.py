@@ -1,11 +1,16 @@
-"""Every candidate can be served: as ONNX, as a pickle, and by skops, with the same answers."""
+"""Every candidate can be served: as an ONNX graph and as a pickle, with the same answers."""
 
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
+from typing import cast
 
 import numpy as np
 import pytest
+import skops.io
+from sklearn.pipeline import Pipeline
 
 from pipeline.model import candidates, export, onnx
 from pipeline.model.bundle import ONNX, PICKLE
@@ -14,123 +19,113 @@ from pipeline.model.candidates import CANDIDATES, Candidate
 from pipeline.model.cross_validation import cross_validate
 from pipeline.model.selection import Selection, select_candidate
 from pipeline.model.training_data import TrainingData
+from pipeline.settings import TrainSettings
 
-every_candidate = pytest.mark.parametrize(
-    "candidate", CANDIDATES, ids=lambda candidate: candidate.name
-)
+Splits = dict[str, TrainingData]
 
 
-@every_candidate
-def test_the_graph_answers_as_the_model(
-    candidate: Candidate, splits: dict[str, TrainingData]
+@pytest.fixture(scope="module", params=CANDIDATES, ids=lambda candidate: candidate.name)
+def candidate(request: pytest.FixtureRequest) -> Candidate:
+    """A candidate."""
+    return cast(Candidate, request.param)
+
+
+@pytest.fixture(scope="module")
+def model(candidate: Candidate, splits: Splits) -> Pipeline:
+    """The candidate, calibrated and fitted on the train split."""
+    return candidate.build_calibrated(seed=1, folds=2).fit(*splits["train"])
+
+
+@pytest.fixture(scope="module")
+def graph(model: Pipeline) -> bytes:
+    """The model's ONNX graph."""
+    return export.to_onnx(model)
+
+
+def test_the_graph_gives_the_probabilities_of_the_model(
+    model: Pipeline, graph: bytes, splits: Splits
 ) -> None:
-    """On the rows, the extremes and a grid of recordable values the served graph differs by less than the gate allows."""
-    model = candidate.build_calibrated(seed=1, folds=2).fit(*splits["train"])
-    assert (
-        export.max_onnx_difference(model, export.to_onnx(model), splits["test"].rows, seed=1) < 1e-6
-    )
+    """On rows, extremes and a grid the difference is below the bound of max_onnx_difference."""
+    assert export.max_onnx_difference(model, graph, splits["test"].rows, seed=1) < 1e-6
 
 
-@every_candidate
-def test_one_seed_gives_the_same_bytes(
-    candidate: Candidate, splits: dict[str, TrainingData]
-) -> None:
-    """Two fits of the same rows with the same seed are the same file."""
-    first, second = (
-        export.to_onnx(candidate.build_calibrated(seed=1, folds=2).fit(*splits["train"]))
-        for _ in range(2)
-    )
-    assert first == second
+def test_equal_seeds_give_equal_bytes(candidate: Candidate, graph: bytes, splits: Splits) -> None:
+    """A second fit on the same rows with the same seed exports the same graph."""
+    again = candidate.build_calibrated(seed=1, folds=2).fit(*splits["train"])
+    assert export.to_onnx(again) == graph
 
 
-@every_candidate
-def test_skops_trusts_just_what_is_listed(
-    candidate: Candidate, splits: dict[str, TrainingData]
-) -> None:
-    """The file holds no type beyond the list, so it can be loaded without running what it brings."""
-    import skops.io
-
-    data = skops.io.dumps(candidate.build_calibrated(seed=1, folds=2).fit(*splits["train"]))
+def test_skops_needs_to_trust_only_the_listed_types(model: Pipeline, splits: Splits) -> None:
+    """The skops file loads with TRUSTED_TYPES, so loading runs no code from the file."""
+    data = skops.io.dumps(model)
     assert set(skops.io.get_untrusted_types(data=data)) <= set(candidates.TRUSTED_TYPES)
     loaded = skops.io.loads(data, trusted=candidates.TRUSTED_TYPES)
-    assert (
-        candidates.positive_probability(loaded, splits["test"].rows).shape
-        == splits["test"].labels.shape
-    )
+    rows = splits["test"].rows
+    expected = candidates.positive_probability(model, rows)
+    assert (candidates.positive_probability(loaded, rows) == expected).all()
 
 
-@every_candidate
-def test_calibration_changes_no_ranking_and_no_label(
-    candidate: Candidate, splits: dict[str, TrainingData]
+def test_the_pickle_gives_the_probabilities_of_the_graph(
+    model: Pipeline, graph: bytes, splits: Splits
 ) -> None:
-    """The served model calls the rows positive that the searched one did at the chosen cut."""
+    """A predictor that finds only model.pkl predicts the same."""
+    files = export.export_files(model)
+    assert files[ONNX] == graph
+    rows = splits["test"].rows
+    served = onnx.positive_probability(onnx.open_graph(graph), rows)
+    unpickled = candidates.positive_probability(pickle.loads(files[PICKLE]), rows)
+    assert served == pytest.approx(unpickled, abs=1e-6)
+
+
+def test_calibration_keeps_ranking_and_labels(candidate: Candidate, splits: Splits) -> None:
+    """The calibrated model predicts positive where the uncalibrated score reaches the threshold."""
     train, test = splits["train"], splits["test"]
-    plain = candidate.build(seed=1).fit(*train)
-    score = candidates.decision_scores(plain, train.rows)
-    cut = float(np.quantile(score, 0.6)) + 1e-9
-    fitted = fit_calibrated(Selection(candidate, cut, {}), train, folds=2, seed=1)
-    assert np.array_equal(fitted.predict(train.rows).positive, score >= cut)
-    order = np.argsort(candidates.decision_scores(plain, test.rows), kind="stable")
-    assert (
-        np.diff(candidates.positive_probability(fitted.model, test.rows)[order]) >= -1e-12
-    ).all()
+    uncalibrated = candidate.build(seed=1).fit(*train)
+    scores = candidates.decision_scores(uncalibrated, train.rows)
+    threshold = float(np.quantile(scores, 0.6)) + 1e-9
+    fitted = fit_calibrated(Selection(candidate, threshold, {}), train, folds=2, seed=1)
+    assert np.array_equal(fitted.predict(train.rows).positive, scores >= threshold)
+    order = np.argsort(candidates.decision_scores(uncalibrated, test.rows), kind="stable")
+    probabilities = candidates.positive_probability(fitted.model, test.rows)[order]
+    assert (np.diff(probabilities) >= -1e-12).all()
 
 
-@every_candidate
-def test_risks_are_shares(candidate: Candidate, splits: dict[str, TrainingData]) -> None:
-    """Class weights or not: the mean predicted risk is near the share of positive rows."""
-    model = candidate.build_calibrated(seed=1, folds=2).fit(*splits["train"])
-    label = splits["train"].labels
-    assert candidates.positive_probability(model, splits["train"].rows).mean() == pytest.approx(
-        label.mean(), abs=0.03
-    )
+def test_probabilities_are_calibrated(model: Pipeline, splits: Splits) -> None:
+    """With or without class weights, the mean probability is near the positive fraction."""
+    rows, labels = splits["train"]
+    mean = candidates.positive_probability(model, rows).mean()
+    assert mean == pytest.approx(labels.mean(), abs=0.03)
 
 
-def test_names_tell_candidates_apart() -> None:
-    """Ties are broken by name, so each has its own."""
+def test_names_are_unique() -> None:
+    """Names break ties in the ranking."""
     assert len({candidate.name for candidate in CANDIDATES}) == len(CANDIDATES)
 
 
-def test_the_pickle_answers_as_the_graph(splits: dict[str, TrainingData]) -> None:
-    """A folder that holds only model.pkl serves the same probabilities and labels."""
-    fitted = fit_calibrated(Selection(CANDIDATES[1], 0.5, {}), splits["train"], folds=2, seed=1)
-    files = export.export_files(fitted.model)
-    assert set(files) == {ONNX, PICKLE}
-    unpickled = pickle.loads(files[PICKLE])
-    served = onnx.positive_probability(onnx.open_graph(files[ONNX]), splits["test"].rows)
-    ours = candidates.positive_probability(unpickled, splits["test"].rows)
-    assert served == pytest.approx(ours, abs=1e-6)
-    assert np.array_equal(served >= fitted.threshold, ours >= fitted.threshold)
-
-
-def test_number_of_processes_changes_nothing(
-    splits: dict[str, TrainingData], monkeypatch: pytest.MonkeyPatch
+def test_the_number_of_processes_does_not_change_the_result(
+    splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One process or two: the same ranking, cut and predictions."""
+    """One process and several give the same ranking, threshold and predictions."""
     import joblib
-
-    from pipeline.settings import TrainSettings
 
     class OneProcess(joblib.Parallel):  # type: ignore[misc]  # joblib publishes no types
         def __init__(self, n_jobs: int) -> None:
             super().__init__(n_jobs=1)
 
-    def found() -> tuple[object, ...]:
-        choice = select_candidate(splits["train"], TrainSettings(folds=2), seed=1)
-        folds = cross_validate(splits["train"], TrainSettings(folds=2), 1, [choice.candidate])
-        return (
-            choice.ranking,
-            choice.score_threshold,
-            [fold.predictions.probability.tolist() for fold in folds],
-        )
+    def train() -> tuple[object, ...]:
+        settings, few = TrainSettings(folds=2), CANDIDATES[:2]
+        selection = select_candidate(splits["train"], settings, 1, few)
+        folds = cross_validate(splits["train"], settings, 1, few)
+        predictions = [fold.predictions.probability.tolist() for fold in folds]
+        return selection.ranking, selection.score_threshold, predictions
 
-    several = found()
+    several = train()
     monkeypatch.setattr(joblib, "Parallel", OneProcess)
-    assert found() == several
+    assert train() == several
 
 
-def test_examples_hold_the_extremes(splits: dict[str, TrainingData]) -> None:
-    """Stored examples cover both ends of every feature, and are what the model answers."""
+def test_examples_include_the_extremes(splits: Splits) -> None:
+    """Examples cover both ends of every feature, with the model's probabilities."""
     model = CANDIDATES[0].build_calibrated(seed=1, folds=2).fit(*splits["train"])
     examples = export.make_examples(model, splits["train"].rows, seed=1)
     inputs = np.array(examples.inputs, dtype=np.float32)
@@ -140,10 +135,20 @@ def test_examples_hold_the_extremes(splits: dict[str, TrainingData]) -> None:
         assert (inputs == row).all(axis=1).any()
 
 
-def test_background_is_a_plain_sample(splits: dict[str, TrainingData]) -> None:
-    """Explanations are taken against rows of gold, drawn by the seed, as they were recorded."""
-    drawn = export.sample_background(splits["train"].rows, seed=1)
-    assert len(drawn) == export.BACKGROUND_ROWS
-    assert drawn == export.sample_background(splits["train"].rows, seed=1)
-    recorded = {tuple(row) for row in splits["train"].rows.tolist()}
-    assert all(tuple(np.array(row, dtype=np.float32).tolist()) in recorded for row in drawn)
+def test_the_background_is_a_sample(splits: Splits) -> None:
+    """The background has rows of the training data, and equal seeds give equal rows."""
+    rows = splits["train"].rows
+    background = export.sample_background(rows, seed=1)
+    assert len(background) == export.BACKGROUND_ROWS
+    assert background == export.sample_background(rows, seed=1)
+    known = {tuple(row) for row in rows.tolist()}
+    assert {tuple(row) for row in np.array(background, dtype=np.float32).tolist()} <= known
+
+
+def test_running_a_graph_needs_no_training_packages() -> None:
+    """The predictor's image has neither pandas nor scikit-learn nor MLflow."""
+    program = "import pipeline.model.onnx, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert not {"pandas", "sklearn", "mlflow", "skl2onnx"} & set(loaded)

@@ -61,11 +61,11 @@ def weak(splits: dict[str, TrainingData], learned: TrainingResult) -> TrainingRe
 
 
 def test_the_report_describes_the_served_model(
-    new_context: NewContext, at_hand: TrainingResult, splits: dict[str, TrainingData]
+    new_context: NewContext, pretrained: TrainingResult, splits: dict[str, TrainingData]
 ) -> None:
     """Metrics are those of the trained model on the test rows, and every gate is judged."""
     report = train_and_evaluate(new_context())
-    test, model = splits["test"], at_hand.final
+    test, model = splits["test"], pretrained.final
     predicted = candidates.positive_probability(model.model, test.rows) >= model.threshold
     recall = predicted[test.labels == 1].mean()
     assert report["metrics"]["recall"]["value"] == pytest.approx(recall)
@@ -79,7 +79,7 @@ def test_the_report_describes_the_served_model(
     assert sum(group["rows"] for group in courses) == test.labels.size
 
 
-def test_the_card_shows_the_report(new_context: NewContext, at_hand: TrainingResult) -> None:
+def test_the_card_shows_the_report(new_context: NewContext, pretrained: TrainingResult) -> None:
     """Markdown and HTML have the decision, every gate with what is judged, metric and group.
 
     The figures are PNG files; the Markdown card links to them, the HTML card contains them.
@@ -106,7 +106,7 @@ def test_the_card_shows_the_report(new_context: NewContext, at_hand: TrainingRes
     assert "http" not in html
 
 
-def test_mlflow_has_the_evaluation(new_context: NewContext, at_hand: TrainingResult) -> None:
+def test_mlflow_has_the_evaluation(new_context: NewContext, pretrained: TrainingResult) -> None:
     """The MLflow run has the test metrics with intervals, the decision, the figures, the card."""
     context = new_context()
     report = train_and_evaluate(context)
@@ -122,7 +122,7 @@ def test_mlflow_has_the_evaluation(new_context: NewContext, at_hand: TrainingRes
 
 
 def test_a_failed_gate_rejects_the_candidate(
-    new_context: NewContext, at_hand: TrainingResult
+    new_context: NewContext, pretrained: TrainingResult
 ) -> None:
     """The decision names the gate, its value, its bound and the distance between them."""
     report = train_and_evaluate(new_context(gates={"min_roc_auc": 0.999}))
@@ -135,7 +135,7 @@ def test_a_failed_gate_rejects_the_candidate(
 
 
 def test_the_onnx_difference_of_training_is_judged(
-    new_context: NewContext, at_hand: TrainingResult
+    new_context: NewContext, pretrained: TrainingResult
 ) -> None:
     """A model whose graph differed on the rows that `train` compared is rejected.
 
@@ -151,7 +151,7 @@ def test_the_onnx_difference_of_training_is_judged(
 
 
 def test_a_candidate_identical_to_the_champion(
-    new_context: NewContext, at_hand: TrainingResult
+    new_context: NewContext, pretrained: TrainingResult
 ) -> None:
     """A second run on the same data makes the champion again, and the decision says so."""
     first = new_context()
@@ -220,7 +220,7 @@ def test_a_worse_challenger(
 
 
 def test_an_unreadable_champion_can_be_replaced(
-    new_context: NewContext, at_hand: TrainingResult
+    new_context: NewContext, pretrained: TrainingResult
 ) -> None:
     """The candidate is evaluated without it, and report and card say why."""
     first = new_context()
@@ -235,7 +235,7 @@ def test_an_unreadable_champion_can_be_replaced(
 
 
 def test_test_rows_of_one_class_are_refused(
-    new_context: NewContext, at_hand: TrainingResult
+    new_context: NewContext, pretrained: TrainingResult
 ) -> None:
     """No metric is defined for them: the stage fails and writes no report."""
     context = new_context()

@@ -1,4 +1,4 @@
-"""A predictor that serves a forest, and a real MLflow server."""
+"""A predictor that serves a forest, and a registered model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.support.forest import make_bundle
-from tests.support.mlflow_server import RegisteredModel, mlflow_server
+from tests.support.mlflow_server import RegisteredModel
 from tests.support.predictor import serve_bundle
 
 
@@ -23,13 +23,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def client(url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=url, timeout=30) as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An MLflow server that proxies artifacts, as on a cluster."""
-    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as server:
-        yield server
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.commands.local_servers import find_free_port
-from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle
+from pipeline.model.bundle import Bundle
 from pipeline.polling import poll_until
 from pipeline.settings import MlflowSettings
-from pipeline.storage.lake import sha256_hex
-from pipeline.tracking.registry import MANIFEST_TAG, Registry
+from pipeline.tracking.registry import Registry
+from tests.support.versions import register_bundle
 
 START_TIMEOUT_SECONDS = 150
 QUIET = {
@@ -71,17 +71,15 @@ class RegisteredModel:
     """
 
     def __init__(self, mlflow_url: str, artifact_location: Path | None = None) -> None:
-        from mlflow import MlflowClient
-
         self.name = f"model-{uuid.uuid4().hex[:12]}"
         self.registry = Registry(MlflowSettings(tracking_uri=mlflow_url, name=self.name))
         self.environment = {
             "MLOPS_MLFLOW__TRACKING_URI": mlflow_url,
             "MLOPS_MLFLOW__NAME": self.name,
         }
-        self._client = MlflowClient(mlflow_url)
         if artifact_location:
-            self._client.create_experiment(self.name, artifact_location.as_uri())
+            with self.registry.client() as client:
+                client.create_experiment(self.name, artifact_location.as_uri())
 
     def register(
         self, source: Bundle, *aliases: str, tag: str | None = None, **changes: Any
@@ -94,14 +92,4 @@ class RegisteredModel:
             tag: Value of the manifest's hash tag, if it is to be wrong.
             changes: Other values of fields of the manifest.
         """
-        run = self._client.create_run(self.registry.get_or_create_experiment())
-        self.registry.log_artifacts(run.info.run_id, source.files, ARTIFACT_FOLDER)
-        uri = f"{run.info.artifact_uri}/{ARTIFACT_FOLDER}"
-        version = self.registry.register(uri, run.info.run_id, {})
-        facts = {"run_id": run.info.run_id, "version": version.number, "name": self.name} | changes
-        raw = source.manifest.model_copy(update=facts).to_bytes()
-        self.registry.log_artifacts(run.info.run_id, {MANIFEST: raw}, ARTIFACT_FOLDER)
-        self.registry.set_tag(version.number, MANIFEST_TAG, tag or sha256_hex(raw))
-        for alias in aliases:
-            self.registry.set_alias(alias, version.number)
-        return version.number
+        return register_bundle(self.registry, source, *aliases, manifest_sha256=tag, **changes)
