@@ -25,7 +25,7 @@ class Batcher:
         self._futures: list[asyncio.Future[ScoredRow]] = []
 
     async def score(self, model: Model, row: Row) -> ScoredRow:
-        """Return the model's prediction for the row; raises whatever the model raises."""
+        """Return the model's prediction for the row; raises the model's error."""
         if self._rows and (model is not self._model or len(self._rows) == MAX_BATCH):
             self._run()
         loop = asyncio.get_running_loop()

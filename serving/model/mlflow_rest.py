@@ -22,7 +22,7 @@ MAX_ARTIFACT_BYTES = 500_000_000
 ARTIFACT_TIMEOUT_SECONDS = 120
 """Timeout of a whole download; each pause in it is limited by the request timeout."""
 NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""Error codes for something that does not exist, whatever the status of the response."""
+"""Error codes for something that does not exist, which come with several statuses."""
 
 
 class RestRegistry:

@@ -153,17 +153,23 @@ def load(
         scored = scorer(inputs) if len(inputs) else np.zeros(0, np.float32)
     except ModelRefused:
         raise
-    except Exception as error:  # whatever a library raises for a broken file
+    except Exception as error:  # a library's error for a broken file
         raise ModelRefused(f"{source} cannot be loaded: {type(error).__name__}: {error}") from error
-    expected = np.array(manifest.examples.fail_probability, np.float64)
-    same_shape = scored.shape == expected.shape
-    difference = float(np.max(np.abs(scored - expected), initial=0.0)) if same_shape else np.nan
+    difference = _max_difference(scored, manifest.examples.fail_probability)
     if not difference <= tolerance:
         raise ModelRefused(
             f"{source} differs from its stored examples by {difference:g}; "
             f"at most {tolerance:g} is allowed"
         )
     return model
+
+
+def _max_difference(scored: Matrix, stored: Sequence[float]) -> float:
+    """Largest difference between two lists of probabilities; NaN if their lengths differ."""
+    expected = np.array(stored, np.float64)
+    if scored.shape != expected.shape:
+        return np.nan
+    return float(np.max(np.abs(scored - expected), initial=0.0))
 
 
 def onnx_scorer(data: bytes) -> Scorer:

@@ -1,6 +1,6 @@
 """Compares the predictor with other servers: `python -m tests.bench.peers.measure`.
 
-Run it from the project's folder. Each server runs by itself on one core; the load comes from
+Run it from the project's folder. Only one server runs at a time, on one core; the load comes from
 another core. Its throughput is what wrk reaches over keep-alive connections, the best of several
 numbers of them. Its latency is measured with an open-loop load (oha) at half of that rate: the
 time of a request counts from when it was due, whether or not earlier ones were answered. Rounds
