@@ -142,8 +142,9 @@ class Registry(RunStore):
         raw = self.read_artifact(run_id, f"{ARTIFACT_FOLDER}/{MANIFEST}")
         if manifest_sha256 is not None and sha256_hex(raw) != manifest_sha256:
             raise LakeError(
-                f"run {run_id}, {ARTIFACT_FOLDER}/{MANIFEST} has the SHA-256 {sha256_hex(raw)}, but "
-                f"its version records {manifest_sha256}; it is refused. Train and register again."
+                f"run {run_id}, {ARTIFACT_FOLDER}/{MANIFEST} has the SHA-256 {sha256_hex(raw)}, "
+                f"but its version records {manifest_sha256}; it is refused. "
+                "Train and register again."
             )
         manifest = Manifest.model_validate_json(raw)
         files = {

@@ -43,7 +43,7 @@ def read_rows(context: Context, key: str) -> TrainingData:
 @pytest.mark.bench
 @pytest.mark.timeout(1800)
 def test_model_quality(tmp_path: Path) -> None:
-    """Repeated nested cross-validation on all rows: the means over the 20 folds reach the bounds."""
+    """Repeated nested cross-validation on all rows: the means over 20 folds reach the bounds."""
     source = os.environ.get("DATA") or "sample"
     context = make_gold(tmp_path, ingest={"source": source}, train={"repeats": 4})
     settings = context.settings

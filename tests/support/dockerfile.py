@@ -21,7 +21,7 @@ class BuildStage:
 
 
 def read_dockerfile(path: Path) -> list[BuildStage]:
-    """Return the build stages of a Dockerfile. Lines before the first FROM form a stage of their own."""
+    """Return the build stages of a Dockerfile; lines before the first FROM are one stage."""
     text = re.sub(r"\\\n\s*", " ", path.read_text())
     stages = [BuildStage("", "")]
     for line in text.splitlines():
