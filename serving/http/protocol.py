@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.drain import Activity
@@ -13,6 +14,7 @@ MAX_HEADER_BYTES = 65_536
 """Largest request line and headers; common proxies allow this or less."""
 PROBE_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """Requests of the platform: they continue while draining, and are answered under any load."""
+UPGRADE_HEADERS = frozenset({b"upgrade", b"http2-settings"})
 PROBE_URLS = frozenset(path.encode() for path in PROBE_PATHS)
 
 
@@ -21,6 +23,9 @@ class Connection(HttpToolsProtocol):
 
     The timeout also covers the wait for the first request; between two requests uvicorn's own
     keep-alive timer applies. Headers that arrive in one piece, as nearly all do, need no timer.
+
+    A request that asks for another protocol (`Upgrade: h2c`, the default of Java's client) is
+    answered by HTTP/1.1, as RFC 9110 section 7.8 allows.
     """
 
     def __init__(
@@ -41,7 +46,8 @@ class Connection(HttpToolsProtocol):
         self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if not self._in_headers:
             return
         self._header_bytes += len(data)
@@ -54,7 +60,48 @@ class Connection(HttpToolsProtocol):
         self._in_headers = True
         super().on_message_begin()
 
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._refuse()
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+
+    def _refuse(self) -> None:
+        message = "Invalid HTTP request received."
+        self.logger.warning(message)
+        self.send_400_response(message)
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Parse the request again without its upgrade headers, followed by its body.
+
+        The parser treats everything after the headers as the other protocol.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse()
+            return
+        version = self.parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b" % (method, self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                tokens = [token.strip() for token in value.split(b",")]
+                kept = [token for token in tokens if token.lower() not in UPGRADE_HEADERS]
+                head.append(b"connection: " + b", ".join(kept))
+            elif name not in UPGRADE_HEADERS:
+                head.append(b"%b: %b" % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self._parse(b"\r\n".join([*head, b"", rest]))
+
+    def _should_upgrade(self) -> bool:
+        """Make uvicorn skip what the parser reports of a request with an upgrade."""
+        return True
+
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._in_headers = False
         self._header_bytes = 0
         self._stop_timer()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -10,6 +12,7 @@ import httpx
 import pytest
 
 from serving.http.protocol import MAX_HEADER_BYTES
+from serving.http.requests import EXAMPLE
 from tests.support.forest import make_bundle
 from tests.support.predictor import serve_bundle
 
@@ -82,3 +85,55 @@ def test_idle_connection(connection: socket.socket) -> None:
         connection.sendall(REQUEST[20:] + b"\r\n")
         read_response(connection)
         time.sleep(1.5 * TIMEOUT_SECONDS)  # idleness is what is tested
+
+
+BODY = json.dumps(EXAMPLE).encode()
+UPGRADE = (
+    b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    b"Connection: Upgrade, HTTP2-Settings, keep-alive\r\nUpgrade: h2c\r\n"
+    b"HTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
+)
+CONTENT_LENGTH = b"Content-Length: %d\r\n\r\n" % len(BODY)
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (UPGRADE + CONTENT_LENGTH + BODY,),
+        (UPGRADE + CONTENT_LENGTH, BODY),
+        (UPGRADE + CONTENT_LENGTH + BODY[:10], BODY[10:]),
+        (UPGRADE[:50], UPGRADE[50:] + CONTENT_LENGTH, BODY),
+        (UPGRADE + CHUNKED,),
+    ],
+    ids=["one piece", "headers first", "half a body", "half a head", "chunked"],
+)
+def test_upgrade_to_http2(connection: socket.socket, pieces: tuple[bytes, ...]) -> None:
+    """A request with `Upgrade: h2c` is answered by HTTP/1.1, and so are later ones."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for _ in range(2):
+        for piece in pieces:
+            connection.sendall(piece)
+        received = b""
+        while b'"run_id"' not in received:
+            received += connection.recv(10_000)
+        assert received.startswith(b"HTTP/1.1 200"), received
+    connection.sendall(REQUEST + b"\r\n")
+    read_response(connection)
+
+
+def test_upgrade_without_a_body(connection: socket.socket) -> None:
+    """A GET request with an upgrade is answered; CONNECT is refused."""
+    connection.sendall(REQUEST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    read_response(connection)
+    connection.sendall(b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert connection.recv(1000).startswith(b"HTTP/1.1 400")
+
+
+def test_upgrade_by_curl(url: str) -> None:
+    """`curl --http2` gets its prediction."""
+    command = ["curl", "-sS", "--http2", "-H", "Content-Type: application/json"]
+    output = subprocess.run(
+        [*command, "-d", BODY.decode(), f"{url}/predict"], capture_output=True, check=True
+    ).stdout
+    assert json.loads(output)["predictions"]
