@@ -120,11 +120,13 @@ class WrongType(Problem):
 class Invalid(Problem):
     status = 422
 
-    def __init__(self, findings: Sequence[Finding], detail: str | None = None) -> None:
-        more = f" (the first {MAX_FINDINGS} are listed)" if len(findings) > MAX_FINDINGS else ""
-        super().__init__(
-            detail or f"{len(findings)} invalid value(s){more}; see `errors`", findings
-        )
+    def __init__(
+        self, findings: Sequence[Finding], detail: str | None = None, *, count: int | None = None
+    ) -> None:
+        """Args: count: Number of errors, if `findings` holds only the first ones."""
+        total = len(findings) if count is None else count
+        more = f" (the first {MAX_FINDINGS} are listed)" if total > MAX_FINDINGS else ""
+        super().__init__(detail or f"{total} invalid value(s){more}; see `errors`", findings)
 
 
 class Failed(Problem):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Annotated, Any
 
 import numpy as np
@@ -29,6 +30,10 @@ from serving.http.problems import MAX_FINDINGS, BadJson, Finding, Invalid
 
 Row = tuple[float, ...]
 Matrix = NDArray[np.float32]
+LARGE_BODY = 8_192
+"""Bytes from which a JSON body is checked before it is parsed; smaller ones cost little."""
+SPARE = 100
+"""Keys, arrays and objects allowed beyond those of the rows."""
 Scorer = Callable[[Matrix], Matrix]
 """Maps rows, shape (n_rows, n_features), to probabilities of the positive label, (n_rows,)."""
 
@@ -116,6 +121,7 @@ class Reader:
     """Parses rows from JSON text or from dictionaries."""
 
     def __init__(self, max_rows: int) -> None:
+        self._max_rows = max_rows
         students: Any = Annotated[list[Student], Field(min_length=1, max_length=max_rows)]
         self.body: Any = RootModel[Student | students]
         """Model of the body, for the OpenAPI document."""
@@ -132,6 +138,8 @@ class Reader:
             Invalid: If a value does not match columns.py, or a key occurs twice.
         """
         listed = body.lstrip(b" \t\n\r")[:1] == b"["
+        if len(body) > LARGE_BODY:
+            refuse_oversized(body, self._max_rows if listed else 1)
         try:
             students = self._validate_many(body) if listed else (self._validate_one(body),)
         except ValidationError as error:
@@ -156,13 +164,37 @@ class Reader:
 
 def _to_problem(error: ValidationError) -> BadJson | Invalid:
     findings = []
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
+    items = error.errors(include_url=False, include_context=False, include_input=False)
+    for item in islice(items, MAX_FINDINGS):
         if item["type"] == "json_invalid":
             return BadJson(item["msg"].removeprefix("Invalid JSON: "))
         row = next((part for part in item["loc"] if isinstance(part, int)), 0)
         field = next((part for part in item["loc"] if isinstance(part, str)), None)
         findings.append(Finding(row=row, field=field, message=item["msg"]))
-    return Invalid(findings)
+    return Invalid(findings, count=len(items))
+
+
+def refuse_oversized(body: bytes, max_rows: int) -> None:
+    """Refuse JSON with far more keys, values, arrays or objects than `max_rows` rows have.
+
+    The parser would build all of them, and validation an error for each, before a limit on the
+    number of rows applies. Punctuation in strings counts too, so the bounds are generous.
+
+    Raises:
+        Invalid: If the body has too many.
+    """
+    width = len(FEATURES)
+    is_oversized = (
+        body.count(b":") > 2 * width * max_rows + SPARE
+        or body.count(b",") > 4 * width * max_rows + SPARE
+        or body.count(b"{") + body.count(b"[") > (2 + width) * max_rows + SPARE
+    )
+    if is_oversized:
+        raise Invalid(
+            (),
+            f"The body has more keys or values than {max_rows} row(s) of {width} values can have; "
+            f"send at most {max_rows} row(s)",
+        )
 
 
 def refuse_repeated_keys(body: bytes) -> None:

@@ -4,20 +4,45 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any, Literal
+from collections.abc import Collection
+from itertools import islice
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    RootModel,
+    ValidationError,
+)
 
 from pipeline.columns import FEATURE_NAMES, FEATURES
 from serving.http.problems import BadJson, Invalid, WrongType
-from serving.http.requests import EXAMPLE
+from serving.http.requests import EXAMPLE, refuse_oversized
 from serving.http.responses import Prediction
-from serving.routes.common import ServiceDependency, get_exchange, model_headers, problems
+from serving.routes.common import (
+    LogRows,
+    ServiceDependency,
+    get_exchange,
+    model_headers,
+    problems,
+)
 
 router = APIRouter(tags=["mlflow"])
 
+MAX_COLUMNS = 2 * len(FEATURES) + 100
+"""Largest number of columns in a table; more than the model's are refused afterwards by name."""
 NAMES_BY_RAW_HEADER = {feature.raw: feature.name for feature in FEATURES}
+
+
+MAX_READ_ERRORS = 100
+"""Up to this many errors of validation are read, of which the first is returned."""
+NO_SHAPE = (
+    "The body has none of MLflow's shapes `dataframe_split`, `dataframe_records`, "
+    "`instances` and `inputs`"
+)
 
 
 class Shape(BaseModel):
@@ -29,8 +54,8 @@ class Shape(BaseModel):
 
 class Split(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-    columns: list[str]
-    data: list[list[JsonValue]]
+    columns: Annotated[list[str], Field(max_length=MAX_COLUMNS, fail_fast=True)]
+    data: Annotated[list[list[JsonValue]], Field(fail_fast=True)]
     index: list[JsonValue] | None = None
 
 
@@ -39,15 +64,18 @@ class DataframeSplit(Shape):
 
 
 class DataframeRecords(Shape):
-    dataframe_records: list[dict[str, JsonValue]]
+    dataframe_records: Annotated[list[dict[str, JsonValue]], Field(fail_fast=True)]
 
 
 class Instances(Shape):
-    instances: list[dict[str, JsonValue]] | list[list[JsonValue]]
+    instances: (
+        Annotated[list[dict[str, JsonValue]], Field(fail_fast=True)]
+        | Annotated[list[list[JsonValue]], Field(fail_fast=True)]
+    )
 
 
 class Inputs(Shape):
-    inputs: dict[str, list[JsonValue]] | list[list[JsonValue]]
+    inputs: dict[str, list[JsonValue]] | Annotated[list[list[JsonValue]], Field(fail_fast=True)]
 
 
 class Invocation(RootModel[DataframeSplit | DataframeRecords | Instances | Inputs]):
@@ -85,7 +113,9 @@ BODY = {
     responses=problems(400, 401, 408, 413, 415, 422, 500, 503),
     openapi_extra={"requestBody": BODY},
 )
-async def invocations(request: Request, service: ServiceDependency) -> Response:
+async def invocations(
+    request: Request, service: ServiceDependency, log: LogRows = True
+) -> Response:
     """Send `dataframe_split`, `dataframe_records`, `instances` or `inputs` as JSON, or text/csv."""
     exchange = get_exchange(request)
     parse = PARSERS.get(exchange.content_type)
@@ -93,14 +123,14 @@ async def invocations(request: Request, service: ServiceDependency) -> Response:
         raise WrongType(exchange.content_type, " or ".join(PARSERS))
     data = await service.bodies.read(exchange.headers, exchange.receive)
     model = service.model()
-    records = parse(data)
+    records = parse(data, service.settings.max_rows)
     rows = service.reader.records(
         [
             {NAMES_BY_RAW_HEADER.get(name, name): value for name, value in record.items()}
             for record in records
         ]
     )
-    scored = await service.predict(model, rows, exchange.request_id)
+    scored = await service.predict(model, rows, exchange.request_id, log)
     body = b'{"predictions":[' + b",".join([row.answer for row in scored]) + b"]}"
     return Response(body, media_type="application/json", headers=model_headers(model))
 
@@ -119,57 +149,85 @@ async def version(service: ServiceDependency) -> Response:
     return Response(service.code_version, media_type="text/plain")
 
 
-def parse_json(data: bytes) -> list[dict[str, Any]]:
+def parse_json(data: bytes, max_rows: int) -> list[dict[str, Any]]:
     """Return the table of a JSON body, one dictionary per row.
 
     Raises:
         BadJson: If the body is not JSON.
-        Invalid: If it has none of MLflow's shapes, or rows and columns do not match.
+        Invalid: If it has none of MLflow's shapes, rows and columns do not match, or there are
+            more than `max_rows` rows.
     """
+    refuse_oversized(data, max_rows)
     try:
-        return _to_records(Invocation.model_validate_json(data))
+        return _to_records(Invocation.model_validate_json(data), max_rows)
     except ValidationError as error:
+        if error.error_count() > MAX_READ_ERRORS:
+            raise Invalid((), NO_SHAPE) from None
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"] == "json_invalid":
             raise BadJson(first["msg"]) from None
         place = ".".join(str(part) for part in first["loc"])
         raise Invalid(
             (),
-            "The body has none of MLflow's shapes `dataframe_split`, `dataframe_records`, "
-            f"`instances` and `inputs`: {first['msg']} ({place})",
+            f"{NO_SHAPE}: {first['msg']} ({place})",
         ) from None
 
 
-def parse_csv(data: bytes) -> list[dict[str, Any]]:
+def parse_csv(data: bytes, max_rows: int) -> list[dict[str, Any]]:
     """Return the rows of a CSV body, one dictionary per row, with numbers as floats.
 
     Raises:
-        Invalid: If the body is not UTF-8 or not CSV, or a row has the wrong number of cells.
+        Invalid: If the body is not UTF-8 or not CSV, a row has the wrong number of cells, or
+            there are more than `max_rows` rows.
     """
     try:
         text = data.decode("utf-8-sig")
-        header, *rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]
+        records = filter(None, csv.reader(io.StringIO(text, newline="")))
+        header = next(records, [])
+        _check_width(header)
+        rows = list(islice(records, max_rows + 1))
     except UnicodeDecodeError:
         raise Invalid((), "The body is not UTF-8") from None
     except csv.Error as error:
         raise Invalid((), f"The body is not valid CSV: {error}") from None
-    return _zip_columns(header, [[_parse_cell(cell) for cell in row] for row in rows])
+    _check_length(rows, max_rows)
+    return [
+        {name: _parse_cell(cell) for name, cell in record.items()}
+        for record in _zip_columns(header, rows)
+    ]
 
 
-def _to_records(invocation: Invocation) -> list[dict[str, Any]]:
+def _to_records(invocation: Invocation, max_rows: int) -> list[dict[str, Any]]:
     given = invocation.root
     if isinstance(given, DataframeSplit):
+        _check_length(given.dataframe_split.data, max_rows)
         return _zip_columns(given.dataframe_split.columns, given.dataframe_split.data)
     if isinstance(given, DataframeRecords):
+        _check_length(given.dataframe_records, max_rows)
         return given.dataframe_records
     table = given.instances if isinstance(given, Instances) else given.inputs
     if isinstance(table, dict):
         if len({len(column) for column in table.values()}) > 1:
             raise Invalid((), "The columns in `inputs` have different lengths")
+        _check_width(table)
+        _check_length(next(iter(table.values()), []), max_rows)
         return _zip_columns(list(table), [list(row) for row in zip(*table.values(), strict=True)])
+    _check_length(table, max_rows)
     if table and isinstance(table[0], dict):
         return table
     return _zip_columns(list(FEATURE_NAMES), table)  # type: ignore[arg-type] # lists otherwise
+
+
+def _check_width(columns: Collection[str]) -> None:
+    if len(columns) > MAX_COLUMNS:
+        raise Invalid(
+            (), f"The table has {len(columns)} columns; send the columns {', '.join(FEATURE_NAMES)}"
+        )
+
+
+def _check_length(rows: Collection[object], max_rows: int) -> None:
+    if len(rows) > max_rows:
+        raise Invalid((), f"The table has too many rows; send at most {max_rows} in one request")
 
 
 def _zip_columns(columns: list[str], data: list[list[Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from pipeline.model.bundle import ONNX_INPUT
-from serving.http.problems import Invalid, NotFound, WrongType
+from serving.http.problems import NotFound, WrongType
 from serving.http.requests import rows_from_numbers
 from serving.model.served_model import Model
 from serving.oip_schema import (
@@ -23,9 +23,16 @@ from serving.oip_schema import (
     TensorFacts,
     parse_request,
     read_features,
+    read_outputs,
     write_response,
 )
-from serving.routes.common import ServiceDependency, get_exchange, model_headers, problems
+from serving.routes.common import (
+    LogRows,
+    ServiceDependency,
+    get_exchange,
+    model_headers,
+    problems,
+)
 from serving.service import Service
 
 router = APIRouter(tags=["open inference protocol"])
@@ -104,7 +111,11 @@ async def model_ready(
 
 
 async def infer(
-    request: Request, service: ServiceDependency, name: str, version: str | None = None
+    request: Request,
+    service: ServiceDependency,
+    name: str,
+    version: str | None = None,
+    log: LogRows = True,
 ) -> Response:
     """Send the features of any number of rows as one tensor; returns probabilities and labels."""
     exchange = get_exchange(request)
@@ -113,14 +124,12 @@ async def infer(
         raise WrongType(content_type, " or ".join(BODY_TYPES))
     data = await service.bodies.read(exchange.headers, exchange.receive)
     model = get_model(service, name, version)
-    asked, binary = parse_request(data, request.headers.get(HEADER_LENGTH))
-    rows = rows_from_numbers(read_features(asked, binary))
-    if len(rows) > service.settings.max_rows:
-        raise Invalid(
-            (), f"{len(rows)} rows are too many; at most {service.settings.max_rows} in one request"
-        )
-    scored = await service.predict(model, rows, exchange.request_id)
-    body, header_length = write_response(asked, model, scored)
+    max_rows = service.settings.max_rows
+    asked, binary = parse_request(data, request.headers.get(HEADER_LENGTH), max_rows)
+    outputs = read_outputs(asked)
+    rows = rows_from_numbers(read_features(asked, binary, max_rows))
+    scored = await service.predict(model, rows, exchange.request_id, log)
+    body, header_length = write_response(asked, outputs, model, scored)
     extra = model_headers(model)
     if header_length is None:
         return Response(body, media_type="application/json", headers=extra)

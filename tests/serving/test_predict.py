@@ -86,7 +86,7 @@ REFUSED: dict[str, tuple[str | bytes, int, str | None, str]] = {
     "nothing": ("", 400, None, "not valid JSON"),
     "random bytes": (b"\xff\x00\xfe", 400, None, "not valid JSON"),
     "not UTF-8": (b'{"age": "\xff"}', 400, None, "not valid JSON"),
-    "deep nesting": ("[" * 100_000, 400, None, "recursion"),
+    "deep nesting": ("[" * 5_000, 400, None, "recursion"),
     "trailing text": (BODY + "x", 400, None, "trailing"),
     "a number of 5,000 digits": (BODY.replace("31", "9" * 5000), 400, None, "number out of range"),
     "a number": ("3", 422, None, ""),
