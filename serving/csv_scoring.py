@@ -9,9 +9,11 @@ mark, semicolons or tabs instead of commas (with decimal commas), and line break
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,8 +30,17 @@ MAX_RECORD_LENGTH = 50_000
 """Characters in one row, including quoted line breaks: the limit for a quote never closed."""
 MAX_QUOTED_LENGTH = 50
 """Characters of a cell quoted in its error."""
+MAX_DESCRIBED_CELLS = 2
+"""Invalid cells of a row that its error describes."""
 CACHE_SIZE = 10_000
 """Cells per column whose numbers are cached."""
+MAX_CACHED_LENGTH = 32
+"""Characters of the longest cell that is cached."""
+QUOTED_CELLS = {
+    delimiter: re.compile(rf'(?:\A|(?<=[{delimiter}\r\n]))"[^"]*(?:""[^"]*)*(?:"|\Z)')
+    for delimiter in DELIMITERS
+}
+"""Matches quoted cells. Only a quote at the start of a cell opens one, as csv.reader reads it."""
 
 
 class Column:
@@ -44,9 +55,11 @@ class Column:
         """Return the number or category code in a cell; NaN if it is neither."""
         value = self._cache.get(text)
         if value is None:
-            if len(self._cache) >= CACHE_SIZE:
-                self._cache.clear()
-            value = self._cache[text] = self._parse(text.strip())
+            value = self._parse(text.strip())
+            if len(text) <= MAX_CACHED_LENGTH:
+                if len(self._cache) >= CACHE_SIZE:
+                    self._cache.clear()
+                self._cache[text] = value
         return value
 
     def _parse(self, text: str) -> float:
@@ -60,6 +73,48 @@ class Column:
             return np.nan if "_" in text else float(text)
         except ValueError:
             return np.nan
+
+
+def read_records(text: str, delimiter: str) -> Iterator[list[str]]:
+    """Yield the rows of CSV text that are not empty."""
+    return filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+def find_end(text: str, delimiter: str) -> int:
+    """Return the end of the last complete row; a line break in a quoted cell ends no row."""
+    end = text.rfind("\n")
+    if '"' not in text:
+        return end + 1
+    spans = [match.span() for match in QUOTED_CELLS[delimiter].finditer(text)]
+    for start, stop in reversed(spans):
+        if end >= stop:
+            break
+        if end > start:
+            end = text.rfind("\n", 0, start)
+    return end + 1
+
+
+def detect_delimiter(text: str, last: bool) -> str:
+    """Return the delimiter under which the header has the most features, then the most cells.
+
+    Args:
+        text: The start of the list.
+        last: Whether the list ends here.
+
+    Returns:
+        The delimiter; empty if the header is not complete.
+    """
+    best, most = "", (-1, -1)
+    for delimiter in DELIMITERS:
+        complete = text if last else text[: find_end(text, delimiter)]
+        with contextlib.suppress(csv.Error):
+            header = next(read_records(complete, delimiter), None)
+            if header is not None:
+                names = {name.strip() for name in header}
+                found = sum(feature.name in names or feature.raw in names for feature in FEATURES)
+                if (found, len(header)) > most:
+                    best, most = delimiter, (found, len(header))
+    return best
 
 
 class Table:
@@ -116,12 +171,12 @@ class Table:
         return out.getvalue().encode()
 
     def _split_complete(self, last: bool) -> tuple[str, str]:
-        """Split the text after its last complete row; a line break in quotes ends no row."""
+        """Split the text after its last complete row."""
+        if not self._delimiter:
+            self._delimiter = detect_delimiter(self._text, last)
         if last:
             return self._text, ""
-        end = self._text.rfind("\n") + 1
-        while end and self._text.count('"', 0, end) % 2:
-            end = self._text.rfind("\n", 0, self._text.rfind('"', 0, end)) + 1
+        end = find_end(self._text, self._delimiter) if self._delimiter else 0
         if len(self._text) - end > MAX_RECORD_LENGTH:
             raise Invalid(
                 (),
@@ -132,19 +187,9 @@ class Table:
 
     def _parse_records(self, text: str) -> list[list[str]]:
         try:
-            reader = csv.reader(
-                io.StringIO(text, newline=""), delimiter=self._detect_delimiter(text)
-            )
-            return [record for record in reader if record]
+            return list(read_records(text, self._delimiter or ","))
         except csv.Error as error:
             raise Invalid((), f"The list is not valid CSV: {error}") from None
-
-    def _detect_delimiter(self, text: str) -> str:
-        """Return the most frequent delimiter of the first line."""
-        if not self._delimiter and text:
-            first_line = text.split("\n", 1)[0]
-            self._delimiter = max(DELIMITERS, key=first_line.count)
-        return self._delimiter or ","
 
     def _read_header(self, header: Sequence[str], out: io.StringIO) -> None:
         names = [name.strip() for name in header]
@@ -202,9 +247,14 @@ class Table:
     def _describe_errors(self, record: list[str], valid: NDArray[np.bool_]) -> str:
         if len(record) != self._width:
             return f"the row has {len(record)} cells, the header {self._width}"
-        return "; ".join(
+        bad = [
+            named for named, cell_valid in zip(self._columns, valid, strict=True) if not cell_valid
+        ]
+        described = [
             f"{column.feature.name} {expectation(column.feature)}, "
             f"not {record[place][:MAX_QUOTED_LENGTH]!r}"
-            for (place, column), cell_valid in zip(self._columns, valid, strict=True)
-            if not cell_valid
-        )
+            for place, column in bad[:MAX_DESCRIBED_CELLS]
+        ]
+        if names := [column.feature.name for _, column in bad[MAX_DESCRIBED_CELLS:]]:
+            described.append(f"also invalid: {', '.join(names)}")
+        return "; ".join(described)

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipeline.columns import FEATURE_NAMES, RAW_HEADER
+from pipeline.columns import FEATURE_NAMES, FEATURES, RAW_HEADER
 from pipeline.data.synthetic import generate_csv
-from serving.csv_scoring import Table
+from serving.csv_scoring import Column, Table
 from serving.http.problems import Invalid
 from serving.model.served_model import Model, load
 from tests.support.forest import make_bundle
@@ -137,6 +137,40 @@ def test_pieces_of_any_size(model: Model) -> None:
             out += table.feed(rest[:size])
             rest = rest[size:]
         assert out + table.feed(b"", last=True) == whole
+
+
+def test_quote_within_a_cell(model: Model) -> None:
+    """A quote that does not open a cell is text, wherever the list is cut."""
+    tall = f'Ann 6" tall,{ROW}\n'
+    data = ("name," + HEADER + "\n" + (tall + f"Bo,{ROW}\n" * 2000) * 3).encode()
+    whole = Table(model).feed(data, last=True)
+    table, out = Table(model), b""
+    for start in range(0, len(data), 1 << 16):
+        out += table.feed(data[start : start + (1 << 16)])
+    assert out + table.feed(b"", last=True) == whole
+    assert whole.count(b",pass,") + whole.count(b",fail,") == 6003
+
+
+def test_delimiter_in_quoted_names(model: Model) -> None:
+    """The delimiter is the one under which the columns are found."""
+    names = ";".join((HEADER.replace(",", ";"), '"a, b, c, d, e, f, g, h"'))
+    out = Table(model).feed(f"{names}\n31;stem;6,8;no;2,1;x\n".encode(), last=True)
+    (row,) = parse(out.decode(), ";")
+    assert row["label"]
+    assert row["a, b, c, d, e, f, g, h"] == "x"
+
+
+def test_only_short_cells_are_cached() -> None:
+    """Long cells are read each time, so that the cache stays small."""
+    column = Column(FEATURES[0], decimal_comma=False)
+    assert column.value("31") == column.value("31" + " " * 1000) == 31
+    assert column._cache == {"31": 31}
+
+
+def test_error_of_many_cells(client: httpx.Client) -> None:
+    """The error describes two invalid cells and names the others."""
+    (row,) = parse(post(client, f"{HEADER}\nx,x,x,x,x\n").text)
+    assert row["error"].endswith("; also invalid: sleep_hours, relationship, review_hours")
 
 
 def test_unclosed_quote(model: Model) -> None:
