@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -79,8 +80,17 @@ def _respond(
     if request.url.path.startswith("/v2"):
         # Clients of the Open Inference Protocol read the field `error`.
         document = json.loads(body)
-        body = json.dumps(document | {"error": document["detail"]}).encode()
+        body = json.dumps(document | {"error": _summarize(document)}).encode()
     return Response(body, status, headers, MEDIA_TYPE)
+
+
+def _summarize(document: dict[str, Any]) -> str:
+    """Return a problem's detail with its first finding, for clients that show nothing else."""
+    detail: str = document["detail"]
+    if not document["errors"]:
+        return detail
+    first = document["errors"][0]
+    return f"{detail}: row {first['row']}, {first['field']}: {first['message']}"
 
 
 async def _handle_problem(request: Request, error: Exception) -> Response:

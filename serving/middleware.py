@@ -55,6 +55,8 @@ class Middleware:
                 await exchange.respond(200, [JSON, model.header], body)
             else:
                 scope.setdefault("state", {})["exchange"] = exchange
+                if scope["method"] == "HEAD":  # as GET; the server sends no body
+                    scope = {**scope, "method": "GET"}
                 await self._app(scope, receive, exchange.send)
         except Problem as problem:
             await exchange.respond(problem.status, problem_headers(problem), problem.body())

@@ -7,6 +7,7 @@ Problem              a response with an error status; `detail` says what happene
 ├── SlowBody         408  the body did not arrive in time
 ├── TooLarge         413  the body exceeds the limit
 ├── WrongType        415  the route does not accept this content type
+├── WrongEncoding    415  the body is compressed
 ├── Invalid          422  the body does not match pipeline/columns.py; `errors` lists where
 ├── Failed           500  the model failed on valid rows
 └── Unavailable      503  no model yet, or too many requests
@@ -115,6 +116,16 @@ class WrongType(Problem):
 
     def __init__(self, given: str, accepted: str) -> None:
         super().__init__(f"The content type is {given or 'missing'}; it must be {accepted}")
+
+
+class WrongEncoding(Problem):
+    status = 415
+    headers: ClassVar[dict[str, str]] = {"Accept-Encoding": "identity"}
+
+    def __init__(self, given: str) -> None:
+        super().__init__(
+            f"The Content-Encoding is {given}, which is not supported; send the body uncompressed"
+        )
 
 
 class Invalid(Problem):

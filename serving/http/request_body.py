@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from starlette.types import Receive
 
-from serving.http.problems import BadJson, SlowBody, TooLarge, WrongType
+from serving.http.problems import BadJson, SlowBody, TooLarge, WrongEncoding, WrongType
 
 WATCH_INTERVAL_SECONDS = 1.0
 """Pause between two searches for late bodies."""
@@ -45,7 +45,10 @@ class BodyReader:
             TooLarge: If the body, or its announced length, exceeds the limit.
             SlowBody: If the body does not arrive in time.
             BadJson: If the client disconnects before the end.
+            WrongEncoding: If it is compressed.
         """
+        if b"content-encoding" in headers:
+            require_identity(headers)
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > self._limit:
             raise TooLarge(self._limit)
@@ -80,6 +83,13 @@ class BodyReader:
         if len(body) > self._limit:
             raise TooLarge(self._limit)
         return bytes(body)
+
+
+def require_identity(headers: Mapping[bytes, bytes]) -> None:
+    """Raise WrongEncoding if a request's body is compressed."""
+    encoding = headers.get(b"content-encoding", b"").strip().lower()
+    if encoding not in {b"", b"identity"}:
+        raise WrongEncoding(encoding.decode("latin-1"))
 
 
 def require_json(headers: Mapping[bytes, bytes]) -> None:

@@ -17,7 +17,7 @@ DESCRIPTIONS = {
     404: "Unknown model or version",
     408: "The body did not arrive in time",
     413: "The body is larger than the limit",
-    415: "The route does not accept this content type",
+    415: "The route does not accept this content type, or the body is compressed",
     422: "A value is invalid; see `errors`",
     500: "The model failed",
     503: "No model is loaded yet, or too many requests are running",

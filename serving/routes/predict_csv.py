@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from pipeline.columns import FEATURES, SUBJECTS
 from serving.csv_stream import CsvResponse, CsvStream
 from serving.http.problems import Invalid, TooLarge, Unavailable, WrongType
+from serving.http.request_body import require_identity
 from serving.routes.common import LogRows, ServiceDependency, get_exchange, model_headers, problems
 
 router = APIRouter(tags=["predict"])
@@ -56,7 +57,9 @@ async def predict_csv(
     `fail_probability` and `error`. `error` says what is wrong with an invalid row. Predictions
     are sent while the list is still arriving.
     """
-    content_type = get_exchange(request).content_type
+    exchange = get_exchange(request)
+    require_identity(exchange.headers)
+    content_type = exchange.content_type
     if content_type not in CONTENT_TYPES:
         raise WrongType(content_type, "text/csv")
     length = request.headers.get("content-length", "")

@@ -13,6 +13,7 @@ import pytest
 from pipeline.columns import FEATURE_NAMES
 from pipeline.types import Float32Array
 from serving.http.requests import EXAMPLE
+from serving.oip_schema import _pack
 from tests.support.forest import generate_rows, train_forest
 
 NAME = "student-performance"
@@ -122,7 +123,26 @@ def test_invalid_tensors(client: httpx.Client, change: dict[str, Any], message: 
     answer = client.post(f"/v2/models/{NAME}/infer", json={"inputs": [tensor]})
     assert answer.status_code == 422
     assert message in answer.text
-    assert answer.json()["error"] == answer.json()["detail"]
+    problem = answer.json()
+    assert problem["error"].startswith(problem["detail"])
+    if problem["errors"]:
+        first = problem["errors"][0]
+        assert f"row 0, {first['field']}: {first['message']}" in problem["error"]
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "9" * 5000, "-1", "1000000"])
+def test_invalid_length_of_the_header(client: httpx.Client, length: str) -> None:
+    """An Inference-Header-Content-Length that is no length of this body gets 422."""
+    headers = {"Inference-Header-Content-Length": length.encode("latin-1")}
+    answer = client.post(f"/v2/models/{NAME}/infer", content=b"{}", headers=headers)  # type: ignore[arg-type] # bytes
+    assert (answer.status_code, "the body has 2 bytes" in answer.text) == (422, True)
+    assert len(answer.content) < 1000
+
+
+def test_lengths_of_binary_labels() -> None:
+    """The length before a label counts its bytes, not its characters."""
+    packed = _pack("BYTES", ["b\u00f6sartig", "a"])
+    assert packed == b"\x09\0\0\0b\xc3\xb6sartig\x01\0\0\0a"
 
 
 class TestMlflow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,28 @@ def test_cors(strict_url: str, url: str) -> None:
     for origin, address in (("https://b.example", strict_url), ("https://a.example", url)):
         answer = httpx.options(f"{address}/predict", headers=request | {"Origin": origin})
         assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/predict", "/predict/csv", "/invocations", "/v2/models/student-performance/infer"],
+)
+def test_compressed_body(client: httpx.Client, path: str) -> None:
+    """A compressed body gets 415 and a message that names the header."""
+    answer = client.post(
+        path, content=gzip.compress(BODY.encode()), headers=JSON | {"Content-Encoding": "gzip"}
+    )
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+    assert "Content-Encoding is gzip" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/healthz", "/readyz", "/metrics", "/model"])
+def test_head(client: httpx.Client, path: str) -> None:
+    """HEAD gets the status and headers of GET, without a body."""
+    head, get = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert client.get("/healthz").json() == {"status": "alive"}  # the connection still works
 
 
 def test_too_large(strict: httpx.Client) -> None:

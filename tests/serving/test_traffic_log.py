@@ -18,6 +18,7 @@ from pipeline.storage.lake import Lake, open_lake
 from pipeline.storage.layout import SILVER_LIVE
 from serving.http.requests import EXAMPLE
 from serving.model.served_model import ScoredRow
+from serving.oip_schema import EXAMPLE_TENSOR
 from serving.traffic_log import TrafficLog
 from tests.support.forest import make_bundle
 from tests.support.predictor import (
@@ -44,7 +45,8 @@ def read_logged(lake: Lake) -> list[dict[str, Any]]:
 def test_content_of_the_log(tmp_path: Path) -> None:
     """It holds every predicted row with time, request, version, codes and probability.
 
-    It holds nothing about the client, no invalid rows, and no rows sent with log=false.
+    It holds nothing about the client, no invalid rows, no rows of refused requests, and no rows
+    sent with log=false.
     """
     lake = open_disk_lake(tmp_path)
     with (
@@ -63,9 +65,15 @@ def test_content_of_the_log(tmp_path: Path) -> None:
         headers = {"Content-Type": "text/csv", "X-Request-ID": "list"}
         client.post("/predict/csv", content=csv, headers=headers)
         predict(EXAMPLE, "private", "?log=false")
-        wait_for(lambda: len(read_logged(lake)) >= 32)
+        client.post("/invocations?log=false", json={"instances": [EXAMPLE]})
+        infer = "/v2/models/student-performance/infer"
+        client.post(f"{infer}?log=false", json=EXAMPLE_TENSOR)
+        refused = client.post(infer, json=EXAMPLE_TENSOR | {"outputs": [{"name": "other"}]})
+        assert refused.status_code == 422
+        predict(EXAMPLE, "last")
+        wait_for(lambda: len(read_logged(lake)) >= 33)
     rows = read_logged(lake)
-    assert [row["request_id"] for row in rows] == ["one", *["many"] * 30, "list"]
+    assert [row["request_id"] for row in rows] == ["one", *["many"] * 30, "list", "last"]
     assert list(rows[0]) == ["at", "request_id", "version", *FEATURE_NAMES, "fail_probability"]
     expected = {"age": 31, "course": 1, "sleep_hours": 6.8, "relationship": 0, "review_hours": 2.1}
     for row in rows:
