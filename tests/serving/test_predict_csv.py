@@ -15,11 +15,18 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, RAW_HEADER
 from pipeline.data.synthetic import generate_csv
+from pipeline.model.bundle import write_fallback
 from serving.csv_scoring import Column, Table
 from serving.http.problems import Invalid
 from serving.model.served_model import Model, load
 from tests.support.forest import make_bundle
-from tests.support.predictor import serve_bundle, wait_for
+from tests.support.predictor import (
+    open_disk_lake,
+    run_predictor,
+    serve_bundle,
+    wait_for,
+    wait_until_ready,
+)
 
 HEADERS = {"Content-Type": "text/csv"}
 HEADER = ",".join(FEATURE_NAMES)
@@ -231,6 +238,21 @@ def test_too_long(tmp_path: Path) -> None:
                 received += piece
         assert not received.endswith(LAST_CHUNK)
         assert post(client, LIST).status_code == 200
+
+
+def test_reason_of_an_aborted_list(tmp_path: Path) -> None:
+    """The log says why a list was aborted."""
+    write_fallback(open_disk_lake(tmp_path), make_bundle())
+    with run_predictor(tmp_path, max_csv_bytes="100000") as predictor:
+        wait_until_ready(predictor)
+        with httpx.Client(base_url=predictor.url, timeout=30) as client:
+            with start_list(client):
+                pass
+            wait_for(lambda: "aborted a list: the client disconnected" in predictor.read_log())
+            with start_list(client) as (connection, _):
+                with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                    connection.sendall(make_chunk(f"{ROW}\n" * 20_000))
+                wait_for(lambda: "aborted a list: The body is larger" in predictor.read_log())
 
 
 def test_too_many_lists(tmp_path: Path) -> None:
