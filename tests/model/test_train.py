@@ -132,8 +132,9 @@ def test_the_estimate_is_out_of_fold(
     predictions, labels = learned.out_of_fold, splits["train"].labels
     assert len(predictions) == labels.size
     assert predictions[LABEL.name].sum() == labels.sum()
-    threshold_reached = predictions.groupby("predicted_positive")["probability"].max()
-    assert threshold_reached[True] > threshold_reached[False] / 2
+    for _, fold in predictions.groupby("fold"):
+        positive = fold["predicted_positive"]
+        assert fold.loc[positive, "probability"].min() > fold.loc[~positive, "probability"].max()
     assert learned.cross_validation["roc_auc"].value < 0.99
 
 
