@@ -1,0 +1,51 @@
+"""Train on a source and print what the training gave: `python -m tests.support.training`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from pipeline.context import open_context
+from pipeline.model import export, onnx
+from pipeline.model.bundle import ONNX
+from pipeline.model.training import train_candidate
+from pipeline.model.training_data import TrainingData
+from pipeline.settings import Settings
+from pipeline.stages import features, ingest, preprocess
+from pipeline.storage.lake import sha256_hex
+from pipeline.storage.layout import gold_split
+from pipeline.storage.parquet import from_parquet
+
+
+def main(folder: str, sections: str) -> None:
+    """Make gold, train, export, and print the result as JSON.
+
+    Args:
+        folder: The folder of the lake.
+        sections: Sections of the settings, as JSON.
+    """
+    lake = {"lake": {"url": f"file://{folder}"}}
+    settings = Settings.model_validate(lake | json.loads(sections))
+    context = open_context(settings, "run-1")
+    for stage in (ingest, preprocess, features):
+        stage.run(context)
+    train, validation = (
+        TrainingData.from_frame(from_parquet(context.lake.read(gold_split("run-1", name))))
+        for name in ("train", "validation")
+    )
+    result = train_candidate(train, validation, settings)
+    model = result.final.model
+    graph = export.export_files(model)[ONNX]
+    examples = export.make_examples(model, result.data.rows, settings.seed)
+    printed = {
+        "candidate": result.candidate.name,
+        "threshold": result.final.threshold,
+        "onnx_sha256": sha256_hex(graph),
+        "probabilities": examples.fail_probability,
+        "served": onnx.positive_probability(onnx.open_graph(graph), examples.inputs).tolist(),
+    }
+    sys.stdout.write(json.dumps(printed))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
