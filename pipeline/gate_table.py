@@ -32,6 +32,7 @@ class Gate:
     Attributes:
         name: Name in reports. `MLOPS_GATES__` and the name in capitals is the setting that changes
             the bound.
+        title: What it judges, for people.
         direction: Whether the bound is the smallest (`min`) or the largest (`max`) number that
             passes. The name begins with it.
         bound: Default bound.
@@ -43,6 +44,7 @@ class Gate:
     """
 
     name: str
+    title: str
     direction: Literal["min", "max"]
     bound: float
     reason: str
@@ -62,6 +64,7 @@ class Gate:
 GATES: tuple[Gate, ...] = (
     Gate(
         name="min_roc_auc",
+        title="Ranking (ROC AUC)",
         direction="min",
         bound=0.65,
         reason="A lower ROC AUC is hardly better than a random ranking.",
@@ -74,6 +77,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="min_recall",
+        title="Cases found (recall)",
         direction="min",
         bound=0.6,
         reason="A model that misses more positive rows is of no use.",
@@ -86,6 +90,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="min_balanced_accuracy",
+        title="Balanced accuracy",
         direction="min",
         bound=0.6,
         reason="Prevents a model from reaching its recall by predicting most rows positive.",
@@ -98,6 +103,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="min_roc_auc_lower",
+        title="Ranking better than chance",
         direction="min",
         bound=0.5,
         reason="The test set must rule out a random ranking.",
@@ -106,6 +112,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="max_onnx_difference",
+        title="Served file equals the trained model",
         direction="max",
         bound=1e-5,
         reason="Largest difference in probability between the ONNX model and the trained model, "
@@ -115,6 +122,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="min_roc_auc_gain",
+        title="Ranking against the champion",
         direction="min",
         bound=0.001,
         reason="ROC AUC minus the champion's on the same rows: a model that is no better is not "
@@ -125,6 +133,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="min_recall_difference_upper",
+        title="Recall against the champion",
         direction="min",
         bound=0,
         reason="Recall minus the champion's on the same rows. Below zero, the candidate misses "
@@ -135,6 +144,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="min_balanced_accuracy_difference_upper",
+        title="Balanced accuracy against the champion",
         direction="min",
         bound=0,
         reason="Balanced accuracy minus the champion's on the same rows. Below zero, the "
@@ -145,6 +155,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="max_calibration_error",
+        title="Calibration error",
         direction="max",
         bound=0.08,
         reason="Mean difference between predicted and observed rate of positive rows over bins of "
@@ -154,6 +165,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="min_expected_effect",
+        title="Known effects",
         direction="min",
         bound=0.01,
         reason="Smallest mean rise in probability over the known effects in the data dictionary: "
@@ -163,6 +175,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="max_rounding_flip_rate",
+        title="Labels that change with rounding",
         direction="max",
         bound=0.1,
         reason="Fraction of rows whose label changes when a number changes by less than its "
@@ -172,6 +185,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="min_group_recall_upper",
+        title="Recall in the weakest group",
         direction="min",
         bound=0.5,
         reason="Recall in the group where it is lowest. Below the bound, the model serves that "
@@ -181,6 +195,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="max_group_false_positive_rate_gap",
+        title="False positives in the most flagged group",
         direction="max",
         bound=0.3,
         reason="False positive rate of a group minus that of all rows, in the group where it is "
@@ -190,6 +205,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="max_latency_ratio",
+        title="Time per prediction",
         direction="max",
         bound=10,
         reason="Time to score one row divided by the champion's, measured alternately: pods are "
@@ -200,6 +216,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="max_model_size_mib",
+        title="Size of the model",
         direction="max",
         bound=32,
         reason="Size of the ONNX file in MiB: each pod loads it, and its memory limit is a few "
@@ -209,6 +226,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="min_signature_match",
+        title="Inputs of the model",
         direction="min",
         bound=1,
         reason="1 if the model's inputs are the API's features in their order, otherwise 0.",
@@ -217,6 +235,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="min_shadow_agreement",
+        title="Agreement with the champion on live rows",
         direction="min",
         bound=0.8,
         reason="Fraction of live rows for which the candidate, scored in the shadow, predicts the "

@@ -23,6 +23,7 @@ from serving.model.microbatch import Batcher
 from serving.model.served_model import Model, ScoredRow
 from serving.model.shadow import ShadowScorer
 from serving.model.updater import Models, ModelUpdater
+from serving.report_reader import ReportReader
 from serving.settings import Settings
 from serving.threads import lower_thread_priority
 from serving.traffic_log import TrafficLog
@@ -61,6 +62,7 @@ class Service:
             self.settings.max_buffered_log_rows,
             self.settings.log_flush_interval_seconds,
         )
+        self.reports = ReportReader(lake)
         self.metrics = RequestMetrics()
         self.registry = CollectorRegistry()
         """Everything that /metrics exposes."""
@@ -91,6 +93,7 @@ class Service:
         self._body_watch.cancel()
         self.updater.stop()
         self.shadow.stop()
+        self.reports.stop()
         await asyncio.to_thread(self.traffic.stop, FLUSH_TIMEOUT_SECONDS)
         for pool in (self.workers, self._explainer):
             pool.shutdown(wait=False, cancel_futures=True)

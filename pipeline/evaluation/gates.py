@@ -12,14 +12,16 @@ from pipeline.gate_table import get_gate
 from pipeline.storage.artifacts import GateResult
 
 HEADER = ("gate", "judged", "value", "bound", "verdict", "why")
-PASSED, FAILED = "passed", "failed"
+PASSED, FAILED, NOT_JUDGED = "passed", "failed", "nothing to judge"
+VERDICT_TONES = {PASSED: "good", FAILED: "bad"}
+"""Colors of verdicts in reports; see reporting.document.Table."""
 
 
 def describe_failures(results: Sequence[GateResult]) -> str:
     """Describe the failed gates with the distance to the bound; empty if all passed."""
     return "; ".join(
         "{} is {}, the bound is {} (off by {:.4g})".format(
-            gate.name, *_distinct(gate.value, gate.bound), abs(gate.value - gate.bound)
+            gate.name, *format_distinct(gate.value, gate.bound), abs(gate.value - gate.bound)
         )
         for gate in results
         if not gate.passed and gate.value is not None
@@ -35,7 +37,7 @@ def tabulate_gates(stage: str, results: Sequence[GateResult]) -> list[tuple[str,
     """
     rows: list[tuple[str, ...]] = []
     for result in results:
-        value, bound = _distinct(result.value, result.bound)
+        value, bound = format_distinct(result.value, result.bound)
         verdict = PASSED if result.passed else FAILED
         rows.append(
             (result.name, _get_statistic(stage, result), value, bound, verdict, result.reason)
@@ -53,10 +55,17 @@ def _get_statistic(stage: str, result: GateResult) -> str:
     return gate.stages.get(stage, "") if gate else ""
 
 
-def _distinct(value: float | None, bound: float) -> tuple[str, str]:
+def get_verdict(result: GateResult) -> str:
+    """Return the verdict on a gate in one or two words."""
+    if result.value is None and result.passed:
+        return NOT_JUDGED
+    return PASSED if result.passed else FAILED
+
+
+def format_distinct(value: float | None, bound: float) -> tuple[str, str]:
     """Value and bound with 4 digits, or as many as it takes to tell them apart."""
     if value is None:
-        return "nothing to judge", f"{bound:.4g}"
+        return NOT_JUDGED, f"{bound:.4g}"
     for digits in range(4, 17):
         texts = f"{value:.{digits}g}", f"{bound:.{digits}g}"
         if texts[0] != texts[1] or value == bound:

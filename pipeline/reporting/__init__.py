@@ -1,4 +1,5 @@
-"""HTML pages for people: one skeleton and one palette for every report.
+"""Pages for people: one skeleton, one palette and one kind of document for every report.
 
-Begin with templates.py. The templates of a report are stored next to the module that renders them.
+Begin with document.py. A template that only one report needs is stored next to the module that
+renders it.
 """

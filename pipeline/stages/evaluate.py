@@ -16,12 +16,13 @@ from pipeline.evaluation.champion import ChampionComparison, compare_with_champi
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.judge import beats_champion, judge
 from pipeline.evaluation.measurements import GateInputs
-from pipeline.evaluation.model_card import card, document
+from pipeline.evaluation.model_card import card
 from pipeline.evaluation.model_card.figures import draw_figures
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.model.bundle import Bundle
 from pipeline.model.metrics import flatten_metrics
+from pipeline.reporting import document
 from pipeline.storage.artifacts import GoldManifest, TrainReport
 from pipeline.storage.layout import (
     MODEL_CARD_HTML,

@@ -2,8 +2,9 @@
 
 Compares it with the champion (alias `production`) on the gold test split of the candidate's
 lineage; both models are scored as they are served. Writes `reports/<run_id>/validation.json`,
-which `promote` acts on. If the candidate fails a gate or is identical to the champion, the stage
-is skipped and production does not change.
+which `promote` acts on, and the same as a page, `validation.html`, which is also written next to
+the candidate's model card. If the candidate fails a gate or is identical to the champion, the
+stage is skipped and production does not change.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pipeline.console import echo
 from pipeline.context import Context, utc_now
 from pipeline.deployment.moves import REJECTED, VERIFIED, get_aliases, get_number
 from pipeline.deployment.shadow_traffic import get_shadow_traffic
+from pipeline.deployment.validation_page import render_validation
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
 from pipeline.evaluation.champion import compare_with_champion
@@ -22,7 +24,7 @@ from pipeline.evaluation.judge import judge
 from pipeline.evaluation.measurements import GateInputs, get_recorded_onnx_difference
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.storage.artifacts import ValidationReport
-from pipeline.storage.layout import validation_report
+from pipeline.storage.layout import VALIDATION_PAGE, report_file, validation_report
 from pipeline.tracking.registry import PRODUCTION, STAGING, Registry, Version
 
 
@@ -52,6 +54,10 @@ def run(context: Context) -> None:
     inputs = load_inputs(context, matchup)
     report = build_report(context.run_id, matchup, inputs)
     _print(report)
+    manifest = inputs.model.bundle.manifest
+    page = render_validation(report, manifest)
+    for run_id in dict.fromkeys((context.run_id, manifest.lineage.pipeline_run_id)):
+        context.lake.write(report_file(run_id, VALIDATION_PAGE), page)
     context.lake.write_model(validation_report(context.run_id), report)
     if not report.passed:
         state = f"version {report.production}" if report.production else "empty"

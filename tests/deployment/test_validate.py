@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 import pytest
@@ -50,6 +52,28 @@ def test_a_better_candidate_replaces_the_champion(env: DeploymentEnv) -> None:
     assert report["difference"]["roc_auc"]["value"] > 0.001
     promote.run(env.context("run-1"))
     assert env.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
+
+
+def test_every_gate_is_on_the_page(env: DeploymentEnv) -> None:
+    """The page explains all gates, and is stored with the report and with the candidate's card."""
+    env.register("good", PRODUCTION)
+    env.register("weak", STAGING)
+    with pytest.raises(StageSkipped):
+        validate.run(env.context("run-1"))
+    report, lake = read_report(env), env.context("run-1").lake
+    page = lake.read("reports/run-1/validation.html").decode()
+    assert page == lake.read(f"reports/{GOLD_RUN}/validation.html").decode()
+    assert f"Version 2 is not promoted: {report['decision']}." in html.unescape(page)
+    for gate in get_stage_gates("validate"):
+        assert f"<code>{gate.name}</code>" in page
+        assert html.escape(gate.title) in page
+    assert page.count('<td class="bad">failed</td>') == len(get_failed_gates(report)) > 0
+    assert page.count("<td>nothing to judge</td>") == 1
+    assert "difference from version 1" in page
+    assert set(re.findall(r'href="([^"]*)"', page)) == {
+        f"../{GOLD_RUN}/model_card.html",
+        "../drift_page.html",
+    }
 
 
 def test_a_candidate_that_ranks_worse_leaves_the_champion(env: DeploymentEnv) -> None:

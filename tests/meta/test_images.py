@@ -132,8 +132,8 @@ def test_a_change_of_one_stage_rebuilds_one_image() -> None:
 @pytest.mark.parametrize(
     ("template", "stages"),
     [
-        ("evaluation/model_card/document.html.j2", {"evaluate"}),
-        ("reporting/base.html.j2", {"evaluate", "drift"}),
+        ("drift/page.html.j2", {"drift"}),
+        ("reporting/base.html.j2", {"evaluate", "validate", "drift"}),
     ],
 )
 def test_a_template_rebuilds_only_the_stages_that_render_it(

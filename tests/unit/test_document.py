@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from pipeline.evaluation.model_card.document import (
+from pipeline.reporting.document import (
     Block,
     Callout,
     Heading,

@@ -31,7 +31,7 @@ def test_names_are_unique() -> None:
 def test_a_name_begins_with_the_direction() -> None:
     """Readers of a report see from the name which side of the bound passes."""
     with pytest.raises(ValueError, match="the gate recall must begin with min_"):
-        Gate("recall", "min", 0.5, "why", "recall", {"evaluate": Statistic.POINT})
+        Gate("recall", "Recall", "min", 0.5, "why", "recall", {"evaluate": Statistic.POINT})
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_name_begins_with_the_direction() -> None:
 )
 def test_the_bound_itself_passes(direction: str, below: bool, above: bool) -> None:
     """A `min_` gate passes from its bound up, a `max_` gate up to its bound."""
-    gate = Gate(f"{direction}_x", direction, 0.5, "why", "recall", {})  # type: ignore[arg-type]
+    gate = Gate(f"{direction}_x", "X", direction, 0.5, "why", "recall", {})  # type: ignore[arg-type]
     assert [gate.passes(value, 0.5) for value in (0.4, 0.5, 0.6)] == [below, True, above]
 
 

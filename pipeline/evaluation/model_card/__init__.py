@@ -1,4 +1,4 @@
-"""The model card: its sections, its figures, and how it is rendered as Markdown and HTML.
+"""The model card: its sections and its figures.
 
 Begin with card.py.
 """

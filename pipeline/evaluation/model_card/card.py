@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 from pipeline.columns import EXPECTATIONS, FEATURES, LABEL, SUBJECT, SUBJECTS, Category, Feature
 from pipeline.evaluation import gates
-from pipeline.evaluation.model_card.document import (
+from pipeline.evaluation.model_card.figures import FIGURES
+from pipeline.evaluation.result import EvaluationResult
+from pipeline.reporting.document import (
     Block,
     Callout,
     Heading,
@@ -17,11 +19,7 @@ from pipeline.evaluation.model_card.document import (
     Table,
     Text,
 )
-from pipeline.evaluation.model_card.figures import FIGURES
-from pipeline.evaluation.result import EvaluationResult
 from pipeline.storage.artifacts import GroupMetrics
-
-VERDICT_TONES = {gates.PASSED: "good", gates.FAILED: "bad"}
 
 
 def title(result: EvaluationResult) -> str:
@@ -114,7 +112,7 @@ def _gates(result: EvaluationResult) -> list[Block]:
     ]
     return [
         Heading("Gates"),
-        Table(gates.HEADER, rows, numeric=(2, 3), tones=VERDICT_TONES),
+        Table(gates.HEADER, rows, numeric=(2, 3), tones=gates.VERDICT_TONES),
         *_notes(result.gate_notes),
     ]
 

@@ -72,7 +72,23 @@ class Pictures:
     files: Mapping[str, str]
 
 
-Block = Heading | Text | Callout | Table | Pictures
+@dataclass(frozen=True)
+class Links:
+    """Links to other pages: text -> relative address."""
+
+    kind: ClassVar = "links"
+    targets: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of sentences. Text between backticks is code."""
+
+    kind: ClassVar = "items"
+    texts: Sequence[str]
+
+
+Block = Heading | Text | Items | Callout | Table | Pictures | Links
 
 
 def to_markdown(title: str, blocks: Sequence[Block]) -> str:
@@ -80,16 +96,31 @@ def to_markdown(title: str, blocks: Sequence[Block]) -> str:
     return render(FOLDER / "document.md.j2", title=title, blocks=blocks)
 
 
-def to_html(title: str, blocks: Sequence[Block], pictures: Mapping[str, bytes]) -> str:
+def to_html(
+    title: str, blocks: Sequence[Block], pictures: Mapping[str, bytes] | None = None
+) -> str:
     """Render the document as one HTML file that loads nothing else.
 
     Args:
         title: Title and first heading.
         blocks: Content, from top to bottom.
-        pictures: PNG bytes of every picture in `blocks`, by file name.
+        pictures: PNG bytes of every picture in `blocks`, by file name; None for no pictures.
     """
     sources = {
         name: f"data:image/png;base64,{base64.b64encode(data).decode()}"
-        for name, data in pictures.items()
+        for name, data in (pictures or {}).items()
     }
-    return render(FOLDER / "document.html.j2", title=title, blocks=blocks, pictures=sources)
+    preamble: list[Block] = []
+    sections: list[tuple[str, list[Block]]] = []
+    for block in blocks:
+        if isinstance(block, Heading):
+            sections.append((block.text, []))
+        else:
+            (sections[-1][1] if sections else preamble).append(block)
+    return render(
+        FOLDER / "document.html.j2",
+        title=title,
+        preamble=preamble,
+        sections=sections,
+        pictures=sources,
+    )

@@ -1,0 +1,112 @@
+"""The reports as pages: the served version's model card and gates, and the latest drift check.
+
+The pages have the paths that they have in the lake, so the links between them work here and in a
+copy of the lake. /reports/card, /reports/gates and /reports/drift are their short addresses.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from pipeline.storage.layout import (
+    DRIFT_PAGE,
+    MODEL_CARD_HTML,
+    VALIDATION_PAGE,
+    latest_report_file,
+    report_file,
+)
+from serving.http.problems import NotFound
+from serving.routes.common import ServiceDependency
+from serving.service import Service
+
+router = APIRouter(prefix="/reports", include_in_schema=False)
+
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+PAGES_OF_A_RUN: Mapping[str, tuple[str, str]] = {
+    MODEL_CARD_HTML: ("model card", "evaluate"),
+    VALIDATION_PAGE: ("page with the gates", "validate"),
+}
+"""Each page of a training run: what it is, and the stage that writes it."""
+SHORT_ADDRESSES = {"card": MODEL_CARD_HTML, "gates": VALIDATION_PAGE}
+
+NOT_FOUND = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>No such report</title>
+<style>:root { color-scheme: light dark } body { font: 16px/1.5 system-ui, sans-serif;
+margin: 2rem auto; max-width: 42rem; padding: 0 1rem }</style>
+<main><h1>No such report</h1><p>%s</p></main>
+</html>
+"""
+
+
+@router.get("/drift")
+async def get_drift() -> Response:
+    """Redirect to the latest drift check."""
+    return RedirectResponse(DRIFT_PAGE)
+
+
+@router.get("/{name}")
+async def get_report(name: str, request: Request, service: ServiceDependency) -> Response:
+    """Return the latest drift check, or redirect from a short address to the report."""
+    if page := SHORT_ADDRESSES.get(name):
+        return RedirectResponse(f"{_get_run_id(service)}/{page}")
+    if name != DRIFT_PAGE:
+        return _not_found(request, "The reports are /reports/card, /reports/gates, /reports/drift.")
+    data = await service.reports.read(latest_report_file(DRIFT_PAGE))
+    if data is None:
+        return _not_found(
+            request,
+            "No drift check has had a verdict yet. The stage `drift` compares recent traffic with "
+            "the training data.",
+        )
+    return HTMLResponse(data, headers=HEADERS)
+
+
+@router.get("/{run_id}/{name}")
+async def get_run_report(
+    run_id: str, name: str, request: Request, service: ServiceDependency
+) -> Response:
+    """Return the model card or the gates of the served version."""
+    if run_id != _get_run_id(service) or name not in PAGES_OF_A_RUN:
+        return _not_found(
+            request,
+            f"The predictor shows only the model card and the gates of version "
+            f"{service.model().version}, which it serves. All reports are in the lake, in the "
+            "folder `reports` of their run.",
+        )
+    data = await service.reports.read(report_file(run_id, name))
+    if data is None:
+        title, stage = PAGES_OF_A_RUN[name]
+        return _not_found(
+            request,
+            f"Version {service.model().version} has no {title}. The stage `{stage}` of run "
+            f"{run_id} writes it to the lake.",
+        )
+    return HTMLResponse(data, headers=HEADERS)
+
+
+def _get_run_id(service: Service) -> str:
+    """Id of the pipeline run that trained the served version."""
+    return service.model().manifest.lineage.pipeline_run_id
+
+
+def _not_found(request: Request, sentence: str) -> Response:
+    """A page with a sentence for browsers, and the problem document for other clients."""
+    if "text/html" not in request.headers.get("accept", ""):
+        raise NotFound(sentence)
+    return HTMLResponse(NOT_FOUND % html.escape(sentence), 404, headers=HEADERS)
