@@ -2,8 +2,9 @@
 
 Memory is bounded by the piece, not by the list. Columns are found by raw header or by name, in
 any order and among others. Every cell is returned unchanged, followed by `label`,
-`fail_probability` and `error`. The variants that spreadsheets write are accepted: a byte order
-mark, semicolons or tabs instead of commas (with decimal commas), and line breaks in quoted cells.
+`fail_probability`, `warning` and `error`. The variants that spreadsheets write are accepted: a
+byte order mark, semicolons or tabs instead of commas (with decimal commas), and line breaks in
+quoted cells.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from serving.http.problems import Finding, Invalid
 from serving.http.requests import DIGITS, Row, check, expectation
 from serving.model.served_model import Model, ScoredRow
 
-ADDED_COLUMNS = ("label", "fail_probability", "error")
+ADDED_COLUMNS = ("label", "fail_probability", "warning", "error")
 DELIMITERS = ",;\t"
 MAX_RECORD_LENGTH = 50_000
 """Characters in one row, including quoted line breaks: the limit for a quote never closed."""
@@ -236,12 +237,13 @@ class Table:
         lines = []
         for record, row_valid, valid in zip(records, rows_valid.tolist(), cells_valid, strict=True):
             if row_valid:
-                probability = next(scored).probability
-                label = self._model.label(probability)
-                lines.append([*record, label, f"{probability:.{DIGITS}g}", ""])
+                prediction = next(scored)
+                label = self._model.label(prediction.probability)
+                warning = "; ".join(map(str, prediction.warnings))
+                lines.append([*record, label, f"{prediction.probability:.{DIGITS}g}", warning, ""])
             else:
                 padded = (record + [""] * self._width)[: self._width]
-                lines.append([*padded, "", "", self._describe_errors(record, valid)])
+                lines.append([*padded, "", "", "", self._describe_errors(record, valid)])
         self._writer(out).writerows(lines)
 
     def _describe_errors(self, record: list[str], valid: NDArray[np.bool_]) -> str:

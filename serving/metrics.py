@@ -47,6 +47,8 @@ class RequestMetrics:
     def __init__(self) -> None:
         self.routes: dict[str, RouteMetrics] = defaultdict(RouteMetrics)
         self.rows = 0
+        self.warnings: dict[str, int] = defaultdict(int)
+        """By field: predicted rows with a value outside what the model learned from."""
         self.errors = 0
         """Requests answered with status 500."""
         self.in_flight = 0
@@ -103,6 +105,14 @@ class PredictorCollector(Collector):
         yield requests
         yield latency
         yield CounterMetricFamily("predictor_rows", "Predicted rows", value=self._requests.rows)
+        outside = CounterMetricFamily(
+            "predictor_rows_outside_training_range",
+            "Predicted rows with a value outside what the model learned from",
+            labels=("field",),
+        )
+        for name, count in list(self._requests.warnings.items()):
+            outside.add_metric((name,), count)
+        yield outside
         yield CounterMetricFamily(
             "predictor_errors", "Requests answered with status 500", value=self._requests.errors
         )

@@ -20,6 +20,7 @@ from pipeline.model.bundle import ONNX_INPUT
 from serving.http.problems import BadJson, Invalid
 from serving.http.requests import refuse_oversized
 from serving.model.served_model import Model, ScoredRow
+from serving.model.training_range import rows_to_json
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON part; little-endian tensors follow it."""
@@ -91,10 +92,20 @@ class OutputTensor(BaseModel):
     data: list[float] | list[str]
 
 
+class InferParameters(BaseModel):
+    warnings: str = Field(
+        description="JSON array of the values outside what the model learned from, each with "
+        "`row`, `field`, `value` and `learned_from`"
+    )
+
+
 class InferResponse(BaseModel):
     model_name: str
     model_version: str
     id: str | None = None
+    parameters: InferParameters | None = Field(
+        default=None, description="Only if a value is outside what the model learned from"
+    )
     outputs: list[OutputTensor]
 
 
@@ -283,7 +294,14 @@ def write_response(
         else:
             output["data"] = values[facts.name]
         outputs.append(output)
-    answer = {"model_name": model.manifest.name, "model_version": model.version, "outputs": outputs}
+    answer: dict[str, Any] = {
+        "model_name": model.manifest.name,
+        "model_version": model.version,
+        "outputs": outputs,
+    }
+    warnings = [row.warnings for row in scored]
+    if any(warnings):
+        answer["parameters"] = {"warnings": rows_to_json(warnings)}
     if request.id is not None:
         answer["id"] = request.id
     header = json.dumps(answer).encode()

@@ -223,6 +223,9 @@ class Service:
     ) -> None:
         """Count predicted rows, and hand them to the traffic log and the shadow."""
         self.metrics.rows += len(scored)
+        for row in scored:
+            for warning in row.warnings:
+                self.metrics.warnings[warning.field] += 1
         if log:
             self.traffic.add(request_id, scored)
         if self.shadow.comparison is not None:

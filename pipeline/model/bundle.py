@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipeline.errors import LakeError
 from pipeline.storage.artifacts import Artifact, GateResult, Interval
-from pipeline.storage.lake import Lake, sha256_hex
+from pipeline.storage.lake import Lake, sha256_hex, to_json_bytes
 from pipeline.storage.layout import MODELS, model_file
 
 ONNX, PICKLE, MANIFEST = "model.onnx", "model.pkl", "manifest.json"
@@ -52,6 +52,17 @@ class Examples(Artifact):
     fail_probability: list[float]
 
 
+class TrainingFacts(Artifact):
+    """What a model learned from. The predictor warns of values outside it."""
+
+    values: dict[str, list[float]]
+    """By feature: smallest and largest value of a number, the codes that occur of a category."""
+    positive_rate: float
+    """Fraction of positive rows."""
+    precision: float
+    """Fraction of true positives among the rows predicted positive, in nested cross-validation."""
+
+
 class Manifest(Artifact):
     """Everything that is known about a model."""
 
@@ -73,10 +84,17 @@ class Manifest(Artifact):
     examples: Examples
     background: list[list[float]]
     """Sample of the training rows that explanations are computed against."""
+    training: TrainingFacts | None = None
+    """None in bundles of earlier releases."""
     metrics: dict[str, Interval] = Field(default_factory=dict)
     """Metrics on the test rows; empty until the model is registered."""
     gates: list[GateResult] = Field(default_factory=list)
     """Gates that `evaluate` judged; empty until the model is registered."""
+
+    def to_bytes(self) -> bytes:
+        """Encode as JSON. A manifest of an earlier release keeps its bytes, and so its hash."""
+        missing = {"training"} if self.training is None else None
+        return to_json_bytes(self.model_dump(exclude=missing))
 
 
 @dataclass(frozen=True)

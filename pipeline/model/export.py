@@ -9,8 +9,16 @@ import numpy as np
 
 from pipeline.columns import FEATURES, Category
 from pipeline.model import onnx
-from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Examples
+from pipeline.model.bundle import (
+    ONNX,
+    ONNX_INPUT,
+    ONNX_OUTPUT,
+    PICKLE,
+    Examples,
+    TrainingFacts,
+)
 from pipeline.model.candidates import positive_probability
+from pipeline.model.training_data import TrainingData
 from pipeline.types import Float32Array
 
 if TYPE_CHECKING:
@@ -98,6 +106,23 @@ def sample_background(rows: Float32Array, seed: int) -> list[list[float]]:
         seed: Seed of the sampling.
     """
     return _to_decimals(_sample_rows(rows, BACKGROUND_ROWS, seed))
+
+
+def describe_training(data: TrainingData, precision: float) -> TrainingFacts:
+    """Describe the rows that a model learned from.
+
+    Args:
+        data: The rows that the model was fitted on.
+        precision: Precision of its kind in nested cross-validation.
+    """
+    values = {}
+    for feature, column in zip(FEATURES, data.rows.T, strict=True):
+        kept = np.unique(column)
+        if not isinstance(feature, Category):
+            kept = kept[[0, -1]]
+        values[feature.name] = _to_decimals(kept[None, :])[0]
+    rate = float(data.labels.mean())
+    return TrainingFacts(values=values, positive_rate=rate, precision=precision)
 
 
 def max_onnx_difference(model: Pipeline, graph: bytes, rows: Float32Array, seed: int) -> float:

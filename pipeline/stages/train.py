@@ -159,6 +159,9 @@ def _make_manifest(
         ),
         examples=export.make_examples(result.final.model, rows, settings.seed),
         background=export.sample_background(rows, settings.seed),
+        training=export.describe_training(
+            result.data, precision=result.cross_validation["precision"].value
+        ),
     )
 
 

@@ -22,9 +22,28 @@ class Explanation(ResponseModel):
     )
 
 
+class RangeWarning(ResponseModel):
+    """A valid value outside what the model learned from, for which its probability says little."""
+
+    field: str
+    value: int | float | str = Field(description="A number, or the name of a category")
+    learned_from: list[int | float | str] = Field(
+        description="Smallest and largest number, or names of the categories, in the training rows"
+    )
+
+
+class RowWarning(RangeWarning):
+    """A warning for one of several rows."""
+
+    row: int = Field(description="Index of the row in the request, from 0")
+
+
 class Prediction(ResponseModel):
     label: str = Field(json_schema_extra={"enum": [LABEL.negative, LABEL.positive]})
     fail_probability: float = Field(ge=0, le=1, description=f"Probability of `{LABEL.positive}`")
+    warnings: list[RangeWarning] | None = Field(
+        default=None, description="Only if a value is outside what the model learned from"
+    )
     explanation: Explanation | None = Field(default=None, description="Only with `?explain=true`")
 
 
@@ -71,6 +90,17 @@ class ModelFacts(ModelName):
     since: str = Field(description="When this process began to serve it")
     threshold: float
     features: list[str]
+    learned_from: dict[str, list[int | float | str]] = Field(
+        description="By feature: smallest and largest number, or names of the categories, in the "
+        "training rows; predictions for other values have `warnings`"
+    )
+    positive_rate: float | None = Field(
+        description=f"Fraction of `{LABEL.positive}` in the training rows; null if unknown"
+    )
+    precision: float | None = Field(
+        description=f"Fraction of the rows with the label `{LABEL.positive}` for which it was "
+        "right, in cross-validation; null if unknown"
+    )
     lineage: Lineage
     metrics: dict[str, Interval]
     gates: list[GateResult]

@@ -20,6 +20,7 @@ from pipeline.model.decision import label_name
 from pipeline.model.onnx import open_graph
 from serving.http.requests import DIGITS, Matrix, Row, Scorer
 from serving.model.explain import Explainer
+from serving.model.training_range import TrainingRange, Warnings, to_json
 
 
 class ModelRefused(PipelineError):
@@ -32,6 +33,7 @@ class ScoredRow(NamedTuple):
     probability: float
     answer: bytes
     log: bytes
+    warnings: Warnings = ()
 
 
 class Model:
@@ -46,6 +48,7 @@ class Model:
         self.manifest = manifest
         self.scorer = scorer
         self.explainer = Explainer(scorer, manifest.background)
+        self.range = TrainingRange(manifest.training)
         self.source = source
         self.alias = alias
         self.since = utc_now()
@@ -77,14 +80,23 @@ class Model:
 
     def score(self, rows: Sequence[Row]) -> list[ScoredRow]:
         """Score rows in one run of the model."""
-        probabilities = self.scorer(np.array(rows, np.float32)).tolist()
+        matrix = np.array(rows, np.float32)
+        probabilities = self.scorer(matrix).tolist()
+        warnings = self.range.check(matrix)
         scored = []
-        for row, raw in zip(rows, probabilities, strict=True):
+        for index, (row, raw) in enumerate(zip(rows, probabilities, strict=True)):
             probability = round(raw, DIGITS)
-            answer = f'{{"label":"{self.label(probability)}","fail_probability":{probability!r}}}'
+            answer = self.plain_answer(probability)
+            warned = warnings.get(index, ())
+            if warned:
+                answer = f'{answer[:-1]},"warnings":{to_json(warned)}}}'
             line = self._log_format % (*row, probability)
-            scored.append(ScoredRow(probability, answer.encode(), line.encode()))
+            scored.append(ScoredRow(probability, answer.encode(), line.encode(), warned))
         return scored
+
+    def plain_answer(self, probability: float) -> str:
+        """Return the JSON of a prediction without warnings."""
+        return f'{{"label":"{self.label(probability)}","fail_probability":{probability!r}}}'
 
     def response_body(
         self, scored: Sequence[ScoredRow], explanations: Sequence[bytes] = ()

@@ -21,7 +21,8 @@ from pydantic import (
 from pipeline.columns import FEATURE_NAMES, FEATURES
 from serving.http.problems import BadJson, Invalid, WrongType
 from serving.http.requests import EXAMPLE, refuse_oversized
-from serving.http.responses import Prediction
+from serving.http.responses import RowWarning
+from serving.model.training_range import rows_to_json
 from serving.routes.common import (
     LogRows,
     ServiceDependency,
@@ -93,8 +94,18 @@ class Invocation(RootModel[DataframeSplit | DataframeRecords | Instances | Input
     )
 
 
+class PlainPrediction(BaseModel):
+    label: str
+    fail_probability: float
+
+
 class Predictions(BaseModel):
-    predictions: list[Prediction]
+    """MLflow's clients make a table of `predictions`, so the warnings are separate."""
+
+    predictions: list[PlainPrediction]
+    warnings: list[RowWarning] | None = Field(
+        default=None, description="Only if a value is outside what the model learned from"
+    )
 
 
 BODY = {
@@ -131,7 +142,10 @@ async def invocations(
         ]
     )
     scored = await service.predict(model, rows, exchange.request_id, log)
-    body = b'{"predictions":[' + b",".join([row.answer for row in scored]) + b"]}"
+    answers = ",".join([model.plain_answer(row.probability) for row in scored])
+    warnings = [row.warnings for row in scored]
+    warned = f',"warnings":{rows_to_json(warnings)}' if any(warnings) else ""
+    body = f'{{"predictions":[{answers}]{warned}}}'
     return Response(body, media_type="application/json", headers=model_headers(model))
 
 

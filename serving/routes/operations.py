@@ -48,6 +48,7 @@ async def model(service: ServiceDependency) -> ModelFacts:
     """Name, version, run, alias, lineage down to the raw file, metrics with intervals, gates."""
     served = service.model()
     comparison = service.shadow.comparison
+    training = served.manifest.training
     return ModelFacts(
         **served.manifest.model_dump(include=FROM_MANIFEST),
         version=served.version,
@@ -55,6 +56,9 @@ async def model(service: ServiceDependency) -> ModelFacts:
         source=served.source,
         since=served.since,
         threshold=served.threshold,
+        learned_from=served.range.learned_from,
+        positive_rate=training.positive_rate if training else None,
+        precision=training.precision if training else None,
         shadow=comparison.facts() if comparison else None,
     )
 

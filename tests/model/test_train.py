@@ -67,6 +67,11 @@ def test_the_bundle_is_complete(new_context: NewContext, pretrained: TrainingRes
     assert tuple(manifest.features) == FEATURE_NAMES
     assert manifest.threshold == pretrained.final.threshold
     assert manifest.lineage.gold == {name: split.sha256 for name, split in gold.splits.items()}
+    assert manifest.training is not None
+    assert manifest.training.values["age"] == [24, 54]
+    assert manifest.training.values["relationship"] == [0, 0.5, 1]
+    assert manifest.training.positive_rate == pretrained.data.labels.mean()
+    assert manifest.training.precision == pretrained.cross_validation["precision"].value
     session = onnx.open_graph(bundle.files[ONNX])
     served = onnx.positive_probability(session, manifest.examples.inputs)
     assert served == pytest.approx(manifest.examples.fail_probability, abs=1e-6)

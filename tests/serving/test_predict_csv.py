@@ -56,7 +56,7 @@ def test_same_predictions_as_json(client: httpx.Client) -> None:
     """A raw file is returned unchanged, with the labels and probabilities that JSON gets."""
     sent = generate_csv(500, 1).decode()
     returned = parse(post(client, sent).text)
-    assert list(returned[0]) == [*RAW_HEADER, "label", "fail_probability", "error"]
+    assert list(returned[0]) == [*RAW_HEADER, "label", "fail_probability", "warning", "error"]
     original = parse(sent)
     assert [{name: row[name] for name in RAW_HEADER} for row in returned] == original
     students = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,10 @@ def test_a_damaged_copy_is_refused(copy: Lake, name: str, data: bytes, message: 
     with pytest.raises(LakeError, match=message):
         read_fallback(copy)
     assert not fallback_matches(copy, SHA256)
+
+
+def test_a_manifest_of_an_earlier_release_keeps_its_hash() -> None:
+    """A field that it does not have is not added when it is written again."""
+    raw = BUNDLE.manifest.to_bytes()
+    assert b'"training"' not in raw
+    assert Manifest(**json.loads(raw)).to_bytes() == raw

@@ -1,0 +1,118 @@
+"""Warns of values that are valid but outside what the model learned from.
+
+A model extrapolates for such values, and its probability says little.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.columns import FEATURES, Category, Feature
+from pipeline.model.bundle import TrainingFacts
+from serving.http.requests import Matrix
+
+Value = float | int | str
+"""A number, or a category's name."""
+
+
+class RangeWarning(NamedTuple):
+    """A value outside what the model learned from.
+
+    Attributes:
+        field: Name of the feature.
+        value: The value.
+        learned_from: Smallest and largest number, or names of the categories.
+    """
+
+    field: str
+    value: Value
+    learned_from: list[Value]
+
+    def __str__(self) -> str:
+        if isinstance(self.value, str):
+            names = ", ".join(map(str, self.learned_from))
+            known = f"not among {names}"
+        else:
+            low, high = self.learned_from
+            known = f"outside {low} to {high}"
+        return f"{self.field} {self.value} is {known}, which the model learned from"
+
+
+Warnings = tuple[RangeWarning, ...]
+
+
+class TrainingRange:
+    """The values that a model learned from.
+
+    Args:
+        facts: The bundle's description of its training rows. Without it, the typical ranges of
+            pipeline/columns.py and all categories.
+    """
+
+    def __init__(self, facts: TrainingFacts | None) -> None:
+        known = [
+            facts.values[feature.name] if facts else _typical_values(feature)
+            for feature in FEATURES
+        ]
+        self._low = np.array([min(values) for values in known], np.float32)
+        self._high = np.array([max(values) for values in known], np.float32)
+        # The other categories are between the lowest and the highest code.
+        self._unseen = [
+            (index, np.array(values, np.float32))
+            for index, (feature, values) in enumerate(zip(FEATURES, known, strict=True))
+            if isinstance(feature, Category) and len(values) < len(feature.codes)
+        ]
+        self.learned_from: dict[str, list[Value]] = {
+            feature.name: [_to_value(feature, value) for value in values]
+            for feature, values in zip(FEATURES, known, strict=True)
+        }
+        """By feature: smallest and largest number, or names of the categories."""
+
+    def check(self, rows: Matrix) -> dict[int, Warnings]:
+        """Return the warnings by index of the row; most rows have none.
+
+        Args:
+            rows: Valid rows, shape (n_rows, n_features).
+        """
+        outside = (rows < self._low) | (rows > self._high)
+        for index, codes in self._unseen:
+            outside[:, index] = ~np.isin(rows[:, index], codes)
+        if not outside.any():
+            return {}
+        found: dict[int, Warnings] = {}
+        for row, column in np.argwhere(outside).tolist():
+            feature = FEATURES[column]
+            value = _to_value(feature, float(str(rows[row, column])))
+            warning = RangeWarning(feature.name, value, self.learned_from[feature.name])
+            found[row] = (*found.get(row, ()), warning)
+        return found
+
+
+def to_json(warnings: Warnings) -> str:
+    """Return the warnings of one row as a JSON array."""
+    return json.dumps([warning._asdict() for warning in warnings], separators=(",", ":"))
+
+
+def rows_to_json(warnings: Iterable[Warnings]) -> str:
+    """Return the warnings of several rows as a JSON array, each with the index of its row."""
+    listed = [
+        {"row": row} | warning._asdict()
+        for row, warned in enumerate(warnings)
+        for warning in warned
+    ]
+    return json.dumps(listed, separators=(",", ":"))
+
+
+def _typical_values(feature: Feature) -> list[float]:
+    given = feature.codes.values() if isinstance(feature, Category) else feature.typical
+    return [float(value) for value in given]
+
+
+def _to_value(feature: Feature, value: float) -> Value:
+    if isinstance(feature, Category):
+        return feature.names[value]
+    return int(value) if value.is_integer() else value
