@@ -16,7 +16,12 @@ from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category
 from pipeline.drift.columns import PREDICTION
 from pipeline.errors import DataError, SourceError
 from pipeline.model.bundle import Bundle
-from pipeline.storage.artifacts import SilverManifest
+from pipeline.storage.artifacts import (
+    DatasetFacts,
+    ModelIdentity,
+    SilverManifest,
+    TrafficObjects,
+)
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import gold_split, live_traffic_day, silver_manifest, silver_rows
 
@@ -37,7 +42,7 @@ class Dataset:
     """
 
     frame: pd.DataFrame
-    facts: dict[str, Any]
+    facts: DatasetFacts
 
 
 def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
@@ -51,13 +56,13 @@ def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
     manifest = bundle.manifest
     key = gold_split(manifest.lineage.pipeline_run_id, "train")
     frame = from_parquet(lake.read(key, manifest.lineage.gold["train"])).astype(float)
-    facts = {
-        "source": "gold training rows of the production model",
-        "object": key,
-        "sha256": manifest.lineage.gold["train"],
-        "rows": len(frame),
-        "model": {"name": manifest.name, "version": manifest.version, "run_id": manifest.run_id},
-    }
+    facts = DatasetFacts(
+        source="gold training rows of the production model",
+        rows=len(frame),
+        object=key,
+        sha256=manifest.lineage.gold["train"],
+        model=ModelIdentity(name=manifest.name, version=manifest.version, run_id=manifest.run_id),
+    )
     return Dataset(frame, facts)
 
 
@@ -72,9 +77,8 @@ def load_silver(lake: Lake, run_id: str) -> Dataset:
     sha256 = lake.read_model(silver_manifest(run_id), SilverManifest).sha256
     key = silver_rows(run_id)
     frame = from_parquet(lake.read(key, sha256)).astype(float)
-    return Dataset(
-        frame, {"source": "a silver data set", "object": key, "sha256": sha256, "rows": len(frame)}
-    )
+    facts = DatasetFacts(source="a silver data set", rows=len(frame), object=key, sha256=sha256)
+    return Dataset(frame, facts)
 
 
 def load_live_traffic(
@@ -117,17 +121,17 @@ def load_live_traffic(
         frames.append(frame)
         read, rows = read + 1, rows + len(frame)
     found = pd.concat(frames, ignore_index=True) if frames else _parse_log(b"")
-    facts = {
-        "source": "live traffic",
-        "since": since.isoformat(timespec="seconds"),
-        "until": until.isoformat(timespec="seconds"),
-        "rows": len(found),
-        "versions": {
+    facts = DatasetFacts(
+        source="live traffic",
+        rows=len(found),
+        since=since.isoformat(timespec="seconds"),
+        until=until.isoformat(timespec="seconds"),
+        versions={
             str(version): int(n)
             for version, n in found["version"].value_counts().sort_index().items()
         },
-        "objects": {"found": len(keys), "read": read, "unreadable": unreadable},
-    }
+        objects=TrafficObjects(found=len(keys), read=read, unreadable=unreadable),
+    )
     return Dataset(found[list(FEATURE_NAMES)], facts)
 
 
@@ -230,9 +234,8 @@ def load_file(path: Path) -> Dataset:
     frame = frame.rename(columns=names)
     kept = [name for name in (*FEATURE_NAMES, PREDICTION, LABEL.name) if name in frame]
     columns = {name: _to_floats(frame[name], path) for name in kept}
-    return Dataset(
-        pd.DataFrame(columns), {"source": "a file", "object": str(path), "rows": len(frame)}
-    )
+    facts = DatasetFacts(source="a file", rows=len(frame), object=str(path))
+    return Dataset(pd.DataFrame(columns), facts)
 
 
 def _to_floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:

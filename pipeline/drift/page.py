@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
@@ -15,6 +14,7 @@ from pipeline.drift.drawings import draw
 from pipeline.drift.methods import METHODS
 from pipeline.drift.report import DRIFT, ColumnDrift, Report, Summary
 from pipeline.reporting.templates import render
+from pipeline.storage.artifacts import DatasetFacts
 from pipeline.storage.layout import DRIFT_REPORT, EVIDENTLY_PAGE
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
@@ -55,25 +55,25 @@ def page(report: Report) -> bytes:
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
     yield "Reference", _describe_source(report.reference)
     yield "Current", _describe_source(report.current)
-    if model := report.reference.get("model"):
-        yield "Model", f"{model['name']}, version {model['version']}, MLflow run {model['run_id']}"
+    if model := report.reference.model:
+        yield "Model", f"{model.name}, version {model.version}, MLflow run {model.run_id}"
     if report.retraining:
         yield "Retraining", report.retraining
     yield "Checked", f"{report.created}, run {report.run_id}"
 
 
-def _describe_source(facts: dict[str, Any]) -> str:
-    """Where rows came from, in one line."""
-    parts = [f"{facts['rows']:,} rows of {facts['source']}"]
-    if "since" in facts:
-        parts.append(f"{facts['since']} to {facts['until']}")
-    if "object" in facts:
-        parts.append(str(facts["object"]))
-    if versions := facts.get("versions"):
-        counts = ", ".join(f"version {version} ({n:,})" for version, n in versions.items())
+def _describe_source(facts: DatasetFacts) -> str:
+    """Describe in one line where rows came from."""
+    parts = [f"{facts.rows:,} rows of {facts.source}"]
+    if facts.since is not None:
+        parts.append(f"{facts.since} to {facts.until}")
+    if facts.object is not None:
+        parts.append(facts.object)
+    if facts.versions:
+        counts = ", ".join(f"version {version} ({n:,})" for version, n in facts.versions.items())
         parts.append(f"predicted by {counts}")
-    if unreadable := facts.get("objects", {}).get("unreadable"):
-        parts.append(f"{len(unreadable)} unreadable objects skipped")
+    if facts.objects and facts.objects.unreadable:
+        parts.append(f"{len(facts.objects.unreadable)} unreadable objects skipped")
     return "; ".join(parts)
 
 

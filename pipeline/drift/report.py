@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import Field
 
 from pipeline.drift.columns import Kind
 from pipeline.drift.methods import Statistic
-from pipeline.storage.artifacts import Artifact
+from pipeline.storage.artifacts import Artifact, DatasetFacts
 
 DRIFT, NONE, TOO_FEW = "drift", "none", "not enough data"
 """Verdicts of a report."""
@@ -71,8 +70,8 @@ class Origin(Artifact):
 
     run_id: str
     created: str
-    reference: dict[str, Any]
-    current: dict[str, Any]
+    reference: DatasetFacts
+    current: DatasetFacts
 
 
 class Report(Origin):
@@ -148,8 +147,8 @@ def to_metrics(report: Report) -> dict[str, float]:
     metrics = {
         "drift": float(report.verdict == DRIFT),
         "drifted_fraction": report.drifted_features.fraction,
-        "reference_rows": float(report.reference["rows"]),
-        "current_rows": float(report.current["rows"]),
+        "reference_rows": float(report.reference.rows),
+        "current_rows": float(report.current.rows),
     }
     for name, column in report.columns("prediction", "label").items():
         metrics |= {f"{name}_score": column.score, f"{name}_drifted": float(column.drifted)}

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.console import echo, print_table
@@ -30,7 +31,7 @@ from pipeline.drift import retraining as drift_retraining
 from pipeline.drift.columns import PREDICTION, compared_columns
 from pipeline.drift.comparison import compare_columns
 from pipeline.drift.data import Dataset
-from pipeline.drift.report import DRIFT, NONE, TOO_FEW, Origin, Report
+from pipeline.drift.report import DRIFT, NONE, TOO_FEW, Report
 from pipeline.errors import LakeError, SettingsError, StageSkipped
 from pipeline.storage.layout import (
     DRIFT_PAGE,
@@ -224,9 +225,12 @@ def compare(
             f"MLOPS_DRIFT__THRESHOLDS names {', '.join(sorted(unknown))}. "
             f"The columns are {', '.join(known)}."
         )
-    origin = Origin(
-        run_id=context.run_id, created=utc_now(), reference=reference.facts, current=current.facts
-    ).model_dump()
+    origin: dict[str, Any] = {
+        "run_id": context.run_id,
+        "created": utc_now(),
+        "reference": reference.facts,
+        "current": current.facts,
+    }
     for which, side in (("reference has", reference), ("current data have", current)):
         if len(side.frame) < settings.min_rows:
             sentence = (
@@ -288,8 +292,8 @@ def show(report: Report) -> None:
     columns = report.columns(PREDICTION, LABEL.name)
     if columns:
         print_table(
-            f"Drift: {report.reference['rows']:,} reference rows, "
-            f"{report.current['rows']:,} current rows",
+            f"Drift: {report.reference.rows:,} reference rows, "
+            f"{report.current.rows:,} current rows",
             ("column", "reference", "current", "method", "score", "threshold", "verdict"),
             (
                 (

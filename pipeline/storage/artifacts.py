@@ -203,6 +203,43 @@ class DemotionReport(Artifact):
     previous: VersionCheck | None
 
 
+class ModelIdentity(Artifact):
+    """A registered model version and the MLflow run that trained it."""
+
+    name: str
+    version: str
+    run_id: str
+
+
+class TrafficObjects(Artifact):
+    """Objects of the traffic log in a time window."""
+
+    found: int
+    read: int
+    """Fewer than were found if the window has more rows than are compared."""
+    unreadable: dict[str, str]
+    """Key of each object that was skipped, with the reason."""
+
+
+class DatasetFacts(Artifact):
+    """Where the rows of a drift check came from; fields that do not apply are None."""
+
+    source: str
+    """What the rows are, for people."""
+    rows: int
+    object: str | None = None
+    """Key in the lake, or path of a file."""
+    sha256: str | None = None
+    model: ModelIdentity | None = None
+    """The model that learned from the rows."""
+    since: str | None = None
+    until: str | None = None
+    """Window of live traffic, in ISO 8601."""
+    versions: dict[str, int] | None = None
+    """Number of rows that each model version scored."""
+    objects: TrafficObjects | None = None
+
+
 class RetrainingRequest(Artifact):
     """A request for retraining that drift detection made.
 

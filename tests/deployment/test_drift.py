@@ -90,7 +90,8 @@ class TestVerdicts:
         log_traffic(env, sample_rows(env, "scale"))
         report = run(env)
         assert (report.verdict, report.retraining) == ("drift", "requested")
-        assert report.reference["model"]["version"] == version
+        assert report.reference.model is not None
+        assert report.reference.model.version == version
         assert read_requests(env) == ["check"]
         lake = env.context("any").lake
         for name in REPORTS:
@@ -158,8 +159,8 @@ class TestData:
         lake.write(gold_split("later", "train"), b"not read")
         log_traffic(env, sample_rows(env, "scale"))
         reference = run(env).reference
-        assert reference["object"] == gold_split(GOLD_RUN, "train")
-        assert (reference["sha256"], reference["rows"]) == (split["sha256"], split["rows"])
+        assert reference.object == gold_split(GOLD_RUN, "train")
+        assert (reference.sha256, reference.rows) == (split["sha256"], split["rows"])
 
     def test_changed_reference_is_refused(self, env: DeploymentEnv) -> None:
         """A reference whose hash is not that of the lineage is an error; nothing is written."""
@@ -180,8 +181,9 @@ class TestData:
         log_traffic(env, drifted, at=NOW - timedelta(minutes=1), pod="pod-b", version="2")
         log_traffic(env, sample_rows(env), at=NOW - timedelta(hours=25))
         current = run(env).current
-        assert (current["rows"], current["versions"]) == (300, {"1": 150, "2": 150})
-        assert current["objects"]["unreadable"] == {}
+        assert (current.rows, current.versions) == (300, {"1": 150, "2": 150})
+        assert current.objects is not None
+        assert current.objects.unreadable == {}
 
     def test_unreadable_object(self, env: DeploymentEnv) -> None:
         """Objects that are not a traffic log are named and skipped; the others count."""
@@ -192,8 +194,9 @@ class TestData:
         lake.write(cut, lake.read(key)[:500])
         lake.write(text, gzip.compress(b"not JSON\n"))
         current = run(env).current
-        assert current["rows"] == 400
-        assert set(current["objects"]["unreadable"]) == {cut, text}
+        assert current.rows == 400
+        assert current.objects is not None
+        assert set(current.objects.unreadable) == {cut, text}
 
     def test_busy_window_is_sampled(self, env: DeploymentEnv) -> None:
         """Objects are read until there are `max_rows` rows; the report counts the objects."""
@@ -201,8 +204,9 @@ class TestData:
         for pod in "abcdef":
             log_traffic(env, sample_rows(env, "scale", 100), pod=pod)
         current = run(env, settings={"max_rows": 250}).current
-        assert current["rows"] == 300
-        assert (current["objects"]["found"], current["objects"]["read"]) == (6, 3)
+        assert current.rows == 300
+        assert current.objects is not None
+        assert (current.objects.found, current.objects.read) == (6, 3)
 
     def test_silver_with_labels(self, env: DeploymentEnv) -> None:
         """With a silver data set as current rows, the labels are compared too."""
@@ -210,7 +214,7 @@ class TestData:
         with pytest.raises(StageSkipped, match="No drift"):
             run(env, silver=GOLD_RUN)
         report = read_report(env.context("check"))
-        assert report.current["object"] == silver_rows(GOLD_RUN)
+        assert report.current.object == silver_rows(GOLD_RUN)
         assert report.label is not None
         assert report.label.reference.counts is not None
         assert report.label.reference.counts.keys() == {LABEL.positive, LABEL.negative}

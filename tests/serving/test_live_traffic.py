@@ -43,7 +43,7 @@ def test_rows_come_back_as_they_were_sent(served: tuple[str, Context]) -> None:
     assert 0 < sent.predicted_positive < 250
     wait_until_logged(context, since, 250)
     found = drift_data.load_live_traffic(context.lake, since, datetime.now(UTC), 1_000, seed=0)
-    assert found.facts["versions"] == {"1": 250}
+    assert found.facts.versions == {"1": 250}
     order = list(FEATURE_NAMES)
     logged, expected = (
         rows.sort_values(order).reset_index(drop=True).round(4) for rows in (found.frame, frame)

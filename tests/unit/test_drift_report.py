@@ -21,6 +21,7 @@ from pipeline.drift.report import Report
 from pipeline.errors import DataError, SettingsError
 from pipeline.settings import DriftSettings
 from pipeline.stages import drift
+from pipeline.storage.artifacts import DatasetFacts
 from pipeline.storage.layout import DRIFT_PAGE
 from tests.support.rows import make_students
 
@@ -28,7 +29,7 @@ MakeContext = Callable[..., Context]
 
 
 def dataset(frame: pd.DataFrame) -> Dataset:
-    return Dataset(frame, {"source": "a test", "rows": len(frame)})
+    return Dataset(frame, DatasetFacts(source="a test", rows=len(frame)))
 
 
 def report_on(
