@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.drift.columns import Column
 from pipeline.drift.counts import Counts, count_values
-from pipeline.drift.methods import Plan, plan_comparison
+from pipeline.drift.plan import Plan, plan_comparison
 from pipeline.drift.report import ColumnDrift, Distribution, Summary
 from pipeline.errors import DataError
 

@@ -9,12 +9,10 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category
+from pipeline.columns import FEATURE_NAMES
 from pipeline.drift.columns import PREDICTION
-from pipeline.errors import DataError, SourceError
 from pipeline.model.bundle import Bundle
 from pipeline.storage.artifacts import (
     DatasetFacts,
@@ -96,6 +94,9 @@ def load_live_traffic(
         until: End of the window, exclusive.
         max_rows: Rows after which no further object is read.
         seed: Seed of the reading order.
+
+    Returns:
+        The features of the rows; the facts count the objects and each version's rows.
     """
     import pandas as pd
 
@@ -107,19 +108,17 @@ def load_live_traffic(
         for key in lake.keys(live_traffic_day(day))
     ]
     random.Random(seed).shuffle(keys)  # noqa: S311 - a sample, no secret
-    frames, read, rows = [], 0, 0
+    frames: list[pd.DataFrame] = []
     unreadable: dict[str, str] = {}
     for key in keys:
-        if rows >= max_rows:
+        if sum(map(len, frames)) >= max_rows:
             break
         try:
             frame = _parse_log(lake.read(key))
         except (OSError, EOFError, zlib.error, ValueError) as error:
             unreadable[key] = str(error).splitlines()[0]
-            continue
-        frame = frame[(frame["at"] >= since) & (frame["at"] < until)]
-        frames.append(frame)
-        read, rows = read + 1, rows + len(frame)
+        else:
+            frames.append(frame[(frame["at"] >= since) & (frame["at"] < until)])
     found = pd.concat(frames, ignore_index=True) if frames else _parse_log(b"")
     facts = DatasetFacts(
         source="live traffic",
@@ -130,7 +129,7 @@ def load_live_traffic(
             str(version): int(n)
             for version, n in found["version"].value_counts().sort_index().items()
         },
-        objects=TrafficObjects(found=len(keys), read=read, unreadable=unreadable),
+        objects=TrafficObjects(found=len(keys), read=len(frames), unreadable=unreadable),
     )
     return Dataset(found[list(FEATURE_NAMES)], facts)
 
@@ -197,68 +196,3 @@ def add_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:
         dataset.frame.assign(**{PREDICTION: np.concatenate(answers) if answers else []}),
         dataset.facts,
     )
-
-
-def load_file(path: Path) -> Dataset:
-    """Load a CSV or Parquet file.
-
-    Columns have our names or the raw ones; categories are codes or names. Other columns are
-    ignored.
-
-    Raises:
-        SourceError: If the file cannot be read.
-        DataError: If a feature is missing, or a value is neither a number nor a category.
-    """
-    import pandas as pd
-
-    try:
-        read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
-        frame = read(path)
-    except (OSError, ValueError) as error:  # pandas' and pyarrow's own errors are ValueErrors
-        raise SourceError(
-            f"{path} cannot be read: {str(error).splitlines()[0]}. Provide a CSV or .parquet file."
-        ) from error
-    names = {feature.raw: feature.name for feature in FEATURES}
-    missing = [
-        f"'{name}' ('{raw}')"
-        for raw, name in names.items()
-        if raw not in frame and name not in frame
-    ]
-    if missing:
-        raise DataError(
-            f"{path} lacks the column {', '.join(missing)}. "
-            f"It has {', '.join(map(repr, frame.columns))[:300]}."
-        )
-    if LABEL.raw in frame and LABEL.name not in frame:
-        frame[LABEL.name] = (frame[LABEL.raw] == LABEL.positive_raw).where(frame[LABEL.raw].notna())
-    frame = frame.rename(columns=names)
-    kept = [name for name in (*FEATURE_NAMES, PREDICTION, LABEL.name) if name in frame]
-    columns = {name: _to_floats(frame[name], path) for name in kept}
-    facts = DatasetFacts(source="a file", rows=len(frame), object=str(path))
-    return Dataset(pd.DataFrame(columns), facts)
-
-
-def _to_floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:
-    """Convert a column to floats, category names to their codes."""
-    import pandas as pd
-
-    if pd.api.types.is_numeric_dtype(column):
-        return column.astype(float)
-    feature = next((feature for feature in FEATURES if feature.name == column.name), None)
-    codes = feature.codes if isinstance(feature, Category) else {}
-
-    def to_number(value: Any) -> Any:
-        if isinstance(feature, Category) and isinstance(value, str):
-            code = feature.get_code(value)
-            return value if code is None else code
-        return value
-
-    numbers = pd.to_numeric(column.map(to_number), errors="coerce")
-    wrong = column[numbers.isna() & column.notna()]
-    if len(wrong):
-        expected = f"a number or one of {', '.join(codes)}" if codes else "a number"
-        raise DataError(
-            f"{path}, row {wrong.index[0] + 1}: '{column.name}' is {wrong.iloc[0]!r:.120}; "
-            f"it must be {expected}"
-        )
-    return numbers.astype(float)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.drift.columns import Column
-from pipeline.drift.methods import METHODS, Plan
+from pipeline.drift.methods import METHODS
+from pipeline.drift.plan import Plan
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,27 +16,23 @@ Exit codes: 0 if there is drift and retraining is requested (with two files: if 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from pipeline.columns import FEATURE_NAMES, LABEL
+from pipeline.columns import LABEL
 from pipeline.console import echo, print_table
-from pipeline.context import Context, utc_now
+from pipeline.context import Context
 from pipeline.drift import data as drift_data
 from pipeline.drift import report as drift_report
 from pipeline.drift import retraining as drift_retraining
-from pipeline.drift.columns import PREDICTION, compared_columns
-from pipeline.drift.comparison import compare_columns
+from pipeline.drift.columns import PREDICTION
 from pipeline.drift.data import Dataset
-from pipeline.drift.report import DRIFT, NONE, TOO_FEW, Report
+from pipeline.drift.files import load_file
+from pipeline.drift.outcome import Outcome, compare_datasets
+from pipeline.drift.report import DRIFT, TOO_FEW, Report
 from pipeline.errors import LakeError, SettingsError, StageSkipped
 from pipeline.storage.layout import (
-    DRIFT_PAGE,
-    DRIFT_REPORT,
-    EVIDENTLY_PAGE,
     REPORTS,
     latest_report_file,
     report_file,
@@ -105,19 +101,6 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
         run(context, Window(arguments.since, arguments.until, arguments.silver))
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A report, and its pages if there is a verdict."""
-
-    report: Report
-    pages: Mapping[str, bytes]
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        """The report and its pages by file name."""
-        return {DRIFT_REPORT: self.report.to_bytes(), **self.pages}
-
-
 def check_files(context: Context, reference: Path, current: Path, out: Path) -> None:
     """Compare two files and write the reports to a folder.
 
@@ -131,7 +114,7 @@ def check_files(context: Context, reference: Path, current: Path, out: Path) -> 
         LakeError: If the folder cannot be written.
         StageSkipped: If there is no drift, or too few rows.
     """
-    outcome = compare(context, drift_data.load_file(reference), drift_data.load_file(current))
+    outcome = compare_datasets(context, load_file(reference), load_file(current))
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in outcome.files.items():
@@ -172,7 +155,7 @@ def run(context: Context, window: Window = Window()) -> None:
     at = datetime.now(UTC).replace(microsecond=0)
     blocked = drift_retraining.blocked_reason(lake, context.run_id, settings.drift, at)
     retraining = "requested" if blocked is None else f"not requested: {blocked}"
-    outcome = compare(context, reference, current, retraining)
+    outcome = compare_datasets(context, reference, current, retraining)
     show(outcome.report)
     write(context, outcome)
     if outcome.report.verdict != DRIFT:
@@ -200,68 +183,6 @@ def _current(context: Context, window: Window) -> Dataset:
     return drift_data.load_live_traffic(
         context.lake, since, until, settings.drift.max_rows, settings.seed
     )
-
-
-def compare(
-    context: Context, reference: Dataset, current: Dataset, retraining: str | None = None
-) -> Outcome:
-    """Compare two data sets and build the report.
-
-    Args:
-        context: The run.
-        reference: Rows that the model learned from.
-        current: Rows to compare with them.
-        retraining: Text of the report about retraining, used if there is drift.
-
-    Raises:
-        SettingsError: If a threshold is set for a column that is not compared.
-    """
-    from pipeline.drift.page import page
-
-    settings = context.settings.drift
-    known = (*FEATURE_NAMES, PREDICTION, LABEL.name)
-    if unknown := set(settings.thresholds) - set(known):
-        raise SettingsError(
-            f"MLOPS_DRIFT__THRESHOLDS names {', '.join(sorted(unknown))}. "
-            f"The columns are {', '.join(known)}."
-        )
-    origin: dict[str, Any] = {
-        "run_id": context.run_id,
-        "created": utc_now(),
-        "reference": reference.facts,
-        "current": current.facts,
-    }
-    for which, side in (("reference has", reference), ("current data have", current)):
-        if len(side.frame) < settings.min_rows:
-            sentence = (
-                f"Not enough data: the {which} {len(side.frame):,} rows; "
-                f"a verdict needs {settings.min_rows:,}."
-            )
-            return Outcome(Report(verdict=TOO_FEW, sentence=sentence, **origin), {})
-
-    compared = compare_columns(
-        reference.frame,
-        current.frame,
-        compared_columns(reference.frame.columns, current.frame.columns),
-        settings,
-        context.settings.seed,
-    )
-    features = {name: column for name, column in compared.columns.items() if name in FEATURE_NAMES}
-    drifted = drift_report.count_drifted(features, settings.min_drifted_fraction)
-    verdict = DRIFT if drifted.fraction >= drifted.min_fraction else NONE
-    report = Report(
-        verdict=verdict,
-        sentence=drift_report.verdict_sentence(verdict, drifted, features),
-        drifted_features=drifted,
-        features=features,
-        prediction=compared.columns.get(PREDICTION),
-        label=compared.columns.get(LABEL.name),
-        computed_by=compared.computed_by,
-        page_sample=compared.page_sample,
-        retraining=retraining if verdict == DRIFT else None,
-        **origin,
-    )
-    return Outcome(report, {EVIDENTLY_PAGE: compared.page, DRIFT_PAGE: page(report)})
 
 
 def write(context: Context, outcome: Outcome) -> None:

@@ -204,10 +204,10 @@ class DemotionReport(Artifact):
 
 
 class ModelIdentity(Artifact):
-    """A registered model version and the MLflow run that trained it."""
+    """A model, its registered version (None before registration), and its MLflow run."""
 
     name: str
-    version: str
+    version: str | None
     run_id: str
 
 

@@ -28,7 +28,7 @@ from pipeline.drift import evidently_report
 from pipeline.drift.columns import Column, feature_columns
 from pipeline.drift.comparison import compare_columns
 from pipeline.drift.counts import count_values
-from pipeline.drift.methods import plan_comparison
+from pipeline.drift.plan import plan_comparison
 from pipeline.drift.report import count_drifted
 from pipeline.settings import DriftSettings
 

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
 from pipeline.drift.columns import PREDICTION
+from pipeline.drift.outcome import Outcome
 from pipeline.drift.report import Report
 from pipeline.drift.simulation import apply_drift
 from pipeline.errors import LakeError, StageSkipped
@@ -265,11 +266,11 @@ class TestWrites:
         lake = env.context("any").lake
         pages = {name: lake.read(latest_report_file(name)) for name in REPORTS[1:]}
 
-        def replay(context: Context, *_: object) -> drift.Outcome:
+        def replay(context: Context, *_: object) -> Outcome:
             """Return the first run's comparison, which is the same in each run and slow."""
-            return drift.Outcome(report.model_copy(update={"run_id": context.run_id}), pages)
+            return Outcome(report.model_copy(update={"run_id": context.run_id}), pages)
 
-        monkeypatch.setattr(drift, "compare", replay)
+        monkeypatch.setattr(drift, "compare_datasets", replay)
 
         def check(faults: FaultInjector) -> None:
             for key in lake.keys(RETRAINING_REQUESTS):

@@ -15,7 +15,7 @@ from pipeline.__main__ import main
 from pipeline.columns import FEATURES, LABEL, Category
 from pipeline.data.synthetic import generate_csv
 from pipeline.drift.columns import PREDICTION
-from pipeline.drift.data import load_file
+from pipeline.drift.files import load_file
 from pipeline.errors import DataError, SourceError
 from pipeline.stages import EXIT_SKIPPED
 from tests.support.rows import make_students

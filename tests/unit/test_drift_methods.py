@@ -16,9 +16,9 @@ from pipeline.drift.methods import (
     MAX_EXACT_ROWS,
     METHODS,
     Method,
-    plan_comparison,
     sturges_edges,
 )
+from pipeline.drift.plan import plan_comparison
 from pipeline.settings import DriftSettings
 
 Array = np.ndarray[Any, np.dtype[np.float64]]

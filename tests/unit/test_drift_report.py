@@ -17,6 +17,7 @@ from pipeline.drift import report as drift_report
 from pipeline.drift.columns import PREDICTION, compared_columns, feature_columns
 from pipeline.drift.comparison import compare_columns
 from pipeline.drift.data import Dataset
+from pipeline.drift.outcome import compare_datasets
 from pipeline.drift.report import Report
 from pipeline.errors import DataError, SettingsError
 from pipeline.settings import DriftSettings
@@ -36,7 +37,7 @@ def report_on(
     make_context: MakeContext, reference: pd.DataFrame, current: pd.DataFrame, **settings: object
 ) -> Report:
     context = make_context(drift=settings)
-    return drift.compare(context, dataset(reference), dataset(current)).report
+    return compare_datasets(context, dataset(reference), dataset(current)).report
 
 
 class TestVerdict:
@@ -286,7 +287,7 @@ class TestPage:
 
     def page(self, make_context: MakeContext) -> tuple[str, Tags]:
         current = make_students(600, 2, sleep_hours=2).assign(course=1.0)
-        outcome = drift.compare(
+        outcome = compare_datasets(
             make_context(),
             dataset(make_students(600, 1)),
             dataset(current),

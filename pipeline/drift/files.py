@@ -1,0 +1,80 @@
+"""Load a data set of a drift check from a CSV or Parquet file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category
+from pipeline.drift.columns import PREDICTION
+from pipeline.drift.data import Dataset
+from pipeline.errors import DataError, SourceError
+from pipeline.storage.artifacts import DatasetFacts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def load_file(path: Path) -> Dataset:
+    """Load a CSV or Parquet file.
+
+    Columns have our names or the raw ones; categories are codes or names. Other columns are
+    ignored.
+
+    Raises:
+        SourceError: If the file cannot be read.
+        DataError: If a feature is missing, or a value is neither a number nor a category.
+    """
+    import pandas as pd
+
+    try:
+        read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
+        frame = read(path)
+    except (OSError, ValueError) as error:  # pandas' and pyarrow's own errors are ValueErrors
+        raise SourceError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}. Provide a CSV or .parquet file."
+        ) from error
+    names = {feature.raw: feature.name for feature in FEATURES}
+    missing = [
+        f"'{name}' ('{raw}')"
+        for raw, name in names.items()
+        if raw not in frame and name not in frame
+    ]
+    if missing:
+        raise DataError(
+            f"{path} lacks the column {', '.join(missing)}. "
+            f"It has {', '.join(map(repr, frame.columns))[:300]}."
+        )
+    if LABEL.raw in frame and LABEL.name not in frame:
+        frame[LABEL.name] = (frame[LABEL.raw] == LABEL.positive_raw).where(frame[LABEL.raw].notna())
+    frame = frame.rename(columns=names)
+    kept = [name for name in (*FEATURE_NAMES, PREDICTION, LABEL.name) if name in frame]
+    columns = {name: _to_floats(frame[name], path) for name in kept}
+    facts = DatasetFacts(source="a file", rows=len(frame), object=str(path))
+    return Dataset(pd.DataFrame(columns), facts)
+
+
+def _to_floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:
+    """Convert a column to floats, category names to their codes."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column):
+        return column.astype(float)
+    feature = next((feature for feature in FEATURES if feature.name == column.name), None)
+    codes = feature.codes if isinstance(feature, Category) else {}
+
+    def to_number(value: Any) -> Any:
+        if isinstance(feature, Category) and isinstance(value, str):
+            code = feature.get_code(value)
+            return value if code is None else code
+        return value
+
+    numbers = pd.to_numeric(column.map(to_number), errors="coerce")
+    wrong = column[numbers.isna() & column.notna()]
+    if len(wrong):
+        expected = f"a number or one of {', '.join(codes)}" if codes else "a number"
+        raise DataError(
+            f"{path}, row {wrong.index[0] + 1}: '{column.name}' is {wrong.iloc[0]!r:.120}; "
+            f"it must be {expected}"
+        )
+    return numbers.astype(float)

@@ -1,0 +1,117 @@
+"""Compare two data sets, and build the report and its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.columns import FEATURE_NAMES, LABEL
+from pipeline.context import Context, utc_now
+from pipeline.drift.columns import PREDICTION, compared_columns
+from pipeline.drift.comparison import Comparison, compare_columns
+from pipeline.drift.data import Dataset
+from pipeline.drift.page import page
+from pipeline.drift.report import (
+    DRIFT,
+    NONE,
+    TOO_FEW,
+    Report,
+    count_drifted,
+    verdict_sentence,
+)
+from pipeline.errors import SettingsError
+from pipeline.settings import DriftSettings
+from pipeline.storage.layout import DRIFT_PAGE, DRIFT_REPORT, EVIDENTLY_PAGE
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A report, and its pages if there is a verdict."""
+
+    report: Report
+    pages: Mapping[str, bytes]
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The report and its pages by file name."""
+        return {DRIFT_REPORT: self.report.to_bytes(), **self.pages}
+
+
+def compare_datasets(
+    context: Context, reference: Dataset, current: Dataset, retraining: str | None = None
+) -> Outcome:
+    """Compare two data sets and build the report.
+
+    Args:
+        context: The run.
+        reference: Rows that the model learned from.
+        current: Rows to compare with them.
+        retraining: Text of the report about retraining, used if there is drift.
+
+    Returns:
+        The report; without pages if there are too few rows for a verdict.
+
+    Raises:
+        SettingsError: If a threshold is set for a column that is not compared.
+        DataError: If a column has no value at all in one of the data sets.
+    """
+    settings = context.settings.drift
+    _check_thresholds(settings)
+    origin: dict[str, Any] = {
+        "run_id": context.run_id,
+        "created": utc_now(),
+        "reference": reference.facts,
+        "current": current.facts,
+    }
+    if sentence := _find_shortage(reference, current, settings.min_rows):
+        return Outcome(Report(verdict=TOO_FEW, sentence=sentence, **origin), {})
+    compared = compare_columns(
+        reference.frame,
+        current.frame,
+        compared_columns(reference.frame.columns, current.frame.columns),
+        settings,
+        context.settings.seed,
+    )
+    report = _build_report(compared, settings.min_drifted_fraction, retraining, origin)
+    return Outcome(report, {EVIDENTLY_PAGE: compared.page, DRIFT_PAGE: page(report)})
+
+
+def _check_thresholds(settings: DriftSettings) -> None:
+    known = (*FEATURE_NAMES, PREDICTION, LABEL.name)
+    if unknown := set(settings.thresholds) - set(known):
+        raise SettingsError(
+            f"MLOPS_DRIFT__THRESHOLDS names {', '.join(sorted(unknown))}. "
+            f"The columns are {', '.join(known)}."
+        )
+
+
+def _find_shortage(reference: Dataset, current: Dataset, min_rows: int) -> str | None:
+    """Name the data set that has too few rows for a verdict."""
+    for which, side in (("reference has", reference), ("current data have", current)):
+        if len(side.frame) < min_rows:
+            return (
+                f"Not enough data: the {which} {len(side.frame):,} rows; "
+                f"a verdict needs {min_rows:,}."
+            )
+    return None
+
+
+def _build_report(
+    compared: Comparison, min_fraction: float, retraining: str | None, origin: dict[str, Any]
+) -> Report:
+    features = {name: column for name, column in compared.columns.items() if name in FEATURE_NAMES}
+    drifted = count_drifted(features, min_fraction)
+    verdict = DRIFT if drifted.fraction >= drifted.min_fraction else NONE
+    return Report(
+        verdict=verdict,
+        sentence=verdict_sentence(verdict, drifted, features),
+        drifted_features=drifted,
+        features=features,
+        prediction=compared.columns.get(PREDICTION),
+        label=compared.columns.get(LABEL.name),
+        computed_by=compared.computed_by,
+        page_sample=compared.page_sample,
+        retraining=retraining if verdict == DRIFT else None,
+        **origin,
+    )
