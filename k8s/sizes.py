@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from k8s.docker_archive import Blob, save
 from k8s.images import Artifact, list_artifacts
-from k8s.kind_images import Blob, save
 from k8s.process import ROOT
 from pipeline.console import echo
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from k8s.kind_images import make_layout, normalize_reference, unpack
+from k8s.docker_archive import unpack
+from k8s.kind_images import make_layout, normalize_reference
 
 CONFIG, BASE, CODE = b'{"os": "linux"}', b"a layer of packages", b"a layer of code"
 
