@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
+from pipeline import renamed_settings
 from pipeline import settings as pipeline_settings
 from pipeline.settings import PredictorClientSettings
 
@@ -28,7 +29,7 @@ RENAMED = {
     "MLOPS_PREDICTOR__DRAIN_SECONDS": "MLOPS_PREDICTOR__DRAIN_PERIOD_SECONDS",
     "MLOPS_PREDICTOR__STOP_SECONDS": "MLOPS_PREDICTOR__SHUTDOWN_TIMEOUT_SECONDS",
 }
-"""The predictor's part of pipeline.settings.RENAMED: old names, each with its new name."""
+"""The predictor's part of pipeline.renamed_settings: old names, each with its new name."""
 
 
 def _comma_separated(value: Any) -> Any:
@@ -103,6 +104,6 @@ class PredictorSettings(PredictorClientSettings):
 class Settings(pipeline_settings.Settings):
     """All settings, with the predictor's own; `Settings.load()` reads the environment."""
 
-    renamed: ClassVar[Mapping[str, str]] = pipeline_settings.RENAMED | RENAMED
+    renamed: ClassVar[Mapping[str, str]] = renamed_settings.RENAMED | RENAMED
 
     predictor: PredictorSettings = PredictorSettings()
