@@ -8,7 +8,6 @@ one on a cluster.
 from __future__ import annotations
 
 import argparse
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -33,10 +32,9 @@ from pipeline.tracking.registry import PRODUCTION
 
 ROWS_PER_REQUEST = 100
 REQUEST_TIMEOUT_SECONDS = 10
-MAX_TRIES = 5
-"""Tries of a request while the predictor is busy or does not respond."""
-RETRY_PAUSE_SECONDS = 0.2
-"""Pause before the second try; it doubles with each further one."""
+RETRY_PERIOD_SECONDS = 5.0
+"""How long a request is repeated while the predictor is busy or does not respond."""
+RETRY_INTERVAL_SECONDS = 0.2
 LOG_TIMEOUT_SECONDS = 60
 
 
@@ -161,7 +159,7 @@ def send(
         Counts of the rows. A request that the predictor refuses does not stop the others.
 
     Raises:
-        PipelineError: If the predictor is busy or does not respond MAX_TRIES times in a row.
+        PipelineError: If the predictor is busy or does not respond for RETRY_PERIOD_SECONDS.
     """
     sent = Sent()
     with open_client(REQUEST_TIMEOUT_SECONDS, api_key=api_key) as client:
@@ -191,21 +189,28 @@ def _split(frame: pd.DataFrame, rows_per_request: int) -> Iterator[list[dict[str
 def _post(client: httpx.Client, url: str, rows: list[dict[str, float]]) -> httpx.Response:
     """Send one request, with retries while the predictor is busy or does not respond."""
     problem = ""
-    for attempt in range(MAX_TRIES):
-        if attempt:
-            time.sleep(RETRY_PAUSE_SECONDS * 2 ** (attempt - 1))
+
+    def try_to_post() -> httpx.Response | None:
+        nonlocal problem
         try:
             response = client.post(url, json=rows)
         except httpx.TransportError as error:
             problem = str(error) or type(error).__name__
-        else:
-            if response.status_code not in BUSY_STATUSES:
-                return response
-            problem = f"it returned {response.status_code} {response.reason_phrase}"
-    raise PipelineError(
-        f"{url} did not respond in {MAX_TRIES} tries ({problem}). "
-        "Start a predictor with `make serve`."
+            return None
+        problem = f"it returned {response.status_code} {response.reason_phrase}"
+        return None if response.status_code in BUSY_STATUSES else response
+
+    response = poll_until(
+        try_to_post,
+        timeout_seconds=RETRY_PERIOD_SECONDS,
+        interval_seconds=RETRY_INTERVAL_SECONDS,
     )
+    if response is None:
+        raise PipelineError(
+            f"{url} did not accept the rows within {RETRY_PERIOD_SECONDS:g} s ({problem}). "
+            "Check that it runs; `make serve` starts one on this machine."
+        )
+    return response
 
 
 def wait_until_logged(context: Context, since: datetime, rows: int) -> None:

@@ -16,11 +16,10 @@ import re
 import shutil
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.predictor import start_predictor, wait_until_ready
@@ -110,13 +109,6 @@ def trained(workshop: Path) -> Path:
     return workshop
 
 
-def request_json(url: str, body: object = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return json.load(response)
-
-
 def find_changes(comparison: filecmp.dircmp[str]) -> Iterator[str]:
     yield from comparison.diff_files
     for below in comparison.subdirs.values():
@@ -156,10 +148,11 @@ def test_predictor(trained: Path) -> None:
     """The API has the columns and labels of the table, and nothing of the survey."""
     with start_predictor(trained, code=trained) as predictor:
         wait_until_ready(predictor)
-        columns = request_json(f"{predictor.url}/columns")
+        columns = httpx.get(f"{predictor.url}/columns").json()
         worn = {"type": "c", "service_hours": 950, "vibration": 9}
         sound = {"type": 1, "service_hours": 10, "vibration": 1}
-        high, low = request_json(f"{predictor.url}/predict", [worn, sound])["predictions"]
+        response = httpx.post(f"{predictor.url}/predict", json=[worn, sound])
+    high, low = response.json()["predictions"]
     assert columns["subject"] == "machine"
     names = [feature["name"] for feature in columns["features"]]
     assert names == ["type", "service_hours", "vibration"]

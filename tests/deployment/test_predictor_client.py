@@ -47,7 +47,7 @@ def settings(url: str, api_key: str = "") -> Settings:
     return Settings.model_validate({"predictor": {"url": url, "api_key": api_key}})
 
 
-def port_of(url: str) -> int:
+def get_port(url: str) -> int:
     return int(url.rpartition(":")[2])
 
 
@@ -97,18 +97,18 @@ def test_each_address_is_called_under_the_name_of_the_host() -> None:
         hosts.append(request.headers["Host"])
         return Response(200, {"version": "3"})
 
-    with serve(handle) as url, serve(handle, "127.0.0.2", port_of(url)):
-        replicas = find_replicas(settings(f"http://{HOST}:{port_of(url)}"))
+    with serve(handle) as url, serve(handle, "127.0.0.2", get_port(url)):
+        replicas = find_replicas(settings(f"http://{HOST}:{get_port(url)}"))
         versions = request_all(replicas, Replica.get_version)
     assert [replica.address for replica in versions] == ["127.0.0.1", "127.0.0.2"]
     assert list(versions.values()) == ["3", "3"]
-    assert hosts == [f"{HOST}:{port_of(url)}"] * 2
+    assert hosts == [f"{HOST}:{get_port(url)}"] * 2
 
 
 def test_an_address_without_a_server_is_unreachable() -> None:
     """The other addresses respond all the same."""
     with serve(lambda _: Response(200, {"version": "3"})) as url:
-        replicas = find_replicas(settings(f"http://{HOST}:{port_of(url)}"))
+        replicas = find_replicas(settings(f"http://{HOST}:{get_port(url)}"))
         first, second = request_all(replicas, Replica.get_version).values()
     assert first == "3"
     assert isinstance(second, Unreachable)
@@ -120,7 +120,7 @@ def test_the_certificate_of_the_host_is_accepted(
 ) -> None:
     """TLS names the host, not the address: the server's certificate holds no address."""
     with serve(lambda _: Response(200, {"version": "3"}), tls=certificate) as url:
-        replica = find_replicas(settings(f"https://{HOST}:{port_of(url)}"))[0]
+        replica = find_replicas(settings(f"https://{HOST}:{get_port(url)}"))[0]
         assert replica.get_version() == "3"
 
 
@@ -130,7 +130,7 @@ def test_the_certificate_of_another_host_is_refused(
 ) -> None:
     """A trusted certificate is valid for its own name only."""
     with serve(lambda _: Response(200, {"version": "3"}), tls=certificate) as url:
-        replica = find_replicas(settings(f"https://{host}:{port_of(url)}"))[0]
+        replica = find_replicas(settings(f"https://{host}:{get_port(url)}"))[0]
         with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
             replica.get_version()
 
@@ -138,7 +138,7 @@ def test_the_certificate_of_another_host_is_refused(
 def test_an_unknown_certificate_is_refused(certificate: ssl.SSLContext) -> None:
     """A certificate that the machine does not trust ends the connection."""
     with serve(lambda _: Response(200, {"version": "3"}), tls=certificate) as url:
-        replica = find_replicas(settings(f"https://{HOST}:{port_of(url)}"))[0]
+        replica = find_replicas(settings(f"https://{HOST}:{get_port(url)}"))[0]
         with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
             replica.get_version()
 

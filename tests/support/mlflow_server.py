@@ -6,11 +6,12 @@ import contextlib
 import os
 import subprocess
 import sys
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from pipeline.commands.local_servers import find_free_port
 from pipeline.model.bundle import Bundle
@@ -48,10 +49,10 @@ def mlflow_server(folder: Path) -> Iterator[str]:
 
     def probe() -> bool | None:
         try:
-            urllib.request.urlopen(f"{url}/health", timeout=2).close()
-        except OSError:
+            response = httpx.get(f"{url}/health", timeout=2)
+        except httpx.TransportError:
             return None if process.poll() is None else False
-        return True
+        return True if response.status_code == httpx.codes.OK else None
 
     try:
         started = poll_until(probe, timeout_seconds=START_TIMEOUT_SECONDS, interval_seconds=0.1)

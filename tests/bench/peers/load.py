@@ -8,11 +8,11 @@ import os
 import re
 import signal
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
 
 from pipeline.commands.local_servers import find_free_port
 from pipeline.polling import poll_until
@@ -106,12 +106,11 @@ def run_server(server: Server, folder: Path) -> Iterator[tuple[str, int]]:
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     def probe() -> bool | None:
         try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except urllib.error.HTTPError as error:
-            return True if error.code in (404, 405) else None  # it has nothing at this path
-        except OSError:
+            response = httpx.get(url, timeout=5, follow_redirects=True, trust_env=False)
+        except httpx.TransportError:
             return None if process.poll() is None else False
-        return True
+        # It may have nothing at this path.
+        return True if response.status_code in (200, 404, 405) else None
 
     if not poll_until(probe, timeout_seconds=START_TIMEOUT_SECONDS, interval_seconds=0.02):
         raise ServerFailed(f"{url} is not ready:\n{log.read_text(errors='replace')[-3000:]}")

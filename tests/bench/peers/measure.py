@@ -10,16 +10,16 @@ are interleaved, so that other load on the machine affects all servers.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from tests.bench.peers.load import (
     Latency,
@@ -67,9 +67,9 @@ class Result:
 
 
 def post(url: str, body: str) -> Any:
-    request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as response:
-        return json.load(response)
+    headers = {"Content-Type": "application/json"}
+    response = httpx.post(url, content=body, headers=headers, timeout=60, trust_env=False)
+    return response.raise_for_status().json()
 
 
 def measure_round(
