@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.columns import FEATURES, Category, Feature
+from serving.http.numeric_rows import check, expectation
 from serving.http.problems import Finding, Invalid
-from serving.http.requests import DIGITS, Row, check, expectation
+from serving.http.requests import DIGITS, Row
 from serving.model.served_model import Model, ScoredRow
 
 ADDED_COLUMNS = ("label", "fail_probability", "warning", "error")

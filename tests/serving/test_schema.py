@@ -10,8 +10,9 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
 from serving.csv_scoring import Column
+from serving.http.numeric_rows import check
 from serving.http.problems import Problem
-from serving.http.requests import EXAMPLE, Reader, check
+from serving.http.requests import EXAMPLE, Reader
 
 VALID = [
     float(feature.codes[feature.example] if isinstance(feature, Category) else feature.example)
