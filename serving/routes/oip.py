@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from pipeline.model.bundle import ONNX_INPUT
-from serving.http.problems import NotFound, WrongType
 from serving.http.numeric_rows import rows_from_numbers
+from serving.http.problems import NotFound, WrongType
 from serving.model.served_model import Model
 from serving.oip_schema import (
     HEADER_LENGTH,
