@@ -6,8 +6,18 @@ from this file. To use another data set, edit only this file (docs/how-to/bring-
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
+
+MAX_NAME_LENGTH = 1_000
+"""Characters of a name that are read; a request may hold longer ones."""
+
+
+def normalize_name(name: str) -> str:
+    """Return a name in lower case, with a space for spaces, hyphens and underscores."""
+    name = name[:MAX_NAME_LENGTH].replace("\u2019", "'")
+    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
 
 
 @dataclass(frozen=True)
@@ -70,19 +80,23 @@ class Category:
     titles: dict[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if len(self._code_by_name) < len(self.codes):
+        if len({normalize_name(name) for name in self.codes}) < len(self.codes):
             raise ValueError(
-                f"two categories of {self.name} differ only in case: {', '.join(self.codes)}; "
-                "rename one of them, because names are matched in any case"
+                f"two categories of {self.name} have the same name apart from case, spaces, "
+                f"hyphens and underscores: {', '.join(self.codes)}; rename one of them"
             )
 
     @cached_property
     def _code_by_name(self) -> dict[str, float]:
-        return {name.casefold(): float(code) for name, code in self.codes.items()}
+        titled = [(self.titles.get(name, name), code) for name, code in self.codes.items()]
+        return {normalize_name(name): float(code) for name, code in [*titled, *self.codes.items()]}
 
     def get_code(self, name: str) -> float | None:
-        """Return the code of a category by its name, in any case; None for an unknown name."""
-        return self._code_by_name.get(name.casefold())
+        """Return the code of a category by its name or title; None for an unknown name.
+
+        Case, spaces, hyphens and underscores do not matter: `Non-STEM` is `non_stem`.
+        """
+        return self._code_by_name.get(normalize_name(name))
 
     @property
     def names(self) -> dict[float, str]:

@@ -10,24 +10,33 @@ quoted cells.
 from __future__ import annotations
 
 import codecs
-import contextlib
 import csv
 import io
-import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.columns import FEATURES, Category, Feature
+from pipeline.columns import FEATURES, Category, Feature, normalize_name
+from serving.http.csv_text import (
+    DELIMITER_LINE,
+    detect_delimiter,
+    find_end,
+    find_unclosed_quote,
+    get_feature_name,
+    parse_number,
+    read_records,
+)
 from serving.http.numeric_rows import check, expectation
 from serving.http.problems import Finding, Invalid
 from serving.http.requests import DIGITS, Row
 from serving.model.served_model import Model, ScoredRow
 
 ADDED_COLUMNS = ("label", "fail_probability", "warning", "error")
-DELIMITERS = ",;\t"
+PROBABILITY = normalize_name("fail_probability")
+EARLIER_COLUMNS = {normalize_name(name) for name in (*ADDED_COLUMNS, "rank")}
+"""Columns of an earlier answer of the API or the page."""
 MAX_RECORD_LENGTH = 50_000
 """Characters in one row, including quoted line breaks: the limit for a quote never closed."""
 MAX_QUOTED_LENGTH = 50
@@ -38,26 +47,21 @@ CACHE_SIZE = 10_000
 """Cells per column whose numbers are cached."""
 MAX_CACHED_LENGTH = 32
 """Characters of the longest cell that is cached."""
-QUOTED_CELLS = {
-    delimiter: re.compile(rf'(?:\A|(?<=[{delimiter}\r\n]))"[^"]*(?:""[^"]*)*(?:"|\Z)')
-    for delimiter in DELIMITERS
-}
-"""Matches quoted cells. Only a quote at the start of a cell opens one, as csv.reader reads it."""
 
 
 class Column:
     """Converts the cells of one feature to numbers."""
 
-    def __init__(self, feature: Feature, decimal_comma: bool) -> None:
+    def __init__(self, feature: Feature, delimiter: str) -> None:
         self.feature = feature
-        self._decimal_comma = decimal_comma
+        self._delimiter = delimiter
         self._cache: dict[str, float] = {}
 
     def value(self, text: str) -> float:
         """Return the number or category code in a cell; NaN if it is neither."""
         value = self._cache.get(text)
         if value is None:
-            value = self._parse(text.strip())
+            value = self._parse(text)
             if len(text) <= MAX_CACHED_LENGTH:
                 if len(self._cache) >= CACHE_SIZE:
                     self._cache.clear()
@@ -69,54 +73,14 @@ class Column:
             code = self.feature.get_code(text)
             if code is not None:
                 return code
-        if self._decimal_comma:
-            text = text.replace(",", ".")
-        try:
-            return np.nan if "_" in text else float(text)
-        except ValueError:
-            return np.nan
+        return parse_number(text, self._delimiter)
 
 
-def read_records(text: str, delimiter: str) -> Iterator[list[str]]:
-    """Yield the rows of CSV text that are not empty."""
-    return filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+class Record(NamedTuple):
+    """A row as text, with the reason why it cannot be read, if any."""
 
-
-def find_end(text: str, delimiter: str) -> int:
-    """Return the end of the last complete row; a line break in a quoted cell ends no row."""
-    end = text.rfind("\n")
-    if '"' not in text:
-        return end + 1
-    spans = [match.span() for match in QUOTED_CELLS[delimiter].finditer(text)]
-    for start, stop in reversed(spans):
-        if end >= stop:
-            break
-        if end > start:
-            end = text.rfind("\n", 0, start)
-    return end + 1
-
-
-def detect_delimiter(text: str, last: bool) -> str:
-    """Return the delimiter under which the header has the most features, then the most cells.
-
-    Args:
-        text: The start of the list.
-        last: Whether the list ends here.
-
-    Returns:
-        The delimiter; empty if the header is not complete.
-    """
-    best, most = "", (-1, -1)
-    for delimiter in DELIMITERS:
-        complete = text if last else text[: find_end(text, delimiter)]
-        with contextlib.suppress(csv.Error):
-            header = next(read_records(complete, delimiter), None)
-            if header is not None:
-                names = {name.strip() for name in header}
-                found = sum(feature.name in names or feature.raw in names for feature in FEATURES)
-                if (found, len(header)) > most:
-                    best, most = delimiter, (found, len(header))
-    return best
+    cells: list[str]
+    error: str = ""
 
 
 class Table:
@@ -132,6 +96,7 @@ class Table:
         self._delimiter = ""
         self._width = 0
         self._columns: list[tuple[int, Column]] = []
+        self._kept: list[int] | None = None
         self.rows: list[Row] = []
         self.scored: list[ScoredRow] = []
 
@@ -160,48 +125,63 @@ class Table:
             raise Invalid(
                 (), f"The list is not UTF-8 (byte {byte:#04x}); save it as `CSV UTF-8` and retry"
             ) from None
-        text, self._text = self._split_complete(last)
-        records = self._parse_records(text)
         out = io.StringIO(newline="")
         self.rows, self.scored = [], []
+        self._read_delimiter(out, last)
+        text, self._text = self._split_complete(last)
+        records = self._parse_records(text)
         if records and not self.has_header:
-            self._read_header(records.pop(0), out)
+            self._read_header(records.pop(0).cells, out)
         if records:
             self._predict(records, out)
         if last and not self.has_header:
             raise Invalid((), "The list is empty; its first line must name the columns")
         return out.getvalue().encode()
 
+    def _read_delimiter(self, out: io.StringIO, last: bool) -> None:
+        if self._delimiter:
+            return
+        if line := DELIMITER_LINE.match(self._text):
+            self._delimiter = line[1]
+            self._text = self._text[line.end() :]
+            out.write(line[0])
+        else:
+            self._delimiter = detect_delimiter(self._text, last)
+
     def _split_complete(self, last: bool) -> tuple[str, str]:
         """Split the text after its last complete row."""
-        if not self._delimiter:
-            self._delimiter = detect_delimiter(self._text, last)
         if last:
             return self._text, ""
         end = find_end(self._text, self._delimiter) if self._delimiter else 0
+        if len(self._text) - end <= MAX_RECORD_LENGTH:
+            return self._text[:end], self._text[end:]
+        end = self._text.rfind("\n") + 1  # a quote is never closed, see _parse_records
         if len(self._text) - end > MAX_RECORD_LENGTH:
-            raise Invalid(
-                (),
-                f"A row is longer than {MAX_RECORD_LENGTH} characters; "
-                "check that every quote is closed",
-            )
+            raise Invalid((), f"A row is longer than {MAX_RECORD_LENGTH} characters")
         return self._text[:end], self._text[end:]
 
-    def _parse_records(self, text: str) -> list[list[str]]:
+    def _parse_records(self, text: str) -> list[Record]:
+        """Parse complete rows. A quote that is never closed spoils its own line only."""
+        delimiter = self._delimiter or ","
+        if unclosed := find_unclosed_quote(text, delimiter):
+            cells = unclosed.line.rstrip("\r\n").split(delimiter)
+            return [
+                *self._parse_records(unclosed.before),
+                Record(cells, "a quote is never closed"),
+                *self._parse_records(unclosed.after),
+            ]
         try:
-            return list(read_records(text, self._delimiter or ","))
+            return [Record(cells) for cells in read_records(text, delimiter)]
         except csv.Error as error:
             raise Invalid((), f"The list is not valid CSV: {error}") from None
 
     def _read_header(self, header: Sequence[str], out: io.StringIO) -> None:
-        names = [name.strip() for name in header]
+        names = [get_feature_name(name) for name in header]
         columns, findings = [], []
         for feature in FEATURES:
-            places = [
-                index for index, name in enumerate(names) if name in (feature.name, feature.raw)
-            ]
+            places = [index for index, name in enumerate(names) if name == feature.name]
             if len(places) == 1:
-                columns.append((places[0], Column(feature, self._delimiter != ",")))
+                columns.append((places[0], Column(feature, self._delimiter)))
             else:
                 message = (
                     "More than one column has this name"
@@ -213,25 +193,31 @@ class Table:
             raise Invalid(findings, "The header lacks or repeats columns; see `errors`")
         self._columns = columns
         self._width = len(header)
-        self._writer(out).writerow([*header, *ADDED_COLUMNS])
+        self._kept = find_kept_columns(header)
+        self._writer(out).writerow([*self._keep(header), *ADDED_COLUMNS])
+
+    def _keep(self, cells: Sequence[str]) -> Sequence[str]:
+        return cells if self._kept is None else [cells[index] for index in self._kept]
 
     def _writer(self, out: io.StringIO) -> Any:
         return csv.writer(out, delimiter=self._delimiter)
 
-    def _predict(self, records: list[list[str]], out: io.StringIO) -> None:
+    def _predict(self, records: list[Record], out: io.StringIO) -> None:
         values = np.array(
             [
                 [
-                    column.value(record[place]) if place < len(record) else np.nan
+                    column.value(cells[place]) if place < len(cells) else np.nan
                     for place, column in self._columns
                 ]
-                for record in records
+                for cells, _ in records
             ],
             np.float64,
         )
         cells_valid = check(values)
-        right_width = np.array([len(record) == self._width for record in records])
-        rows_valid = cells_valid.all(axis=1) & right_width
+        readable = np.array(
+            [len(record.cells) == self._width and not record.error for record in records]
+        )
+        rows_valid = cells_valid.all(axis=1) & readable
         self.rows = [tuple(row) for row in values[rows_valid].tolist()]
         self.scored = self._model.score(self.rows) if self.rows else []
         scored = iter(self.scored)
@@ -240,24 +226,41 @@ class Table:
             if row_valid:
                 prediction = next(scored)
                 label = self._model.label(prediction.probability)
+                probability = f"{prediction.probability:.{DIGITS}g}"
                 warning = "; ".join(map(str, prediction.warnings))
-                lines.append([*record, label, f"{prediction.probability:.{DIGITS}g}", warning, ""])
+                lines.append([*self._keep(record.cells), label, probability, warning, ""])
             else:
-                padded = (record + [""] * self._width)[: self._width]
-                lines.append([*padded, "", "", "", self._describe_errors(record, valid)])
+                padded = (record.cells + [""] * self._width)[: self._width]
+                error = self._describe_errors(record, valid)
+                lines.append([*self._keep(padded), "", "", "", error])
         self._writer(out).writerows(lines)
 
-    def _describe_errors(self, record: list[str], valid: NDArray[np.bool_]) -> str:
-        if len(record) != self._width:
-            return f"the row has {len(record)} cells, the header {self._width}"
+    def _describe_errors(self, record: Record, valid: NDArray[np.bool_]) -> str:
+        cells = record.cells
+        if record.error:
+            return record.error
+        if len(cells) != self._width:
+            return f"the row has {len(cells)} cells, the header {self._width}"
         bad = [
             named for named, cell_valid in zip(self._columns, valid, strict=True) if not cell_valid
         ]
         described = [
             f"{column.feature.name} {expectation(column.feature)}, "
-            f"not {record[place][:MAX_QUOTED_LENGTH]!r}"
+            f"not {cells[place][:MAX_QUOTED_LENGTH]!r}"
             for place, column in bad[:MAX_DESCRIBED_CELLS]
         ]
         if names := [column.feature.name for _, column in bad[MAX_DESCRIBED_CELLS:]]:
             described.append(f"also invalid: {', '.join(names)}")
         return "; ".join(described)
+
+
+def find_kept_columns(header: Sequence[str]) -> list[int] | None:
+    """Return which columns to return if the list is an earlier answer; None for all of them.
+
+    An earlier answer has a column `fail_probability`. Its predictions are replaced, and its ranks
+    are removed.
+    """
+    names = [normalize_name(name) for name in header]
+    if PROBABILITY not in names:
+        return None
+    return [index for index, name in enumerate(names) if name not in EARLIER_COLUMNS]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Annotated, Any
 
 import numpy as np
@@ -236,7 +237,7 @@ def _read_values(tensor: InputTensor, binary: bytes) -> NDArray[np.float64]:
             data = tensor.data
             if data is not None and len(data) > count:  # before numpy reads them all
                 raise Invalid((), f"The shape is {tensor.shape}, but there are {len(data)} numbers")
-            return np.array(data, np.float64).ravel()
+            return _to_array(data or [])
         values = np.frombuffer(binary, DTYPES[tensor.datatype])
         if values.size > count:
             return values.astype(np.float64)  # refused by its shape
@@ -246,6 +247,20 @@ def _read_values(tensor: InputTensor, binary: bytes) -> NDArray[np.float64]:
         return values.astype(np.float64)
     except (ValueError, TypeError, OverflowError):
         raise Invalid((), "The tensor's data are not numbers") from None
+
+
+def _to_array(data: list[Any]) -> NDArray[np.float64]:
+    """Return the numbers of a list, or of a list of lists.
+
+    Raises:
+        ValueError: If the lists differ in length, or an item is not a number; numpy would accept
+            texts and booleans.
+    """
+    is_nested = bool(data) and isinstance(data[0], list)
+    items = list(chain.from_iterable(data)) if is_nested else data
+    if not {type(item) for item in items} <= {int, float}:
+        raise ValueError
+    return np.array(data, np.float64).ravel()
 
 
 def read_outputs(request: InferRequest) -> dict[str, bool]:

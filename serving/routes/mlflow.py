@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Collection
+import math
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Any, Literal
 
@@ -19,7 +20,14 @@ from pydantic import (
 )
 
 from pipeline.columns import FEATURE_NAMES, FEATURES
-from serving.http.problems import BadJson, Invalid, WrongType
+from serving.http.csv_text import (
+    DELIMITER_LINE,
+    detect_delimiter,
+    get_feature_name,
+    parse_number,
+    read_records,
+)
+from serving.http.problems import BadJson, Finding, Invalid, WrongType
 from serving.http.requests import EXAMPLE, refuse_oversized
 from serving.http.responses import RowWarning
 from serving.model.training_range import rows_to_json
@@ -35,8 +43,6 @@ router = APIRouter(tags=["mlflow"])
 
 MAX_COLUMNS = 2 * len(FEATURES) + 100
 """Largest number of columns in a table; more than the model's are refused afterwards by name."""
-NAMES_BY_RAW_HEADER = {feature.raw: feature.name for feature in FEATURES}
-
 
 MAX_READ_ERRORS = 100
 """Up to this many errors of validation are read, of which the first is returned."""
@@ -135,12 +141,7 @@ async def invocations(
     data = await service.bodies.read(exchange.headers, exchange.receive)
     model = service.model()
     records = parse(data, service.settings.max_rows)
-    rows = service.reader.records(
-        [
-            {NAMES_BY_RAW_HEADER.get(name, name): value for name, value in record.items()}
-            for record in records
-        ]
-    )
+    rows = service.reader.records(rename_columns(records))
     scored = await service.predict(model, rows, exchange.request_id, log)
     answers = ",".join([model.plain_answer(row.probability) for row in scored])
     warnings = [row.warnings for row in scored]
@@ -196,7 +197,11 @@ def parse_csv(data: bytes, max_rows: int) -> list[dict[str, Any]]:
     """
     try:
         text = data.decode("utf-8-sig")
-        records = filter(None, csv.reader(io.StringIO(text, newline="")))
+        line = DELIMITER_LINE.match(text)
+        if line:
+            text = text[line.end() :]
+        delimiter = line[1] if line else detect_delimiter(text, last=True) or ","
+        records = read_records(text, delimiter)
         header = next(records, [])
         _check_width(header)
         rows = list(islice(records, max_rows + 1))
@@ -206,9 +211,30 @@ def parse_csv(data: bytes, max_rows: int) -> list[dict[str, Any]]:
         raise Invalid((), f"The body is not valid CSV: {error}") from None
     _check_length(rows, max_rows)
     return [
-        {name: _parse_cell(cell) for name, cell in record.items()}
+        {name: _parse_cell(cell, delimiter) for name, cell in record.items()}
         for record in _zip_columns(header, rows)
     ]
+
+
+def rename_columns(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows with the names of the features instead of their other spellings.
+
+    Raises:
+        Invalid: If two columns of a row are the same feature.
+    """
+    names: dict[str, str] = {}
+    renamed = []
+    for index, record in enumerate(records):
+        for column in record:
+            if column not in names:
+                names[column] = get_feature_name(column) or column
+        row = {names[column]: value for column, value in record.items()}
+        if len(row) < len(record):
+            counts = Counter(names[column] for column in record)
+            twice = next(name for name, count in counts.items() if count > 1)
+            raise Invalid([Finding(row=index, field=twice, message="Given twice")])
+        renamed.append(row)
+    return renamed
 
 
 def _to_records(invocation: Invocation, max_rows: int) -> list[dict[str, Any]]:
@@ -255,11 +281,9 @@ def _zip_columns(columns: list[str], data: list[list[Any]]) -> list[dict[str, An
     return [dict(zip(columns, row, strict=True)) for row in data]
 
 
-def _parse_cell(cell: str) -> float | str:
-    try:
-        return float(cell)
-    except ValueError:
-        return cell
+def _parse_cell(cell: str, delimiter: str) -> float | str:
+    value = parse_number(cell, delimiter)
+    return cell if math.isnan(value) else value
 
 
 PARSERS = {"application/json": parse_json, "text/csv": parse_csv}

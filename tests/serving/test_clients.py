@@ -106,6 +106,9 @@ class TestTriton:
         ({"shape": [2, 5]}, "there are 5 numbers"),
         ({"shape": [0, 5], "data": []}, "at least one row"),
         ({"data": [31, 1, 6.8, 0, "x"]}, "are not numbers"),
+        ({"data": [31, 1, 6.8, 0, "2.1"]}, "are not numbers"),
+        ({"data": ["3_1", 1, 6.8, 0, 2.1]}, "are not numbers"),
+        ({"data": [31, True, 6.8, 0, 2.1]}, "are not numbers"),
         ({"data": [[31, 1], [6.8, 0, 2.1]]}, "are not numbers"),
         ({"data": None}, ""),
         ({"parameters": {"binary_data_size": 20}}, "bytes follow"),
@@ -200,6 +203,9 @@ class TestMlflow:
             ({"dataframe_records": [EXAMPLE | {"relationship": True}]}, "not a boolean"),
             ({"dataframe_records": [EXAMPLE | {"age": 3}]}, "greater than"),
             ({"instances": []}, "at least 1"),
+            ({"instances": [EXAMPLE | {"Age": 32}]}, "Given twice"),
+            ({"inputs": {"age": [1], "Age": [2]}}, "Given twice"),
+            ({"dataframe_split": {"columns": ["age", "AGE"], "data": [[1, 2]]}}, "Given twice"),
         ],
     )
     def test_invalid_tables(self, client: httpx.Client, body: dict[str, Any], message: str) -> None:
@@ -208,13 +214,23 @@ class TestMlflow:
         assert answer.status_code == 422
         assert message in answer.text
 
-    def test_csv(self, client: httpx.Client) -> None:
-        """A CSV table with category names in any case gets the prediction of the JSON row."""
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "age,course,sleep_hours,relationship,review_hours\n31,STEM,6.8,NO,2.1\n",
+            "Age,Course,Sleep hours,Relationship,Hours Reviewing\n31,Stem,6.8,No,2.1\n",
+            "sep=;\nage;course;sleep_hours;relationship;review_hours\n31;1;6,8;0;2,1\n",
+        ],
+    )
+    def test_csv(self, client: httpx.Client, text: str) -> None:
+        """A CSV table in a spreadsheet's spelling gets the prediction of the JSON row."""
         expected = client.post("/predict", json=EXAMPLE).json()["predictions"]
-        row = ",".join(str(value).upper() for value in EXAMPLE.values())
-        answer = client.post(
-            "/invocations",
-            content=f"{','.join(EXAMPLE)}\n{row}\n",
-            headers={"Content-Type": "text/csv"},
-        )
+        answer = client.post("/invocations", content=text, headers={"Content-Type": "text/csv"})
         assert answer.json() == {"predictions": expected}
+
+    @pytest.mark.parametrize("age", ["3_1", "\uff13\uff11", "nan", "x"])
+    def test_invalid_csv(self, client: httpx.Client, age: str) -> None:
+        """A cell that is no number gets 422."""
+        text = f"{','.join(EXAMPLE)}\n{age},stem,6.8,no,2.1\n"
+        answer = client.post("/invocations", content=text, headers={"Content-Type": "text/csv"})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "age")

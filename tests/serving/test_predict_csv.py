@@ -111,7 +111,7 @@ def test_invalid_rows(client: httpx.Client, row: str, message: str) -> None:
         (f"{HEADER},Age\n{ROW},3\n", "More than one column"),
         (b"\xff\xfe" + HEADER.encode("utf-16-le"), "not UTF-8"),
         ("<!doctype html><html>", "age"),
-        ('"' + "x" * 200_000, "every quote is closed"),
+        ('"' + "x" * 200_000, "longer than 50000 characters"),
     ],
 )
 def test_unreadable_lists(client: httpx.Client, text: str | bytes, message: str) -> None:
@@ -169,7 +169,7 @@ def test_delimiter_in_quoted_names(model: Model) -> None:
 
 def test_only_short_cells_are_cached() -> None:
     """Long cells are read each time, so that the cache stays small."""
-    column = Column(FEATURES[0], decimal_comma=False)
+    column = Column(FEATURES[0], ",")
     assert column.value("31") == column.value("31" + " " * 1000) == 31
     assert column._cache == {"31": 31}
 
@@ -181,12 +181,27 @@ def test_error_of_many_cells(client: httpx.Client) -> None:
 
 
 def test_unclosed_quote(model: Model) -> None:
-    """A row that never ends is refused before it fills the memory."""
+    """A quote that is never closed spoils its own line of a long list, and fills no memory."""
     table = Table(model)
-    table.feed(f'{HEADER}\n"'.encode())
-    with pytest.raises(Invalid, match="every quote is closed"):
-        for _ in range(100):
-            table.feed(f"{ROW}\n".encode() * 1000)
+    out = table.feed(f'{HEADER}\n"'.encode())
+    for _ in range(100):
+        out += table.feed(f"{ROW}\n".encode() * 1000)
+        assert len(table._text) < 60_000
+    first, *rest = parse((out + table.feed(b"", last=True)).decode())
+    assert first["error"] == "a quote is never closed"
+    assert len([row for row in rest if row["label"]]) == 99_999
+    with pytest.raises(Invalid, match="longer than 50000 characters"):
+        table.feed(b"x" * 60_000)
+
+
+def test_sending_an_answer_again(client: httpx.Client) -> None:
+    """Its predictions are replaced; without a probability such columns are the sender's own."""
+    first = post(client, f"name,{HEADER}\nAda,{ROW}\nBo,x{ROW}\n").text
+    assert post(client, first).text == first
+    ranked = first.replace("name,", "rank,name,").replace("Ada", "1,Ada").replace("Bo", ",Bo")
+    assert post(client, ranked).text == first
+    own = f"label,{HEADER}\nA,{ROW}\n"
+    assert post(client, own).text.startswith(f"label,{HEADER},label,")
 
 
 def test_predictions_are_sent_while_the_list_arrives(client: httpx.Client) -> None:

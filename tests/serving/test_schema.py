@@ -93,7 +93,7 @@ def test_categories_agree(index: int, feature: Category, spelled: str | float, c
     record = EXAMPLE | {feature.name: spelled}
     assert reader.rows(json.dumps(record).encode())[0][index] == code
     assert reader.records([record])[0][index] == code
-    assert Column(feature, decimal_comma=False).value(str(spelled)) == code
+    assert Column(feature, ",").value(str(spelled)) == code
 
 
 def test_rows_are_in_the_order_of_columns() -> None:

@@ -13,22 +13,27 @@ COURSE = Category(
     frequencies=(0.5, 0.5),
     description="Field of study",
     example="STEM",
+    titles={"STEM": "Engineering"},
 )
 
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("STEM", 1), ("stem", 1), ("Stem", 1), ("Non-STEM", 0), ("non-stem", 0), ("art", None)],
+    [
+        *(("STEM", 1), ("stem", 1), ("Stem", 1), ("Engineering", 1), ("art", None)),
+        *(("Non-STEM", 0), ("non-stem", 0), ("non  stem", 0), (" NON_stem ", 0), ("nonstem", None)),
+    ],
 )
-def test_names_match_in_any_case(name: str, code: float | None) -> None:
-    """A category's name has the same code in any case, however columns.py writes it."""
+def test_spellings_of_names(name: str, code: float | None) -> None:
+    """A category's name or title has the same code in any spelling."""
     assert COURSE.get_code(name) == code
 
 
-def test_names_that_differ_only_in_case_are_refused() -> None:
+@pytest.mark.parametrize("name", ["A-B", "a b", "A_b"])
+def test_names_with_the_same_spelling_are_refused(name: str) -> None:
     """Two such names could not be told apart."""
-    with pytest.raises(ValueError, match="two categories of course differ only in case: a, A"):
-        Category("course", "Course", {"a": 0, "A": 1}, (0.5, 0.5), "Field", "a")
+    with pytest.raises(ValueError, match=f"two categories of course have the same.*: a_b, {name}"):
+        Category("course", "Course", {"a_b": 0, name: 1}, (0.5, 0.5), "Field", "a_b")
 
 
 def test_every_name_has_its_code() -> None:

@@ -1,0 +1,128 @@
+"""CSV as spreadsheets write it: delimiters, quotes, decimal commas, and spellings of names.
+
+tests/serving/csv_vectors.json has examples, which the page reads the same way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.columns import FEATURES, normalize_name
+
+DELIMITERS = ",;\t"
+QUOTED_CELLS = {
+    delimiter: re.compile(rf'(?:\A|(?<=[{delimiter}\r\n]))"[^"]*(?:""[^"]*)*(?P<end>"|\Z)')
+    for delimiter in DELIMITERS
+}
+"""Matches quoted cells. Only a quote at the start of a cell opens one, as csv.reader reads it."""
+DELIMITER_LINE = re.compile(r'\A"?sep=([,;\t])"?(?:\r\n|\r(?!\n|\Z)|\n)', re.IGNORECASE)
+"""Matches the first line in which Excel names the delimiter."""
+THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+")
+"""Matches numbers whose commas may separate thousands or decimals."""
+
+NAMES = {
+    normalize_name(spelling): feature.name
+    for feature in FEATURES
+    for spelling in (feature.name, feature.raw)
+}
+"""Normalized name of a column, as in the API or in the raw file, -> name of the feature."""
+
+
+def get_feature_name(header: str) -> str | None:
+    """Return the name of the feature that a column's name means, if any."""
+    return NAMES.get(normalize_name(header))
+
+
+def parse_number(text: str, delimiter: str) -> float:
+    """Return the number in a cell; NaN if it is none.
+
+    A comma is a decimal comma. If commas also separate the cells, a number such as 1,234 is refused
+    because its comma may separate thousands.
+    """
+    text = text.strip()
+    if "," in text:
+        if delimiter == "," and THOUSANDS.fullmatch(text):
+            return np.nan
+        text = text.replace(",", ".")
+    if "_" in text or not text.isascii():  # Python reads 3_1 and other scripts' digits
+        return np.nan
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
+def read_records(text: str, delimiter: str) -> Iterator[list[str]]:
+    """Yield the rows of CSV text that are not empty."""
+    return filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+def find_end(text: str, delimiter: str) -> int:
+    """Return the end of the last complete row; a line break in a quoted cell ends no row."""
+    end = text.rfind("\n")
+    if '"' not in text:
+        return end + 1
+    spans = [match.span() for match in QUOTED_CELLS[delimiter].finditer(text)]
+    for start, stop in reversed(spans):
+        if end >= stop:
+            break
+        if end > start:
+            end = text.rfind("\n", 0, start)
+    return end + 1
+
+
+class UnclosedQuote(NamedTuple):
+    """Text around a row with a quote that is never closed.
+
+    Attributes:
+        before: The complete rows before it.
+        line: The line with the quote.
+        after: The following lines.
+    """
+
+    before: str
+    line: str
+    after: str
+
+
+def find_unclosed_quote(text: str, delimiter: str) -> UnclosedQuote | None:
+    """Find the quoted cell that does not end in `text`; None if all of them end."""
+    if '"' not in text:
+        return None
+    opened = None
+    for match in QUOTED_CELLS[delimiter].finditer(text):
+        opened = None if match["end"] else match
+    if opened is None:
+        return None
+    start = find_end(text[: opened.start()], delimiter)
+    end = text.find("\n", opened.start()) + 1 or len(text)
+    return UnclosedQuote(text[:start], text[start:end], text[end:])
+
+
+def detect_delimiter(text: str, last: bool) -> str:
+    """Return the delimiter under which the header has the most features, then the most cells.
+
+    Args:
+        text: The start of the list.
+        last: Whether the list ends here.
+
+    Returns:
+        The delimiter; empty if the header is not complete.
+    """
+    best, most = "", (-1, -1)
+    for delimiter in DELIMITERS:
+        complete = text if last else text[: find_end(text, delimiter)]
+        with contextlib.suppress(csv.Error):
+            header = next(read_records(complete, delimiter), None)
+            if header is not None:
+                found = sum(get_feature_name(name) is not None for name in header)
+                if (found, len(header)) > most:
+                    best, most = delimiter, (found, len(header))
+    return best
