@@ -7,12 +7,15 @@ import ssl
 
 import httpx
 
+from pipeline.tls import trust_ca_bundle
+
 
 def open_client(timeout_seconds: float, *, api_key: str = "") -> httpx.Client:
     """Open a client for our own servers.
 
     The client ignores proxy variables, because the servers run on this machine or in the same
-    cluster, and trusts the certificate authorities that the operating system trusts.
+    cluster. It trusts the certificate authorities of the operating system, or of SSL_CERT_FILE, and
+    those of REQUESTS_CA_BUNDLE.
 
     Args:
         timeout_seconds: Timeout of connecting and of each wait for data.
@@ -20,6 +23,9 @@ def open_client(timeout_seconds: float, *, api_key: str = "") -> httpx.Client:
 
     Returns:
         A client that keeps its connections open. Close it, or use it in a `with` statement.
+
+    Raises:
+        SettingsError: If REQUESTS_CA_BUNDLE names no readable certificates.
     """
     return httpx.Client(
         headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
@@ -31,4 +37,4 @@ def open_client(timeout_seconds: float, *, api_key: str = "") -> httpx.Client:
 
 @functools.cache
 def _tls_context() -> ssl.SSLContext:
-    return ssl.create_default_context()
+    return trust_ca_bundle(ssl.create_default_context())

@@ -11,6 +11,7 @@ from pipeline.data.synthetic import DEFAULT_ROWS, generate_csv
 from pipeline.errors import SettingsError, SourceError, shorten
 from pipeline.settings import Settings
 from pipeline.storage.s3 import s3_client
+from pipeline.tls import trust_ca_bundle
 
 CHUNK_BYTES = 1 << 20
 
@@ -63,6 +64,7 @@ def _from_web(source: str, settings: Settings) -> bytes:
 
     certificates = httpx.create_ssl_context()
     certificates.load_default_certs()  # those of the system, in addition to httpx's
+    trust_ca_bundle(certificates)
     with (
         _raise_source_errors(source, settings, httpx.HTTPError, httpx.InvalidURL),
         httpx.stream(

@@ -6,6 +6,7 @@ Every request has a limit on its time and on the size of its response.
 from __future__ import annotations
 
 import json
+import ssl
 import time
 import urllib.error
 import urllib.parse
@@ -15,6 +16,7 @@ from typing import Any
 from pipeline.errors import RegistryError
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Bundle, Manifest, verify_files
 from pipeline.storage.lake import sha256_hex
+from pipeline.tls import trust_ca_bundle
 from pipeline.tracking.registry import MANIFEST_TAG, Version
 
 MAX_RESPONSE_BYTES = 1_000_000
@@ -32,6 +34,7 @@ class RestRegistry:
         self._url = url.rstrip("/")
         self._name = name
         self._timeout_seconds = timeout_seconds
+        self._tls = trust_ca_bundle(ssl.create_default_context())
 
     def get_by_alias(self, alias: str) -> Version | None:
         """Return the version with this alias, or None.
@@ -99,7 +102,7 @@ class RestRegistry:
         deadline = time.monotonic() + timeout_seconds
         try:
             with urllib.request.urlopen(  # noqa: S310 - the settings accept http and https only
-                self._url + path, timeout=self._timeout_seconds
+                self._url + path, timeout=self._timeout_seconds, context=self._tls
             ) as response:
                 return _read(response, max_bytes, deadline)
         except urllib.error.HTTPError as error:

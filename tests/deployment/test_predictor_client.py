@@ -21,7 +21,9 @@ from pipeline.deployment.predictor_client import (
     find_replicas,
     request_all,
 )
+from pipeline.errors import SettingsError
 from pipeline.settings import Settings
+from pipeline.tls import trust_ca_bundle
 from tests.support.http_server import Request, Response, serve
 
 HOST = "predictor.test"
@@ -82,11 +84,16 @@ def certificate(tmp_path: Path) -> ssl.SSLContext:
     return context
 
 
-@pytest.fixture
-def trusted(certificate: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine trusts the certificate."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
-    monkeypatch.setattr(http_client, "_tls_context", ssl.create_default_context)
+@pytest.fixture(params=["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def trusted(
+    request: pytest.FixtureRequest,
+    certificate: ssl.SSLContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The user trusts the certificate, by either of the usual variables."""
+    monkeypatch.setenv(request.param, str(tmp_path / "cert.pem"))
+    monkeypatch.setattr(http_client, "_tls_context", http_client._tls_context.__wrapped__)
 
 
 def test_each_address_is_called_under_the_name_of_the_host() -> None:
@@ -133,6 +140,15 @@ def test_the_certificate_of_another_host_is_refused(
         replica = find_replicas(settings(f"https://{host}:{get_port(url)}"))[0]
         with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
             replica.get_version()
+
+
+def test_a_wrong_ca_bundle_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that names no certificates is an error with its value and the remedy."""
+    (tmp_path / "empty.pem").touch()
+    for path in (tmp_path / "missing.pem", tmp_path / "empty.pem"):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+        with pytest.raises(SettingsError, match=rf"REQUESTS_CA_BUNDLE is '{path}'.* in PEM format"):
+            trust_ca_bundle(ssl.create_default_context())
 
 
 def test_an_unknown_certificate_is_refused(certificate: ssl.SSLContext) -> None:
