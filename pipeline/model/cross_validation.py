@@ -78,7 +78,8 @@ def estimate_metrics(
     """Average each metric over the outer folds.
 
     Rows of different folds are not ranked against each other, because different models scored
-    them. A resample that leaves a fold without one of the classes skips that fold.
+    them. A resample that leaves a fold without one of the classes skips that fold; one that leaves
+    every fold without one is not measured.
 
     Args:
         labels: 1 for the positive class, shape (n_rows,).
@@ -99,6 +100,8 @@ def estimate_metrics(
             for indices, calculate in calculators
             if all(weights[indices][labels[indices] == value].any() for value in (0, 1))
         ]
+        if not per_fold:
+            return {}
         return {name: float(np.mean([fold[name] for fold in per_fold])) for name in METRICS}
 
     return bootstrap_intervals(average, labels, samples, seed)

@@ -152,7 +152,7 @@ def bootstrap_intervals(
     """Compute metrics on all rows, with their intervals.
 
     Args:
-        measure: Computes the metrics.
+        measure: Computes the metrics; no metrics if it cannot measure a resample.
         labels: 1 for the positive class, shape (n_rows,).
         samples: Number of bootstrap resamples.
         seed: Seed of the resampling.
@@ -161,7 +161,11 @@ def bootstrap_intervals(
         The estimate and interval of each metric that `measure` returns.
     """
     estimates = measure(np.ones(labels.size))
-    resampled = [measure(weights) for weights in bootstrap_weights(labels, samples, seed)]
+    resampled = [
+        metrics
+        for weights in bootstrap_weights(labels, samples, seed)
+        if (metrics := measure(weights))
+    ]
     return {
         name: percentile_interval(value, np.array([metrics[name] for metrics in resampled]))
         for name, value in estimates.items()

@@ -29,3 +29,14 @@ def test_a_fold_that_a_resample_leaves_without_a_class_is_skipped() -> None:
     ]
     metrics = estimate_metrics(labels, folds, samples=200, seed=1)
     assert metrics["roc_auc"].low == metrics["recall"].low == 1
+
+
+def test_a_resample_that_leaves_every_fold_without_a_class_is_left_out() -> None:
+    """With two rows per fold, an eighth of the resamples has no fold with both classes."""
+    labels = np.array([0, 1, 0, 1])
+    folds = [
+        OuterFold(indices, "a", Predictions(labels[indices] * 0.1, 0.05))
+        for indices in (np.arange(2), np.arange(2, 4))
+    ]
+    metrics = estimate_metrics(labels, folds, samples=200, seed=1)
+    assert metrics["roc_auc"].low == metrics["recall"].low == 1
