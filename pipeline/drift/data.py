@@ -48,12 +48,14 @@ def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
 
     Raises:
         LakeError: If the split is missing or its hash does not match the lineage.
+        DataError: If the model was trained with other columns.
     """
-    from pipeline.storage.parquet import from_parquet
+    from pipeline.storage.parquet import check_columns, from_parquet
 
     manifest = bundle.manifest
     key = gold_split(manifest.lineage.pipeline_run_id, "train")
     frame = from_parquet(lake.read(key, manifest.lineage.gold["train"])).astype(float)
+    check_columns(frame, key)
     facts = DatasetFacts(
         source="gold training rows of the production model",
         rows=len(frame),

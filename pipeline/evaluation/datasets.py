@@ -9,7 +9,7 @@ from pipeline.model.bundle import Lineage
 from pipeline.storage.artifacts import BronzePointer, GoldManifest
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import BRONZE_LATEST, GOLD_PREFIX, gold_split, is_gold_manifest
-from pipeline.storage.parquet import from_parquet
+from pipeline.storage.parquet import check_columns, from_parquet
 
 TRAINING_SPLITS = ("train", "validation")
 """The splits that the registered model is fitted on."""
@@ -20,8 +20,12 @@ def read_split(lake: Lake, lineage: Lineage, split: str) -> pd.DataFrame:
 
     Raises:
         LakeError: If the split is missing or its hash is not that of the lineage.
+        DataError: If the split has other columns than pipeline/columns.py.
     """
-    return from_parquet(lake.read(gold_split(lineage.pipeline_run_id, split), lineage.gold[split]))
+    key = gold_split(lineage.pipeline_run_id, split)
+    frame = from_parquet(lake.read(key, lineage.gold[split]))
+    check_columns(frame, key)
+    return frame
 
 
 def drop_training_rows(lake: Lake, frame: pd.DataFrame, lineage: Lineage) -> pd.DataFrame:
@@ -32,8 +36,12 @@ def drop_training_rows(lake: Lake, frame: pd.DataFrame, lineage: Lineage) -> pd.
         frame: Rows with every feature and the label.
         lineage: The lineage of the model.
 
+    Returns:
+        The other rows, in their order.
+
     Raises:
         LakeError: If a split is missing or its hash is not that of the lineage.
+        DataError: If the model was trained with other columns.
     """
     columns = [*FEATURE_NAMES, LABEL.name]
     known = pd.concat(

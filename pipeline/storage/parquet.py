@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.columns import FEATURES, LABEL
+from pipeline.errors import DataError
 
 
 def to_parquet(frame: pd.DataFrame) -> bytes:
@@ -26,6 +27,24 @@ def from_parquet(data: bytes) -> pd.DataFrame:
     """Decode a frame that `to_parquet` encoded."""
     frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
     return frame
+
+
+def check_columns(frame: pd.DataFrame, source: str) -> None:
+    """Check that rows which another run wrote have every column of pipeline/columns.py.
+
+    Args:
+        frame: The rows.
+        source: Where they came from, for the message.
+
+    Raises:
+        DataError: If the run that wrote them had other columns.
+    """
+    if missing := [name for name in get_column_types() if name not in frame]:
+        raise DataError(
+            f"{source} lacks the columns {', '.join(missing)} of pipeline/columns.py; it was "
+            "written for other columns. Register models of other columns under another name "
+            "(MLOPS_MLFLOW__NAME)."
+        )
 
 
 def get_column_types() -> dict[str, str]:
