@@ -11,7 +11,6 @@ from serving.http.numeric_rows import rows_from_numbers
 from serving.http.problems import NotFound, WrongType
 from serving.model.served_model import Model
 from serving.oip_schema import (
-    HEADER_LENGTH,
     OUTPUTS,
     WIDTH,
     InferResponse,
@@ -21,6 +20,9 @@ from serving.oip_schema import (
     Ready,
     ServerMetadata,
     TensorFacts,
+)
+from serving.oip_tensors import (
+    HEADER_LENGTH,
     parse_request,
     read_features,
     read_outputs,
