@@ -125,6 +125,8 @@ class Label:
         negative: Name of the negative outcome.
         rate: Fraction of positive rows.
         description: What it means.
+        verb: What those with the positive outcome do, for sentences of the page: "about 1 in 9
+            students fail". Without it, they "have the outcome" `positive`.
     """
 
     name: str
@@ -135,6 +137,7 @@ class Label:
     negative: str
     rate: float
     description: str
+    verb: str = ""
 
 
 @dataclass(frozen=True)
@@ -240,6 +243,7 @@ LABEL = Label(
     negative="pass",
     rate=0.05,
     description="Whether the student failed",
+    verb="fail",
 )
 
 SAMPLE_EFFECTS: tuple[SampleEffect, ...] = (
