@@ -1,5 +1,7 @@
 // HTTP client of the predictor. All failures are thrown as Problem, with a message to show.
 
+import { t } from "./words.js";
+
 /** Field of the API that holds the probability of the positive outcome. */
 export const PROBABILITY = "fail_probability";
 
@@ -8,13 +10,20 @@ export const KEY_REQUIRED = "key-required";
 
 const KEY_STORAGE = "api-key";
 const TIMEOUT_MS = 10_000;
+const BUSY = 503;
+const UNREACHABLE = -1;
+const RETRY_DELAYS_MS = [500, 1_000, 2_000, 4_000];
 
 export class Problem extends Error {
-  /** `errors` lists the invalid values: {row, field, message}. */
-  constructor(message, { status = 0, errors = [] } = {}) {
+  /** `errors` lists what is invalid: {row, field, message}. `kind` is that of an invalid file. */
+  constructor(message, { status = 0, errors = [], kind } = {}) {
     super(message);
-    this.status = status;
-    this.errors = errors;
+    Object.assign(this, { status, errors, kind });
+  }
+
+  /** Whether the same request may succeed later. */
+  get isTemporary() {
+    return [UNREACHABLE, BUSY].includes(this.status);
   }
 }
 
@@ -45,6 +54,35 @@ export function postCsv(path, body, signal) {
   return request(path, { method: "POST", headers: { "Content-Type": "text/csv" }, body, signal });
 }
 
+/**
+ * Return what `send` returns. While the predictor is busy, call `onBusy`, wait, and send again,
+ * with a longer pause each time. The pauses are random, so that clients do not return together.
+ */
+export async function retryWhileBusy(send, signal, onBusy = () => {}) {
+  for (const delay of RETRY_DELAYS_MS) {
+    try {
+      return await send();
+    } catch (error) {
+      if (error.status !== BUSY) throw error;
+    }
+    onBusy();
+    await pause(delay * (0.75 + Math.random() / 2), signal);
+  }
+  return send();
+}
+
+function pause(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    setTimeout(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }, milliseconds);
+  });
+}
+
 async function request(path, options) {
   const key = sessionStorage.getItem(KEY_STORAGE);
   const headers = { ...options.headers, ...(key && { "X-API-Key": key }) };
@@ -53,10 +91,8 @@ async function request(path, options) {
     response = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    if (error.name === "TimeoutError") {
-      throw new Problem("The predictor did not respond in time. It may be busy.");
-    }
-    throw new Problem("The predictor cannot be reached. The page retries automatically.");
+    const text = t(error.name === "TimeoutError" ? "api.slow" : "api.unreachable");
+    throw new Problem(text, { status: UNREACHABLE });
   }
   if (response.ok) return response;
   if (response.status === 401) document.dispatchEvent(new Event(KEY_REQUIRED));
@@ -65,7 +101,7 @@ async function request(path, options) {
 
 async function readProblem(response) {
   const { status } = response;
-  const fallback = `The predictor responded with status ${status}.`;
+  const fallback = t("api.status", { status: String(status) });
   if (!/json/.test(response.headers.get("Content-Type") ?? "")) {
     return new Problem(fallback, { status });
   }

@@ -1,10 +1,12 @@
-// Entry point of the page: loads the data dictionary and builds the three sections from it.
+// Entry point of the page: loads the words and the data dictionary, and builds the sections.
 
 import { KEY_REQUIRED, Problem, get, storeKey } from "./api.js";
 import { List } from "./list.js";
 import { Model } from "./model.js";
-import { categoryName, find, scaleEnd, showText } from "./text.js";
+import { Risk } from "./risk.js";
+import { find, make, showText } from "./text.js";
 import { WhatIf } from "./whatif.js";
+import { LANGUAGES, loadLanguage, preferredLanguage, storeLanguage } from "./words.js";
 
 const RETRY_MS = 3_000;
 
@@ -23,17 +25,18 @@ async function start() {
 }
 
 function build(columns) {
-  const whatIf = new WhatIf(columns);
-  const list = new List(columns, (values) => {
-    whatIf.show(toRow(columns, values));
+  const risk = new Risk(columns);
+  const whatIf = new WhatIf(risk);
+  const list = new List(risk, (row, goBack) => {
+    whatIf.show(row.values, row.name, goBack);
     find("one").scrollIntoView();
     find("fields").querySelector("input, select").focus({ preventScroll: true });
   });
-  const model = new Model(() => whatIf.predict());
-  whatIf.onResponse = (response) => {
-    model.reloadIfChanged(response.model);
-    list.ranking.scaleEnd = scaleEnd(response.threshold);
-  };
+  const model = new Model(risk, () => {
+    list.refresh();
+    whatIf.predict();
+  });
+  whatIf.onResponse = (result) => model.reloadIfChanged(result.model);
   whatIf.show(whatIf.example);
   document.addEventListener(KEY_REQUIRED, () => {
     find("access").hidden = false;
@@ -44,15 +47,18 @@ function build(columns) {
     storeKey(find("key").value);
     whatIf.predict();
   });
+  find("language").addEventListener("change", async ({ target }) => {
+    storeLanguage(target.value);
+    await loadLanguage(target.value);
+    for (const section of [whatIf, list, model]) section.translate();
+  });
 }
 
-/** Convert the cells of a list's row to the values of the form: categories by name. */
-function toRow(columns, values) {
-  const convert = (feature, text) =>
-    feature.kind === "number" ? text : categoryName(feature, text);
-  return Object.fromEntries(
-    columns.features.map((feature, index) => [feature.name, convert(feature, values[index])]),
-  );
-}
-
+const preferred = preferredLanguage();
+find("language").replaceChildren(
+  ...Object.entries(LANGUAGES).map(([tag, name]) =>
+    make("option", { value: tag, lang: tag, selected: tag === preferred }, name),
+  ),
+);
+await loadLanguage(preferred);
 start();

@@ -1,16 +1,19 @@
 // CSV (RFC 4180) in chunks, with what spreadsheets add: three separators and a byte order mark.
 
-const SEPARATORS = [",", ";", "\t"];
+export const SEPARATORS = [",", ";", "\t"];
 
 export class Reader {
-  /** Without `separator`, use the one that occurs most often in the first line. */
   constructor(separator) {
     this.separator = separator;
     this.text = "";
-    this.row = [];
+    this.cells = [];
+    this.line = 1; // number of the row, as a spreadsheet counts
   }
 
-  /** Return the rows that `text` completes. */
+  /**
+   * Return the rows that `text` completes, as {line, cells}. Empty rows are counted only. A row
+   * with a quote that nothing closes ends with its line, and has `isUnclosed`.
+   */
   push(text) {
     this.text += text;
     return this.parse(false);
@@ -22,22 +25,20 @@ export class Reader {
   }
 
   parse(isEnd) {
-    if (this.separator === undefined) {
-      const lineEnd = this.text.search(/[\r\n]/);
-      if (lineEnd < 0 && !isEnd) return [];
-      this.text = this.text.replace(/^\uFEFF/, "");
-      this.separator = detectSeparator(lineEnd < 0 ? this.text : this.text.slice(0, lineEnd));
-    }
     const rows = [];
     let position = 0;
     for (;;) {
       const cell = parseCell(this.text, position, this.separator, isEnd);
       if (!cell) break;
-      this.row.push(cell.value);
+      this.cells.push(cell.value);
       position = cell.next;
       if (cell.endsRow) {
-        if (this.row.length > 1 || this.row[0] !== "") rows.push(this.row);
-        this.row = [];
+        if (this.cells.length > 1 || this.cells[0] !== "") {
+          const { isUnclosed = false } = cell;
+          rows.push({ line: this.line, cells: this.cells, isUnclosed });
+        }
+        this.line++;
+        this.cells = [];
       }
       if (isEnd && position >= this.text.length && cell.endsRow) break;
     }
@@ -53,10 +54,7 @@ function parseCell(text, position, separator, isEnd) {
   if (text[position] === '"') {
     for (end = position + 1; ; end++) {
       const quote = text.indexOf('"', end);
-      if (quote < 0) {
-        if (!isEnd) return undefined;
-        return { value: text.slice(position + 1), next: text.length, endsRow: true };
-      }
+      if (quote < 0) return isEnd ? parseUnclosed(text, position) : undefined;
       value += text.slice(end, quote);
       if (text[quote + 1] !== '"') {
         end = quote + 1;
@@ -84,9 +82,11 @@ function parseCell(text, position, separator, isEnd) {
   return { value: value.trim(), next, endsRow };
 }
 
-function detectSeparator(line) {
-  const count = (separator) => line.split(separator).length;
-  return SEPARATORS.reduce((best, other) => (count(other) > count(best) ? other : best));
+/** Parse a cell whose quote nothing closes: it ends with its line. */
+function parseUnclosed(text, position) {
+  const [rest, lineEnd] = text.slice(position).match(/^([^\r\n]*)(\r\n|\r|\n|$)/).slice(1);
+  const next = position + rest.length + lineEnd.length;
+  return { value: rest, next, endsRow: true, isUnclosed: true };
 }
 
 /** Format cells as one line of CSV with its line end. */
@@ -101,10 +101,9 @@ function formatCell(cell) {
   return /[",\r\n;]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Yield the rows of a byte stream, one array per chunk. */
-export async function* readRows(stream, reader, encoding = "utf-8") {
-  const decoder = new TextDecoderStream(encoding, { fatal: encoding === "utf-8" });
-  const chunks = stream.pipeThrough(decoder).getReader();
+/** Yield the rows of a response's byte stream, one array per chunk. */
+export async function* readRows(stream, reader) {
+  const chunks = stream.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
     const { done, value } = await chunks.read();
     const rows = done ? reader.end() : reader.push(value);

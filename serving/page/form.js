@@ -1,6 +1,7 @@
 // The form for one row, built from the data dictionary. A number gets a slider and a box,
 // a category gets buttons or a select.
 
+import { describeInvalid, isValid } from "./cells.js";
 import { categoryTitle, formatNumber, make, toTitle } from "./text.js";
 
 const MAX_BUTTONS = 5; // a category with more values gets a select
@@ -21,35 +22,46 @@ export class Form {
     for (const [name, { write }] of this.fields) if (row[name] != null) write(row[name]);
   }
 
-  /** Show each error at its field. Return the errors that belong to no field. */
-  showErrors(errors) {
-    const messages = new Map();
-    const unassigned = [];
-    for (const error of errors) {
-      if (this.fields.has(error.field)) messages.set(error.field, error.message);
-      else unassigned.push(error);
-    }
-    for (const [name, { showError }] of this.fields) showError(messages.get(name) ?? "");
-    return unassigned;
+  /** Show what is wrong with each value. Return whether all are valid. */
+  check() {
+    const checks = [...this.fields.values()].map(({ check }) => check());
+    return checks.every(Boolean);
+  }
+
+  /** Show warnings at their fields, as a map from the field's name to the text. */
+  showWarnings(texts) {
+    for (const [name, { showWarning }] of this.fields) showWarning(texts.get(name) ?? "");
+  }
+
+  translate() {
+    for (const { translate } of this.fields.values()) translate();
   }
 }
 
 function makeField(feature, onChange) {
   const id = `field-${feature.name}`;
   const makeInput = feature.kind === "number" ? makeNumber : makeCategory;
-  const { role, parts, inputs, read, write } = makeInput(feature, id, onChange);
+  const field = makeInput(feature, id, onChange);
+  const { role, parts, inputs, read, write, translate = () => {} } = field;
   const error = make("p", { class: "error", id: `${id}-error`, "aria-live": "polite" });
+  const warning = make("p", { class: "warning", id: `${id}-warning`, "aria-live": "polite" });
   const attributes = { class: "field", role, "aria-labelledby": role && `${id}-label` };
-  const element = make("div", attributes, ...parts, error);
-  for (const input of inputs) input.setAttribute("aria-describedby", `${id}-hint ${id}-error`);
-  const showError = (message) => {
-    error.textContent = message;
+  const element = make("div", attributes, ...parts, error, warning);
+  const described = `${id}-hint ${id}-error ${id}-warning`;
+  for (const input of inputs) input.setAttribute("aria-describedby", described);
+  const check = () => {
+    const value = read();
+    const valid = value !== null && (feature.kind !== "number" || isValid(feature, value));
+    error.textContent = valid ? "" : describeInvalid(feature, value, toTitle(feature.name));
     for (const input of inputs) {
-      if (message) input.setAttribute("aria-invalid", "true");
-      else input.removeAttribute("aria-invalid");
+      if (valid) input.removeAttribute("aria-invalid");
+      else input.setAttribute("aria-invalid", "true");
     }
+    return valid;
   };
-  return { element, read, write, showError };
+  const showWarning = (text) => (warning.textContent = text);
+  translate();
+  return { element, read, write, check, showWarning, translate };
 }
 
 function makeNumber(feature, id, onChange) {
@@ -86,12 +98,8 @@ function makeNumber(feature, id, onChange) {
   });
   const unit = make("span", { class: "unit" }, feature.unit);
   const head = makeHead(makeLabel(feature, id), make("span", { class: "box" }, box, unit));
-  const ends = make(
-    "p",
-    { class: "ends", "aria-hidden": "true" },
-    make("span", {}, formatNumber(low)),
-    make("span", {}, formatNumber(high)),
-  );
+  const [start, end] = [make("span"), make("span")];
+  const ends = make("p", { class: "ends", "aria-hidden": "true" }, start, end);
   return {
     parts: [head, makeHint(feature, id), slider, ends],
     inputs: [box, slider],
@@ -100,6 +108,10 @@ function makeNumber(feature, id, onChange) {
       box.value = value;
       slider.value = value;
       updateTrack();
+    },
+    translate: () => {
+      start.textContent = formatNumber(low);
+      end.textContent = formatNumber(high);
     },
   };
 }

@@ -1,37 +1,66 @@
-// The ranking of a CSV file. The browser reads the file, sends the columns that the model needs
-// to the predictor, and joins the predictions to the rows by their order.
+// The ranking of a list. The browser reads the file, sends the columns that the model needs to
+// the predictor, and joins the predictions to the rows by their order.
 
-import { PROBABILITY, Problem, postCsv } from "./api.js";
+import { PROBABILITY, Problem, postCsv, retryWhileBusy } from "./api.js";
+import { describeAccepted } from "./cells.js";
 import { Reader, formatLine, readRows } from "./csv.js";
+import { readFile } from "./files.js";
+import { Mend } from "./mend.js";
 import { Ranking } from "./ranking.js";
-import { categoryTitle, find, formatCount, make, showText, toTitle } from "./text.js";
+import { knownNames, readList } from "./rows.js";
+import { download, exampleCsv, templateCsv } from "./samples.js";
+import { find, formatCount, make, showText } from "./text.js";
+import { t } from "./words.js";
 
 const MAX_ROWS = 200_000; // keeps the browser responsive; the API has no limit
-const MAX_LISTED_ERRORS = 50;
-const EXAMPLE_ROWS = 12;
-const DOWNLOAD_MS = 10_000;
 
 export class List {
-  /** `inspect` is called with the values of the row whose reasons are requested. */
-  constructor(columns, inspect) {
+  /** `inspect` is called with the row that is put into the form, and the way back. */
+  constructor(risk, inspect) {
+    const { columns } = risk;
+    this.risk = risk;
     this.columns = columns;
     this.names = columns.features.map(({ name }) => name);
-    this.ranking = new Ranking(columns, inspect);
-    find("list-title").textContent = `A list of ${columns.subjects}`;
-    find("expected").textContent =
-      `One row per ${columns.subject}, with the columns ${this.names.join(", ")}`;
+    this.ranking = new Ranking(this.risk, inspect);
+    this.mend = new Mend(columns.features, (rows) => this.rankMended(rows));
     find("file").addEventListener("change", ({ target }) => this.choose(target));
     find("demo").addEventListener("click", () => {
-      this.rank(new File([this.exampleCsv()], "example.csv"), "predict/csv?log=false");
+      this.rank(new File([exampleCsv(columns)], "example.csv"), false);
     });
     find("template").addEventListener("click", () => {
-      download("template.csv", [this.templateCsv()]);
+      download("template.csv", [templateCsv(columns)]);
     });
     find("cancel").addEventListener("click", () => this.controller?.abort());
     find("download").addEventListener("click", () => {
-      download(this.fileName.replace(/(\.\w+)?$/, "-ranked.csv"), this.ranking.lines());
+      download(this.fileName.replace(/(-ranked)?(\.\w+)?$/, "-ranked.csv"), this.ranking.lines());
     });
     this.acceptDrops(find("drop"));
+    this.translate();
+  }
+
+  /** Show the list again, because the words or the facts about the model changed. */
+  refresh() {
+    if (!this.ranking.rows) return;
+    this.ranking.refresh();
+    this.showSummary();
+  }
+
+  translate() {
+    const { subject, subjects, features } = this.columns;
+    find("list-title").textContent = t("list.title", { subjects });
+    find("expected").textContent = t("list.expected", { subject, names: this.names.join(", ") });
+    find("allowed-rows").replaceChildren(
+      ...features.map((feature) =>
+        make(
+          "tr",
+          {},
+          make("th", { scope: "row" }, make("code", {}, feature.name)),
+          make("td", {}, feature.description),
+          make("td", {}, [describeAccepted(feature), feature.unit].filter(Boolean).join(", ")),
+        ),
+      ),
+    );
+    this.refresh();
   }
 
   acceptDrops(target) {
@@ -60,111 +89,81 @@ export class List {
   }
 
   /** Read a file, predict its rows and show the ranking. Cancels the previous file. */
-  async rank(file, path = "predict/csv") {
+  rank(file, isLogged = !find("private").checked) {
+    find("result").hidden = true;
+    return this.run(async (signal) => {
+      this.showProgress(t("list.reading"));
+      const { header, rows } = await this.read(file);
+      this.isLogged = isLogged;
+      await this.predict(rows.filter(({ error }) => !error), signal);
+      this.fileName = file.name;
+      this.ranking.show(header, rows);
+      this.showSummary();
+      find("result").hidden = false;
+      find("summary").focus({ preventScroll: true });
+      find("result").scrollIntoView({ block: "start" });
+    });
+  }
+
+  /** Predict the rows that the visitor corrected, and rank the list again. */
+  rankMended(rows) {
+    return this.run(async (signal) => {
+      await this.predict(rows, signal);
+      this.ranking.refresh();
+      this.showSummary();
+      find(this.ranking.invalid.length ? "mend-submit" : "summary").focus();
+    });
+  }
+
+  /** Run a task that can be cancelled, and show its Problem. */
+  async run(task) {
     this.controller?.abort();
     const controller = new AbortController();
     this.controller = controller;
     showText(find("list-problem"), "");
-    find("result").hidden = true;
     try {
-      this.showProgress("Reading the file…");
-      const { extraNames, rows } = await this.read(file);
-      const predictions = await this.predict(path, rows, controller.signal);
-      this.fileName = file.name;
-      this.ranking.show(extraNames, join(rows, predictions));
-      this.showSummary();
+      await task(controller.signal);
     } catch (error) {
       const isCancelled = error.name === "AbortError";
       if (!isCancelled && !(error instanceof Problem)) throw error;
       if (controller === this.controller) {
-        const message = isCancelled ? "Cancelled. There are no results." : error.message;
-        showText(find("list-problem"), message);
+        showText(find("list-problem"), isCancelled ? t("list.cancelled") : error.message);
       }
     } finally {
       if (controller === this.controller) find("progress").hidden = true;
     }
   }
 
-  /** Return the rows of a file, each with its values for the model and its other cells. */
-  async read(file, encoding = "utf-8") {
-    const reader = new Reader();
-    const rows = [];
-    let mapping;
-    try {
-      for await (const chunk of readRows(file.stream(), reader, encoding)) {
-        if (!mapping) mapping = this.mapColumns(chunk.shift(), reader.separator);
-        for (const cells of chunk) rows.push(mapping.toRow(cells));
-        if (rows.length > MAX_ROWS) {
-          throw new Problem(
-            `The file has more than ${formatCount(MAX_ROWS)} rows. ` +
-              "Send it to POST /predict/csv, which has no limit.",
-          );
-        }
-      }
-    } catch (error) {
-      // A TypeError means that the file is not UTF-8. Spreadsheets also write windows-1252.
-      if (!(error instanceof TypeError) || encoding !== "utf-8") throw error;
-      return this.read(file, "windows-1252");
-    }
-    if (!rows.length) {
-      throw new Problem(
-        `${file.name} has no rows. The first line must name the columns, ` +
-          `and each further line must describe one ${this.columns.subject}.`,
-      );
-    }
-    return { extraNames: mapping.extraNames, rows };
+  /** Return the rows of a file and their Header. */
+  async read(file) {
+    const table = await readFile(file, knownNames(this.columns));
+    const list = readList(this.columns, table, file.name);
+    if (!list.rows.length) throw new Problem(t("file.empty", { name: file.name }));
+    if (list.rows.length > MAX_ROWS) throw new Problem(t("file.rows", { count: MAX_ROWS }));
+    return list;
   }
 
-  /** Find each feature's column by its name, its name in the survey or its title on the page. */
-  mapColumns(header, separator) {
-    const { features } = this.columns;
-    // Reversed, so that the first of two columns with the same name is used.
-    const positions = new Map(header.map((name, index) => [normalize(name), index]).reverse());
-    const indices = features.map(({ name, raw }) =>
-      [name, raw, toTitle(name)]
-        .map((candidate) => positions.get(normalize(candidate)))
-        .find((index) => index !== undefined),
+  /** Add its prediction to each row. */
+  async predict(rows, signal) {
+    if (!rows.length) return;
+    const body = new Blob([this.names, ...rows.map(({ cells }) => cells)].map(formatLine));
+    const path = this.isLogged ? "predict/csv" : "predict/csv?log=false";
+    const response = await retryWhileBusy(
+      () => postCsv(path, body, signal),
+      signal,
+      () => this.showProgress(t("list.busy")),
     );
-    const missing = features.filter((_, index) => indices[index] === undefined);
-    if (missing.length) {
-      const names = missing.map(({ name, raw }) => `“${name}” (or “${raw}”)`).join(", ");
-      const subject = missing.length > 1 ? "These columns are" : "This column is";
-      throw new Problem(
-        `${subject} missing from the file: ${names}. Its first line is: ${header.join(separator)}`,
-      );
-    }
-    const extra = header.map((_, index) => index).filter((index) => !indices.includes(index));
-    const parsers = features.map((feature, index) =>
-      cellParser(feature, separator, indices[index]),
-    );
-    return {
-      extraNames: extra.map((index) => header[index]),
-      toRow: (cells) => ({
-        extra: extra.map((index) => cells[index] ?? ""),
-        values: parsers.map((parse) => parse(cells)),
-      }),
-    };
-  }
-
-  /** Return the prediction for each row: {label, p} or {error}. */
-  async predict(path, rows, signal) {
-    const lines = [this.names, ...rows.map(({ values }) => values)].map(formatLine);
-    const response = await postCsv(path, new Blob(lines), signal);
-    const predictions = [];
-    let header;
+    let count = 0;
+    let names;
     for await (const chunk of readRows(response.body, new Reader(","))) {
-      header ??= chunk.shift();
-      for (const cells of chunk) predictions.push(toPrediction(header, cells));
-      const text = `${formatCount(predictions.length)} of ${formatCount(rows.length)} rows`;
-      this.showProgress(text, predictions.length / rows.length);
+      names ??= chunk.shift().cells;
+      for (const { cells } of chunk) Object.assign(rows[count++], toPrediction(names, cells));
+      const progress = t("list.progress", { count, total: rows.length });
+      this.showProgress(progress, count / rows.length);
     }
-    if (predictions.length !== rows.length) {
-      throw new Problem(
-        `The predictor returned only ${formatCount(predictions.length)} ` +
-          `of ${formatCount(rows.length)} rows. Try again.`,
-      );
+    if (count !== rows.length) {
+      throw new Problem(t("list.incomplete", { count, total: rows.length }));
     }
-    return predictions;
   }
 
   /** Show the progress. Without `fraction`, its amount is unknown. */
@@ -176,94 +175,31 @@ export class List {
   }
 
   showSummary() {
-    const { rows, atRisk, invalid } = this.ranking;
-    const valid = rows.length - invalid.length;
-    const noun = valid === 1 ? this.columns.subject : this.columns.subjects;
-    const verb = atRisk === 1 ? "is" : "are";
-    find("summary-count").textContent = formatCount(atRisk);
-    find("summary-text").textContent = `of ${formatCount(valid)} ${noun} ${verb} at risk`;
-    this.showErrors(invalid);
-    find("result").hidden = false;
-    find("summary").focus({ preventScroll: true });
-    find("summary").scrollIntoView({ block: "nearest" });
-  }
-
-  showErrors(invalid) {
-    const [title, list] = find("unread").children;
-    find("unread").hidden = !invalid.length;
-    const count = invalid.length === 1 ? "1 row" : `${formatCount(invalid.length)} rows`;
-    title.textContent = `${count} could not be read`;
-    const items = invalid
-      .slice(0, MAX_LISTED_ERRORS)
-      .map(({ index, error }) => `Row ${formatCount(index + 1)}: ${error}`);
-    const rest = invalid.length - items.length;
-    if (rest) items.push(`${formatCount(rest)} more; the download lists all of them`);
-    list.replaceChildren(...items.map((text) => make("li", {}, text)));
-  }
-
-  templateCsv() {
-    const examples = this.columns.features.map(({ example }) => example);
-    return [this.names, examples].map(formatLine).join("");
-  }
-
-  /** Return a generated list, always the same, with values from the dictionary's ranges. */
-  exampleCsv() {
-    const rows = Array.from({ length: EXAMPLE_ROWS }, (_, row) => [
-      `${toTitle(this.columns.subject)} ${String.fromCharCode(65 + row)}`,
-      ...this.columns.features.map((feature, column) =>
-        exampleValue(feature, spread(row + 1, column + 1)),
-      ),
-    ]);
-    return [["name", ...this.names], ...rows].map(formatLine).join("");
+    const { ranked, marked, invalid, rows } = this.ranking;
+    const expected = Math.round(marked.reduce((sum, { p }) => sum + p, 0));
+    const { positive: outcome } = this.columns.label;
+    const key = !marked.length ? "summary.none" : expected ? "summary.some" : "summary.few";
+    const values = { count: expected, verb: this.risk.verb, outcome };
+    find("summary-count").textContent = formatCount(marked.length);
+    find("summary-text").textContent = t(key, values);
+    const { subjects } = this.columns;
+    const outside = ranked.filter(({ isOutside }) => isOutside).length;
+    find("summary-detail").textContent = [
+      t("summary.total", { count: ranked.length, total: rows.length, subjects }),
+      ...(outside ? [t("summary.outside", { count: outside })] : []),
+    ].join(" ");
+    this.mend.show(invalid);
   }
 }
 
-const normalize = (name) => name.trim().toLowerCase();
-
-/**
- * Return the function that reads a feature's cell from a row. Numbers may have a decimal comma
- * unless the comma separates columns. Categories may be titles as the page shows them.
- */
-function cellParser(feature, separator, index) {
-  const toDecimalPoint = (cell = "") => (separator === "," ? cell : cell.replace(",", "."));
-  if (feature.kind === "number") return (cells) => toDecimalPoint(cells[index]);
-  const names = new Map(
-    Object.keys(feature.codes).flatMap((name) =>
-      [name, categoryTitle(feature, name)].map((spelling) => [normalize(spelling), name]),
-    ),
-  );
-  return (cells) => names.get(normalize(cells[index] ?? "")) ?? toDecimalPoint(cells[index]);
-}
-
-function toPrediction(header, cells) {
-  const cell = (name) => cells[header.indexOf(name)];
-  const error = cell("error");
-  return error ? { error } : { label: cell("label"), p: Number(cell(PROBABILITY)) };
-}
-
-const join = (rows, predictions) =>
-  rows.map((row, index) => ({ index, ...row, ...predictions[index] }));
-
-/** Return a number in [0, 1) for a cell. Multiples of irrational numbers are spread evenly. */
-function spread(row, column) {
-  return (row * 0.6180339887 + column * 0.4142135623 + row * column * 0.2360679775) % 1;
-}
-
-/** Return the value of a feature at `fraction` of its range. */
-function exampleValue(feature, fraction) {
-  if (feature.kind !== "number") {
-    const names = Object.keys(feature.codes);
-    return names[Math.floor(fraction * names.length)];
-  }
-  const [low, high] = feature.typical;
-  const steps = Math.round((fraction * (high - low)) / feature.step);
-  return Number((low + steps * feature.step).toFixed(6));
-}
-
-/** Save text as a file. */
-function download(name, parts) {
-  // Excel needs the byte order mark to recognise UTF-8.
-  const url = URL.createObjectURL(new Blob(["\uFEFF", ...parts], { type: "text/csv" }));
-  make("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), DOWNLOAD_MS);
+function toPrediction(names, cells) {
+  const cell = (name) => cells[names.indexOf(name)] ?? "";
+  const warning = cell("warning");
+  return {
+    label: cell("label"),
+    p: Number(cell(PROBABILITY)),
+    warning,
+    isOutside: warning !== "",
+    error: cell("error"),
+  };
 }

@@ -1,34 +1,37 @@
-// The model in use: its version and lineage, its metrics and its gates.
+// The model in use: how far to trust it, and for specialists its lineage, metrics and gates.
 
 import { Problem, get } from "./api.js";
 import {
   find,
   formatNumber,
+  formatOdds,
   formatPercent,
   formatTime,
   make,
   showText,
   toTitle,
 } from "./text.js";
+import { t } from "./words.js";
 
 const POLL_INTERVAL_MS = 15_000;
 const HASH_LENGTH = 12;
+const HUNDRED = 100;
 
-/** Title and meaning of each metric, in the order shown. Other metrics follow, by name only. */
-const METRICS = {
-  roc_auc: ["ROC AUC", "How well it ranks: 1 is perfect, 0.5 is chance"],
-  recall: ["Recall", "Fraction of those at risk that it finds"],
-  precision: ["Precision", "Fraction of those it flags that are at risk"],
-  specificity: ["Specificity", "Fraction of those not at risk that it does not flag"],
-  balanced_accuracy: ["Balanced accuracy", "Mean of recall and specificity: 0.5 is chance"],
-  pr_auc: ["PR AUC", "Mean precision over all thresholds: chance is the fraction at risk"],
-  brier: ["Brier score", "Mean squared error of its probabilities: lower is better"],
-};
-const ORDER = Object.keys(METRICS);
+/** Metrics with a title and a meaning in words/, in the order shown. Others follow by name. */
+const METRICS = [
+  "roc_auc",
+  "recall",
+  "precision",
+  "specificity",
+  "balanced_accuracy",
+  "pr_auc",
+  "brier",
+];
 
 export class Model {
-  /** `onChange` is called when another model is in use. */
-  constructor(onChange) {
+  /** `onChange` is called when `risk` has the facts about another model. */
+  constructor(risk, onChange) {
+    this.risk = risk;
     this.onChange = onChange;
     this.load();
   }
@@ -41,7 +44,8 @@ export class Model {
       showText(find("model-problem"), "");
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      find("serving").textContent = error.status === 503 ? "No model yet" : "Unavailable";
+      const isMissing = error.status === 503;
+      find("serving").textContent = t(isMissing ? "model.none" : "model.unavailable");
       showText(find("model-problem"), error.message);
       this.identity = undefined;
     } finally {
@@ -54,48 +58,76 @@ export class Model {
     if (this.identity && this.identity !== identify(model)) this.load();
   }
 
-  render(model) {
-    find("name").textContent = document.title = toTitle(model.name);
-    find("serving").textContent =
-      `Version ${model.version ?? "unregistered"}, since ${formatTime(model.since)}`;
+  translate() {
+    if (this.identity) this.render(this.risk.facts);
+    else this.load();
+  }
+
+  render(facts) {
+    this.risk.facts = facts;
+    find("name").textContent = document.title = toTitle(facts.name);
+    const version = facts.version ?? t("model.unregistered");
+    find("serving").textContent = t("model.serving", { version, since: formatTime(facts.since) });
+    find("trust").replaceChildren(...this.describeTrust().map((text) => make("li", {}, text)));
     find("facts").replaceChildren(
-      ...facts(model).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]),
+      ...describeFacts(facts).flatMap(([name, value]) => [
+        make("dt", {}, name),
+        make("dd", {}, value),
+      ]),
     );
     find("metrics").replaceChildren(
-      ...sortMetrics(model.metrics ?? {}).map(([name, interval]) => makeMetric(name, interval)),
+      ...sortMetrics(facts.metrics ?? {}).map(([name, interval]) => makeMetric(name, interval)),
     );
-    find("gates").replaceChildren(...(model.gates ?? []).map(makeGate));
+    find("gates").replaceChildren(...(facts.gates ?? []).map(makeGate));
     find("model-cards").hidden = false;
-    if (identify(model) !== this.identity) {
-      this.identity = identify(model);
+    if (identify(facts) !== this.identity) {
+      this.identity = identify(facts);
       this.onChange();
     }
+  }
+
+  /** Say in plain words how often the mark is right, and how many it misses. */
+  describeTrust() {
+    const { facts, columns, verb, averageRisk } = this.risk;
+    const { recall } = facts.metrics ?? {};
+    const { precision } = facts;
+    const values = { subjects: columns.subjects, outcome: columns.label.positive, verb };
+    const sentences = [t("trust.average", { ...values, odds: formatOdds(averageRisk) })];
+    if (precision) sentences.push(t("trust.precision", { ...values, odds: formatOdds(precision) }));
+    if (recall) {
+      const [found, low, high] = [recall.value, recall.low, recall.high].map((part) =>
+        Math.round(HUNDRED * part),
+      );
+      sentences.push(t("trust.recall", { ...values, found, low, high }));
+    }
+    sentences.push(t("trust.limits"));
+    return sentences;
   }
 }
 
 const identify = ({ version, run_id: run }) => `${version}/${run}`;
 
 /** Return the known facts about a model: [name, value]. */
-function facts(model) {
+function describeFacts(model) {
   const { lineage = {} } = model;
   return [
-    ["Name", model.name],
-    ["Version", model.version ?? "not registered"],
-    ["Alias", model.alias],
-    ["Family", model.family && toTitle(model.family)],
-    ["In use since", formatTime(model.since)],
-    ["Trained", model.created && formatTime(model.created)],
-    ["Threshold", model.threshold != null && formatPercent(model.threshold)],
-    ["MLflow run", model.run_id && makeHash(model.run_id)],
-    ["Pipeline run", lineage.pipeline_run_id],
-    ["Raw data", lineage.bronze && makeHash(lineage.bronze)],
-    ["Validated data", lineage.silver && makeHash(lineage.silver)],
+    [t("fact.name"), model.name],
+    [t("fact.version"), model.version ?? t("model.unregistered")],
+    [t("fact.alias"), model.alias],
+    [t("fact.family"), model.family && toTitle(model.family)],
+    [t("fact.since"), formatTime(model.since)],
+    [t("fact.created"), model.created && formatTime(model.created)],
+    [t("fact.threshold"), model.threshold != null && formatPercent(model.threshold)],
+    [t("fact.run"), model.run_id && makeHash(model.run_id)],
+    [t("fact.pipeline"), lineage.pipeline_run_id],
+    [t("fact.bronze"), lineage.bronze && makeHash(lineage.bronze)],
+    [t("fact.silver"), lineage.silver && makeHash(lineage.silver)],
     ...Object.entries(lineage.gold ?? {}).map(([split, hash]) => [
-      `${toTitle(split)} split`,
+      t("fact.split", { split: toTitle(split) }),
       makeHash(hash),
     ]),
-    ["Code", lineage.code_version],
-    ["Image", lineage.image],
+    [t("fact.code"), lineage.code_version],
+    [t("fact.image"), lineage.image],
   ].filter(([, value]) => value);
 }
 
@@ -105,12 +137,15 @@ function makeHash(hash) {
 }
 
 function sortMetrics(metrics) {
-  const position = (name) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+  const position = (name) => (METRICS.includes(name) ? METRICS.indexOf(name) : METRICS.length);
   return Object.entries(metrics).sort(([a], [b]) => position(a) - position(b));
 }
 
+const metricTitle = (name) =>
+  METRICS.includes(name) ? t(`metric.${name}`) : toTitle(name);
+
 function makeMetric(name, { value, low, high }) {
-  const [title, meaning] = METRICS[name] ?? [toTitle(name), ""];
+  const meaning = METRICS.includes(name) ? t(`metric.${name}.meaning`) : "";
   const range = make("span", { class: "range" });
   const dot = make("span", { class: "dot" });
   const toPercent = (x) => 100 * Math.min(1, Math.max(0, x));
@@ -121,9 +156,9 @@ function makeMetric(name, { value, low, high }) {
   return make(
     "li",
     {},
-    makePair("metric-name", title, meaning),
+    makePair("metric-name", metricTitle(name), meaning),
     make("span", { class: "strip", "aria-hidden": "true" }, range, dot),
-    makePair("metric-value", shownValue, `${shownLow} to ${shownHigh}`),
+    makePair("metric-value", shownValue, t("metric.range", { low: shownLow, high: shownHigh })),
   );
 }
 
@@ -140,10 +175,8 @@ const round = (value) => Number(value.toPrecision(3));
 
 function makeGate({ name, value, bound, passed, reason }) {
   const [side, ...rest] = name.split("_");
-  const metric = rest.join("_");
-  const direction = { min: "at least", max: "at most" }[side] ?? "";
-  const title = `${METRICS[metric]?.[0] ?? toTitle(metric)} ${direction}`;
-  const verdict = value === null ? "nothing to judge" : passed ? "passed" : "failed";
+  const title = t(`gate.${side}`, { metric: metricTitle(rest.join("_")) });
+  const verdict = t(value === null ? "gate.empty" : passed ? "gate.passed" : "gate.failed");
   return make(
     "tr",
     {},

@@ -2,158 +2,204 @@
 
 import { PROBABILITY } from "./api.js";
 import { formatLine } from "./csv.js";
-import {
-  categoryName,
-  categoryTitle,
-  find,
-  formatCount,
-  formatPercent,
-  make,
-  toTitle,
-} from "./text.js";
+import { PANEL_ID, describeWarnings, makePanel } from "./panel.js";
+import { find, formatCount, formatPercent, formatValue, make, toTitle } from "./text.js";
+import { t } from "./words.js";
 
 const PAGE_ROWS = 50;
 
 export class Ranking {
-  /** `inspect` is called with the values of the row whose reasons are requested. */
-  constructor(columns, inspect) {
-    this.columns = columns;
+  /** `inspect` is called with the row that is put into the form, and the way back. */
+  constructor(risk, inspect) {
+    this.risk = risk;
     this.inspect = inspect;
-    this.scaleEnd = 1; // end of the risk bars' scale
     find("only").addEventListener("change", () => this.render(PAGE_ROWS));
     find("more").addEventListener("click", () => this.render(this.shownRows + PAGE_ROWS));
+    find("ranking").addEventListener("keydown", ({ key }) => {
+      if (key === "Escape" && this.opened) this.close();
+    });
   }
 
-  /**
-   * Rank rows of {index, extra, values, p, label, error} and show them.
-   * `extraNames` are the names of the columns that the model does not use.
-   */
-  show(extraNames, rows) {
-    this.extraNames = extraNames;
+  /** Rank rows of {extra, values, p, label, error} and show them. `header` is their Header. */
+  show(header, rows) {
+    this.header = header;
     this.rows = rows;
-    this.invalid = rows.filter(({ error }) => error);
-    this.ranked = rows.filter(({ error }) => !error).sort((a, b) => b.p - a.p || a.index - b.index);
-    this.ranked.forEach((row, index) => (row.rank = index + 1));
-    this.sorted = this.ranked;
-    this.atRisk = this.ranked.filter((row) => this.isPositive(row)).length;
-    this.tableColumns = this.makeColumns();
-    this.sortColumn = this.tableColumns[0];
+    this.opened = undefined;
+    this.sortKey = "rank";
     this.descending = false;
     find("only").checked = false;
+    this.refresh();
+  }
+
+  /** Rank the rows again, because some of them changed, or the words did. */
+  refresh() {
+    this.invalid = this.rows.filter(({ error }) => error);
+    this.ranked = this.rows
+      .filter(({ error }) => !error)
+      .sort((a, b) => b.p - a.p || a.index - b.index);
+    this.ranked.forEach((row, index) => (row.rank = index + 1));
+    this.marked = this.ranked.filter((row) => this.risk.isMarked(row));
+    this.tableColumns = this.makeColumns();
+    this.opened = this.panel = undefined;
     this.render(PAGE_ROWS);
   }
 
-  isPositive({ label }) {
-    return label === this.columns.label.positive;
-  }
-
-  /** Return the columns of the table: title, sort key and content of the cells. */
+  /** Return the columns of the table: id, title, class, sort key and content of the cells. */
   makeColumns() {
+    const { extraNames, identity } = this.header;
+    const { features } = this.risk.columns;
+    const others = extraNames.map((_, index) => index).filter((index) => !identity.includes(index));
     return [
-      {
-        title: "Rank",
-        isNumber: true,
-        key: ({ rank }) => rank,
-        content: ({ rank }) => formatCount(rank),
-      },
-      {
-        title: `${toTitle(this.columns.label.name)} probability`,
-        isNumber: true,
-        key: ({ p }) => p,
-        content: (row) => this.makeRisk(row),
-      },
-      ...this.extraNames.map((title, index) => ({
-        title,
-        key: ({ extra }) => toSortKey(extra[index]),
-        content: ({ extra }) => extra[index],
-      })),
-      ...this.columns.features.map((feature, index) => ({
-        title: toTitle(feature.name),
-        isNumber: feature.kind === "number",
-        key: ({ values }) => toSortKey(values[index]),
-        content: ({ values }) => formatValue(feature, values[index]),
-      })),
+      column("rank", "#", "rank number", ({ rank }) => rank, ({ rank }) => formatCount(rank)),
+      column("name", t("list.name"), "name", ({ name }) => toSortKey(name), makeName),
+      column("risk", t("list.risk"), "risk", ({ p }) => p, (row) => this.makeRisk(row)),
+      column("why", t("list.why"), "why", undefined, (row) => this.makeWhy(row)),
+      ...features.map((feature) =>
+        column(
+          `value-${feature.name}`,
+          toTitle(feature.name),
+          feature.kind === "number" ? "fold number" : "fold",
+          ({ values }) => values[feature.name],
+          ({ values }) => formatValue(feature, values[feature.name]),
+        ),
+      ),
+      ...others.map((index) =>
+        column(
+          `extra-${index}`,
+          extraNames[index],
+          "fold",
+          ({ extra }) => toSortKey(extra[index]),
+          ({ extra }) => extra[index],
+        ),
+      ),
     ];
   }
 
   makeRisk(row) {
     const bar = make("span", { class: "risk-bar", "aria-hidden": "true" }, make("span"));
-    bar.firstChild.style.width = `${100 * Math.min(1, row.p / this.scaleEnd)}%`;
+    bar.firstChild.style.width = `${(100 * row.p) / this.ranked[0].p}%`;
     const number = make("span", { class: "risk-number" }, formatPercent(row.p));
-    const flag = this.isPositive(row) ? make("span", { class: "flag" }, "at risk") : "";
-    return make("span", { class: "risk-cell" }, number, bar, flag);
+    const flags = [
+      ...(this.risk.isMarked(row) ? [make("span", { class: "flag" }, t("mark.on"))] : []),
+      ...(row.isOutside ? [make("span", { class: "flag outside" }, t("outside.flag"))] : []),
+    ];
+    return make("div", { class: "risk-cell" }, number, bar, ...flags);
+  }
+
+  makeWhy(row) {
+    const attributes = {
+      type: "button",
+      id: `why-${row.index}`,
+      "aria-label": t("list.whyOf", { name: row.name }),
+      "aria-expanded": String(row === this.opened),
+      "aria-controls": row === this.opened && PANEL_ID,
+      click: () => (row === this.opened ? this.close() : this.open(row)),
+    };
+    return make("button", attributes, t("list.why"));
+  }
+
+  /** Open the reasons under a row. */
+  open(row) {
+    this.opened = row;
+    this.panel = makePanel(row, {
+      risk: this.risk,
+      header: this.header,
+      columnCount: this.tableColumns.length,
+      onTry: () => this.inspect(row, () => this.focusRow(row)),
+      onClose: () => this.close(),
+    });
+    this.render(this.shownRows);
+    this.focusRow(row, "nearest");
+    this.panel.scrollIntoView({ block: "nearest" });
+  }
+
+  close() {
+    const row = this.opened;
+    this.opened = this.panel = undefined;
+    this.render(this.shownRows);
+    this.focusRow(row, "nearest");
+  }
+
+  focusRow(row, block = "center") {
+    const button = find(`why-${row.index}`);
+    button?.focus({ preventScroll: true });
+    button?.scrollIntoView({ block });
   }
 
   /** Sort by a column, or reverse the order if the table is sorted by it already. */
-  sort(column) {
-    // The probability starts with the highest value, all other columns with the lowest.
-    const isProbability = column === this.tableColumns[1];
-    this.descending = column === this.sortColumn ? !this.descending : isProbability;
-    this.sortColumn = column;
-    const sign = this.descending ? -1 : 1;
-    this.sorted = this.ranked.toSorted(
-      (a, b) => sign * compare(column.key(a), column.key(b)) || a.rank - b.rank,
-    );
+  sort({ id }) {
+    // The risk starts with the highest value, all other columns with the lowest.
+    this.descending = id === this.sortKey ? !this.descending : id === "risk";
+    this.sortKey = id;
     this.render(PAGE_ROWS);
   }
 
+  /** Rows in the order and with the filter that the visitor chose. */
+  get chosenRows() {
+    const { key } = this.tableColumns.find(({ id }) => id === this.sortKey);
+    const sign = this.descending ? -1 : 1;
+    const rows = find("only").checked ? this.marked : this.ranked;
+    return rows.toSorted((a, b) => sign * compare(key(a), key(b)) || a.rank - b.rank);
+  }
+
   render(rowCount) {
-    const rows = find("only").checked
-      ? this.sorted.filter((row) => this.isPositive(row))
-      : this.sorted;
+    const rows = this.chosenRows;
     this.shownRows = Math.min(rowCount, rows.length);
     const focused = document.activeElement?.id;
-    const heads = this.tableColumns.map((column, index) => this.makeHead(column, index));
-    const reasons = make("th", { scope: "col" }, "Why");
     find("ranking").replaceChildren(
-      make("thead", {}, make("tr", {}, ...heads, reasons)),
-      make("tbody", {}, ...rows.slice(0, this.shownRows).map((row) => this.makeRow(row))),
+      make("thead", {}, make("tr", {}, ...this.tableColumns.map((head) => this.makeHead(head)))),
+      make("tbody", {}, ...rows.slice(0, this.shownRows).flatMap((row) => this.makeRow(row))),
     );
     if (focused?.startsWith("sort-")) find(focused)?.focus();
     const isComplete = this.shownRows === rows.length;
-    const total = formatCount(rows.length);
     find("shown").textContent = isComplete
-      ? `${total} shown`
-      : `${formatCount(this.shownRows)} of ${total} shown`;
+      ? t("list.shown", { total: rows.length })
+      : t("list.shownPart", { shown: this.shownRows, total: rows.length });
     find("more").hidden = isComplete;
+    const highest = this.ranked.length ? formatPercent(this.ranked[0].p) : "";
+    find("scale").textContent = highest && t("list.scale", { highest });
   }
 
-  makeHead(column, index) {
-    const { title, isNumber } = column;
-    const id = `sort-${index}`;
-    const attributes = { id, type: "button", title, click: () => this.sort(column) };
+  makeHead(head) {
+    const { id, title, style, key } = head;
+    if (!key) return make("th", { scope: "col", class: style }, title);
     const direction = this.descending ? "descending" : "ascending";
-    const order = column === this.sortColumn ? direction : undefined;
+    const order = id === this.sortKey ? direction : undefined;
+    const click = () => this.sort(head);
     return make(
       "th",
-      { scope: "col", class: isNumber && "number", "aria-sort": order },
-      make("button", attributes, title),
+      { scope: "col", class: style, "aria-sort": order },
+      make("button", { id: `sort-${id}`, type: "button", title, click }, title),
     );
   }
 
   makeRow(row) {
-    const name = row.extra[0] || `row ${formatCount(row.index + 1)}`;
-    const click = () => this.inspect(row.values);
-    const why = make("button", { type: "button", "aria-label": `Why: ${name}`, click }, "Why");
-    const cells = this.tableColumns.map(({ isNumber, content }) =>
-      make("td", { class: isNumber && "number" }, content(row)),
+    const cells = this.tableColumns.map(({ style, content }) =>
+      make("td", { class: style }, content(row)),
     );
-    return make("tr", { class: this.isPositive(row) && "high" }, ...cells, make("td", {}, why));
+    const element = make("tr", { class: this.risk.toneOf(row) }, ...cells);
+    return row === this.opened ? [element, this.panel] : [element];
   }
 
-  /** Yield the whole list as CSV, sorted by rank. Invalid rows come last, with their error. */
+  /** Yield the chosen rows as CSV. Without a filter, invalid rows come last, with their error. */
   *lines() {
-    const { features, label } = this.columns;
-    const names = features.map(({ name }) => name);
-    yield formatLine(["rank", ...this.extraNames, ...names, PROBABILITY, label.name, "error"]);
-    for (const row of this.ranked) {
-      yield formatLine([row.rank, ...row.extra, ...row.values, row.p, row.label, ""]);
+    const names = this.risk.columns.features.map(({ name }) => name);
+    const added = ["label", PROBABILITY, "warning", "error"];
+    yield formatLine(["rank", ...this.header.extraNames, ...names, ...added]);
+    for (const row of this.chosenRows) {
+      const warning = row.isOutside ? describeWarnings(row, this.risk).join("; ") : "";
+      yield formatLine([row.rank, ...row.extra, ...row.cells, row.label, row.p, warning, ""]);
     }
-    for (const { extra, values, error } of this.invalid) {
-      yield formatLine(["", ...extra, ...values, "", "", error]);
+    if (find("only").checked) return;
+    for (const { extra, cells, error } of this.invalid) {
+      yield formatLine(["", ...extra, ...cells, "", "", "", error]);
     }
   }
 }
+
+const column = (id, title, style, key, content) => ({ id, title, style, key, content });
+
+const makeName = ({ name }) => make("span", { title: name }, name);
 
 /** Return a number if the text is one, so that numbers sort by value. */
 function toSortKey(text) {
@@ -164,11 +210,4 @@ function toSortKey(text) {
 function compare(a, b) {
   if (typeof a === typeof b) return typeof a === "number" ? a - b : a.localeCompare(b);
   return typeof a === "number" ? -1 : 1;
-}
-
-/** Format the cell of a feature: a category by its title, even if the file has its code. */
-function formatValue(feature, text) {
-  if (feature.kind === "number") return text;
-  const name = categoryName(feature, text);
-  return name ? categoryTitle(feature, name) : text;
 }

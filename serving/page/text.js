@@ -1,33 +1,41 @@
 // Formats names and numbers for people, and creates elements.
 
-const formatter = (options) => new Intl.NumberFormat("en", options);
-const integer = formatter({ maximumFractionDigits: 0 });
-const decimal = formatter({ maximumFractionDigits: 3 });
-const wholePercent = formatter({ style: "percent", maximumFractionDigits: 0 });
-const precisePercent = formatter({
-  style: "percent",
-  minimumFractionDigits: 1,
-  maximumFractionDigits: 1,
-});
-const signed = formatter({
-  signDisplay: "exceptZero",
-  minimumFractionDigits: 1,
-  maximumFractionDigits: 1,
-});
-const dateTime = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
+import { language, t } from "./words.js";
 
-export const formatCount = (value) => integer.format(value);
-export const formatNumber = (value) => decimal.format(value);
+/** Return a function that formats values in the current language with Intl's `options`. */
+function formatter(options, Format = Intl.NumberFormat) {
+  const formats = new Map();
+  return (value) => {
+    const tag = language();
+    if (!formats.has(tag)) formats.set(tag, new Format(tag, options));
+    return formats.get(tag).format(value);
+  };
+}
+
+const tenths = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+const formatWholePercent = formatter({ style: "percent", maximumFractionDigits: 0 });
+const formatPrecisePercent = formatter({ style: "percent", ...tenths });
+const formatSigned = formatter({ signDisplay: "exceptZero", ...tenths });
+const formatDateTime = formatter({ dateStyle: "medium", timeStyle: "short" }, Intl.DateTimeFormat);
+
+export const formatCount = formatter({ maximumFractionDigits: 0 });
+export const formatNumber = formatter({ maximumFractionDigits: 3 });
 
 /** Format a contribution in percentage points: 0.05 is "+5.0". */
-export const formatPoints = (value) => signed.format(100 * value).replace("-", "−");
+export const formatPoints = (value) => formatSigned(100 * value).replace("-", "−");
 
 /** Format a probability: "0.4%", "7.2%", "34%". Only exact values are shown as 0% or 100%. */
 export function formatPercent(p) {
-  if (p === 0) return wholePercent.format(p);
-  if (p < 0.0005) return "<0.1%";
-  if (p < 0.0995) return precisePercent.format(p);
-  return p > 0.9949 && p < 1 ? ">99%" : wholePercent.format(p);
+  if (p === 0) return formatWholePercent(p);
+  if (p < 0.0005) return `<${formatPrecisePercent(0.001)}`;
+  if (p < 0.0995) return formatPrecisePercent(p);
+  return p > 0.9949 && p < 1 ? `>${formatWholePercent(0.99)}` : formatWholePercent(p);
+}
+
+/** Format a probability as a natural frequency: "1 in 9", "4 in 10". */
+export function formatOdds(p) {
+  if (p >= 0.3) return t("odds", { part: Math.round(10 * p), whole: 10 });
+  return t("odds", { part: 1, whole: Math.min(1000, Math.round(1 / p)) });
 }
 
 /** Return the end of the risk scale. A low threshold would be invisible on a scale up to 100 %. */
@@ -37,26 +45,23 @@ const ACRONYMS = /\b(api|auc|csv|ece|id|onnx|roc)\b/g;
 
 /** Convert an identifier to a title: "roc_auc_lower" is "ROC AUC lower". */
 export function toTitle(name) {
-  const words = name.replace(/[_-]+/g, " ").trim();
-  const text = words.replace(ACRONYMS, (word) => word.toUpperCase());
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  const text = name.replace(/[_-]+/g, " ").trim();
+  const spelled = text.replace(ACRONYMS, (word) => word.toUpperCase());
+  return spelled.charAt(0).toUpperCase() + spelled.slice(1);
 }
 
 /** Format a time, given as ISO 8601 or Unix seconds, in the local time zone. */
 export function formatTime(value) {
   const date = new Date(typeof value === "number" ? 1000 * value : value);
-  return Number.isNaN(date.getTime()) ? String(value) : dateTime.format(date);
-}
-
-/** Return the name of a category given by its name or its code, or undefined for any other text. */
-export function categoryName(feature, text) {
-  return Object.keys(feature.codes).find(
-    (name) => name === text || (text !== "" && feature.codes[name] === Number(text)),
-  );
+  return Number.isNaN(date.getTime()) ? String(value) : formatDateTime(date);
 }
 
 /** Return the title of a category. */
 export const categoryTitle = (feature, name) => feature.titles?.[name] ?? toTitle(name);
+
+/** Format a feature's value: a number, or the name of a category. */
+export const formatValue = (feature, value) =>
+  feature.kind === "number" ? formatNumber(value) : categoryTitle(feature, value);
 
 export const find = (id) => document.getElementById(id);
 

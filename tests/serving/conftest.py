@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 
+from tests.support.browser import chromium
 from tests.support.forest import make_bundle
 from tests.support.mlflow_server import RegisteredModel
+from tests.support.page import TIMEOUT_MS, Visit, visits
 from tests.support.predictor import serve_bundle
 
 
@@ -29,3 +32,18 @@ def client(url: str) -> Iterator[httpx.Client]:
 def registered(mlflow_url: str) -> RegisteredModel:
     """A registered model of the test's own."""
     return RegisteredModel(mlflow_url)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser. It lives as long as a module: its event loop hinders other tests' loops."""
+    with chromium() as opened:
+        expect.set_options(timeout=TIMEOUT_MS)
+        yield opened
+
+
+@pytest.fixture
+def visit(browser: Browser, url: str) -> Iterator[Visit]:
+    """Opens the predictor's page."""
+    with visits(browser, url) as opened:
+        yield opened

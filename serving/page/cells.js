@@ -1,0 +1,101 @@
+// Reads cells by the data dictionary, by the same rules as serving/csv_scoring.py.
+
+import { categoryTitle, formatValue, toTitle } from "./text.js";
+import { joinAlternatives, t } from "./words.js";
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const THOUSANDS = /,\d{3}$/;
+const MAX_QUOTED_LENGTH = 50; // characters of a cell that its error repeats
+const MAX_DESCRIBED = 2; // invalid cells of a row that its error describes
+
+export const normalize = (text) => text.trim().toLowerCase();
+
+/** Make spellings equal that differ only in case, hyphens, underscores or the apostrophe. */
+const simplify = (text) => normalize(text).replace(/’/g, "'").replace(/[\s_-]+/g, " ");
+
+/**
+ * Return the value in a cell, a number or a category's name, or undefined if it is invalid.
+ * Numbers may have a decimal comma; in a file with commas between the columns, three digits after
+ * a comma may be thousands, and are refused.
+ */
+export function readCell(feature, text, hasCommas = false) {
+  const cell = text.trim();
+  const number = readNumber(cell, hasCommas);
+  if (feature.kind === "number") return isValid(feature, number) ? number : undefined;
+  return categoryName(feature, cell) ?? categoryOfCode(feature, number);
+}
+
+function readNumber(cell, hasCommas) {
+  const text = hasCommas && THOUSANDS.test(cell) ? cell : cell.replace(",", ".");
+  return NUMBER.test(text) ? Number(text) : undefined;
+}
+
+/** Whether a number is one that the feature accepts. */
+export function isValid({ low, high, step }, number) {
+  const isWhole = Number.isInteger(step);
+  return number >= low && number <= high && (!isWhole || number % step === 0);
+}
+
+/** Return the category with this name or title. */
+function categoryName(feature, text) {
+  const wanted = simplify(text);
+  return Object.keys(feature.codes).find((name) =>
+    [name, categoryTitle(feature, name)].some((spelling) => simplify(spelling) === wanted),
+  );
+}
+
+const categoryOfCode = (feature, code) =>
+  Object.keys(feature.codes).find((name) => feature.codes[name] === code);
+
+/** Describe what a feature accepts: "a whole number from 15 to 100". */
+export function describeAccepted(feature) {
+  return t(ruleOf(feature, "allowed"), limitsOf(feature));
+}
+
+/** Say what is wrong with a value of the feature that is called `name`. */
+export function describeInvalid(feature, value, name) {
+  const text = String(value ?? "").trim();
+  if (text === "") return t("invalid.missing", { name });
+  const shown = text.slice(0, MAX_QUOTED_LENGTH);
+  return t(ruleOf(feature, "invalid"), { ...limitsOf(feature), name, value: shown });
+}
+
+function ruleOf(feature, group) {
+  if (feature.kind !== "number") return `${group}.category`;
+  return Number.isInteger(feature.step) ? `${group}.whole` : `${group}.number`;
+}
+
+function limitsOf(feature) {
+  if (feature.kind === "number") return { low: String(feature.low), high: String(feature.high) };
+  const titles = Object.keys(feature.codes).map((name) => categoryTitle(feature, name));
+  return { choices: joinAlternatives(titles) };
+}
+
+/** Say what is wrong with a row, given its invalid cells as [feature, text]. */
+export function describeRow(invalid) {
+  const described = invalid
+    .slice(0, MAX_DESCRIBED)
+    .map(([feature, text]) => describeInvalid(feature, text, feature.name));
+  const names = invalid.slice(MAX_DESCRIBED).map(([{ name }]) => name);
+  if (names.length) described.push(t("invalid.more", { names: names.join(", ") }));
+  return described.join("; ");
+}
+
+/** Whether the model learned from no such value. `learned` is the feature's entry in GET /model. */
+export function isOutside(feature, value, learned) {
+  if (!learned) return false;
+  if (feature.kind !== "number") return !learned.includes(value);
+  return value < learned[0] || value > learned[1];
+}
+
+/** Say that the model learned from no such value. */
+export function describeOutside(feature, value, learned) {
+  const name = toTitle(feature.name);
+  const shown = formatValue(feature, value);
+  if (feature.kind !== "number") {
+    const titles = learned.map((category) => categoryTitle(feature, category));
+    return t("outside.category", { name, value: shown, choices: joinAlternatives(titles) });
+  }
+  const [low, high] = learned.map((limit) => formatValue(feature, limit));
+  return t("outside.number", { name, value: shown, low, high });
+}

@@ -1,0 +1,91 @@
+// What a probability means: its mark, its tone and its frequency among similar rows.
+
+import { Problem, PROBABILITY, post } from "./api.js";
+import { describeOutside, isOutside } from "./cells.js";
+import { formatOdds } from "./text.js";
+import { t } from "./words.js";
+
+const NO_EXPLANATION = [422, 503]; // statuses of a model or a predictor that cannot explain now
+
+/** Interprets the predictions of the model in use, whose facts are those of GET /model. */
+export class Risk {
+  constructor(columns) {
+    this.columns = columns;
+    this.facts = {};
+  }
+
+  get averageRisk() {
+    return this.facts.positive_rate ?? this.columns.label.rate;
+  }
+
+  /** What those with the positive outcome do: "fail". */
+  get verb() {
+    const { verb, positive } = this.columns.label;
+    return verb || t("outcome", { outcome: positive });
+  }
+
+  isMarked({ label }) {
+    return label === this.columns.label.positive;
+  }
+
+  /** Return "high", "mid" or "low". A risk below the average is never high. */
+  toneOf(prediction) {
+    if (!this.isMarked(prediction)) return "low";
+    return prediction.p < this.averageRisk ? "mid" : "high";
+  }
+
+  /** Compare a probability with the average, and say what the mark means. */
+  describe({ p, label }) {
+    const { subjects, label: outcomes } = this.columns;
+    const values = {
+      subjects,
+      outcome: outcomes.positive,
+      verb: this.verb,
+      average: formatOdds(this.averageRisk),
+    };
+    const sentence = p < 0.001 ? "risk.rare" : "risk.frequency";
+    const parts = [t(sentence, { ...values, odds: formatOdds(p) })];
+    const { precision } = this.facts;
+    if (this.isMarked({ label }) && precision) {
+      parts.push(t("risk.mark", { ...values, odds: formatOdds(precision) }));
+    }
+    return parts.join(" ");
+  }
+
+  /** Describe the values that the model did not learn from. */
+  describeOutside(values) {
+    const learned = this.facts.learned_from ?? {};
+    return this.columns.features
+      .filter((feature) => isOutside(feature, values[feature.name], learned[feature.name]))
+      .map((feature) => describeOutside(feature, values[feature.name], learned[feature.name]));
+  }
+
+  /**
+   * Request the prediction of one row with its explanation, or without one if there is none.
+   * `log=false`: values that people try out are not live traffic.
+   */
+  async predict(values, signal) {
+    if (this.unexplained && this.unexplained === this.facts.run_id) {
+      const response = await post("predict?log=false", values, signal);
+      return this.read(response, this.noExplanation);
+    }
+    try {
+      return this.read(await post("predict?log=false&explain=true", values, signal));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (!NO_EXPLANATION.includes(error.status) || error.errors.length) throw error;
+      const response = await post("predict?log=false", values, signal);
+      if (error.status === 422) {
+        this.unexplained = response.model.run_id; // so that further values need one request
+        this.noExplanation = error.message;
+      }
+      return this.read(response, error.message);
+    }
+  }
+
+  read(response, noExplanation) {
+    const [{ label, explanation, warnings = [], [PROBABILITY]: p }] = response.predictions;
+    const { threshold, model } = response;
+    return { label, explanation, warnings, p, threshold, model, noExplanation };
+  }
+}

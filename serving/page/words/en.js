@@ -1,0 +1,226 @@
+// The page's words in English.
+
+export default {
+  "page.title": "Predictions",
+  "page.loading": "Loading the model…",
+  "page.footer":
+    "A prediction is a reason to talk to someone. It is not a judgment of that person.",
+  "nav.skip": "Skip to the prediction",
+  "nav.label": "On this page",
+  "nav.one": "What if",
+  "nav.list": "List",
+  "nav.model": "Model",
+  "nav.api": "API",
+  "nav.language": "Language",
+  "key.label": "Enter the API key",
+  "key.use": "Use key",
+
+  "api.slow": "The predictor did not respond in time. It may be busy.",
+  "api.unreachable": "The predictor cannot be reached. The page retries automatically.",
+  "api.status": "The predictor responded with status {status}.",
+
+  "odds": "{part} in {whole}",
+  "outcome": "have the outcome “{outcome}”",
+  "mark.on": "worth a look",
+  "mark.off": "not marked",
+
+  "form.title": "What if: {name}",
+  "form.one": "one {subject}",
+  "form.label": "Values",
+  "form.reset": "Reset to the example",
+  "form.back": "Back to the list",
+
+  "risk.name": "Estimated risk",
+  "risk.nothing": "no prediction",
+  "risk.meter": "{p}; marked from {threshold}",
+  "risk.orMore": "{p} or more",
+  "risk.frequency":
+    "About {odds} {subjects} with such values {verb}; on average, {average} do.",
+  "risk.rare":
+    "Fewer than 1 in 1,000 {subjects} with such values {verb}; on average, {average} do.",
+  "risk.mark": "Of all {subjects} with the mark “worth a look”, about {odds} {verb}.",
+
+  "reasons.title": "Why",
+  "reasons.nothing": "There is no prediction to explain.",
+  "reasons.unavailable": "There is no explanation: {reason}",
+  "reasons.none":
+    "The average in the training data is {base}, here it is {p}. No value changes it noticeably.",
+  "reasons.lowers":
+    "The average in the training data is {base}, here it is {p}. “{name}” lowers it most.",
+  "reasons.raises":
+    "The average in the training data is {base}, here it is {p}. “{name}” raises it most.",
+  "reasons.value": "Value",
+  "reasons.side.lowers": "lowers",
+  "reasons.side.raises": "raises",
+  "reasons.points": "Percentage points",
+  "reasons.average": "Average",
+  "reasons.sum": "Sum",
+
+  "outside.flag": "outside",
+  "outside.number":
+    "{name} is {value}, but the model learned only from {low} to {high}. The risk may be wrong.",
+  "outside.category":
+    "{name} is {value}, but the model learned only from {choices}. The risk may be wrong.",
+
+  "list.title": "A list of {subjects}",
+  "list.drop": "Drop a CSV or Excel file here, or",
+  "list.choose": "choose one",
+  "list.expected": "One row per {subject}, with the columns {names}",
+  "list.private": "Do not store this list",
+  "list.stored":
+    "Your browser sends only the columns that the model needs. Names and other columns stay in " +
+    "the browser. The predictor stores the values it receives, without names, to notice when " +
+    "they change over the years. Stored values have no expiry date; whoever runs the predictor " +
+    "can delete them.",
+  "list.demo": "Try it with an example",
+  "list.template": "Download a template",
+  "list.reading": "Reading the file…",
+  "list.busy": "The predictor is busy. Trying again…",
+  "list.predicted": "Predicted rows",
+  "list.progress": "{count} of {total} rows",
+  "list.incomplete": "The predictor returned only {count} of {total} rows. Try again.",
+  "list.cancel": "Cancel",
+  "list.cancelled": "Cancelled. There are no results.",
+  "list.only": "Only those worth a look",
+  "list.download": "Download this list",
+  "list.ranked": "Ranked list",
+  "list.scale": "The longest bar is the highest risk in this list, {highest}.",
+  "list.line": "line {line}",
+  "list.name": "Name",
+  "list.risk": "Risk",
+  "list.why": "Why",
+  "list.whyOf": "Why: {name}",
+  "list.shown": "{total} shown",
+  "list.shownPart": "{shown} of {total} shown",
+  "list.more": "Show more",
+
+  "summary.none": "worth a look",
+  "summary.few": "worth a look; fewer than 1 of them is expected to {verb}",
+  "summary.some": {
+    one: "worth a look; about {count} of them is expected to {verb}",
+    other: "worth a look; about {count} of them are expected to {verb}",
+  },
+  "summary.total": {
+    one: "{count} of {total} rows was predicted.",
+    other: "{count} of {total} rows were predicted.",
+  },
+  "summary.outside": {
+    one: "{count} has a value that the model did not learn from.",
+    other: "{count} have a value that the model did not learn from.",
+  },
+
+  "mend.title": {
+    one: "{count} row could not be read",
+    other: "{count} rows could not be read",
+  },
+  "mend.place": "{place} ({name})",
+  "mend.rest": "{count} more; the download lists all of them",
+  "mend.submit": "Predict the corrected rows",
+
+  "allowed.title": "What each column may hold",
+  "allowed.column": "Column",
+  "allowed.meaning": "Meaning",
+  "allowed.values": "Values",
+  "allowed.whole": "a whole number from {low} to {high}",
+  "allowed.number": "a number from {low} to {high}",
+  "allowed.category": "{choices}",
+
+  "invalid.whole": "{name} must be a whole number from {low} to {high}, not “{value}”",
+  "invalid.number": "{name} must be a number from {low} to {high}, not “{value}”",
+  "invalid.category": "{name} must be {choices}, not “{value}”",
+  "invalid.missing": "{name} is missing",
+  "invalid.more": "also invalid: {names}",
+  "invalid.width": "the row has {cells} cells, the header {columns}",
+  "invalid.quote": "a quotation mark is never closed",
+
+  "header.missing": {
+    one: "This column is missing from the file: {names}. Its first line is: {header}",
+    other: "These columns are missing from the file: {names}. Its first line is: {header}",
+  },
+  "header.twice": "More than one column is named {name}. Remove one of them.",
+
+  "file.empty":
+    "{name} has no rows. The first line must name the columns; each further line is one row.",
+  "file.rows":
+    "The file has more than {count} rows. Send it to POST /predict/csv, which has no limit.",
+  "file.large": "The file is too large for the browser. Send it to POST /predict/csv as CSV.",
+  "file.old": "This is an Excel workbook of the old kind (.xls). Save it as “CSV UTF-8” or .xlsx.",
+  "file.zip": "This is not an Excel workbook that the page can read. Save it as “CSV UTF-8”.",
+
+  "panel.title": "{name}: {p}",
+  "panel.loading": "Loading the reasons…",
+  "panel.try": "Try other values",
+  "panel.close": "Close",
+
+  "sample.name": "{subject} {letter}",
+
+  "model.title": "The model in use",
+  "model.none": "No model yet",
+  "model.unavailable": "Unavailable",
+  "model.unregistered": "not registered",
+  "model.serving": "Version {version}, since {since}",
+  "model.specialists": "For specialists",
+  "model.identity": "Identity",
+  "model.quality": "Quality",
+  "model.measured":
+    "Measured on rows that were not used for training. The line is the 95 % interval.",
+
+  "trust.title": "How far to trust it",
+  "trust.average": "About {odds} {subjects} {verb}, marked or not.",
+  "trust.precision":
+    "Of those with the mark “worth a look”, about {odds} {verb}. The others with the mark do not.",
+  "trust.recall":
+    "Of 100 {subjects} that {verb}, about {found} have the mark (95 % interval: {low} to {high}).",
+  "trust.limits":
+    "The model knows only the values in the form. What it does not know can matter more.",
+
+  "links.card": "Model card",
+  "links.card.about": "how it was trained, how good it is, and for whom it is worse",
+  "links.gates": "All gates",
+  "links.gates.about": "every bound that this version met before it was used",
+  "links.drift": "Drift check",
+  "links.drift.about": "whether recent values still resemble those it learned from",
+
+  "fact.name": "Name",
+  "fact.version": "Version",
+  "fact.alias": "Alias",
+  "fact.family": "Family",
+  "fact.since": "In use since",
+  "fact.created": "Trained",
+  "fact.threshold": "Threshold of the mark",
+  "fact.run": "MLflow run",
+  "fact.pipeline": "Pipeline run",
+  "fact.bronze": "Raw data",
+  "fact.silver": "Validated data",
+  "fact.split": "{split} split",
+  "fact.code": "Code",
+  "fact.image": "Image",
+
+  "metric.roc_auc": "ROC AUC",
+  "metric.roc_auc.meaning": "How well it ranks: 1 is perfect, 0.5 is chance",
+  "metric.recall": "Recall",
+  "metric.recall.meaning": "Fraction of the positive rows that it marks",
+  "metric.precision": "Precision",
+  "metric.precision.meaning": "Fraction of the marked rows that are positive",
+  "metric.specificity": "Specificity",
+  "metric.specificity.meaning": "Fraction of the negative rows that it does not mark",
+  "metric.balanced_accuracy": "Balanced accuracy",
+  "metric.balanced_accuracy.meaning": "Mean of recall and specificity: 0.5 is chance",
+  "metric.pr_auc": "PR AUC",
+  "metric.pr_auc.meaning": "Mean precision over all thresholds: chance is the positive rate",
+  "metric.brier": "Brier score",
+  "metric.brier.meaning": "Mean squared error of its probabilities: lower is better",
+  "metric.range": "{low} to {high}",
+
+  "gate.title": "Gates",
+  "gate.gate": "Gate",
+  "gate.value": "Value",
+  "gate.bound": "Bound",
+  "gate.verdict": "Verdict",
+  "gate.why": "Why",
+  "gate.min": "{metric} at least",
+  "gate.max": "{metric} at most",
+  "gate.passed": "passed",
+  "gate.failed": "failed",
+  "gate.empty": "nothing to judge",
+};

@@ -1,0 +1,239 @@
+// The page's words in Spanish.
+
+export default {
+  "page.title": "Predicciones",
+  "page.loading": "Cargando el modelo…",
+  "page.footer":
+    "Una predicción es un motivo para hablar con alguien. No es un juicio sobre esa persona.",
+  "nav.skip": "Ir a la predicción",
+  "nav.label": "En esta página",
+  "nav.one": "Qué pasaría si",
+  "nav.list": "Lista",
+  "nav.model": "Modelo",
+  "nav.api": "API",
+  "nav.language": "Idioma",
+  "key.label": "Introduzca la clave de la API",
+  "key.use": "Usar la clave",
+
+  "api.slow": "El servicio no respondió a tiempo. Puede estar ocupado.",
+  "api.unreachable": "No se puede conectar con el servicio. La página lo sigue intentando.",
+  "api.status": "El servicio respondió con el estado {status}.",
+
+  "odds": "{part} de cada {whole}",
+  "outcome": "tienen el resultado «{outcome}»",
+  "mark.on": "a revisar",
+  "mark.off": "sin marca",
+
+  "form.title": "Qué pasaría si: {name}",
+  "form.one": "un ejemplo",
+  "form.label": "Valores",
+  "form.reset": "Volver al ejemplo",
+  "form.back": "Volver a la lista",
+
+  "risk.name": "Riesgo estimado",
+  "risk.nothing": "sin predicción",
+  "risk.meter": "{p}; con marca desde {threshold}",
+  "risk.orMore": "{p} o más",
+  "risk.frequency":
+    "Con estos valores, alrededor de {odds} tienen el resultado «{outcome}»; " +
+    "en promedio, {average}.",
+  "risk.rare":
+    "Con estos valores, menos de 1 de cada 1000 tiene el resultado «{outcome}»; " +
+    "en promedio, {average}.",
+  "risk.mark":
+    "De todos los que llevan la marca «a revisar», alrededor de {odds} " +
+    "tienen el resultado «{outcome}».",
+
+  "reasons.title": "Por qué",
+  "reasons.nothing": "No hay ninguna predicción que explicar.",
+  "reasons.unavailable": "No hay explicación: {reason}",
+  "reasons.none":
+    "El promedio en los datos de entrenamiento es {base}; aquí es {p}. " +
+    "Ningún valor lo cambia de forma apreciable.",
+  "reasons.lowers":
+    "El promedio en los datos de entrenamiento es {base}; aquí es {p}. " +
+    "Lo que más lo baja es «{name}».",
+  "reasons.raises":
+    "El promedio en los datos de entrenamiento es {base}; aquí es {p}. " +
+    "Lo que más lo sube es «{name}».",
+  "reasons.value": "Valor",
+  "reasons.side.lowers": "baja",
+  "reasons.side.raises": "sube",
+  "reasons.points": "Puntos porcentuales",
+  "reasons.average": "Promedio",
+  "reasons.sum": "Suma",
+
+  "outside.flag": "fuera",
+  "outside.number":
+    "{name} es {value}, pero el modelo solo aprendió de {low} a {high}. " +
+    "El riesgo puede ser erróneo.",
+  "outside.category":
+    "{name} es {value}, pero el modelo solo aprendió de {choices}. El riesgo puede ser erróneo.",
+
+  "list.title": "Una lista",
+  "list.drop": "Suelte aquí un archivo CSV o de Excel, o",
+  "list.choose": "elija uno",
+  "list.expected": "Una fila por persona o caso, con las columnas {names}",
+  "list.private": "No guardar esta lista",
+  "list.stored":
+    "Su navegador envía solo las columnas que necesita el modelo. Los nombres y las demás " +
+    "columnas se quedan en el navegador. El servicio guarda los valores que recibe, sin nombres, " +
+    "para notar si cambian con los años. Los valores guardados no tienen fecha de caducidad; " +
+    "quien gestiona el servicio puede borrarlos.",
+  "list.demo": "Probar con un ejemplo",
+  "list.template": "Descargar una plantilla",
+  "list.reading": "Leyendo el archivo…",
+  "list.busy": "El servicio está ocupado. Intentándolo de nuevo…",
+  "list.predicted": "Filas predichas",
+  "list.progress": "{count} de {total} filas",
+  "list.incomplete":
+    "El servicio devolvió solo {count} de {total} filas. Inténtelo de nuevo.",
+  "list.cancel": "Cancelar",
+  "list.cancelled": "Cancelado. No hay resultados.",
+  "list.only": "Solo con marca",
+  "list.download": "Descargar esta lista",
+  "list.ranked": "Lista por riesgo",
+  "list.scale": "La barra más larga es el riesgo más alto de esta lista, {highest}.",
+  "list.line": "línea {line}",
+  "list.name": "Nombre",
+  "list.risk": "Riesgo",
+  "list.why": "Por qué",
+  "list.whyOf": "Por qué: {name}",
+  "list.shown": "{total} mostradas",
+  "list.shownPart": "{shown} de {total} mostradas",
+  "list.more": "Mostrar más",
+
+  "summary.none": "con marca",
+  "summary.few": "con marca; se espera el resultado «{outcome}» en menos de 1",
+  "summary.some": "con marca; se espera el resultado «{outcome}» en alrededor de {count}",
+  "summary.total": {
+    one: "{count} de {total} filas tiene predicción.",
+    other: "{count} de {total} filas tienen predicción.",
+  },
+  "summary.outside": {
+    one: "{count} tiene un valor del que el modelo no aprendió.",
+    other: "{count} tienen un valor del que el modelo no aprendió.",
+  },
+
+  "mend.title": {
+    one: "{count} fila no se pudo leer",
+    other: "{count} filas no se pudieron leer",
+  },
+  "mend.place": "{place} ({name})",
+  "mend.rest": "{count} más; la descarga las contiene todas",
+  "mend.submit": "Predecir las filas corregidas",
+
+  "allowed.title": "Qué puede contener cada columna",
+  "allowed.column": "Columna",
+  "allowed.meaning": "Significado",
+  "allowed.values": "Valores",
+  "allowed.whole": "un número entero de {low} a {high}",
+  "allowed.number": "un número de {low} a {high}",
+  "allowed.category": "{choices}",
+
+  "invalid.whole": "{name} debe ser un número entero de {low} a {high}, no «{value}»",
+  "invalid.number": "{name} debe ser un número de {low} a {high}, no «{value}»",
+  "invalid.category": "{name} debe ser {choices}, no «{value}»",
+  "invalid.missing": "falta {name}",
+  "invalid.more": "tampoco son válidos: {names}",
+  "invalid.width": "la fila tiene {cells} celdas y el encabezado {columns}",
+  "invalid.quote": "unas comillas no se cierran nunca",
+
+  "header.missing": {
+    one: "En el archivo falta esta columna: {names}. Su primera línea es: {header}",
+    other: "En el archivo faltan estas columnas: {names}. Su primera línea es: {header}",
+  },
+  "header.twice": "Más de una columna se llama {name}. Quite una de ellas.",
+
+  "file.empty":
+    "{name} no tiene filas. La primera línea debe nombrar las columnas; " +
+    "cada línea siguiente es una fila.",
+  "file.rows":
+    "El archivo tiene más de {count} filas. Envíelo a POST /predict/csv, que no tiene límite.",
+  "file.large":
+    "El archivo es demasiado grande para el navegador. Envíelo como CSV a POST /predict/csv.",
+  "file.old":
+    "Es un libro de Excel del tipo antiguo (.xls). Guárdelo como «CSV UTF-8» o .xlsx.",
+  "file.zip":
+    "No es un libro de Excel que esta página pueda leer. Guárdelo como «CSV UTF-8».",
+
+  "panel.title": "{name}: {p}",
+  "panel.loading": "Cargando los motivos…",
+  "panel.try": "Probar otros valores",
+  "panel.close": "Cerrar",
+
+  "sample.name": "{subject} {letter}",
+
+  "model.title": "El modelo en uso",
+  "model.none": "Todavía no hay modelo",
+  "model.unavailable": "No disponible",
+  "model.unregistered": "sin registrar",
+  "model.serving": "Versión {version}, desde {since}",
+  "model.specialists": "Para especialistas",
+  "model.identity": "Procedencia",
+  "model.quality": "Calidad",
+  "model.measured":
+    "Medido con filas que no se usaron para entrenar. La línea es el intervalo del 95 %.",
+
+  "trust.title": "Hasta dónde fiarse",
+  "trust.average":
+    "En total, alrededor de {odds} tienen el resultado «{outcome}», con marca o sin ella.",
+  "trust.precision":
+    "De los que llevan la marca «a revisar», alrededor de {odds} tienen el resultado " +
+    "«{outcome}». Los demás marcados no.",
+  "trust.recall":
+    "De 100 con el resultado «{outcome}», alrededor de {found} llevan la marca " +
+    "(intervalo del 95 %: de {low} a {high}).",
+  "trust.limits":
+    "El modelo solo conoce los valores del formulario. Lo que no conoce puede importar más.",
+
+  "links.card": "Ficha del modelo",
+  "links.card.about": "cómo se entrenó, lo bueno que es y para quién es peor",
+  "links.gates": "Todos los controles",
+  "links.gates.about": "cada límite que esta versión cumplió antes de usarse",
+  "links.drift": "Control de deriva",
+  "links.drift.about": "si los valores recientes aún se parecen a aquellos de los que aprendió",
+
+  "fact.name": "Nombre",
+  "fact.version": "Versión",
+  "fact.alias": "Alias",
+  "fact.family": "Familia",
+  "fact.since": "En uso desde",
+  "fact.created": "Entrenado",
+  "fact.threshold": "Umbral de la marca",
+  "fact.run": "Ejecución de MLflow",
+  "fact.pipeline": "Ejecución del proceso",
+  "fact.bronze": "Datos brutos",
+  "fact.silver": "Datos validados",
+  "fact.split": "Conjunto «{split}»",
+  "fact.code": "Código",
+  "fact.image": "Imagen",
+
+  "metric.roc_auc": "ROC AUC",
+  "metric.roc_auc.meaning": "Lo bien que ordena: 1 es perfecto, 0,5 es azar",
+  "metric.recall": "Sensibilidad (recall)",
+  "metric.recall.meaning": "Fracción de las filas positivas que marca",
+  "metric.precision": "Precisión",
+  "metric.precision.meaning": "Fracción de las filas marcadas que son positivas",
+  "metric.specificity": "Especificidad",
+  "metric.specificity.meaning": "Fracción de las filas negativas que no marca",
+  "metric.balanced_accuracy": "Exactitud equilibrada",
+  "metric.balanced_accuracy.meaning": "Media de sensibilidad y especificidad: 0,5 es azar",
+  "metric.pr_auc": "PR AUC",
+  "metric.pr_auc.meaning": "Precisión media en todos los umbrales: el azar es la tasa positiva",
+  "metric.brier": "Puntuación de Brier",
+  "metric.brier.meaning": "Error cuadrático medio de sus probabilidades: cuanto menor, mejor",
+  "metric.range": "de {low} a {high}",
+
+  "gate.title": "Controles",
+  "gate.gate": "Control",
+  "gate.value": "Valor",
+  "gate.bound": "Límite",
+  "gate.verdict": "Veredicto",
+  "gate.why": "Por qué",
+  "gate.min": "{metric} como mínimo",
+  "gate.max": "{metric} como máximo",
+  "gate.passed": "superado",
+  "gate.failed": "no superado",
+  "gate.empty": "nada que juzgar",
+};

@@ -1,0 +1,242 @@
+// The page's words in French.
+
+export default {
+  "page.title": "Prédictions",
+  "page.loading": "Chargement du modèle…",
+  "page.footer":
+    "Une prédiction est une raison de parler avec quelqu’un. " +
+    "Ce n’est pas un jugement sur cette personne.",
+  "nav.skip": "Aller à la prédiction",
+  "nav.label": "Sur cette page",
+  "nav.one": "Et si",
+  "nav.list": "Liste",
+  "nav.model": "Modèle",
+  "nav.api": "API",
+  "nav.language": "Langue",
+  "key.label": "Saisissez la clé de l’API",
+  "key.use": "Utiliser la clé",
+
+  "api.slow": "Le service n’a pas répondu à temps. Il est peut-être occupé.",
+  "api.unreachable": "Le service est injoignable. La page réessaie automatiquement.",
+  "api.status": "Le service a répondu avec le statut {status}.",
+
+  "odds": "{part} sur {whole}",
+  "outcome": "ont le résultat « {outcome} »",
+  "mark.on": "à regarder",
+  "mark.off": "sans marque",
+
+  "form.title": "Et si : {name}",
+  "form.one": "un exemple",
+  "form.label": "Valeurs",
+  "form.reset": "Revenir à l’exemple",
+  "form.back": "Retour à la liste",
+
+  "risk.name": "Risque estimé",
+  "risk.nothing": "aucune prédiction",
+  "risk.meter": "{p} ; marqué à partir de {threshold}",
+  "risk.orMore": "{p} ou plus",
+  "risk.frequency":
+    "Avec de telles valeurs, environ {odds} ont le résultat « {outcome} » ; " +
+    "en moyenne, {average}.",
+  "risk.rare":
+    "Avec de telles valeurs, moins de 1 sur 1 000 a le résultat « {outcome} » ; " +
+    "en moyenne, {average}.",
+  "risk.mark":
+    "Parmi tous ceux qui portent la marque « à regarder », environ {odds} " +
+    "ont le résultat « {outcome} ».",
+
+  "reasons.title": "Pourquoi",
+  "reasons.nothing": "Il n’y a aucune prédiction à expliquer.",
+  "reasons.unavailable": "Il n’y a pas d’explication : {reason}",
+  "reasons.none":
+    "La moyenne des données d’entraînement est de {base} ; ici, {p}. " +
+    "Aucune valeur ne la change nettement.",
+  "reasons.lowers":
+    "La moyenne des données d’entraînement est de {base} ; ici, {p}. " +
+    "C’est « {name} » qui baisse le plus le risque.",
+  "reasons.raises":
+    "La moyenne des données d’entraînement est de {base} ; ici, {p}. " +
+    "C’est « {name} » qui augmente le plus le risque.",
+  "reasons.value": "Valeur",
+  "reasons.side.lowers": "baisse",
+  "reasons.side.raises": "hausse",
+  "reasons.points": "Points de pourcentage",
+  "reasons.average": "Moyenne",
+  "reasons.sum": "Somme",
+
+  "outside.flag": "hors limites",
+  "outside.number":
+    "{name} vaut {value}, mais le modèle n’a appris que de {low} à {high}. " +
+    "Le risque peut être faux.",
+  "outside.category":
+    "{name} vaut {value}, mais le modèle n’a appris que de {choices}. Le risque peut être faux.",
+
+  "list.title": "Une liste",
+  "list.drop": "Déposez ici un fichier CSV ou Excel, ou",
+  "list.choose": "choisissez-en un",
+  "list.expected": "Une ligne par personne ou par cas, avec les colonnes {names}",
+  "list.private": "Ne pas enregistrer cette liste",
+  "list.stored":
+    "Votre navigateur n’envoie que les colonnes dont le modèle a besoin. Les noms et les autres " +
+    "colonnes restent dans le navigateur. Le service enregistre les valeurs reçues, sans les " +
+    "noms, pour remarquer si elles changent au fil des ans. Les valeurs enregistrées n’ont pas " +
+    "de date d’expiration ; la personne qui gère le service peut les supprimer.",
+  "list.demo": "Essayer avec un exemple",
+  "list.template": "Télécharger un modèle de fichier",
+  "list.reading": "Lecture du fichier…",
+  "list.busy": "Le service est occupé. Nouvel essai…",
+  "list.predicted": "Lignes prédites",
+  "list.progress": "{count} sur {total} lignes",
+  "list.incomplete": "Le service n’a renvoyé que {count} lignes sur {total}. Réessayez.",
+  "list.cancel": "Annuler",
+  "list.cancelled": "Annulé. Il n’y a pas de résultat.",
+  "list.only": "Seulement ceux à regarder",
+  "list.download": "Télécharger cette liste",
+  "list.ranked": "Liste par risque",
+  "list.scale": "La barre la plus longue est le risque le plus élevé de cette liste, {highest}.",
+  "list.line": "ligne {line}",
+  "list.name": "Nom",
+  "list.risk": "Risque",
+  "list.why": "Pourquoi",
+  "list.whyOf": "Pourquoi : {name}",
+  "list.shown": "{total} affichées",
+  "list.shownPart": "{shown} sur {total} affichées",
+  "list.more": "Afficher plus",
+
+  "summary.none": "à regarder",
+  "summary.few": "à regarder ; le résultat « {outcome} » est attendu pour moins de 1",
+  "summary.some": "à regarder ; le résultat « {outcome} » est attendu pour environ {count}",
+  "summary.total": {
+    one: "{count} ligne sur {total} a une prédiction.",
+    other: "{count} lignes sur {total} ont une prédiction.",
+  },
+  "summary.outside": {
+    one: "{count} a une valeur dont le modèle n’a rien appris.",
+    other: "{count} ont une valeur dont le modèle n’a rien appris.",
+  },
+
+  "mend.title": {
+    one: "{count} ligne n’a pas pu être lue",
+    other: "{count} lignes n’ont pas pu être lues",
+  },
+  "mend.place": "{place} ({name})",
+  "mend.rest": "{count} autres ; le fichier téléchargé les contient toutes",
+  "mend.submit": "Prédire les lignes corrigées",
+
+  "allowed.title": "Ce que chaque colonne peut contenir",
+  "allowed.column": "Colonne",
+  "allowed.meaning": "Signification",
+  "allowed.values": "Valeurs",
+  "allowed.whole": "un nombre entier de {low} à {high}",
+  "allowed.number": "un nombre de {low} à {high}",
+  "allowed.category": "{choices}",
+
+  "invalid.whole": "{name} doit être un nombre entier de {low} à {high}, et non « {value} »",
+  "invalid.number": "{name} doit être un nombre de {low} à {high}, et non « {value} »",
+  "invalid.category": "{name} doit être {choices}, et non « {value} »",
+  "invalid.missing": "{name} manque",
+  "invalid.more": "ne sont pas valides non plus : {names}",
+  "invalid.width": "la ligne a {cells} cellules, l’en-tête {columns}",
+  "invalid.quote": "un guillemet n’est jamais fermé",
+
+  "header.missing": {
+    one: "Il manque cette colonne dans le fichier : {names}. Sa première ligne est : {header}",
+    other: "Il manque ces colonnes dans le fichier : {names}. Sa première ligne est : {header}",
+  },
+  "header.twice": "Plusieurs colonnes s’appellent {name}. Supprimez-en une.",
+
+  "file.empty":
+    "{name} n’a pas de lignes. La première ligne doit nommer les colonnes ; " +
+    "chaque ligne suivante est une entrée.",
+  "file.rows":
+    "Le fichier a plus de {count} lignes. Envoyez-le à POST /predict/csv, qui n’a pas de limite.",
+  "file.large":
+    "Le fichier est trop grand pour le navigateur. Envoyez-le en CSV à POST /predict/csv.",
+  "file.old":
+    "C’est un classeur Excel de l’ancien format (.xls). " +
+    "Enregistrez-le en « CSV UTF-8 » ou .xlsx.",
+  "file.zip":
+    "Ce n’est pas un classeur Excel que cette page peut lire. Enregistrez-le en « CSV UTF-8 ».",
+
+  "panel.title": "{name} : {p}",
+  "panel.loading": "Chargement des raisons…",
+  "panel.try": "Essayer d’autres valeurs",
+  "panel.close": "Fermer",
+
+  "sample.name": "{subject} {letter}",
+
+  "model.title": "Le modèle utilisé",
+  "model.none": "Pas encore de modèle",
+  "model.unavailable": "Indisponible",
+  "model.unregistered": "non enregistré",
+  "model.serving": "Version {version}, depuis {since}",
+  "model.specialists": "Pour les spécialistes",
+  "model.identity": "Provenance",
+  "model.quality": "Qualité",
+  "model.measured":
+    "Mesurée sur des lignes qui n’ont pas servi à l’entraînement. " +
+    "Le trait est l’intervalle à 95 %.",
+
+  "trust.title": "Jusqu’où s’y fier",
+  "trust.average":
+    "Au total, environ {odds} ont le résultat « {outcome} », avec ou sans marque.",
+  "trust.precision":
+    "Parmi ceux qui portent la marque « à regarder », environ {odds} ont le résultat " +
+    "« {outcome} ». Les autres ne l’ont pas.",
+  "trust.recall":
+    "Sur 100 avec le résultat « {outcome} », environ {found} portent la marque " +
+    "(intervalle à 95 % : de {low} à {high}).",
+  "trust.limits":
+    "Le modèle ne connaît que les valeurs du formulaire. " +
+    "Ce qu’il ne connaît pas peut compter davantage.",
+
+  "links.card": "Fiche du modèle",
+  "links.card.about": "comment il a été entraîné, sa qualité, et pour qui il est moins bon",
+  "links.gates": "Tous les contrôles",
+  "links.gates.about": "chaque limite que cette version a respectée avant d’être utilisée",
+  "links.drift": "Contrôle de dérive",
+  "links.drift.about": "si les valeurs récentes ressemblent encore à celles dont il a appris",
+
+  "fact.name": "Nom",
+  "fact.version": "Version",
+  "fact.alias": "Alias",
+  "fact.family": "Famille",
+  "fact.since": "Utilisé depuis",
+  "fact.created": "Entraîné",
+  "fact.threshold": "Seuil de la marque",
+  "fact.run": "Exécution MLflow",
+  "fact.pipeline": "Exécution du pipeline",
+  "fact.bronze": "Données brutes",
+  "fact.silver": "Données validées",
+  "fact.split": "Jeu « {split} »",
+  "fact.code": "Code",
+  "fact.image": "Image",
+
+  "metric.roc_auc": "ROC AUC",
+  "metric.roc_auc.meaning": "Qualité du classement : 1 est parfait, 0,5 est le hasard",
+  "metric.recall": "Rappel",
+  "metric.recall.meaning": "Part des lignes positives qu’il marque",
+  "metric.precision": "Précision",
+  "metric.precision.meaning": "Part des lignes marquées qui sont positives",
+  "metric.specificity": "Spécificité",
+  "metric.specificity.meaning": "Part des lignes négatives qu’il ne marque pas",
+  "metric.balanced_accuracy": "Exactitude équilibrée",
+  "metric.balanced_accuracy.meaning": "Moyenne du rappel et de la spécificité : 0,5 est le hasard",
+  "metric.pr_auc": "PR AUC",
+  "metric.pr_auc.meaning": "Précision moyenne sur tous les seuils : le hasard est le taux positif",
+  "metric.brier": "Score de Brier",
+  "metric.brier.meaning": "Erreur quadratique moyenne de ses probabilités : plus bas est mieux",
+  "metric.range": "de {low} à {high}",
+
+  "gate.title": "Contrôles",
+  "gate.gate": "Contrôle",
+  "gate.value": "Valeur",
+  "gate.bound": "Limite",
+  "gate.verdict": "Verdict",
+  "gate.why": "Pourquoi",
+  "gate.min": "{metric} au moins",
+  "gate.max": "{metric} au plus",
+  "gate.passed": "réussi",
+  "gate.failed": "échoué",
+  "gate.empty": "rien à juger",
+};
