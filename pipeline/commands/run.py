@@ -161,6 +161,8 @@ def _deploy(context: Context, log: RunLog) -> bool:
 def predict(url: str, api_key: str = "") -> dict[str, Any]:
     """Request an explained prediction for the example row of pipeline/columns.py.
 
+    The row describes nobody, so the predictor does not log it as live traffic.
+
     Args:
         url: URL of the predictor.
         api_key: API key of the predictor; empty for none.
@@ -174,7 +176,8 @@ def predict(url: str, api_key: str = "") -> dict[str, Any]:
     student = {feature.name: feature.example for feature in columns.FEATURES}
     try:
         with open_client(REQUEST_TIMEOUT_SECONDS, api_key=api_key) as client:
-            response = client.post(f"{url}/predict", params={"explain": "true"}, json=student)
+            options = {"explain": "true", "log": "false"}
+            response = client.post(f"{url}/predict", params=options, json=student)
         response.raise_for_status()
     except httpx.HTTPError as error:
         raise PipelineError(f"The predictor at {url} returned no prediction: {error}") from error

@@ -8,6 +8,7 @@ from pipeline.commands import local_servers
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import PipelineError
+from pipeline.settings import Settings
 
 
 def run(context: Context) -> None:
@@ -26,13 +27,21 @@ def run(context: Context) -> None:
     local_servers.check_port_is_free(port, "MLOPS_PREDICTOR__PORT")
     local_servers.check_port_is_free(settings.mlflow.port, "MLOPS_MLFLOW__PORT")
     local_servers.interrupt_on_sigterm()
+    try:
+        _serve(settings, port)
+    except KeyboardInterrupt:
+        echo("serve: stopped the predictor and MLflow")
+
+
+def _serve(settings: Settings, port: int) -> None:
     with (
         local_servers.mlflow_server(settings, settings.mlflow.port) as mlflow,
         local_servers.predictor(settings, port, mlflow.url) as predictor,
     ):
-        mlflow.wait_until_ready()
+        # The predictor starts first: it serves the lake's models/ until MLflow responds.
         predictor.wait_until_ready()
         echo(f"predictor  {predictor.url}       page, {predictor.url}/docs, /predict, /metrics")
+        mlflow.wait_until_ready()
         echo(f"MLflow     {mlflow.url}       runs, models, model cards")
         echo("Press Ctrl-C to stop both.")
         predictor.process.wait()

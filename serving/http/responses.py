@@ -82,7 +82,8 @@ class ModelFacts(ModelName):
     """The model that this process serves."""
 
     alias: str | None = Field(
-        description="Alias of the version in the registry; null if loaded from the lake's models/"
+        description="Alias of the version in the registry; null while the registry has not "
+        "responded and the copy in the lake's models/ is served"
     )
     source: str
     family: str

@@ -109,7 +109,7 @@ def test_without_a_model_the_run_fails(
 
 
 def test_the_example_row_is_explained() -> None:
-    """The request has the example of every column, and the API key."""
+    """The request has the example of every column, and the API key; it is no live traffic."""
     requests: list[Any] = []
 
     def handle(request: Request) -> Response:
@@ -119,7 +119,7 @@ def test_the_example_row_is_explained() -> None:
     with serve(handle) as url:
         answer = run.predict(url, "secret")
     row = {feature.name: feature.example for feature in FEATURES}
-    assert requests == [("/predict?explain=true", "Bearer secret", row)]
+    assert requests == [("/predict?explain=true&log=false", "Bearer secret", row)]
     assert answer == {"student": row, "answer": {"predictions": []}}
 
 
