@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.console import echo, print_table
 from pipeline.context import Context, utc_now
+from pipeline.deployment.card_updates import describe_version, update_card
 from pipeline.deployment.promotion_log import Action, Move, Record, find_record, read_records
 from pipeline.errors import LakeError, PromotionError, RegistryError
 from pipeline.model.bundle import fallback_matches, write_fallback
@@ -218,10 +219,25 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
         locked().set_tag(planned.to, ACTION_TAGS[record.action], record.started_at)
     done = record.model_copy(update={"done": True})
     locked()
-    lines = [each.to_line() for each in [*earlier, done] if each.done]
-    lake.write(PROMOTION_LOG, "".join(lines).encode())
+    completed = [each for each in [*earlier, done] if each.done]
+    lake.write(PROMOTION_LOG, "".join(each.to_line() for each in completed).encode())
+    _update_cards(context, completed, version)
     lake.write(done.key, done.to_bytes())
     return done
+
+
+def _update_cards(context: Context, records: list[Record], production: Version) -> None:
+    """Write the new status into the cards of the versions that entered and left production."""
+    origin = records[-1].move.origin
+    versions = [production]
+    if origin is not None and origin != production.number:
+        try:
+            versions.append(context.registry.get_version(origin))
+        except RegistryError as error:
+            echo(f"the model card of version {origin} is not updated: {error}", "yellow")
+    for version in versions:
+        if (status := describe_version(version.number, records)) is not None:
+            update_card(context.lake, version, status)
 
 
 def _update_fallback(context: Context, locked: Callable[[], Registry], version: Version) -> None:

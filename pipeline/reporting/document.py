@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from pipeline.card_status import Status
 from pipeline.reporting.templates import render
 
 FOLDER = Path(__file__).parent
@@ -66,7 +67,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Pictures:
-    """PNG files in a grid: file name -> what the picture shows."""
+    """SVG files in a grid: file name -> what the picture shows."""
 
     kind: ClassVar = "pictures"
     files: Mapping[str, str]
@@ -88,7 +89,7 @@ class Items:
     texts: Sequence[str]
 
 
-Block = Heading | Text | Items | Callout | Table | Pictures | Links
+Block = Heading | Text | Items | Callout | Table | Pictures | Links | Status
 
 
 def to_markdown(title: str, blocks: Sequence[Block]) -> str:
@@ -104,10 +105,10 @@ def to_html(
     Args:
         title: Title and first heading.
         blocks: Content, from top to bottom.
-        pictures: PNG bytes of every picture in `blocks`, by file name; None for no pictures.
+        pictures: SVG bytes of every picture in `blocks`, by file name; None for no pictures.
     """
     sources = {
-        name: f"data:image/png;base64,{base64.b64encode(data).decode()}"
+        name: f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"
         for name, data in (pictures or {}).items()
     }
     preamble: list[Block] = []

@@ -60,6 +60,12 @@ def format_time(text: str) -> str:
 
 
 def inline_code(text: str) -> Markup:
-    """Escape text for HTML and set the parts between backticks as code."""
-    escaped = str(escape(text))
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped))  # noqa: S704
+    """Escape text for HTML and set the parts between backticks as code.
+
+    A browser may break a long name after an underscore.
+    """
+
+    def to_code(match: re.Match[str]) -> str:
+        return f"<code>{match[1].replace('_', '_<wbr>')}</code>"
+
+    return Markup(re.sub(r"`([^`]+)`", to_code, str(escape(text))))  # noqa: S704

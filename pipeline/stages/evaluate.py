@@ -8,6 +8,7 @@ that fails a gate does not fail the stage; `register` then skips it.
 
 from __future__ import annotations
 
+from pipeline.columns import EXPECTATIONS
 from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.errors import LakeError, RegistryError
@@ -17,9 +18,12 @@ from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.judge import beats_champion, judge
 from pipeline.evaluation.measurements import GateInputs
 from pipeline.evaluation.model_card import card
+from pipeline.evaluation.model_card.calibration import describe_top
+from pipeline.evaluation.model_card.effects import compute_effects, describe_surprises
 from pipeline.evaluation.model_card.figures import draw_figures
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.result import EvaluationResult
+from pipeline.model.arrays import label_array
 from pipeline.model.bundle import Bundle
 from pipeline.model.metrics import flatten_metrics
 from pipeline.reporting import document
@@ -38,6 +42,8 @@ from pipeline.tracking.registry import PRODUCTION
 
 FOLDER = "evaluation"
 """Folder of the figures and the card among the artifacts of the MLflow run."""
+EFFECT_ROWS = 500
+"""Largest number of test rows that the effects of features are averaged over."""
 
 
 def run(context: Context) -> None:
@@ -135,8 +141,24 @@ def _render(
 ) -> dict[str, bytes]:
     """Figures and model card, by file name."""
     data = context.lake.read(out_of_fold(context.run_id), result.training.out_of_fold)
-    figures = draw_figures(result, candidate, from_parquet(data))
-    title, blocks = card.title(result), card.blocks(result)
+    unseen = from_parquet(data)
+    rows = candidate.features[:: max(1, len(candidate.features) // EFFECT_ROWS)]
+    effects = compute_effects(candidate.score, rows)
+    figures = draw_figures(result, candidate, unseen, effects)
+    findings = card.Findings(
+        calibration=[
+            describe_top("test rows", candidate.labels, candidate.predictions.probability),
+            describe_top(
+                "rows of the cross-validation",
+                label_array(unseen),
+                unseen["probability"].to_numpy(),
+            ),
+        ],
+        surprises=[
+            sentence for curve in effects for sentence in describe_surprises(curve, EXPECTATIONS)
+        ],
+    )
+    title, blocks = card.title(result), card.blocks(result, findings)
     return {
         **figures,
         MODEL_CARD_MARKDOWN: document.to_markdown(title, blocks).encode(),

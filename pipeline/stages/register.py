@@ -2,15 +2,16 @@
 
 Reads `reports/<run_id>/evaluation.json` and the candidate's MLflow run. Adds version, metrics and
 gates to the run's `serving/manifest.json`, tags the version with the manifest's hash and the
-candidate's lineage, and moves the alias. Until a version is in production, it also copies the model
-to the lake's `models/`, from which predictors start when MLflow is down; after that, `promote`
-writes the copy. Running it again registers no second version.
+candidate's lineage, moves the alias, and writes the version into the model card. Until a version is
+in production, it also copies the model to the lake's `models/`, from which predictors start when
+MLflow is down; after that, `promote` writes the copy. Running it again registers no second version.
 """
 
 from __future__ import annotations
 
 from pipeline.console import echo
-from pipeline.context import Context
+from pipeline.context import Context, utc_now
+from pipeline.deployment.card_updates import update_candidate_card
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle, write_fallback
@@ -45,6 +46,7 @@ def run(context: Context) -> None:
         )
         return
     registry.set_alias(STAGING, version.number)
+    update_candidate_card(lake, version, utc_now())
     echo(f"register: run {run_id} is version {version.number} of {registry.name}, `{STAGING}`")
     if registry.get_by_alias(PRODUCTION) is None:
         write_fallback(lake, bundle)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pipeline.console import echo
 from pipeline.context import Context, utc_now
+from pipeline.deployment.card_updates import update_candidate_card
 from pipeline.deployment.moves import REJECTED, VERIFIED, get_aliases, get_number
 from pipeline.deployment.shadow_traffic import get_shadow_traffic
 from pipeline.deployment.validation_page import render_validation
@@ -60,6 +61,8 @@ def run(context: Context) -> None:
         context.lake.write(report_file(run_id, VALIDATION_PAGE), page)
     context.lake.write_model(validation_report(context.run_id), report)
     if not report.passed:
+        problem = report.decision
+        update_candidate_card(context.lake, matchup.candidate, report.created_at, problem)
         state = f"version {report.production}" if report.production else "empty"
         raise StageSkipped(
             f"version {report.candidate} is not promoted, `{PRODUCTION}` stays {state}: "

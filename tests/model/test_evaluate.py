@@ -27,7 +27,6 @@ from tests.model.conftest import RUN, copy_gold
 from tests.support.lake import read_json, write_json
 
 NewContext = Callable[..., Context]
-PNG = b"\x89PNG\r\n\x1a\n"
 LOOSE = {"min_roc_auc": 0, "min_recall": 0, "min_balanced_accuracy": 0, "min_roc_auc_lower": 0}
 """Bounds that every model meets."""
 
@@ -82,7 +81,7 @@ def test_the_report_describes_the_served_model(
 def test_the_card_shows_the_report(new_context: NewContext, pretrained: TrainingResult) -> None:
     """Markdown and HTML have the decision, every gate with what is judged, metric and group.
 
-    The figures are PNG files; the Markdown card links to them, the HTML card contains them.
+    The figures are SVG files; the Markdown card links to them, the HTML card contains them.
     """
     context = new_context()
     report = train_and_evaluate(context)
@@ -95,14 +94,14 @@ def test_the_card_shows_the_report(new_context: NewContext, pretrained: Training
         *(group["name"] for group in report["groups"]),
         "lower end of the 95 % interval",
     ]
-    for card in (markdown, html):
+    for card in (markdown, html.replace("<wbr>", "")):
         assert not [name for name in names if name not in card]
         assert report["decision"].split("`")[0] in card
-    drawn = [name for name in FIGURES if name != "champion.png"]
+    drawn = [name for name in FIGURES if name != "champion.svg"]
     for name in drawn:
-        assert context.lake.read(f"reports/{RUN}/{name}").startswith(PNG)
+        assert context.lake.read(f"reports/{RUN}/{name}").startswith(b"<svg")
         assert f"]({name})" in markdown
-    assert html.count("data:image/png;base64,") == len(drawn)
+    assert html.count("data:image/svg+xml;base64,") == len(drawn)
     assert "http" not in html
 
 
@@ -118,7 +117,7 @@ def test_mlflow_has_the_evaluation(new_context: NewContext, pretrained: Training
         }
     assert run.data.metrics["test_roc_auc_low"] == report["metrics"]["roc_auc"]["low"]
     assert run.data.tags["decision"] == report["decision"]
-    assert artifacts == {"model_card.html", "model_card.md", *FIGURES} - {"champion.png"}
+    assert artifacts == {"model_card.html", "model_card.md", *FIGURES} - {"champion.svg"}
 
 
 def test_a_failed_gate_rejects_the_candidate(
@@ -161,7 +160,7 @@ def test_a_candidate_identical_to_the_champion(
     assert report["champion"]["is_identical"]
     assert not report["champion"]["candidate_is_better"]
     assert f"It is identical to version {number}, the champion" in report["decision"]
-    assert first.lake.exists("reports/run-2/champion.png")
+    assert first.lake.exists("reports/run-2/champion.svg")
 
 
 def challenge(

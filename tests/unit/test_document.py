@@ -25,13 +25,13 @@ BLOCKS: list[Block] = [
     Heading("Part"),
     Text("the alias `staging`"),
     Table(("gate", "n", "verdict"), [("x|y", "1", "passed"), ("<b>", "2", "failed")], (1,), TONES),
-    Pictures({"a.png": 'shows "a"'}),
+    Pictures({"a.svg": 'shows "a"'}),
 ]
 
 
 def test_html_escapes_text() -> None:
     """No text becomes markup, neither in elements nor in attributes."""
-    html = to_html("<t>", BLOCKS, {"a.png": b"png"})
+    html = to_html("<t>", BLOCKS, {"a.svg": b"svg"})
     assert "<title>&lt;t&gt;</title>" in html
     assert "a &lt; b" in html
     assert "<td>&lt;b&gt;</td>" in html
@@ -41,7 +41,7 @@ def test_html_escapes_text() -> None:
 
 def test_html_colors_verdicts() -> None:
     """Verdicts and the callout have a class; the verdict is also readable without color."""
-    html = to_html("t", BLOCKS, {"a.png": b"png"})
+    html = to_html("t", BLOCKS, {"a.svg": b"svg"})
     assert '<td class="good">passed</td>' in html
     assert '<td class="bad">failed</td>' in html
     assert '<td class="number">1</td>' in html
@@ -51,8 +51,8 @@ def test_html_colors_verdicts() -> None:
 
 def test_html_loads_nothing() -> None:
     """Pictures are part of the page, so that it can be read anywhere."""
-    html = to_html("t", BLOCKS, {"a.png": b"png"})
-    assert 'src="data:image/png;base64,cG5n"' in html
+    html = to_html("t", BLOCKS, {"a.svg": b"svg"})
+    assert 'src="data:image/svg+xml;base64,c3Zn"' in html
     assert "http" not in html
 
 
@@ -79,7 +79,7 @@ def test_markdown() -> None:
         "| x\\|y | 1 | passed |",
         "| <b> | 2 | failed |",
         "",
-        '![shows "a"](a.png)',
+        '![shows "a"](a.svg)',
     ]
 
 

@@ -6,20 +6,28 @@ Reference: Mitchell et al., Model Cards for Model Reporting (FAT* 2019).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from pipeline.card_status import Status
 from pipeline.columns import EXPECTATIONS, FEATURES, LABEL, SUBJECT, SUBJECTS, Category, Feature
 from pipeline.evaluation import gates
+from pipeline.evaluation.metric_titles import get_metric_meaning, get_metric_title
 from pipeline.evaluation.model_card.figures import FIGURES
 from pipeline.evaluation.result import EvaluationResult
+from pipeline.gate_table import get_gate
 from pipeline.reporting.document import (
     Block,
     Callout,
     Heading,
+    Items,
+    Links,
     Pictures,
     Table,
     Text,
 )
+from pipeline.reporting.templates import format_time
 from pipeline.storage.artifacts import GroupMetrics
+from pipeline.storage.layout import DRIFT_PAGE, MODEL_CARD_HTML, VALIDATION_PAGE, report_file
 
 
 def title(result: EvaluationResult) -> str:
@@ -27,20 +35,43 @@ def title(result: EvaluationResult) -> str:
     return f"Model card: {result.manifest.name}, run {result.manifest.lineage.pipeline_run_id}"
 
 
-def blocks(result: EvaluationResult) -> list[Block]:
+@dataclass(frozen=True)
+class Findings:
+    """Sentences about what the model learned.
+
+    Attributes:
+        calibration: How the highest probabilities compare with what happened.
+        surprises: Effects that contradict known ones, or have no single direction.
+    """
+
+    calibration: Sequence[str]
+    surprises: Sequence[str]
+
+
+def blocks(result: EvaluationResult, findings: Findings) -> list[Block]:
     """The content of the card, from top to bottom."""
     return [
-        Callout(result.decision, is_good=result.passed),
+        Links({"Deployment gates": VALIDATION_PAGE, "Latest drift check": f"../{DRIFT_PAGE}"}),
+        Status(result.decision, result.passed, _explain_copies(result)),
         *_model(result),
         *_use(result),
-        *_quality(result),
+        *_quality(result, findings),
         *_gates(result),
         *_threshold(result),
         *_champion(result),
         *_groups(result),
-        *_effects(result),
+        *_effects(findings),
         *_selection(result),
         *_data(result),
+    ]
+
+
+def _explain_copies(result: EvaluationResult) -> list[str]:
+    """Where the status is kept up to date. The first update replaces this explanation."""
+    key = report_file(result.manifest.lineage.pipeline_run_id, MODEL_CARD_HTML)
+    return [
+        f"The card in the lake, `{key}`, is updated when the version is registered, validated, "
+        "promoted or rolled back. Copies elsewhere show the state after the evaluation."
     ]
 
 
@@ -62,7 +93,7 @@ def _model(result: EvaluationResult) -> list[Block]:
         ),
         ("pipeline run", f"`{manifest.lineage.pipeline_run_id}`"),
         ("MLflow run", f"`{manifest.run_id}`"),
-        ("trained", manifest.created),
+        ("trained", format_time(manifest.created)),
         ("code", f"`{manifest.lineage.code_version}`, image `{manifest.lineage.image}`"),
     ]
     return [Heading("Model"), Table((), facts)]
@@ -88,10 +119,16 @@ def _use(result: EvaluationResult) -> list[Block]:
     ]
 
 
-def _quality(result: EvaluationResult) -> list[Block]:
+def _quality(result: EvaluationResult, findings: Findings) -> list[Block]:
     training = result.training
     rows = [
-        (name, str(training.cross_validation[name]), str(training.validation[name]), str(metric))
+        (
+            f"{get_metric_title(name)} `{name}`",
+            get_metric_meaning(name),
+            str(training.cross_validation[name]),
+            str(training.validation[name]),
+            str(metric),
+        )
         for name, metric in result.metrics.items()
     ]
     return [
@@ -101,20 +138,32 @@ def _quality(result: EvaluationResult) -> list[Block]:
             "fold every choice was made without the rows that the metrics are computed on. No "
             "choice used the test rows."
         ),
-        Table(("metric", "cross-validation", "validation", "test"), rows, numeric=(1, 2, 3)),
-        _pictures("roc.png", "precision_recall.png", "calibration.png", "confusion.png"),
+        Table(
+            ("metric", "meaning", "cross-validation", "validation", "test"),
+            rows,
+            numeric=(2, 3, 4),
+        ),
+        Items(findings.calibration),
+        _pictures("roc.svg", "precision_recall.svg", "calibration.svg", "confusion.svg"),
     ]
 
 
 def _gates(result: EvaluationResult) -> list[Block]:
     rows = [
-        (f"`{name}`", *cells) for name, *cells in gates.tabulate_gates("evaluate", result.gates)
+        (f"{_get_gate_title(name)} `{name}`", *cells)
+        for name, *cells in gates.tabulate_gates("evaluate", result.gates)
     ]
     return [
-        Heading("Gates"),
+        Heading("Gates of training"),
+        Callout(result.decision, is_good=result.passed),
         Table(gates.HEADER, rows, numeric=(2, 3), tones=gates.VERDICT_TONES),
         *_notes(result.gate_notes),
     ]
+
+
+def _get_gate_title(name: str) -> str:
+    gate = get_gate(name)
+    return gate.title if gate else ""
 
 
 def _threshold(result: EvaluationResult) -> list[Block]:
@@ -129,7 +178,7 @@ def _threshold(result: EvaluationResult) -> list[Block]:
             "The figure shows the trade-off on the rows of the outer cross-validation, which the "
             "choice did not use."
         ),
-        _pictures("threshold.png"),
+        _pictures("threshold.svg"),
     ]
 
 
@@ -144,7 +193,7 @@ def _champion(result: EvaluationResult) -> list[Block]:
         ]
     rows = [
         (
-            name,
+            get_metric_title(name),
             str(comparison.candidate_metrics[name]),
             str(comparison.champion_metrics[name]),
             difference.signed,
@@ -166,7 +215,7 @@ def _champion(result: EvaluationResult) -> list[Block]:
             rows,
             numeric=(1, 2, 3),
         ),
-        _pictures("champion.png"),
+        _pictures("champion.svg"),
     ]
 
 
@@ -206,17 +255,21 @@ def _group(group: GroupMetrics) -> tuple[str, ...]:
     )
 
 
-def _effects(result: EvaluationResult) -> list[Block]:
-    effects = "; ".join(f"{effect.feature}: {effect.why}" for effect in EXPECTATIONS)
-    known = f" Known effects: {effects}." if effects else ""
+def _effects(findings: Findings) -> list[Block]:
+    known = [f"Known effect of `{effect.feature}`: {effect.why}." for effect in EXPECTATIONS]
+    surprises = findings.surprises or [
+        "No effect is surprising: none contradicts a known effect or clearly changes its direction."
+    ]
     return [
         Heading("What it learned"),
         Text(
             "Mean predicted probability when one feature is set to each of its values and the "
             "others stay as they are. The band holds the middle 80 % of the rows; the dotted line "
-            f"is the threshold.{known}"
+            "is the threshold. An effect shows what the model does, not what causes the outcome."
         ),
-        _pictures("feature_effects.png"),
+        _pictures("feature_effects.svg"),
+        Heading("Surprising effects"),
+        Items([*surprises, *known]),
     ]
 
 

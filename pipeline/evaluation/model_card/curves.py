@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.columns import LABEL
-from pipeline.evaluation.groups import wilson_interval
-from pipeline.evaluation.model_card.canvas import CANDIDATE, CHAMPION, GUIDE, new_figure, to_png
+from pipeline.evaluation.model_card.calibration import make_bins
+from pipeline.evaluation.model_card.canvas import (
+    CANDIDATE,
+    CHAMPION,
+    GUIDE,
+    INK,
+    new_figure,
+    to_svg,
+)
 from pipeline.model.decision import is_positive
 from pipeline.model.thresholds import threshold_curve
 from pipeline.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-BINS = 5
-"""Bins of the calibration plot. With few positive rows, more bins would show noise."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def roc(series: Sequence[Series], threshold: float) -> bytes:
     _mark(axes, 1 - specificity, recall, series[0].color, threshold)
     axes.plot([0, 1], [0, 1], **GUIDE)
     axes.legend(loc="lower right")
-    return to_png(figure)
+    return to_svg(figure)
 
 
 def precision_recall(series: Sequence[Series], threshold: float) -> bytes:
@@ -76,24 +80,23 @@ def precision_recall(series: Sequence[Series], threshold: float) -> bytes:
     axes.axhline(float(series[0].labels.mean()), **GUIDE)
     axes.legend(loc="upper right")
     axes.set_ylim(0, None)
-    return to_png(figure)
+    return to_svg(figure)
 
 
 def calibration(series: Sequence[Series]) -> bytes:
     """Plot the observed rate of positive rows against the predicted probability.
 
-    Bins have about the same number of rows each. Error bars are 95 % intervals.
+    Error bars are 95 % intervals of the observed rate.
     """
     figure, axes = new_figure(
         "Calibration", "predicted probability", f"observed rate of '{LABEL.positive}'"
     )
     for one in series:
-        order = np.argsort(one.probability, kind="stable")
-        bins = [rows for rows in np.array_split(order, BINS) if rows.size]
-        predicted = np.array([one.probability[rows].mean() for rows in bins])
-        observed = np.array([one.labels[rows].mean() for rows in bins])
-        ends = np.array([wilson_interval(int(one.labels[rows].sum()), rows.size) for rows in bins])
-        errors = np.abs(np.column_stack([observed - ends[:, 0], ends[:, 1] - observed])).T
+        bins = make_bins(one.labels, one.probability)
+        predicted, observed, low, high = np.array(
+            [(bin.predicted, bin.observed, bin.low, bin.high) for bin in bins]
+        ).T
+        errors = np.abs([observed - low, high - observed])
         axes.errorbar(
             predicted, observed, errors, color=one.color, marker="o", capsize=3, label=one.name
         )
@@ -101,7 +104,7 @@ def calibration(series: Sequence[Series]) -> bytes:
     axes.plot([0, top], [0, top], **GUIDE)
     axes.set(xlim=(0, None), ylim=(0, None))
     axes.legend(loc="upper left")
-    return to_png(figure)
+    return to_svg(figure)
 
 
 def threshold_choice(series: Series, threshold: float, min_recall: float) -> bytes:
@@ -119,15 +122,15 @@ def threshold_choice(series: Series, threshold: float, min_recall: float) -> byt
     balanced_accuracy = (curve[:, 1] + curve[:, 2]) / 2
     axes.plot(curve[:, 0], curve[:, 1], color=CANDIDATE, label="recall")
     axes.plot(curve[:, 0], curve[:, 2], color=CHAMPION, label="specificity")
-    axes.plot(curve[:, 0], balanced_accuracy, color="black", label="balanced accuracy")
-    axes.axvline(threshold, color="black", linewidth=1, label=f"chosen: {threshold:.3g}")
+    axes.plot(curve[:, 0], balanced_accuracy, color=INK, label="balanced accuracy")
+    axes.axvline(threshold, color=INK, linewidth=1, label=f"chosen: {threshold:.3g}")
     axes.axhline(min_recall, **GUIDE, label=f"required recall: {min_recall:g}")
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize="small")
-    return to_png(figure)
+    return to_svg(figure)
 
 
 def _curve_point(series: Series, threshold: float) -> FloatArray:

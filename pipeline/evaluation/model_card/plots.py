@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.columns import FEATURES, LABEL, Category, Feature
+from pipeline.columns import LABEL, Category, Number
+from pipeline.evaluation.metric_titles import get_metric_title
 from pipeline.evaluation.model_card.canvas import (
     CANDIDATE,
     CHAMPION,
     GUIDE,
+    INK,
     new_figure,
     new_figures,
-    to_png,
+    to_svg,
 )
+from pipeline.evaluation.model_card.effects import EffectCurve
 from pipeline.storage.artifacts import Interval
-from pipeline.types import BoolArray, FloatArray, IntArray
+from pipeline.types import BoolArray, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+EFFECT_COLUMNS = 3
+"""Effect curves in a row."""
 
 
 def confusion(labels: IntArray, predicted_positive: BoolArray) -> bytes:
@@ -30,7 +36,10 @@ def confusion(labels: IntArray, predicted_positive: BoolArray) -> bytes:
         labels: 1 for the positive class, shape (n_rows,).
         predicted_positive: Whether each row is predicted positive, shape (n_rows,).
     """
-    figure, axes = new_figure("Confusion matrix, test rows", "predicted", "actual")
+    from matplotlib.patches import Rectangle
+
+    title = "Confusion matrix, test rows\n(percent and shade: fraction of the actual class)"
+    figure, axes = new_figure(title, "predicted", "actual")
     names = [LABEL.negative, LABEL.positive]
     counts = np.array(
         [
@@ -39,69 +48,62 @@ def confusion(labels: IntArray, predicted_positive: BoolArray) -> bytes:
         ]
     )
     rates = counts / counts.sum(axis=1, keepdims=True)
-    axes.imshow(rates, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlim=(-0.5, 1.5), ylim=(1.5, -0.5), aspect="equal")
     for actual in (0, 1):
         for predicted in (0, 1):
             rate = rates[actual, predicted]
+            corner = (predicted - 0.5, actual - 0.5)
+            alpha = 0.05 + 0.5 * rate
+            axes.add_patch(Rectangle(corner, 1, 1, color=CANDIDATE, alpha=alpha, linewidth=0))
             axes.text(
                 predicted,
                 actual,
                 f"{counts[actual, predicted]:,}\n{rate:.0%}",
                 ha="center",
                 va="center",
-                color="white" if rate > 0.6 else "black",
+                color=INK,
                 fontsize=14,
             )
     axes.set(xticks=[0, 1], yticks=[0, 1], xticklabels=names, yticklabels=names)
     axes.grid(visible=False)
-    return to_png(figure)
+    return to_svg(figure)
 
 
-def feature_effects(
-    score: Callable[[FloatArray], FloatArray], features: FloatArray, threshold: float
-) -> bytes:
-    """Plot the mean probability when one feature is set to each of its values in every row.
+def feature_effects(curves: Sequence[EffectCurve], threshold: float) -> bytes:
+    """Plot the effect curve of each feature, all on the same scale.
 
     Args:
-        score: The model: features, shape (n_rows, n_features) -> probabilities, shape (n_rows,).
-        features: The rows to average over, shape (n_rows, n_features).
+        curves: The curves.
         threshold: The threshold, drawn as a dotted line.
 
     Returns:
         One plot per feature. Bands and error bars hold the middle 80 % of the rows.
-
-    Reference: Friedman, Greedy Function Approximation: A Gradient Boosting Machine, Annals of
-    Statistics 29 (2001), on partial dependence.
     """
-    figure, plots = new_figures(len(FEATURES))
-    for index, (feature, axes) in enumerate(zip(FEATURES, plots, strict=True)):
-        values = _plotted_values(feature)
-        probabilities = []
-        for value in values:
-            changed = features.copy()
-            changed[:, index] = value
-            probabilities.append(score(changed))
-        _draw_effect(axes, feature, values, np.array(probabilities))
+    figure, plots = new_figures(len(curves), columns=EFFECT_COLUMNS)
+    for index, (curve, axes) in enumerate(zip(curves, plots, strict=True)):
+        _draw_effect(axes, curve)
         axes.axhline(threshold, **GUIDE)
-        axes.set(title=feature.name, ylim=(0, None))
-    plots[0].set_ylabel("predicted probability")
-    return to_png(figure)
+        axes.set(title=curve.feature.name)
+        if isinstance(curve.feature, Number):
+            axes.set_xlabel(curve.feature.unit)
+        if index % EFFECT_COLUMNS == 0:
+            axes.set_ylabel("predicted probability")
+    plots[0].set_ylim(0, None)
+    return to_svg(figure)
 
 
-def _draw_effect(
-    axes: Axes, feature: Feature, values: FloatArray, probabilities: FloatArray
-) -> None:
-    """Draw the mean and the middle 80 % of probabilities, shape (n_values, n_rows)."""
-    mean = probabilities.mean(axis=1)
-    low, high = np.quantile(probabilities, (0.1, 0.9), axis=1)
-    if isinstance(feature, Category):
-        x = np.arange(len(values))
-        errors = np.array([mean - low, high - mean]).clip(0)
-        axes.errorbar(x, mean, errors, color=CANDIDATE, fmt="o", capsize=4)
-        axes.set(xticks=x, xticklabels=list(feature.codes), xlim=(-0.5, len(values) - 0.5))
+def _draw_effect(axes: Axes, curve: EffectCurve) -> None:
+    if isinstance(curve.feature, Category):
+        x = np.arange(len(curve.values))
+        errors = np.array([curve.mean - curve.low, curve.high - curve.mean]).clip(0)
+        axes.errorbar(x, curve.mean, errors, color=CANDIDATE, fmt="o", capsize=4)
+        names = list(curve.feature.codes)
+        axes.set(xticks=x, xticklabels=names, xlim=(-0.5, len(names) - 0.5))
     else:
-        axes.fill_between(values, low, high, color=CANDIDATE, alpha=0.15, linewidth=0)
-        axes.plot(values, mean, color=CANDIDATE)
+        axes.fill_between(
+            curve.values, curve.low, curve.high, color=CANDIDATE, alpha=0.15, linewidth=0
+        )
+        axes.plot(curve.values, curve.mean, color=CANDIDATE)
 
 
 def side_by_side(
@@ -120,15 +122,7 @@ def side_by_side(
             axes.plot([interval.low, interval.high], [y, y], color=color, linewidth=2)
             label = title if index == 0 else None
             axes.plot(interval.value, y, "o", color=color, label=label)
-    axes.set(yticks=range(len(names)), yticklabels=names, xlim=(0, 1))
+    titles = [get_metric_title(name) for name in names]
+    axes.set(yticks=range(len(names)), yticklabels=titles, xlim=(0, 1))
     axes.legend(loc="best")
-    return to_png(figure)
-
-
-def _plotted_values(feature: Feature) -> FloatArray:
-    """The values of a category, or up to 100 values over the typical range of a number."""
-    if isinstance(feature, Category):
-        return np.array(list(feature.codes.values()), dtype=np.float64)
-    low, high = feature.typical
-    count = min(100, round((high - low) / feature.step) + 1)
-    return np.linspace(low, high, count)
+    return to_svg(figure)
