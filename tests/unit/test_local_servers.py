@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.commands import local_servers
-from pipeline.commands.local_servers import find_free_port, start_server
+from pipeline.commands.local_servers import check_port_is_free, find_free_port, start_server
 from pipeline.errors import PipelineError
+from pipeline.stages import EXIT_INTERRUPTED
+
+ROOT = Path(__file__).parents[2]
 
 SERVER = """
 import sys
@@ -71,3 +76,51 @@ def test_a_server_that_is_never_ready_is_reported(monkeypatch: pytest.MonkeyPatc
         pytest.raises(PipelineError, match=rf"idle at .*:{port} was not ready within 0 s"),
     ):
         server.wait_until_ready()
+
+
+SERVE = f"""
+import os, sys
+from pipeline.__main__ import main
+from pipeline.commands import local_servers
+
+def start_small(settings, port, *_):
+    command = [sys.executable, "-c", {SERVER!r}, str(port)]
+    return local_servers.start_server(f"small-{{port}}", command, port, "/", os.environ)
+
+local_servers.mlflow_server = local_servers.predictor = start_small
+sys.exit(main(["serve"]))
+"""
+"""The command `serve` with small servers in place of MLflow and the predictor."""
+
+
+def test_sigterm_stops_serve_in_the_background(folder: Path) -> None:
+    """A shell without job control starts background jobs with SIGINT ignored; SIGTERM stops them.
+
+    No server outlives the command.
+    """
+    (folder / "local").mkdir()
+    (folder / "local" / "mlflow.db").touch()
+    ports = [find_free_port(), find_free_port()]
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "MLOPS_MLFLOW__PORT": str(ports[0]),
+        "MLOPS_PREDICTOR__PORT": str(ports[1]),
+    }
+    with subprocess.Popen(
+        ["sh", "-c", '"$@" & echo $!; wait $!', "sh", sys.executable, "-c", SERVE],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as shell:
+        assert shell.stdout is not None
+        assert shell.stderr is not None
+        pid = int(shell.stdout.readline())
+        for line in shell.stderr:
+            if "Press Ctrl-C" in line:
+                break
+        os.kill(pid, signal.SIGINT)
+        os.kill(pid, signal.SIGTERM)
+        assert shell.wait(30) == EXIT_INTERRUPTED
+    for port in ports:
+        check_port_is_free(port, "PORT")
