@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from serving.settings import Settings
 
 CHART = Path(__file__).parents[1] / "charts" / "student-mlops"
 SCHEMA = CHART / "values.schema.json"
+MAX_COLUMNS = 100
 
 DERIVED = (
     "MLOPS_CODE_VERSION",
@@ -118,9 +120,9 @@ def page() -> str:
     lines = [
         "# Chart values",
         "",
-        "Generated from [values.yaml](/charts/student-mlops/values.yaml) and "
+        "Generated from [values.yaml](/charts/student-mlops/values.yaml) and",
         "[its schema](/charts/student-mlops/values.schema.json).",
-        "Set a value with `helm install NAME charts/student-mlops --set KEY=VALUE`, or several "
+        "Set a value with `helm install NAME charts/student-mlops --set KEY=VALUE`, or several",
         "in a file with `--values`.",
         "",
         header(),
@@ -128,13 +130,13 @@ def page() -> str:
     in_table = False
     for value in values():
         if len(value.path) == 1:
-            lines += ["", f"## {value.name}", "", value.comment]
+            lines += ["", f"## {value.name}", "", _wrap(value.comment)]
             in_table = False
             if value.is_section:
                 continue
         if value.is_section:
             in_table = False
-            lines += ["", f"### {value.name}", "", value.comment]
+            lines += ["", f"### {value.name}", "", _wrap(value.comment)]
             continue
         if not in_table:
             lines += ["", "| value | type | default | meaning |", "| --- | --- | --- | --- |"]
@@ -143,6 +145,10 @@ def page() -> str:
         meaning = value.comment if len(value.path) > 1 else ""
         lines.append(f"| `{value.name}` | {get_type(value.path, schema)} | {default} | {meaning} |")
     return "\n".join(lines) + "\n"
+
+
+def _wrap(text: str) -> str:
+    return textwrap.fill(text, MAX_COLUMNS, break_long_words=False, break_on_hyphens=False)
 
 
 def schema() -> str:

@@ -21,7 +21,6 @@ PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")
 MAX_COLUMNS = 100
 ADDED_BY_THE_GUIDE = {"add-a-stage.md": {"notify"}}
 """Stages that a page adds to a copy of the repository."""
-WIDE = {"values.md", "images.md", "run-on-kind.md", "without-a-container-registry.md"}
 
 every_page = pytest.mark.parametrize(
     "page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix()
@@ -109,8 +108,6 @@ def test_commands_exist(page: Path) -> None:
 @every_page
 def test_prose_is_narrow(page: Path) -> None:
     """Lines of prose have at most MAX_COLUMNS characters, so that a diff can be read."""
-    if page.name in WIDE:
-        return
     assert [line for line in prose(page) if len(line) > MAX_COLUMNS] == []
 
 
