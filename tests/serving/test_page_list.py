@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -219,7 +220,7 @@ class TestReasons:
         "options", [{"viewport": {"width": 1280, "height": 900}}, PHONE], ids=["1280", "phone"]
     )
     def test_why_is_visible_without_scrolling_sideways(
-        self, visit: Visit, options: dict[str, object]
+        self, visit: Visit, options: dict[str, Any]
     ) -> None:
         """With three further columns, name, risk and `Why` are within the table's window."""
         page = visit(**options)
@@ -325,8 +326,9 @@ class TestFiles:
                 const { Reader } = await import("/page/csv.js");
                 const read = (chunks) => {
                     const reader = new Reader(",");
-                    const complete = chunks.flatMap((chunk) => reader.push(chunk));
-                    return [...complete, ...reader.end()].map(({ line, cells }) => [line, ...cells]);
+                    const rows = chunks.flatMap((chunk) => reader.push(chunk));
+                    rows.push(...reader.end());
+                    return rows.map(({ line, cells }) => [line, ...cells]);
                 };
                 return Array.from({ length: text.length + 1 }, (_, split) =>
                     read([text.slice(0, split), text.slice(split)]));
