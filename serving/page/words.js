@@ -45,7 +45,7 @@ export async function loadLanguage(tag) {
  */
 export function t(key, values = {}) {
   const entry = words[key];
-  if (entry === undefined) throw new Error(`no words for ${key}`);
+  if (entry === undefined) throw new Error(key);
   const text =
     typeof entry === "string" ? entry : (entry[plurals.select(values.count)] ?? entry.other);
   return text.replace(/\{(\w+)\}/g, (_, name) =>
