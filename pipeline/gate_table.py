@@ -111,6 +111,16 @@ GATES: tuple[Gate, ...] = (
         stages={"evaluate": Statistic.LOWER, "validate": Statistic.LOWER},
     ),
     Gate(
+        name="max_order_auc",
+        title="Label independent of the row order",
+        direction="max",
+        bound=1,
+        reason="ROC AUC of the row number in the raw file. Near 0.5 if the order is random; if the "
+        "label depends on it, no figure holds for new rows. At 1 the data check only warns.",
+        measure="order_auc",
+        stages={"evaluate": Statistic.VALUE},
+    ),
+    Gate(
         name="max_onnx_difference",
         title="Served file equals the trained model",
         direction="max",

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline import stages
 from pipeline.console import echo, format_decision, print_table
 from pipeline.context import Context
+from pipeline.data_check.report import read_data_check
 from pipeline.drift.report import DRIFT, Report
 from pipeline.evaluation import gates
 from pipeline.model.bundle import Manifest
@@ -46,6 +47,7 @@ def show(
     ]
     print_table("Stages", ("stage", "time", "result"), stage_rows)
     _print_model(manifest, version.number)
+    _print_data_check(context, manifest)
     _print_prediction(answer["student"], answer["answer"])
     drift_rows = [
         (kind, "drifted" if report.verdict == DRIFT else report.verdict, report.sentence)
@@ -70,6 +72,13 @@ def _print_model(manifest: Manifest, number: str) -> None:
         ),
     )
     gates.print_gates("Gates that it passed", "evaluate", manifest.gates)
+
+
+def _print_data_check(context: Context, manifest: Manifest) -> None:
+    """Print what the metrics of the model in production do not show."""
+    check = read_data_check(context.lake, manifest.lineage.pipeline_run_id)
+    for sentence in check.sentences if check else ():
+        echo(f"Read these figures with care: {sentence}.", "yellow")
 
 
 def _print_prediction(student: Mapping[str, Any], answer: Mapping[str, Any]) -> None:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.columns import FEATURES, Category
+from pipeline.model.intervals import wilson_interval
 from pipeline.model.metrics import Predictions
 from pipeline.storage.artifacts import GroupMetrics, Interval
 from pipeline.types import BoolArray, FloatArray, IntArray
 
-Z = 1.959964
-"""Normal quantile of a 95 % interval."""
 MIN_NEGATIVES = 20
 """A group with fewer negative rows has no meaningful false positive rate."""
 
@@ -52,25 +51,6 @@ def find_groups(features: FloatArray) -> dict[str, BoolArray]:
                 name = f"under {high:g}" if low == -math.inf else f"from {low:g}"
                 groups[f"{feature.name} {name}"] = (values >= low) & (values < high)
     return groups
-
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a rate, which is accurate for few trials too.
-
-    Args:
-        successes: Number of successes.
-        trials: Number of trials, at least 1.
-
-    Returns:
-        Lower and upper end.
-
-    Reference: Wilson, Probable Inference, the Law of Succession, and Statistical Inference,
-    Journal of the American Statistical Association 22 (1927).
-    """
-    rate, spread = successes / trials, Z * Z / trials
-    center = rate + spread / 2
-    margin = Z * math.sqrt(rate * (1 - rate) / trials + spread / (4 * trials))
-    return (center - margin) / (1 + spread), (center + margin) / (1 + spread)
 
 
 def measure_groups(

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from pipeline.columns import EXPECTATIONS
+from pipeline.data_check.report import DataCheck
 from pipeline.evaluation import behavioral_checks, groups
 from pipeline.evaluation.champion import ChampionComparison
 from pipeline.evaluation.groups import GroupRate
@@ -52,6 +53,7 @@ class GateInputs:
         shadow: Live rows that the model scored in the shadow; None if there are none.
         training_onnx_difference: Largest difference in probability between the ONNX model and the
             trained model that was recorded when the model was trained; None if it is unknown.
+        data_check: What `preprocess` found in the rows; None in runs of earlier releases.
     """
 
     settings: Settings
@@ -59,6 +61,7 @@ class GateInputs:
     comparison: ChampionComparison | None = None
     shadow: ShadowTraffic | None = None
     training_onnx_difference: float | None = None
+    data_check: DataCheck | None = None
 
     @cached_property
     def metrics(self) -> Mapping[str, Interval]:
@@ -92,6 +95,14 @@ def recall(inputs: GateInputs) -> Measurement:
 def balanced_accuracy(inputs: GateInputs) -> Measurement:
     """Mean of recall and specificity."""
     return _from_interval(inputs.metrics["balanced_accuracy"])
+
+
+def order_auc(inputs: GateInputs) -> Measurement | None:
+    """ROC AUC of the row number in the raw file, or of its reverse."""
+    check = inputs.data_check
+    if check is None or check.order is None:
+        return None
+    return Measurement(check.order.strength)
 
 
 def onnx_difference(inputs: GateInputs) -> Measurement:

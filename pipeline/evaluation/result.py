@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.data_check.report import DataCheck
 from pipeline.evaluation.champion import ChampionComparison
 from pipeline.evaluation.gates import describe_failures
 from pipeline.model.bundle import Manifest
@@ -35,6 +36,7 @@ class EvaluationResult:
             the champion.
         splits: Rows of each gold split.
         training: The report of `train`.
+        data_check: What `preprocess` found in the rows; None in runs of earlier releases.
         gate_notes: Sentences about what the gates measured.
         comparison_notes: Sentences about the rows of the comparison, or why there is none.
     """
@@ -48,6 +50,7 @@ class EvaluationResult:
     beats_champion: bool
     splits: Mapping[str, SplitFacts]
     training: TrainReport
+    data_check: DataCheck | None = None
     gate_notes: tuple[str, ...] = ()
     comparison_notes: tuple[str, ...] = ()
 

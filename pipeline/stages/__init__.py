@@ -87,8 +87,9 @@ STAGES: tuple[Stage, ...] = (
         dag="training",
         after=("ingest",),
         reads="bronze",
-        writes="silver, rejected rows",
-        summary="Validate every row, apply our column names and types, and flip the label.",
+        writes="silver, rejected rows, data check",
+        summary="Validate every row, apply our column names and types, flip the label, and check "
+        "what can be learned from the rows.",
         resources=Resources(memory="256Mi", memory_limit="2Gi"),  # holds all raw rows as a table
     ),
     Stage(

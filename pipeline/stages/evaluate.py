@@ -11,6 +11,7 @@ from __future__ import annotations
 from pipeline.columns import EXPECTATIONS
 from pipeline.console import echo, print_table
 from pipeline.context import Context
+from pipeline.data_check.report import read_data_check
 from pipeline.errors import LakeError, RegistryError
 from pipeline.evaluation import gates, groups, measurements
 from pipeline.evaluation.champion import ChampionComparison, compare_with_champion
@@ -63,6 +64,7 @@ def run(context: Context) -> None:
         candidate,
         comparison,
         training_onnx_difference=training.onnx_difference,
+        data_check=read_data_check(lake, run_id),
     )
     result = evaluate_candidate(context, inputs, training, notes)
     files = _render(context, result, candidate)
@@ -100,6 +102,7 @@ def evaluate_candidate(
         beats_champion=inputs.comparison is not None and beats_champion(inputs),
         splits=gold.splits,
         training=training,
+        data_check=inputs.data_check,
         gate_notes=judgement.notes,
         comparison_notes=notes,
     )

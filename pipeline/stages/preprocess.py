@@ -4,6 +4,9 @@ Reads the run's raw file. Writes `silver/<run_id>/students.parquet` with its man
 `silver/<run_id>/rejected.csv`: each row that breaks the contract of pipeline/columns.py, with its
 number below the header and the reason. The stage fails if the fraction of rejected rows exceeds
 MLOPS_PREPROCESS__MAX_REJECTED_FRACTION.
+
+Also writes `reports/<run_id>/data_check.{json,html}`: what can be learned from the valid rows. A
+finding is a warning; the gate `max_order_auc` can reject models of such data.
 """
 
 from __future__ import annotations
@@ -20,11 +23,17 @@ from pipeline.columns import FEATURES, LABEL, RAW_HEADER, Category, Feature
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data.raw_csv import check_header, decode_text
+from pipeline.data_check.check import check_data
+from pipeline.data_check.page import page
 from pipeline.errors import DataError, shorten
+from pipeline.model.arrays import feature_array, label_array
 from pipeline.storage.artifacts import BronzePointer, SilverManifest
 from pipeline.storage.layout import (
+    DATA_CHECK,
+    DATA_CHECK_PAGE,
     bronze_file,
     bronze_pointer,
+    report_file,
     silver_manifest,
     silver_rejected,
     silver_rows,
@@ -46,11 +55,14 @@ def run(context: Context) -> None:
 
     raw = parse_csv(text)
     valid, rejected = validate_rows(raw)
-    del text
+    raw_rows = len(raw)
+    del text, raw
     if len(rejected):
         lake.write(silver_rejected(run_id), rejected.to_csv(index=False).encode())
-        report_rejected(context, rejected, len(raw))
+        report_rejected(context, rejected, raw_rows)
     written = lake.write(silver_rows(run_id), to_parquet(valid))
+    if len(valid):
+        write_data_check(context, valid, sha256)
     manifest = SilverManifest(
         bronze=sha256, sha256=written, rows=len(valid), rejected=len(rejected)
     )
@@ -60,6 +72,21 @@ def run(context: Context) -> None:
         f"preprocess: {len(valid):,} rows to silver, {len(rejected):,} rejected, "
         f"{rate:.1%} {LABEL.positive}"
     )
+
+
+def write_data_check(context: Context, valid: pd.DataFrame, sha256: str) -> None:
+    """Check what can be learned from the valid rows, write the report and print its findings.
+
+    Args:
+        context: The context of the run.
+        valid: The valid rows, in the order of the file.
+        sha256: Hash of the raw file.
+    """
+    check = check_data(feature_array(valid), label_array(valid), context.settings, sha256)
+    context.lake.write_model(report_file(context.run_id, DATA_CHECK), check)
+    context.lake.write(report_file(context.run_id, DATA_CHECK_PAGE), page(check, context.run_id))
+    for sentence in check.sentences:
+        echo(f"preprocess: {sentence}", "yellow")
 
 
 def report_rejected(context: Context, rejected: pd.DataFrame, rows: int) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from pipeline.columns import FEATURE_NAMES
 from pipeline.console import echo, print_table
 from pipeline.context import Context, utc_now
+from pipeline.data_check.report import read_data_check
 from pipeline.model import export
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Lineage, Manifest
 from pipeline.model.metrics import flatten_metrics
@@ -21,9 +22,20 @@ from pipeline.model.training import TrainingResult, train_candidate
 from pipeline.model.training_data import TrainingData
 from pipeline.storage.artifacts import GoldManifest, TrainInputs, TrainReport
 from pipeline.storage.lake import sha256_hex
-from pipeline.storage.layout import gold_manifest, gold_split, out_of_fold, train_report
+from pipeline.storage.layout import (
+    DATA_CHECK,
+    DATA_CHECK_PAGE,
+    gold_manifest,
+    gold_split,
+    out_of_fold,
+    report_file,
+    train_report,
+)
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking import run_logging
+
+DATA_CHECK_FOLDER = "data_check"
+"""Folder of the data check among the artifacts of the MLflow run."""
 
 
 def run(context: Context) -> None:
@@ -127,6 +139,13 @@ def _fill_mlflow_run(
         for name, value in flatten_metrics(intervals).items()
     }
     metrics |= {"onnx_difference": onnx_difference, "threshold": result.final.threshold}
+    if data_check := read_data_check(context.lake, context.run_id):
+        metrics |= data_check.to_metrics()
+        pages = {
+            name: context.lake.read(report_file(context.run_id, name))
+            for name in (DATA_CHECK, DATA_CHECK_PAGE)
+        }
+        registry.log_artifacts(run, pages, DATA_CHECK_FOLDER)
     registry.log_run(run, metrics, params, manifest.lineage.tags())
     run_logging.log_inputs(registry, run, context.lake, gold)
     registry.log_artifacts(run, {**files, MANIFEST: manifest.to_bytes()}, ARTIFACT_FOLDER)

@@ -31,6 +31,8 @@ MODEL_CARD_MARKDOWN, MODEL_CARD_HTML = "model_card.md", "model_card.html"
 """File names of a model card; see `report_file`."""
 VALIDATION_PAGE = "validation.html"
 """File name of the report of `validate` for people; see `report_file`."""
+DATA_CHECK, DATA_CHECK_PAGE = "data_check.json", "data_check.html"
+"""File names of a data check; see `report_file`."""
 
 
 def bronze_file(sha256: str) -> str:

@@ -11,7 +11,9 @@ import pytest
 from pipeline.columns import FEATURE_NAMES, RAW_HEADER
 from pipeline.context import Context
 from pipeline.data.synthetic import generate_csv
+from pipeline.data_check.report import DataCheck
 from pipeline.errors import DataError, LakeError
+from pipeline.reporting.templates import inline_code
 from pipeline.stages import ingest, preprocess
 from pipeline.stages.preprocess import parse_csv, validate_rows
 from pipeline.storage.artifacts import BronzePointer, SilverManifest
@@ -167,6 +169,35 @@ def test_equal_input_gives_equal_bytes(make_context: MakeContext) -> None:
         manifest = context.lake.read_model(f"silver/{run_id}/manifest.json", SilverManifest)
         hashes.add(manifest.sha256)
     assert len(hashes) == 1
+
+
+def test_the_data_check_is_written(
+    make_context: MakeContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file whose failing rows come last is reported on the console, in JSON and on the page."""
+    passed = [f"{24 + n % 30},1,{3 + n % 50 / 10:.1f},0,2.1,1" for n in range(200)]
+    failed = [f"{24 + n % 30},0,{3 + n % 50 / 10:.1f},0,2.1,0" for n in range(20)]
+    context = store_raw_file(make_context(), make_csv(*passed, *failed))
+    preprocess.run(context)
+    check = context.lake.read_model("reports/run-1/data_check.json", DataCheck)
+    page = context.lake.read("reports/run-1/data_check.html").decode()
+    printed = capsys.readouterr().err
+    assert check.order is not None
+    assert check.order.auc.value == 1
+    assert "The row number by itself ranks the rows by `fail` with a ROC AUC of 1.000" in printed
+    for finding in check.findings:
+        assert f"preprocess: {finding.sentence}" in printed
+        assert str(inline_code(finding.sentence)) in page
+    assert "http" not in page
+
+
+def test_rows_of_one_class_are_checked_too(make_context: MakeContext) -> None:
+    """Measurements that need both labels are left out."""
+    context = store_raw_file(make_context(), make_csv(*[GOOD] * 39))
+    preprocess.run(context)
+    check = context.lake.read_model("reports/run-1/data_check.json", DataCheck)
+    assert (check.order, check.null, check.rule, check.needed) == (None, None, None, [])
+    assert check.duplicates.repeated == 38
 
 
 def test_both_parsers_agree() -> None:

@@ -133,7 +133,7 @@ def test_a_change_of_one_stage_rebuilds_one_image() -> None:
     ("template", "stages"),
     [
         ("drift/page.html.j2", {"drift"}),
-        ("reporting/base.html.j2", {"evaluate", "validate", "drift"}),
+        ("reporting/base.html.j2", {"preprocess", "evaluate", "validate", "drift"}),
     ],
 )
 def test_a_template_rebuilds_only_the_stages_that_render_it(

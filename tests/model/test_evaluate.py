@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.columns import LABEL
 from pipeline.context import Context
+from pipeline.data_check.report import DataCheck
 from pipeline.errors import DataError
 from pipeline.evaluation.model_card.figures import FIGURES
 from pipeline.gate_table import get_stage_gates
@@ -118,6 +119,43 @@ def test_mlflow_has_the_evaluation(new_context: NewContext, pretrained: Training
     assert run.data.metrics["test_roc_auc_low"] == report["metrics"]["roc_auc"]["low"]
     assert run.data.tags["decision"] == report["decision"]
     assert artifacts == {"model_card.html", "model_card.md", *FIGURES} - {"champion.svg"}
+
+
+def test_the_card_shows_the_data_check(new_context: NewContext, pretrained: TrainingResult) -> None:
+    """What was found in the rows follows the figures, and the best rule is in the card."""
+    context = new_context()
+    train_and_evaluate(context)
+    check = context.lake.read_model(f"reports/{RUN}/data_check.json", DataCheck)
+    assert check.sentences
+    assert check.rule is not None
+    markdown = context.lake.read(f"reports/{RUN}/model_card.md").decode()
+    quality = markdown.partition("## Quality")[2].partition("## ")[0]
+    assert not [sentence for sentence in check.sentences if sentence not in quality]
+    assert check.rule.rule in markdown
+
+
+def test_a_label_that_depends_on_the_order_can_be_refused(
+    new_context: NewContext, pretrained: TrainingResult
+) -> None:
+    """The gate has no effect by default; a bound rejects the candidate with the measured value."""
+    context = new_context()
+    assert "is registered" in train_and_evaluate(context)["decision"]
+    decision = train_and_evaluate(new_context(gates={"max_order_auc": 0.5}))["decision"]
+    check = context.lake.read_model(f"reports/{RUN}/data_check.json", DataCheck)
+    assert check.order is not None
+    assert f"max_order_auc is {check.order.strength:.4g}, the bound is 0.5" in decision
+
+
+def test_a_run_without_data_check_is_evaluated(
+    new_context: NewContext, pretrained: TrainingResult
+) -> None:
+    """Gold of an earlier release has none: the gate has nothing to judge."""
+    context = new_context()
+    context.lake.delete(f"reports/{RUN}/data_check.json")
+    report = train_and_evaluate(context)
+    (gate,) = [gate for gate in report["gates"] if gate["name"] == "max_order_auc"]
+    assert gate["value"] is None
+    assert gate["passed"]
 
 
 def test_a_failed_gate_rejects_the_candidate(

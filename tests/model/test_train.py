@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.columns import EXPECTATIONS, FEATURE_NAMES, LABEL
 from pipeline.context import Context
+from pipeline.data_check.report import DataCheck
 from pipeline.errors import DataError, LakeError, RegistryError
 from pipeline.evaluation import behavioral_checks
 from pipeline.model import candidates, onnx
@@ -18,7 +19,13 @@ from pipeline.model.training import TrainingResult
 from pipeline.model.training_data import TrainingData
 from pipeline.stages import train
 from pipeline.storage.artifacts import GoldManifest, SplitFacts, TrainReport
-from pipeline.storage.layout import gold_manifest, gold_split, train_report
+from pipeline.storage.layout import (
+    DATA_CHECK,
+    DATA_CHECK_PAGE,
+    gold_manifest,
+    gold_split,
+    train_report,
+)
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.run_logging import PACKAGES
 from pipeline.types import FloatArray
@@ -44,6 +51,11 @@ def test_the_mlflow_run_is_complete(new_context: NewContext, pretrained: Trainin
     metrics = run.data.metrics
     assert metrics["cross_validation_roc_auc"] == pretrained.cross_validation["roc_auc"].value
     assert {"validation_recall_low", "threshold", "onnx_difference"} <= set(metrics)
+    check = context.lake.read_model(f"reports/{RUN}/data_check.json", DataCheck)
+    assert check.to_metrics().items() <= metrics.items()
+    with context.registry.client() as client:
+        pages = client.list_artifacts(report.mlflow_run_id, "data_check")
+    assert {page.path.rpartition("/")[2] for page in pages} == {DATA_CHECK, DATA_CHECK_PAGE}
     expected_tags = {
         "code_version": "abc",
         "image": "train:1",
@@ -168,9 +180,10 @@ def test_rows_that_cannot_be_learned_from_are_refused(
     """The stage fails before it writes anything; tests/unit/test_training_data.py has all cases."""
     context = new_context(train={"folds": 5})
     set_labels(context, "train", labels)
+    before = context.lake.keys("reports/")
     with pytest.raises(DataError, match=message):
         train.run(context)
-    assert not context.lake.keys("reports/")
+    assert context.lake.keys("reports/") == before
 
 
 def test_modified_gold_is_refused(new_context: NewContext) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Number
 from pipeline.evaluation import groups
+from pipeline.model.intervals import Z, wilson_interval
 from pipeline.model.metrics import Predictions
 from tests.support.rows import ROWS
 
@@ -23,9 +24,9 @@ def test_groups_divide_the_rows() -> None:
 @pytest.mark.parametrize(("successes", "trials"), [(0, 5), (3, 5), (15, 50), (50, 50)])
 def test_the_interval_of_a_rate_is_wilsons(successes: int, trials: int) -> None:
     """Its ends are the rates that are exactly z standard deviations from the observed rate."""
-    for end in groups.wilson_interval(successes, trials):
+    for end in wilson_interval(successes, trials):
         assert abs(successes / trials - end) == pytest.approx(
-            groups.Z * (end * (1 - end) / trials) ** 0.5, abs=1e-7
+            Z * (end * (1 - end) / trials) ** 0.5, abs=1e-7
         )
 
 
@@ -39,7 +40,7 @@ def test_groups_with_few_positive_rows_are_left_out() -> None:
     lowest = groups.lowest_group_recall(masks, labels, predicted, 5)
     assert lowest is not None
     assert (lowest.group, lowest.rate.value) == ("first", 0)
-    assert (lowest.rate.low, lowest.rate.high) == groups.wilson_interval(0, 5)
+    assert (lowest.rate.low, lowest.rate.high) == wilson_interval(0, 5)
 
 
 def test_the_lowest_recall_is_that_of_the_lowest_upper_end() -> None:
@@ -65,7 +66,7 @@ def test_a_group_with_more_false_positives_is_found() -> None:
     assert highest is not None
     assert highest.group == "flagged"
     assert highest.rate.value == pytest.approx(0.8)
-    assert highest.rate.low == pytest.approx(groups.wilson_interval(40, 40)[0] - 0.2)
+    assert highest.rate.low == pytest.approx(wilson_interval(40, 40)[0] - 0.2)
 
 
 def test_groups_are_measured_on_their_rows() -> None:

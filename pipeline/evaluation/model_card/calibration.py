@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.columns import LABEL, SUBJECTS
-from pipeline.evaluation.groups import wilson_interval
+from pipeline.model.intervals import wilson_interval
 from pipeline.types import FloatArray, IntArray
 
 BINS = 5

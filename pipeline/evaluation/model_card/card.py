@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.card_status import Status
 from pipeline.columns import EXPECTATIONS, FEATURES, LABEL, SUBJECT, SUBJECTS, Category, Feature
+from pipeline.data_check.summary import list_measurements
 from pipeline.evaluation import gates
 from pipeline.evaluation.metric_titles import get_metric_meaning, get_metric_title
 from pipeline.evaluation.model_card.figures import FIGURES
@@ -144,6 +145,7 @@ def _quality(result: EvaluationResult, findings: Findings) -> list[Block]:
             numeric=(2, 3, 4),
         ),
         Items(findings.calibration),
+        *_notes(result.data_check.sentences if result.data_check else ()),
         _pictures("roc.svg", "precision_recall.svg", "calibration.svg", "confusion.svg"),
     ]
 
@@ -298,9 +300,16 @@ def _data(result: EvaluationResult) -> list[Block]:
     return [
         Heading("Data"),
         Table(("feature", "meaning", "accepted"), columns),
+        *_data_check(result),
         Table(("split", "rows", LABEL.positive, "SHA-256"), splits, numeric=(1, 2)),
         Table(("made from", "SHA-256"), layers),
     ]
+
+
+def _data_check(result: EvaluationResult) -> list[Block]:
+    if result.data_check is None:
+        return []
+    return [Table(("data check", "result"), list(list_measurements(result.data_check)))]
 
 
 def _pictures(*names: str) -> Pictures:

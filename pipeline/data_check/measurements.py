@@ -1,0 +1,279 @@
+"""The measurements of the data check. All of them need only NumPy."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+
+from pipeline.columns import FEATURES, Category
+from pipeline.data_check.report import (
+    DuplicateCheck,
+    FeatureCheck,
+    NullCheck,
+    OrderCheck,
+    PositivesNeeded,
+    RuleCheck,
+)
+from pipeline.model.intervals import Z, midranks, roc_auc, roc_auc_interval, wilson_interval
+from pipeline.model.rules import find_best_rule
+from pipeline.types import FloatArray, IntArray
+
+FOLDS = 5
+PERMUTATIONS = 100
+RECALL_HALF_WIDTHS = (0.1, 0.05)
+AUC_HALF_WIDTHS = (0.05, 0.02)
+"""Half widths of intervals, for which the positive rows needed are reported."""
+RIDGE = 1e-3
+"""Penalty of the linear discriminant, which keeps collinear features from dividing by zero."""
+
+
+def check_order(labels: IntArray) -> OrderCheck:
+    """Test whether the label depends on the row's place in the file.
+
+    The ROC AUC of the row number finds a trend, the runs test finds clusters too.
+
+    Args:
+        labels: 1 for the positive class, shape (n_rows,), in the order of the file; both classes
+            must occur twice.
+
+    Reference: Wald and Wolfowitz, On a Test Whether Two Samples are from the Same Population,
+    Annals of Mathematical Statistics 11 (1940).
+    """
+    total, positives = labels.size, int(labels.sum())
+    pairs = positives * (total - positives)
+    auc = roc_auc_interval(labels, np.arange(total, dtype=np.float64))
+    runs = 1 + int(np.count_nonzero(np.diff(labels)))
+    expected = 1 + 2 * pairs / total
+    variance = (expected - 1) * (expected - 2) / (total - 1)
+    return OrderCheck(
+        auc=auc,
+        p_value=_two_sided((auc.value - 0.5) / math.sqrt((total + 1) / (12 * pairs))),
+        runs=runs,
+        expected_runs=expected,
+        runs_p_value=_two_sided((runs - expected) / math.sqrt(variance)) if variance > 0 else 1.0,
+    )
+
+
+def _two_sided(z: float) -> float:
+    """The two-sided p-value of a standard normal statistic."""
+    return math.erfc(abs(z) / math.sqrt(2))
+
+
+def check_duplicates(rows: FloatArray, labels: IntArray, seed: int) -> DuplicateCheck:
+    """Count rows that repeat the features of an earlier row.
+
+    On a coarse grid of values, rows repeat by chance. How many do is measured on the same columns,
+    each shuffled by itself.
+
+    Args:
+        rows: Features, shape (n_rows, n_features).
+        labels: 1 for the positive class, shape (n_rows,).
+        seed: Seed of the shuffling.
+    """
+    codes = [np.unique(column, return_inverse=True)[1] for column in rows.T]
+    _, groups = np.unique(_number_rows(codes), return_inverse=True)
+    sizes = np.bincount(groups)
+    positives = np.bincount(groups, weights=labels)
+    is_mixed = (positives > 0) & (positives < sizes)
+    random = np.random.default_rng(seed)
+    shuffled = _number_rows([random.permutation(column) for column in codes])
+    return DuplicateCheck(
+        repeated=int(groups.size - sizes.size),
+        expected=int(groups.size - np.unique(shuffled).size),
+        contradicting=int(sizes[is_mixed].sum()),
+    )
+
+
+def _number_rows(codes: list[IntArray]) -> IntArray:
+    """A number per row that is equal for equal rows, shape (n_rows,)."""
+    numbers, count = np.zeros_like(codes[0]), 1
+    for column in codes:
+        width = int(column.max()) + 1
+        if count * width > np.iinfo(np.int64).max:
+            numbers = np.unique(numbers, return_inverse=True)[1]
+            count = int(numbers.max()) + 1
+        numbers, count = numbers * width + column, count * width
+    return numbers
+
+
+def check_features(rows: FloatArray, sample: IntArray, labels: IntArray) -> list[FeatureCheck]:
+    """Measure each feature by itself.
+
+    Args:
+        rows: Features in the order of columns.FEATURES, shape (n_rows, n_features).
+        sample: Indices of the rows that ROC AUCs are computed on, shape (n_sampled,).
+        labels: 1 for the positive class, shape (n_rows,).
+    """
+    chosen = labels[sample]
+    has_both = 2 <= int(chosen.sum()) <= chosen.size - 2
+    checks = []
+    for index, feature in enumerate(FEATURES):
+        _, counts = np.unique(rows[:, index], return_counts=True)
+        scores = rows[sample, index]
+        if isinstance(feature, Category):
+            scores = _positive_rates(scores, chosen)
+        if has_both and roc_auc(chosen, scores) < 0.5:
+            scores = -scores
+        checks.append(
+            FeatureCheck(
+                name=feature.name,
+                distinct=counts.size,
+                most_common=float(counts.max() / len(rows)),
+                auc=roc_auc_interval(chosen, scores) if has_both else None,
+            )
+        )
+    return checks
+
+
+def _positive_rates(codes: FloatArray, labels: IntArray) -> FloatArray:
+    """The rate of positive rows in each row's category, shape (n_rows,)."""
+    _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    rates: FloatArray = (np.bincount(inverse, weights=labels) / counts)[inverse]
+    return rates
+
+
+def check_null(rows: FloatArray, labels: IntArray, seed: int) -> NullCheck:
+    """Compare a simple model with the same model on permuted labels.
+
+    The model is a linear discriminant on standardized numbers and one column per category. Labels
+    are permuted within each fold, so every fold keeps its positive rows.
+
+    Args:
+        rows: Features in the order of columns.FEATURES, shape (n_rows, n_features).
+        labels: 1 for the positive class, shape (n_rows,); FOLDS of each class at least.
+        seed: Seed of the folds and of the permutations.
+
+    Reference: Ojala and Garriga, Permutation Tests for Studying Classifier Performance, JMLR 11
+    (2010).
+    """
+    random = np.random.default_rng(seed)
+    fold_of = assign_folds(labels, random)
+    targets = np.repeat(labels[:, None].astype(np.float64), PERMUTATIONS + 1, axis=1)
+    for fold in range(FOLDS):
+        inside = np.flatnonzero(fold_of == fold)
+        targets[inside, 1:] = random.permuted(targets[inside, 1:], axis=0)
+    design = _make_design(rows)
+    areas = np.zeros(PERMUTATIONS + 1)
+    for fold in range(FOLDS):
+        train, test = design[fold_of != fold], design[fold_of == fold]
+        gram = train.T @ train + RIDGE * len(train) * np.eye(design.shape[1])
+        centered = targets[fold_of != fold] - targets[fold_of != fold].mean(axis=0)
+        scores = test @ np.linalg.solve(gram, train.T @ centered)
+        areas += _column_aucs(targets[fold_of == fold], scores) / FOLDS
+    null = areas[1:]
+    return NullCheck(
+        auc=float(areas[0]),
+        null_mean=float(null.mean()),
+        null_high=float(np.quantile(null, 0.95)),
+        permutations=PERMUTATIONS,
+        p_value=float((1 + np.sum(null >= areas[0])) / (1 + PERMUTATIONS)),
+    )
+
+
+def assign_folds(labels: IntArray, random: np.random.Generator) -> IntArray:
+    """The fold of each row, stratified, shape (n_rows,)."""
+    fold_of = np.zeros(labels.size, dtype=np.int64)
+    for value in (0, 1):
+        inside = np.flatnonzero(labels == value)
+        fold_of[inside] = random.permutation(inside.size) % FOLDS
+    return fold_of
+
+
+def _make_design(rows: FloatArray) -> FloatArray:
+    """Centered columns: standardized numbers, and an indicator of each category."""
+    columns: list[FloatArray] = []
+    for index, feature in enumerate(FEATURES):
+        values = rows[:, index]
+        if isinstance(feature, Category):
+            columns += [(values == code).astype(np.float64) for code in np.unique(values)]
+        else:
+            columns.append(values / (values.std() or 1.0))
+    design = np.column_stack(columns)
+    centered: FloatArray = design - design.mean(axis=0)
+    return centered
+
+
+def _column_aucs(labels: FloatArray, scores: FloatArray) -> FloatArray:
+    """ROC AUC of each column of scores against the same column of labels, shape (n_columns,)."""
+    ranks = np.column_stack([midranks(column) for column in scores.T])
+    positives = labels.sum(axis=0)
+    above = (ranks * labels).sum(axis=0) - positives * (positives + 1) / 2
+    areas: FloatArray = above / (positives * (len(labels) - positives))
+    return areas
+
+
+def check_rule(rows: FloatArray, labels: IntArray, seed: int) -> RuleCheck:
+    """Find the best short rule, on all rows and by cross-validation.
+
+    Args:
+        rows: Features in the order of columns.FEATURES, shape (n_rows, n_features).
+        labels: 1 for the positive class, shape (n_rows,); FOLDS of each class at least.
+        seed: Seed of the folds.
+    """
+    rule = find_best_rule(rows, labels)
+    predicted = rule.predict(rows)
+    recall = float(predicted[labels == 1].mean())
+    specificity = float(1 - predicted[labels == 0].mean())
+    fold_of = assign_folds(labels, np.random.default_rng(seed))
+    areas = []
+    for fold in range(FOLDS):
+        train, test = fold_of != fold, fold_of == fold
+        held_out = find_best_rule(rows[train], labels[train]).predict(rows[test])
+        areas.append(roc_auc(labels[test], held_out.astype(np.float64)))
+    return RuleCheck(
+        rule=str(rule),
+        auc=(recall + specificity) / 2,
+        cross_validated_auc=float(np.mean(areas)),
+        recall=recall,
+        specificity=specificity,
+    )
+
+
+def find_positives_needed(
+    auc: float, recall: float, present: int, negatives_per_positive: float
+) -> list[PositivesNeeded]:
+    """Positive rows that the test split needs for 95 % intervals of stated widths.
+
+    Args:
+        auc: ROC AUC to assume.
+        recall: Recall to assume.
+        present: Positive rows in the test split.
+        negatives_per_positive: Negative rows per positive row.
+
+    Reference: Hanley and McNeil, The Meaning and Use of the Area under a Receiver Operating
+    Characteristic Curve, Radiology 143 (1982), for the variance of the ROC AUC.
+    """
+
+    def find(metric: str, assumed: float, half_width: float) -> PositivesNeeded:
+        needed = next(count for count in itertools.count(2) if width(metric, count) <= half_width)
+        return PositivesNeeded(
+            metric=metric, assumed=assumed, half_width=half_width, needed=needed, present=present
+        )
+
+    def width(metric: str, positives: int) -> float:
+        if metric == "recall":
+            return _recall_half_width(recall, positives)
+        return _auc_half_width(auc, positives, negatives_per_positive)
+
+    return [
+        *(find("recall", recall, half_width) for half_width in RECALL_HALF_WIDTHS),
+        *(find("roc_auc", auc, half_width) for half_width in AUC_HALF_WIDTHS),
+    ]
+
+
+def _recall_half_width(recall: float, positives: int) -> float:
+    low, high = wilson_interval(recall * positives, positives)
+    return (high - low) / 2
+
+
+def _auc_half_width(auc: float, positives: int, negatives_per_positive: float) -> float:
+    negatives = positives * negatives_per_positive
+    both_positive, both_negative = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = (
+        auc * (1 - auc)
+        + (positives - 1) * (both_positive - auc**2)
+        + (negatives - 1) * (both_negative - auc**2)
+    ) / (positives * negatives)
+    return Z * math.sqrt(max(variance, 0.0))

@@ -1,0 +1,63 @@
+"""The page of a data check."""
+
+from __future__ import annotations
+
+from pipeline.columns import LABEL, SUBJECTS
+from pipeline.data_check.report import DataCheck
+from pipeline.data_check.summary import list_measurements
+from pipeline.reporting.document import Block, Callout, Heading, Items, Table, Text, to_html
+
+
+def page(check: DataCheck, run_id: str) -> bytes:
+    """Render the page of a data check."""
+    return to_html(f"Data check, run {run_id}", _blocks(check)).encode()
+
+
+def _blocks(check: DataCheck) -> list[Block]:
+    sentences = [f"{sentence}." for sentence in check.sentences]
+    verdict = f"{len(sentences)} things to know about this data" if sentences else "No finding"
+    return [
+        Text(
+            f"What can be learned from {check.rows:,} {SUBJECTS}, {check.positives:,} of them "
+            f"labelled `{LABEL.positive}`, before a model is trained."
+        ),
+        Callout(verdict, is_good=not sentences),
+        *([Items(sentences)] if sentences else []),
+        Heading("Measurements"),
+        Table((), list(list_measurements(check))),
+        Heading("Features, each by itself"),
+        Table(
+            ("feature", "distinct values", "most common value", "ROC AUC (95 % interval)"),
+            [
+                (
+                    f"`{feature.name}`",
+                    f"{feature.distinct:,}",
+                    f"{feature.most_common:.1%}",
+                    str(feature.auc) if feature.auc else "",
+                )
+                for feature in check.features
+            ],
+            numeric=(1, 2, 3),
+        ),
+        *_needed(check),
+    ]
+
+
+def _needed(check: DataCheck) -> list[Block]:
+    if not check.needed:
+        return []
+    return [
+        Heading("Positive rows that the test split needs"),
+        Table(
+            ("to measure", "needed", "present"),
+            [
+                (
+                    f"{item.metric} of {item.assumed:.2f} to within {item.half_width:g}",
+                    f"{item.needed:,}",
+                    f"{item.present:,}",
+                )
+                for item in check.needed
+            ],
+            numeric=(1, 2),
+        ),
+    ]

@@ -1,0 +1,110 @@
+"""Rules of at most two conditions: the baseline that a model has to beat."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pipeline.columns import FEATURES, Category
+from pipeline.types import BoolArray, FloatArray, IntArray
+
+Comparison = Literal["<", ">=", "is", "is not"]
+
+COMPARE = {"<": operator.lt, ">=": operator.ge, "is": operator.eq, "is not": operator.ne}
+OPPOSITE: dict[Comparison, Comparison] = {"<": ">=", ">=": "<", "is": "is not", "is not": "is"}
+MAX_CONDITIONS = 400
+"""Number of conditions that are tried, each with its opposite and in pairs."""
+MAX_CUTS = 50
+"""Number of values of a feature that conditions compare with."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A comparison of one feature with a value."""
+
+    feature: int
+    comparison: Comparison
+    value: float
+
+    def holds(self, rows: FloatArray) -> BoolArray:
+        """Whether it holds for each row, shape (n_rows,)."""
+        return np.asarray(COMPARE[self.comparison](rows[:, self.feature], self.value), dtype=bool)
+
+    @property
+    def opposite(self) -> Condition:
+        """The condition that holds for all other rows."""
+        return Condition(self.feature, OPPOSITE[self.comparison], self.value)
+
+    def __str__(self) -> str:
+        feature = FEATURES[self.feature]
+        value = feature.names[self.value] if isinstance(feature, Category) else f"{self.value:.10g}"
+        return f"{feature.name} {self.comparison} {value}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One condition, or two that are joined by "and" or "or"; it predicts positive if it holds."""
+
+    conditions: tuple[Condition, ...]
+    join: Literal["and", "or"] = "and"
+
+    def predict(self, rows: FloatArray) -> BoolArray:
+        """Whether each row is predicted positive, shape (n_rows,)."""
+        holds = np.array([condition.holds(rows) for condition in self.conditions])
+        return np.asarray(holds.all(axis=0) if self.join == "and" else holds.any(axis=0))
+
+    def __str__(self) -> str:
+        return f" {self.join} ".join(str(condition) for condition in self.conditions)
+
+
+def find_best_rule(rows: FloatArray, labels: IntArray) -> Rule:
+    """Find the rule with the best balanced accuracy, which is its ROC AUC too.
+
+    All pairs of conditions are tried. A second condition is used only if it helps.
+
+    Args:
+        rows: Features in the order of columns.FEATURES, shape (n_rows, n_features).
+        labels: 1 for the positive class, shape (n_rows,); both classes must occur.
+    """
+    tried = list(_make_conditions(rows))
+    conditions = [*tried, *(condition.opposite for condition in tried)]
+    holds = np.array([condition.holds(rows) for condition in conditions], dtype=np.float32)
+    positives, negatives = holds[:, labels == 1], holds[:, labels == 0]
+    # Youden's index of every pair joined by "and"; the diagonal has the single conditions.
+    index = (
+        positives @ positives.T / positives.shape[1]
+        - negatives @ negatives.T / (negatives.shape[1])
+    )
+    single = int(np.argmax(np.diagonal(index)))
+    best_and = np.unravel_index(int(np.argmax(index)), index.shape)
+    # "a or b" holds where "not a and not b" does not: its index is the negative of that.
+    best_or = np.unravel_index(int(np.argmin(index)), index.shape)
+    found = {
+        Rule((conditions[single],)): float(index[single, single]),
+        _join([conditions[at] for at in best_and], "and"): float(index[best_and]),
+        _join([conditions[at].opposite for at in best_or], "or"): -float(index[best_or]),
+    }
+    return max(found, key=lambda rule: round(found[rule], 6))
+
+
+def _join(conditions: Sequence[Condition], join: Literal["and", "or"]) -> Rule:
+    """A rule with its conditions in the order of the features."""
+    return Rule(tuple(sorted(conditions, key=lambda one: (one.feature, one.value))), join)
+
+
+def _make_conditions(rows: FloatArray) -> Iterator[Condition]:
+    """Conditions on every feature, without their opposites."""
+    cuts = min(MAX_CUTS, max(1, MAX_CONDITIONS // len(FEATURES)))
+    for index, feature in enumerate(FEATURES):
+        values = np.unique(rows[:, index])
+        if isinstance(feature, Category):
+            for value in values[:cuts]:
+                yield Condition(index, "is", float(value))
+        elif values.size > 1:
+            kept = np.linspace(1, values.size - 1, min(cuts, values.size - 1)).round().astype(int)
+            for value in values[kept]:
+                yield Condition(index, ">=", float(value))
