@@ -46,8 +46,7 @@ def show(
         if stage.name in seconds
     ]
     print_table("Stages", ("stage", "time", "result"), stage_rows)
-    _print_model(manifest, version.number)
-    _print_data_check(context, manifest)
+    _print_model(context, manifest, version.number)
     _print_prediction(answer["student"], answer["answer"])
     drift_rows = [
         (kind, "drifted" if report.verdict == DRIFT else report.verdict, report.sentence)
@@ -61,7 +60,8 @@ def show(
         echo(line)
 
 
-def _print_model(manifest: Manifest, number: str) -> None:
+def _print_model(context: Context, manifest: Manifest, number: str) -> None:
+    """Print the metrics of the model in production, what they do not show, and its gates."""
     print_table(
         f"Production: {manifest.name} version {number}, {manifest.family}, "
         f"threshold {manifest.threshold:.3f}",
@@ -71,14 +71,10 @@ def _print_model(manifest: Manifest, number: str) -> None:
             for name, metric in manifest.metrics.items()
         ),
     )
-    gates.print_gates("Gates that it passed", "evaluate", manifest.gates)
-
-
-def _print_data_check(context: Context, manifest: Manifest) -> None:
-    """Print what the metrics of the model in production do not show."""
     check = read_data_check(context.lake, manifest.lineage.pipeline_run_id)
     for sentence in check.sentences if check else ():
         echo(f"Read these figures with care: {sentence}.", "yellow")
+    gates.print_gates("Gates that it passed", "evaluate", manifest.gates)
 
 
 def _print_prediction(student: Mapping[str, Any], answer: Mapping[str, Any]) -> None:

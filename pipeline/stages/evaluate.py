@@ -175,6 +175,8 @@ def _print(result: EvaluationResult, card_url: str) -> None:
         for name, metric in result.metrics.items()
     ]
     print_table("Candidate on the test rows", ("metric", "value", "95 % interval"), rows)
+    for sentence in result.data_check.sentences if result.data_check else ():
+        echo(f"evaluate: {sentence}", "yellow")
     gates.print_gates("Gates", "evaluate", result.gates)
     for note in result.notes:
         echo(f"evaluate: {note}", "yellow")
