@@ -25,6 +25,7 @@ from serving.http.problems import (
 )
 from serving.middleware import Middleware
 from serving.routes import columns, mlflow, oip, operations, predict, predict_csv, reports
+from serving.routes.common import get_exchange
 from serving.service import Service
 from serving.settings import Settings
 
@@ -95,6 +96,7 @@ def _summarize(document: dict[str, Any]) -> str:
 
 async def _handle_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
+    get_exchange(request).is_body_unread = error.is_body_unread
     return _respond(request, error.body(), error.status, error.headers)
 
 

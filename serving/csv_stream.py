@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from functools import partial
 
 from fastapi import Request, Response
@@ -13,7 +14,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from serving.csv_scoring import Table
-from serving.http.problems import Problem, SlowBody, TooLarge
+from serving.http.problems import Problem, SlowList, TooLarge
+from serving.http.protocol import ABORT
 from serving.model.served_model import Model
 from serving.service import Service
 
@@ -34,18 +36,33 @@ class Spool:
 
     Many clients read nothing until they have sent everything: a response that waits for its
     reader would then wait forever.
+
+    Args:
+        limit: Size in bytes from which it is full until everything was read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=MAX_MEMORY)  # noqa: SIM115 - see close
+        self._limit = limit
         self._read = self._written = 0
+        self.has_room = asyncio.Event()
+        """Whether it is not full."""
+        self.has_room.set()
 
     def write(self, data: bytes) -> None:
         self._file.seek(self._written)
         self._written += self._file.write(data)
+        if self._written >= self._limit:
+            self.has_room.clear()
 
     def read(self) -> bytes:
         """Return unread bytes, at most one piece."""
+        if self._read == self._written:
+            self._file.seek(0)
+            self._file.truncate()
+            self._read = self._written = 0
+            self.has_room.set()
+            return b""
         self._file.seek(self._read)
         data = self._file.read(PIECE)
         self._read += len(data)
@@ -55,30 +72,61 @@ class Spool:
         self._file.close()
 
 
+class Patience:
+    """How long a client may keep the predictor waiting for the rest of its list.
+
+    The time grows with each received byte up to a maximum, so that a client that is slower than
+    the minimum rate runs out of it.
+
+    Args:
+        max_seconds: Longest pause.
+        bytes_per_second: Minimum rate.
+    """
+
+    def __init__(self, max_seconds: float, bytes_per_second: float) -> None:
+        self._max_seconds = max_seconds
+        self._bytes_per_second = bytes_per_second
+        self.seconds = max_seconds
+
+    def update(self, received: int, waited_seconds: float) -> None:
+        """Count received bytes and how long they took."""
+        earned = received / self._bytes_per_second
+        self.seconds = min(self.seconds - waited_seconds + earned, self._max_seconds)
+
+
 class CsvStream:
-    """One list: reads it, scores it and yields the predictions."""
+    """One list: reads it, scores it and yields the predictions.
+
+    It needs a slot of `Service.acquire_csv_slot`; `close` releases it.
+    """
 
     def __init__(self, service: Service, model: Model, request: Request, log: bool) -> None:
         self._service = service
         self._log = log
         self._request_id: bytes = request.state.exchange.request_id
-        self._bytes_left = service.settings.max_csv_bytes
-        self._timeout_seconds = service.settings.body_timeout_seconds
+        settings = service.settings
+        self._bytes_left = settings.max_csv_bytes
+        self._min_rate = settings.min_csv_bytes_per_second
+        self._patience = Patience(settings.body_timeout_seconds, self._min_rate)
         self._table = Table(model)
         self._model = model
         self._pieces = request.stream().__aiter__()
-        self._spool = Spool()
+        self._spool = Spool(settings.max_csv_spool_bytes)
         self._changed = asyncio.Event()
         self.ended = False
         """Whether no more of the list will arrive."""
-        service.csv_requests += 1
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether nothing happens until the client reads the response."""
+        return self.ended or not self._spool.has_room.is_set()
 
     async def read_header(self) -> None:
         """Read up to the header, so that an unreadable list gets an error instead of a stream."""
         while not self._table.has_header and await self._read_piece():
             pass
 
-    async def predictions(self) -> AsyncIterator[bytes]:
+    async def predictions(self) -> AsyncGenerator[bytes]:
         """Yield predictions while the rest is read; raises Problem if reading fails midway."""
         reading = asyncio.create_task(self._read_all())
         try:
@@ -92,34 +140,35 @@ class CsvStream:
                 await self._changed.wait()
         finally:
             reading.cancel()
-            self.close()
 
     def close(self) -> None:
         self._spool.close()
-        self._service.csv_requests -= 1
+        self._service.csv_slots.release()
 
     async def _read_all(self) -> None:
         try:
             while not self.ended and await self._read_piece():
-                pass
+                await self._spool.has_room.wait()
         finally:
             self.ended = True
             self._changed.set()
 
     async def _read_piece(self) -> bool:
         """Score the next piece of the request; return False after the last."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout(self._patience.seconds):
                 data = await anext(self._pieces)
         except TimeoutError:
-            raise SlowBody(self._timeout_seconds) from None
+            raise SlowList(self._service.settings.body_timeout_seconds, self._min_rate) from None
         except StopAsyncIteration:
             self.ended = True
             data = b""
+        self._patience.update(len(data), loop.time() - started)
         self._bytes_left -= len(data)
         if self._bytes_left < 0:
             raise TooLarge(self._service.settings.max_csv_bytes)
-        loop = asyncio.get_running_loop()
         for start in range(0, max(len(data), 1), PIECE):
             work = partial(self._table.feed, data[start : start + PIECE], self.ended)
             self._spool.write(await loop.run_in_executor(self._service.workers, work))
@@ -148,25 +197,35 @@ class CsvResponse(Response):
         self._send_timeout_seconds = send_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send(
-            {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-        )
         try:
-            async for piece in self._stream.predictions():
-                message = {"type": "http.response.body", "body": piece, "more_body": True}
-                await self._send_piece(send(message))
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+            async with contextlib.aclosing(self._stream.predictions()) as pieces:
+                async for piece in pieces:
+                    message = {"type": "http.response.body", "body": piece, "more_body": True}
+                    await self._send_piece(send(message))
         except (Problem, ClientDisconnect, TimeoutError) as error:
             # Without a last message the server closes the connection.
             log.warning("aborted a list: %s", REASONS.get(type(error), str(error)))
+            if isinstance(error, TimeoutError):  # unread data would keep the connection open
+                scope["state"][ABORT]()
+                await asyncio.sleep(0)  # until the server has noticed it
         else:
             await send({"type": "http.response.body", "body": b""})
+        finally:
+            self._stream.close()
 
     async def _send_piece(self, sending: Awaitable[None]) -> None:
-        """Wait for a client that reads slowly; give up if it has sent all and reads nothing."""
+        """Wait for a client that reads slowly; give up if it reads nothing and cannot send."""
         task = asyncio.ensure_future(sending)
         try:
             while not (await asyncio.wait({task}, timeout=self._send_timeout_seconds))[0]:
-                if self._stream.ended:
+                if self._stream.waits_for_client:
                     raise TimeoutError
             await task
         finally:

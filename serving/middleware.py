@@ -59,6 +59,7 @@ class Middleware:
                     scope = {**scope, "method": "GET"}
                 await self._app(scope, receive, exchange.send)
         except Problem as problem:
+            exchange.is_body_unread = problem.is_body_unread
             await exchange.respond(problem.status, problem_headers(problem), problem.body())
         except Exception:
             request_id = exchange.request_id.decode()

@@ -47,8 +47,8 @@ class Service:
         """Whether every response closes its connection."""
         self.accepts_traffic = True
         """False shortly before the process stops: readiness then fails."""
-        self.csv_requests = 0
-        """Running requests to /predict/csv."""
+        self.csv_slots = asyncio.Semaphore(self.settings.max_csv_requests)
+        """One for each running request to /predict/csv."""
         self.reader = Reader(self.settings.max_rows)
         self.bodies = BodyReader(self.settings.max_body_bytes, self.settings.body_timeout_seconds)
         self.shadow = ShadowScorer()
@@ -132,6 +132,20 @@ class Service:
             raise Unavailable(
                 f"{self.settings.max_requests} requests are running already; try again"
             )
+
+    async def acquire_csv_slot(self) -> None:
+        """Wait for one of `csv_slots`; the caller releases it.
+
+        Raises:
+            Unavailable: If none is released in time.
+        """
+        try:
+            async with asyncio.timeout(self.settings.csv_queue_timeout_seconds):
+                await self.csv_slots.acquire()
+        except TimeoutError:
+            raise Unavailable(
+                f"{self.settings.max_csv_requests} lists are being scored already; try again"
+            ) from None
 
     def request_id(self, given: bytes | None) -> bytes:
         """Return the client's request id if it is safe to repeat, else a new unique one."""

@@ -64,7 +64,15 @@ class PredictorSettings(PredictorClientSettings):
     max_requests: int = Field(default=512, gt=0)
     """Largest number of concurrent requests; further ones get 503."""
     max_csv_requests: int = Field(default=2, gt=0)
-    """Largest number of concurrent CSV requests; further ones get 503."""
+    """Largest number of concurrent CSV requests; further ones wait."""
+    csv_queue_timeout_seconds: float = Field(default=1, ge=0)
+    """How long a CSV request waits until another one ends; it then gets 503."""
+    min_csv_bytes_per_second: int = Field(default=1_000, gt=0)
+    """Slowest rate of a CSV body; a client that is slower, after pauses of up to
+    body_timeout_seconds, gets 408."""
+    max_csv_spool_bytes: int = Field(default=500_000_000, gt=0)
+    """Size of the temporary file for predictions that the client of a CSV request has not read
+    yet. When it is full, the predictor stops reading the list until the client has read them."""
     max_explanations: int = Field(default=8, gt=0)
     """Largest number of explanation requests running or queued (one runs at a time); further
     ones get 503."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 
 from starlette.types import Message, Receive, Scope, Send
 
 Headers = list[tuple[bytes, bytes]]
 CLOSE = (b"connection", b"close")
+LINGER_BYTES = 64 << 20
+"""Bytes of an unread body that are discarded after the response."""
+LINGER_SECONDS = 10
+"""How long they are discarded."""
 
 
 class Exchange:
@@ -21,7 +27,10 @@ class Exchange:
         must_close: Returns whether the response closes the connection of this client.
     """
 
-    __slots__ = ("_client", "_must_close", "_send", "headers", "receive", "request_id", "status")
+    __slots__ = (
+        *("_client", "_must_close", "_send"),
+        *("headers", "is_body_unread", "receive", "request_id", "status"),
+    )
 
     def __init__(
         self,
@@ -37,6 +46,8 @@ class Exchange:
         self.request_id = make_request_id(self.headers.get(b"x-request-id"))
         self.status = 0
         """Status of the response; 0 until it is sent."""
+        self.is_body_unread = False
+        """Whether the client may still be sending when it gets the response."""
         self._client: object = scope["client"]
         self._must_close = must_close
         self._send = send
@@ -54,7 +65,7 @@ class Exchange:
         if self._must_close(self._client):
             headers.append(CLOSE)
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
+        await self._send_body({"type": "http.response.body", "body": body})
 
     async def send(self, message: Message) -> None:
         """Send a message of the response: ASGI's `send`."""
@@ -64,4 +75,28 @@ class Exchange:
             if self._must_close(self._client):
                 headers.append(CLOSE)
             message["headers"] = headers
+            await self._send(message)
+        else:
+            await self._send_body(message)
+
+    async def _send_body(self, message: Message) -> None:
+        if self.is_body_unread and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._discard_body()
+            message = {"type": "http.response.body", "body": b""}
         await self._send(message)
+
+    async def _discard_body(self) -> None:
+        """Read the rest of the body, within bounds, before the server closes the connection.
+
+        Closing a socket with unread data resets the connection, and a client that is still sending
+        would not see the response (RFC 9112, section 9.6).
+        """
+        left = LINGER_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while left > 0:
+                    message = await self.receive()
+                    if not message.get("more_body", False):
+                        break
+                    left -= len(message["body"])

@@ -5,6 +5,7 @@ Problem              a response with an error status; `detail` says what happene
 ├── Unauthorized     401  the API key is missing or wrong
 ├── NotFound         404  unknown model, version or path
 ├── SlowBody         408  the body did not arrive in time
+├── SlowList         408  a CSV list arrives too slowly
 ├── TooLarge         413  the body exceeds the limit
 ├── WrongType        415  the route does not accept this content type
 ├── WrongEncoding    415  the body is compressed
@@ -51,6 +52,8 @@ class Problem(Exception):
 
     status: ClassVar[int] = 500
     headers: ClassVar[dict[str, str]] = {}
+    is_body_unread: ClassVar[bool] = False
+    """Whether the client may still be sending when it gets the response."""
 
     def __init__(self, detail: str, findings: Sequence[Finding] = ()) -> None:
         super().__init__(detail)
@@ -101,9 +104,21 @@ class SlowBody(Problem):
         super().__init__(f"The body did not arrive within {timeout_seconds:g} s")
 
 
+class SlowList(Problem):
+    status = 408
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+    def __init__(self, pause_seconds: float, bytes_per_second: int) -> None:
+        super().__init__(
+            f"The list arrives too slowly; send at least {bytes_per_second} bytes per second, "
+            f"without a pause over {pause_seconds:g} s"
+        )
+
+
 class TooLarge(Problem):
     status = 413
-    headers: ClassVar[dict[str, str]] = {"Connection": "close"}  # the rest of the body is not read
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+    is_body_unread: ClassVar[bool] = True
 
     def __init__(self, limit: int) -> None:
         super().__init__(

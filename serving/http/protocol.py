@@ -15,6 +15,8 @@ MAX_HEADER_BYTES = 65_536
 PROBE_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """Requests of the platform: they continue while draining, and are answered under any load."""
 UPGRADE_HEADERS = frozenset({b"upgrade", b"http2-settings"})
+ABORT = "abort_connection"
+"""Key in a request's state of the function that ends its connection at once."""
 PROBE_URLS = frozenset(path.encode() for path in PROBE_PATHS)
 
 
@@ -41,6 +43,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(transport)
+        # Closing a transport waits until the client has read everything, aborting it does not.
+        self.app_state = {**self.app_state, ABORT: transport.abort}
         self._is_pending = True
         self._activity.pending += 1
         self._start_timer()

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 
 from pipeline.columns import FEATURES, SUBJECTS
 from serving.csv_stream import CsvResponse, CsvStream
-from serving.http.problems import Invalid, TooLarge, Unavailable, WrongType
+from serving.http.problems import Invalid, TooLarge, WrongType
 from serving.http.request_body import require_identity
 from serving.routes.common import LogRows, ServiceDependency, get_exchange, model_headers, problems
 
@@ -66,9 +66,9 @@ async def predict_csv(
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > service.settings.max_csv_bytes:
         raise TooLarge(service.settings.max_csv_bytes)
+    service.model()  # fails early if there is none
+    await service.acquire_csv_slot()
     model = service.model()
-    if service.csv_requests >= service.settings.max_csv_requests:
-        raise Unavailable(f"{service.csv_requests} lists are being scored already; try again")
     stream = CsvStream(service, model, request, log)
     try:
         await stream.read_header()

@@ -53,6 +53,14 @@ def test_a_rollout_keeps_the_capacity() -> None:
     assert grace_period_seconds > predictor.drain_timeout_seconds + stop_seconds
 
 
+def test_its_temporary_files_fit() -> None:
+    """The volume has room for the files of all concurrent lists, so that no pod is evicted."""
+    (volume,) = get_deployment()["template"]["spec"]["volumes"]
+    mebibytes = int(volume["emptyDir"]["sizeLimit"].removesuffix("Mi"))
+    predictor = Settings().predictor
+    assert mebibytes * 2**20 > predictor.max_csv_requests * predictor.max_csv_spool_bytes * 1.1
+
+
 def test_changed_settings_restart_it() -> None:
     """A changed setting restarts the pods, which read it when they start; other values do not."""
     before, same, after = (

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import http.client
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope
 
+from serving.http import exchange
+from serving.http.exchange import Exchange
 from serving.http.requests import EXAMPLE
 from tests.support.forest import make_bundle
 from tests.support.predictor import serve_bundle, wait_for
 
+INFER = "/v2/models/student-performance/infer"
 JSON = {"Content-Type": "application/json"}
 BODY = (
     '{"age": 31, "course": "stem", "sleep_hours": 6.8, "relationship": "no", "review_hours": 2.1}'
@@ -53,7 +60,7 @@ def test_api_key(strict_url: str) -> None:
         "/predict?explain=true",
         "/predict/csv",
         "/invocations",
-        "/v2/models/student-performance/infer",
+        INFER,
     ):
         for headers in (
             {},
@@ -174,3 +181,57 @@ def make_head(client: httpx.Client, header: str, path: str = "/predict") -> byte
         "",
     ]
     return "\r\n".join(lines).encode()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/predict", "/predict?log=false", "/invocations", "/v2/models/student-performance/infer"],
+)
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_plain_client_sees_413(url: str, path: str, announced: bool) -> None:
+    """A client that sends all of a large body before it reads gets the response, not a reset."""
+    address = httpx.URL(url)
+    connection = http.client.HTTPConnection(address.host, address.port or 80, timeout=60)
+    body = b" " * 10_000_000
+    connection.request(
+        "POST",
+        path,
+        body if announced else iter([body]),
+        headers=JSON,
+        encode_chunked=not announced,
+    )
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["status"]) == (413, 413)
+    assert answer.headers["connection"] == "close"
+    connection.close()
+
+
+def test_an_unread_body_is_discarded_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the response, so many bytes are read at most, for so long at most."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def respond(receive: Receive) -> None:
+        scope: Scope = {"headers": [], "client": None}
+        made = Exchange(scope, receive, send, lambda _: b"id", lambda _: False)
+        made.is_body_unread = True
+        await made.respond(413, [], b"too large")
+
+    received = 0
+
+    async def receive() -> Message:
+        nonlocal received
+        received += 1 << 20
+        return {"type": "http.request", "body": bytes(1 << 20), "more_body": True}
+
+    async def wait() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    asyncio.run(respond(receive))
+    assert received == exchange.LINGER_BYTES
+    monkeypatch.setattr(exchange, "LINGER_SECONDS", 0.01)
+    asyncio.run(respond(wait))
+    assert [message.get("more_body", False) for message in sent] == [False, True, False] * 2

@@ -1,55 +1,24 @@
-"""`POST /predict/csv`: every row is returned in order, however the list arrives."""
+"""`POST /predict/csv`: every row is returned in order."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
 import random
-import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, RAW_HEADER
 from pipeline.data.synthetic import generate_csv
-from pipeline.model.bundle import write_fallback
 from serving.csv_scoring import Column, Table
 from serving.http.problems import Invalid
 from serving.model.served_model import Model, load
+from tests.support.csv_lists import HEADER, LIST, ROW, parse, post
 from tests.support.forest import make_bundle
-from tests.support.predictor import (
-    open_disk_lake,
-    run_predictor,
-    serve_bundle,
-    wait_for,
-    wait_until_ready,
-)
-
-HEADERS = {"Content-Type": "text/csv"}
-HEADER = ",".join(FEATURE_NAMES)
-ROW = "31,stem,6.8,no,2.1"
-LIST = f"{HEADER}\n{ROW}\n"
-CHUNKED = (
-    "POST /predict/csv HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\n"
-    "Transfer-Encoding: chunked\r\n\r\n"
-)
-LAST_CHUNK = b"0\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
 def model() -> Model:
     return load(make_bundle(), "test", None, tolerance=1e-5, cache_size=100)
-
-
-def post(client: httpx.Client, text: str | bytes) -> httpx.Response:
-    return client.post("/predict/csv", content=text, headers=HEADERS)
-
-
-def parse(text: str, delimiter: str = ",") -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
 
 
 def test_same_predictions_as_json(client: httpx.Client) -> None:
@@ -202,106 +171,3 @@ def test_sending_an_answer_again(client: httpx.Client) -> None:
     assert post(client, ranked).text == first
     own = f"label,{HEADER}\nA,{ROW}\n"
     assert post(client, own).text.startswith(f"label,{HEADER},label,")
-
-
-def test_predictions_are_sent_while_the_list_arrives(client: httpx.Client) -> None:
-    """The first prediction arrives early; a client that reads only at the end gets everything."""
-    with start_list(client) as (connection, first):
-        received = first
-        rows = make_chunk(f"{ROW}\n" * 3_000)
-        for _ in range(50):
-            connection.sendall(rows)
-        connection.sendall(LAST_CHUNK)
-        while not received.endswith(LAST_CHUNK):
-            received += connection.recv(1 << 20)
-    assert received.count(b",pass,") == 150_001
-
-
-@contextlib.contextmanager
-def start_list(client: httpx.Client) -> Iterator[tuple[socket.socket, bytes]]:
-    """Send one row of a list; yields the connection and what was received with its prediction."""
-    address = (client.base_url.host, client.base_url.port or 80)
-    with socket.create_connection(address, timeout=120) as connection:
-        connection.sendall(CHUNKED.encode() + make_chunk(LIST))
-        received = b""
-        while b"pass" not in received:
-            received += connection.recv(10_000)
-        yield connection, received
-
-
-def make_chunk(text: str) -> bytes:
-    return f"{len(text):x}\r\n{text}\r\n".encode()
-
-
-def test_too_long(tmp_path: Path) -> None:
-    """A list over max_csv_bytes gets 413 if it announces its length, or is aborted."""
-    with (
-        serve_bundle(tmp_path, make_bundle(), max_csv_bytes="100000") as url,
-        httpx.Client(base_url=url, timeout=30) as client,
-    ):
-        text = f"{HEADER}\n" + f"{ROW}\n" * 20_000
-        assert post(client, text).status_code == 413
-
-        received = b""
-        with (
-            start_list(client) as (connection, _),
-            # A server that closes a connection with unread bytes resets it.
-            contextlib.suppress(ConnectionResetError, BrokenPipeError),
-        ):
-            connection.sendall(make_chunk(text))
-            while piece := connection.recv(1 << 16):
-                received += piece
-        assert not received.endswith(LAST_CHUNK)
-        assert post(client, LIST).status_code == 200
-
-
-def test_reason_of_an_aborted_list(tmp_path: Path) -> None:
-    """The log says why a list was aborted."""
-    write_fallback(open_disk_lake(tmp_path), make_bundle())
-    with run_predictor(tmp_path, max_csv_bytes="100000") as predictor:
-        wait_until_ready(predictor)
-        with httpx.Client(base_url=predictor.url, timeout=30) as client:
-            with start_list(client):
-                pass
-            wait_for(lambda: "aborted a list: the client disconnected" in predictor.read_log())
-            with start_list(client) as (connection, _):
-                with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-                    connection.sendall(make_chunk(f"{ROW}\n" * 20_000))
-                wait_for(lambda: "aborted a list: The body is larger" in predictor.read_log())
-
-
-def test_too_many_lists(tmp_path: Path) -> None:
-    """More than max_csv_requests get 503, until a list ends or its client disconnects."""
-    with (
-        serve_bundle(tmp_path, make_bundle(), max_csv_requests="1") as url,
-        httpx.Client(base_url=url, timeout=30) as client,
-    ):
-        with start_list(client):
-            assert post(client, LIST).status_code == 503
-        for _ in range(3):
-            wait_for(lambda: post(client, LIST).status_code == 200)
-
-
-def test_stalled_lists(tmp_path: Path) -> None:
-    """A list that stops, or whose response nobody reads, is aborted and makes room for others."""
-    settings = {"max_csv_requests": "1", "body_timeout_seconds": "1"}
-    with (
-        serve_bundle(tmp_path, make_bundle(), **settings) as url,
-        httpx.Client(base_url=url, timeout=30) as client,
-    ):
-        address = (client.base_url.host, client.base_url.port or 80)
-        with socket.create_connection(address, timeout=120) as connection:
-            connection.sendall(
-                b"POST /predict/csv HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\n"
-                b"Content-Length: 99\r\n\r\n"
-            )
-            assert connection.recv(1000).startswith(b"HTTP/1.1 408")
-        with start_list(client) as (connection, _):
-            wait_for(lambda: post(client, LIST).status_code == 200)
-            while piece := connection.recv(1000):
-                assert not piece.endswith(LAST_CHUNK)
-        with start_list(client) as (connection, _):
-            for _ in range(100):
-                connection.sendall(make_chunk(f"{ROW}\n" * 3_000))
-            connection.sendall(LAST_CHUNK)
-            wait_for(lambda: post(client, LIST).status_code == 200)
