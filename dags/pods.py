@@ -71,6 +71,9 @@ def create_dag(
         doc: Description of the DAG, in Markdown.
         task_options: Further arguments of `create_task`, by stage name.
         **options: Further arguments of Airflow's DAG.
+
+    Returns:
+        The DAG.
     """
     defaults: dict[str, Any] = {
         "doc_md": doc,
@@ -137,6 +140,9 @@ def create_task(stage: Stage, *, arguments: Sequence[str] = (), **options: Any) 
         arguments: Arguments of the stage's command line after the run id. They may contain
             Airflow's templates.
         **options: Further arguments of KubernetesPodOperator.
+
+    Returns:
+        The operator that runs the stage in a pod.
     """
     config = load_config()
     return StagePodOperator(

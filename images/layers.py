@@ -39,7 +39,7 @@ def get_place(folder: Path, path: Path) -> Path:
 
 
 def read_requirements(name: str) -> dict[str, str]:
-    """The packages of a list, each with the lines that require it, hashes included."""
+    """Return the packages of a list, each with the lines that require it, hashes included."""
     blocks = re.split(r"^(?=\w)", Path(f"/lock/{name}.txt").read_text(), flags=re.MULTILINE)
     requirements: dict[str, str] = {}
     for block in blocks:
@@ -112,7 +112,7 @@ def lay_out_image(name: str) -> None:
 
 
 def find_imports(file: Path) -> set[str]:
-    """The modules that a file can import when it runs, anywhere in it.
+    """Return the modules that a file can import when it runs, anywhere in it.
 
     `from a import b` counts as `a` and `a.b`. Imports for type checkers do not count.
     """
@@ -132,7 +132,7 @@ def find_imports(file: Path) -> set[str]:
 
 
 def find_file(module: str, root: Path) -> Path | None:
-    """The file of a module below `root`, relative to it; None if there is none."""
+    """Return the file of a module below `root`, relative to it; None if there is none."""
     path = Path(*module.split("."))
     for file in (path.with_suffix(".py"), path / "__init__.py"):
         if (root / file).is_file():
@@ -168,7 +168,7 @@ def find_reachable(modules: Iterable[str], root: Path) -> tuple[set[Path], set[s
 
 
 def find_code(modules: Iterable[str], root: Path) -> set[Path]:
-    """The files that modules need: what they can import, and the data files of those packages.
+    """Find the files that modules need: what they can import, and the data files beside it.
 
     Args:
         modules: Names of modules below `root`.

@@ -15,7 +15,7 @@ from pipeline.console import print_table
 
 
 def get_urls() -> dict[str, str]:
-    """The URL of each interface: airflow, mlflow, predictor, minio (S3) and console (MinIO's).
+    """Return the URLs of airflow, mlflow, predictor, minio (S3) and console (MinIO's) by name.
 
     Raises:
         ClusterError: If k8s/kind.yaml does not map the port of one of them.
@@ -39,7 +39,7 @@ def get_urls() -> dict[str, str]:
 
 
 def read_secret(name: str) -> dict[str, str]:
-    """The decoded values of one of the release's Secrets.
+    """Return the decoded values of one of the release's Secrets.
 
     Raises:
         ClusterError: If there is no such Secret.
@@ -51,13 +51,13 @@ def read_secret(name: str) -> dict[str, str]:
 
 
 def get_object_store_keys() -> tuple[str, str]:
-    """The access key and the secret key of MinIO."""
+    """Return the access key and the secret key of MinIO."""
     keys = read_secret(f"{RELEASE}-objectstore")
     return keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"]
 
 
 def get_airflow_login() -> tuple[str, str]:
-    """The user and the password of Airflow."""
+    """Return the user and the password of Airflow."""
     values: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
     return values["airflow"]["adminUser"], read_secret(f"{RELEASE}-airflow")["admin-password"]
 

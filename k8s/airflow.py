@@ -70,7 +70,7 @@ class AirflowClient:
         self._client.close()
 
     def list_dag_ids(self) -> set[str]:
-        """The DAGs whose files Airflow has read."""
+        """Return the DAGs whose files Airflow has read."""
         return {item["dag_id"] for item in self._get("/dags")["dags"]}
 
     def trigger(self, dag_id: str, run_id: str, **conf: Any) -> DagRun:
@@ -80,36 +80,39 @@ class AirflowClient:
             dag_id: The DAG to run.
             run_id: The id of the new run; it must be unused.
             conf: Values for the DAG's parameters.
+
+        Returns:
+            The run.
         """
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
         return _parse_run(self._request("POST", f"/dags/{dag_id}/dagRuns", json=body).json())
 
     def get_run(self, dag_id: str, run_id: str) -> DagRun | None:
-        """A run, or None if there is none with that id."""
+        """Return a run, or None if there is none with that id."""
         response = self._request("GET", f"/dags/{dag_id}/dagRuns/{run_id}", accept_missing=True)
         return (
             None if response.status_code == httpx.codes.NOT_FOUND else _parse_run(response.json())
         )
 
     def list_runs(self, dag_id: str) -> list[DagRun]:
-        """The last runs of a DAG, newest first."""
+        """Return the last runs of a DAG, newest first."""
         params = {"order_by": "-id", "limit": RUNS_LIMIT}
         found = self._get(f"/dags/{dag_id}/dagRuns", params=params)
         return [_parse_run(item) for item in found["dag_runs"]]
 
     def get_tasks(self, dag_id: str, run_id: str) -> dict[str, Task]:
-        """The task instances of a run, by task id."""
+        """Return the task instances of a run, by task id."""
         found = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         return {item["task_id"]: _parse_task(item) for item in found}
 
     def get_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
-        """The state of each task of a run, by task id."""
+        """Return the state of each task of a run, by task id."""
         return {name: task.state for name, task in self.get_tasks(dag_id, run_id).items()}
 
     def read_log(
         self, dag_id: str, run_id: str, task_id: str, try_number: int | None = None
     ) -> str:
-        """The log of a task's try; of its last one by default."""
+        """Return the log of a task's try; of its last one by default."""
         number = try_number or max(self.get_tasks(dag_id, run_id)[task_id].try_number, 1)
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{number}"
         lines = self._get(path, params={"full_content": True})["content"]
@@ -118,7 +121,7 @@ class AirflowClient:
         )
 
     def list_upstream_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """The asset events that started a run."""
+        """Return the asset events that started a run."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/upstreamAssetEvents"
         events: list[dict[str, Any]] = self._get(path)["asset_events"]
         return events
@@ -208,5 +211,5 @@ def _parse_task(item: dict[str, Any]) -> Task:
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """A time in ISO 8601 as Airflow and Kubernetes write it, in UTC; None for None."""
+    """Return a time in ISO 8601 as Airflow and Kubernetes write it, in UTC; None for None."""
     return None if text is None else datetime.fromisoformat(text).astimezone(UTC)

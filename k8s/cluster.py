@@ -28,7 +28,7 @@ READY_TIMEOUT_SECONDS = 300
 
 @cache
 def read_config() -> dict[str, Any]:
-    """The content of k8s/kind.yaml."""
+    """Return the content of k8s/kind.yaml."""
     loaded: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
     return loaded
 
@@ -38,7 +38,7 @@ def cluster_name() -> str:
 
 
 def context() -> str:
-    """The name of the cluster's kubectl context."""
+    """Return the name of the cluster's kubectl context."""
     return f"kind-{cluster_name()}"
 
 
@@ -49,7 +49,7 @@ def kubectl(*arguments: str | Path, check: bool = True, timeout_seconds: float =
 
 
 def get_objects(*arguments: str) -> list[dict[str, Any]]:
-    """The objects that `kubectl get ARGUMENTS` finds in the platform's namespace."""
+    """Return the objects that `kubectl get ARGUMENTS` finds in the platform's namespace."""
     command = ("--namespace", NAMESPACE, "get", "--output=json", *arguments)
     objects: list[dict[str, Any]] = json.loads(kubectl(*command))["items"]
     return objects
@@ -85,7 +85,7 @@ def cluster_exists() -> bool:
 
 
 def list_nodes() -> list[str]:
-    """The cluster's nodes, in the order in which they were created."""
+    """Return the cluster's nodes, in the order in which they were created."""
     names = read_output("kind", "get", "nodes", "--name", cluster_name()).split()
     created = read_output("docker", "inspect", "--format", "{{.Created}} {{.Name}}", *names)
     return [line.partition(" /")[2] for line in sorted(created.splitlines())]
@@ -160,7 +160,7 @@ def create_cluster(node_image: str | None, node_count: int) -> None:
 
 
 def list_unready_nodes() -> str | None:
-    """The nodes that have not reported ready since their container started; None if all have."""
+    """Name the nodes that have not reported ready since their container started, if any."""
     command = ("kubectl", "--context", context(), "get", "nodes", "--output=json")
     listed = run(*command, check=False)
     if listed.returncode != 0:
@@ -181,7 +181,11 @@ def list_unready_nodes() -> str | None:
 
 
 def check_port_is_free(address: str, port: int) -> None:
-    """Raises: ClusterError: If something listens on the port."""
+    """Check that a port can be bound.
+
+    Raises:
+        ClusterError: If something listens on the port.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

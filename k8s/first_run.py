@@ -183,7 +183,7 @@ def describe_tasks(tasks: Mapping[str, Task]) -> str:
 
 
 def sort_by_stage(tasks: Mapping[str, Task]) -> list[str]:
-    """The task ids in the order of the stage table."""
+    """Return the task ids in the order of the stage table."""
     order = [stage.name for stage in stages.STAGES]
     return sorted(tasks, key=order.index)
 
@@ -206,7 +206,7 @@ def wait_until_ready(url: str) -> None:
 
 
 def get_served_model(url: str) -> dict[str, Any] | None:
-    """What the predictor's /model answers; None if it serves no model."""
+    """Return what the predictor's /model answers; None if it serves no model."""
     try:
         response = httpx.get(f"{url}/model", timeout=10)
     except httpx.TransportError:

@@ -54,7 +54,7 @@ class Build:
 
 
 def list_artifacts() -> list[Artifact]:
-    """The images of skaffold.yaml, in its order, without its templated build arguments."""
+    """Return the images of skaffold.yaml, in its order, without its templated build arguments."""
     skaffold = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
     listed: list[dict[str, Any]] = skaffold["build"]["artifacts"]
     artifacts = []
@@ -69,7 +69,7 @@ def list_artifacts() -> list[Artifact]:
 
 
 def list_modules(artifact: Artifact) -> list[str]:
-    """The modules that the Dockerfile passes to `layers.py code`."""
+    """Return the modules that the Dockerfile passes to `layers.py code`."""
     match = re.search(r"layers\.py code (.*)", artifact.dockerfile.read_text())
     text = match[1] if match else ""
     for name, value in artifact.arguments.items():
@@ -78,7 +78,7 @@ def list_modules(artifact: Artifact) -> list[str]:
 
 
 def list_inputs(artifact: Artifact) -> list[Path]:
-    """The files that determine the image: its Dockerfile and what ends up in the image.
+    """Return the files that determine the image: its Dockerfile and what ends up in the image.
 
     Of a copied Python package these are only the files that the image's modules import.
     """
@@ -96,7 +96,7 @@ def list_inputs(artifact: Artifact) -> list[Path]:
 
 
 def get_code_version(artifact: Artifact) -> str:
-    """The version of the code in the image: the last commit that changed it.
+    """Return the version of the code in the image: the last commit that changed it.
 
     Other commits leave the version, and so the image, as it is. `-changed-` and a hash follow if
     the code differs from that commit; without git, the version is `content-` and that hash.
@@ -114,7 +114,7 @@ def get_code_version(artifact: Artifact) -> str:
 
 
 def hash_files(files: Iterable[Path]) -> str:
-    """The SHA-256 of the files' names and contents."""
+    """Return the SHA-256 of the files' names and contents."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(ROOT)}\0".encode())
@@ -162,7 +162,7 @@ def build(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 
 def plan(artifact: Artifact, overrides: Mapping[str, str]) -> Build:
-    """The build of an artifact with these further build arguments."""
+    """Return the build of an artifact with these further build arguments."""
     arguments = {**artifact.arguments, **overrides}
     if "ARG CODE_VERSION" in artifact.dockerfile.read_text():
         arguments["CODE_VERSION"] = get_code_version(artifact)
@@ -177,7 +177,7 @@ def _read_record() -> dict[str, tuple[str, str]]:
 
 
 def get_built_tags() -> dict[str, str]:
-    """The tags of the images that were built last, by artifact name.
+    """Return the tags of the images that were built last, by artifact name.
 
     Raises:
         ClusterError: If no images have been built in this folder.

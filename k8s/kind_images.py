@@ -30,7 +30,7 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 def normalize_reference(reference: str) -> str:
-    """An image reference with its registry, as containerd stores it."""
+    """Return an image reference with its registry, as containerd stores it."""
     first, slash, _ = reference.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return reference
@@ -68,12 +68,12 @@ def load(references: Sequence[str], nodes: Sequence[str]) -> None:
 
 
 def list_images(node: str) -> set[str]:
-    """The names of the images that a node has."""
+    """Return the names of the images that a node has."""
     return set(read_output("docker", "exec", node, *CTR, "images", "list", "--quiet").split())
 
 
 def list_blobs(node: str) -> set[str]:
-    """The digests of the blobs in a node's content store."""
+    """Return the digests of the blobs in a node's content store."""
     return set(read_output("docker", "exec", node, *CTR, "content", "list", "--quiet").split())
 
 

@@ -64,7 +64,7 @@ def read_output(*command: str | Path) -> str:
 
 
 def indent_tail(text: str, lines: int = 15) -> str:
-    """The last lines of a text, indented."""
+    """Return the last lines of a text, indented."""
     return "\n".join(f"    {line}" for line in text.strip().splitlines()[-lines:])
 
 

@@ -22,7 +22,7 @@ LOG_LINES = 15
 
 
 def list_prebuilt_images() -> list[str]:
-    """The chart's images that skaffold.yaml does not build and the local Docker has.
+    """Return the chart's images that skaffold.yaml does not build and the local Docker has.
 
     They are loaded into the nodes, which saves a download.
     """
@@ -40,7 +40,7 @@ def list_prebuilt_images() -> list[str]:
 
 
 def get_source() -> str | None:
-    """The data source of the installed release; None if it is not installed or has none."""
+    """Return the data source of the installed release; None if it is not installed or has none."""
     for item in get_objects("configmaps") if cluster_exists() else []:
         if item["metadata"]["name"] == f"{RELEASE}-settings":
             source: str | None = item["data"].get(SOURCE_SETTING)
@@ -91,7 +91,7 @@ def get_name(pod: dict[str, Any]) -> str:
 
 
 def list_unready_pods() -> list[tuple[dict[str, Any], str]]:
-    """The pods that should be ready and are not, each with the reason."""
+    """Return the pods that should be ready and are not, each with the reason."""
     unready = []
     for pod in get_objects("pods"):
         status = pod["status"]
@@ -130,7 +130,7 @@ def explain_unready(status: dict[str, Any], conditions: dict[str, Any]) -> str:
 
 
 def get_container_statuses(status: dict[str, Any]) -> list[dict[str, Any]]:
-    """The statuses of a pod's containers, init containers first."""
+    """Return the statuses of a pod's containers, init containers first."""
     return [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
 
 
@@ -151,7 +151,7 @@ def describe_pods() -> str:
 
 
 def _read_end_of_log(pod: str, container: dict[str, Any]) -> str:
-    """The end of a container's log, or of the log before its crash; empty if it is well."""
+    """Return the end of a container's log, or of the log before its crash; empty if it is well."""
     state = container["state"]
     if container["ready"] or state.get("terminated", {}).get("exitCode") == 0:
         return ""

@@ -52,7 +52,7 @@ def write(tags: Mapping[str, str]) -> None:
 
 
 def make_table(references: Mapping[str, Artifact], layers: Mapping[str, list[Blob]]) -> str:
-    """The rows of the table, and the total.
+    """Return the rows of the table, and the total.
 
     Args:
         references: The artifact of each image, by reference.
@@ -81,6 +81,6 @@ def _format_size(blobs: Iterable[Blob]) -> str:
 
 
 def _read_measurements(page: str) -> str:
-    """The sections below the table, which are written by hand."""
+    """Return the sections below the table, which are written by hand."""
     _, heading, rest = page.partition("\n## ")
     return heading + rest

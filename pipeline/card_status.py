@@ -52,6 +52,9 @@ def replace_status(card: str, rendered: str) -> str:
     Args:
         card: The card, HTML or Markdown.
         rendered: The status in the same format.
+
+    Returns:
+        The card with the new status.
     """
     return MARKED.sub(lambda _: rendered, card, count=1)
 

@@ -47,6 +47,9 @@ def open_context(settings: Settings, run_id: str) -> Context:
     Args:
         settings: All settings.
         run_id: Id of the pipeline run.
+
+    Returns:
+        The context of the run.
     """
     return Context(settings, run_id, open_lake(settings.lake), Registry(settings.mlflow))
 

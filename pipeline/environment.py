@@ -47,6 +47,9 @@ class EnvironmentSettings(Section):
         Args:
             environment: The variables; None for those of this process.
 
+        Returns:
+            The settings, with defaults for the variables that are not set.
+
         Raises:
             SettingsError: If a variable is unknown, renamed, malformed, or contradicts another.
         """

@@ -97,6 +97,9 @@ def sample_production_rows(context: Context, count: int, seed: int) -> pd.DataFr
         count: Number of rows. A row occurs twice only if there are fewer rows than that.
         seed: Seed of the sample.
 
+    Returns:
+        `count` rows of silver, with an index from 0.
+
     Raises:
         PipelineError: If no version has the alias `production`.
     """
@@ -118,6 +121,9 @@ def sample_rows(frame: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
         frame: The table.
         count: Number of rows. A row occurs twice only if the table has fewer rows.
         seed: Seed of the sample.
+
+    Returns:
+        `count` rows, with an index from 0.
     """
     sample = frame.sample(count, replace=count > len(frame), random_state=seed)
     return sample.reset_index(drop=True)

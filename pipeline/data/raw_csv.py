@@ -19,6 +19,9 @@ def decode_text(data: bytes, location: str) -> str:
         data: Its bytes.
         location: Where it is stored, for errors.
 
+    Returns:
+        The text, without a byte order mark.
+
     Raises:
         DataError: If the file is empty, a web page, or not UTF-8.
     """

@@ -23,6 +23,9 @@ def fetch(source: str, settings: Settings) -> bytes:
         source: The source, as MLOPS_INGEST__SOURCE describes it.
         settings: All settings.
 
+    Returns:
+        The bytes, unchanged.
+
     Raises:
         SettingsError: If the source is a path and the lake is on S3.
         SourceError: If the source cannot be read, is too large, or is cut off.

@@ -24,6 +24,9 @@ def generate_csv(rows: int, seed: int) -> bytes:
     Args:
         rows: Number of rows.
         seed: Seed of the values; equal arguments give equal bytes.
+
+    Returns:
+        The file, with the header of the raw file.
     """
     import csv
     import io

@@ -4,7 +4,7 @@ Before a move changes anything it creates a record of everything that it will se
 conditional, so if two runs read the same state, only one of them gets the next number and may
 move. The record is
 
-- the lock: until it is `done` or `lock_expires_at` has passed, nobody else may move production;
+- the lock: until it is `done` or `lock_expires_at` has passed, no other run may move production;
 - the intent: after a crash, the next run sets what the record says, however much was set before;
 - the history, from which the promotion log is written.
 
@@ -71,7 +71,7 @@ def get_number(version: Version | None) -> str | None:
 
 
 def name_version(number: str | None) -> str:
-    """Return the words for a version in a message: `version 3`, or `no version`."""
+    """Name a version in a message: `version 3`, or `no version`."""
     return "no version" if number is None else f"version {number}"
 
 
@@ -150,7 +150,7 @@ def _get_run_id(context: Context, action: Action) -> str | None:
 
 
 def _get_user() -> str:
-    """The user and the machine that run this process."""
+    """Return the user and the machine that run this process."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # the user id of a pod has no name
@@ -196,7 +196,7 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
         )
 
     def locked() -> Registry:
-        """The registry, unless a request could outlast the lock: then another run may move."""
+        """Return the registry; raise if a request could outlast the lock."""
         if _has_expired(record, margin_seconds=context.settings.mlflow.max_request_seconds):
             raise PromotionError(
                 f"The {record.action} of version {planned.to} took too long and is unfinished. Run "

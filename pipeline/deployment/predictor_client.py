@@ -129,15 +129,15 @@ class Replica:
         return document
 
     def get_model(self) -> dict[str, Any]:
-        """The description of the model that the replica serves, from `/model`."""
+        """Return the description of the model that the replica serves, from `/model`."""
         return self.request_json("/model")
 
     def get_version(self) -> str:
-        """The version that the replica serves."""
+        """Return the version that the replica serves."""
         return str(self.get_model().get("version"))
 
     def count_errors(self) -> float:
-        """The number of failed predictions since the process started."""
+        """Return the number of failed predictions since the process started."""
         page = self.request("/metrics").decode(errors="replace")
         return sum(float(value) for value in ERROR_COUNTER.findall(page))
 

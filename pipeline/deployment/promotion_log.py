@@ -57,7 +57,7 @@ class Record(Artifact):
         run_id: The run that moves; None if a person does.
         started_by: User and machine.
         started_at: Time of the start, ISO 8601.
-        lock_expires_at: Time before which nobody else may move production, unless `done`.
+        lock_expires_at: Time before which no other run may move production, unless `done`.
         done: Whether the move is complete.
         resumes: Number of the unfinished record whose move this record completes.
         move: What is set.
@@ -84,11 +84,11 @@ class Record(Artifact):
         return promotion_record(self.number)
 
     def to_bytes(self) -> bytes:
-        """The record as JSON."""
+        """Return the record as JSON."""
         return to_json_bytes(self.model_dump(by_alias=True))
 
     def to_line(self) -> str:
-        """The record as a line of the log, without the state of the lock."""
+        """Return the record as a line of the log, without the state of the lock."""
         facts = self.model_dump(by_alias=True, exclude={"move", "done", "lock_expires_at"})
         return json.dumps(facts | self.move.model_dump(by_alias=True), sort_keys=True) + "\n"
 

@@ -71,6 +71,9 @@ def keep_production(context: Context, action: Action, reason: str) -> Record:
         action: What was done.
         reason: The result, for the log.
 
+    Returns:
+        The record of the action.
+
     Raises:
         PromotionError: If no version is in production, or another run is moving production.
     """

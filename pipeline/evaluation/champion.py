@@ -93,7 +93,7 @@ class ChampionComparison:
 
 
 def get_identity(bundle: Bundle) -> tuple[str, float]:
-    """What determines a model's answers: the hash of its ONNX file, and its threshold."""
+    """Return what determines a model's answers: the hash of its ONNX file, and its threshold."""
     return bundle.manifest.files[ONNX], bundle.manifest.threshold
 
 

@@ -62,6 +62,9 @@ def measure_groups(
         features: Features in the order of columns.FEATURES, shape (n_rows, n_features).
         labels: 1 for the positive class, shape (n_rows,).
         predictions: The model's predictions for those rows.
+
+    Returns:
+        The results of each group.
     """
     positive, predicted = labels == 1, predictions.positive
     return [
@@ -130,7 +133,7 @@ def _rates(
     predicted_positive: BoolArray,
     min_rows: int,
 ) -> Iterator[GroupRate]:
-    """The rate of rows of a class that are predicted positive, in each group with enough."""
+    """Return the rate of rows of a class that are predicted positive, in each group with enough."""
     for name, mask in groups.items():
         trials = int((mask & of_class).sum())
         if trials >= max(min_rows, 1):

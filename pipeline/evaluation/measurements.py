@@ -75,7 +75,7 @@ class GateInputs:
 
 
 def get_recorded_onnx_difference(manifest: Manifest) -> float | None:
-    """The difference that `evaluate` judged when the version was registered, if it did.
+    """Return the difference that `evaluate` judged when the version was registered, if it did.
 
     It includes the difference on the rows that `train` compared.
     """
@@ -174,7 +174,7 @@ def group_recall(inputs: GateInputs) -> Measurement | None:
 
 
 def group_false_positive_rate_gap(inputs: GateInputs) -> Measurement | None:
-    """False positive rate of a group minus that of all rows, where its lower end is highest."""
+    """Measure by how much the false positive rate of a group exceeds that of all rows."""
     model = inputs.model
     highest = groups.group_false_positive_rate_gap(
         groups.find_groups(model.features), model.labels, model.predictions.positive

@@ -90,7 +90,7 @@ class EvaluationResult:
         )
 
     def to_report(self) -> EvaluationReport:
-        """The report that `register` acts on."""
+        """Return the report that `register` acts on."""
         return EvaluationReport(
             mlflow_run_id=self.manifest.run_id,
             threshold=self.manifest.threshold,

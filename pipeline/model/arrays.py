@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def feature_array(frame: pd.DataFrame, dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """The features in the order of columns.FEATURES, shape (n_rows, n_features)."""
+    """Return the features in the order of columns.FEATURES, shape (n_rows, n_features)."""
     return frame[list(FEATURE_NAMES)].to_numpy(dtype)
 
 
 def label_array(frame: pd.DataFrame) -> IntArray:
-    """The labels, 1 for the positive class, shape (n_rows,)."""
+    """Return the labels, 1 for the positive class, shape (n_rows,)."""
     labels: IntArray = frame[LABEL.name].to_numpy(np.int64)
     return labels

@@ -40,7 +40,7 @@ class Lineage(Artifact):
     image: str
 
     def tags(self) -> dict[str, str]:
-        """The lineage as flat MLflow tags."""
+        """Return the lineage as flat MLflow tags."""
         plain = self.model_dump(exclude={"gold"})
         return {**plain, **{f"gold_{name}": sha256 for name, sha256 in self.gold.items()}}
 

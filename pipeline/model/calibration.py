@@ -43,6 +43,9 @@ def fit_calibrated(selection: Selection, data: TrainingData, folds: int, seed: i
         data: Rows to fit on.
         folds: Folds of the calibration.
         seed: Seed of the fit and of the folds.
+
+    Returns:
+        The fitted model with its threshold.
     """
     from threadpoolctl import threadpool_limits
 

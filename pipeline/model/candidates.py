@@ -58,6 +58,9 @@ class Candidate:
         Args:
             seed: Seed of the classifier and of the folds.
             folds: Folds of the cross-validation whose scores the calibration is fitted on.
+
+        Returns:
+            The unfitted pipeline.
         """
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.model_selection import StratifiedKFold
@@ -100,13 +103,13 @@ def positive_probability(model: Pipeline, rows: Float32Array) -> FloatArray:
 
 
 def calibrate_score(model: Pipeline, score: float) -> float:
-    """The probability that a calibrated pipeline assigns to a score of its classifier."""
+    """Return the probability that a calibrated pipeline assigns to a score of its classifier."""
     calibrator = model[-1].calibrated_classifiers_[0].calibrators[0]
     return float(calibrator.predict(np.array([score]))[0])
 
 
 def _binning(bins: int, encode: str = "ordinal") -> list[Any]:
-    """The step that cuts each feature into bins of equal width, or no step for 0 bins."""
+    """Return the step that cuts each feature into bins of equal width, or no step for 0 bins."""
     from sklearn.preprocessing import KBinsDiscretizer
 
     if not bins:

@@ -28,5 +28,5 @@ def is_positive(probability: float | FloatArray, threshold: float) -> bool | Boo
 
 
 def label_name(probability: float, threshold: float) -> str:
-    """The name of the label that is predicted for a probability."""
+    """Return the name of the label that is predicted for a probability."""
     return LABEL.positive if is_positive(probability, threshold) else LABEL.negative

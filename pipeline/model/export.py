@@ -91,6 +91,9 @@ def make_examples(model: Pipeline, rows: Float32Array, seed: int) -> Examples:
         model: The fitted model.
         rows: Rows to sample from, shape (n_rows, n_features); the extreme rows are added.
         seed: Seed of the sampling.
+
+    Returns:
+        The rows with their probabilities.
     """
     chosen = np.vstack([_sample_rows(rows, EXAMPLE_ROWS, seed), make_extreme_rows()])
     return Examples(
@@ -104,6 +107,9 @@ def sample_background(rows: Float32Array, seed: int) -> list[list[float]]:
     Args:
         rows: Rows to sample from, shape (n_rows, n_features).
         seed: Seed of the sampling.
+
+    Returns:
+        The rows, each number as the shortest decimal of its float32.
     """
     return _to_decimals(_sample_rows(rows, BACKGROUND_ROWS, seed))
 
@@ -114,6 +120,9 @@ def describe_training(data: TrainingData, precision: float) -> TrainingFacts:
     Args:
         data: The rows that the model was fitted on.
         precision: Precision of its kind in nested cross-validation.
+
+    Returns:
+        The values and the rate that predictions are compared with.
     """
     values = {}
     for feature, column in zip(FEATURES, data.rows.T, strict=True):
@@ -136,6 +145,9 @@ def max_onnx_difference(model: Pipeline, graph: bytes, rows: Float32Array, seed:
         graph: The serialized graph.
         rows: Rows to compare on, shape (n_rows, n_features).
         seed: Seed of the grid.
+
+    Returns:
+        The largest absolute difference over all those rows.
     """
     everything = np.vstack([rows, make_extreme_rows(), _make_grid_rows(seed)])
     served = onnx.positive_probability(onnx.open_graph(graph), everything)
@@ -166,5 +178,5 @@ def _sample_rows(rows: Float32Array, max_rows: int, seed: int) -> Float32Array:
 
 
 def _to_decimals(rows: Float32Array) -> list[list[float]]:
-    """The shortest decimals that round to the float32 values, so 0.1 and not 0.10000000149."""
+    """Return the shortest decimals of float32 values, so 0.1 and not 0.10000000149."""
     return [[float(str(value)) for value in row] for row in rows]

@@ -14,7 +14,7 @@ Z = 1.959964
 
 
 def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
-    """The 95 % interval of a rate, which is accurate for few trials too.
+    """Return the 95 % interval of a rate, which is accurate for few trials too.
 
     Args:
         successes: Number of successes.
@@ -45,6 +45,9 @@ def roc_auc(labels: IntArray, scores: FloatArray) -> float:
     Args:
         labels: 1 for the positive class, shape (n_rows,); both classes must occur.
         scores: Score of each row, shape (n_rows,); ties count half.
+
+    Returns:
+        The ROC AUC, from 0 to 1.
     """
     positives = int(labels.sum())
     ranks = float(midranks(scores)[labels == 1].sum())

@@ -136,7 +136,7 @@ def bootstrap_weights(labels: IntArray, samples: int, seed: int) -> Iterator[Flo
 
 
 def percentile_interval(value: float, resampled: FloatArray) -> Interval:
-    """The 95 % percentile interval of an estimate.
+    """Return the 95 % percentile interval of an estimate.
 
     Args:
         value: The estimate on all rows.

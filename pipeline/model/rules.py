@@ -69,6 +69,9 @@ def find_best_rule(rows: FloatArray, labels: IntArray) -> Rule:
     Args:
         rows: Features in the order of columns.FEATURES, shape (n_rows, n_features).
         labels: 1 for the positive class, shape (n_rows,); both classes must occur.
+
+    Returns:
+        The rule with one or two conditions.
     """
     tried = list(_make_conditions(rows))
     conditions = [*tried, *(condition.opposite for condition in tried)]
@@ -92,7 +95,7 @@ def find_best_rule(rows: FloatArray, labels: IntArray) -> Rule:
 
 
 def _join(conditions: Sequence[Condition], join: Literal["and", "or"]) -> Rule:
-    """A rule with its conditions in the order of the features."""
+    """Return a rule with its conditions in the order of the features."""
     return Rule(tuple(sorted(conditions, key=lambda one: (one.feature, one.value))), join)
 
 

@@ -57,6 +57,9 @@ def select_candidate(
         settings: Number of folds and the recall that the threshold must reach.
         seed: Seed of the folds and of every fit.
         candidates: Candidates to select from.
+
+    Returns:
+        The candidate, its ranking and its score threshold.
     """
     return select_candidates([data], settings, seed, candidates)[0]
 

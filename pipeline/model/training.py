@@ -60,6 +60,9 @@ def train_candidate(
         validation: The validation split, which no selection sees.
         settings: The seed, the number of bootstrap resamples and the section `train`.
 
+    Returns:
+        The fitted model with its estimates on both splits.
+
     Raises:
         DataError: If a class is missing or has fewer rows than nested folds need.
     """

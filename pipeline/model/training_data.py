@@ -34,12 +34,12 @@ class TrainingData(NamedTuple):
         return cls(feature_array(frame, np.float32), label_array(frame))
 
     def take(self, indices: IntArray) -> TrainingData:
-        """The rows at these indices."""
+        """Return the rows at these indices."""
         return TrainingData(self.rows[indices], self.labels[indices])
 
 
 def concatenate(first: TrainingData, second: TrainingData) -> TrainingData:
-    """The rows of both, `first` on top."""
+    """Return the rows of both, `first` on top."""
     return TrainingData(
         np.vstack([first.rows, second.rows]), np.concatenate([first.labels, second.labels])
     )
@@ -52,6 +52,9 @@ def stratified_sample(data: TrainingData, max_rows: int, seed: int) -> TrainingD
         data: Rows to sample from; returned unchanged if there are few enough.
         max_rows: Upper bound on the rows of the sample.
         seed: Seed of the sampling.
+
+    Returns:
+        The sample; all rows if there are no more than `max_rows`.
     """
     if data.labels.size <= max_rows:
         return data

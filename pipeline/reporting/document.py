@@ -106,6 +106,9 @@ def to_html(
         title: Title and first heading.
         blocks: Content, from top to bottom.
         pictures: SVG bytes of every picture in `blocks`, by file name; None for no pictures.
+
+    Returns:
+        The HTML.
     """
     sources = {
         name: f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"

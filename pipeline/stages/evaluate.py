@@ -87,6 +87,9 @@ def evaluate_candidate(
         inputs: The candidate with the test rows, and the comparison with the champion.
         training: The report of `train`.
         notes: Sentences about the comparison.
+
+    Returns:
+        Everything that the report and the model card show.
     """
     candidate = inputs.model
     manifest = candidate.bundle.manifest

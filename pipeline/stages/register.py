@@ -54,7 +54,7 @@ def run(context: Context) -> None:
 
 
 def _find_or_register(registry: Registry, mlflow_run_id: str, model_uri: str) -> Version:
-    """The version of the MLflow run, registered if there is none yet."""
+    """Return the version of the MLflow run, registered if there is none yet."""
     versions = [version for version in registry.list_versions() if version.run_id == mlflow_run_id]
     if versions:
         return versions[0]

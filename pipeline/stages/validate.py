@@ -122,6 +122,9 @@ def build_report(run_id: str, matchup: Matchup, inputs: GateInputs) -> Validatio
         run_id: Id of the run.
         matchup: The versions to compare.
         inputs: The candidate, and everything that it is measured on.
+
+    Returns:
+        The report, which `promote` acts on.
     """
     judgement = judge("validate", inputs)
     comparison = inputs.comparison

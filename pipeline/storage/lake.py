@@ -50,6 +50,9 @@ class Lake:
             key: Its key, from layout.py.
             sha256: The hash that the bytes must have; None accepts any bytes.
 
+        Returns:
+            The object's bytes.
+
         Raises:
             LakeError: If there is no such object, or its hash differs.
         """
@@ -94,6 +97,9 @@ class Lake:
         Args:
             key: Its key, from layout.py.
             kind: Type of the model.
+
+        Returns:
+            The document.
 
         Raises:
             LakeError: If there is no such object, or its fields differ from the model's.

@@ -94,6 +94,9 @@ def s3_client(settings: LakeSettings) -> BaseClient:
 
     Args:
         settings: Names the service; its keys come from the standard AWS variables.
+
+    Returns:
+        The client.
     """
     import boto3
     from botocore.config import Config

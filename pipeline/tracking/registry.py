@@ -75,6 +75,9 @@ class Registry(RunStore):
             model_uri: URI of the logged model, or of a folder of artifacts.
             run_id: MLflow run that trained the model.
             tags: Tags of the version.
+
+        Returns:
+            The new version.
         """
         from mlflow.exceptions import MlflowException
 

@@ -23,7 +23,7 @@ class RunStore:
         self.name = settings.name
 
     def client(self) -> AbstractContextManager[MlflowClient]:
-        """A client of MLflow; errors of its calls become RegistryError."""
+        """Return a client of MLflow; errors of its calls become RegistryError."""
         return connect(self.settings)
 
     def get_or_create_experiment(self) -> str:
