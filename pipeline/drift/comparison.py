@@ -134,7 +134,24 @@ def describe_column(
         reference=summarize(plan.column, reference),
         current=summarize(plan.column, current),
         distribution=make_distribution(plan.column, reference, current),
+        outside=get_outside_fraction(plan.column, reference, current),
     )
+
+
+def get_outside_fraction(column: Column, reference: Counts, current: Counts) -> float:
+    """Return the fraction of the current rows with values that the reference does not cover.
+
+    Args:
+        column: The column. A number is covered between the smallest and the largest value of the
+            reference, a category if the reference has it.
+        reference: Values of the reference.
+        current: Values of the current data.
+    """
+    if column.kind == "category":
+        covered = np.isin(current.values, reference.values)
+    else:
+        covered = (current.values >= reference.values[0]) & (current.values <= reference.values[-1])
+    return float(current.counts[~covered].sum() / current.rows)
 
 
 def summarize(column: Column, side: Counts) -> Summary:

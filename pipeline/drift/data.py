@@ -61,7 +61,12 @@ def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
         rows=len(frame),
         object=key,
         sha256=manifest.lineage.gold["train"],
-        model=ModelIdentity(name=manifest.name, version=manifest.version, run_id=manifest.run_id),
+        model=ModelIdentity(
+            name=manifest.name,
+            version=manifest.version,
+            run_id=manifest.run_id,
+            pipeline_run_id=manifest.lineage.pipeline_run_id,
+        ),
     )
     return Dataset(frame, facts)
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
-from pipeline.columns import FEATURES, LABEL, Number
+from pipeline.columns import FEATURES, LABEL, SUBJECTS, Number
 from pipeline.drift.columns import PREDICTION
 from pipeline.drift.drawings import draw
 from pipeline.drift.methods import METHODS
 from pipeline.drift.report import DRIFT, ColumnDrift, Report, Summary
-from pipeline.reporting.templates import render
+from pipeline.reporting.templates import format_time, render
 from pipeline.storage.artifacts import DatasetFacts
-from pipeline.storage.layout import DRIFT_REPORT, EVIDENTLY_PAGE
+from pipeline.storage.layout import (
+    DRIFT_REPORT,
+    EVIDENTLY_PAGE,
+    MODEL_CARD_HTML,
+    VALIDATION_PAGE,
+)
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 
@@ -29,12 +34,20 @@ class Card:
     drifted: bool
     method: str
     drawing: Markup
+    outside: str
+    """How many current rows the training data does not cover; empty if it covers all."""
     rows: list[tuple[str, str, str]]
     """Name, value in the reference, value in the current rows."""
 
 
-def page(report: Report) -> bytes:
-    """Render the page of a report that has a verdict."""
+def page(report: Report, reports: str = "../") -> bytes:
+    """Render the page of a report that has a verdict.
+
+    Args:
+        report: The report.
+        reports: Relative address of the lake's `reports/` from the page, for its links: `../` in
+            the folder of a run, empty for the latest report.
+    """
     cards = [_card(name, column) for name, column in report.columns(PREDICTION, LABEL.name).items()]
     features = [card for card in cards if card.name in report.features]
     return render(
@@ -43,6 +56,8 @@ def page(report: Report) -> bytes:
         drifted=report.verdict == DRIFT,
         tones={True: "warning", False: "good"},
         sentence=report.sentence,
+        links=_links(report, reports),
+        steps=list(_next_steps(report)),
         facts=list(_facts(report)),
         features=sorted(features, key=lambda card: not card.drifted),
         others=[card for card in cards if card.name not in report.features],
@@ -52,21 +67,56 @@ def page(report: Report) -> bytes:
     ).encode()
 
 
+def _links(report: Report, reports: str) -> Mapping[str, str]:
+    """Links to the reports of the compared model: text -> address."""
+    model = report.reference.model
+    if model is None or model.pipeline_run_id is None:
+        return {}
+    run_id = model.pipeline_run_id
+    return {
+        "Model card": f"{reports}{run_id}/{MODEL_CARD_HTML}",
+        "Deployment gates": f"{reports}{run_id}/{VALIDATION_PAGE}",
+    }
+
+
+def _next_steps(report: Report) -> Iterator[str]:
+    """What to do after this verdict, in the order of the steps."""
+    if report.verdict != DRIFT:
+        yield "Nothing has to be done. The next check compares newer traffic."
+        return
+    names = ", ".join(name for name, column in report.features.items() if column.drifted)
+    yield f"Check the source of {names}: a changed unit, form or default looks like drift."
+    if report.prediction is not None and not report.prediction.drifted:
+        yield (
+            "The predictions have not drifted: the model hardly uses what has changed. There is "
+            "no hurry."
+        )
+    elif report.prediction is not None:
+        yield (
+            "The predictions have drifted, too. Until the cause is known, do not rely on them for "
+            f"{SUBJECTS} unlike those that the model was trained on."
+        )
+    yield (
+        f"If the {SUBJECTS} have really changed, add recent rows with their outcome to the data "
+        "source and train a new model. Retraining on the old rows changes nothing."
+    )
+
+
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
-    yield "Reference", _describe_source(report.reference)
-    yield "Current", _describe_source(report.current)
+    yield "Training data", _describe_source(report.reference)
+    yield "Current data", _describe_source(report.current)
     if model := report.reference.model:
         yield "Model", f"{model.name}, version {model.version}, MLflow run {model.run_id}"
     if report.retraining:
         yield "Retraining", report.retraining
-    yield "Checked", f"{report.created}, run {report.run_id}"
+    yield "Checked", f"{format_time(report.created)}, run {report.run_id}"
 
 
 def _describe_source(facts: DatasetFacts) -> str:
     """Describe in one line where rows came from."""
     parts = [f"{facts.rows:,} rows of {facts.source}"]
-    if facts.since is not None:
-        parts.append(f"{facts.since} to {facts.until}")
+    if facts.since is not None and facts.until is not None:
+        parts.append(f"{format_time(facts.since)} to {format_time(facts.until)}")
     if facts.object is not None:
         parts.append(facts.object)
     if facts.versions:
@@ -90,8 +140,19 @@ def _card(name: str, column: ColumnDrift) -> Card:
             f"drift if {drift_if} {column.threshold:g}"
         ),
         drawing=draw(title, column.distribution),
+        outside=_describe_outside(column),
         rows=_rows(column),
     )
+
+
+def _describe_outside(column: ColumnDrift) -> str:
+    if not column.outside:
+        return ""
+    share = "less than 0.1%" if column.outside < 0.001 else f"{column.outside:.1%}"
+    if column.kind == "number" and column.reference.quartiles is not None:
+        low, *_, high = column.reference.quartiles
+        return f"{share} of the current rows are outside the training data, {low:.4g} to {high:.4g}"
+    return f"{share} of the current rows have a value that the training data lacks"
 
 
 def _titles() -> dict[str, str]:

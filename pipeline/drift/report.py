@@ -53,6 +53,9 @@ class ColumnDrift(Artifact):
     reference: Summary
     current: Summary
     distribution: Distribution
+    outside: float | None = None
+    """Fraction of the current rows whose number is outside the range of the reference, or whose
+    category does not occur in it."""
 
 
 class DriftedFeatures(Artifact):

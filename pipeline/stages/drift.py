@@ -30,9 +30,11 @@ from pipeline.drift.columns import PREDICTION
 from pipeline.drift.data import Dataset
 from pipeline.drift.files import load_file
 from pipeline.drift.outcome import Outcome, compare_datasets
+from pipeline.drift.page import page
 from pipeline.drift.report import DRIFT, TOO_FEW, Report
 from pipeline.errors import LakeError, SettingsError, StageSkipped
 from pipeline.storage.layout import (
+    DRIFT_PAGE,
     REPORTS,
     latest_report_file,
     report_file,
@@ -192,7 +194,8 @@ def write(context: Context, outcome: Outcome) -> None:
         lake.write(report_file(context.run_id, name), data)
     if report.verdict == TOO_FEW:
         return
-    for name, data in outcome.files.items():
+    latest = dict(outcome.files) | {DRIFT_PAGE: page(report, reports="")}
+    for name, data in latest.items():
         lake.write(latest_report_file(name), data)
     context.registry.upsert_run(
         f"drift-{context.run_id}",

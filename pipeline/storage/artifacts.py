@@ -209,6 +209,8 @@ class ModelIdentity(Artifact):
     name: str
     version: str | None
     run_id: str
+    pipeline_run_id: str | None = None
+    """The run whose reports have the model card; None in reports of earlier releases."""
 
 
 class TrafficObjects(Artifact):

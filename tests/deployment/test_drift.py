@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -95,8 +96,15 @@ class TestVerdicts:
         assert report.reference.model.version == version
         assert read_requests(env) == ["check"]
         lake = env.context("any").lake
-        for name in REPORTS:
+        for name in REPORTS[:2]:
             assert lake.read(report_file("check", name)) == lake.read(latest_report_file(name))
+        for prefix, key in (
+            ("../", report_file("check", DRIFT_PAGE)),
+            ("", latest_report_file(DRIFT_PAGE)),
+        ):
+            links = re.findall(r'href="([^"]*)"', lake.read(key).decode())
+            names = ("model_card.html", "validation.html")
+            assert links == [f"{prefix}{GOLD_RUN}/{name}" for name in names]
 
     def test_no_drift(self, env: DeploymentEnv) -> None:
         """Traffic like the training rows is reported, and requests nothing."""
@@ -281,9 +289,10 @@ class TestWrites:
             except Killed:
                 drift.run(context)
             assert read_requests(env) == [context.run_id]
-            for name in REPORTS:
+            for name in REPORTS[:2]:
                 latest = lake.read(latest_report_file(name))
                 assert lake.read(report_file(context.run_id, name)) == latest
+            assert context.run_id in lake.read(latest_report_file(DRIFT_PAGE)).decode()
 
         for faults in kill_points(check):
             check(faults)

@@ -25,6 +25,7 @@ from pipeline.stages import evaluate, register, train
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
 from tests.model.conftest import RUN, copy_gold
+from tests.support.accessibility import find_violations
 from tests.support.lake import read_json, write_json
 
 NewContext = Callable[..., Context]
@@ -104,6 +105,7 @@ def test_the_card_shows_the_report(new_context: NewContext, pretrained: Training
         assert f"]({name})" in markdown
     assert html.count("data:image/svg+xml;base64,") == len(drawn)
     assert "http" not in html
+    assert find_violations(html) == []
 
 
 def test_mlflow_has_the_evaluation(new_context: NewContext, pretrained: TrainingResult) -> None:

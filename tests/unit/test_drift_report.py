@@ -24,6 +24,7 @@ from pipeline.settings import DriftSettings
 from pipeline.stages import drift
 from pipeline.storage.artifacts import DatasetFacts
 from pipeline.storage.layout import DRIFT_PAGE
+from tests.support.accessibility import find_violations
 from tests.support.rows import make_students
 
 MakeContext = Callable[..., Context]
@@ -229,6 +230,7 @@ class TestValues:
         assert column.drifted
         assert column.distribution.labels == ["no", "complicated", "yes", "7"]
         assert column.distribution.reference[-1] == 0
+        assert column.outside == 100 / 600
 
     @pytest.mark.parametrize("method", ["auto", "evidently", "chisquare"])
     def test_constant(self, make_context: MakeContext, method: str) -> None:
@@ -313,11 +315,26 @@ class TestPage:
         assert tags.tags.count("svg") == len(tags.ids)
 
     def test_is_self_contained(self, make_context: MakeContext) -> None:
-        """The page links only to the files next to it, and loads nothing."""
+        """The page of two files links to nothing, and loads nothing."""
         text, tags = self.page(make_context)
-        assert tags.addresses == ["drift_report.html", "drift_report.json"]
+        assert tags.addresses == []
         assert not {"script", "img", "link", "iframe"} & set(tags.tags)
         assert not re.search(r"https?:|url\(|@import", text)
+
+    def test_says_what_to_do_next(self, make_context: MakeContext) -> None:
+        """The steps name the drifted columns; rows that the training data lacks are counted."""
+        text, _ = self.page(make_context)
+        assert "<li>Check the source of course, sleep_hours: a changed unit" in text
+        assert "Retraining on the old rows changes nothing." in text
+        assert re.search(
+            r"\d+\.\d% of the current rows are outside the training data, 3 to 8<", text
+        )
+        assert re.search(r"<td>\d{4}-\d\d-\d\d \d\d:\d\d UTC, run ", text)
+
+    def test_is_accessible(self, make_context: MakeContext) -> None:
+        """No rule of axe is violated."""
+        text, _ = self.page(make_context)
+        assert find_violations(text) == []
 
     def test_escapes(self, make_context: MakeContext) -> None:
         """Text from outside is escaped."""
