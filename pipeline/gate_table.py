@@ -209,7 +209,7 @@ GATES: tuple[Gate, ...] = (
         direction="max",
         bound=0.3,
         reason="False positive rate of a group minus that of all rows, in the group where it is "
-        "highest: no group may be flagged wholesale.",
+        "highest: a model must not flag most of a group by mistake.",
         measure="group_false_positive_rate_gap",
         stages={"validate": Statistic.LOWER},
     ),

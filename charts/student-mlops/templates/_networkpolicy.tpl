@@ -28,7 +28,7 @@
 {{- end }}
 
 {{/* Ingress rule of a web interface. A Service of type NodePort or LoadBalancer is open to
-     everybody. One of type ClusterIP is open to the peers in the values, if there are any.
+     everyone. One of type ClusterIP is open to the peers in the values, if there are any.
      Call with (list $ service ports). */}}
 {{- define "student-mlops.fromBrowsers" -}}
 {{- $root := first . -}}
