@@ -54,12 +54,40 @@ def build_pod(stage: Stage, arguments: Sequence[str], config: dict[str, Any]) ->
         stage: The stage that the pod runs.
         arguments: Arguments of the pipeline's command line.
         config: The result of `load_config`.
+
+    Returns:
+        The manifest, with one container.
     """
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "spec": {
+            "serviceAccountName": config["service_account"],
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            **config["scheduling"],
+            "imagePullSecrets": [{"name": name} for name in config["image_pull_secrets"]],
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": USER_ID,
+                "runAsGroup": USER_ID,
+                "fsGroup": USER_ID,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [_build_container(stage, arguments, config)],
+            "volumes": [{"name": "tmp", "emptyDir": {}}],
+        },
+    }
+
+
+def _build_container(
+    stage: Stage, arguments: Sequence[str], config: dict[str, Any]
+) -> dict[str, Any]:
     own = config["stages"][stage.name]
     secrets = [*config["env_from"]["secrets"]]
     for access in get_access(stage, config):
         secrets += access["secrets"]
-    container = {
+    return {
         "name": "base",
         "image": own["image"],
         "imagePullPolicy": config["image_pull_policy"],
@@ -79,24 +107,4 @@ def build_pod(stage: Stage, arguments: Sequence[str], config: dict[str, Any]) ->
             "readOnlyRootFilesystem": True,
         },
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the emptyDir
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "spec": {
-            "serviceAccountName": config["service_account"],
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            **config["scheduling"],
-            "imagePullSecrets": [{"name": name} for name in config["image_pull_secrets"]],
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": USER_ID,
-                "runAsGroup": USER_ID,
-                "fsGroup": USER_ID,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [container],
-            "volumes": [{"name": "tmp", "emptyDir": {}}],
-        },
     }
