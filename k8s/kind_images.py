@@ -15,9 +15,9 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from k8s.docker_archive import Blob, save
 from k8s.process import ClusterError, indent_tail, read_output
@@ -99,13 +99,7 @@ def send(node: str, images: dict[str, list[Blob]], present: Collection[str]) -> 
     assert process.stdin is not None and process.stdout is not None
     sent = 0
     try:
-        with tarfile.open(fileobj=process.stdin, mode="w|") as archive:
-            for name, data in make_layout(images, present):
-                info = tarfile.TarInfo(name)
-                info.size = data.stat().st_size if isinstance(data, Path) else len(data)
-                sent += info.size
-                with data.open("rb") if isinstance(data, Path) else io.BytesIO(data) as file:
-                    archive.addfile(info, file)
+        sent = _write_archive(process.stdin, make_layout(images, present))
         process.stdin.close()
     except BrokenPipeError:
         pass  # the import failed; its output says why
@@ -121,6 +115,19 @@ def send(node: str, images: dict[str, list[Blob]], present: Collection[str]) -> 
             message = process.stdout.read().decode()
             raise ClusterError(f"{node} could not import the images:\n{indent_tail(message)}")
     return sent
+
+
+def _write_archive(stream: IO[bytes], files: Iterable[tuple[str, bytes | Path]]) -> int:
+    """Write files as a tar archive; return the sum of their sizes."""
+    written = 0
+    with tarfile.open(fileobj=stream, mode="w|") as archive:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = data.stat().st_size if isinstance(data, Path) else len(data)
+            written += info.size
+            with data.open("rb") if isinstance(data, Path) else io.BytesIO(data) as file:
+                archive.addfile(info, file)
+    return written
 
 
 def make_layout(

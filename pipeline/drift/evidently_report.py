@@ -68,16 +68,47 @@ def draw(
         plans: How each column is compared.
         min_drifted_fraction: The data set drifts if at least this fraction of the features does.
         sample: Number of rows of each data set if these are a sample, else None.
+
+    Returns:
+        Score and verdict of each column, and the page.
     """
     import numpy as np
 
     evidently = load()
-    # A method is passed only where it differs from Evidently's default, so that its rule stays the
-    # reference. With a sample it is always passed, because the default depends on the row count.
+    metrics = _make_metrics(evidently, plans, min_drifted_fraction, is_sample=sample is not None)
+    categories = [plan.column.name for plan in plans if plan.kind == "category"]
+    numbers = [plan.column.name for plan in plans if plan.kind == "number"]
+    definition = evidently.DataDefinition(numerical_columns=numbers, categorical_columns=categories)
+    columns = [plan.column for plan in plans]
+    sides = [
+        evidently.Dataset.from_pandas(_with_category_names(frame, columns), definition)
+        for frame in (current, reference)
+    ]
+    # Two expected warnings: an unseen category divides by zero, a constant column has no
+    # correlation.
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning
+        )
+        result = evidently.Report(metrics, include_tests=True).run(*sides)
+        page = result.get_html_str(as_iframe=False)
+    if sample:
+        page = page.replace("<body>", "<body>" + SAMPLE_BANNER.format(rows=f"{sample:,}"), 1)
+    return EvidentlyResult(_scores(result.dict(), plans), page.encode())
+
+
+def _make_metrics(
+    evidently: Any, plans: Sequence[Plan], min_drifted_fraction: float, *, is_sample: bool
+) -> list[Any]:
+    """Return the preset with the features, and a metric for each other column.
+
+    A method is passed only where it differs from Evidently's default, so that its rule stays the
+    reference. With a sample it is always passed, because the default depends on the row count.
+    """
     methods = {
         plan.column.name: plan.method.name
         for plan in plans
-        if plan.method.evidently_title and (plan.overrides_default or sample)
+        if plan.method.evidently_title and (plan.overrides_default or is_sample)
     }
     thresholds = {plan.column.name: plan.threshold for plan in plans}
     features = [plan.column.name for plan in plans if plan.column.decides]
@@ -92,25 +123,7 @@ def draw(
         for name, threshold in thresholds.items()
         if name not in features
     ]
-    categories = [plan.column.name for plan in plans if plan.kind == "category"]
-    numbers = [name for name in thresholds if name not in categories]
-    definition = evidently.DataDefinition(numerical_columns=numbers, categorical_columns=categories)
-    columns = [plan.column for plan in plans]
-    sides = [
-        evidently.Dataset.from_pandas(_with_category_names(frame, columns), definition)
-        for frame in (current, reference)
-    ]
-    # Two expected warnings: an unseen category divides by zero, a constant column has no
-    # correlation.
-    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "ks_2samp: Exact calculation unsuccessful", RuntimeWarning
-        )
-        result = evidently.Report([preset, *others], include_tests=True).run(*sides)
-        page = result.get_html_str(as_iframe=False)
-    if sample:
-        page = page.replace("<body>", "<body>" + SAMPLE_BANNER.format(rows=f"{sample:,}"), 1)
-    return EvidentlyResult(_scores(result.dict(), plans), page.encode())
+    return [preset, *others]
 
 
 def _with_category_names(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
