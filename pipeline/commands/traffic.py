@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import httpx
 import pandas as pd
 
-from pipeline.columns import FEATURE_NAMES, LABEL
+from pipeline.columns import LABEL
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.deployment.predictor_client import BUSY_STATUSES, to_request_row
@@ -24,6 +24,7 @@ from pipeline.drift.data import load_live_traffic
 from pipeline.drift.simulation import KINDS, apply_drift
 from pipeline.errors import PipelineError
 from pipeline.http_client import open_client
+from pipeline.model.arrays import feature_array
 from pipeline.polling import poll_until
 from pipeline.stages import drift
 from pipeline.storage.layout import SILVER_LIVE, silver_rows
@@ -187,7 +188,7 @@ def send(
 
 def _split(frame: pd.DataFrame, rows_per_request: int) -> Iterator[list[dict[str, float]]]:
     """Yield the rows of each request."""
-    rows = [to_request_row(row) for row in frame[list(FEATURE_NAMES)].to_numpy(float).tolist()]
+    rows = [to_request_row(row) for row in feature_array(frame).tolist()]
     for start in range(0, len(rows), rows_per_request):
         yield rows[start : start + rows_per_request]
 

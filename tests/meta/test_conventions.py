@@ -46,6 +46,17 @@ def test_the_search_for_keys_finds_one(tmp_path: Path) -> None:
     assert [line for line, text in find_strings(module) if KEY.fullmatch(text)] == [2, 3]
 
 
+def test_reports_are_read_as_models() -> None:
+    """JSON in the lake is read by `Lake.read_model`; only responses of servers are plain JSON."""
+    parsing = re.compile(r"\bjson\.loads?\(")
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for path in sorted((ROOT / "pipeline").rglob("*.py"))
+        if parsing.search(path.read_text())
+    ]
+    assert found == ["pipeline/deployment/predictor_client.py"]
+
+
 def test_only_ci_knows_the_development_machine() -> None:
     """Nothing but .ci/run depends on files outside the repository."""
     ignored = {".git", "local", "__pycache__"}
