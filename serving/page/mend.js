@@ -5,7 +5,8 @@ import { categoryTitle, find, make, toTitle } from "./text.js";
 import { t } from "./words.js";
 
 const MAX_LISTED = 50;
-const MAX_OPEN = 10; // more rows than this are folded
+const MAX_OPEN = 10; // more rows than this are folded, and all of them on a phone
+const WIDE = "(min-width: 40rem)";
 
 export class Mend {
   /** `onMended` is called with the rows that are valid now. */
@@ -21,7 +22,7 @@ export class Mend {
   show(rows) {
     this.rows = rows.slice(0, MAX_LISTED);
     find("unread").hidden = !rows.length;
-    find("unread").open = rows.length <= MAX_OPEN;
+    find("unread").open ||= rows.length <= MAX_OPEN && matchMedia(WIDE).matches;
     find("unread").firstElementChild.textContent = t("mend.title", { count: rows.length });
     const items = this.rows.map((row) => this.makeItem(row));
     const rest = rows.length - items.length;

@@ -31,8 +31,8 @@ export function makePanel(row, { risk, header, columnCount, onTry, onClose }) {
     make(
       "p",
       { class: "buttons" },
-      make("button", { type: "button", class: "primary try", click: onTry }, t("panel.try")),
-      make("button", { type: "button", class: "close", click: onClose }, t("panel.close")),
+      make("button", { type: "button", class: "primary", click: onTry }, t("panel.try")),
+      make("button", { type: "button", click: onClose }, t("panel.close")),
     ),
   );
   explain(row, risk, reasons);

@@ -7,6 +7,7 @@ import { find, formatCount, formatPercent, formatValue, make, toTitle } from "./
 import { t } from "./words.js";
 
 const PAGE_ROWS = 50;
+const STEPS = { ArrowUp: -1, ArrowDown: 1 };
 
 export class Ranking {
   /** `inspect` is called with the row that is put into the form, and the way back. */
@@ -15,9 +16,17 @@ export class Ranking {
     this.inspect = inspect;
     find("only").addEventListener("change", () => this.render(PAGE_ROWS));
     find("more").addEventListener("click", () => this.render(this.shownRows + PAGE_ROWS));
-    find("ranking").addEventListener("keydown", ({ key }) => {
-      if (key === "Escape" && this.opened) this.close();
+    find("ranking").addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && this.opened) this.close();
+      if (event.key in STEPS && event.target.matches(".why > button")) this.step(event);
     });
+  }
+
+  /** Move the focus from one row's `Why` to that of the row above or below. */
+  step(event) {
+    event.preventDefault(); // the page would scroll
+    const buttons = [...find("ranking").querySelectorAll(".why > button")];
+    buttons[buttons.indexOf(event.target) + STEPS[event.key]]?.focus();
   }
 
   /** Rank rows of {extra, values, p, label, error} and show them. `header` is their Header. */
