@@ -8,10 +8,9 @@ const THOUSANDS = /,\d{3}$/;
 const MAX_QUOTED_LENGTH = 50; // characters of a cell that its error repeats
 const MAX_DESCRIBED = 2; // invalid cells of a row that its error describes
 
-export const normalize = (text) => text.trim().toLowerCase();
-
-/** Make spellings equal that differ only in case, hyphens, underscores or the apostrophe. */
-const simplify = (text) => normalize(text).replace(/’/g, "'").replace(/[\s_-]+/g, " ");
+/** Make names equal that differ only in case, spaces, hyphens, underscores or the apostrophe. */
+export const normalize = (name) =>
+  name.replace(/’/g, "'").replace(/[\s_-]+/g, " ").trim().toLowerCase();
 
 /**
  * Return the value in a cell, a number or a category's name, or undefined if it is invalid.
@@ -38,9 +37,9 @@ export function isValid({ low, high, step }, number) {
 
 /** Return the category with this name or title. */
 function categoryName(feature, text) {
-  const wanted = simplify(text);
+  const wanted = normalize(text);
   return Object.keys(feature.codes).find((name) =>
-    [name, categoryTitle(feature, name)].some((spelling) => simplify(spelling) === wanted),
+    [name, categoryTitle(feature, name)].some((spelling) => normalize(spelling) === wanted),
   );
 }
 

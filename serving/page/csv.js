@@ -30,7 +30,7 @@ export class Reader {
     for (;;) {
       const cell = parseCell(this.text, position, this.separator, isEnd);
       if (!cell) break;
-      this.cells.push(cell.value);
+      this.cells.push(...(cell.isUnclosed ? cell.value.split(this.separator) : [cell.value]));
       position = cell.next;
       if (cell.endsRow) {
         if (this.cells.length > 1 || this.cells[0] !== "") {
@@ -86,7 +86,7 @@ function parseCell(text, position, separator, isEnd) {
 function parseUnclosed(text, position) {
   const [rest, lineEnd] = text.slice(position).match(/^([^\r\n]*)(\r\n|\r|\n|$)/).slice(1);
   const next = position + rest.length + lineEnd.length;
-  return { value: rest, next, endsRow: true, isUnclosed: true };
+  return { value: rest.slice(1), next, endsRow: true, isUnclosed: true };
 }
 
 /** Format cells as one line of CSV with its line end. */

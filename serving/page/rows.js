@@ -6,7 +6,7 @@ import { toTitle } from "./text.js";
 import { t } from "./words.js";
 
 /** Columns that the page or the API added to a list, which may be read again. */
-export const ADDED = ["rank", "label", PROBABILITY, "warning", "error"];
+const ADDED = ["rank", "label", PROBABILITY, "warning", "error"].map(normalize);
 /** Column of the template that describes the others. */
 export const HELP = "help";
 
@@ -25,7 +25,7 @@ export class Header {
     const names = cells.map(normalize);
     this.indices = this.features.map((feature) => findColumn(feature, names));
     this.requireAll(cells);
-    const isOurs = names.includes(PROBABILITY);
+    const isOurs = names.includes(normalize(PROBABILITY));
     const isKept = (index) =>
       !this.indices.includes(index) &&
       names[index] !== HELP &&

@@ -125,6 +125,22 @@ class TestWhatIf:
         expect(error).to_be_empty()
         expect(page.locator("#probability")).to_contain_text("%")
 
+    def test_a_value_outside_the_training_data_has_a_warning(self, visit: Visit, url: str) -> None:
+        """The warning is at the field and says what the model learned from."""
+        page = visit()
+        low, high = httpx.get(f"{url}/model").json()["learned_from"][NUMBER.name]
+        assert high < NUMBER.high
+        box = page.locator(f"#field-{NUMBER.name}")
+        warning = page.locator(f"#field-{NUMBER.name}-warning")
+        expect(warning).to_be_empty()
+        box.fill(f"{NUMBER.high:g}")
+        expect(warning).to_contain_text(
+            f"is {NUMBER.high:g}, but the model learned only from {low:g} to {high:g}"
+        )
+        expect(page.locator("#probability")).to_contain_text("%")
+        box.fill(f"{NUMBER.example:g}")
+        expect(warning).to_be_empty()
+
     def test_a_busy_predictor_still_predicts_without_explanation(self, visit: Visit) -> None:
         """After 503 for an explanation, the page requests the prediction without one."""
         page = visit(wait=False)
@@ -229,6 +245,8 @@ class TestModel:
         page = visit()
         trust = page.locator("#trust")
         expect(trust).to_contain_text("students fail")
+        precision = httpx.get(f"{page.url}model").json()["precision"]
+        expect(trust).to_contain_text(f"mark “worth a look”, about 1 in {round(1 / precision)}")
         expect(page.locator("#facts")).to_be_hidden()
         expect(page.locator("#metrics")).to_be_hidden()
         links = page.locator("#model .links a").evaluate_all("(all) => all.map(({href}) => href)")

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
@@ -238,6 +239,24 @@ class TestReasons:
             assert box["x"] >= window["x"]
             assert box["x"] + box["width"] <= window["x"] + window["width"]
 
+    def test_values_outside_the_training_data_are_marked(self, visit: Visit, url: str) -> None:
+        """The list has a flag, and the reasons and the download say which value is outside."""
+        page = visit()
+        low, high = httpx.get(f"{url}/model").json()["learned_from"][AGE.name]
+        lines = class_list(6)
+        lines[3][1] = f"{high + 20:g}"
+        choose_file(page, to_csv(lines))
+        flagged = page.locator("#ranking tbody tr:has(.outside)")
+        expect(flagged).to_have_count(1)
+        expect(flagged).to_contain_text(lines[3][0])
+        expect(page.locator("#summary-detail")).to_contain_text("1 has a value")
+        flagged.get_by_role("button").click()
+        expected = f"is {high + 20:g}, but the model learned only from {low:g} to {high:g}"
+        expect(page.locator("#why-panel .warning")).to_contain_text(expected)
+        warnings = {row["Who"]: row["warning"] for row in download(page)}
+        assert expected in warnings.pop(lines[3][0])
+        assert set(warnings.values()) == {""}
+
 
 class TestFiles:
     @pytest.mark.parametrize(
@@ -375,8 +394,9 @@ class TestInvalidRows:
         lines[2] = f'"{lines[2]}'
         choose_file(page, "\r\n".join(lines).encode())
         expect(page.locator("#ranking tbody tr")).to_have_count(3)
-        expect(page.locator("#mend-rows")).to_contain_text("line 3")
-        expect(page.locator("#mend-rows")).to_contain_text("quotation mark is never closed")
+        expect(page.locator("#mend-rows")).to_have_text(
+            "line 3 (Student 1): a quote is never closed"
+        )
 
 
 class TestDownload:

@@ -131,7 +131,7 @@ export default {
   "invalid.missing": "{name} is missing",
   "invalid.more": "also invalid: {names}",
   "invalid.width": "the row has {cells} cells, the header {columns}",
-  "invalid.quote": "a quotation mark is never closed",
+  "invalid.quote": "a quote is never closed",
 
   "header.missing": {
     one: "This column is missing from the file: {names}. Its first line is: {header}",
