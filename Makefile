@@ -40,7 +40,7 @@ bench: .venv/dev ## measure speed, memory and model quality, as in docs/referenc
 	$(PY) -m pytest -m bench -s
 
 ##@ On a cluster
-tools: ## install docker, kind, kubectl, helm, chromium (Debian, as root); else list what is missing
+tools: ## install docker, kind, helm, chromium, a JDK ... (Debian, as root); else list what is missing
 	@k8s/tools.sh
 
 up: .venv/local ## create a kind cluster, install the platform, train a model; safe to run again

@@ -12,6 +12,12 @@ declare -A homes=(
   [helm]=https://helm.sh/docs/intro/install/
   [chromium]='https://www.chromium.org/getting-involved/download-chromium/ (or Google Chrome)'
   [curl]=https://curl.se/download.html
+  [javac]='https://adoptium.net/ (a JDK, 17 or newer)'
+  [go]=https://go.dev/doc/install
+  [node]='https://nodejs.org/en/download (18 or newer)'
+)
+declare -A debian_packages=(
+  [chromium]=chromium [curl]=curl [javac]=default-jdk-headless [go]=golang-go [node]=nodejs
 )
 
 find_program() { # NAME: prints its path
@@ -25,7 +31,7 @@ find_program() { # NAME: prints its path
 }
 
 missing=()
-for name in docker kind kubectl helm chromium curl; do
+for name in docker kind kubectl helm chromium curl javac go node; do
   if path=$(find_program "$name"); then echo "$name: $path"; else missing+=("$name"); fi
 done
 
@@ -41,27 +47,15 @@ fi
 
 is_missing() { [[ " ${missing[*]} " == *" $1 "* ]]; }
 
-is_compiled() { # NAME: the cache has the program, or kubectl's code in Kubernetes' program
-  local pattern=$1-
-  if [[ $1 == kubectl ]]; then pattern=kube; fi
-  compgen -G "${KIND_FROM_SOURCE_CACHE:-/nowhere}/$pattern*.zst" > /dev/null
-}
-
 packages=()
 if is_missing docker || ! command -v dockerd > /dev/null; then
   if ! docker info > /dev/null 2>&1; then packages+=(docker.io); fi
 fi
-for name in chromium curl; do
-  if is_missing $name; then packages+=("$name"); fi
+for name in "${!debian_packages[@]}"; do
+  if is_missing "$name"; then packages+=("${debian_packages[$name]}"); fi
 done
 for name in debootstrap zstd; do # for contrib/kind-from-source
   if ! command -v $name > /dev/null; then packages+=("$name"); fi
-done
-for name in kind kubectl helm; do
-  if is_missing $name && ! is_compiled $name && ! command -v go > /dev/null; then
-    packages+=(golang-go)
-    break
-  fi
 done
 if [[ ${#packages[@]} != 0 ]]; then
   echo "installing ${packages[*]}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 
@@ -128,12 +127,3 @@ def test_upgrade_without_a_body(connection: socket.socket) -> None:
     read_response(connection)
     connection.sendall(b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n")
     assert connection.recv(1000).startswith(b"HTTP/1.1 400")
-
-
-def test_upgrade_by_curl(url: str) -> None:
-    """`curl --http2` gets its prediction."""
-    command = ["curl", "-sS", "--http2", "-H", "Content-Type: application/json"]
-    output = subprocess.run(
-        [*command, "-d", BODY.decode(), f"{url}/predict"], capture_output=True, check=True
-    ).stdout
-    assert json.loads(output)["predictions"]
