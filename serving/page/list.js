@@ -60,6 +60,7 @@ export class List {
         ),
       ),
     );
+    for (const row of this.ranking.invalid ?? []) row.error = row.describe() || row.error;
     this.refresh();
   }
 

@@ -14,7 +14,7 @@ export class Ranking {
   constructor(risk, inspect) {
     this.risk = risk;
     this.inspect = inspect;
-    find("only").addEventListener("change", () => this.render(PAGE_ROWS));
+    find("only").addEventListener("change", () => this.choose());
     find("more").addEventListener("click", () => this.render(this.shownRows + PAGE_ROWS));
     find("ranking").addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.opened) this.close();
@@ -50,7 +50,7 @@ export class Ranking {
     this.marked = this.ranked.filter((row) => this.risk.isMarked(row));
     this.tableColumns = this.makeColumns();
     this.opened = this.panel = undefined;
-    this.render(PAGE_ROWS);
+    this.choose();
   }
 
   /** Return the columns of the table: id, title, class, sort key and content of the cells. */
@@ -59,7 +59,7 @@ export class Ranking {
     const { features } = this.risk.columns;
     const others = extraNames.map((_, index) => index).filter((index) => !identity.includes(index));
     return [
-      column("rank", "#", "rank number", ({ rank }) => rank, ({ rank }) => formatCount(rank)),
+      column("rank", t("list.rank"), "rank number", ({ rank }) => rank, ({ rank }) => formatCount(rank)),
       column("name", t("list.name"), "name", ({ name }) => toSortKey(name), makeName),
       column("risk", t("list.risk"), "risk", ({ p }) => p, (row) => this.makeRisk(row)),
       column("why", t("list.why"), "why", undefined, (row) => this.makeWhy(row)),
@@ -140,19 +140,20 @@ export class Ranking {
     // The risk starts with the highest value, all other columns with the lowest.
     this.descending = id === this.sortKey ? !this.descending : id === "risk";
     this.sortKey = id;
-    this.render(PAGE_ROWS);
+    this.choose();
   }
 
-  /** Rows in the order and with the filter that the visitor chose. */
-  get chosenRows() {
+  /** Filter and sort the rows as the visitor chose, and show the first ones. */
+  choose() {
     const { key } = this.tableColumns.find(({ id }) => id === this.sortKey);
     const sign = this.descending ? -1 : 1;
     const rows = find("only").checked ? this.marked : this.ranked;
-    return rows.toSorted((a, b) => sign * compare(key(a), key(b)) || a.rank - b.rank);
+    this.chosen = rows.toSorted((a, b) => sign * compare(key(a), key(b)) || a.rank - b.rank);
+    this.render(PAGE_ROWS);
   }
 
   render(rowCount) {
-    const rows = this.chosenRows;
+    const rows = this.chosen;
     this.shownRows = Math.min(rowCount, rows.length);
     const focused = document.activeElement?.id;
     find("ranking").replaceChildren(
@@ -195,7 +196,7 @@ export class Ranking {
     const names = this.risk.columns.features.map(({ name }) => name);
     const added = ["label", PROBABILITY, "warning", "error"];
     yield formatLine(["rank", ...this.header.extraNames, ...names, ...added]);
-    for (const row of this.chosenRows) {
+    for (const row of this.chosen) {
       const warning = row.isOutside ? describeWarnings(row, this.risk).join("; ") : "";
       yield formatLine([row.rank, ...row.extra, ...row.cells, row.label, row.p, warning, ""]);
     }

@@ -54,8 +54,9 @@ export class Header {
     fillRow(row, this.features, texts, hasCommas);
     const { length } = cells;
     if (!isUnclosed && length === this.width) return row;
-    const width = t("invalid.width", { cells: length, columns: this.width });
-    return Object.assign(row, { invalid: [], error: isUnclosed ? t("invalid.quote") : width });
+    const sizes = { cells: length, columns: this.width };
+    const describe = () => (isUnclosed ? t("invalid.quote") : t("invalid.width", sizes));
+    return Object.assign(row, { invalid: [], describe, error: describe() });
   }
 
   /** Name a row by up to two columns, or by its line. */
@@ -65,7 +66,10 @@ export class Header {
   }
 }
 
-/** Read the cells of a row. Keep the text of each, and its value unless it is invalid. */
+/**
+ * Read the cells of a row. Keep the text of each, and its value unless it is invalid. `describe`
+ * returns the row's `error` in the current language.
+ */
 export function fillRow(row, features, texts, hasCommas = false) {
   const read = features.map((feature, index) => readCell(feature, texts[index], hasCommas));
   const invalid = features.flatMap((feature, index) =>
@@ -73,7 +77,8 @@ export function fillRow(row, features, texts, hasCommas = false) {
   );
   const cells = read.map((value, index) => value ?? texts[index]);
   const values = Object.fromEntries(features.map(({ name }, index) => [name, read[index]]));
-  return Object.assign(row, { cells, values, invalid, error: describeRow(invalid) });
+  const describe = () => describeRow(invalid);
+  return Object.assign(row, { cells, values, invalid, describe, error: describe() });
 }
 
 function findColumn(feature, names) {

@@ -23,9 +23,13 @@ export async function readWorkbook(buffer) {
   if (!sheet) throw new Problem(t("file.zip"));
   const texts = await readXml("xl/sharedStrings.xml");
   const shared = texts ? [...texts.getElementsByTagName("si")].map(readText) : [];
-  return [...sheet.getElementsByTagName("row")]
+  const rows = [...sheet.getElementsByTagName("row")]
     .map((row, index) => readRow(row, index, shared))
     .filter(({ cells }) => cells.some((cell) => cell !== ""));
+  const width = rows.reduce((most, { cells }) => Math.max(most, cells.length), 0);
+  // A row ends with its last cell that is not empty; the columns of a table do not.
+  for (const { cells } of rows) while (cells.length < width) cells.push("");
+  return rows;
 }
 
 /** Return the path of the first sheet, which the workbook names by an id. */

@@ -188,6 +188,22 @@ class TestWhatIf:
             )
             assert f"“{LABEL.positive}”" not in page.locator("#risk").inner_text()
 
+    def test_sentences_name_the_outcome_of_data_without_a_verb(self, visit: Visit) -> None:
+        """Only a verb makes "1 in 9 fail"; otherwise the outcome is quoted."""
+        page = visit()
+        sentence = page.evaluate(
+            """async () => {
+                const { Risk } = await import("/page/risk.js");
+                const label = { positive: "malignant", rate: 0.3 };
+                const risk = new Risk({ subjects: "tumours", label });
+                return risk.describe({ p: 0.11, label: "benign" });
+            }"""
+        )
+        assert sentence == (
+            "About 1 in 9 tumours with such values have the outcome “malignant”; "
+            "on average, 3 in 10 do."
+        )
+
     def test_only_a_class_list_is_live_traffic(self, visit: Visit, url: str) -> None:
         """The predictor logs a class list, unless the visitor objects, and nothing else."""
 

@@ -278,6 +278,9 @@ class TestFiles:
         if delimiter == ";":
             lines = [lines[0], *([cell.replace(".", ",") for cell in line] for line in lines[1:])]
         if delimiter == "xlsx":
+            lines = [
+                [*line, remark] for line, remark in zip(lines, ("Remark", "x", "", ""), strict=True)
+            ]
             choose_file(page, to_workbook(lines), "class.xlsx")
         else:
             choose_file(page, to_csv(lines, delimiter).decode().encode(encoding))

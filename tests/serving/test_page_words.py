@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from pipeline.columns import FEATURE_NAMES
 from tests.support.page import PHONE, Visit, choose_file, class_list, to_csv
 
 PAGE = Path(__file__).parents[2] / "serving" / "page"
@@ -148,7 +149,9 @@ def test_the_browser_chooses_and_the_visitor_can_change(
     assert read_language(page) == "de"
     expect(page.locator("#demo")).to_have_text(words["de"]["list.demo"])
     expect(page.locator("#probability")).to_have_text(re.compile(r"^\d+(,\d)?\s%$"))
-    choose_file(page, to_csv(class_list(6)))
+    lines = class_list(7)
+    lines[3][1] = ""
+    choose_file(page, to_csv(lines))
     expect(page.locator("#ranking tbody tr")).to_have_count(6)
     slider = page.locator("#fields input[type=range]").last
     slider.press("Home")
@@ -157,6 +160,7 @@ def test_the_browser_chooses_and_the_visitor_can_change(
     expect(page.locator("#demo")).to_have_text(words["fr"]["list.demo"])
     expect(page.locator("#ranking thead .why")).to_have_text(words["fr"]["list.why"])
     expect(page.locator("#summary")).to_contain_text(words["fr"]["mark.on"])
+    expect(page.locator("#mend-rows")).to_contain_text(f"{FEATURE_NAMES[0]} manque")
     expect(page.locator("#ranking tbody tr")).to_have_count(6)
     assert slider.input_value() == value
     page.reload()

@@ -94,6 +94,7 @@ export default {
   "list.ranked": "Liste nach Risiko",
   "list.scale": "Der längste Balken ist das höchste Risiko in dieser Liste, {highest}.",
   "list.line": "Zeile {line}",
+  "list.rank": "Rang",
   "list.name": "Name",
   "list.risk": "Risiko",
   "list.why": "Warum",

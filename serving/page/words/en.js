@@ -86,6 +86,7 @@ export default {
   "list.ranked": "Ranked list",
   "list.scale": "The longest bar is the highest risk in this list, {highest}.",
   "list.line": "line {line}",
+  "list.rank": "Rank",
   "list.name": "Name",
   "list.risk": "Risk",
   "list.why": "Why",

@@ -95,6 +95,7 @@ export default {
   "list.ranked": "Lista por riesgo",
   "list.scale": "La barra más larga es el riesgo más alto de esta lista, {highest}.",
   "list.line": "línea {line}",
+  "list.rank": "Puesto",
   "list.name": "Nombre",
   "list.risk": "Riesgo",
   "list.why": "Por qué",

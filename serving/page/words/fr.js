@@ -95,6 +95,7 @@ export default {
   "list.ranked": "Liste par risque",
   "list.scale": "La barre la plus longue est le risque le plus élevé de cette liste, {highest}.",
   "list.line": "ligne {line}",
+  "list.rank": "Rang",
   "list.name": "Nom",
   "list.risk": "Risque",
   "list.why": "Pourquoi",
