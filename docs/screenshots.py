@@ -16,8 +16,9 @@ from tests.support.browser import chromium
 
 IMAGES = Path(__file__).parent / "images"
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1200, "height": 820}}
+TALL: dict[str, Any] = {"viewport": {"width": 1200, "height": 3000}}
 PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 780},
+    "viewport": {"width": 390, "height": 844},
     "device_scale_factor": 1.5,
     "is_mobile": True,
 }
@@ -32,18 +33,33 @@ def open_page(browser: Browser, url: str, **options: Any) -> Page:
     return page
 
 
+def open_list(browser: Browser, url: str, *, with_reasons: bool, **options: Any) -> Page:
+    """Open the page and rank its example list, and open the reasons for the second row."""
+    page = open_page(browser, url, **options)
+    page.locator("#demo").click()
+    expect(page.locator("#result")).to_be_visible()
+    if with_reasons:
+        page.locator("#ranking .why button").nth(1).click()
+        expect(page.locator("#why-panel table")).to_be_visible()
+    page.evaluate("document.activeElement.blur()")
+    page.mouse.move(0, 0)
+    return page
+
+
 def main(url: str) -> None:
     IMAGES.mkdir(exist_ok=True)
     with chromium() as browser:
         open_page(browser, url, **DESKTOP).screenshot(path=IMAGES / "page.png")
-        dark = open_page(browser, url, color_scheme="dark", **DESKTOP)
-        dark.screenshot(path=IMAGES / "page-dark.png")
-        open_page(browser, url, **PHONE).screenshot(path=IMAGES / "page-phone.png")
-        page = open_page(browser, url, viewport={"width": 1200, "height": 2600})
-        page.locator("#demo").click()
-        expect(page.locator("#result")).to_be_visible()
-        page.locator("#list").screenshot(path=IMAGES / "page-list.png")
+        ranked = open_list(browser, url, with_reasons=False, **TALL)
+        ranked.locator("#list").screenshot(path=IMAGES / "page-list.png")
+        page = open_list(browser, url, with_reasons=True, **TALL)
+        page.locator("#result").screenshot(path=IMAGES / "page-why.png")
         page.locator("#model").screenshot(path=IMAGES / "page-model.png")
+        dark = open_list(browser, url, with_reasons=True, color_scheme="dark", **TALL)
+        dark.locator("#result").screenshot(path=IMAGES / "page-dark.png")
+        phone = open_list(browser, url, with_reasons=True, **PHONE)
+        phone.evaluate("document.getElementById('result').scrollIntoView()")
+        phone.screenshot(path=IMAGES / "page-phone.png")
 
 
 if __name__ == "__main__":
