@@ -112,7 +112,14 @@ class AirflowClient:
     def read_log(
         self, dag_id: str, run_id: str, task_id: str, try_number: int | None = None
     ) -> str:
-        """Return the log of a task's try; of its last one by default."""
+        """Return the log of a task.
+
+        Args:
+            dag_id: The DAG.
+            run_id: The run of the DAG.
+            task_id: The task.
+            try_number: The attempt, from 1; None for the last one.
+        """
         number = try_number or max(self.get_tasks(dag_id, run_id)[task_id].try_number, 1)
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{number}"
         lines = self._get(path, params={"full_content": True})["content"]

@@ -148,6 +148,11 @@ def _warn(airflow: AirflowClient, run: DagRun, task_id: str, what: str) -> None:
 def follow(airflow: AirflowClient, run: DagRun, progress: Progress) -> dict[str, Task]:
     """Wait until a run has ended, and report its tasks meanwhile.
 
+    Args:
+        airflow: The platform's Airflow.
+        run: The run.
+        progress: Where its tasks are reported.
+
     Returns:
         The tasks of the run, by task id.
 

@@ -22,6 +22,11 @@ def update_card(lake: Lake, version: Version, status: Status) -> None:
 
     A card that cannot be read or written is reported and stays as it is: no deployment fails
     because of it.
+
+    Args:
+        lake: The lake with the card.
+        version: The version.
+        status: What the card shows from now on.
     """
     run_id = version.tags.get(RUN_TAG)
     if run_id is None:

@@ -108,7 +108,16 @@ def read_records(lake: Lake) -> list[Record]:
 
 
 def find_record(lake: Lake, run_id: str, action: Action) -> Record | None:
-    """Find the last record of an action that a run completed."""
+    """Find the last record of an action that a run completed.
+
+    Args:
+        lake: The lake with the log.
+        run_id: The run.
+        action: The action.
+
+    Returns:
+        The record, or None if the run has not completed such an action.
+    """
     for record in reversed(read_records(lake)):
         if record.done and (record.run_id, record.action) == (run_id, action):
             return record

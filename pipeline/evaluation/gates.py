@@ -46,7 +46,13 @@ def tabulate_gates(stage: str, results: Sequence[GateResult]) -> list[tuple[str,
 
 
 def print_gates(title: str, stage: str, results: Sequence[GateResult]) -> None:
-    """Print a table of the gates that a stage judged."""
+    """Print a table of the gates that a stage judged.
+
+    Args:
+        title: Line above the table.
+        stage: Name of the stage.
+        results: Its gates, in the order of the table.
+    """
     print_table(title, HEADER, tabulate_gates(stage, results))
 
 

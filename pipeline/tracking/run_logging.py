@@ -68,7 +68,14 @@ def log_model(registry: Registry, run_id: str, model: Pipeline, example: Float32
 
 
 def log_inputs(registry: Registry, run_id: str, lake: Lake, gold: GoldManifest) -> None:
-    """Log the splits of gold, with their hashes, as the run's data sets."""
+    """Log the splits of gold, with their hashes, as the run's data sets.
+
+    Args:
+        registry: The registry.
+        run_id: MLflow run to log to.
+        lake: The lake with the splits.
+        gold: The manifest of the splits.
+    """
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     inputs = [

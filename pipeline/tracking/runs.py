@@ -108,7 +108,14 @@ class RunStore:
         params: Mapping[str, object],
         tags: Mapping[str, str],
     ) -> None:
-        """Log metrics, parameters and tags to a run, in one request."""
+        """Log metrics, parameters and tags to a run, in one request.
+
+        Args:
+            run_id: The run.
+            metrics: Metrics to log; those of the same name are replaced.
+            params: Parameters to log.
+            tags: Tags to set.
+        """
         from mlflow.entities import Metric, Param, RunTag
 
         with self.client() as client:

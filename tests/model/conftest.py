@@ -15,12 +15,10 @@ from pipeline.model.training import TrainingResult, train_candidate
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import Settings
 from pipeline.stages import features, ingest, preprocess, train
-from pipeline.storage.artifacts import GoldManifest
-from pipeline.storage.lake import Lake
-from pipeline.storage.layout import SPLITS, gold_manifest, gold_split
+from pipeline.storage.layout import SPLITS, gold_split
 from pipeline.storage.parquet import from_parquet
+from tests.support.gold import RUN
 
-RUN = "run-1"
 QUICK: dict[str, Any] = {"train": {"folds": 2}, "ingest": {"source": "sample:1000"}}
 """Settings with which a training takes seconds."""
 
@@ -77,11 +75,3 @@ def new_context(mlflow_file: dict[str, str], gold: Path, tmp_path: Path) -> Call
         return open_context(Settings.model_validate(defaults | sections), run_id)
 
     return make
-
-
-def copy_gold(lake: Lake, run_id: str) -> None:
-    """Give another run the same gold data."""
-    for name in SPLITS:
-        lake.write(gold_split(run_id, name), lake.read(gold_split(RUN, name)))
-    manifest = lake.read_model(gold_manifest(RUN), GoldManifest)
-    lake.write_model(gold_manifest(run_id), manifest.model_copy(update={"run_id": run_id}))

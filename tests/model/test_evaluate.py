@@ -24,8 +24,8 @@ from pipeline.model.training_data import TrainingData
 from pipeline.stages import evaluate, register, train
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
-from tests.model.conftest import RUN, copy_gold
 from tests.support.accessibility import find_violations
+from tests.support.gold import RUN, copy_gold
 from tests.support.lake import read_json, write_json
 
 NewContext = Callable[..., Context]

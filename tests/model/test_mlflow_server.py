@@ -15,7 +15,7 @@ from pipeline.stages import evaluate, register, train
 from pipeline.storage.artifacts import TrainReport
 from pipeline.storage.layout import train_report
 from pipeline.tracking.registry import STAGING
-from tests.model.conftest import RUN
+from tests.support.gold import RUN
 
 
 def test_a_server_stores_everything(

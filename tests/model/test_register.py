@@ -21,8 +21,8 @@ from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import MODELS_PREFIX, evaluation_report, gold_manifest, model_file
 from pipeline.tracking import run_logging
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING, Version
-from tests.model.conftest import RUN, copy_gold
 from tests.support.faults import FaultInjector, Killed, sample_kill_points, with_faults
+from tests.support.gold import RUN, copy_gold
 
 NewContext = Callable[..., Context]
 STAGES = (train, evaluate, register)

@@ -29,7 +29,7 @@ from pipeline.storage.layout import (
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.run_logging import PACKAGES
 from pipeline.types import FloatArray
-from tests.model.conftest import RUN
+from tests.support.gold import RUN
 
 NewContext = Callable[..., Context]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
@@ -25,15 +26,11 @@ KEYS = {
 
 
 @pytest.fixture
-def empty(
-    s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> LakeSettings:
+def empty(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> LakeSettings:
     """Settings of a lake without buckets."""
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    return LakeSettings(
-        url=f"s3://{request.node.name.replace('_', '-')[:40]}", endpoint=s3_endpoint
-    )
+    return LakeSettings(url=f"s3://test-{uuid.uuid4().hex[:12]}", endpoint=s3_endpoint)
 
 
 def list_buckets(settings: LakeSettings) -> set[str]:
