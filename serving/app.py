@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -19,7 +21,6 @@ from serving.http.problems import (
     Finding,
     Invalid,
     Problem,
-    adapt_to_path,
     problem_body,
 )
 from serving.middleware import Middleware
@@ -77,7 +78,20 @@ def create_fastapi(service: Service) -> FastAPI:
 def _respond(
     request: Request, body: bytes, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
-    return Response(adapt_to_path(body, request.url.path), status, headers, MEDIA_TYPE)
+    if request.url.path.startswith("/v2"):
+        # Clients of the Open Inference Protocol read the field `error`.
+        document = json.loads(body)
+        body = json.dumps(document | {"error": _summarize(document)}).encode()
+    return Response(body, status, headers, MEDIA_TYPE)
+
+
+def _summarize(document: dict[str, Any]) -> str:
+    """Return a problem's detail with its first finding, for clients that show nothing else."""
+    detail: str = document["detail"]
+    if not document["errors"]:
+        return detail
+    first = document["errors"][0]
+    return f"{detail}: row {first['row']}, {first['field']}: {first['message']}"
 
 
 async def _handle_problem(request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from time import perf_counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.http.exchange import Exchange, Headers
-from serving.http.problems import MEDIA_TYPE, UNEXPECTED, Problem, adapt_to_path, problem_body
+from serving.http.problems import MEDIA_TYPE, UNEXPECTED, Problem, problem_body
 from serving.http.protocol import PROBE_PATHS
 from serving.routes.predict import answer_predict
 from serving.service import Service
@@ -60,14 +60,12 @@ class Middleware:
                 await self._app(scope, receive, exchange.send)
         except Problem as problem:
             exchange.is_body_unread = problem.is_body_unread
-            body = adapt_to_path(problem.body(), path)
-            await exchange.respond(problem.status, problem_headers(problem), body)
+            await exchange.respond(problem.status, problem_headers(problem), problem.body())
         except Exception:
             request_id = exchange.request_id.decode()
             log.exception("%s %s failed, request %s", scope["method"], path, request_id)
             if not exchange.status:
-                body = adapt_to_path(problem_body(500, UNEXPECTED), path)
-                await exchange.respond(500, [PROBLEM], body)
+                await exchange.respond(500, [PROBLEM], problem_body(500, UNEXPECTED))
         finally:
             metrics.in_flight -= 1
             route = "/predict" if is_fast else _get_route(scope)

@@ -14,8 +14,6 @@ MAX_TENSORS = 8
 """Largest number of inputs or outputs that are read; the model has one input."""
 MAX_DIMENSIONS = 8
 """Largest number of dimensions that are read; the input has two."""
-DTYPES = {"FP32": "<f4", "FP64": "<f8", "INT64": "<i8", "INT32": "<i4"}
-"""Datatypes accepted for the features, with numpy's names."""
 EXAMPLE_TENSOR: dict[str, Any] = {
     "inputs": [
         {
@@ -30,18 +28,6 @@ EXAMPLE_TENSOR: dict[str, Any] = {
 }
 
 
-class TensorFacts(BaseModel):
-    name: str
-    datatype: str
-    shape: list[int]
-
-
-OUTPUTS = [
-    TensorFacts(name="fail_probability", datatype="FP32", shape=[-1]),
-    TensorFacts(name="label", datatype="BYTES", shape=[-1]),
-]
-
-
 class Tolerant(BaseModel):
     """The protocol allows additional fields."""
 
@@ -49,27 +35,15 @@ class Tolerant(BaseModel):
 
 
 class InputTensor(Tolerant):
-    """The features, whose other names, datatypes and shapes are refused after parsing."""
-
-    name: str = Field(json_schema_extra={"const": ONNX_INPUT})
-    shape: Annotated[list[int], Field(max_length=MAX_DIMENSIONS, fail_fast=True)] = Field(
-        description=f"Number of rows, and {WIDTH} features",
-        json_schema_extra={
-            "minItems": 2,
-            "maxItems": 2,
-            "prefixItems": [{"type": "integer", "minimum": 1}, {"const": WIDTH}],
-        },
-    )
-    datatype: str = Field(json_schema_extra={"enum": list(DTYPES)})
+    name: str
+    shape: Annotated[list[int], Field(max_length=MAX_DIMENSIONS, fail_fast=True)]
+    datatype: str
     parameters: dict[str, Any] = {}
-    data: list[Any] | None = Field(
-        default=None,
-        description="Numbers, row by row or as a list per row; left out if bytes follow the JSON",
-    )
+    data: list[Any] | None = None
 
 
 class RequestedOutput(Tolerant):
-    name: str = Field(json_schema_extra={"enum": [facts.name for facts in OUTPUTS]})
+    name: str
     parameters: dict[str, Any] = {}
 
 
@@ -81,7 +55,7 @@ class InferRequest(Tolerant):
     parameters: dict[str, Any] = {}
     inputs: Annotated[
         list[InputTensor], Field(min_length=1, max_length=MAX_TENSORS, fail_fast=True)
-    ] = Field(json_schema_extra={"maxItems": 1})
+    ]
     outputs: Annotated[list[RequestedOutput], Field(max_length=MAX_TENSORS, fail_fast=True)] = []
 
 
@@ -107,6 +81,12 @@ class InferResponse(BaseModel):
         default=None, description="Only if a value is outside what the model learned from"
     )
     outputs: list[OutputTensor]
+
+
+class TensorFacts(BaseModel):
+    name: str
+    datatype: str
+    shape: list[int]
 
 
 class ModelMetadata(BaseModel):
@@ -136,3 +116,9 @@ class Ready(BaseModel):
 class ModelReady(BaseModel):
     name: str
     ready: bool
+
+
+OUTPUTS = [
+    TensorFacts(name="fail_probability", datatype="FP32", shape=[-1]),
+    TensorFacts(name="label", datatype="BYTES", shape=[-1]),
+]

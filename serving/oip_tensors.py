@@ -22,7 +22,7 @@ from serving.http.problems import BadJson, Invalid
 from serving.http.requests import refuse_oversized
 from serving.model.served_model import Model, ScoredRow
 from serving.model.training_range import rows_to_json
-from serving.oip_schema import DTYPES, OUTPUTS, WIDTH, InferRequest, InputTensor
+from serving.oip_schema import OUTPUTS, WIDTH, InferRequest, InputTensor
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON part; little-endian tensors follow it."""
@@ -31,6 +31,8 @@ LENGTH = re.compile(r"[0-9]{1,10}")
 MAX_QUOTED_LENGTH = 50
 """Characters of a value quoted in an error."""
 
+DTYPES = {"FP32": "<f4", "FP64": "<f8", "INT64": "<i8", "INT32": "<i4"}
+"""Datatypes accepted for the features, with numpy's names."""
 MAX_READ_ERRORS = 100
 """Up to this many errors of validation are read, of which the first is returned."""
 

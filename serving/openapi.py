@@ -40,10 +40,6 @@ def install(app: FastAPI, service: Service) -> None:
             schemas |= extra["$defs"]
             rows = service.reader.body.model_json_schema(ref_template=TEMPLATE)
             schemas["Rows"] = {name: value for name, value in rows.items() if name != "$defs"}
-            for parameter in document["paths"]["/predict"]["post"]["parameters"]:
-                if parameter["name"] == "explain":
-                    limit = service.settings.max_explained_rows
-                    parameter["description"] += f". A request may then have at most {limit} rows"
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pipeline.columns import LABEL, SUBJECTS
 from pipeline.data_check.report import DataCheck
 from pipeline.data_check.summary import list_measurements
-from pipeline.reporting.document import Block, Callout, Heading, Items, Table, Text, to_html
+from pipeline.reporting.document import Block, Callout, Heading, Items, Links, Table, Text, to_html
+from pipeline.storage.layout import MODEL_CARD_HTML, VALIDATION_PAGE
 
 
 def page(check: DataCheck, run_id: str) -> bytes:
@@ -17,6 +18,7 @@ def _blocks(check: DataCheck) -> list[Block]:
     sentences = [f"{sentence}." for sentence in check.sentences]
     verdict = f"{len(sentences)} things to know about this data" if sentences else "No finding"
     return [
+        Links({"Model card": MODEL_CARD_HTML, "Deployment gates": VALIDATION_PAGE}),
         Text(
             f"What can be learned from {check.rows:,} {SUBJECTS}, {check.positives:,} of them "
             f"labelled `{LABEL.positive}`, before a model is trained."

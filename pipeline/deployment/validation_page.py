@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.evaluation import gates
 from pipeline.evaluation.metric_titles import get_metric_meaning, get_metric_title
-from pipeline.gate_table import get_gate
+from pipeline.gate_table import Gate, get_gate
 from pipeline.model.bundle import Manifest
 from pipeline.reporting.document import (
     Block,
@@ -20,7 +20,7 @@ from pipeline.reporting.document import (
 )
 from pipeline.reporting.templates import format_time
 from pipeline.storage.artifacts import GateResult, ValidationReport
-from pipeline.storage.layout import DRIFT_PAGE, MODEL_CARD_HTML
+from pipeline.storage.layout import DATA_CHECK_PAGE, DRIFT_PAGE, MODEL_CARD_HTML
 
 HEADER = ("gate", "value", "must be", "verdict", "compared number", "why")
 
@@ -46,6 +46,7 @@ def _blocks(report: ValidationReport, manifest: Manifest) -> list[Block]:
         Links(
             {
                 "Model card": f"../{run_id}/{MODEL_CARD_HTML}",
+                "Data check": f"../{run_id}/{DATA_CHECK_PAGE}",
                 "Latest drift check": f"../{DRIFT_PAGE}",
             }
         ),
@@ -60,19 +61,22 @@ def _blocks(report: ValidationReport, manifest: Manifest) -> list[Block]:
                 ("trained", f"{format_time(manifest.created)}, pipeline run `{run_id}`"),
             ],
         ),
-        *_gates(report),
+        *_gates(report, manifest),
         *_comparison(report),
     ]
 
 
-def _gates(report: ValidationReport) -> list[Block]:
-    judged = [result for result in report.gates if result.value is not None]
-    failed = sum(not result.passed for result in report.gates)
+def _gates(report: ValidationReport, manifest: Manifest) -> list[Block]:
+    names = {result.name for result in report.gates}
+    only_in_training = [result for result in manifest.gates if result.name not in names]
+    every = [*only_in_training, *report.gates]
+    judged = [result for result in every if result.value is not None]
+    failed = sum(not result.passed for result in every)
     intro = (
-        f"A gate is a bound that a model has to meet before it is promoted. Of {len(report.gates)} "
+        f"A gate is a bound that a model has to meet before it is promoted. Of {len(every)} "
         f"gates, {len(judged) - failed} passed and {failed} failed."
     )
-    if idle := len(report.gates) - len(judged):
+    if idle := len(every) - len(judged):
         intro += (
             f" {idle} had nothing to judge, for example because there is no champion or no live "
             "traffic yet; such a gate passes."
@@ -83,6 +87,7 @@ def _gates(report: ValidationReport) -> list[Block]:
     if report.notes:
         blocks.append(Items([f"{note[0].upper()}{note[1:]}." for note in report.notes]))
     for heading, results in (
+        ("Gates of training only", only_in_training),
         ("Gates of training and deployment", in_training),
         ("Gates of deployment only", others),
     ):
@@ -105,9 +110,15 @@ def _row(result: GateResult) -> tuple[str, ...]:
         "" if result.value is None else value,
         f"{'≥' if result.name.startswith('min_') else '≤'} {bound}",
         verdict,
-        str(gate.stages["validate"]) if gate and "validate" in gate.stages else "",
+        _get_statistic(gate),
         result.reason,
     )
+
+
+def _get_statistic(gate: Gate | None) -> str:
+    """The number that is compared with the bound."""
+    stages = gate.stages if gate else {}
+    return str(stages.get("validate") or stages.get("evaluate") or "")
 
 
 def _is_judged_in_training(result: GateResult) -> bool:

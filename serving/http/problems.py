@@ -75,22 +75,6 @@ def problem_body(status: int, detail: str, findings: Sequence[Finding] = ()) -> 
     return json.dumps(content).encode()
 
 
-def adapt_to_path(body: bytes, path: str) -> bytes:
-    """Return a problem document as the clients of this path read it.
-
-    Clients of the Open Inference Protocol show the field `error` and nothing else, so that it has
-    the detail and the first finding.
-    """
-    if not path.startswith("/v2"):
-        return body
-    document = json.loads(body)
-    error = document["detail"]
-    if document["errors"]:
-        first = document["errors"][0]
-        error += f": row {first['row']}, {first['field']}: {first['message']}"
-    return json.dumps(document | {"error": error}).encode()
-
-
 class BadJson(Problem):
     status = 400
 

@@ -118,7 +118,7 @@ BODY = {
     "required": True,
     "content": {
         "application/json": {"schema": {"$ref": "#/components/schemas/Invocation"}},
-        "text/csv": {"schema": {"type": "string", "minLength": 1}},
+        "text/csv": {"schema": {"type": "string"}},
     },
 }
 

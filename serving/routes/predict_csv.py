@@ -34,12 +34,7 @@ EXAMPLE_LIST = "\n".join(
 TEXT_CSV = {"schema": {"type": "string"}}
 BODY = {
     "required": True,
-    "content": {
-        "text/csv": {
-            "schema": {"type": "string", "minLength": 1},
-            "examples": {"list": {"value": EXAMPLE_LIST}},
-        }
-    },
+    "content": {"text/csv": TEXT_CSV | {"examples": {"list": {"value": EXAMPLE_LIST}}}},
 }
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The list with predictions", "content": {"text/csv": TEXT_CSV}}

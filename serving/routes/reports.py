@@ -1,7 +1,8 @@
-"""The reports as pages: the served version's model card and gates, and the latest drift check.
+"""The reports as pages: those of the served version, and the latest drift check.
 
 The pages have the paths that they have in the lake, so the links between them work here and in a
-copy of the lake. /reports/card, /reports/gates and /reports/drift are their short addresses.
+copy of the lake. /reports/card, /reports/gates, /reports/data and /reports/drift are their short
+addresses.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from pipeline.storage.layout import (
+    DATA_CHECK_PAGE,
     DRIFT_PAGE,
     MODEL_CARD_HTML,
     VALIDATION_PAGE,
@@ -38,9 +40,10 @@ HEADERS = {
 PAGES_OF_A_RUN: Mapping[str, tuple[str, str]] = {
     MODEL_CARD_HTML: ("model card", "evaluate"),
     VALIDATION_PAGE: ("page with the gates", "validate"),
+    DATA_CHECK_PAGE: ("data check", "preprocess"),
 }
 """Each page of a training run: what it is, and the stage that writes it."""
-SHORT_ADDRESSES = {"card": MODEL_CARD_HTML, "gates": VALIDATION_PAGE}
+SHORT_ADDRESSES = {"card": MODEL_CARD_HTML, "gates": VALIDATION_PAGE, "data": DATA_CHECK_PAGE}
 
 NOT_FOUND = """<!doctype html>
 <html lang="en">
@@ -66,7 +69,10 @@ async def get_report(name: str, request: Request, service: ServiceDependency) ->
     if page := SHORT_ADDRESSES.get(name):
         return RedirectResponse(f"{_get_run_id(service)}/{page}")
     if name != DRIFT_PAGE:
-        return _not_found(request, "The reports are /reports/card, /reports/gates, /reports/drift.")
+        return _not_found(
+            request,
+            "The reports are /reports/card, /reports/gates, /reports/data and /reports/drift.",
+        )
     data = await service.reports.read(latest_report_file(DRIFT_PAGE))
     if data is None:
         return _not_found(
@@ -81,13 +87,12 @@ async def get_report(name: str, request: Request, service: ServiceDependency) ->
 async def get_run_report(
     run_id: str, name: str, request: Request, service: ServiceDependency
 ) -> Response:
-    """Return the model card or the gates of the served version."""
+    """Return a report of the served version."""
     if run_id != _get_run_id(service) or name not in PAGES_OF_A_RUN:
         return _not_found(
             request,
-            f"The predictor shows only the model card and the gates of version "
-            f"{service.model().version}, which it serves. All reports are in the lake, in the "
-            "folder `reports` of their run.",
+            f"The predictor shows only the reports of version {service.model().version}, which it "
+            "serves. All reports are in the lake, in the folder of their run.",
         )
     data = await service.reports.read(report_file(run_id, name))
     if data is None:

@@ -11,7 +11,7 @@ import pytest
 from pipeline.columns import FEATURE_NAMES
 from pipeline.deployment.moves import REJECTED, VERIFIED
 from pipeline.errors import LakeError, StageSkipped
-from pipeline.gate_table import get_stage_gates
+from pipeline.gate_table import GATES, get_stage_gates
 from pipeline.stages import promote, validate
 from pipeline.storage.artifacts import GateResult
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
@@ -57,7 +57,8 @@ def test_a_better_candidate_replaces_the_champion(env: DeploymentEnv) -> None:
 def test_every_gate_is_on_the_page(env: DeploymentEnv) -> None:
     """The page explains all gates, and is stored with the report and with the candidate's card."""
     env.register("good", PRODUCTION)
-    env.register("weak", STAGING)
+    order = GateResult(name="max_order_auc", bound=1, reason="order", value=0.5, passed=True)
+    env.register("weak", STAGING, gates=[order])
     with pytest.raises(StageSkipped):
         validate.run(env.context("run-1"))
     report, lake = read_report(env), env.context("run-1").lake
@@ -65,7 +66,7 @@ def test_every_gate_is_on_the_page(env: DeploymentEnv) -> None:
     assert page == lake.read(f"reports/{GOLD_RUN}/validation.html").decode()
     assert f"Version 2 is not promoted: {report['decision']}." in html.unescape(page)
     page = page.replace("<wbr>", "")
-    for gate in get_stage_gates("validate"):
+    for gate in GATES:
         assert f"<code>{gate.name}</code>" in page
         assert html.escape(gate.title) in page
     assert page.count('<td class="bad">failed</td>') == len(get_failed_gates(report)) > 0
@@ -73,6 +74,7 @@ def test_every_gate_is_on_the_page(env: DeploymentEnv) -> None:
     assert "difference from version 1" in page
     assert set(re.findall(r'href="([^"]*)"', page)) == {
         f"../{GOLD_RUN}/model_card.html",
+        f"../{GOLD_RUN}/data_check.html",
         "../drift_page.html",
     }
 

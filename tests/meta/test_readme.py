@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+import yaml
+from moto import mock_aws
+from prometheus_client import generate_latest
 
 from pipeline.__main__ import COMMANDS
 from pipeline.drift.report import Report
 from pipeline.environment import variables
 from pipeline.stages import STAGES
+from pipeline.storage.layout import SILVER_LIVE
+from serving.service import Service
 from serving.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 MAX_COLUMNS = 100
 ADDED_BY_THE_GUIDE = {"add-a-stage.md": {"notify"}}
 """Stages that a page adds to a copy of the repository."""
@@ -139,3 +147,51 @@ def test_the_tree_lists_every_package() -> None:
         if not path.name.startswith((".", "__")) and path.name != "local"
     }
     assert expected - listed == set()
+
+
+def test_every_guide_can_be_found() -> None:
+    """README links to every page of docs/."""
+    links = set(re.findall(r"\]\((docs/[^)#]+\.md)", README.read_text()))
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert pages - links == set()
+
+
+def test_the_changelog_has_the_current_version() -> None:
+    """Its newest version is that of the project, of the chart and of the images."""
+    newest, *_ = re.findall(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    chart = yaml.safe_load((ROOT / "charts" / "student-mlops" / "Chart.yaml").read_text())
+    assert {newest, project["version"], chart["version"], chart["appVersion"]} == {newest}
+
+
+def test_the_teachers_guide_names_what_the_page_shows() -> None:
+    """Each bold name in docs/how-to/read-the-list.md is a text of the page, in English."""
+    page = (ROOT / "docs" / "how-to" / "read-the-list.md").read_text()
+    shown = (ROOT / "serving" / "page" / "words" / "en.js").read_text()
+    names = set(re.findall(r"\*\*([^*]+)\*\*", page))
+    assert len(names) > 8
+    assert {name for name in names if f'"{name}"' not in shown} == set()
+
+
+def test_alerts_use_metrics_that_exist() -> None:
+    """Each metric in docs/how-to/operate.md is exposed by the predictor."""
+    page = (ROOT / "docs" / "how-to" / "operate.md").read_text()
+    service = Service(Settings())
+    service.metrics.observe("/predict", 200, 0.001)
+    text = generate_latest(service.registry).decode()
+    names = set(re.findall(r"\bpredictor_\w+", page))
+    assert len(names) > 8
+    assert {name for name in names if not re.search(rf"^(# TYPE )?{name}\b", text, re.M)} == set()
+
+
+def test_the_lifecycle_rule_is_accepted() -> None:
+    """S3 accepts the rule in docs/how-to/operate.md for the live traffic's prefix."""
+    page = (ROOT / "docs" / "how-to" / "operate.md").read_text()
+    match = re.search(r"```json\n(.*?)```", page, re.DOTALL)
+    assert match is not None
+    rule = json.loads(match[1])
+    assert f"silver/{rule['Rules'][0]['Filter']['Prefix']}" == SILVER_LIVE
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="silver")
+        client.put_bucket_lifecycle_configuration(Bucket="silver", LifecycleConfiguration=rule)

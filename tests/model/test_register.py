@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,10 @@ from pipeline.__main__ import main
 from pipeline.context import Context
 from pipeline.errors import StageSkipped
 from pipeline.evaluation.model_card import figures
+from pipeline.gate_table import get_gate
 from pipeline.model.bundle import MANIFEST, ONNX, read_fallback
+from pipeline.model.decision import is_positive
+from pipeline.model.onnx import open_graph, positive_probability
 from pipeline.model.training import TrainingResult
 from pipeline.stages import EXIT_SKIPPED, evaluate, register, train
 from pipeline.storage.artifacts import EvaluationReport, GoldManifest
@@ -26,6 +31,7 @@ from tests.support.gold import RUN, copy_gold
 
 NewContext = Callable[..., Context]
 STAGES = (train, evaluate, register)
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "use-the-registered-model.md"
 
 
 def run_stages(context: Context) -> None:
@@ -207,3 +213,28 @@ def test_killed_stages_can_be_run_again(
                 run_with_faults(stage, context, FaultInjector(at, after), monkeypatch)
             stage.run(context)
         assert read_state(context) == expected, round_points
+
+
+def test_the_guide_scores_rows_as_the_predictor_does(
+    new_context: NewContext, pretrained: TrainingResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program in docs/how-to/use-the-registered-model.md uses the version's threshold."""
+    context = new_context()
+    run_stages(context)
+    version, registry = get_staged(context), context.registry
+    registry.set_alias(PRODUCTION, version.number)
+    bundle = registry.get_version_bundle(version)
+
+    match = re.search(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert match is not None
+    program = match[1].replace('"student-performance"', repr(registry.name))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", context.settings.mlflow.tracking_uri)
+    names: dict[str, Any] = {}
+    exec(compile(program, GUIDE.name, "exec"), names)
+
+    served = positive_probability(open_graph(bundle.files[ONNX]), names["rows"])
+    gate = get_gate("max_onnx_difference")
+    assert gate is not None
+    assert names["probability"] == pytest.approx(served, abs=gate.bound)
+    expected = is_positive(served, bundle.manifest.threshold)
+    assert names["flagged"].tolist() == expected.tolist()

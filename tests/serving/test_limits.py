@@ -70,8 +70,6 @@ def test_api_key(strict_url: str) -> None:
         ):
             refused = httpx.post(strict_url + path, content=BODY, headers=JSON | headers)
             assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
-    refused = httpx.post(strict_url + INFER, content=BODY, headers=JSON)
-    assert refused.json()["error"] == refused.json()["detail"]
     for headers in ({"X-API-Key": "secret"}, {"Authorization": "Bearer secret"}):
         answer = httpx.post(f"{strict_url}/predict", content=BODY, headers=JSON | headers)
         assert answer.status_code == 200
@@ -161,8 +159,6 @@ def test_too_many_requests(tmp_path: Path) -> None:
             wait_for(lambda: post(client, BODY).status_code == 503)
             assert post(client, BODY).headers["retry-after"] == "1"
             assert client.get("/model").status_code == 503
-            refused = client.post(INFER, json={}).json()
-            assert refused["error"] == refused["detail"]
             for probe in ("/healthz", "/readyz", "/metrics"):
                 assert client.get(probe).status_code == 200
         wait_for(lambda: post(client, BODY).status_code == 200)

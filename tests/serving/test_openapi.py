@@ -78,27 +78,6 @@ def test_features_are_those_of_columns(client: httpx.Client) -> None:
             assert feature.unit in described["description"]
 
 
-def test_limits_are_described(client: httpx.Client) -> None:
-    """The document says what the routes refuse: empty lists, other tensors, many explanations."""
-    document = client.get("/openapi.json").json()
-    for path in ("/predict/csv", "/invocations"):
-        body = document["paths"][path]["post"]["requestBody"]["content"]["text/csv"]
-        assert body["schema"] == {"type": "string", "minLength": 1}
-    schemas = document["components"]["schemas"]
-    tensor = schemas["InputTensor"]["properties"]
-    assert tensor["name"]["const"] == "features"
-    assert tensor["datatype"]["enum"] == ["FP32", "FP64", "INT64", "INT32"]
-    assert tensor["shape"]["prefixItems"][1] == {"const": len(FEATURES)}
-    assert schemas["InferRequest"]["properties"]["inputs"]["maxItems"] == 1
-    outputs = schemas["RequestedOutput"]["properties"]["name"]["enum"]
-    assert outputs == ["fail_probability", "label"]
-    explain = document["paths"]["/predict"]["post"]["parameters"][0]
-    assert (explain["name"], "may then have at most 20 rows" in explain["description"]) == (
-        "explain",
-        True,
-    )
-
-
 def test_examples_work(client: httpx.Client) -> None:
     """The operation of every example in the document responds with 200."""
     document = client.get("/openapi.json").json()

@@ -28,7 +28,13 @@ from pipeline.reporting.document import (
 )
 from pipeline.reporting.templates import format_time
 from pipeline.storage.artifacts import GroupMetrics
-from pipeline.storage.layout import DRIFT_PAGE, MODEL_CARD_HTML, VALIDATION_PAGE, report_file
+from pipeline.storage.layout import (
+    DATA_CHECK_PAGE,
+    DRIFT_PAGE,
+    MODEL_CARD_HTML,
+    VALIDATION_PAGE,
+    report_file,
+)
 
 
 def title(result: EvaluationResult) -> str:
@@ -52,7 +58,13 @@ class Findings:
 def blocks(result: EvaluationResult, findings: Findings) -> list[Block]:
     """The content of the card, from top to bottom."""
     return [
-        Links({"Deployment gates": VALIDATION_PAGE, "Latest drift check": f"../{DRIFT_PAGE}"}),
+        Links(
+            {
+                "Deployment gates": VALIDATION_PAGE,
+                "Data check": DATA_CHECK_PAGE,
+                "Latest drift check": f"../{DRIFT_PAGE}",
+            }
+        ),
         Status(result.decision, result.passed, _explain_copies(result)),
         *_model(result),
         *_use(result),
