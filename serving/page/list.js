@@ -12,6 +12,7 @@ import { download, exampleCsv, templateCsv } from "./samples.js";
 import { find, formatCount, make, showText } from "./text.js";
 import { t } from "./words.js";
 
+const MAX_NAMED = 5; // rows that the summary names
 const MAX_ROWS = 200_000; // keeps the browser responsive; the API has no limit
 
 export class List {
@@ -183,14 +184,20 @@ export class List {
     const values = { count: expected, verb: this.risk.verb, outcome };
     find("summary-count").textContent = formatCount(marked.length);
     find("summary-text").textContent = t(key, values);
-    const { subjects } = this.columns;
-    const outside = ranked.filter(({ isOutside }) => isOutside).length;
     find("summary-detail").textContent = [
-      t("summary.total", { count: ranked.length, total: rows.length, subjects }),
-      ...(outside ? [t("summary.outside", { count: outside })] : []),
+      t("summary.total", { count: ranked.length, total: rows.length }),
+      ...describeOutside(ranked.filter(({ isOutside }) => isOutside)),
     ].join(" ");
     this.mend.show(invalid);
   }
+}
+
+/** Name the first rows with a value outside the training data: they can be far down the list. */
+function describeOutside(rows) {
+  if (!rows.length) return [];
+  const names = rows.slice(0, MAX_NAMED).map(({ name }) => name);
+  if (rows.length > MAX_NAMED) names.push("…");
+  return [t("summary.outside", { count: rows.length, names: names.join("; ") })];
 }
 
 function toPrediction(names, cells) {

@@ -34,8 +34,12 @@ export class Risk {
     return prediction.p < this.averageRisk ? "mid" : "high";
   }
 
-  /** Compare a probability with the average, and say what the mark means. */
-  describe({ p, label }) {
+  /**
+   * Compare a probability with the average, and say what the mark means. Nothing is known about
+   * how often rows outside the training data are positive.
+   */
+  describe({ p, label, isOutside }) {
+    if (isOutside) return t("risk.outside");
     const { subjects, label: outcomes } = this.columns;
     const values = {
       subjects,
@@ -86,6 +90,7 @@ export class Risk {
   read(response, noExplanation) {
     const [{ label, explanation, warnings = [], [PROBABILITY]: p }] = response.predictions;
     const { threshold, model } = response;
-    return { label, explanation, warnings, p, threshold, model, noExplanation };
+    const isOutside = warnings.length > 0;
+    return { label, explanation, warnings, isOutside, p, threshold, model, noExplanation };
   }
 }

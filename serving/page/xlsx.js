@@ -22,8 +22,8 @@ export async function readWorkbook(buffer) {
   const sheet = await readXml(await findFirstSheet(readXml));
   if (!sheet) throw new Problem(t("file.zip"));
   const texts = await readXml("xl/sharedStrings.xml");
-  const shared = texts ? [...texts.getElementsByTagName("si")].map(readText) : [];
-  const rows = [...sheet.getElementsByTagName("row")]
+  const shared = texts ? findAll(texts, "si").map(readText) : [];
+  const rows = findAll(sheet, "row")
     .map((row, index) => readRow(row, index, shared))
     .filter(({ cells }) => cells.some((cell) => cell !== ""));
   const width = rows.reduce((most, { cells }) => Math.max(most, cells.length), 0);
@@ -32,13 +32,19 @@ export async function readWorkbook(buffer) {
   return rows;
 }
 
+/** Return the elements with this name, whatever prefix the writer of the file uses. */
+const findAll = (parent, name) => [...parent.getElementsByTagNameNS("*", name)];
+
 /** Return the path of the first sheet, which the workbook names by an id. */
 async function findFirstSheet(readXml) {
   const workbook = await readXml("xl/workbook.xml");
   const relations = await readXml("xl/_rels/workbook.xml.rels");
-  const id = workbook?.getElementsByTagName("sheet")[0]?.getAttribute("r:id");
-  const relation = [...(relations?.getElementsByTagName("Relationship") ?? [])].find(
-    (candidate) => candidate.getAttribute("Id") === id,
+  if (!workbook || !relations) return "";
+  const [first] = findAll(workbook, "sheet");
+  const isId = ({ prefix, localName }) => prefix && localName === "id";
+  const id = [...(first?.attributes ?? [])].find(isId);
+  const relation = findAll(relations, "Relationship").find(
+    (candidate) => candidate.getAttribute("Id") === id?.value,
   );
   const target = relation?.getAttribute("Target") ?? "";
   return target.startsWith("/") ? target.slice(1) : `xl/${target}`;
@@ -46,7 +52,7 @@ async function findFirstSheet(readXml) {
 
 function readRow(row, index, shared) {
   const cells = [];
-  for (const cell of row.getElementsByTagName("c")) {
+  for (const cell of findAll(row, "c")) {
     const reference = cell.getAttribute("r");
     const column = reference ? columnIndex(reference) : cells.length;
     while (cells.length < column) cells.push("");
@@ -64,7 +70,7 @@ function columnIndex(reference) {
 function readValue(cell, shared) {
   const type = cell.getAttribute("t");
   if (type === "inlineStr") return readText(cell);
-  const value = cell.getElementsByTagName("v")[0]?.textContent ?? "";
+  const value = findAll(cell, "v")[0]?.textContent ?? "";
   if (type === "s") return shared[value] ?? "";
   if (type || value === "") return value;
   return String(Number(Number(value).toPrecision(DIGITS)));
@@ -72,7 +78,7 @@ function readValue(cell, shared) {
 
 /** Join the runs of a text, without its phonetic hints. */
 const readText = (element) =>
-  [...element.getElementsByTagName("t")]
+  findAll(element, "t")
     .filter((run) => run.parentNode.localName !== "rPh")
     .map((run) => run.textContent)
     .join("");

@@ -138,8 +138,12 @@ class TestWhatIf:
             f"is {NUMBER.high:g}, but the model learned only from {low:g} to {high:g}"
         )
         expect(page.locator("#probability")).to_contain_text("%")
+        expect(page.locator("#comparison")).to_have_text(
+            "The model did not learn from such values, so this risk says little."
+        )
         box.fill(f"{NUMBER.example:g}")
         expect(warning).to_be_empty()
+        expect(page.locator("#comparison")).to_contain_text("students with such values")
 
     def test_a_busy_predictor_still_predicts_without_explanation(self, visit: Visit) -> None:
         """After 503 for an explanation, the page requests the prediction without one."""

@@ -249,7 +249,9 @@ class TestReasons:
         flagged = page.locator("#ranking tbody tr:has(.outside)")
         expect(flagged).to_have_count(1)
         expect(flagged).to_contain_text(lines[3][0])
-        expect(page.locator("#summary-detail")).to_contain_text("1 has a value")
+        expect(page.locator("#summary-detail")).to_contain_text(
+            f"1 has a value that the model did not learn from: {lines[3][0]}."
+        )
         flagged.get_by_role("button").click()
         expected = f"is {high + 20:g}, but the model learned only from {low:g} to {high:g}"
         expect(page.locator("#why-panel .warning")).to_contain_text(expected)
@@ -302,7 +304,10 @@ class TestFiles:
             (b"a,b\r\n1,2\r\n", "These columns are missing"),
             (b"", "has no rows"),
             (to_csv(class_list(0)), "has no rows"),
-            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "(.xls). Save it as “CSV UTF-8”"),
+            (
+                b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+                "(.xls), or one with a password. Save it as “CSV UTF-8”",
+            ),
             (archive.getvalue(), "not an Excel workbook"),
         ):
             choose_file(page, content)

@@ -39,6 +39,7 @@ export default {
   "risk.rare":
     "Mit solchen Werten hat weniger als 1 von 1.000 das Ergebnis „{outcome}“, " +
     "im Durchschnitt {average}.",
+  "risk.outside": "Das Modell hat aus solchen Werten nicht gelernt; dieses Risiko sagt wenig aus.",
   "risk.mark":
     "Von allen mit der Markierung „ansehen“ haben etwa {odds} das Ergebnis „{outcome}“.",
 
@@ -111,8 +112,8 @@ export default {
     other: "{count} von {total} Zeilen wurden vorhergesagt.",
   },
   "summary.outside": {
-    one: "{count} hat einen Wert, aus dem das Modell nicht gelernt hat.",
-    other: "{count} haben einen Wert, aus dem das Modell nicht gelernt hat.",
+    one: "{count} hat einen Wert, aus dem das Modell nicht gelernt hat: {names}.",
+    other: "{count} haben einen Wert, aus dem das Modell nicht gelernt hat: {names}.",
   },
 
   "mend.title": {
@@ -153,8 +154,8 @@ export default {
   "file.large":
     "Die Datei ist zu groß für den Browser. Senden Sie sie als CSV an POST /predict/csv.",
   "file.old":
-    "Das ist eine Excel-Arbeitsmappe der alten Art (.xls). " +
-    "Speichern Sie sie als „CSV UTF-8“ oder .xlsx.",
+    "Das ist eine Excel-Arbeitsmappe der alten Art (.xls) oder mit Kennwort. " +
+    "Speichern Sie sie als „CSV UTF-8“.",
   "file.zip":
     "Das ist keine Excel-Arbeitsmappe, die diese Seite lesen kann. " +
     "Speichern Sie sie als „CSV UTF-8“.",

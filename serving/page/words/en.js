@@ -38,6 +38,7 @@ export default {
     "About {odds} {subjects} with such values {verb}; on average, {average} do.",
   "risk.rare":
     "Fewer than 1 in 1,000 {subjects} with such values {verb}; on average, {average} do.",
+  "risk.outside": "The model did not learn from such values, so this risk says little.",
   "risk.mark": "Of all {subjects} with the mark “worth a look”, about {odds} {verb}.",
 
   "reasons.title": "Why",
@@ -106,8 +107,8 @@ export default {
     other: "{count} of {total} rows were predicted.",
   },
   "summary.outside": {
-    one: "{count} has a value that the model did not learn from.",
-    other: "{count} have a value that the model did not learn from.",
+    one: "{count} has a value that the model did not learn from: {names}.",
+    other: "{count} have a value that the model did not learn from: {names}.",
   },
 
   "mend.title": {
@@ -145,7 +146,9 @@ export default {
   "file.rows":
     "The file has more than {count} rows. Send it to POST /predict/csv, which has no limit.",
   "file.large": "The file is too large for the browser. Send it to POST /predict/csv as CSV.",
-  "file.old": "This is an Excel workbook of the old kind (.xls). Save it as “CSV UTF-8” or .xlsx.",
+  "file.old":
+    "This is an Excel workbook of the old kind (.xls), or one with a password. " +
+    "Save it as “CSV UTF-8”.",
   "file.zip": "This is not an Excel workbook that the page can read. Save it as “CSV UTF-8”.",
 
   "panel.title": "{name}: {p}",

@@ -40,6 +40,7 @@ export default {
   "risk.rare":
     "Con estos valores, menos de 1 de cada 1000 tiene el resultado «{outcome}»; " +
     "en promedio, {average}.",
+  "risk.outside": "El modelo no aprendió de estos valores; este riesgo dice poco.",
   "risk.mark":
     "De todos los que llevan la marca «a revisar», alrededor de {odds} " +
     "tienen el resultado «{outcome}».",
@@ -112,8 +113,8 @@ export default {
     other: "{count} de {total} filas tienen predicción.",
   },
   "summary.outside": {
-    one: "{count} tiene un valor del que el modelo no aprendió.",
-    other: "{count} tienen un valor del que el modelo no aprendió.",
+    one: "{count} tiene un valor del que el modelo no aprendió: {names}.",
+    other: "{count} tienen un valor del que el modelo no aprendió: {names}.",
   },
 
   "mend.title": {
@@ -154,7 +155,7 @@ export default {
   "file.large":
     "El archivo es demasiado grande para el navegador. Envíelo como CSV a POST /predict/csv.",
   "file.old":
-    "Es un libro de Excel del tipo antiguo (.xls). Guárdelo como «CSV UTF-8» o .xlsx.",
+    "Es un libro de Excel del tipo antiguo (.xls) o con contraseña. Guárdelo como «CSV UTF-8».",
   "file.zip":
     "No es un libro de Excel que esta página pueda leer. Guárdelo como «CSV UTF-8».",
 

@@ -41,6 +41,7 @@ export default {
   "risk.rare":
     "Avec de telles valeurs, moins de 1 sur 1 000 a le résultat « {outcome} » ; " +
     "en moyenne, {average}.",
+  "risk.outside": "Le modèle n’a pas appris de telles valeurs ; ce risque ne dit pas grand-chose.",
   "risk.mark":
     "Parmi tous ceux qui portent la marque « à regarder », environ {odds} " +
     "ont le résultat « {outcome} ».",
@@ -112,8 +113,8 @@ export default {
     other: "{count} lignes sur {total} ont une prédiction.",
   },
   "summary.outside": {
-    one: "{count} a une valeur dont le modèle n’a rien appris.",
-    other: "{count} ont une valeur dont le modèle n’a rien appris.",
+    one: "{count} a une valeur dont le modèle n’a rien appris : {names}.",
+    other: "{count} ont une valeur dont le modèle n’a rien appris : {names}.",
   },
 
   "mend.title": {
@@ -154,8 +155,8 @@ export default {
   "file.large":
     "Le fichier est trop grand pour le navigateur. Envoyez-le en CSV à POST /predict/csv.",
   "file.old":
-    "C’est un classeur Excel de l’ancien format (.xls). " +
-    "Enregistrez-le en « CSV UTF-8 » ou .xlsx.",
+    "C’est un classeur Excel de l’ancien format (.xls) ou avec un mot de passe. " +
+    "Enregistrez-le en « CSV UTF-8 ».",
   "file.zip":
     "Ce n’est pas un classeur Excel que cette page peut lire. Enregistrez-le en « CSV UTF-8 ».",
 
