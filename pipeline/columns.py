@@ -29,8 +29,8 @@ class Number:
         raw: Its header in the raw file.
         low: Smallest accepted value.
         high: Largest accepted value.
-        typical: Smallest and largest value in the survey: the range of generated values and of the
-            page's sliders.
+        typical: Smallest and largest value in the survey: the range of generated values, of the
+            page's sliders and of the bins that models cut the values into.
         step: Resolution of the values.
         unit: Unit of the values.
         description: What it measures.

@@ -51,9 +51,16 @@ def to_onnx(model: Pipeline) -> bytes:
     """
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.pipeline import make_pipeline
 
+    # skl2onnx does not know the wrapper of the steps that were not fitted.
+    steps = [
+        step.estimator if isinstance(step, FrozenEstimator) else step
+        for step in model.named_steps.values()
+    ]
     graph = convert_sklearn(
-        model,
+        make_pipeline(*steps),
         name="student",  # the default is a random name
         initial_types=[(ONNX_INPUT, FloatTensorType([None, len(FEATURES)]))],
         final_types=[("label", None), (ONNX_OUTPUT, None)],

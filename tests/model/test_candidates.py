@@ -12,13 +12,15 @@ import pytest
 import skops.io
 from sklearn.pipeline import Pipeline
 
+from pipeline.columns import FEATURE_NAMES, FEATURES
 from pipeline.model import candidates, export, onnx
 from pipeline.model.bundle import ONNX, PICKLE
 from pipeline.model.calibration import fit_calibrated
 from pipeline.model.candidates import CANDIDATES, Candidate
 from pipeline.model.cross_validation import cross_validate
+from pipeline.model.intervals import roc_auc
 from pipeline.model.selection import Selection, select_candidate
-from pipeline.model.training_data import TrainingData
+from pipeline.model.training_data import TrainingData, concatenate
 from pipeline.settings import TrainSettings
 
 Splits = dict[str, TrainingData]
@@ -88,6 +90,39 @@ def test_calibration_keeps_ranking_and_labels(candidate: Candidate, splits: Spli
     order = np.argsort(candidates.decision_scores(uncalibrated, test.rows), kind="stable")
     probabilities = candidates.positive_probability(fitted.model, test.rows)[order]
     assert (np.diff(probabilities) >= -1e-12).all()
+
+
+@pytest.mark.parametrize(
+    "extremes",
+    [{"sleep_hours": 24, "review_hours": 10}, {"age": 100}, {"sleep_hours": 12}],
+    ids=["sleep and review", "age", "sleep"],
+)
+def test_one_extreme_row_changes_little(
+    candidate: Candidate, splits: Splits, extremes: dict[str, float]
+) -> None:
+    """A legal row far from all others moves the ROC AUC on the test rows by less than 0.01."""
+    train, test = splits["train"], splits["test"]
+    row = train.rows[[0]].copy()
+    for name, value in extremes.items():
+        row[0, FEATURE_NAMES.index(name)] = value
+    more = concatenate(train, TrainingData(row, np.array([0])))
+    before, after = (
+        roc_auc(test.labels, candidates.decision_scores(candidate.build(1).fit(*data), test.rows))
+        for data in (train, more)
+    )
+    assert after == pytest.approx(before, abs=0.01)
+
+
+def test_bins_come_from_the_data_dictionary() -> None:
+    """Numbers have bins of equal width over their typical range, categories one per code."""
+    edges = [candidates.get_bin_edges(feature, 5).tolist() for feature in FEATURES]
+    assert edges == [
+        [24, 30, 36, 42, 48, 54],
+        [-1, 0.5, 2],
+        [3, 4, 5, 6, 7, 8],
+        [-1, 0.25, 0.75, 2],
+        [1, 2, 3, 4, 5, 6],
+    ]
 
 
 def test_probabilities_are_calibrated(model: Pipeline, splits: Splits) -> None:
