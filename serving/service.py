@@ -43,6 +43,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings.predictor
         self.code_version = settings.code_version
+        self.live_retention_days = settings.drift.live_retention_days
         self.draining = False
         """Whether every response closes its connection."""
         self.accepts_traffic = True

@@ -55,12 +55,12 @@ class DiskStore:
         with self._raise_lake_errors(key, "deleted"):
             (self._root / key).unlink(missing_ok=True)
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def keys(self, prefix: str, before: str | None) -> Iterator[str]:
         layer = self._root / prefix.partition("/")[0]
         for path in layer.rglob("*"):
             key = path.relative_to(self._root).as_posix()
             is_object = path.is_file() and not path.name.startswith(TEMPORARY_PREFIX)
-            if is_object and key.startswith(prefix):
+            if is_object and key.startswith(prefix) and (before is None or key < before):
                 yield key
 
     @contextlib.contextmanager

@@ -30,7 +30,7 @@ class Store(Protocol):
     def write(self, key: str, data: bytes) -> None: ...
     def create(self, key: str, data: bytes) -> bool: ...
     def delete(self, key: str) -> None: ...
-    def keys(self, prefix: str) -> Iterator[str]: ...
+    def keys(self, prefix: str, before: str | None) -> Iterator[str]: ...
     def url(self, key: str) -> str: ...
 
 
@@ -81,11 +81,16 @@ class Lake:
 
     def exists(self, key: str) -> bool:
         """Return whether there is an object with that key."""
-        return any(found == key for found in self._store.keys(key))
+        return any(found == key for found in self._store.keys(key, None))
 
-    def keys(self, prefix: str) -> list[str]:
-        """Return the keys that begin with a prefix, sorted. The prefix must name a layer."""
-        return sorted(self._store.keys(prefix))
+    def keys(self, prefix: str, before: str | None = None) -> list[str]:
+        """Return the keys that begin with a prefix, sorted.
+
+        Args:
+            prefix: The prefix, which must name a layer.
+            before: Where to stop: only keys that sort before it are listed.
+        """
+        return sorted(self._store.keys(prefix, before))
 
     def url(self, key: str) -> str:
         """Return the object's location as people know it: a path or an `s3://` URL."""

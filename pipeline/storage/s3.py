@@ -60,7 +60,7 @@ class S3Store:
         with self._raise_lake_errors(key, "deleted"):
             self._client.delete_object(**self._location(key))
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def keys(self, prefix: str, before: str | None) -> Iterator[str]:
         layer = prefix.partition("/")[0]
         location = self._location(prefix)
         with self._raise_lake_errors(prefix, "listed"):
@@ -69,7 +69,10 @@ class S3Store:
             )
             for page in pages:
                 for item in page.get("Contents", ()):
-                    yield f"{layer}/{item['Key']}"
+                    key = f"{layer}/{item['Key']}"
+                    if before is not None and key >= before:  # S3 lists keys in their order
+                        return
+                    yield key
 
     def _location(self, key: str) -> dict[str, str]:
         layer, _, rest = key.partition("/")

@@ -7,10 +7,14 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from pipeline.columns import FEATURES, LABEL, SUBJECT, SUBJECTS, Feature
+from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, SUBJECT, SUBJECTS, Feature
+from pipeline.storage.layout import SILVER_LIVE
+from serving.routes.common import ServiceDependency
 
 router = APIRouter()
 
+LOG_FIELDS = ("at", "request_id", "version", *FEATURE_NAMES, "fail_probability")
+"""Fields of a logged row, see serving/traffic_log.py."""
 FOR_THE_GENERATOR = {"frequencies"}
 """Fields that only the generator of synthetic rows reads."""
 
@@ -20,13 +24,22 @@ FOR_THE_GENERATOR = {"frequencies"}
     tags=["model"],
     summary="The data dictionary: features with their ranges or categories, and the label",
 )
-def columns() -> dict[str, Any]:
-    """Features in the model's order; `codes` of a categorical feature maps its names to codes."""
+def columns(service: ServiceDependency) -> dict[str, Any]:
+    """Features in the model's order; `codes` of a categorical feature maps its names to codes.
+
+    `live_traffic` says what is stored of predicted rows, unless the request has `?log=false`.
+    """
     return {
         "subject": SUBJECT,
         "subjects": SUBJECTS,
         "features": [_describe(feature) for feature in FEATURES],
         "label": dataclasses.asdict(LABEL),
+        "live_traffic": {
+            "sample_rate": service.settings.log_sample_rate,
+            "fields": LOG_FIELDS,
+            "folder": SILVER_LIVE,
+            "retention_days": service.live_retention_days or None,
+        },
     }
 
 

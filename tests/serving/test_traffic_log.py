@@ -71,10 +71,17 @@ def test_content_of_the_log(tmp_path: Path) -> None:
         refused = client.post(infer, json=EXAMPLE_TENSOR | {"outputs": [{"name": "other"}]})
         assert refused.status_code == 422
         predict(EXAMPLE, "last")
+        described = client.get("/columns").json()["live_traffic"]
         wait_for(lambda: len(read_logged(lake)) >= 33)
     rows = read_logged(lake)
     assert [row["request_id"] for row in rows] == ["one", *["many"] * 30, "list", "last"]
     assert list(rows[0]) == ["at", "request_id", "version", *FEATURE_NAMES, "fail_probability"]
+    assert described == {
+        "sample_rate": 1,
+        "fields": list(rows[0]),
+        "folder": SILVER_LIVE,
+        "retention_days": 90,
+    }
     expected = {"age": 31, "course": 1, "sleep_hours": 6.8, "relationship": 0, "review_hours": 2.1}
     for row in rows:
         assert {name: row[name] for name in FEATURE_NAMES} == expected

@@ -55,6 +55,7 @@ def test_lists_by_prefix(lake: Lake) -> None:
     for key in ("silver/live/b", "silver/live/a", "silver/other/c", "gold/live/d"):
         lake.write(key, b"")
     assert lake.keys("silver/live/") == ["silver/live/a", "silver/live/b"]
+    assert lake.keys("silver/", before="silver/live/b") == ["silver/live/a"]
     assert lake.keys("models/") == []
 
 
