@@ -10,8 +10,8 @@ from pydantic.json_schema import models_json_schema
 
 from serving.http.problems import ProblemDocument
 from serving.http.requests import Student
+from serving.mlflow_tables import Invocation
 from serving.oip_schema import InferRequest
-from serving.routes.mlflow import Invocation
 from serving.service import Service
 
 DESCRIPTION = """Predicts which students are at risk of failing, and explains why.
