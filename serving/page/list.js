@@ -50,6 +50,8 @@ export class List {
     const { subject, subjects, features } = this.columns;
     find("list-title").textContent = t("list.title", { subjects });
     find("expected").textContent = t("list.expected", { subject, names: this.names.join(", ") });
+    const days = this.columns.live_traffic.retention_days;
+    find("kept").textContent = days ? t("list.kept", { count: days }) : t("list.keptForever");
     find("allowed-rows").replaceChildren(
       ...features.map((feature) =>
         make(

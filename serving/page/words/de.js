@@ -78,8 +78,13 @@ export default {
   "list.stored":
     "Ihr Browser sendet nur die Spalten, die das Modell braucht. Namen und andere Spalten " +
     "bleiben im Browser. Der Dienst speichert die empfangenen Werte ohne Namen, um zu bemerken, " +
-    "wenn sie sich über die Jahre ändern. Gespeicherte Werte haben kein Ablaufdatum; wer den " +
-    "Dienst betreibt, kann sie löschen.",
+    "wenn sie sich über die Jahre ändern.",
+  "list.kept": {
+    one: "Gespeicherte Werte werden nach {count} Tag gelöscht.",
+    other: "Gespeicherte Werte werden nach {count} Tagen gelöscht.",
+  },
+  "list.keptForever":
+    "Gespeicherte Werte haben kein Ablaufdatum; wer den Dienst betreibt, kann sie löschen.",
   "list.demo": "Mit einem Beispiel ausprobieren",
   "list.template": "Vorlage herunterladen",
   "list.reading": "Die Datei wird gelesen …",

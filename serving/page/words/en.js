@@ -71,8 +71,13 @@ export default {
   "list.stored":
     "Your browser sends only the columns that the model needs. Names and other columns stay in " +
     "the browser. The predictor stores the values it receives, without names, to notice when " +
-    "they change over the years. Stored values have no expiry date; whoever runs the predictor " +
-    "can delete them.",
+    "they change over the years.",
+  "list.kept": {
+    one: "Stored values are deleted after {count} day.",
+    other: "Stored values are deleted after {count} days.",
+  },
+  "list.keptForever":
+    "Stored values have no expiry date; whoever runs the predictor can delete them.",
   "list.demo": "Try it with an example",
   "list.template": "Download a template",
   "list.reading": "Reading the file…",

@@ -79,8 +79,13 @@ export default {
   "list.stored":
     "Su navegador envía solo las columnas que necesita el modelo. Los nombres y las demás " +
     "columnas se quedan en el navegador. El servicio guarda los valores que recibe, sin nombres, " +
-    "para notar si cambian con los años. Los valores guardados no tienen fecha de caducidad; " +
-    "quien gestiona el servicio puede borrarlos.",
+    "para notar si cambian con los años.",
+  "list.kept": {
+    one: "Los valores guardados se borran después de {count} día.",
+    other: "Los valores guardados se borran después de {count} días.",
+  },
+  "list.keptForever":
+    "Los valores guardados no tienen fecha de caducidad; quien gestiona el servicio puede borrarlos.",
   "list.demo": "Probar con un ejemplo",
   "list.template": "Descargar una plantilla",
   "list.reading": "Leyendo el archivo…",

@@ -80,8 +80,13 @@ export default {
   "list.stored":
     "Votre navigateur n’envoie que les colonnes dont le modèle a besoin. Les noms et les autres " +
     "colonnes restent dans le navigateur. Le service enregistre les valeurs reçues, sans les " +
-    "noms, pour remarquer si elles changent au fil des ans. Les valeurs enregistrées n’ont pas " +
-    "de date d’expiration ; la personne qui gère le service peut les supprimer.",
+    "noms, pour remarquer si elles changent au fil des ans.",
+  "list.kept": {
+    one: "Les valeurs enregistrées sont supprimées après {count} jour.",
+    other: "Les valeurs enregistrées sont supprimées après {count} jours.",
+  },
+  "list.keptForever":
+    "Les valeurs enregistrées n’ont pas de date d’expiration ; la personne qui gère le service peut les supprimer.",
   "list.demo": "Essayer avec un exemple",
   "list.template": "Télécharger un modèle de fichier",
   "list.reading": "Lecture du fichier…",
