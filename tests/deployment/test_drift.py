@@ -195,7 +195,8 @@ class TestData:
         lake.write(key, lake.read(key) + b"x")
         with pytest.raises(LakeError, match="was modified outside the pipeline"):
             run(env)
-        assert lake.keys("reports/") == []
+        assert lake.keys("reports/check/") == []
+        assert not lake.exists(latest_report_file(REPORTS[0]))
 
     def test_window(self, env: DeploymentEnv) -> None:
         """Only rows of the window count, over days and pods; the report counts each version's."""

@@ -20,8 +20,15 @@ ROWS = make_students(5, 1)
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "RETRY_PERIOD_SECONDS", 0.5)
+    """Repeat a request soon, and on a busy machine for long."""
+    monkeypatch.setattr(traffic, "RETRY_PERIOD_SECONDS", 60)
     monkeypatch.setattr(traffic, "RETRY_INTERVAL_SECONDS", 0.01)
+
+
+@pytest.fixture
+def short_period(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up soon."""
+    monkeypatch.setattr(traffic, "RETRY_PERIOD_SECONDS", 0.1)
 
 
 def predictions(request: Request) -> Response:
@@ -76,15 +83,15 @@ def test_a_busy_predictor_gets_the_request_again(status: int) -> None:
         assert send(url, ROWS).scored == 5
 
 
-def test_a_predictor_that_stays_busy() -> None:
+def test_a_predictor_that_stays_busy(short_period: None) -> None:
     """When the period is over, the error names the URL, the reason and the remedy."""
     with serve(lambda _: Response(503, {})) as url:
-        message = rf"{url}/predict did not accept .* 0\.5 s \(it returned 503 .*`make serve`"
+        message = rf"{url}/predict did not accept .* 0\.1 s \(it returned 503 .*`make serve`"
         with pytest.raises(PipelineError, match=message):
             send(url, ROWS)
 
 
-def test_no_predictor() -> None:
+def test_no_predictor(short_period: None) -> None:
     """A refused connection ends with the same error."""
     message = r"http://127\.0\.0\.1:9/predict did not accept the rows within .*`make serve`"
     with pytest.raises(PipelineError, match=message):
