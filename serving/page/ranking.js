@@ -7,6 +7,7 @@ import { find, formatCount, formatPercent, formatValue, make, toTitle } from "./
 import { t } from "./words.js";
 
 const PAGE_ROWS = 50;
+const collator = new Intl.Collator(undefined, { numeric: true }); // "S9" comes before "S10"
 const STEPS = { ArrowUp: -1, ArrowDown: 1 };
 
 export class Ranking {
@@ -218,6 +219,6 @@ function toSortKey(text) {
 }
 
 function compare(a, b) {
-  if (typeof a === typeof b) return typeof a === "number" ? a - b : a.localeCompare(b);
+  if (typeof a === typeof b) return typeof a === "number" ? a - b : collator.compare(a, b);
   return typeof a === "number" ? -1 : 1;
 }
