@@ -21,14 +21,13 @@ ENDED_TASK = frozenset({"success", "failed", "skipped", "upstream_failed", "remo
 
 @dataclass(frozen=True)
 class DagRun:
-    """A run of a DAG; times are None until they come."""
+    """A run of a DAG; `started_at` and `ended_at` are None before that."""
 
     dag_id: str
     run_id: str
     state: str
     run_type: str
     run_after: datetime
-    queued_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
 
@@ -201,7 +200,6 @@ def _parse_run(item: dict[str, Any]) -> DagRun:
         item["state"],
         item["run_type"],
         run_after,
-        parse_time(item["queued_at"]),
         parse_time(item["start_date"]),
         parse_time(item["end_date"]),
     )

@@ -49,14 +49,3 @@ def wait_for_asset_run(airflow: AirflowClient, dag_id: str, after: datetime | No
         interval_seconds=INTERVAL_SECONDS,
     )
     return wait_for_run(airflow, dag_id, run.run_id)
-
-
-def check_states(airflow: AirflowClient, run: DagRun, expected: dict[str, str]) -> None:
-    """Assert the state of every task, and show the log of each failed task otherwise."""
-    states = airflow.get_states(run.dag_id, run.run_id)
-    logs = [
-        airflow.read_log(run.dag_id, run.run_id, name)
-        for name, state in states.items()
-        if state == "failed" and expected.get(name) != state
-    ]
-    assert states == expected, "\n".join(logs)

@@ -26,7 +26,7 @@ def make_pod(name: str, second: int, **labels: str) -> dict[str, Any]:
 def make_run() -> DagRun:
     start = datetime(2026, 1, 1, 8, 0, 10, 500_000, tzinfo=UTC)
     end = datetime(2026, 1, 1, 8, 0, 40, tzinfo=UTC)
-    return DagRun("training", "first", "success", "manual", start, start, start, end)
+    return DagRun("training", "first", "success", "manual", start, start, end)
 
 
 def test_the_pods_of_a_run_are_selected() -> None:
