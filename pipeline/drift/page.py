@@ -8,7 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from pipeline.columns import FEATURES, LABEL, SUBJECTS, Number
+from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, SUBJECTS, Number
 from pipeline.drift.columns import PREDICTION
 from pipeline.drift.drawings import draw
 from pipeline.drift.methods import METHODS
@@ -35,7 +35,8 @@ class Card:
     method: str
     drawing: Markup
     outside: str
-    """How many current rows the training data does not cover; empty if it covers all."""
+    """How many current rows of a feature the training data does not cover; empty if it covers
+    all."""
     rows: list[tuple[str, str, str]]
     """Name, value in the reference, value in the current rows."""
 
@@ -140,7 +141,7 @@ def _card(name: str, column: ColumnDrift) -> Card:
             f"drift if {drift_if} {column.threshold:g}"
         ),
         drawing=draw(title, column.distribution),
-        outside=_describe_outside(column),
+        outside=_describe_outside(column) if name in FEATURE_NAMES else "",
         rows=_rows(column),
     )
 

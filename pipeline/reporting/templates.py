@@ -47,6 +47,7 @@ def render(template: Path, **values: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["inline_code"] = inline_code
+    environment.filters["stack_interval"] = stack_interval
     colors = {"light": palette.LIGHT, "dark": palette.DARK}
     return environment.get_template(template.name).render(palette=colors, **values)
 
@@ -69,3 +70,11 @@ def inline_code(text: str) -> Markup:
         return f"<code>{match[1].replace('_', '_<wbr>')}</code>"
 
     return Markup(re.sub(r"`([^`]+)`", to_code, str(escape(text))))  # noqa: S704
+
+
+def stack_interval(cell: str) -> Markup:
+    """Escape a number for HTML and put its interval, in parentheses, on a line of its own."""
+    value, bracket, interval = cell.partition(" (")
+    if not bracket:
+        return escape(cell)
+    return Markup('{}<br><span class="muted">({}</span>').format(value, interval)

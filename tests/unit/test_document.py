@@ -49,6 +49,13 @@ def test_html_colors_verdicts() -> None:
     assert "the alias <code>staging</code>" in html
 
 
+def test_html_puts_an_interval_below_its_number() -> None:
+    """A column of intervals is narrow, so that the text next to it has room."""
+    html = to_html("t", [Table(("metric", "value"), [("a (b)", "0.8 (0.7 to 0.9)")], (1,))])
+    assert '<td class="number">0.8<br><span class="muted">(0.7 to 0.9)</span></td>' in html
+    assert "<td>a (b)</td>" in html
+
+
 def test_html_loads_nothing() -> None:
     """Pictures are part of the page, so that it can be read anywhere."""
     html = to_html("t", BLOCKS, {"a.svg": b"svg"})

@@ -282,7 +282,7 @@ def _effects(findings: Findings) -> list[Block]:
             "is the threshold. An effect shows what the model does, not what causes the outcome."
         ),
         _pictures("feature_effects.svg"),
-        Heading("Surprising effects"),
+        Heading("Surprising and known effects"),
         Items([*surprises, *known]),
     ]
 
