@@ -66,3 +66,11 @@ def test_the_predictors_pages(platform: Platform, first: DagRun, page: Page) -> 
     platform_pages.open_predictor_docs(page, url)
     platform_pages.open_predictor(page, url)
     assert httpx.get(f"{url}/openapi.json", timeout=10).json()["paths"]["/predict"]
+
+
+def test_the_predictor_shows_its_reports(platform: Platform, first: DagRun) -> None:
+    """It reads the served version's card and gates from the object store."""
+    for address in ("card", "gates"):
+        url = f"{platform.predictor}/reports/{address}"
+        response = httpx.get(url, follow_redirects=True, timeout=30)
+        assert response.status_code == httpx.codes.OK, response.text
