@@ -50,8 +50,7 @@ export class List {
     const { subject, subjects, features } = this.columns;
     find("list-title").textContent = t("list.title", { subjects });
     find("expected").textContent = t("list.expected", { subject, names: this.names.join(", ") });
-    const days = this.columns.live_traffic.retention_days;
-    find("kept").textContent = days ? t("list.kept", { count: days }) : t("list.keptForever");
+    this.describeStorage();
     find("allowed-rows").replaceChildren(
       ...features.map((feature) =>
         make(
@@ -65,6 +64,14 @@ export class List {
     );
     for (const row of this.ranking.invalid ?? []) row.error = row.describe() || row.error;
     this.refresh();
+  }
+
+  /** Say what the predictor stores of a list, and for how long. */
+  describeStorage() {
+    const { sample_rate: rate, retention_days: days } = this.columns.live_traffic;
+    const period = days ? t("list.kept", { count: days }) : t("list.keptForever");
+    find("kept").textContent = rate ? `${t("list.stored")} ${period}` : t("list.notStored");
+    find("private").parentElement.hidden = !rate;
   }
 
   acceptDrops(target) {

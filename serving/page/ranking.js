@@ -60,7 +60,7 @@ export class Ranking {
     const { features } = this.risk.columns;
     const others = extraNames.map((_, index) => index).filter((index) => !identity.includes(index));
     return [
-      column("rank", t("list.rank"), "rank number", ({ rank }) => rank, ({ rank }) => formatCount(rank)),
+      column("rank", t("list.rank"), "rank number", getRank, (row) => formatCount(row.rank)),
       column("name", t("list.name"), "name", ({ name }) => toSortKey(name), makeName),
       column("risk", t("list.risk"), "risk", ({ p }) => p, (row) => this.makeRisk(row)),
       column("why", t("list.why"), "why", undefined, (row) => this.makeWhy(row)),
@@ -209,6 +209,8 @@ export class Ranking {
 }
 
 const column = (id, title, style, key, content) => ({ id, title, style, key, content });
+
+const getRank = ({ rank }) => rank;
 
 const makeName = ({ name }) => make("span", { title: name }, name);
 

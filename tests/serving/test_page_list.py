@@ -180,6 +180,28 @@ class TestRanking:
         expect(page.locator("#progress")).to_be_hidden()
 
 
+class TestStorage:
+    @pytest.mark.parametrize(
+        ("rate", "days", "sentence"),
+        [
+            (1, 90, "Stored values are deleted after 90 days."),
+            (1, None, "Stored values have no expiry date"),
+            (0, 90, "The predictor stores nothing of a list."),
+        ],
+    )
+    def test_the_page_says_what_is_stored_and_for_how_long(
+        self, visit: Visit, url: str, rate: float, days: int | None, sentence: str
+    ) -> None:
+        """The settings of the predictor decide; the choice is offered if anything is stored."""
+        page = visit()
+        columns = httpx.get(f"{url}/columns").json()
+        columns["live_traffic"] |= {"sample_rate": rate, "retention_days": days}
+        page.route("**/columns", lambda route: route.fulfill(json=columns))
+        page.reload()
+        expect(page.locator("#kept")).to_contain_text(sentence)
+        expect(page.locator("#private")).to_be_visible(visible=rate > 0)
+
+
 class TestReasons:
     def test_they_open_under_the_row_and_keep_the_name(self, visit: Visit) -> None:
         """`Why` shows the reasons below its row; the form keeps the name and leads back."""

@@ -4,7 +4,8 @@ export default {
   "page.title": "Vorhersagen",
   "page.loading": "Das Modell wird geladen …",
   "page.footer":
-    "Eine Vorhersage ist ein Anlass, mit jemandem zu sprechen. Sie ist kein Urteil über die Person.",
+    "Eine Vorhersage ist ein Anlass, mit jemandem zu sprechen. " +
+    "Sie ist kein Urteil über die Person.",
   "nav.skip": "Zur Vorhersage springen",
   "nav.label": "Auf dieser Seite",
   "nav.one": "Was wäre, wenn",
@@ -75,10 +76,13 @@ export default {
   "list.choose": "auswählen",
   "list.expected": "Eine Zeile pro Person oder Fall, mit den Spalten {names}",
   "list.private": "Diese Liste nicht speichern",
-  "list.stored":
+  "list.sent":
     "Ihr Browser sendet nur die Spalten, die das Modell braucht. Namen und andere Spalten " +
-    "bleiben im Browser. Der Dienst speichert die empfangenen Werte ohne Namen, um zu bemerken, " +
-    "wenn sie sich über die Jahre ändern.",
+    "bleiben im Browser.",
+  "list.stored":
+    "Der Dienst speichert die empfangenen Werte ohne Namen, um zu bemerken, wenn sie sich über " +
+    "die Jahre ändern.",
+  "list.notStored": "Der Dienst speichert nichts von einer Liste.",
   "list.kept": {
     one: "Gespeicherte Werte werden nach {count} Tag gelöscht.",
     other: "Gespeicherte Werte werden nach {count} Tagen gelöscht.",

@@ -68,10 +68,13 @@ export default {
   "list.choose": "choose one",
   "list.expected": "One row per {subject}, with the columns {names}",
   "list.private": "Do not store this list",
-  "list.stored":
+  "list.sent":
     "Your browser sends only the columns that the model needs. Names and other columns stay in " +
-    "the browser. The predictor stores the values it receives, without names, to notice when " +
-    "they change over the years.",
+    "the browser.",
+  "list.stored":
+    "The predictor stores the values it receives, without names, to notice when they change over " +
+    "the years.",
+  "list.notStored": "The predictor stores nothing of a list.",
   "list.kept": {
     one: "Stored values are deleted after {count} day.",
     other: "Stored values are deleted after {count} days.",

@@ -76,16 +76,20 @@ export default {
   "list.choose": "elija uno",
   "list.expected": "Una fila por persona o caso, con las columnas {names}",
   "list.private": "No guardar esta lista",
-  "list.stored":
+  "list.sent":
     "Su navegador envía solo las columnas que necesita el modelo. Los nombres y las demás " +
-    "columnas se quedan en el navegador. El servicio guarda los valores que recibe, sin nombres, " +
-    "para notar si cambian con los años.",
+    "columnas se quedan en el navegador.",
+  "list.stored":
+    "El servicio guarda los valores que recibe, sin nombres, para notar si cambian con " +
+    "los años.",
+  "list.notStored": "El servicio no guarda nada de una lista.",
   "list.kept": {
     one: "Los valores guardados se borran después de {count} día.",
     other: "Los valores guardados se borran después de {count} días.",
   },
   "list.keptForever":
-    "Los valores guardados no tienen fecha de caducidad; quien gestiona el servicio puede borrarlos.",
+    "Los valores guardados no tienen fecha de caducidad; " +
+    "quien gestiona el servicio puede borrarlos.",
   "list.demo": "Probar con un ejemplo",
   "list.template": "Descargar una plantilla",
   "list.reading": "Leyendo el archivo…",

@@ -77,16 +77,20 @@ export default {
   "list.choose": "choisissez-en un",
   "list.expected": "Une ligne par personne ou par cas, avec les colonnes {names}",
   "list.private": "Ne pas enregistrer cette liste",
+  "list.sent":
+    "Votre navigateur n’envoie que les colonnes dont le modèle a besoin. Les noms et les " +
+    "autres colonnes restent dans le navigateur.",
   "list.stored":
-    "Votre navigateur n’envoie que les colonnes dont le modèle a besoin. Les noms et les autres " +
-    "colonnes restent dans le navigateur. Le service enregistre les valeurs reçues, sans les " +
-    "noms, pour remarquer si elles changent au fil des ans.",
+    "Le service enregistre les valeurs reçues, sans les noms, pour remarquer si elles changent " +
+    "au fil des ans.",
+  "list.notStored": "Le service n’enregistre rien d’une liste.",
   "list.kept": {
     one: "Les valeurs enregistrées sont supprimées après {count} jour.",
     other: "Les valeurs enregistrées sont supprimées après {count} jours.",
   },
   "list.keptForever":
-    "Les valeurs enregistrées n’ont pas de date d’expiration ; la personne qui gère le service peut les supprimer.",
+    "Les valeurs enregistrées n’ont pas de date d’expiration ; " +
+    "la personne qui gère le service peut les supprimer.",
   "list.demo": "Essayer avec un exemple",
   "list.template": "Télécharger un modèle de fichier",
   "list.reading": "Lecture du fichier…",
