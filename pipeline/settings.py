@@ -111,6 +111,9 @@ class TrainSettings(Section):
     """Number of folds of the outer cross-validation, whose results are reported."""
     repeats: int = Field(default=1, ge=1)
     """Number of times the outer cross-validation is repeated with other folds."""
+    selection_repeats: int = Field(default=2, ge=1)
+    """Number of times the cross-validation that selects the candidate and the threshold is
+    repeated with other folds, so that the choice depends less on one split."""
     min_recall: float = Field(default=0.8, gt=0, le=1)
     """Out-of-fold recall of the positive class that the threshold is chosen to reach."""
     max_rows: int = Field(default=20_000, gt=0)

@@ -150,6 +150,19 @@ def _binning(bins: int, encode: str = "ordinal") -> list[Any]:
     return [FrozenEstimator(step)]
 
 
+def _tree(leaves: int) -> Candidate:
+    def make_steps(seed: int) -> list[Any]:
+        from sklearn.tree import DecisionTreeClassifier
+
+        tree = DecisionTreeClassifier(
+            max_leaf_nodes=leaves, min_samples_leaf=5, class_weight="balanced", random_state=seed
+        )
+        return [tree]
+
+    parameters = {"leaves": leaves, "class_weight": "balanced"}
+    return Candidate(f"tree, {leaves} leaves", "tree", parameters, make_steps)
+
+
 def _logistic(bins: int, C: float) -> Candidate:  # noqa: N803 - scikit-learn's name
     def make_steps(seed: int) -> list[Any]:
         from sklearn.linear_model import LogisticRegression
@@ -165,7 +178,7 @@ def _logistic(bins: int, C: float) -> Candidate:  # noqa: N803 - scikit-learn's 
     return Candidate(f"logistic, {bins} bins, C {C:g}", "logistic", parameters, make_steps)
 
 
-def _forest(bins: int, leaf: int, weight: str | None) -> Candidate:
+def _forest(bins: int, leaf: int) -> Candidate:
     def make_steps(seed: int) -> list[Any]:
         from sklearn.ensemble import RandomForestClassifier
 
@@ -173,15 +186,14 @@ def _forest(bins: int, leaf: int, weight: str | None) -> Candidate:
             100,
             min_samples_leaf=leaf,
             max_features=None,
-            class_weight=weight,
+            class_weight="balanced",
             n_jobs=1,
             random_state=seed,
         )
         return [*_binning(bins), forest]
 
-    name = f"forest, {bins} bins, leaf {leaf}, {weight or 'no'} weights"
-    parameters = {"bins": bins, "min_samples_leaf": leaf, "class_weight": weight}
-    return Candidate(name, "forest", parameters, make_steps)
+    parameters = {"bins": bins, "min_samples_leaf": leaf, "class_weight": "balanced"}
+    return Candidate(f"forest, {bins} bins, leaf {leaf}", "forest", parameters, make_steps)
 
 
 def _boosting(bins: int) -> Candidate:
@@ -204,9 +216,22 @@ def _boosting(bins: int) -> Candidate:
 
 
 CANDIDATES: tuple[Candidate, ...] = (
+    _tree(3),
     _logistic(5, 0.1),
-    _forest(5, 10, "balanced"),
-    _forest(5, 10, None),
     _boosting(0),
     _boosting(5),
+    _forest(5, 10),
 )
+"""From the simplest to the most complex; a tree with three leaves is a rule of two conditions."""
+
+
+def make_plain_logistic() -> Candidate:
+    """Logistic regression on the features as they are: a baseline."""
+
+    def make_steps(seed: int) -> list[Any]:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.preprocessing import StandardScaler
+
+        return [StandardScaler(), LogisticRegression(max_iter=5000, random_state=seed)]
+
+    return Candidate("logistic regression", "logistic", {}, make_steps)

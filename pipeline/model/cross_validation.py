@@ -14,7 +14,13 @@ import numpy as np
 
 from pipeline.model.calibration import fit_calibrated
 from pipeline.model.candidates import CANDIDATES, Candidate
-from pipeline.model.metrics import METRICS, MetricCalculator, Predictions, bootstrap_intervals
+from pipeline.model.metrics import (
+    METRICS,
+    Measure,
+    MetricCalculator,
+    Predictions,
+    bootstrap_intervals,
+)
 from pipeline.model.selection import select_candidates
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import TrainSettings
@@ -90,6 +96,40 @@ def estimate_metrics(
     Returns:
         Each of METRICS as the mean over the folds, with its interval.
     """
+    return bootstrap_intervals(_average_over_folds(labels, folds), labels, samples, seed)
+
+
+def estimate_differences(
+    labels: IntArray,
+    first: Sequence[OuterFold],
+    second: Sequence[OuterFold],
+    samples: int,
+    seed: int,
+) -> dict[str, Interval]:
+    """Compare two outer cross-validations on the same folds with a paired bootstrap.
+
+    Args:
+        labels: 1 for the positive class, shape (n_rows,).
+        first: The outer folds of the first procedure.
+        second: Those of the second procedure.
+        samples: Number of bootstrap resamples of the rows.
+        seed: Seed of the resampling.
+
+    Returns:
+        For each of METRICS, first minus second with its interval.
+    """
+    measure_first = _average_over_folds(labels, first)
+    measure_second = _average_over_folds(labels, second)
+
+    def difference(weights: FloatArray) -> dict[str, float]:
+        a, b = measure_first(weights), measure_second(weights)
+        return {name: a[name] - b[name] for name in a}
+
+    return bootstrap_intervals(difference, labels, samples, seed)
+
+
+def _average_over_folds(labels: IntArray, folds: Sequence[OuterFold]) -> Measure:
+    """A function that measures every fold and averages the metrics."""
     calculators = [
         (fold.indices, MetricCalculator(labels[fold.indices], fold.predictions)) for fold in folds
     ]
@@ -104,4 +144,4 @@ def estimate_metrics(
             return {}
         return {name: float(np.mean([fold[name] for fold in per_fold])) for name in METRICS}
 
-    return bootstrap_intervals(average, labels, samples, seed)
+    return average

@@ -1,4 +1,8 @@
-"""Select a candidate and a score threshold by cross-validation.
+"""Select a candidate and a score threshold by repeated cross-validation.
+
+The simplest candidate is selected whose mean ROC AUC is within one standard error of the best: the
+one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3;
+Hastie et al., The Elements of Statistical Learning, 2009, section 7.10).
 
 Every fit has its own seed, so the number of processes does not change the result.
 """
@@ -12,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.model.candidates import CANDIDATES, Candidate, decision_scores
+from pipeline.model.intervals import roc_auc
 from pipeline.model.thresholds import choose_threshold
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import TrainSettings
@@ -23,17 +28,19 @@ RANKING_DECIMALS = 6
 
 @dataclass(frozen=True)
 class Selection:
-    """The candidate that ranked first.
+    """The selected candidate.
 
     Attributes:
         candidate: The candidate.
         score_threshold: Score from which a row is predicted positive, before calibration.
-        ranking: Mean ROC AUC over the folds by candidate name, best first.
+        ranking: Mean ROC AUC over all folds by candidate name, best first.
+        standard_error: Standard error of the best mean.
     """
 
     candidate: Candidate
     score_threshold: float
     ranking: dict[str, float]
+    standard_error: float = 0.0
 
 
 class _HeldOut(NamedTuple):
@@ -50,13 +57,13 @@ def select_candidate(
     seed: int,
     candidates: Sequence[Candidate] = CANDIDATES,
 ) -> Selection:
-    """Select the candidate with the best mean ROC AUC in a stratified cross-validation.
+    """Select a candidate in a stratified, repeated cross-validation.
 
     Args:
         data: Rows to select on.
-        settings: Number of folds and the recall that the threshold must reach.
+        settings: Numbers of folds and repetitions, and the recall that the threshold must reach.
         seed: Seed of the folds and of every fit.
-        candidates: Candidates to select from.
+        candidates: Candidates to select from, the simplest first.
 
     Returns:
         The candidate, its ranking and its score threshold.
@@ -74,17 +81,19 @@ def select_candidates(
 
     Args:
         subsets: Rows to select on, one selection each.
-        settings: Number of folds and the recall that the threshold must reach.
+        settings: Numbers of folds and repetitions, and the recall that the threshold must reach.
         seed: Seed of the folds and of every fit.
-        candidates: Candidates to select from.
+        candidates: Candidates to select from, the simplest first.
 
     Returns:
         The selections, in the order of `subsets`.
     """
     from joblib import Parallel, delayed
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import RepeatedStratifiedKFold
 
-    splitter = StratifiedKFold(settings.folds, shuffle=True, random_state=seed)
+    splitter = RepeatedStratifiedKFold(
+        n_splits=settings.folds, n_repeats=settings.selection_repeats, random_state=seed
+    )
     tasks = [
         (candidate, subset.take(train), subset.take(test))
         for subset in subsets
@@ -99,9 +108,9 @@ def select_candidates(
         _HeldOut(candidate, test.labels, fold_scores)
         for (candidate, _, test), fold_scores in zip(tasks, scores, strict=True)
     ]
-    per_subset = len(candidates) * settings.folds
+    per_subset = len(candidates) * settings.folds * settings.selection_repeats
     return [
-        _select_best(held_out[start : start + per_subset], settings.min_recall)
+        _select(candidates, held_out[start : start + per_subset], settings)
         for start in range(0, len(held_out), per_subset)
     ]
 
@@ -115,22 +124,41 @@ def _fit_and_score(
         return decision_scores(candidate.build(seed).fit(*train), rows)
 
 
-def _select_best(held_out: Sequence[_HeldOut], min_recall: float) -> Selection:
-    """Rank the candidates of one subset and set the winner's threshold on all its folds."""
-    from sklearn.metrics import roc_auc_score
-
+def _select(
+    candidates: Sequence[Candidate], held_out: Sequence[_HeldOut], settings: TrainSettings
+) -> Selection:
+    """Select a candidate for one subset, and set its threshold on the folds of all repetitions."""
     areas: dict[str, list[float]] = {}
     for fold in held_out:
-        area = float(roc_auc_score(fold.labels, fold.scores))
-        areas.setdefault(fold.candidate.name, []).append(area)
+        areas.setdefault(fold.candidate.name, []).append(roc_auc(fold.labels, fold.scores))
     means = {
         name: round(float(np.mean(values)), RANKING_DECIMALS) for name, values in areas.items()
     }
     ranking = dict(sorted(means.items(), key=lambda item: (-item[1], item[0])))
-    best = [fold for fold in held_out if fold.candidate.name == next(iter(ranking))]
-    threshold = choose_threshold(
-        np.concatenate([fold.labels for fold in best]),
-        np.concatenate([fold.scores for fold in best]),
-        min_recall,
+    best = next(iter(ranking))
+    standard_error = get_standard_error(areas[best], settings.folds)
+    selected = next(
+        candidate
+        for candidate in candidates
+        if means[candidate.name] >= means[best] - standard_error
     )
-    return Selection(best[0].candidate, threshold, ranking)
+    chosen = [fold for fold in held_out if fold.candidate.name == selected.name]
+    threshold = choose_threshold(
+        np.concatenate([fold.labels for fold in chosen]),
+        np.concatenate([fold.scores for fold in chosen]),
+        settings.min_recall,
+    )
+    return Selection(selected, threshold, ranking, standard_error)
+
+
+def get_standard_error(values: Sequence[float], folds: int) -> float:
+    """The standard error of a mean over the folds of a repeated cross-validation.
+
+    Folds of different repetitions share rows, so more repetitions do not make it smaller.
+
+    Args:
+        values: A value per fold, repetition after repetition.
+        folds: Folds of one repetition.
+    """
+    by_repetition = np.reshape(values, (-1, folds))
+    return float(by_repetition.std(axis=1, ddof=1).mean() / np.sqrt(folds))

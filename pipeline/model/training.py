@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pipeline.columns import LABEL
+from pipeline.model.baselines import Baselines, measure_baselines
 from pipeline.model.calibration import FittedModel, fit_calibrated
 from pipeline.model.candidates import Candidate
 from pipeline.model.cross_validation import OuterFold, cross_validate, estimate_metrics
@@ -33,7 +34,9 @@ class TrainingResult:
     Attributes:
         candidate: The selected candidate.
         ranking: Mean ROC AUC of each candidate in the inner cross-validation, best first.
+        standard_error: Standard error of the best mean, within which the simplest is selected.
         cross_validation: Metrics of such a selection, by nested cross-validation on train.
+        baselines: What simple predictors reach on the same outer folds.
         validation: Metrics on the validation split of the candidate fitted on train only.
         out_of_fold: Predictions of the outer cross-validation: fold, label, probability and
             predicted_positive.
@@ -43,7 +46,9 @@ class TrainingResult:
 
     candidate: Candidate
     ranking: dict[str, float]
+    standard_error: float
     cross_validation: dict[str, Interval]
+    baselines: Baselines
     validation: dict[str, Interval]
     out_of_fold: pd.DataFrame
     final: FittedModel
@@ -80,7 +85,9 @@ def train_candidate(
     return TrainingResult(
         candidate=selection.candidate,
         ranking=selection.ranking,
+        standard_error=selection.standard_error,
         cross_validation=estimate_metrics(train.labels, outer_folds, samples, seed),
+        baselines=measure_baselines(train, outer_folds, settings),
         validation=compute_metrics(
             validation.labels, trial.predict(validation.rows), samples, seed
         ),

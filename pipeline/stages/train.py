@@ -1,8 +1,8 @@
 """Select a model family, its settings and a threshold, and train the candidate.
 
-Reads gold's train and validation splits. Nested cross-validation on train selects the candidate
-and estimates how good such a selection is; the validation split, which no selection has seen,
-checks it. The candidate and its threshold are then fitted on both splits.
+Reads gold's train and validation splits. Nested cross-validation on train selects the candidate,
+and estimates how good such a selection is and what baselines reach; the validation split, which no
+selection has seen, checks it. The candidate and its threshold are then fitted on both splits.
 
 Writes an MLflow run (parameters, metrics, the scikit-learn model, and `serving/` with ONNX,
 pickle and manifest) and `reports/<run_id>/{out_of_fold.parquet,train.json}`. The MLflow run is
@@ -34,6 +34,8 @@ from pipeline.storage.layout import (
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking import run_logging
 
+BASELINE_METRICS = ("roc_auc", "pr_auc", "balanced_accuracy")
+"""Metrics by which the selection is compared with its baselines."""
 DATA_CHECK_FOLDER = "data_check"
 """Folder of the data check among the artifacts of the MLflow run."""
 
@@ -99,6 +101,10 @@ def _store(
         parameters=result.candidate.parameters,
         threshold=result.final.threshold,
         ranking=result.ranking,
+        standard_error=result.standard_error,
+        baselines=result.baselines.metrics,
+        rule=result.baselines.rule,
+        gain_over_rule=result.baselines.gains,
         cross_validation=result.cross_validation,
         validation=result.validation,
         onnx_difference=difference,
@@ -132,7 +138,15 @@ def _fill_mlflow_run(
         "rows": len(rows),
         **context.settings.train.model_dump(),
     }
-    estimates = {"cross_validation": result.cross_validation, "validation": result.validation}
+    estimates = {
+        "cross_validation": result.cross_validation,
+        "validation": result.validation,
+        "gain_over_rule": result.baselines.gains,
+        **{
+            f"baseline_{name.replace(' ', '_')}": values
+            for name, values in result.baselines.metrics.items()
+        },
+    }
     metrics = {
         f"{prefix}_{name}": value
         for prefix, intervals in estimates.items()
@@ -189,8 +203,24 @@ def _print_report(report: TrainReport) -> None:
         (name, f"{area:.3f}", "selected" if name == report.candidate else "")
         for name, area in report.ranking.items()
     )
-    print_table("Candidates, by cross-validation on train", ("candidate", "ROC AUC", ""), ranking)
+    print_table(
+        "Candidates, by cross-validation on train; the simplest within one standard error "
+        f"({report.standard_error:.3f}) of the best is selected",
+        ("candidate", "ROC AUC", ""),
+        ranking,
+    )
     estimate = report.cross_validation
+    compared = {"the selection": estimate, **report.baselines}
+    print_table(
+        "The selection and its baselines, on the same unseen rows",
+        ("predictor", *BASELINE_METRICS),
+        (
+            (name, *(str(of[metric]) for metric in BASELINE_METRICS))
+            for name, of in compared.items()
+        ),
+    )
+    beats = report.gain_over_rule["roc_auc"].low > 0
+    echo(f"train: {report.comparison_with_rule}", None if beats else "yellow")
     echo(
         f"train: {report.candidate}, threshold {report.threshold:.6g}; "
         f"model and ONNX graph differ by at most {report.onnx_difference:.1g}"

@@ -113,6 +113,14 @@ class TrainReport(Artifact):
     threshold: float
     ranking: dict[str, float]
     """Mean ROC AUC of each candidate in the inner cross-validation, best first."""
+    standard_error: float = 0.0
+    """Standard error of the best mean; the simplest candidate within it is selected."""
+    baselines: dict[str, dict[str, Interval]] = Field(default_factory=dict)
+    """Metrics of simple predictors on the same outer folds, by name."""
+    rule: str = ""
+    """The best rule of at most two conditions."""
+    gain_over_rule: dict[str, Interval] = Field(default_factory=dict)
+    """ROC AUC and balanced accuracy in cross-validation, minus those of the best short rule."""
     cross_validation: dict[str, Interval]
     validation: dict[str, Interval]
     onnx_difference: float
@@ -121,6 +129,18 @@ class TrainReport(Artifact):
     inputs: TrainInputs
     mlflow_run_id: str
     model_uri: str
+
+    @property
+    def comparison_with_rule(self) -> str:
+        """Whether the selection beats the best short rule, in a sentence without a full stop."""
+        gain = self.gain_over_rule.get("roc_auc")
+        if gain is None:
+            return ""
+        verdict = "beats" if gain.low > 0 else "does not beat"
+        return (
+            f"The selection {verdict} the rule `{self.rule}` with 95 % confidence: ROC AUC "
+            f"{gain.signed}, balanced accuracy {self.gain_over_rule['balanced_accuracy'].signed}"
+        )
 
 
 class GroupMetrics(Artifact):

@@ -22,6 +22,7 @@ from pipeline.model.selection import Selection
 from pipeline.model.training import TrainingResult
 from pipeline.model.training_data import TrainingData
 from pipeline.stages import evaluate, register, train
+from pipeline.storage.artifacts import TrainReport
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
 from tests.support.accessibility import find_violations
@@ -134,6 +135,20 @@ def test_the_card_shows_the_data_check(new_context: NewContext, pretrained: Trai
     quality = markdown.partition("## Quality")[2].partition("## ")[0]
     assert not [sentence for sentence in check.sentences if sentence not in quality]
     assert check.rule.rule in markdown
+
+
+def test_the_card_compares_with_the_baselines(
+    new_context: NewContext, pretrained: TrainingResult
+) -> None:
+    """Each baseline has a row next to the selection, and a sentence says whether it is better."""
+    context = new_context()
+    train_and_evaluate(context)
+    report = context.lake.read_model(f"reports/{RUN}/train.json", TrainReport)
+    markdown = context.lake.read(f"reports/{RUN}/model_card.md").decode()
+    chosen = markdown.partition("## How it was chosen")[2].partition("## ")[0]
+    assert report.comparison_with_rule in chosen
+    for name, metrics in report.baselines.items():
+        assert f"| {name} | {metrics['roc_auc']} |" in chosen
 
 
 def test_a_label_that_depends_on_the_order_can_be_refused(

@@ -13,6 +13,7 @@ from pipeline.columns import EXPECTATIONS, FEATURES, LABEL, SUBJECT, SUBJECTS, C
 from pipeline.data_check.summary import list_measurements
 from pipeline.evaluation import gates
 from pipeline.evaluation.metric_titles import get_metric_meaning, get_metric_title
+from pipeline.evaluation.model_card import choice
 from pipeline.evaluation.model_card.figures import FIGURES
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.gate_table import get_gate
@@ -70,11 +71,11 @@ def blocks(result: EvaluationResult, findings: Findings) -> list[Block]:
         *_use(result),
         *_quality(result, findings),
         *_gates(result),
-        *_threshold(result),
+        *choice.describe_threshold(result),
         *_champion(result),
         *_groups(result),
         *_effects(findings),
-        *_selection(result),
+        *choice.describe_selection(result),
         *_data(result),
     ]
 
@@ -180,22 +181,6 @@ def _get_gate_title(name: str) -> str:
     return gate.title if gate else ""
 
 
-def _threshold(result: EvaluationResult) -> list[Block]:
-    min_recall = result.training.inputs.settings.min_recall
-    threshold = result.manifest.threshold
-    return [
-        Heading("Choice of the threshold"),
-        Text(
-            f"Of all thresholds that reach a recall of {min_recall:g} on out-of-fold rows, "
-            f"{threshold:.4g} has the best balanced accuracy. It is low because the outcome is "
-            f"rare: compare {threshold:.1%} with the overall rate of {_positive_rate(result):.1%}. "
-            "The figure shows the trade-off on the rows of the outer cross-validation, which the "
-            "choice did not use."
-        ),
-        _pictures("threshold.svg"),
-    ]
-
-
 def _champion(result: EvaluationResult) -> list[Block]:
     heading = Heading("Champion and challenger")
     comparison = result.comparison
@@ -287,18 +272,6 @@ def _effects(findings: Findings) -> list[Block]:
     ]
 
 
-def _selection(result: EvaluationResult) -> list[Block]:
-    ranking = [(name, f"{roc_auc:.3f}") for name, roc_auc in result.training.ranking.items()]
-    return [
-        Heading("How it was chosen"),
-        Text(
-            "Mean ROC AUC over the folds within the training rows. Class weights, for families "
-            "that have them, are part of a candidate."
-        ),
-        Table(("candidate", "ROC AUC"), ranking, numeric=(1,)),
-    ]
-
-
 def _data(result: EvaluationResult) -> list[Block]:
     lineage = result.manifest.lineage
     columns = [
@@ -333,8 +306,3 @@ def _accepted(feature: Feature) -> str:
     if isinstance(feature, Category):
         return ", ".join(feature.codes)
     return f"{feature.low:g} to {feature.high:g} {feature.unit}"
-
-
-def _positive_rate(result: EvaluationResult) -> float:
-    splits = result.splits.values()
-    return sum(split.positives for split in splits) / sum(split.rows for split in splits)
