@@ -114,8 +114,19 @@ class TrainSettings(Section):
     selection_repeats: int = Field(default=2, ge=1)
     """Number of times the cross-validation that selects the candidate and the threshold is
     repeated with other folds, so that the choice depends less on one split."""
+    threshold_purpose: Literal["cost", "recall", "capacity"] = "cost"
+    """What the threshold is chosen for. `cost` weighs a missed positive row against a needless
+    warning, `recall` finds a fraction of the positive rows, `capacity` flags a fraction of all
+    rows. The default depends least on how the rows were split."""
+    missed_cost: float | None = Field(default=None, gt=0)
+    """Cost of a missed positive row, in needless warnings, if the purpose of the threshold is
+    `cost`. With N, every row with a probability of at least 1/(N + 1) is flagged. Empty for the
+    number of negative rows per positive row: then nobody is flagged whose risk is below average."""
     min_recall: float = Field(default=0.8, gt=0, le=1)
-    """Out-of-fold recall of the positive class that the threshold is chosen to reach."""
+    """Out-of-fold recall of the positive class that the threshold is chosen to reach if its purpose
+    is `recall`."""
+    capacity: float = Field(default=0.3, gt=0, le=1)
+    """Fraction of the rows that can be flagged if the purpose of the threshold is `capacity`."""
     max_rows: int = Field(default=20_000, gt=0)
     """Largest number of rows for cross-validation and fitting; more are sampled, stratified."""
 

@@ -35,11 +35,11 @@ class FittedModel:
 def fit_calibrated(selection: Selection, data: TrainingData, folds: int, seed: int) -> FittedModel:
     """Fit and calibrate the selected candidate.
 
-    The score threshold becomes a probability by the same calibration. It is then moved midway
+    A score threshold becomes a probability by the same calibration. It is then moved midway
     between the two nearest predicted probabilities, so that rounding changes no prediction.
 
     Args:
-        selection: The candidate and its score threshold.
+        selection: The candidate and its threshold.
         data: Rows to fit on.
         folds: Folds of the calibration.
         seed: Seed of the fit and of the folds.
@@ -51,7 +51,9 @@ def fit_calibrated(selection: Selection, data: TrainingData, folds: int, seed: i
 
     with threadpool_limits(1):  # the summation order of a BLAS depends on its number of threads
         model = selection.candidate.build_calibrated(seed, folds).fit(*data)
-    threshold = calibrate_score(model, selection.score_threshold)
+    threshold = selection.probability_threshold
+    if threshold is None:
+        threshold = calibrate_score(model, selection.score_threshold)
     predicted = np.unique(positive_probability(model, data.rows))
     below, above = predicted[predicted < threshold], predicted[predicted >= threshold]
     if below.size and above.size:

@@ -53,7 +53,7 @@ def cross_validate(
 
     Args:
         data: Rows to split into folds.
-        settings: Numbers of folds and repetitions, and the recall that thresholds must reach.
+        settings: Numbers of folds and repetitions, and the purpose of the thresholds.
         seed: Seed of the folds and of every fit.
         candidates: Candidates to select from.
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.model.candidates import CANDIDATES, Candidate, decision_scores
 from pipeline.model.intervals import roc_auc
-from pipeline.model.thresholds import choose_threshold
+from pipeline.model.thresholds import choose_for_capacity, choose_threshold, get_cost_threshold
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import TrainSettings
 from pipeline.types import Float32Array, FloatArray, IntArray
@@ -33,6 +33,8 @@ class Selection:
     Attributes:
         candidate: The candidate.
         score_threshold: Score from which a row is predicted positive, before calibration.
+        probability_threshold: Probability from which it is, after calibration, if the purpose of
+            the threshold determines it; it then replaces the score threshold.
         ranking: Mean ROC AUC over all folds by candidate name, best first.
         standard_error: Standard error of the best mean.
     """
@@ -41,6 +43,7 @@ class Selection:
     score_threshold: float
     ranking: dict[str, float]
     standard_error: float = 0.0
+    probability_threshold: float | None = None
 
 
 class _HeldOut(NamedTuple):
@@ -61,7 +64,7 @@ def select_candidate(
 
     Args:
         data: Rows to select on.
-        settings: Numbers of folds and repetitions, and the recall that the threshold must reach.
+        settings: Numbers of folds and repetitions, and the purpose of the threshold.
         seed: Seed of the folds and of every fit.
         candidates: Candidates to select from, the simplest first.
 
@@ -81,7 +84,7 @@ def select_candidates(
 
     Args:
         subsets: Rows to select on, one selection each.
-        settings: Numbers of folds and repetitions, and the recall that the threshold must reach.
+        settings: Numbers of folds and repetitions, and the purpose of the threshold.
         seed: Seed of the folds and of every fit.
         candidates: Candidates to select from, the simplest first.
 
@@ -143,12 +146,21 @@ def _select(
         if means[candidate.name] >= means[best] - standard_error
     )
     chosen = [fold for fold in held_out if fold.candidate.name == selected.name]
-    threshold = choose_threshold(
-        np.concatenate([fold.labels for fold in chosen]),
-        np.concatenate([fold.scores for fold in chosen]),
-        settings.min_recall,
+    labels = np.concatenate([fold.labels for fold in chosen])
+    scores = np.concatenate([fold.scores for fold in chosen])
+    threshold = (
+        choose_for_capacity(scores, settings.capacity)
+        if settings.threshold_purpose == "capacity"
+        else choose_threshold(labels, scores, settings.min_recall)
     )
-    return Selection(selected, threshold, ranking, standard_error)
+    by_cost = settings.threshold_purpose == "cost"
+    return Selection(
+        selected,
+        threshold,
+        ranking,
+        standard_error,
+        get_cost_threshold(settings.missed_cost, labels) if by_cost else None,
+    )
 
 
 def get_standard_error(values: Sequence[float], folds: int) -> float:

@@ -4,10 +4,69 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.columns import LABEL, SUBJECTS
+from pipeline.settings import TrainSettings
 from pipeline.types import FloatArray, IntArray
 
 _TOLERANCE = 1e-9
 """Two rates that differ by less are equal."""
+
+
+def describe_purpose(settings: TrainSettings) -> str:
+    """State what the threshold is chosen for, in a sentence without a full stop."""
+    if settings.threshold_purpose == "cost":
+        if settings.missed_cost is None:
+            return (
+                f"{SUBJECTS.capitalize()} are flagged if their probability of `{LABEL.positive}` "
+                "is above the overall rate. With calibrated probabilities this maximizes balanced "
+                "accuracy: all positive rows together weigh as much as all negative rows"
+            )
+        return (
+            f"Missing one `{LABEL.positive}` costs as much as {settings.missed_cost:g} needless "
+            f"warnings, so {SUBJECTS} with a probability of at least "
+            f"{1 / (1 + settings.missed_cost):.3g} are flagged"
+        )
+    if settings.threshold_purpose == "capacity":
+        return (
+            f"There is help for {settings.capacity:.3g} of the {SUBJECTS}, so those with the "
+            "highest probabilities on out-of-fold rows are flagged"
+        )
+    return (
+        f"Of all thresholds that reach a recall of {settings.min_recall:g} on out-of-fold rows, it "
+        "has the best balanced accuracy"
+    )
+
+
+def get_cost_threshold(missed_cost: float | None, labels: IntArray) -> float:
+    """The probability from which flagging a row costs less than not flagging it.
+
+    Args:
+        missed_cost: Cost of a missed positive row, in needless warnings; None for the number of
+            negative rows per positive row.
+        labels: 1 for the positive class, shape (n_rows,).
+
+    Reference: Elkan, The Foundations of Cost-Sensitive Learning (IJCAI 2001), theorem 1.
+    """
+    return float(labels.mean()) if missed_cost is None else 1 / (1 + missed_cost)
+
+
+def choose_for_capacity(scores: FloatArray, capacity: float) -> float:
+    """Choose the lowest threshold that flags at most a fraction of the rows.
+
+    Args:
+        scores: Score of each row, shape (n_rows,); higher means more likely positive.
+        capacity: Fraction of the rows that can be flagged, in (0, 1].
+
+    Returns:
+        The threshold, on the scale of `scores`.
+    """
+    distinct, counts = np.unique(scores, return_counts=True)
+    flagged = np.cumsum(counts[::-1])[::-1] / scores.size
+    first = int(np.argmax(flagged <= capacity + _TOLERANCE))
+    if flagged[first] > capacity + _TOLERANCE:  # even the highest score has too many rows
+        return float(distinct[-1]) + 1e-9
+    below = distinct[first - 1] if first else distinct[0] - 2e-9
+    return float(below + distinct[first]) / 2
 
 
 def choose_threshold(labels: IntArray, scores: FloatArray, min_recall: float) -> float:

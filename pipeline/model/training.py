@@ -14,13 +14,14 @@ from pipeline.model.candidates import Candidate
 from pipeline.model.cross_validation import OuterFold, cross_validate, estimate_metrics
 from pipeline.model.metrics import compute_metrics
 from pipeline.model.selection import select_candidate
+from pipeline.model.stability import measure_stability, refit_on_subsets
 from pipeline.model.training_data import (
     TrainingData,
     check_class_counts,
     concatenate,
     stratified_sample,
 )
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts import Interval, LabelStability
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -42,6 +43,7 @@ class TrainingResult:
             predicted_positive.
         final: The candidate fitted on both splits.
         data: The rows that `final` was fitted on.
+        stability: How many labels change when the candidate is fitted on other rows.
     """
 
     candidate: Candidate
@@ -53,6 +55,7 @@ class TrainingResult:
     out_of_fold: pd.DataFrame
     final: FittedModel
     data: TrainingData
+    stability: LabelStability
 
 
 def train_candidate(
@@ -81,7 +84,9 @@ def train_candidate(
     selection = select_candidate(train, settings.train, seed)
     trial = fit_calibrated(selection, train, folds, seed)
     # The threshold of the final model is chosen on both splits too.
-    final = select_candidate(both, settings.train, seed, (selection.candidate,))
+    final_selection = select_candidate(both, settings.train, seed, (selection.candidate,))
+    final = fit_calibrated(final_selection, both, folds, seed)
+    refits = refit_on_subsets(selection.candidate, both, settings.train, seed)
     return TrainingResult(
         candidate=selection.candidate,
         ranking=selection.ranking,
@@ -92,8 +97,9 @@ def train_candidate(
             validation.labels, trial.predict(validation.rows), samples, seed
         ),
         out_of_fold=_make_out_of_fold_frame(train.labels, outer_folds),
-        final=fit_calibrated(final, both, folds, seed),
+        final=final,
         data=both,
+        stability=measure_stability(final, refits, both),
     )
 
 

@@ -18,6 +18,7 @@ from pipeline.data_check.report import read_data_check
 from pipeline.model import export
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Lineage, Manifest
 from pipeline.model.metrics import flatten_metrics
+from pipeline.model.thresholds import describe_purpose
 from pipeline.model.training import TrainingResult, train_candidate
 from pipeline.model.training_data import TrainingData
 from pipeline.storage.artifacts import GoldManifest, TrainInputs, TrainReport
@@ -107,6 +108,7 @@ def _store(
         gain_over_rule=result.baselines.gains,
         cross_validation=result.cross_validation,
         validation=result.validation,
+        stability=result.stability,
         onnx_difference=difference,
         out_of_fold=out_of_fold_sha256,
         inputs=inputs,
@@ -152,7 +154,11 @@ def _fill_mlflow_run(
         for prefix, intervals in estimates.items()
         for name, value in flatten_metrics(intervals).items()
     }
-    metrics |= {"onnx_difference": onnx_difference, "threshold": result.final.threshold}
+    metrics |= {
+        "onnx_difference": onnx_difference,
+        "threshold": result.final.threshold,
+        "labels_changed": result.stability.mean_changed,
+    }
     if data_check := read_data_check(context.lake, context.run_id):
         metrics |= data_check.to_metrics()
         pages = {
@@ -225,6 +231,9 @@ def _print_report(report: TrainReport) -> None:
         f"train: {report.candidate}, threshold {report.threshold:.6g}; "
         f"model and ONNX graph differ by at most {report.onnx_difference:.1g}"
     )
+    echo(f"train: {describe_purpose(report.inputs.settings)}")
+    if report.stability:
+        echo(f"train: {report.stability.sentence}")
     echo(
         f"train: estimated on unseen rows: ROC AUC {estimate['roc_auc']}, "
         f"recall {estimate['recall']}, balanced accuracy {estimate['balanced_accuracy']}"

@@ -104,6 +104,28 @@ class TrainInputs(Artifact):
     settings: TrainSettings
 
 
+class LabelStability(Artifact):
+    """How many predicted labels depend on which rows the model was trained on."""
+
+    refits: int
+    """Fits of the selected candidate and its threshold on subsets of the rows."""
+    rows: int
+    changed: int
+    """Rows that get another label from at least one refit."""
+    mean_changed: float
+    """Mean fraction of the rows that get another label from a refit."""
+
+    @property
+    def sentence(self) -> str:
+        """The result in a sentence without a full stop."""
+        return (
+            f"The label of {self.changed:,} of {self.rows:,} rows ({self.changed / self.rows:.1%}) "
+            f"depends on which rows the model was trained on: at least one of {self.refits} refits "
+            f"on 80 % of them predicts the other label. A refit changes {self.mean_changed:.1%} of "
+            "the labels on average"
+        )
+
+
 class TrainReport(Artifact):
     """Result of `train`."""
 
@@ -123,6 +145,7 @@ class TrainReport(Artifact):
     """ROC AUC and balanced accuracy in cross-validation, minus those of the best short rule."""
     cross_validation: dict[str, Interval]
     validation: dict[str, Interval]
+    stability: LabelStability | None = None
     onnx_difference: float
     out_of_fold: str
     """SHA-256 of the out-of-fold predictions."""

@@ -148,7 +148,7 @@ def test_the_number_of_processes_does_not_change_the_result(
             super().__init__(n_jobs=1)
 
     def train() -> tuple[object, ...]:
-        settings, few = TrainSettings(folds=2), CANDIDATES[:2]
+        settings, few = TrainSettings(folds=2), CANDIDATES[:3]
         selection = select_candidate(splits["train"], settings, 1, few)
         folds = cross_validate(splits["train"], settings, 1, few)
         predictions = [fold.predictions.probability.tolist() for fold in folds]
@@ -161,7 +161,7 @@ def test_the_number_of_processes_does_not_change_the_result(
 
 def test_examples_include_the_extremes(splits: Splits) -> None:
     """Examples cover both ends of every feature, with the model's probabilities."""
-    model = CANDIDATES[0].build_calibrated(seed=1, folds=2).fit(*splits["train"])
+    model = CANDIDATES[1].build_calibrated(seed=1, folds=2).fit(*splits["train"])
     examples = export.make_examples(model, splits["train"].rows, seed=1)
     inputs = np.array(examples.inputs, dtype=np.float32)
     assert len(inputs) == export.EXAMPLE_ROWS + len(export.make_extreme_rows())

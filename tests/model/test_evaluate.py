@@ -58,7 +58,7 @@ def weak(splits: dict[str, TrainingData], learned: TrainingResult) -> TrainingRe
     shuffled = TrainingData(rows, np.random.default_rng(1).permutation(label))
     return dataclasses.replace(
         learned,
-        final=fit_calibrated(Selection(CANDIDATES[0], 0.0, {}), shuffled, folds=2, seed=1),
+        final=fit_calibrated(Selection(CANDIDATES[1], 0.0, {}), shuffled, folds=2, seed=1),
     )
 
 

@@ -142,6 +142,21 @@ def test_known_effects_are_learned(
     assert effect > 0.01
 
 
+def test_the_stability_of_the_labels_is_reported(learned: TrainingResult) -> None:
+    """Some labels of the rows depend on which of them the model was trained on."""
+    stability = learned.stability
+    assert stability.rows == len(learned.data.labels)
+    assert 0 < stability.mean_changed < stability.changed / stability.rows < 0.5
+
+
+def test_nobody_below_the_average_risk_is_flagged(learned: TrainingResult) -> None:
+    """By default the threshold is the rate of positive rows."""
+    rate = learned.data.labels.mean()
+    predictions = learned.final.predict(learned.data.rows)
+    assert predictions.probability[predictions.positive].min() >= rate
+    assert predictions.probability[~predictions.positive].max() < rate
+
+
 def test_the_estimate_is_out_of_fold(
     learned: TrainingResult, splits: dict[str, TrainingData]
 ) -> None:

@@ -48,6 +48,19 @@ def test_the_better_one_of_equally_complex_means_is_ranked_first() -> None:
     assert found.candidate is COMPLEX
 
 
+@pytest.mark.parametrize(
+    ("purpose", "probability"), [("cost", 1 / 21), ("recall", None), ("capacity", None)]
+)
+def test_the_purpose_chooses_the_threshold(purpose: str, probability: float | None) -> None:
+    """By cost it is a probability, here the rate of positive rows; otherwise a score."""
+    settings = TrainSettings.model_validate({"threshold_purpose": purpose, "capacity": 0.1})
+    held_out = [make_fold(SIMPLE, area) for area in [0.8] * 10]
+    found = selection._select((SIMPLE,), held_out, settings)
+    assert found.probability_threshold == pytest.approx(probability)
+    flagged = held_out[0].scores >= found.score_threshold
+    assert flagged.sum() == (2 if purpose == "capacity" else 5)
+
+
 def test_repetitions_do_not_make_the_standard_error_smaller() -> None:
     """They share their rows: four of them know no more than one."""
     fold_areas = [0.7, 0.75, 0.8, 0.85, 0.9]

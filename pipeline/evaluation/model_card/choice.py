@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pipeline.columns import SUBJECTS
 from pipeline.evaluation.metric_titles import get_metric_title
 from pipeline.evaluation.model_card.figures import FIGURES
 from pipeline.evaluation.result import EvaluationResult
+from pipeline.model.thresholds import describe_purpose
 from pipeline.reporting.document import Block, Heading, Pictures, Table, Text
 
 COMPARED = ("roc_auc", "pr_auc", "balanced_accuracy", "brier")
@@ -44,19 +46,28 @@ def describe_selection(result: EvaluationResult) -> list[Block]:
 
 def describe_threshold(result: EvaluationResult) -> list[Block]:
     """What the threshold was chosen for, and what it gives up."""
-    min_recall = result.training.inputs.settings.min_recall
-    threshold = result.manifest.threshold
+    threshold, base_rate = result.manifest.threshold, _positive_rate(result)
+    below = (
+        f" The threshold is below the overall rate: some {SUBJECTS} who are flagged have a lower "
+        "risk than the average."
+        if threshold < base_rate
+        else ""
+    )
     return [
         Heading("Choice of the threshold"),
         Text(
-            f"Of all thresholds that reach a recall of {min_recall:g} on out-of-fold rows, "
-            f"{threshold:.4g} has the best balanced accuracy. It is low because the outcome is "
-            f"rare: compare {threshold:.1%} with the overall rate of {_positive_rate(result):.1%}. "
-            "The figure shows the trade-off on the rows of the outer cross-validation, which the "
-            "choice did not use."
+            f"{describe_purpose(result.training.inputs.settings)}. The threshold is "
+            f"{threshold:.4g}; the overall rate is {base_rate:.4g}.{below} The figure shows the "
+            "trade-off on the rows of the outer cross-validation, which the choice did not use."
         ),
+        *_describe_stability(result),
         Pictures({"threshold.svg": FIGURES["threshold.svg"]}),
     ]
+
+
+def _describe_stability(result: EvaluationResult) -> list[Block]:
+    stability = result.training.stability
+    return [Text(f"{stability.sentence}.")] if stability else []
 
 
 def _positive_rate(result: EvaluationResult) -> float:

@@ -107,13 +107,13 @@ def calibration(series: Sequence[Series]) -> bytes:
     return to_svg(figure)
 
 
-def threshold_choice(series: Series, threshold: float, min_recall: float) -> bytes:
+def threshold_choice(series: Series, threshold: float, min_recall: float | None) -> bytes:
     """Plot recall, specificity and their mean against the threshold.
 
     Args:
         series: Out-of-fold predictions.
         threshold: The threshold that was chosen.
-        min_recall: The recall that the threshold was chosen to reach.
+        min_recall: The recall that the threshold was chosen to reach, if that was its purpose.
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -124,7 +124,8 @@ def threshold_choice(series: Series, threshold: float, min_recall: float) -> byt
     axes.plot(curve[:, 0], curve[:, 2], color=CHAMPION, label="specificity")
     axes.plot(curve[:, 0], balanced_accuracy, color=INK, label="balanced accuracy")
     axes.axvline(threshold, color=INK, linewidth=1, label=f"chosen: {threshold:.3g}")
-    axes.axhline(min_recall, **GUIDE, label=f"required recall: {min_recall:g}")
+    if min_recall is not None:
+        axes.axhline(min_recall, **GUIDE, label=f"required recall: {min_recall:g}")
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")

@@ -63,7 +63,8 @@ def draw_figures(
             )
         )
     with use_style():
-        min_recall = result.training.inputs.settings.min_recall
+        purpose = result.training.inputs.settings
+        min_recall = purpose.min_recall if purpose.threshold_purpose == "recall" else None
         figures = {
             "threshold.svg": curves.threshold_choice(cross_validation, threshold, min_recall),
             "confusion.svg": plots.confusion(candidate.labels, candidate.predictions.positive),
