@@ -36,13 +36,14 @@ export default {
   "risk.meter": "{p}; markiert ab {threshold}",
   "risk.orMore": "{p} oder mehr",
   "risk.frequency":
-    "Mit solchen Werten haben etwa {odds} das Ergebnis „{outcome}“, im Durchschnitt {average}.",
+    "Mit solchen Werten kommt das Ergebnis „{outcome}“ bei etwa {odds} vor, " +
+    "im Durchschnitt bei {average}.",
   "risk.rare":
-    "Mit solchen Werten hat weniger als 1 von 1.000 das Ergebnis „{outcome}“, " +
-    "im Durchschnitt {average}.",
+    "Mit solchen Werten kommt das Ergebnis „{outcome}“ bei weniger als 1 von 1.000 vor, " +
+    "im Durchschnitt bei {average}.",
   "risk.outside": "Das Modell hat aus solchen Werten nicht gelernt; dieses Risiko sagt wenig aus.",
   "risk.mark":
-    "Von allen mit der Markierung „ansehen“ haben etwa {odds} das Ergebnis „{outcome}“.",
+    "Unter allen mit der Markierung „ansehen“ kommt das Ergebnis „{outcome}“ bei etwa {odds} vor.",
 
   "reasons.title": "Warum",
   "reasons.nothing": "Es gibt keine Vorhersage zu erklären.",
@@ -80,8 +81,8 @@ export default {
     "Ihr Browser sendet nur die Spalten, die das Modell braucht. Namen und andere Spalten " +
     "bleiben im Browser.",
   "list.stored":
-    "Der Dienst speichert die empfangenen Werte ohne Namen, um zu bemerken, wenn sie sich über " +
-    "die Jahre ändern.",
+    "Der Dienst speichert die empfangenen Werte ohne Namen, um zu bemerken, wenn sie von denen " +
+    "abweichen, aus denen das Modell gelernt hat.",
   "list.notStored": "Der Dienst speichert nichts von einer Liste.",
   "list.kept": {
     one: "Gespeicherte Werte werden nach {count} Tag gelöscht.",
@@ -114,8 +115,8 @@ export default {
   "list.more": "Mehr anzeigen",
 
   "summary.none": "markiert",
-  "summary.few": "markiert; davon ist weniger als 1-mal das Ergebnis „{outcome}“ zu erwarten",
-  "summary.some": "markiert; davon ist etwa {count}-mal das Ergebnis „{outcome}“ zu erwarten",
+  "summary.few": "markiert; bei weniger als 1 davon ist das Ergebnis „{outcome}“ zu erwarten",
+  "summary.some": "markiert; bei etwa {count} davon ist das Ergebnis „{outcome}“ zu erwarten",
   "summary.total": {
     one: "{count} von {total} Zeilen wurde vorhergesagt.",
     other: "{count} von {total} Zeilen wurden vorhergesagt.",
@@ -189,10 +190,11 @@ export default {
     "Die Linie ist das 95-%-Konfidenzintervall.",
 
   "trust.title": "Wie weit man ihm trauen kann",
-  "trust.average": "Insgesamt haben etwa {odds} das Ergebnis „{outcome}“, markiert oder nicht.",
+  "trust.average":
+    "Insgesamt kommt das Ergebnis „{outcome}“ bei etwa {odds} vor, markiert oder nicht.",
   "trust.precision":
-    "Von denen mit der Markierung „ansehen“ haben etwa {odds} das Ergebnis „{outcome}“. " +
-    "Die übrigen Markierten haben es nicht.",
+    "Unter denen mit der Markierung „ansehen“ kommt das Ergebnis „{outcome}“ bei etwa {odds} " +
+    "vor. Die übrigen Markierten haben es nicht.",
   "trust.recall":
     "Von 100 mit dem Ergebnis „{outcome}“ sind etwa {found} markiert " +
     "(95-%-Intervall: {low} bis {high}).",

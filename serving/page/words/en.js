@@ -72,8 +72,8 @@ export default {
     "Your browser sends only the columns that the model needs. Names and other columns stay in " +
     "the browser.",
   "list.stored":
-    "The predictor stores the values it receives, without names, to notice when they change over " +
-    "the years.",
+    "The predictor stores the values it receives, without names, to notice when they differ from " +
+    "those it learned from.",
   "list.notStored": "The predictor stores nothing of a list.",
   "list.kept": {
     one: "Stored values are deleted after {count} day.",

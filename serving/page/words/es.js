@@ -35,15 +35,15 @@ export default {
   "risk.meter": "{p}; con marca desde {threshold}",
   "risk.orMore": "{p} o más",
   "risk.frequency":
-    "Con estos valores, alrededor de {odds} tienen el resultado «{outcome}»; " +
-    "en promedio, {average}.",
+    "Con estos valores, el resultado «{outcome}» se da en alrededor de {odds}; " +
+    "en promedio, en {average}.",
   "risk.rare":
-    "Con estos valores, menos de 1 de cada 1000 tiene el resultado «{outcome}»; " +
-    "en promedio, {average}.",
+    "Con estos valores, el resultado «{outcome}» se da en menos de 1 de cada 1000; " +
+    "en promedio, en {average}.",
   "risk.outside": "El modelo no aprendió de estos valores; este riesgo dice poco.",
   "risk.mark":
-    "De todos los que llevan la marca «a revisar», alrededor de {odds} " +
-    "tienen el resultado «{outcome}».",
+    "Entre todos los que llevan la marca «a revisar», el resultado «{outcome}» se da en " +
+    "alrededor de {odds}.",
 
   "reasons.title": "Por qué",
   "reasons.nothing": "No hay ninguna predicción que explicar.",
@@ -80,8 +80,8 @@ export default {
     "Su navegador envía solo las columnas que necesita el modelo. Los nombres y las demás " +
     "columnas se quedan en el navegador.",
   "list.stored":
-    "El servicio guarda los valores que recibe, sin nombres, para notar si cambian con " +
-    "los años.",
+    "El servicio guarda los valores que recibe, sin nombres, para notar si difieren de aquellos " +
+    "de los que aprendió el modelo.",
   "list.notStored": "El servicio no guarda nada de una lista.",
   "list.kept": {
     one: "Los valores guardados se borran después de {count} día.",
@@ -115,8 +115,8 @@ export default {
   "list.more": "Mostrar más",
 
   "summary.none": "con marca",
-  "summary.few": "con marca; se espera el resultado «{outcome}» en menos de 1",
-  "summary.some": "con marca; se espera el resultado «{outcome}» en alrededor de {count}",
+  "summary.few": "con marca; se espera el resultado «{outcome}» en menos de 1 de ellos",
+  "summary.some": "con marca; se espera el resultado «{outcome}» en alrededor de {count} de ellos",
   "summary.total": {
     one: "{count} de {total} filas tiene predicción.",
     other: "{count} de {total} filas tienen predicción.",
@@ -188,10 +188,10 @@ export default {
 
   "trust.title": "Hasta dónde fiarse",
   "trust.average":
-    "En total, alrededor de {odds} tienen el resultado «{outcome}», con marca o sin ella.",
+    "En total, el resultado «{outcome}» se da en alrededor de {odds}, con marca o sin ella.",
   "trust.precision":
-    "De los que llevan la marca «a revisar», alrededor de {odds} tienen el resultado " +
-    "«{outcome}». Los demás marcados no.",
+    "Entre los que llevan la marca «a revisar», el resultado «{outcome}» se da en alrededor " +
+    "de {odds}. En los demás marcados no se da.",
   "trust.recall":
     "De 100 con el resultado «{outcome}», alrededor de {found} llevan la marca " +
     "(intervalo del 95 %: de {low} a {high}).",

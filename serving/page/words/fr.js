@@ -36,15 +36,15 @@ export default {
   "risk.meter": "{p} ; marqué à partir de {threshold}",
   "risk.orMore": "{p} ou plus",
   "risk.frequency":
-    "Avec de telles valeurs, environ {odds} ont le résultat « {outcome} » ; " +
+    "Avec de telles valeurs, le résultat « {outcome} » concerne environ {odds} ; " +
     "en moyenne, {average}.",
   "risk.rare":
-    "Avec de telles valeurs, moins de 1 sur 1 000 a le résultat « {outcome} » ; " +
+    "Avec de telles valeurs, le résultat « {outcome} » concerne moins de 1 sur 1 000 ; " +
     "en moyenne, {average}.",
   "risk.outside": "Le modèle n’a pas appris de telles valeurs ; ce risque ne dit pas grand-chose.",
   "risk.mark":
-    "Parmi tous ceux qui portent la marque « à regarder », environ {odds} " +
-    "ont le résultat « {outcome} ».",
+    "Parmi tous ceux qui portent la marque « à regarder », le résultat « {outcome} » concerne " +
+    "environ {odds}.",
 
   "reasons.title": "Pourquoi",
   "reasons.nothing": "Il n’y a aucune prédiction à expliquer.",
@@ -81,8 +81,8 @@ export default {
     "Votre navigateur n’envoie que les colonnes dont le modèle a besoin. Les noms et les " +
     "autres colonnes restent dans le navigateur.",
   "list.stored":
-    "Le service enregistre les valeurs reçues, sans les noms, pour remarquer si elles changent " +
-    "au fil des ans.",
+    "Le service enregistre les valeurs reçues, sans les noms, pour remarquer si elles diffèrent " +
+    "de celles dont le modèle a appris.",
   "list.notStored": "Le service n’enregistre rien d’une liste.",
   "list.kept": {
     one: "Les valeurs enregistrées sont supprimées après {count} jour.",
@@ -115,8 +115,9 @@ export default {
   "list.more": "Afficher plus",
 
   "summary.none": "à regarder",
-  "summary.few": "à regarder ; le résultat « {outcome} » est attendu pour moins de 1",
-  "summary.some": "à regarder ; le résultat « {outcome} » est attendu pour environ {count}",
+  "summary.few": "à regarder ; le résultat « {outcome} » est attendu pour moins de 1 d’entre eux",
+  "summary.some":
+    "à regarder ; le résultat « {outcome} » est attendu pour environ {count} d’entre eux",
   "summary.total": {
     one: "{count} ligne sur {total} a une prédiction.",
     other: "{count} lignes sur {total} ont une prédiction.",
@@ -190,10 +191,10 @@ export default {
 
   "trust.title": "Jusqu’où s’y fier",
   "trust.average":
-    "Au total, environ {odds} ont le résultat « {outcome} », avec ou sans marque.",
+    "Au total, le résultat « {outcome} » concerne environ {odds}, avec ou sans marque.",
   "trust.precision":
-    "Parmi ceux qui portent la marque « à regarder », environ {odds} ont le résultat " +
-    "« {outcome} ». Les autres ne l’ont pas.",
+    "Parmi ceux qui portent la marque « à regarder », le résultat « {outcome} » concerne " +
+    "environ {odds}. Il ne concerne pas les autres.",
   "trust.recall":
     "Sur 100 avec le résultat « {outcome} », environ {found} portent la marque " +
     "(intervalle à 95 % : de {low} à {high}).",
