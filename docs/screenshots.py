@@ -54,7 +54,6 @@ def main(url: str) -> None:
         ranked.locator("#list").screenshot(path=IMAGES / "page-list.png")
         page = open_list(browser, url, with_reasons=True, **TALL)
         page.locator("#result").screenshot(path=IMAGES / "page-why.png")
-        page.locator("#model").screenshot(path=IMAGES / "page-model.png")
         dark = open_list(browser, url, with_reasons=True, color_scheme="dark", **TALL)
         dark.locator("#result").screenshot(path=IMAGES / "page-dark.png")
         phone = open_list(browser, url, with_reasons=True, **PHONE)
