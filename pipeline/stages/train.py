@@ -72,7 +72,7 @@ def run(context: Context) -> None:
     result = train_candidate(train, validation, settings)
     report = _store(context, result, gold, inputs)
     context.registry.end_run(report.mlflow_run_id)
-    _print_report(report)
+    _print_report(report, float(result.data.labels.mean()))
 
 
 def _find_finished_training(context: Context, inputs: TrainInputs) -> str | None:
@@ -204,7 +204,7 @@ def _make_manifest(
     )
 
 
-def _print_report(report: TrainReport) -> None:
+def _print_report(report: TrainReport, base_rate: float) -> None:
     ranking = (
         (name, f"{area:.3f}", "selected" if name == report.candidate else "")
         for name, area in report.ranking.items()
@@ -232,6 +232,12 @@ def _print_report(report: TrainReport) -> None:
         f"model and ONNX graph differ by at most {report.onnx_difference:.1g}"
     )
     echo(f"train: {describe_purpose(report.inputs.settings)}")
+    if report.threshold < base_rate:
+        echo(
+            f"train: the threshold is below the rate of positive rows, {base_rate:.4g}: some who "
+            "are flagged have a lower risk than the average",
+            "yellow",
+        )
     if report.stability:
         echo(f"train: {report.stability.sentence}")
     echo(
