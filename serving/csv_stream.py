@@ -23,8 +23,10 @@ log = logging.getLogger(__name__)
 
 MAX_MEMORY = 1 << 20
 """Bytes of predictions kept in memory for a slow reader; more go to a temporary file."""
+SCORED_BYTES = 1 << 14
+"""Bytes of the list that are scored at a time; more would keep other requests waiting longer."""
 PIECE = 1 << 16
-"""Bytes of the list that are scored at a time, and of predictions that are sent at a time."""
+"""Bytes of predictions that are sent at a time."""
 REASONS: dict[type[BaseException], str] = {
     ClientDisconnect: "the client disconnected",
     TimeoutError: "the client does not read the response",
@@ -169,8 +171,8 @@ class CsvStream:
         self._bytes_left -= len(data)
         if self._bytes_left < 0:
             raise TooLarge(self._service.settings.max_csv_bytes)
-        for start in range(0, max(len(data), 1), PIECE):
-            work = partial(self._table.feed, data[start : start + PIECE], self.ended)
+        for start in range(0, max(len(data), 1), SCORED_BYTES):
+            work = partial(self._table.feed, data[start : start + SCORED_BYTES], self.ended)
             self._spool.write(await loop.run_in_executor(self._service.workers, work))
             self._service.record_predictions(
                 self._model, self._table.rows, self._table.scored, self._request_id, self._log

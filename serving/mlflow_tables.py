@@ -20,11 +20,12 @@ from serving.http.csv_text import (
     read_records,
 )
 from serving.http.problems import BadJson, Finding, Invalid
-from serving.http.requests import EXAMPLE, refuse_oversized
+from serving.http.requests import EXAMPLE, SPARE, refuse_oversized
 
 MAX_COLUMNS = 2 * len(FEATURES) + 100
 """Largest number of columns in a table; more than the model's are refused afterwards by name."""
-
+MAX_LINES_PER_ROW = 20
+"""Lines that CSV may have on average per allowed row: empty ones, and those in quoted cells."""
 MAX_READ_ERRORS = 100
 """Up to this many errors of validation are read, of which the first is returned."""
 NO_SHAPE = (
@@ -112,6 +113,10 @@ def parse_csv(data: bytes, max_rows: int) -> list[dict[str, Any]]:
         Invalid: If the body is not UTF-8 or not CSV, a row has the wrong number of cells, or
             there are more than `max_rows` rows.
     """
+    lines = max(data.count(b"\n"), data.count(b"\r"))
+    cells = max(data.count(b","), data.count(b";"), data.count(b"\t"))
+    if lines > MAX_LINES_PER_ROW * max_rows + SPARE or cells > MAX_COLUMNS * (max_rows + 1):
+        raise Invalid((), f"The table is too large; send at most {max_rows} rows in one request")
     try:
         text = data.decode("utf-8-sig")
         line = DELIMITER_LINE.match(text)

@@ -24,6 +24,8 @@ QUOTED_CELLS = {
 """Matches quoted cells. Only a quote at the start of a cell opens one, as csv.reader reads it."""
 DELIMITER_LINE = re.compile(r'\A"?sep=([,;\t])"?(?:\r\n|\r(?!\n|\Z)|\n)', re.IGNORECASE)
 """Matches the first line in which Excel names the delimiter."""
+MAX_HEADER_LENGTH = 50_000
+"""Characters of a header that are searched for names."""
 THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+")
 """Matches numbers whose commas may separate thousands or decimals."""
 
@@ -114,15 +116,17 @@ def detect_delimiter(text: str, last: bool) -> str:
         last: Whether the list ends here.
 
     Returns:
-        The delimiter; empty if the header is not complete.
+        The delimiter; empty if the header is not complete, or too long.
     """
     best, most = "", (-1, -1)
+    if len(text) > MAX_HEADER_LENGTH:
+        text, last = text.lstrip("\r\n")[:MAX_HEADER_LENGTH], False
     for delimiter in DELIMITERS:
         complete = text if last else text[: find_end(text, delimiter)]
         with contextlib.suppress(csv.Error):
             header = next(read_records(complete, delimiter), None)
             if header is not None:
-                found = sum(get_feature_name(name) is not None for name in header)
+                found = sum(get_feature_name(name) is not None for name in set(header))
                 if (found, len(header)) > most:
                     best, most = delimiter, (found, len(header))
     return best

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from pipeline.columns import FEATURE_NAMES
 from pipeline.model.bundle import write_fallback
 from serving.http.problems import MAX_FINDINGS
-from serving.http.requests import EXAMPLE
 from tests.support.forest import make_bundle
+from tests.support.hostile_bodies import BODIES, INFER, LISTS, SIZE, measure_growth, post
 from tests.support.predictor import (
     PredictorProcess,
     open_disk_lake,
@@ -21,10 +19,7 @@ from tests.support.predictor import (
     wait_until_ready,
 )
 
-SIZE = 900_000
-"""Bytes of a body; the limit is a million."""
 MAX_GROWTH_MIB = 64
-INFER = "/v2/models/student-performance/infer"
 
 
 @pytest.fixture(scope="module")
@@ -34,93 +29,6 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PredictorPro
     with start_predictor(folder) as started:
         wait_until_ready(started)
         yield started
-
-
-def fill(start: str, item: str, end: str) -> str:
-    """Repeat an item, separated by commas, up to SIZE."""
-    count = (SIZE - len(start) - len(end)) // (len(item) + 1)
-    return start + ",".join([item] * count) + end
-
-
-def fill_keys(start: str, value: str, end: str) -> str:
-    """Repeat a value under different keys, up to SIZE."""
-    count = (SIZE - len(start) - len(end)) // (len(value) + 10)
-    return start + ",".join(f'"k{index:06}":{value}' for index in range(count)) + end
-
-
-def make_tensor(shape: str = "[1,5]", data: str = "[]") -> str:
-    return f'{{"name":"features","shape":{shape},"datatype":"FP32","data":{data}}}'
-
-
-JSON_ROWS = {
-    "numbers": fill("[", "1", "]"),
-    "objects": fill("[", "{}", "]"),
-    "arrays": fill("[", "[]", "]"),
-    "rows": fill("[", json.dumps(EXAMPLE), "]"),
-    "unknown keys": fill_keys("{", "1", "}"),
-    "unknown keys of many": fill("[", fill_keys("{", "1", "}")[:300] + "}", "]").replace(",}", "}"),
-    "one repeated key": fill("{", '"age":31', "}"),
-    "digits": '{"age":' + "1" * SIZE + "}",
-    "a long text": '{"course":"' + "x" * SIZE + '"}',
-    "open arrays": "[" * SIZE,
-}
-TABLES = {
-    **{
-        f"{shape} of {kind}": fill(f'{{"{shape}":[', item, "]}")
-        for shape in ("instances", "inputs", "dataframe_records")
-        for kind, item in (
-            ("numbers", "1"),
-            ("texts", '"ab"'),
-            ("arrays", "[]"),
-            ("objects", "{}"),
-            ("long arrays", "[1,2,3,4,5,6,7]"),
-        )
-    },
-    "one long instance": fill('{"instances":[[', "1", "]]}"),
-    "a column": fill('{"inputs":{"age":[', "1", "]}}"),
-    "columns": fill_keys('{"inputs":{', "[1]", "}}"),
-    "columns of numbers": fill_keys('{"inputs":{', "1", "}}"),
-    "a long record": fill_keys('{"dataframe_records":[{', "1", "}]}"),
-    "unknown shapes": fill_keys("{", "1", "}"),
-    "parameters": fill_keys('{"instances":[1],"params":{', "1", "}}"),
-    "split columns": fill('{"dataframe_split":{"data":[],"columns":[', "1", "]}}"),
-    "split names": fill('{"dataframe_split":{"data":[],"columns":[', '"age"', "]}}"),
-    "split data": fill('{"dataframe_split":{"columns":["age"],"data":[', "1", "]}}"),
-    "split rows": fill('{"dataframe_split":{"columns":["age"],"data":[', "[1]", "]}}"),
-    "split index": fill('{"dataframe_split":{"columns":[],"data":[],"index":[', "1", "]}}"),
-}
-TENSORS = {
-    "inputs": fill('{"inputs":[', "1", "]}"),
-    "input tensors": fill('{"inputs":[', make_tensor(), "]}"),
-    "outputs": fill(f'{{"inputs":[{make_tensor()}],"outputs":[', "1", "]}"),
-    "output names": fill(f'{{"inputs":[{make_tensor()}],"outputs":[', '{"name":"a"}', "]}"),
-    "shape": fill('{"inputs":[{"name":"features","datatype":"FP32","shape":[', '"a"', "]}]}"),
-    "data": f'{{"inputs":[{make_tensor(data=fill("[", "1", "]"))}]}}',
-    "texts": f'{{"inputs":[{make_tensor(data=fill("[", chr(34) + "1" + chr(34), "]"))}]}}',
-    "nested data": f'{{"inputs":[{make_tensor(data=fill("[[", "1", "]]"))}]}}',
-    "rows": f'{{"inputs":[{make_tensor("[90000,5]", fill("[", "1", "]"))}]}}',
-    "unknown keys": fill_keys("{", "1", "}"),
-    "parameters": fill_keys(f'{{"inputs":[{make_tensor()}],"parameters":{{', "1", "}}"),
-}
-CSV = {
-    "one column": "age\n" + "1\n" * (SIZE // 2),
-    "short rows": ",".join(FEATURE_NAMES) + "\n" + "1\n" * (SIZE // 2),
-    "one row": "1," * (SIZE // 2),
-    "wide rows": "age,course\n" + "1," * (SIZE // 2),
-    "quotes": '"' * SIZE,
-    "empty rows": "\n" * SIZE,
-}
-BODIES = [
-    *(("/predict", "application/json", name, body) for name, body in JSON_ROWS.items()),
-    *(
-        ("/predict?explain=true", "application/json", name, body)
-        for name, body in JSON_ROWS.items()
-        if name != "rows"
-    ),
-    *(("/invocations", "application/json", name, body) for name, body in TABLES.items()),
-    *(("/invocations", "text/csv", name, body) for name, body in CSV.items()),
-    *((INFER, "application/json", name, body) for name, body in TENSORS.items()),
-]
 
 
 @pytest.mark.parametrize(
@@ -166,32 +74,11 @@ def test_binary_tensor(predictor: PredictorProcess) -> None:
     assert grown < MAX_GROWTH_MIB
 
 
-@pytest.mark.parametrize("name", CSV)
-def test_lists(predictor: PredictorProcess, name: str) -> None:
+@pytest.mark.parametrize("body", [pytest.param(body, id=name) for _, _, name, body in LISTS])
+def test_lists(predictor: PredictorProcess, body: str) -> None:
     """A list is refused, or its rows are returned with errors, within the same memory."""
     grown, answer = measure_growth(
-        predictor, lambda: post(predictor, "/predict/csv", "text/csv", CSV[name].encode())
+        predictor, lambda: post(predictor, "/predict/csv", "text/csv", body.encode())
     )
     assert answer.status_code in {200, 422}
     assert grown < MAX_GROWTH_MIB
-
-
-def post(predictor: PredictorProcess, path: str, content_type: str, body: bytes) -> httpx.Response:
-    headers = {"Content-Type": content_type}
-    return httpx.post(predictor.url + path, content=body, headers=headers, timeout=60)
-
-
-def measure_growth(
-    predictor: PredictorProcess, act: Callable[[], httpx.Response]
-) -> tuple[float, httpx.Response]:
-    """Return by how many MiB the peak of the process exceeds its memory before, and the result."""
-    folder = Path(f"/proc/{predictor.process.pid}")
-    (folder / "clear_refs").write_text("5")  # resets the peak, see proc(5)
-    before = read_mib(folder, "VmRSS")
-    answer = act()
-    return read_mib(folder, "VmHWM") - before, answer
-
-
-def read_mib(folder: Path, name: str) -> float:
-    lines = (folder / "status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
