@@ -156,14 +156,19 @@ class DriftSettings(Section):
     """Fewest rows of training data, and of live traffic, that a verdict needs."""
     min_drifted_fraction: float = Field(default=0.2, gt=0, le=1)
     """The data set drifts if at least this fraction of its features does."""
-    numeric_method: Literal["auto", "evidently", "ks", "wasserstein", "jensenshannon"] = "auto"
+    numeric_method: Literal["ks", "wasserstein", "jensenshannon", "evidently"] = "ks"
     """Method that compares numeric features. `evidently` chooses as Evidently does, by the number
-    of reference rows; `auto` applies the same rule to the smaller side."""
-    categorical_method: Literal["auto", "evidently", "chisquare", "jensenshannon"] = "auto"
-    """Method that compares categorical features. As above, but `auto` uses the Jensen-Shannon
-    distance where Evidently would use its chi-square test."""
+    of reference rows."""
+    categorical_method: Literal["chisquare_2samp", "chisquare", "jensenshannon", "evidently"] = (
+        "chisquare_2samp"
+    )
+    """Method that compares categorical features. `chisquare` is Evidently's test, which treats the
+    frequencies of the reference as exact."""
     p_value_threshold: float = Field(default=0.005, gt=0, lt=1)
     """A feature compared by a test drifts if the p-value is below this."""
+    min_effect: float = Field(default=0.02, ge=0, lt=1)
+    """A feature compared by a test drifts only if the fraction of rows with certain values changes
+    by at least this."""
     distance_threshold: float = Field(default=0.1, gt=0)
     """A feature compared by a distance drifts if the distance is at least this."""
     thresholds: Annotated[dict[str, float], BeforeValidator(_parse_pairs)] = Field(default={})

@@ -81,15 +81,13 @@ def compare_columns(
             frame.sample(min(sample, len(frame)), random_state=seed)
             for frame in (reference, current)
         )
-    drawn = evidently_report.draw(reference, current, plans, settings.min_drifted_fraction, sample)
+    drawn = evidently_report.draw(reference, current, plans, settings, sample)
     results = {}
     for plan in plans:
         name = plan.column.name
-        if sample or plan.method.evidently_title is None:
-            score, is_drift = plan.evaluate(*pairs[name])
-        else:
-            score, is_drift = drawn.scores[name]
-        results[name] = describe_column(plan, score, is_drift, *pairs[name])
+        is_ours = sample or plan.method.evidently_title is None
+        score = plan.score(*pairs[name]) if is_ours else drawn.scores[name]
+        results[name] = describe_column(plan, score, *pairs[name])
     computed_by = f"Evidently {evidently_report.version()}" + (
         ", its methods on value counts of all rows" if sample else ""
     )
@@ -110,27 +108,27 @@ def _count(column: Column, reference: pd.DataFrame, current: pd.DataFrame) -> tu
     return pair
 
 
-def describe_column(
-    plan: Plan, score: float, is_drift: bool, reference: Counts, current: Counts
-) -> ColumnDrift:
+def describe_column(plan: Plan, score: float, reference: Counts, current: Counts) -> ColumnDrift:
     """Describe the result of a column.
 
     Args:
         plan: How the column was compared.
         score: Its score; NaN if the test is undefined, as for a constant column.
-        is_drift: Whether the score means drift.
         reference: Values of the reference.
         current: Values of the current data.
     """
     if math.isnan(score):  # a test of a single value: no evidence of drift
         score = 1.0 if plan.method.statistic == "p-value" else 0.0
+    effect = plan.effect(reference, current)
     return ColumnDrift(
         kind=plan.column.kind,
         method=plan.method.name,
         statistic=plan.method.statistic,
         score=score,
         threshold=plan.threshold,
-        drifted=is_drift,
+        effect=effect,
+        min_effect=plan.min_effect,
+        drifted=plan.is_drift(score, effect),
         reference=summarize(plan.column, reference),
         current=summarize(plan.column, current),
         distribution=make_distribution(plan.column, reference, current),

@@ -15,6 +15,8 @@ from pipeline.drift.plan import Plan
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipeline.settings import DriftSettings
+
 SAMPLE_BANNER = (
     '<p style="margin:0;padding:12px 24px;background:#fff3cd;font:16px sans-serif">'
     "This page shows a random sample of {rows} rows of each data set. The verdict on all rows is "
@@ -27,11 +29,11 @@ class EvidentlyResult:
     """Evidently's results.
 
     Attributes:
-        scores: Score and verdict of each column.
+        scores: Score of each column whose method Evidently has.
         page: Its HTML page.
     """
 
-    scores: dict[str, tuple[float, bool]]
+    scores: dict[str, float]
     page: bytes
 
 
@@ -57,7 +59,7 @@ def draw(
     reference: pd.DataFrame,
     current: pd.DataFrame,
     plans: Sequence[Plan],
-    min_drifted_fraction: float,
+    settings: DriftSettings,
     sample: int | None,
 ) -> EvidentlyResult:
     """Run Evidently's report: first the features in its preset, then prediction and label.
@@ -66,16 +68,16 @@ def draw(
         reference: The rows that the model learned from.
         current: The rows to compare with them.
         plans: How each column is compared.
-        min_drifted_fraction: The data set drifts if at least this fraction of the features does.
+        settings: Fraction of the features that must drift, and the threshold of distances.
         sample: Number of rows of each data set if these are a sample, else None.
 
     Returns:
-        Score and verdict of each column, and the page.
+        Score of each column, and the page.
     """
     import numpy as np
 
     evidently = load()
-    metrics = _make_metrics(evidently, plans, min_drifted_fraction, is_sample=sample is not None)
+    metrics = _make_metrics(evidently, plans, settings, is_sample=sample is not None)
     categories = [plan.column.name for plan in plans if plan.kind == "category"]
     numbers = [plan.column.name for plan in plans if plan.kind == "number"]
     definition = evidently.DataDefinition(numerical_columns=numbers, categorical_columns=categories)
@@ -98,23 +100,26 @@ def draw(
 
 
 def _make_metrics(
-    evidently: Any, plans: Sequence[Plan], min_drifted_fraction: float, *, is_sample: bool
+    evidently: Any, plans: Sequence[Plan], settings: DriftSettings, *, is_sample: bool
 ) -> list[Any]:
     """Return the preset with the features, and a metric for each other column.
 
     A method is passed only where it differs from Evidently's default, so that its rule stays the
     reference. With a sample it is always passed, because the default depends on the row count.
     """
-    methods = {
-        plan.column.name: plan.method.name
-        for plan in plans
-        if plan.method.evidently_title and (plan.overrides_default or is_sample)
-    }
-    thresholds = {plan.column.name: plan.threshold for plan in plans}
+    methods = {}
+    thresholds = {}
+    for plan in plans:
+        name = plan.column.name
+        thresholds[name] = plan.threshold
+        if plan.method.evidently_title is None:
+            methods[name], thresholds[name] = _similar_method(plan, settings)
+        elif plan.overrides_default or is_sample:
+            methods[name] = plan.method.name
     features = [plan.column.name for plan in plans if plan.column.decides]
     preset = evidently.presets.DataDriftPreset(
         columns=features,
-        drift_share=min_drifted_fraction,
+        drift_share=settings.min_drifted_fraction,
         per_column_method={name: method for name, method in methods.items() if name in features},
         per_column_threshold={name: thresholds[name] for name in features},
     )
@@ -124,6 +129,13 @@ def _make_metrics(
         if name not in features
     ]
     return [preset, *others]
+
+
+def _similar_method(plan: Plan, settings: DriftSettings) -> tuple[str, float]:
+    """Evidently's method and threshold for the page of a column whose method it lacks."""
+    if plan.column.kind == "category" and plan.distinct == 2:
+        return "z", plan.threshold  # equal to the two-sample chi-square test
+    return "jensenshannon", settings.distance_threshold
 
 
 def _with_category_names(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
@@ -140,18 +152,14 @@ def _with_category_names(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.D
     ).reset_index(drop=True)
 
 
-def _scores(result: Mapping[str, Any], plans: Sequence[Plan]) -> dict[str, tuple[float, bool]]:
+def _scores(result: Mapping[str, Any], plans: Sequence[Plan]) -> dict[str, float]:
     expected = {plan.column.name: plan.method for plan in plans}
     names = {method.evidently_title: method.name for method in METHODS.values()}
-    failed = {
-        test["metric_config"]["metric_id"]: test["status"].value == "FAIL"
-        for test in result["tests"]
-    }
     scores = {}
     for metric in result["metrics"]:
         config = metric["config"]
         if "column" in config and expected[config["column"]].evidently_title is not None:
             used = names.get(config["method"], config["method"])
             assert used == expected[config["column"]].name, f"Evidently used {used}"
-            scores[config["column"]] = (float(metric["value"]), failed[metric["id"]])
+            scores[config["column"]] = float(metric["value"])
     return scores

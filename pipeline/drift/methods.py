@@ -1,8 +1,8 @@
 """Drift methods: one row per method.
 
-Scores are computed from value counts. The methods are Evidently's
-(evidently.legacy.calculations.stattests, 0.7.23), and tests compare each score with Evidently's.
-A small p-value means drift; a large distance means drift.
+Scores are computed from value counts. All methods but the two-sample chi-square test are
+Evidently's (evidently.legacy.calculations.stattests, 0.7.23), and tests compare each score with
+Evidently's. A small p-value means drift; a large distance means drift.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.drift.columns import Kind
 from pipeline.drift.counts import Counts, merge_sorted, union
-from pipeline.types import FloatArray
+from pipeline.types import FloatArray, IntArray
 
 Statistic = Literal["p-value", "distance"]
 
@@ -25,6 +25,11 @@ MAX_EXACT_ROWS = 10_000
 """scipy's Kolmogorov-Smirnov test is exact up to this many rows, and asymptotic above."""
 MAX_UNBINNED_VALUES = 20
 """Jensen-Shannon bins a number whose reference has more distinct values than this."""
+MIN_EXPECTED_ROWS = 5
+"""The two-sample chi-square test pools values that it expects in fewer rows than this on a side.
+
+Reference: Cochran, Some Methods for Strengthening the Common Chi-Square Tests (1954).
+"""
 MIN_STD = 0.001
 """Evidently's lower bound on the standard deviation that a Wasserstein distance is divided by."""
 
@@ -32,7 +37,7 @@ MIN_STD = 0.001
 def kolmogorov_smirnov(kind: Kind, reference: Counts, current: Counts) -> float:
     """Return the p-value of the two-sided two-sample Kolmogorov-Smirnov test, as ks_2samp does.
 
-    This function and the four below are the `score` of a row of METHODS; see `Method`.
+    This function and the five below are the `score` of a row of METHODS; see `Method`.
     """
     from scipy import stats
 
@@ -58,6 +63,35 @@ def chi_square(kind: Kind, reference: Counts, current: Counts) -> float:
     expected = reference.get_counts(keys) * (current.rows / reference.rows)
     with np.errstate(divide="ignore"):  # the expected count of an unseen category is 0
         return float(stats.chisquare(current.get_counts(keys), expected).pvalue)
+
+
+def two_sample_chi_square(kind: Kind, reference: Counts, current: Counts) -> float:
+    """Return the p-value of Pearson's test of homogeneity: both sides are samples.
+
+    Rare values are pooled until each group is expected in MIN_EXPECTED_ROWS rows. If two groups
+    remain and one is still rarer, the p-value is that of Fisher's exact test.
+    """
+    from scipy import stats
+
+    keys = union(reference.values, current.values)
+    table = np.stack([side.get_counts(keys) for side in (reference, current)])
+    table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
+    rows = table.sum(axis=1)
+    while table.shape[1] > 2 and _expected_rows(table) < MIN_EXPECTED_ROWS:
+        table = np.column_stack((table[:, :2].sum(axis=1), table[:, 2:]))
+        table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
+    if table.shape[1] == 1:
+        return 1.0
+    if _expected_rows(table) < MIN_EXPECTED_ROWS:
+        return float(stats.fisher_exact(table).pvalue)
+    expected = np.outer(rows, table.sum(axis=0)) / rows.sum()
+    statistic = float(((table - expected) ** 2 / expected).sum())
+    return float(stats.chi2.sf(statistic, table.shape[1] - 1))
+
+
+def _expected_rows(table: IntArray) -> float:
+    """Expected rows of the first value, the rarest one, on the smaller side."""
+    return float(table[:, 0].sum() * table.sum(axis=1).min() / table.sum())
 
 
 def z_test(kind: Kind, reference: Counts, current: Counts) -> float:
@@ -170,9 +204,18 @@ METHODS: dict[str, Method] = {
             drifts_at_threshold=False,
         ),
         Method(
+            "chisquare_2samp",
+            "Two-sample chi-square test",
+            ("category",),
+            "p-value",
+            two_sample_chi_square,
+            None,
+            drifts_at_threshold=False,
+        ),
+        Method(
             "z",
             "Test of two proportions",
-            (),  # chosen automatically for categories with two values
+            (),  # Evidently's choice for categories with two values
             "p-value",
             z_test,
             "Z-test p_value",

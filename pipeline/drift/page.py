@@ -129,16 +129,14 @@ def _describe_source(facts: DatasetFacts) -> str:
 
 
 def _card(name: str, column: ColumnDrift) -> Card:
-    is_p_value = column.statistic == "p-value"
-    drift_if = "below" if is_p_value else "at or above"
     title = _titles().get(name, name)
     return Card(
         name=name,
         title=title,
         drifted=column.drifted,
         method=(
-            f"{METHODS[column.method].title}: {column.statistic} {column.score:.3g}; "
-            f"drift if {drift_if} {column.threshold:g}"
+            f"{METHODS[column.method].title}: {column.statistic} {column.score:.3g}, "
+            f"change {column.effect:.1%}; drift if {column.rule}"
         ),
         drawing=draw(title, column.distribution),
         outside=_describe_outside(column) if name in FEATURE_NAMES else "",

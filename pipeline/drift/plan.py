@@ -1,6 +1,8 @@
 """Choose the method and the threshold that compare a column.
 
-The default choice is Evidently's (evidently.legacy.calculations.stattests, 0.7.23).
+The rule is the same for all numbers of rows: a p-value below the threshold, and a change of at
+least `drift.min_effect`. The setting `evidently` chooses as Evidently does
+(evidently.legacy.calculations.stattests, 0.7.23).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.drift.columns import Column, Kind
 from pipeline.drift.counts import Counts, union
+from pipeline.drift.effect import largest_share_change
 from pipeline.drift.methods import METHODS, Method
 
 if TYPE_CHECKING:
@@ -29,20 +32,31 @@ class Plan:
         column: The column.
         kind: What its values are compared as.
         method: The method.
+        distinct: Number of distinct values, exact up to MAX_CATEGORICAL_VALUES.
         threshold: The score that decides, see `Method.is_drift`.
+        min_effect: Smallest change that counts as drift, see `largest_share_change`.
         overrides_default: Whether Evidently would choose another method.
     """
 
     column: Column
     kind: Kind
     method: Method
+    distinct: int
     threshold: float
+    min_effect: float
     overrides_default: bool
 
-    def evaluate(self, reference: Counts, current: Counts) -> tuple[float, bool]:
-        """Return the score of the column, and whether it means drift."""
-        score = self.method.score(self.kind, reference, current)
-        return score, self.method.is_drift(score, self.threshold)
+    def score(self, reference: Counts, current: Counts) -> float:
+        """Return the score of the column."""
+        return self.method.score(self.kind, reference, current)
+
+    def effect(self, reference: Counts, current: Counts) -> float:
+        """Return the size of the column's change."""
+        return largest_share_change(self.kind, reference, current)
+
+    def is_drift(self, score: float, effect: float) -> bool:
+        """Return whether the score and the effect mean drift."""
+        return self.method.is_drift(score, self.threshold) and effect >= self.min_effect
 
 
 def plan_comparison(
@@ -63,19 +77,18 @@ def plan_comparison(
     kind: Kind = "number" if is_number else "category"
     default = evidently_default_method(kind, distinct, reference.rows)
     name: str = settings.numeric_method if is_number else settings.categorical_method
-    if name == "evidently":
-        name = default
-    elif name == "auto":
-        name = evidently_default_method(kind, distinct, min(reference.rows, current.rows))
-        # Evidently's chi-square test treats the reference's fractions as exact, so its false
-        # positive rate grows with the number of current rows.
-        name = "jensenshannon" if name == "chisquare" else name
-    method = METHODS[name]
-    common = (
-        settings.p_value_threshold if method.statistic == "p-value" else settings.distance_threshold
+    method = METHODS[default if name == "evidently" else name]
+    is_test = method.statistic == "p-value"
+    common = settings.p_value_threshold if is_test else settings.distance_threshold
+    return Plan(
+        column,
+        kind,
+        method,
+        distinct,
+        threshold=settings.thresholds.get(column.name, common),
+        min_effect=settings.min_effect if is_test else 0.0,
+        overrides_default=method.name != default,
     )
-    threshold = settings.thresholds.get(column.name, common)
-    return Plan(column, kind, method, threshold, overrides_default=name != default)
 
 
 def evidently_default_method(kind: Kind, distinct: int, rows: int) -> str:

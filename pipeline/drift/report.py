@@ -49,6 +49,11 @@ class ColumnDrift(Artifact):
     """A p-value below the threshold means drift, a distance at or above it."""
     score: float
     threshold: float
+    effect: float
+    """Largest difference between the fractions of both sides' rows that have certain values: those
+    up to some bound for a number, any set of values for a category."""
+    min_effect: float
+    """With a smaller effect, the column has not drifted, whatever its p-value."""
     drifted: bool
     reference: Summary
     current: Summary
@@ -56,6 +61,13 @@ class ColumnDrift(Artifact):
     outside: float | None = None
     """Fraction of the current rows whose number is outside the range of the reference, or whose
     category does not occur in it."""
+
+    @property
+    def rule(self) -> str:
+        """When the column has drifted, in short."""
+        if self.statistic == "distance":
+            return f">= {self.threshold:g}"
+        return f"p < {self.threshold:g}, change >= {self.min_effect:.0%}"
 
 
 class DriftedFeatures(Artifact):

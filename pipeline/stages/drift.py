@@ -223,7 +223,7 @@ def show(report: Report) -> None:
         print_table(
             f"Drift: {report.reference.rows:,} reference rows, "
             f"{report.current.rows:,} current rows",
-            ("column", "reference", "current", "method", "score", "threshold", "verdict"),
+            ("column", "reference", "current", "method", "score", "change", "drift if", "verdict"),
             (
                 (
                     name,
@@ -231,7 +231,8 @@ def show(report: Report) -> None:
                     str(column.current),
                     column.method,
                     f"{column.statistic} {column.score:.4g}",
-                    f"{'<' if column.statistic == 'p-value' else '>='} {column.threshold:g}",
+                    f"{column.effect:.1%}",
+                    column.rule,
                     "drifted" if column.drifted else "same",
                 )
                 for name, column in columns.items()

@@ -43,6 +43,7 @@ ALIKE: dict[str, Any] = {
     "numeric_method": "evidently",
     "categorical_method": "evidently",
     "p_value_threshold": 0.05,
+    "min_effect": 0,
     "distance_threshold": 0.1,
 }
 RULES = {
@@ -68,7 +69,8 @@ def drifted_features(reference: Frame, current: Frame, settings: DriftSettings) 
     verdicts = []
     for column in feature_columns():
         pair = count_values(reference[column.name]), count_values(current[column.name])
-        verdicts.append(plan_comparison(column, *pair, settings).evaluate(*pair)[1])
+        plan = plan_comparison(column, *pair, settings)
+        verdicts.append(plan.is_drift(plan.score(*pair), plan.effect(*pair)))
     return verdicts
 
 

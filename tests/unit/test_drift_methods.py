@@ -7,11 +7,13 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from pipeline.drift import evidently_report
 from pipeline.drift.columns import Column, Kind
 from pipeline.drift.comparison import compare_columns
-from pipeline.drift.counts import count_values
+from pipeline.drift.counts import Counts, count_values
+from pipeline.drift.effect import largest_share_change
 from pipeline.drift.methods import (
     MAX_EXACT_ROWS,
     METHODS,
@@ -186,46 +188,144 @@ def test_both_directions(method: str, score_value: float, verdict: bool) -> None
     assert METHODS[method].is_drift(score_value, 0.05) is verdict
 
 
-class TestAuto:
-    """The setting `auto` depends on the smaller side and never chooses the chi-square test."""
+class TestRule:
+    """The default rule: one test per kind, and a smallest change, for all numbers of rows."""
 
+    @pytest.mark.parametrize("rows", [(200, 200), (600, 1_000), (600, 1_001), (5_000, 5_000)])
     @pytest.mark.parametrize(
-        ("kind", "values", "reference", "current", "expected"),
+        ("kind", "values", "expected"),
         [
-            ("number", 50, 600, 5_000, "ks"),
-            ("number", 50, 5_000, 600, "ks"),
-            ("number", 50, 5_000, 5_000, "wasserstein"),
-            ("category", 2, 5_000, 600, "z"),
-            ("category", 2, 5_000, 5_000, "jensenshannon"),
-            ("category", 3, 600, 600, "jensenshannon"),
-            ("number", 4, 600, 600, "jensenshannon"),
+            ("number", 50, "ks"),
+            ("number", 4, "chisquare_2samp"),
+            ("category", 3, "chisquare_2samp"),
+            ("category", 2, "chisquare_2samp"),
         ],
     )
-    def test_choice(
-        self, kind: Kind, values: int, reference: int, current: int, expected: str
-    ) -> None:
-        """A test up to 1,000 rows on either side; otherwise, and for three values, a distance."""
+    def test_choice(self, kind: Kind, values: int, expected: str, rows: tuple[int, int]) -> None:
+        """The kind of values selects the method, the number of rows does not."""
         numbers = np.arange(values, dtype=float)
-        sides = (
-            count_values(np.resize(numbers, reference)),
-            count_values(np.resize(numbers, current)),
-        )
-        assert plan_comparison(Column("a", kind), *sides, DriftSettings()).method.name == expected
+        reference, current = (count_values(np.resize(numbers, n)) for n in rows)
+        plan = plan_comparison(Column("a", kind), reference, current, DriftSettings())
+        assert plan.method.name == expected
+
+    @pytest.mark.parametrize(("change", "drifted"), [(0.019, False), (0.021, True)])
+    def test_smallest_change(self, change: float, drifted: bool) -> None:
+        """With a million rows each change is significant; only those from 2 % on are drift."""
+        cases: list[tuple[Kind, int]] = [("category", 2), ("category", 3), ("number", 10)]
+        for kind, values in cases:
+            counts = np.full(values, 1_000_000 // values)
+            moved = counts + np.array([-1, *[0] * (values - 2), 1]) * int(change * counts.sum())
+            names = np.arange(values, dtype=float)
+            sides = Counts(names, counts), Counts(names, moved)
+            plan = plan_comparison(Column("a", kind), *sides, DriftSettings())
+            score, effect = plan.score(*sides), plan.effect(*sides)
+            assert effect == pytest.approx(change, abs=1e-4)
+            assert plan.method.is_drift(score, plan.threshold)
+            assert plan.is_drift(score, effect) is drifted
+
+    @pytest.mark.parametrize("reference", [600, 6_000])
+    @pytest.mark.parametrize("kind", ["number", "yes or no", "three categories"])
+    def test_more_rows_never_lower_the_power(self, kind: str, reference: int) -> None:
+        """A change of 10 % of the rows is found more often, or always, with more rows."""
+        rates = []
+        for rows in (200, 500, 1_000, 1_001, 5_000):
+            random = np.random.default_rng(9)
+            verdicts = [
+                is_drift(kind, [draw(kind, random, n, move) for n, move in pair])
+                for pair in [((reference, 0.0), (rows, 0.1))] * 50
+            ]
+            rates.append(np.mean(verdicts))
+        assert rates == sorted(rates)
+        assert rates[-1] == 1
 
     def test_thresholds(self) -> None:
         """A feature's own threshold overrides the common one."""
-        many, few = (
-            count_values(np.resize(np.arange(50.0), 5_000)),
-            count_values(np.resize(np.arange(50.0), 500)),
+        side = count_values(np.arange(50.0))
+        settings = {"p_value_threshold": 0.01, "distance_threshold": 0.2, "thresholds": {"b": 0.3}}
+        for method, common in (("ks", 0.01), ("wasserstein", 0.2)):
+            chosen = DriftSettings.model_validate(settings | {"numeric_method": method})
+            plans = [plan_comparison(Column(name, "number"), side, side, chosen) for name in "ab"]
+            assert [plan.threshold for plan in plans] == [common, 0.3]
+
+
+def draw(kind: str, random: np.random.Generator, rows: int, moved: float) -> Array:
+    """Draw a column of which the fraction `moved` of the rows has changed to another value."""
+    if kind == "number":
+        values = random.uniform(0, 1, rows)
+        return np.where(random.random(rows) < moved, 1.0, values)
+    shares = (
+        [0.15 + moved, 0.85 - moved] if kind == "yes or no" else [0.4 - moved, 0.2 + moved, 0.4]
+    )
+    return random.choice(np.arange(float(len(shares))), rows, p=shares)
+
+
+def is_drift(kind: str, sides: list[Array]) -> bool:
+    reference, current = map(count_values, sides)
+    column = Column("a", "number" if kind == "number" else "category")
+    plan = plan_comparison(column, reference, current, DriftSettings())
+    return plan.is_drift(plan.score(reference, current), plan.effect(reference, current))
+
+
+class TestTwoSampleChiSquare:
+    """The test of homogeneity, which Evidently lacks."""
+
+    @pytest.mark.parametrize("rows", SIZES)
+    @pytest.mark.parametrize("shares", CHANGES)
+    def test_is_scipys(
+        self, shares: tuple[list[float], list[float]], rows: tuple[int, int]
+    ) -> None:
+        """The p-value equals that of scipy's contingency table, without its correction."""
+        random = np.random.default_rng(10)
+        codes = np.arange(float(len(shares[0])))
+        sides = [
+            count_values(random.choice(codes, n, p=p)) for n, p in zip(rows, shares, strict=True)
+        ]
+        table = [side.counts for side in sides]
+        expected = stats.chi2_contingency(table, correction=False).pvalue
+        found = METHODS["chisquare_2samp"].score("category", *sides)
+        assert found == pytest.approx(expected, rel=TOLERANCE)
+        if len(codes) == 2:
+            assert found == pytest.approx(METHODS["z"].score("category", *sides), abs=1e-12)
+
+    def test_rare_values_are_pooled(self) -> None:
+        """Values expected in fewer than 5 rows form one group."""
+        names = np.arange(4.0)
+        sides = (
+            Counts(names, np.array([500, 90, 6, 4])),
+            Counts(names, np.array([380, 105, 3, 12])),
         )
-        settings = DriftSettings(
-            p_value_threshold=0.01, distance_threshold=0.2, thresholds={"b": 0.3}
-        )
-        assert [
-            plan_comparison(Column(name, "number"), many, many, settings).threshold
-            for name in ("a", "b")
-        ] == [0.2, 0.3]
-        assert plan_comparison(Column("a", "number"), few, few, settings).threshold == 0.01
+        table = [[500, 90, 10], [380, 105, 15]]
+        expected = stats.chi2_contingency(table, correction=False).pvalue
+        found = METHODS["chisquare_2samp"].score("category", *sides)
+        assert found == pytest.approx(expected, rel=TOLERANCE)
+
+    def test_rare_yes_or_no(self) -> None:
+        """Three rows of a value that 600 rows lack: Fisher's p-value, not a fifth of it."""
+        sides = count_values(np.zeros(600)), count_values(np.repeat([0.0, 1.0], [197, 3]))
+        found = METHODS["chisquare_2samp"].score("category", *sides)
+        assert found == pytest.approx(200 * 199 * 198 / (800 * 799 * 798))
+
+    def test_constant(self) -> None:
+        """A single value on both sides is no evidence."""
+        sides = count_values(np.ones(600)), count_values(np.ones(50))
+        assert METHODS["chisquare_2samp"].score("category", *sides) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "reference", "current", "expected"),
+    [
+        ("category", [0.0] * 4 + [1.0], [0.0] * 2 + [1.0] * 3, 0.4),
+        ("category", [0.0, 1.0, 2.0, 2.0], [0.0, 0.0, 1.0, 3.0], 0.5),
+        ("number", [1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, 4.0], 0.25),
+        ("number", [1.0, 2.0], [3.0], 1.0),
+    ],
+)
+def test_largest_share_change(
+    kind: Kind, reference: list[float], current: list[float], expected: float
+) -> None:
+    """The largest change of a fraction of the rows, by hand."""
+    sides = count_values(np.array(reference)), count_values(np.array(current))
+    assert largest_share_change(kind, *sides) == pytest.approx(expected)
 
 
 def test_counts() -> None:
@@ -253,11 +353,11 @@ def test_bins_are_numpys() -> None:
 
 @pytest.mark.parametrize("kind", ["number", "category"])
 def test_settings_offer_the_methods_of_the_table(kind: Kind) -> None:
-    """The settings accept the table's methods for a kind, and the two automatic choices."""
+    """The settings accept the table's methods for a kind, and Evidently's choice."""
     field = {"number": "numeric_method", "category": "categorical_method"}[kind]
     offered = set(get_args(DriftSettings.model_fields[field].annotation))
     expected = {name for name, method in METHODS.items() if kind in method.kinds}
-    assert offered == expected | {"auto", "evidently"}
+    assert offered == expected | {"evidently"}
 
 
 def test_a_method_that_evidently_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
