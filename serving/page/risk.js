@@ -1,4 +1,4 @@
-// What a probability means: its mark, its tone and its frequency among similar rows.
+// Predicts one row, and says what its probability means: mark, tone and frequency.
 
 import { Problem, PROBABILITY, post } from "./api.js";
 import { describeOutside, isOutside } from "./cells.js";

@@ -261,7 +261,7 @@ class TestModel:
         expect(page.locator("#facts")).to_contain_text(model["lineage"]["bronze"][:12])
 
     def test_it_is_described_in_plain_words_with_links_to_the_reports(self, visit: Visit) -> None:
-        """Jargon is folded. Model card, gates and drift check are one click away."""
+        """Jargon is folded. The reports are one click away."""
         page = visit()
         trust = page.locator("#trust")
         expect(trust).to_contain_text("students fail")
@@ -270,7 +270,7 @@ class TestModel:
         expect(page.locator("#facts")).to_be_hidden()
         expect(page.locator("#metrics")).to_be_hidden()
         links = page.locator("#model .links a").evaluate_all("(all) => all.map(({href}) => href)")
-        assert links == [f"{page.url}reports/{name}" for name in ("card", "gates", "drift")]
+        assert links == [f"{page.url}reports/{name}" for name in ("card", "data", "gates", "drift")]
         for link in links:
             response = httpx.get(link, follow_redirects=True, headers={"Accept": "text/html"})
             assert response.headers["Content-Type"].startswith("text/html")

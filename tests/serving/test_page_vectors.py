@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
 from tests.support.page import Visit
@@ -29,7 +30,7 @@ CODES = {feature.name: feature.codes for feature in FEATURES if isinstance(featu
 
 
 @pytest.fixture(scope="module")
-def results(browser: Any, url: str) -> list[dict[str, Any]]:
+def results(browser: Browser, url: str) -> list[dict[str, Any]]:
     """What the page's modules read from each file."""
     page = browser.new_page()
     page.goto(url)

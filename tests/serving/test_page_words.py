@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from pipeline.columns import FEATURE_NAMES
 from tests.support.page import PHONE, Visit, choose_file, class_list, to_csv
@@ -32,7 +32,7 @@ Words = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def words(browser: Any, url: str) -> dict[str, Words]:
+def words(browser: Browser, url: str) -> dict[str, Words]:
     """The table of each language."""
     page = browser.new_page()
     page.goto(url)

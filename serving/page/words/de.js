@@ -203,6 +203,8 @@ export default {
 
   "links.card": "Modellkarte",
   "links.card.about": "wie es trainiert wurde, wie gut es ist und für wen es schlechter ist",
+  "links.data": "Datenprüfung",
+  "links.data.about": "was an den Daten auffällt, aus denen es gelernt hat",
   "links.gates": "Alle Prüfungen",
   "links.gates.about": "jede Grenze, die diese Version vor ihrem Einsatz eingehalten hat",
   "links.drift": "Drift-Prüfung",

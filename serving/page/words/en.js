@@ -188,6 +188,8 @@ export default {
 
   "links.card": "Model card",
   "links.card.about": "how it was trained, how good it is, and for whom it is worse",
+  "links.data": "Data check",
+  "links.data.about": "what is unusual about the data it learned from",
   "links.gates": "All gates",
   "links.gates.about": "every bound that this version met before it was used",
   "links.drift": "Drift check",

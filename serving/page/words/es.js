@@ -200,6 +200,8 @@ export default {
 
   "links.card": "Ficha del modelo",
   "links.card.about": "cómo se entrenó, lo bueno que es y para quién es peor",
+  "links.data": "Control de los datos",
+  "links.data.about": "qué llama la atención en los datos de los que aprendió",
   "links.gates": "Todos los controles",
   "links.gates.about": "cada límite que esta versión cumplió antes de usarse",
   "links.drift": "Control de deriva",

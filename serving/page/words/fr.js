@@ -204,6 +204,8 @@ export default {
 
   "links.card": "Fiche du modèle",
   "links.card.about": "comment il a été entraîné, sa qualité, et pour qui il est moins bon",
+  "links.data": "Contrôle des données",
+  "links.data.about": "ce que les données dont il a appris ont d’inhabituel",
   "links.gates": "Tous les contrôles",
   "links.gates.about": "chaque limite que cette version a respectée avant d’être utilisée",
   "links.drift": "Contrôle de dérive",
