@@ -89,8 +89,11 @@ def select_candidates(
         candidates: Candidates to select from, the simplest first.
 
     Returns:
-        The selections, in the order of `subsets`.
+        The selections, in the order of `subsets`. A single candidate is not cross-validated if its
+        threshold follows from a cost; its ranking is empty then.
     """
+    if len(candidates) == 1 and settings.threshold_purpose == "cost":
+        return [_take_only(candidates[0], subset.labels, settings) for subset in subsets]
     from joblib import Parallel, delayed
     from sklearn.model_selection import RepeatedStratifiedKFold
 
@@ -125,6 +128,12 @@ def _fit_and_score(
 
     with threadpool_limits(1):  # the summation order of a BLAS depends on its number of threads
         return decision_scores(candidate.build(seed).fit(*train), rows)
+
+
+def _take_only(candidate: Candidate, labels: IntArray, settings: TrainSettings) -> Selection:
+    """Select the only candidate, with the threshold that follows from the cost."""
+    threshold = get_cost_threshold(settings.missed_cost, labels)
+    return Selection(candidate, 0.0, {}, probability_threshold=threshold)
 
 
 def _select(

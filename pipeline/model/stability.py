@@ -11,7 +11,7 @@ from pipeline.model.training_data import TrainingData
 from pipeline.settings import TrainSettings
 from pipeline.storage.artifacts import LabelStability
 
-REFITS = 10
+REFITS = 5
 TRAIN_FRACTION = 0.8
 """Fraction of the rows that a refit sees."""
 

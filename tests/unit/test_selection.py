@@ -8,6 +8,7 @@ import pytest
 from pipeline.model import selection
 from pipeline.model.candidates import Candidate
 from pipeline.model.selection import get_standard_error
+from pipeline.model.training_data import TrainingData
 from pipeline.settings import TrainSettings
 
 SIMPLE, COMPLEX = (Candidate(name, name, {}, lambda _: []) for name in ("simple", "complex"))
@@ -59,6 +60,14 @@ def test_the_purpose_chooses_the_threshold(purpose: str, probability: float | No
     assert found.probability_threshold == pytest.approx(probability)
     flagged = held_out[0].scores >= found.score_threshold
     assert flagged.sum() == (2 if purpose == "capacity" else 5)
+
+
+def test_a_single_candidate_with_a_cost_is_not_fitted() -> None:
+    """There is nothing to choose: this candidate cannot be fitted at all."""
+    data = TrainingData(np.zeros((21, 1), dtype=np.float32), LABELS)
+    (found,) = selection.select_candidates([data], TrainSettings(), 1, (SIMPLE,))
+    assert found.candidate is SIMPLE
+    assert found.probability_threshold == pytest.approx(1 / 21)
 
 
 def test_repetitions_do_not_make_the_standard_error_smaller() -> None:
