@@ -22,6 +22,7 @@ from pipeline.evaluation.model_card import card
 from pipeline.evaluation.model_card.calibration import describe_top
 from pipeline.evaluation.model_card.effects import compute_effects, describe_surprises
 from pipeline.evaluation.model_card.figures import draw_figures
+from pipeline.evaluation.model_card.measured import Findings
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.model.arrays import label_array
@@ -151,7 +152,7 @@ def _render(
     rows = candidate.features[:: max(1, len(candidate.features) // EFFECT_ROWS)]
     effects = compute_effects(candidate.score, rows)
     figures = draw_figures(result, candidate, unseen, effects)
-    findings = card.Findings(
+    findings = Findings(
         calibration=[
             describe_top("test rows", candidate.labels, candidate.predictions.probability),
             describe_top(

@@ -5,30 +5,20 @@ Reference: Mitchell et al., Model Cards for Model Reporting (FAT* 2019).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from pipeline.card_status import Status
-from pipeline.columns import EXPECTATIONS, FEATURES, LABEL, SUBJECT, SUBJECTS, Category, Feature
+from pipeline.columns import FEATURES, LABEL, SUBJECT, SUBJECTS, Category, Feature
 from pipeline.data_check.summary import list_measurements
-from pipeline.evaluation import gates
-from pipeline.evaluation.metric_titles import get_metric_meaning, get_metric_title
-from pipeline.evaluation.model_card import choice
-from pipeline.evaluation.model_card.figures import FIGURES
+from pipeline.evaluation.model_card import choice, measured
+from pipeline.evaluation.model_card.measured import Findings
 from pipeline.evaluation.result import EvaluationResult
-from pipeline.gate_table import get_gate
 from pipeline.reporting.document import (
     Block,
-    Callout,
     Heading,
-    Items,
     Links,
-    Pictures,
     Table,
     Text,
 )
 from pipeline.reporting.templates import format_time
-from pipeline.storage.artifacts import GroupMetrics
 from pipeline.storage.layout import (
     DATA_CHECK_PAGE,
     DRIFT_PAGE,
@@ -41,19 +31,6 @@ from pipeline.storage.layout import (
 def title(result: EvaluationResult) -> str:
     """The title of the card."""
     return f"Model card: {result.manifest.name}, run {result.manifest.lineage.pipeline_run_id}"
-
-
-@dataclass(frozen=True)
-class Findings:
-    """Sentences about what the model learned.
-
-    Attributes:
-        calibration: How the highest probabilities compare with what happened.
-        surprises: Effects that contradict known ones, or have no single direction.
-    """
-
-    calibration: Sequence[str]
-    surprises: Sequence[str]
 
 
 def blocks(result: EvaluationResult, findings: Findings) -> list[Block]:
@@ -69,12 +46,12 @@ def blocks(result: EvaluationResult, findings: Findings) -> list[Block]:
         Status(result.decision, result.passed, _explain_copies(result)),
         *_model(result),
         *_use(result),
-        *_quality(result, findings),
-        *_gates(result),
+        *measured.describe_quality(result, findings),
+        *measured.describe_gates(result),
         *choice.describe_threshold(result),
-        *_champion(result),
-        *_groups(result),
-        *_effects(findings),
+        *measured.describe_champion(result),
+        *measured.describe_groups(result),
+        *measured.describe_effects(findings),
         *choice.describe_selection(result),
         *_data(result),
     ]
@@ -133,145 +110,6 @@ def _use(result: EvaluationResult) -> list[Block]:
     ]
 
 
-def _quality(result: EvaluationResult, findings: Findings) -> list[Block]:
-    training = result.training
-    rows = [
-        (
-            f"{get_metric_title(name)} `{name}`",
-            get_metric_meaning(name),
-            str(training.cross_validation[name]),
-            str(training.validation[name]),
-            str(metric),
-        )
-        for name, metric in result.metrics.items()
-    ]
-    return [
-        Heading("Quality"),
-        Text(
-            "Every metric has its 95 % bootstrap interval. Cross-validation is nested: in each "
-            "fold every choice was made without the rows that the metrics are computed on. No "
-            "choice used the test rows."
-        ),
-        Table(
-            ("metric", "meaning", "cross-validation", "validation", "test"),
-            rows,
-            numeric=(2, 3, 4),
-        ),
-        Items(findings.calibration),
-        *_notes(result.data_check.sentences if result.data_check else ()),
-        _pictures("roc.svg", "precision_recall.svg", "calibration.svg", "confusion.svg"),
-    ]
-
-
-def _gates(result: EvaluationResult) -> list[Block]:
-    rows = [
-        (f"{_get_gate_title(name)} `{name}`", *cells)
-        for name, *cells in gates.tabulate_gates("evaluate", result.gates)
-    ]
-    return [
-        Heading("Gates of training"),
-        Callout(result.decision, is_good=result.passed),
-        Table(gates.HEADER, rows, numeric=(2, 3), tones=gates.VERDICT_TONES),
-        *_notes(result.gate_notes),
-    ]
-
-
-def _get_gate_title(name: str) -> str:
-    gate = get_gate(name)
-    return gate.title if gate else ""
-
-
-def _champion(result: EvaluationResult) -> list[Block]:
-    heading = Heading("Champion and challenger")
-    comparison = result.comparison
-    if comparison is None:
-        return [
-            heading,
-            *_notes(result.comparison_notes),
-            Text("There is no version in production that the candidate could be compared with."),
-        ]
-    rows = [
-        (
-            get_metric_title(name),
-            str(comparison.candidate_metrics[name]),
-            str(comparison.champion_metrics[name]),
-            difference.signed,
-        )
-        for name, difference in comparison.difference.items()
-    ]
-    verdict = "better" if result.beats_champion else "not better"
-    family = comparison.champion.bundle.manifest.family
-    return [
-        heading,
-        Text(
-            f"The champion is version {comparison.version} ({family}). Both models were measured "
-            "on the same rows and the same bootstrap resamples. By the gates of `validate` that "
-            f"compare it with the champion, the candidate is {verdict}."
-        ),
-        *_notes(result.comparison_notes),
-        Table(
-            ("metric", "candidate", f"version {comparison.version}", "difference"),
-            rows,
-            numeric=(1, 2, 3),
-        ),
-        _pictures("champion.svg"),
-    ]
-
-
-def _notes(notes: Sequence[str]) -> list[Block]:
-    return [Text(f"{note[0].upper()}{note[1:]}.") for note in notes]
-
-
-def _groups(result: EvaluationResult) -> list[Block]:
-    header = (
-        "group",
-        "test rows",
-        LABEL.positive,
-        "recall",
-        "false positive rate",
-        "mean probability",
-        f"rate of {LABEL.positive}",
-    )
-    return [
-        Heading("Groups"),
-        Text("With so few cases in a group, its recall is a rough estimate."),
-        Table(header, [_group(group) for group in result.groups], numeric=range(1, 7)),
-    ]
-
-
-def _group(group: GroupMetrics) -> tuple[str, ...]:
-    recall = f"{group.true_positives} of {group.positives}" if group.positives else "no cases"
-    negatives = group.rows - group.positives
-    false_positives = group.predicted_positive - group.true_positives
-    return (
-        group.name,
-        f"{group.rows:,}",
-        f"{group.positives:,}",
-        recall,
-        f"{false_positives / max(negatives, 1):.0%}",
-        f"{group.mean_probability:.1%}",
-        f"{group.positives / max(group.rows, 1):.1%}",
-    )
-
-
-def _effects(findings: Findings) -> list[Block]:
-    known = [f"Known effect of `{effect.feature}`: {effect.why}." for effect in EXPECTATIONS]
-    surprises = findings.surprises or [
-        "No effect is surprising: none contradicts a known effect or clearly changes its direction."
-    ]
-    return [
-        Heading("What it learned"),
-        Text(
-            "Mean predicted probability when one feature is set to each of its values and the "
-            "others stay as they are. The band holds the middle 80 % of the rows; the dotted line "
-            "is the threshold. An effect shows what the model does, not what causes the outcome."
-        ),
-        _pictures("feature_effects.svg"),
-        Heading("Surprising and known effects"),
-        Items([*surprises, *known]),
-    ]
-
-
 def _data(result: EvaluationResult) -> list[Block]:
     lineage = result.manifest.lineage
     columns = [
@@ -295,10 +133,6 @@ def _data_check(result: EvaluationResult) -> list[Block]:
     if result.data_check is None:
         return []
     return [Table(("data check", "result"), list(list_measurements(result.data_check)))]
-
-
-def _pictures(*names: str) -> Pictures:
-    return Pictures({name: FIGURES[name] for name in names})
 
 
 def _accepted(feature: Feature) -> str:

@@ -26,7 +26,7 @@ def describe_selection(result: EvaluationResult) -> list[Block]:
             "Mean ROC AUC over the folds within the training rows. The simplest candidate within "
             f"one standard error ({training.standard_error:.3f}) of the best is selected."
         ),
-        Table(("candidate", "ROC AUC", ""), ranking, numeric=(1,)),
+        Table(("candidate", "ROC AUC", "choice"), ranking, numeric=(1,)),
     ]
     if training.baselines:
         compared = {"this selection": training.cross_validation, **training.baselines}

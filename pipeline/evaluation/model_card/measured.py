@@ -1,0 +1,176 @@
+"""What was measured on the test rows, for the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.columns import EXPECTATIONS, LABEL
+from pipeline.evaluation import gates
+from pipeline.evaluation.metric_titles import get_metric_meaning, get_metric_title
+from pipeline.evaluation.model_card.figures import FIGURES
+from pipeline.evaluation.result import EvaluationResult
+from pipeline.gate_table import get_gate
+from pipeline.reporting.document import Block, Callout, Heading, Items, Pictures, Table, Text
+from pipeline.storage.artifacts import GroupMetrics
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Sentences about what the model learned.
+
+    Attributes:
+        calibration: How the highest probabilities compare with what happened.
+        surprises: Effects that contradict known ones, or have no single direction.
+    """
+
+    calibration: Sequence[str]
+    surprises: Sequence[str]
+
+
+def describe_quality(result: EvaluationResult, findings: Findings) -> list[Block]:
+    """The metrics with their intervals, the calibration, and what the data allows."""
+    training = result.training
+    rows = [
+        (
+            f"{get_metric_title(name)} `{name}`",
+            get_metric_meaning(name),
+            str(training.cross_validation[name]),
+            str(training.validation[name]),
+            str(metric),
+        )
+        for name, metric in result.metrics.items()
+    ]
+    return [
+        Heading("Quality"),
+        Text(
+            "Every metric has its 95 % bootstrap interval. Cross-validation is nested: in each "
+            "fold every choice was made without the rows that the metrics are computed on. No "
+            "choice used the test rows."
+        ),
+        Table(
+            ("metric", "meaning", "cross-validation", "validation", "test"),
+            rows,
+            numeric=(2, 3, 4),
+        ),
+        Items(findings.calibration),
+        *_notes(result.data_check.sentences if result.data_check else ()),
+        _pictures("roc.svg", "precision_recall.svg", "calibration.svg", "confusion.svg"),
+    ]
+
+
+def describe_gates(result: EvaluationResult) -> list[Block]:
+    """The gates that `evaluate` judged."""
+    rows = [
+        (f"{_get_gate_title(name)} `{name}`", *cells)
+        for name, *cells in gates.tabulate_gates("evaluate", result.gates)
+    ]
+    return [
+        Heading("Gates of training"),
+        Callout(result.decision, is_good=result.passed),
+        Table(gates.HEADER, rows, numeric=(2, 3), tones=gates.VERDICT_TONES),
+        *_notes(result.gate_notes),
+    ]
+
+
+def _get_gate_title(name: str) -> str:
+    gate = get_gate(name)
+    return gate.title if gate else ""
+
+
+def describe_champion(result: EvaluationResult) -> list[Block]:
+    """The comparison with the champion."""
+    heading = Heading("Champion and challenger")
+    comparison = result.comparison
+    if comparison is None:
+        return [
+            heading,
+            *_notes(result.comparison_notes),
+            Text("There is no version in production that the candidate could be compared with."),
+        ]
+    rows = [
+        (
+            get_metric_title(name),
+            str(comparison.candidate_metrics[name]),
+            str(comparison.champion_metrics[name]),
+            difference.signed,
+        )
+        for name, difference in comparison.difference.items()
+    ]
+    verdict = "better" if result.beats_champion else "not better"
+    family = comparison.champion.bundle.manifest.family
+    return [
+        heading,
+        Text(
+            f"The champion is version {comparison.version} ({family}). Both models were measured "
+            "on the same rows and the same bootstrap resamples. By the gates of `validate` that "
+            f"compare it with the champion, the candidate is {verdict}."
+        ),
+        *_notes(result.comparison_notes),
+        Table(
+            ("metric", "candidate", f"version {comparison.version}", "difference"),
+            rows,
+            numeric=(1, 2, 3),
+        ),
+        _pictures("champion.svg"),
+    ]
+
+
+def describe_groups(result: EvaluationResult) -> list[Block]:
+    """The results by group."""
+    header = (
+        "group",
+        "test rows",
+        LABEL.positive,
+        "recall",
+        "false positive rate",
+        "mean probability",
+        f"rate of {LABEL.positive}",
+    )
+    return [
+        Heading("Groups"),
+        Text("With so few cases in a group, its recall is a rough estimate."),
+        Table(header, [_group(group) for group in result.groups], numeric=range(1, 7)),
+    ]
+
+
+def describe_effects(findings: Findings) -> list[Block]:
+    """What the model learned from each feature."""
+    known = [f"Known effect of `{effect.feature}`: {effect.why}." for effect in EXPECTATIONS]
+    surprises = findings.surprises or [
+        "No effect is surprising: none contradicts a known effect or clearly changes its direction."
+    ]
+    return [
+        Heading("What it learned"),
+        Text(
+            "Mean predicted probability when one feature is set to each of its values and the "
+            "others stay as they are. The band holds the middle 80 % of the rows; the dotted line "
+            "is the threshold. An effect shows what the model does, not what causes the outcome."
+        ),
+        _pictures("feature_effects.svg"),
+        Heading("Surprising and known effects"),
+        Items([*surprises, *known]),
+    ]
+
+
+def _group(group: GroupMetrics) -> tuple[str, ...]:
+    recall = f"{group.true_positives} of {group.positives}" if group.positives else "no cases"
+    negatives = group.rows - group.positives
+    false_positives = group.predicted_positive - group.true_positives
+    return (
+        group.name,
+        f"{group.rows:,}",
+        f"{group.positives:,}",
+        recall,
+        f"{false_positives / max(negatives, 1):.0%}",
+        f"{group.mean_probability:.1%}",
+        f"{group.positives / max(group.rows, 1):.1%}",
+    )
+
+
+def _notes(notes: Sequence[str]) -> list[Block]:
+    return [Text(f"{note[0].upper()}{note[1:]}.") for note in notes]
+
+
+def _pictures(*names: str) -> Pictures:
+    return Pictures({name: FIGURES[name] for name in names})
