@@ -167,8 +167,13 @@ export class Ranking {
       ? t("list.shown", { total: rows.length })
       : t("list.shownPart", { shown: this.shownRows, total: rows.length });
     find("more").hidden = isComplete;
-    const highest = this.ranked.length ? formatPercent(this.ranked[0].p) : "";
-    find("scale").textContent = highest && t("list.scale", { highest });
+    find("scale").textContent = this.ranked.length ? this.describeScale() : "";
+  }
+
+  describeScale() {
+    const { highRisk, averageRisk } = this.risk;
+    const [highest, high, average] = [this.ranked[0].p, highRisk, averageRisk].map(formatPercent);
+    return `${t("list.scale", { highest })} ${t("list.red", { high, average })}`;
   }
 
   makeHead(head) {

@@ -18,6 +18,11 @@ export class Risk {
     return this.facts.positive_rate ?? this.columns.label.rate;
   }
 
+  /** Risk from which a marked row is high: twice the average, or halfway from it to certainty. */
+  get highRisk() {
+    return Math.min(2 * this.averageRisk, (1 + this.averageRisk) / 2);
+  }
+
   /** What those with the positive outcome do: "fail". */
   get verb() {
     const { verb, positive } = this.columns.label;
@@ -28,10 +33,10 @@ export class Risk {
     return label === this.columns.label.positive;
   }
 
-  /** Return "high", "mid" or "low". A risk below the average is never high. */
+  /** Return "high", "mid" or "low". A mark makes a risk high only well above the average. */
   toneOf(prediction) {
     if (!this.isMarked(prediction)) return "low";
-    return prediction.p < this.averageRisk ? "mid" : "high";
+    return prediction.p < this.highRisk ? "mid" : "high";
   }
 
   /**

@@ -49,14 +49,11 @@ export default {
   "reasons.nothing": "Es gibt keine Vorhersage zu erklären.",
   "reasons.unavailable": "Es gibt keine Erklärung: {reason}",
   "reasons.none":
-    "Der Durchschnitt in den Trainingsdaten ist {base}, hier sind es {p}. " +
-    "Kein Wert ändert das merklich.",
+    "Im Durchschnitt sagt das Modell {base} voraus, hier {p}. Kein Wert ändert das merklich.",
   "reasons.lowers":
-    "Der Durchschnitt in den Trainingsdaten ist {base}, hier sind es {p}. " +
-    "Am meisten senkt „{name}“.",
+    "Im Durchschnitt sagt das Modell {base} voraus, hier {p}. Am meisten senkt „{name}“.",
   "reasons.raises":
-    "Der Durchschnitt in den Trainingsdaten ist {base}, hier sind es {p}. " +
-    "Am meisten erhöht „{name}“.",
+    "Im Durchschnitt sagt das Modell {base} voraus, hier {p}. Am meisten erhöht „{name}“.",
   "reasons.value": "Wert",
   "reasons.side.lowers": "senkt",
   "reasons.side.raises": "erhöht",
@@ -104,6 +101,7 @@ export default {
   "list.download": "Diese Liste herunterladen",
   "list.ranked": "Liste nach Risiko",
   "list.scale": "Der längste Balken ist das höchste Risiko in dieser Liste, {highest}.",
+  "list.red": "Rot beginnt bei {high}, deutlich über dem Durchschnitt von {average}.",
   "list.line": "Zeile {line}",
   "list.rank": "Rang",
   "list.name": "Name",

@@ -45,11 +45,11 @@ export default {
   "reasons.nothing": "There is no prediction to explain.",
   "reasons.unavailable": "There is no explanation: {reason}",
   "reasons.none":
-    "The average in the training data is {base}, here it is {p}. No value changes it noticeably.",
+    "On average the model predicts {base}, here {p}. No value changes it noticeably.",
   "reasons.lowers":
-    "The average in the training data is {base}, here it is {p}. “{name}” lowers it most.",
+    "On average the model predicts {base}, here {p}. “{name}” lowers it most.",
   "reasons.raises":
-    "The average in the training data is {base}, here it is {p}. “{name}” raises it most.",
+    "On average the model predicts {base}, here {p}. “{name}” raises it most.",
   "reasons.value": "Value",
   "reasons.side.lowers": "lowers",
   "reasons.side.raises": "raises",
@@ -94,6 +94,7 @@ export default {
   "list.download": "Download this list",
   "list.ranked": "Ranked list",
   "list.scale": "The longest bar is the highest risk in this list, {highest}.",
+  "list.red": "Red begins at {high}, well above the average of {average}.",
   "list.line": "line {line}",
   "list.rank": "Rank",
   "list.name": "Name",

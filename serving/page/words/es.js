@@ -49,14 +49,11 @@ export default {
   "reasons.nothing": "No hay ninguna predicción que explicar.",
   "reasons.unavailable": "No hay explicación: {reason}",
   "reasons.none":
-    "El promedio en los datos de entrenamiento es {base}; aquí es {p}. " +
-    "Ningún valor lo cambia de forma apreciable.",
+    "En promedio, el modelo predice {base}; aquí, {p}. Ningún valor lo cambia de forma apreciable.",
   "reasons.lowers":
-    "El promedio en los datos de entrenamiento es {base}; aquí es {p}. " +
-    "Lo que más lo baja es «{name}».",
+    "En promedio, el modelo predice {base}; aquí, {p}. Lo que más lo baja es «{name}».",
   "reasons.raises":
-    "El promedio en los datos de entrenamiento es {base}; aquí es {p}. " +
-    "Lo que más lo sube es «{name}».",
+    "En promedio, el modelo predice {base}; aquí, {p}. Lo que más lo sube es «{name}».",
   "reasons.value": "Valor",
   "reasons.side.lowers": "baja",
   "reasons.side.raises": "sube",
@@ -104,6 +101,7 @@ export default {
   "list.download": "Descargar esta lista",
   "list.ranked": "Lista por riesgo",
   "list.scale": "La barra más larga es el riesgo más alto de esta lista, {highest}.",
+  "list.red": "El rojo empieza en {high}, muy por encima del promedio de {average}.",
   "list.line": "línea {line}",
   "list.rank": "Puesto",
   "list.name": "Nombre",

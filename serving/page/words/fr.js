@@ -50,13 +50,12 @@ export default {
   "reasons.nothing": "Il n’y a aucune prédiction à expliquer.",
   "reasons.unavailable": "Il n’y a pas d’explication : {reason}",
   "reasons.none":
-    "La moyenne des données d’entraînement est de {base} ; ici, {p}. " +
-    "Aucune valeur ne la change nettement.",
+    "En moyenne, le modèle prédit {base} ; ici, {p}. Aucune valeur ne la change nettement.",
   "reasons.lowers":
-    "La moyenne des données d’entraînement est de {base} ; ici, {p}. " +
+    "En moyenne, le modèle prédit {base} ; ici, {p}. " +
     "C’est « {name} » qui baisse le plus le risque.",
   "reasons.raises":
-    "La moyenne des données d’entraînement est de {base} ; ici, {p}. " +
+    "En moyenne, le modèle prédit {base} ; ici, {p}. " +
     "C’est « {name} » qui augmente le plus le risque.",
   "reasons.value": "Valeur",
   "reasons.side.lowers": "baisse",
@@ -104,6 +103,7 @@ export default {
   "list.download": "Télécharger cette liste",
   "list.ranked": "Liste par risque",
   "list.scale": "La barre la plus longue est le risque le plus élevé de cette liste, {highest}.",
+  "list.red": "Le rouge commence à {high}, bien au-dessus de la moyenne de {average}.",
   "list.line": "ligne {line}",
   "list.rank": "Rang",
   "list.name": "Nom",
