@@ -18,14 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.columns import FEATURES, Category, Feature, normalize_name
+from pipeline.columns import FEATURES, normalize_name
 from serving.http.csv_text import (
     DELIMITER_LINE,
+    Column,
     detect_delimiter,
     find_end,
     find_unclosed_quote,
     get_feature_name,
-    parse_number,
     read_records,
 )
 from serving.http.numeric_rows import check, expectation
@@ -43,37 +43,6 @@ MAX_QUOTED_LENGTH = 50
 """Characters of a cell quoted in its error."""
 MAX_DESCRIBED_CELLS = 2
 """Invalid cells of a row that its error describes."""
-CACHE_SIZE = 10_000
-"""Cells per column whose numbers are cached."""
-MAX_CACHED_LENGTH = 32
-"""Characters of the longest cell that is cached."""
-
-
-class Column:
-    """Converts the cells of one feature to numbers."""
-
-    def __init__(self, feature: Feature, delimiter: str) -> None:
-        self.feature = feature
-        self._delimiter = delimiter
-        self._cache: dict[str, float] = {}
-
-    def value(self, text: str) -> float:
-        """Return the number or category code in a cell; NaN if it is neither."""
-        value = self._cache.get(text)
-        if value is None:
-            value = self._parse(text)
-            if len(text) <= MAX_CACHED_LENGTH:
-                if len(self._cache) >= CACHE_SIZE:
-                    self._cache.clear()
-                self._cache[text] = value
-        return value
-
-    def _parse(self, text: str) -> float:
-        if isinstance(self.feature, Category):
-            code = self.feature.get_code(text)
-            if code is not None:
-                return code
-        return parse_number(text, self._delimiter)
 
 
 class Record(NamedTuple):

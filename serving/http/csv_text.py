@@ -9,12 +9,13 @@ import contextlib
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.columns import FEATURES, normalize_name
+from pipeline.columns import FEATURES, Category, Feature, normalize_name
 
 DELIMITERS = ",;\t"
 QUOTED_CELLS = {
@@ -28,18 +29,32 @@ MAX_HEADER_LENGTH = 50_000
 """Characters of a header that are searched for names."""
 THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+")
 """Matches numbers whose commas may separate thousands or decimals."""
+CACHE_SIZE = 10_000
+"""Cells per column whose numbers are cached."""
+MAX_CACHED_LENGTH = 32
+"""Characters of the longest cell that is cached."""
 
-NAMES = {
-    normalize_name(spelling): feature.name
-    for feature in FEATURES
-    for spelling in (feature.name, feature.raw)
-}
-"""Normalized name of a column, as in the API or in the raw file, -> name of the feature."""
+
+def index_names(features: Iterable[Feature]) -> dict[str, str]:
+    """Map the spellings of columns to the names of their features.
+
+    The spellings are the names in the API and in the raw file, as they are and normalized. A
+    normalized name that two features share is left out.
+    """
+    spellings = [
+        (text, feature.name) for feature in features for text in (feature.name, feature.raw)
+    ]
+    normalized = {(normalize_name(text), name) for text, name in spellings}
+    counts = Counter(text for text, _ in normalized)
+    return {text: name for text, name in normalized if counts[text] == 1} | dict(spellings)
+
+
+NAMES = index_names(FEATURES)
 
 
 def get_feature_name(header: str) -> str | None:
     """Return the name of the feature that a column's name means, if any."""
-    return NAMES.get(normalize_name(header))
+    return NAMES.get(header.strip()) or NAMES.get(normalize_name(header))
 
 
 def parse_number(text: str, delimiter: str) -> float:
@@ -59,6 +74,33 @@ def parse_number(text: str, delimiter: str) -> float:
         return float(text)
     except ValueError:
         return np.nan
+
+
+class Column:
+    """Converts the cells of one feature to numbers."""
+
+    def __init__(self, feature: Feature, delimiter: str) -> None:
+        self.feature = feature
+        self._delimiter = delimiter
+        self._cache: dict[str, float] = {}
+
+    def value(self, text: str) -> float:
+        """Return the number or category code in a cell; NaN if it is neither."""
+        value = self._cache.get(text)
+        if value is None:
+            value = self._parse(text)
+            if len(text) <= MAX_CACHED_LENGTH:
+                if len(self._cache) >= CACHE_SIZE:
+                    self._cache.clear()
+                self._cache[text] = value
+        return value
+
+    def _parse(self, text: str) -> float:
+        if isinstance(self.feature, Category):
+            code = self.feature.get_code(text)
+            if code is not None:
+                return code
+        return parse_number(text, self._delimiter)
 
 
 def read_records(text: str, delimiter: str) -> Iterator[list[str]]:

@@ -65,7 +65,8 @@ class Exchange:
         if self._must_close(self._client):
             headers.append(CLOSE)
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send_body({"type": "http.response.body", "body": body})
+        message = {"type": "http.response.body", "body": body}
+        await (self._send_body(message) if self.is_body_unread else self._send(message))
 
     async def send(self, message: Message) -> None:
         """Send a message of the response: ASGI's `send`."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, RAW_HEADER
 from pipeline.data.synthetic import generate_csv
-from serving.csv_scoring import Column, Table
+from serving.csv_scoring import Table
+from serving.http.csv_text import Column, index_names
 from serving.http.problems import Invalid
 from serving.model.served_model import Model, load
 from tests.support.csv_lists import HEADER, LIST, ROW, parse, post
 from tests.support.forest import make_bundle
+
+AGE = FEATURES[0]
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +138,13 @@ def test_delimiter_in_quoted_names(model: Model) -> None:
     (row,) = parse(out.decode(), ";")
     assert row["label"]
     assert row["a, b, c, d, e, f, g, h"] == "x"
+
+
+def test_columns_that_differ_in_hyphens_only() -> None:
+    """Their exact names tell them apart; another spelling of them is unknown."""
+    first, second = (replace(AGE, name=name, raw=raw) for name, raw in (("a", "A-B"), ("b", "A B")))
+    names = index_names([first, second])
+    assert (names["A-B"], names["A B"], names.get("a b")) == ("a", "b", None)
 
 
 def test_only_short_cells_are_cached() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
-from serving.csv_scoring import Column
+from serving.http.csv_text import Column
 from serving.http.numeric_rows import check
 from serving.http.problems import Problem
 from serving.http.requests import EXAMPLE, Reader
