@@ -41,7 +41,10 @@ class Condition:
 
     def __str__(self) -> str:
         feature = FEATURES[self.feature]
-        value = feature.names[self.value] if isinstance(feature, Category) else f"{self.value:.10g}"
+        if isinstance(feature, Category):
+            value = feature.names[self.value]
+        else:  # rows can be float32: 6.1, and not 6.09999990
+            value = np.format_float_positional(np.float32(self.value), trim="-")
         return f"{feature.name} {self.comparison} {value}"
 
 

@@ -39,6 +39,13 @@ def test_a_planted_rule_is_found(rule: Rule, text: str) -> None:
     assert str(found) == text
 
 
+def test_a_rule_on_float32_rows_reads_the_same() -> None:
+    """The number is the shortest one that rounds to the value."""
+    rows = ROWS.astype(np.float32).astype(np.float64)
+    labels = (ROWS[:, SLEEP] > 6).astype(np.int64)
+    assert str(find_best_rule(rows, labels)) == "sleep_hours >= 6.1"
+
+
 def test_no_rule_is_better() -> None:
     """With noisy labels, no pair of conditions has a higher balanced accuracy."""
     random = np.random.default_rng(3)
