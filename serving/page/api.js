@@ -12,6 +12,9 @@ const KEY_STORAGE = "api-key";
 const TIMEOUT_MS = 10_000;
 const BUSY = 503;
 const UNREACHABLE = -1;
+const TEMPORARY = [UNREACHABLE, 408, 429];
+/** Status of a Problem without a response in time. */
+export const SLOW = 504;
 const RETRY_DELAYS_MS = [500, 1_000, 2_000, 4_000];
 
 export class Problem extends Error {
@@ -21,9 +24,9 @@ export class Problem extends Error {
     Object.assign(this, { status, errors, kind });
   }
 
-  /** Whether the same request may succeed later. */
+  /** Whether the same request may succeed later: nothing is wrong with the request itself. */
   get isTemporary() {
-    return [UNREACHABLE, BUSY].includes(this.status);
+    return this.status >= 500 || TEMPORARY.includes(this.status);
   }
 }
 
@@ -34,7 +37,7 @@ export function storeKey(key) {
 
 /** Return the JSON response of GET `path`. */
 export async function get(path) {
-  return (await request(path, { signal: AbortSignal.timeout(TIMEOUT_MS) })).json();
+  return readJson(await request(path, { signal: AbortSignal.timeout(TIMEOUT_MS) }));
 }
 
 /** Return the JSON response of POST `path` with `value` as its JSON body. */
@@ -46,7 +49,7 @@ export async function post(path, value, signal) {
     body: JSON.stringify(value),
     signal: AbortSignal.any(signals),
   });
-  return response.json();
+  return readJson(response);
 }
 
 /** Return the streaming response of POST `path` with CSV as its body. */
@@ -90,13 +93,26 @@ async function request(path, options) {
   try {
     response = await fetch(path, { ...options, headers });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    const text = t(error.name === "TimeoutError" ? "api.slow" : "api.unreachable");
-    throw new Problem(text, { status: UNREACHABLE });
+    throw toProblem(error);
   }
   if (response.ok) return response;
   if (response.status === 401) document.dispatchEvent(new Event(KEY_REQUIRED));
   throw await readProblem(response);
+}
+
+/** The response can end, or the time run out, after its headers. */
+async function readJson(response) {
+  try {
+    return await response.json();
+  } catch (error) {
+    throw toProblem(error);
+  }
+}
+
+function toProblem(error) {
+  if (error.name === "AbortError") return error;
+  if (error.name === "TimeoutError") return new Problem(t("api.slow"), { status: SLOW });
+  return new Problem(t("api.unreachable"), { status: UNREACHABLE });
 }
 
 async function readProblem(response) {

@@ -166,11 +166,15 @@ export class List {
     );
     let count = 0;
     let names;
-    for await (const chunk of readRows(response.body, new Reader(","))) {
-      names ??= chunk.shift().cells;
-      for (const { cells } of chunk) Object.assign(rows[count++], toPrediction(names, cells));
-      const progress = t("list.progress", { count, total: rows.length });
-      this.showProgress(progress, count / rows.length);
+    try {
+      for await (const chunk of readRows(response.body, new Reader(","))) {
+        names ??= chunk.shift().cells;
+        for (const { cells } of chunk) Object.assign(rows[count++], toPrediction(names, cells));
+        const progress = t("list.progress", { count, total: rows.length });
+        this.showProgress(progress, count / rows.length);
+      }
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // a TypeError: the connection was closed
     }
     if (count !== rows.length) {
       throw new Problem(t("list.incomplete", { count, total: rows.length }));

@@ -1,11 +1,12 @@
 // Predicts one row, and says what its probability means: mark, tone and frequency.
 
-import { Problem, PROBABILITY, post } from "./api.js";
+import { Problem, PROBABILITY, SLOW, post } from "./api.js";
 import { describeOutside, isOutside } from "./cells.js";
 import { formatOdds } from "./text.js";
 import { t } from "./words.js";
 
-const NO_EXPLANATION = [422, 503]; // statuses of a model or a predictor that cannot explain now
+// Statuses if a model has no explanations, or the predictor is too busy for them.
+const NO_EXPLANATION = [422, 503, SLOW];
 
 /** Interprets the predictions of the model in use, whose facts are those of GET /model. */
 export class Risk {

@@ -1,13 +1,15 @@
 // The language of the page, and its words. The browser chooses the language unless the visitor
 // did. Each language has one table in words/, and all tables have the same keys.
 
+import english from "./words/en.js";
+
 /** Languages of the page, each by its own name. */
 export const LANGUAGES = { en: "English", de: "Deutsch", es: "Español", fr: "Français" };
 
 const STORAGE = "language";
 
 let current = "en";
-let words = {};
+let words = english;
 let plurals;
 let counts;
 
@@ -24,9 +26,14 @@ export function storeLanguage(tag) {
   localStorage.setItem(STORAGE, tag);
 }
 
-/** Load the words of a language, and show them in the elements of the document. */
-export async function loadLanguage(tag) {
-  words = (await import(`./words/${tag}.js`)).default;
+/**
+ * Load the words of a language, and show them in the elements of the document. If they cannot be
+ * loaded, the page is in English.
+ */
+export async function loadLanguage(wanted) {
+  const loaded = wanted === "en" ? english : await importWords(wanted);
+  const tag = loaded ? wanted : "en";
+  words = loaded ?? english;
   current = tag;
   plurals = new Intl.PluralRules(tag);
   counts = new Intl.NumberFormat(tag, { maximumFractionDigits: 0 });
@@ -36,6 +43,15 @@ export async function loadLanguage(tag) {
   }
   for (const element of document.querySelectorAll("[data-label]")) {
     element.setAttribute("aria-label", t(element.dataset.label));
+  }
+}
+
+async function importWords(tag) {
+  try {
+    return (await import(`./words/${tag}.js`)).default;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // a TypeError means that it was not loaded
+    return undefined;
   }
 }
 

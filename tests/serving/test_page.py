@@ -154,6 +154,18 @@ class TestWhatIf:
         expect(page.locator("#probability")).to_contain_text("%")
         expect(page.locator("#why table")).to_be_hidden()
 
+    def test_a_slow_explanation_does_not_hold_up_the_prediction(self, visit: Visit) -> None:
+        """If there is no explanation in time, the page shows the prediction without one."""
+        page = visit()
+        page.add_init_script(
+            """const timeout = AbortSignal.timeout.bind(AbortSignal);
+            AbortSignal.timeout = () => timeout(3_000);"""
+        )
+        page.route("**/predict?*explain*", lambda _: None)  # never responds
+        page.reload()
+        expect(page.locator("#probability")).to_contain_text("%")
+        expect(page.locator("#why")).to_contain_text("did not respond in time")
+
     def test_a_model_without_explanations_needs_one_request_per_move(self, visit: Visit) -> None:
         """The page remembers that a model has no explanations, and no longer asks for them."""
         page = visit()

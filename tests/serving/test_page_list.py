@@ -179,6 +179,17 @@ class TestRanking:
         expect(page.locator("#ranking tbody tr")).to_have_count(6)
         expect(page.locator("#progress")).to_be_hidden()
 
+    def test_a_broken_response_is_reported(self, visit: Visit) -> None:
+        """If the predictor returns fewer rows than it got, there is no ranking of some of them."""
+        page = visit()
+        page.route(
+            "**/predict/csv*",
+            lambda route: route.fulfill(body="label,fail_probability\r\npass,0.1\r\n"),
+        )
+        choose_file(page, to_csv(class_list(6)))
+        expect(page.locator("#list-problem")).to_contain_text("returned only 1 of 6 rows")
+        expect(page.locator("#result")).to_be_hidden()
+
 
 class TestStorage:
     @pytest.mark.parametrize(
