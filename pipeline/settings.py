@@ -117,7 +117,8 @@ class TrainSettings(Section):
     threshold_purpose: Literal["cost", "recall", "capacity"] = "cost"
     """What the threshold is chosen for. `cost` weighs a missed positive row against a needless
     warning, `recall` finds a fraction of the positive rows, `capacity` flags a fraction of all
-    rows. The default depends least on how the rows were split."""
+    rows. If it is not set, the one of `MISSED_COST`, `MIN_RECALL` and `CAPACITY` that is set
+    chooses the purpose. The default depends least on how the rows were split."""
     missed_cost: float | None = Field(default=None, gt=0)
     """Cost of a missed positive row, in needless warnings, if the purpose of the threshold is
     `cost`. With N, every row with a probability of at least 1/(N + 1) is flagged. Empty for the
@@ -129,6 +130,24 @@ class TrainSettings(Section):
     """Fraction of the rows that can be flagged if the purpose of the threshold is `capacity`."""
     max_rows: int = Field(default=20_000, gt=0)
     """Largest number of rows for cross-validation and fitting; more are sampled, stratified."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _infer_purpose(cls, values: Any) -> Any:
+        """Take the purpose of the threshold from the number that was set, if it is not set itself.
+
+        Settings and reports of earlier releases have only `min_recall`.
+        """
+        if not isinstance(values, Mapping) or "threshold_purpose" in values:
+            return values
+        numbers = {"min_recall": "recall", "missed_cost": "cost", "capacity": "capacity"}
+        purposes = [purpose for name, purpose in numbers.items() if name in values]
+        if len(purposes) > 1:
+            raise ValueError(
+                f"the threshold cannot be chosen for {' and '.join(purposes)}: set "
+                "MLOPS_TRAIN__THRESHOLD_PURPOSE to one of them"
+            )
+        return {**values, "threshold_purpose": purposes[0]} if purposes else values
 
 
 if TYPE_CHECKING:

@@ -25,6 +25,29 @@ def test_thresholds_of_features() -> None:
     assert drift.thresholds == {"age": 0.01, "course": 0.2}
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "purpose"),
+    [
+        ("MIN_RECALL", "0.9", "recall"),
+        ("CAPACITY", "0.1", "capacity"),
+        ("MISSED_COST", "4", "cost"),
+        ("FOLDS", "3", "cost"),
+    ],
+)
+def test_a_number_of_the_threshold_chooses_its_purpose(name: str, value: str, purpose: str) -> None:
+    """A recall that was set for an earlier release keeps its effect."""
+    assert Settings.load({f"MLOPS_TRAIN__{name}": value}).train.threshold_purpose == purpose
+
+
+def test_two_purposes_of_the_threshold_are_refused() -> None:
+    """Unless one of them is named."""
+    both = {"MLOPS_TRAIN__MIN_RECALL": "0.9", "MLOPS_TRAIN__CAPACITY": "0.1"}
+    with pytest.raises(SettingsError, match=r"recall and capacity: set MLOPS_TRAIN__THRESHOLD_PUR"):
+        Settings.load(both)
+    settings = Settings.load({**both, "MLOPS_TRAIN__THRESHOLD_PURPOSE": "recall"})
+    assert settings.train.min_recall == 0.9
+
+
 def test_variables_without_the_prefix_are_ignored() -> None:
     """Only variables with the prefix are settings."""
     assert Settings.load({"TRAIN__FOLDS": "x"}) == Settings()
