@@ -82,7 +82,8 @@ class Model:
         """Score rows in one run of the model."""
         matrix = np.array(rows, np.float32)
         probabilities = self.scorer(matrix).tolist()
-        warnings = self.range.check(matrix)
+        is_usual = len(rows) == 1 and self.range.contains(rows[0])
+        warnings = {} if is_usual else self.range.check(matrix)
         scored = []
         for index, (row, raw) in enumerate(zip(rows, probabilities, strict=True)):
             probability = round(raw, DIGITS)

@@ -133,3 +133,11 @@ def test_range(row: tuple[float, ...], sentences: list[str]) -> None:
         assert warning.startswith(sentence)
         assert warning.endswith(", which the model learned from")
     assert 0 not in found
+    assert not (sentences and known.contains(row))
+
+
+def test_a_usual_row_is_recognized_without_arrays() -> None:
+    """If all categories were seen, the quick check knows rows within the ranges."""
+    known = TrainingRange(make_bundle().manifest.training)
+    assert known.contains((24, 0, 6.8, 0.5, 2.1))
+    assert not known.contains((55, 0, 6.8, 0.5, 2.1))
