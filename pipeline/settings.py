@@ -173,8 +173,8 @@ class DriftSettings(Section):
     """Days after which the drift check deletes logged live traffic; 0 keeps it."""
     min_rows: int = Field(default=200, ge=1)
     """Fewest rows of training data, and of live traffic, that a verdict needs."""
-    min_drifted_fraction: float = Field(default=0.2, gt=0, le=1)
-    """The data set drifts if at least this fraction of its features does."""
+    max_false_positive_rate: float = Field(default=0.005, gt=0, le=0.1)
+    """Largest probability that a check of rows without drift reports drift."""
     numeric_method: Literal["ks", "wasserstein", "jensenshannon", "evidently"] = "ks"
     """Method that compares numeric features. `evidently` chooses as Evidently does, by the number
     of reference rows."""
@@ -183,15 +183,14 @@ class DriftSettings(Section):
     )
     """Method that compares categorical features. `chisquare` is Evidently's test, which treats the
     frequencies of the reference as exact."""
-    p_value_threshold: float = Field(default=0.005, gt=0, lt=1)
-    """A feature compared by a test drifts if the p-value is below this."""
     min_effect: float = Field(default=0.02, ge=0, lt=1)
     """A feature compared by a test drifts only if the fraction of rows with certain values changes
     by at least this."""
     distance_threshold: float = Field(default=0.1, gt=0)
     """A feature compared by a distance drifts if the distance is at least this."""
     thresholds: Annotated[dict[str, float], BeforeValidator(_parse_pairs)] = Field(default={})
-    """Thresholds of single features, which override the two above: `age=0.01,course=0.2`."""
+    """Thresholds of single features: `age=0.0001,course=0.2`. These features decide by themselves:
+    their p-values are not adjusted, and the test of all features together leaves them out."""
     cooldown_hours: float = Field(default=12, ge=0)
     """Shortest time between two requests for retraining."""
     max_retrainings_per_day: int = Field(default=2, ge=0)

@@ -9,6 +9,7 @@ from typing import Literal
 from pipeline.columns import FEATURES, LABEL, Number
 
 Kind = Literal["number", "category"]
+Role = Literal["feature", "prediction", "label"]
 
 PREDICTION = "fail_probability"
 """Column of the model's predictions, in the traffic log and in the report."""
@@ -23,14 +24,19 @@ class Column:
         kind: Number or category.
         names: Name of each category code.
         step: Resolution of a number; 0 if it has none.
-        decides: Whether it counts towards the verdict on the data set.
+        role: What it is to the model.
     """
 
     name: str
     kind: Kind
     names: Mapping[float, str] = field(default_factory=dict)
     step: float = 0.0
-    decides: bool = True
+    role: Role = "feature"
+
+    @property
+    def decides(self) -> bool:
+        """Whether its drift is drift of the data set."""
+        return self.role != "label"
 
     def category_name(self, code: float) -> str:
         """Return the name of a category, or its code if it has no name."""
@@ -55,8 +61,6 @@ def compared_columns(reference: Collection[str], current: Collection[str]) -> li
         current: Names of the current data's columns.
     """
     both = set(reference) & set(current)
-    prediction = Column(PREDICTION, "number", decides=False)
-    label = Column(
-        LABEL.name, "category", {0.0: LABEL.negative, 1.0: LABEL.positive}, decides=False
-    )
+    prediction = Column(PREDICTION, "number", role="prediction")
+    label = Column(LABEL.name, "category", {0.0: LABEL.negative, 1.0: LABEL.positive}, role="label")
     return [*feature_columns(), *(column for column in (prediction, label) if column.name in both)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.drift.columns import Column
+from pipeline.drift.decisions import get_weights
 from pipeline.drift.methods import METHODS
 from pipeline.drift.plan import Plan
 
@@ -68,7 +69,7 @@ def draw(
         reference: The rows that the model learned from.
         current: The rows to compare with them.
         plans: How each column is compared.
-        settings: Fraction of the features that must drift, and the threshold of distances.
+        settings: Thresholds.
         sample: Number of rows of each data set if these are a sample, else None.
 
     Returns:
@@ -109,17 +110,21 @@ def _make_metrics(
     """
     methods = {}
     thresholds = {}
+    weights = get_weights([plan.column for plan in plans])
     for plan in plans:
         name = plan.column.name
         thresholds[name] = plan.threshold
+        if plan.method.statistic == "p-value" and name not in settings.thresholds:
+            # Evidently does not adjust p-values, so its page gets the bound of the smallest one.
+            thresholds[name] *= weights.get(name, 1.0) / sum(weights.values())
         if plan.method.evidently_title is None:
-            methods[name], thresholds[name] = _similar_method(plan, settings)
+            methods[name], thresholds[name] = _similar_method(plan, thresholds[name], settings)
         elif plan.overrides_default or is_sample:
             methods[name] = plan.method.name
-    features = [plan.column.name for plan in plans if plan.column.decides]
+    features = [plan.column.name for plan in plans if plan.column.role == "feature"]
     preset = evidently.presets.DataDriftPreset(
         columns=features,
-        drift_share=settings.min_drifted_fraction,
+        drift_share=1 / len(features),
         per_column_method={name: method for name, method in methods.items() if name in features},
         per_column_threshold={name: thresholds[name] for name in features},
     )
@@ -131,10 +136,10 @@ def _make_metrics(
     return [preset, *others]
 
 
-def _similar_method(plan: Plan, settings: DriftSettings) -> tuple[str, float]:
+def _similar_method(plan: Plan, threshold: float, settings: DriftSettings) -> tuple[str, float]:
     """Evidently's method and threshold for the page of a column whose method it lacks."""
     if plan.column.kind == "category" and plan.distinct == 2:
-        return "z", plan.threshold  # equal to the two-sample chi-square test
+        return "z", threshold  # equal to the two-sample chi-square test
     return "jensenshannon", settings.distance_threshold
 
 

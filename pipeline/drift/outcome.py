@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context, utc_now
-from pipeline.drift.columns import PREDICTION, compared_columns
+from pipeline.drift.columns import PREDICTION, compared_columns, feature_columns
 from pipeline.drift.comparison import Comparison, compare_columns
 from pipeline.drift.data import Dataset
+from pipeline.drift.decisions import decide, get_weights
+from pipeline.drift.joint import compare_jointly
 from pipeline.drift.page import page
 from pipeline.drift.report import (
     DRIFT,
     NONE,
     TOO_FEW,
+    JointDrift,
     Report,
     count_drifted,
     verdict_sentence,
@@ -66,14 +69,18 @@ def compare_datasets(
     }
     if sentence := _find_shortage(reference, current, settings.min_rows):
         return Outcome(Report(verdict=TOO_FEW, sentence=sentence, **origin), {})
-    compared = compare_columns(
-        reference.frame,
-        current.frame,
-        compared_columns(reference.frame.columns, current.frame.columns),
-        settings,
-        context.settings.seed,
+    columns = compared_columns(reference.frame.columns, current.frame.columns)
+    together = [column for column in feature_columns() if column.name not in settings.thresholds]
+    frames, seed = (reference.frame, current.frame), context.settings.seed
+    compared = compare_columns(*frames, columns, settings, seed)
+    results, joint = decide(
+        compared.columns,
+        compare_jointly(*frames, together, settings, seed),
+        get_weights(columns),
+        settings.thresholds,
+        settings.max_false_positive_rate,
     )
-    report = _build_report(compared, settings.min_drifted_fraction, retraining, origin)
+    report = _build_report(replace(compared, columns=results), joint, retraining, origin)
     return Outcome(report, {EVIDENTLY_PAGE: compared.page, DRIFT_PAGE: page(report)})
 
 
@@ -98,17 +105,21 @@ def _find_shortage(reference: Dataset, current: Dataset, min_rows: int) -> str |
 
 
 def _build_report(
-    compared: Comparison, min_fraction: float, retraining: str | None, origin: dict[str, Any]
+    compared: Comparison, joint: JointDrift, retraining: str | None, origin: dict[str, Any]
 ) -> Report:
     features = {name: column for name, column in compared.columns.items() if name in FEATURE_NAMES}
-    drifted = count_drifted(features, min_fraction)
-    verdict = DRIFT if drifted.fraction >= drifted.min_fraction else NONE
+    prediction = compared.columns.get(PREDICTION)
+    drifted = [joint.drifted, *(column.drifted for column in features.values())]
+    if prediction is not None:
+        drifted.append(prediction.drifted)
+    verdict = DRIFT if any(drifted) else NONE
     return Report(
         verdict=verdict,
-        sentence=verdict_sentence(verdict, drifted, features),
-        drifted_features=drifted,
+        sentence=verdict_sentence(features, prediction, joint),
+        drifted_features=count_drifted(features),
         features=features,
-        prediction=compared.columns.get(PREDICTION),
+        prediction=prediction,
+        joint=joint,
         label=compared.columns.get(LABEL.name),
         computed_by=compared.computed_by,
         page_sample=compared.page_sample,

@@ -12,7 +12,7 @@ from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, SUBJECTS, Number
 from pipeline.drift.columns import PREDICTION
 from pipeline.drift.drawings import draw
 from pipeline.drift.methods import METHODS
-from pipeline.drift.report import DRIFT, ColumnDrift, Report, Summary
+from pipeline.drift.report import DRIFT, ColumnDrift, Report, Summary, describe_joint
 from pipeline.reporting.templates import format_time, render
 from pipeline.storage.artifacts import DatasetFacts
 from pipeline.storage.layout import (
@@ -85,8 +85,14 @@ def _next_steps(report: Report) -> Iterator[str]:
     if report.verdict != DRIFT:
         yield "Nothing has to be done. The next check compares newer traffic."
         return
-    names = ", ".join(name for name, column in report.features.items() if column.drifted)
-    yield f"Check the source of {names}: a changed unit, form or default looks like drift."
+    if names := ", ".join(name for name, column in report.features.items() if column.drifted):
+        yield f"Check the source of {names}: a changed unit, form or default looks like drift."
+    elif report.joint is not None and report.joint.drifted:
+        yield (
+            "No single feature has drifted, but their combinations have, most of all "
+            f"{', '.join(report.joint.strongest)}. Check whether columns were "
+            "swapped or rows mixed up."
+        )
     if report.prediction is not None and not report.prediction.drifted:
         yield (
             "The predictions have not drifted: the model hardly uses what has changed. There is "
@@ -106,6 +112,8 @@ def _next_steps(report: Report) -> Iterator[str]:
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
     yield "Training data", _describe_source(report.reference)
     yield "Current data", _describe_source(report.current)
+    if report.joint is not None:
+        yield "All features together", describe_joint(report.joint)
     if model := report.reference.model:
         yield "Model", f"{model.name}, version {model.version}, MLflow run {model.run_id}"
     if report.retraining:
@@ -135,7 +143,7 @@ def _card(name: str, column: ColumnDrift) -> Card:
         title=title,
         drifted=column.drifted,
         method=(
-            f"{METHODS[column.method].title}: {column.statistic} {column.score:.3g}, "
+            f"{METHODS[column.method].title}: {column.shown_score}, "
             f"change {column.effect:.1%}; drift if {column.rule}"
         ),
         drawing=draw(title, column.distribution),

@@ -1,8 +1,8 @@
 """Choose the method and the threshold that compare a column.
 
-The rule is the same for all numbers of rows: a p-value below the threshold, and a change of at
-least `drift.min_effect`. The setting `evidently` chooses as Evidently does
-(evidently.legacy.calculations.stattests, 0.7.23).
+The rule is the same for all numbers of rows: a p-value below the threshold after the adjustment of
+decisions.py, and a change of at least `drift.min_effect`. The setting `evidently` chooses as
+Evidently does (evidently.legacy.calculations.stattests, 0.7.23).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def plan_comparison(
     name: str = settings.numeric_method if is_number else settings.categorical_method
     method = METHODS[default if name == "evidently" else name]
     is_test = method.statistic == "p-value"
-    common = settings.p_value_threshold if is_test else settings.distance_threshold
+    common = settings.max_false_positive_rate if is_test else settings.distance_threshold
     return Plan(
         column,
         kind,

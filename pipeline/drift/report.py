@@ -48,6 +48,8 @@ class ColumnDrift(Artifact):
     statistic: Statistic
     """A p-value below the threshold means drift, a distance at or above it."""
     score: float
+    adjusted: float | None = None
+    """The p-value adjusted for the number of decisions; None if the column decides by itself."""
     threshold: float
     effect: float
     """Largest difference between the fractions of both sides' rows that have certain values: those
@@ -69,6 +71,33 @@ class ColumnDrift(Artifact):
             return f">= {self.threshold:g}"
         return f"p < {self.threshold:g}, change >= {self.min_effect:.0%}"
 
+    @property
+    def shown_score(self) -> str:
+        """The score that the rule compares."""
+        if self.statistic == "distance":
+            return f"{self.statistic} {self.score:.3g}"
+        return f"p {self.score if self.adjusted is None else self.adjusted:.3g}"
+
+
+class JointDrift(Artifact):
+    """The result for all features together: a classifier tells current rows from the reference."""
+
+    rows: list[int]
+    """Rows of the reference and of the current data that were compared."""
+    auc: float
+    """Cross-fitted ROC AUC of the classifier; 0.5 if it cannot tell the sides apart."""
+    score: float
+    """The p-value of the AUC, by permutation."""
+    adjusted: float | None = None
+    """The p-value adjusted for the number of decisions."""
+    threshold: float
+    effect: float
+    """2 AUC - 1."""
+    min_effect: float
+    drifted: bool = False
+    strongest: list[str]
+    """Columns and products of columns whose mean differs most."""
+
 
 class DriftedFeatures(Artifact):
     """How many features drifted."""
@@ -76,8 +105,6 @@ class DriftedFeatures(Artifact):
     drifted: int
     features: int
     fraction: float
-    min_fraction: float
-    """The data set drifts if at least this fraction of its features does."""
 
 
 class Origin(Artifact):
@@ -97,6 +124,7 @@ class Report(Origin):
     drifted_features: DriftedFeatures | None = None
     features: dict[str, ColumnDrift] = Field(default_factory=dict)
     prediction: ColumnDrift | None = None
+    joint: JointDrift | None = None
     label: ColumnDrift | None = None
     computed_by: str | None = None
     page_sample: int | None = None
@@ -118,37 +146,46 @@ class Report(Origin):
         }
 
 
-def count_drifted(columns: Mapping[str, ColumnDrift], min_fraction: float) -> DriftedFeatures:
+def count_drifted(columns: Mapping[str, ColumnDrift]) -> DriftedFeatures:
     """Count the drifted features.
 
     Args:
         columns: Results of the features.
-        min_fraction: The data set drifts if at least this fraction of the features does.
     """
     drifted = sum(column.drifted for column in columns.values())
     return DriftedFeatures(
-        drifted=drifted,
-        features=len(columns),
-        fraction=drifted / len(columns),
-        min_fraction=min_fraction,
+        drifted=drifted, features=len(columns), fraction=drifted / max(len(columns), 1)
     )
 
 
 def verdict_sentence(
-    verdict: str, drifted: DriftedFeatures, columns: Mapping[str, ColumnDrift]
+    columns: Mapping[str, ColumnDrift], prediction: ColumnDrift | None, joint: JointDrift
 ) -> str:
     """State the verdict in one sentence.
 
     Args:
-        verdict: DRIFT or NONE.
-        drifted: Number of drifted features.
         columns: Results of the features.
+        prediction: Result of the predictions, if there are any.
+        joint: Result of all features together.
     """
-    names = ", ".join(name for name, column in columns.items() if column.drifted)
+    names = [name for name, column in columns.items() if column.drifted]
+    listed = f" ({', '.join(names)})" if names else ""
+    parts = [f"{len(names)} of {len(columns)} features drifted{listed}"]
+    if prediction is not None and prediction.drifted:
+        parts.append("the predictions drifted")
+    if joint.drifted:
+        parts.append("the joint distribution of the features drifted")
+    verdict = "Drift" if names or len(parts) > 1 else "No drift"
+    return f"{verdict}: {'; '.join(parts)}."
+
+
+def describe_joint(joint: JointDrift) -> str:
+    """Describe the result of all features together in one sentence."""
+    strongest = f", most by {', '.join(joint.strongest)}" if joint.drifted else ""
     return (
-        f"{'Drift' if verdict == DRIFT else 'No drift'}: {drifted.drifted} of {drifted.features} "
-        f"features drifted{f' ({names})' if names else ''}; the data set drifts when at least "
-        f"{drifted.min_fraction:.0%} of them do."
+        f"All features together: a classifier tells current from training rows with ROC AUC "
+        f"{joint.auc:.3f} (p {joint.adjusted or joint.score:.3g}): "
+        f"{'drifted' if joint.drifted else 'same'}{strongest}."
     )
 
 
@@ -159,9 +196,13 @@ def to_metrics(report: Report) -> dict[str, float]:
         report: A report with a verdict.
     """
     assert report.drifted_features is not None
+    assert report.joint is not None
     metrics = {
         "drift": float(report.verdict == DRIFT),
         "drifted_fraction": report.drifted_features.fraction,
+        "joint_auc": report.joint.auc,
+        "joint_score": report.joint.score,
+        "joint_drifted": float(report.joint.drifted),
         "reference_rows": float(report.reference.rows),
         "current_rows": float(report.current.rows),
     }

@@ -32,7 +32,7 @@ from pipeline.drift.data import Dataset
 from pipeline.drift.files import load_file
 from pipeline.drift.outcome import Outcome, compare_datasets
 from pipeline.drift.page import page
-from pipeline.drift.report import DRIFT, TOO_FEW, Report
+from pipeline.drift.report import DRIFT, TOO_FEW, Report, describe_joint
 from pipeline.drift.retention import delete_old_traffic
 from pipeline.errors import LakeError, SettingsError, StageSkipped
 from pipeline.storage.layout import (
@@ -230,7 +230,7 @@ def show(report: Report) -> None:
                     str(column.reference),
                     str(column.current),
                     column.method,
-                    f"{column.statistic} {column.score:.4g}",
+                    column.shown_score,
                     f"{column.effect:.1%}",
                     column.rule,
                     "drifted" if column.drifted else "same",
@@ -238,6 +238,8 @@ def show(report: Report) -> None:
                 for name, column in columns.items()
             ),
         )
+    if report.joint:
+        echo(describe_joint(report.joint))
     echo(report.sentence, "yellow" if report.verdict == DRIFT else None)
 
 

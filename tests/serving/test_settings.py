@@ -50,7 +50,7 @@ def test_stages_ignore_variables_of_the_predictor() -> None:
             "MLOPS_PREDICTOR__POLL_SECONDS",
             "was renamed to MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS: set that instead",
         ),
-        ("MLOPS_DRIFT__SHARE", "was renamed to MLOPS_DRIFT__MIN_DRIFTED_FRACTION"),
+        ("MLOPS_DRIFT__SHARE", "was renamed to MLOPS_DRIFT__MAX_FALSE_POSITIVE_RATE"),
         ("MLOPS_PREDICTOR__CACHE_SIZE", "MLOPS_PREDICTOR__CACHE_SIZE is '-1'"),
     ],
 )

@@ -241,7 +241,11 @@ class TestRule:
     def test_thresholds(self) -> None:
         """A feature's own threshold overrides the common one."""
         side = count_values(np.arange(50.0))
-        settings = {"p_value_threshold": 0.01, "distance_threshold": 0.2, "thresholds": {"b": 0.3}}
+        settings = {
+            "max_false_positive_rate": 0.01,
+            "distance_threshold": 0.2,
+            "thresholds": {"b": 0.3},
+        }
         for method, common in (("ks", 0.01), ("wasserstein", 0.2)):
             chosen = DriftSettings.model_validate(settings | {"numeric_method": method})
             plans = [plan_comparison(Column(name, "number"), side, side, chosen) for name in "ab"]
