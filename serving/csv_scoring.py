@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.columns import FEATURES, normalize_name
+from pipeline.columns import FEATURES, Feature, normalize_name
 from serving.http.csv_text import (
     DELIMITER_LINE,
     Column,
@@ -214,13 +214,27 @@ class Table:
             named for named, cell_valid in zip(self._columns, valid, strict=True) if not cell_valid
         ]
         described = [
-            f"{column.feature.name} {expectation(column.feature)}, "
-            f"not {cells[place][:MAX_QUOTED_LENGTH]!r}"
+            describe_invalid(column.feature, cells[place])
             for place, column in bad[:MAX_DESCRIBED_CELLS]
         ]
         if names := [column.feature.name for _, column in bad[MAX_DESCRIBED_CELLS:]]:
             described.append(f"also invalid: {', '.join(names)}")
         return "; ".join(described)
+
+
+def describe_invalid(feature: Feature, text: str) -> str:
+    """Describe what is wrong with a cell, in the page's words.
+
+    Args:
+        feature: The feature that does not accept the cell.
+        text: The cell.
+
+    Returns:
+        A sentence without a full stop.
+    """
+    if not text.strip():
+        return f"{feature.name} is missing"
+    return f"{feature.name} {expectation(feature)}, not {text[:MAX_QUOTED_LENGTH]!r}"
 
 
 def find_kept_columns(header: Sequence[str]) -> list[int] | None:

@@ -1,9 +1,9 @@
 """The files of csv_vectors.json, which page and API read the same way.
 
 Each file has the rows that it means, in codes and in the order of the features. A row that cannot
-be read is `{"invalid": [fields]}`, without fields if the whole row is wrong. `others` are the
-columns that are kept. `error` says why a whole file is refused, `columns` which features it is
-about.
+be read is `{"invalid": [fields]}`, without fields if the whole row is wrong; `missing` are those
+that are reported as missing. `others` are the columns that are kept. `error` says why a whole file
+is refused, `columns` which features it is about.
 """
 
 from __future__ import annotations
@@ -82,5 +82,7 @@ def test_reading(model: Model, vector: dict[str, Any]) -> None:
         else:
             named = [feature.name for feature in FEATURES if f"{feature.name} " in row["error"]]
             assert named == expected["invalid"]
+            missing = [name for name in named if f"{name} is missing" in row["error"]]
+            assert missing == expected.get("missing", [])
             assert row["error"]
             assert row["label"] == ""
