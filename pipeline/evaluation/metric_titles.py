@@ -1,27 +1,18 @@
-"""What each metric is called and means, for people."""
+"""What each metric is called and means, for people.
+
+The page has the same texts in serving/page/words/en.js.
+"""
 
 from __future__ import annotations
 
-from pipeline.columns import LABEL
-
 METRIC_TITLES: dict[str, tuple[str, str]] = {
-    "roc_auc": (
-        "Ranking (ROC AUC)",
-        f"How often a `{LABEL.positive}` row ranks above a `{LABEL.negative}` row: 1 is perfect, "
-        "0.5 is chance",
-    ),
-    "pr_auc": (
-        "Precision at all thresholds (PR AUC)",
-        f"Mean precision: 1 is perfect, the rate of `{LABEL.positive}` is chance",
-    ),
-    "recall": ("Recall", f"Fraction of the `{LABEL.positive}` rows that are flagged"),
-    "precision": ("Precision", f"Fraction of the flagged rows that are `{LABEL.positive}`"),
-    "specificity": (
-        "Specificity",
-        f"Fraction of the `{LABEL.negative}` rows that are not flagged",
-    ),
+    "roc_auc": ("ROC AUC", "How well it ranks: 1 is perfect, 0.5 is chance"),
+    "recall": ("Recall", "Fraction of the positive rows that it marks"),
+    "precision": ("Precision", "Fraction of the marked rows that are positive"),
+    "specificity": ("Specificity", "Fraction of the negative rows that it does not mark"),
     "balanced_accuracy": ("Balanced accuracy", "Mean of recall and specificity: 0.5 is chance"),
-    "brier": ("Squared error (Brier score)", "Mean squared error of the probability: 0 is perfect"),
+    "pr_auc": ("PR AUC", "Mean precision over all thresholds: chance is the positive rate"),
+    "brier": ("Brier score", "Mean squared error of its probabilities: lower is better"),
 }
 """Title and meaning of each metric."""
 

@@ -23,6 +23,7 @@ from pipeline.evaluation.model_card.plots import feature_effects
 from pipeline.model.metrics import METRICS
 from pipeline.reporting.palette import DARK, LIGHT
 from pipeline.types import FloatArray
+from tests.support.helm import ROOT
 
 HOURS = Number(
     name="review_hours",
@@ -172,6 +173,16 @@ class TestCalibration:
 def test_every_metric_has_a_title() -> None:
     """Reports explain each metric that they show."""
     assert set(METRICS) <= set(METRIC_TITLES)
+
+
+def test_the_page_names_metrics_as_reports_do() -> None:
+    """Its English words have the same titles and meanings, and no other metric."""
+    words = (ROOT / "serving" / "page" / "words" / "en.js").read_text()
+    found = dict(re.findall(r'^  "metric\.(\w+(?:\.meaning)?)": "(.*)",$', words, re.MULTILINE))
+    del found["range"]
+    expected = {name: title for name, (title, _) in METRIC_TITLES.items()}
+    expected |= {f"{name}.meaning": meaning for name, (_, meaning) in METRIC_TITLES.items()}
+    assert found == expected
 
 
 class TestStatus:
