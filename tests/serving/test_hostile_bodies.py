@@ -9,7 +9,10 @@ import httpx
 import pytest
 
 from pipeline.model.bundle import write_fallback
+from serving.app import create_fastapi
 from serving.http.problems import MAX_FINDINGS
+from serving.service import Service
+from serving.settings import Settings
 from tests.support.forest import make_bundle
 from tests.support.hostile_bodies import BODIES, INFER, LISTS, SIZE, measure_growth, post
 from tests.support.predictor import (
@@ -20,6 +23,8 @@ from tests.support.predictor import (
 )
 
 MAX_GROWTH_MIB = 64
+INFER_TEMPLATE = "/v2/models/{name}/infer"
+"""The path of INFER in the OpenAPI document; the one with a version has the same handler."""
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +34,15 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PredictorPro
     with start_predictor(folder) as started:
         wait_until_ready(started)
         yield started
+
+
+def test_every_route_gets_hostile_bodies() -> None:
+    """Each path that accepts POST is one of those below."""
+    paths = create_fastapi(Service(Settings())).openapi()["paths"]
+    posts = {path for path, operations in paths.items() if "post" in operations}
+    tried = {path.partition("?")[0] for path, *_ in (*BODIES, *LISTS)}
+    tried |= {INFER_TEMPLATE, INFER_TEMPLATE.replace("/infer", "/versions/{version}/infer")}
+    assert posts == tried - {INFER}
 
 
 @pytest.mark.parametrize(
