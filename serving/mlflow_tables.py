@@ -83,7 +83,14 @@ class Invocation(RootModel[DataframeSplit | DataframeRecords | Instances | Input
 
 
 def parse_json(data: bytes, max_rows: int) -> list[dict[str, Any]]:
-    """Return the table of a JSON body, one dictionary per row.
+    """Parse the table of a JSON body.
+
+    Args:
+        data: The body.
+        max_rows: Largest number of rows.
+
+    Returns:
+        One dictionary per row.
 
     Raises:
         BadJson: If the body is not JSON.
@@ -107,7 +114,14 @@ def parse_json(data: bytes, max_rows: int) -> list[dict[str, Any]]:
 
 
 def parse_csv(data: bytes, max_rows: int) -> list[dict[str, Any]]:
-    """Return the rows of a CSV body, one dictionary per row, with numbers as floats.
+    """Parse the table of a CSV body.
+
+    Args:
+        data: The body.
+        max_rows: Largest number of rows.
+
+    Returns:
+        One dictionary per row, with numbers as floats.
 
     Raises:
         Invalid: If the body is not UTF-8 or not CSV, a row has the wrong number of cells, or

@@ -44,6 +44,9 @@ def check_data(rows: FloatArray, labels: IntArray, settings: Settings, sha256: s
         labels: 1 for the positive class, shape (n_rows,).
         settings: The seed, the fraction of test rows, and the recall to assume.
         sha256: Hash of the raw file, for what is known about it.
+
+    Returns:
+        The measurements, and the findings beyond their bounds.
     """
     positives = int(labels.sum())
     rarer = min(positives, labels.size - positives)

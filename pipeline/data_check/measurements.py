@@ -38,6 +38,9 @@ def check_order(labels: IntArray) -> OrderCheck:
         labels: 1 for the positive class, shape (n_rows,), in the order of the file; both classes
             must occur twice.
 
+    Returns:
+        Both measures with their two-sided p-values.
+
     Reference: Wald and Wolfowitz, On a Test Whether Two Samples are from the Same Population,
     Annals of Mathematical Statistics 11 (1940).
     """
@@ -71,6 +74,9 @@ def check_duplicates(rows: FloatArray, labels: IntArray, seed: int) -> Duplicate
         rows: Features, shape (n_rows, n_features).
         labels: 1 for the positive class, shape (n_rows,).
         seed: Seed of the shuffling.
+
+    Returns:
+        The numbers of repeated rows, of those expected by chance, and of contradicting rows.
     """
     codes = [np.unique(column, return_inverse=True)[1] for column in rows.T]
     _, groups = np.unique(_number_rows(codes), return_inverse=True)
@@ -105,6 +111,9 @@ def check_features(rows: FloatArray, sample: IntArray, labels: IntArray) -> list
         rows: Features in the order of columns.FEATURES, shape (n_rows, n_features).
         sample: Indices of the rows that ROC AUCs are computed on, shape (n_sampled,).
         labels: 1 for the positive class, shape (n_rows,).
+
+    Returns:
+        One result per feature, in the order of columns.FEATURES.
     """
     chosen = labels[sample]
     has_both = 2 <= int(chosen.sum()) <= chosen.size - 2
@@ -145,6 +154,9 @@ def check_null(rows: FloatArray, labels: IntArray, seed: int) -> NullCheck:
         labels: 1 for the positive class, shape (n_rows,); FOLDS of each class at least.
         seed: Seed of the folds and of the permutations.
 
+    Returns:
+        The model's ROC AUC, that of permuted labels, and the p-value.
+
     Reference: Ojala and Garriga, Permutation Tests for Studying Classifier Performance, JMLR 11
     (2010).
     """
@@ -173,7 +185,15 @@ def check_null(rows: FloatArray, labels: IntArray, seed: int) -> NullCheck:
 
 
 def assign_folds(labels: IntArray, random: np.random.Generator) -> IntArray:
-    """The fold of each row, stratified, shape (n_rows,)."""
+    """Assign rows to FOLDS stratified folds.
+
+    Args:
+        labels: 1 for the positive class, shape (n_rows,).
+        random: Shuffles the rows of each class.
+
+    Returns:
+        The fold of each row, shape (n_rows,).
+    """
     fold_of = np.zeros(labels.size, dtype=np.int64)
     for value in (0, 1):
         inside = np.flatnonzero(labels == value)
@@ -211,6 +231,9 @@ def check_rule(rows: FloatArray, labels: IntArray, seed: int) -> RuleCheck:
         rows: Features in the order of columns.FEATURES, shape (n_rows, n_features).
         labels: 1 for the positive class, shape (n_rows,); FOLDS of each class at least.
         seed: Seed of the folds.
+
+    Returns:
+        The rule that fits all rows best, and its quality on rows that it was not found on.
     """
     rule = find_best_rule(rows, labels)
     predicted = rule.predict(rows)
@@ -241,6 +264,9 @@ def find_positives_needed(
         recall: Recall to assume.
         present: Positive rows in the test split.
         negatives_per_positive: Negative rows per positive row.
+
+    Returns:
+        One result per metric and width.
 
     Reference: Hanley and McNeil, The Meaning and Use of the Area under a Receiver Operating
     Characteristic Curve, Radiology 143 (1982), for the variance of the ROC AUC.

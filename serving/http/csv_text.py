@@ -62,6 +62,10 @@ def parse_number(text: str, delimiter: str) -> float:
 
     A comma is a decimal comma. If commas also separate the cells, a number such as 1,234 is refused
     because its comma may separate thousands.
+
+    Args:
+        text: The cell.
+        delimiter: What separates the cells.
     """
     text = text.strip()
     if "," in text:

@@ -46,6 +46,9 @@ def make_bins(labels: IntArray, probability: FloatArray) -> list[Bin]:
     Args:
         labels: 1 for the positive class, shape (n_rows,).
         probability: Predicted probabilities, shape (n_rows,).
+
+    Returns:
+        The bins that have rows, by ascending probability.
     """
     order = np.argsort(probability, kind="stable")
     return [
@@ -62,6 +65,9 @@ def describe_top(name: str, labels: IntArray, probability: FloatArray) -> str:
         name: What the rows are, such as `test rows`.
         labels: 1 for the positive class, shape (n_rows,).
         probability: Predicted probabilities, shape (n_rows,).
+
+    Returns:
+        Two sentences: the comparison, and a verdict.
     """
     count = max(1, round(TOP_FRACTION * labels.size))
     rows = np.argsort(probability, kind="stable")[-count:]
