@@ -20,6 +20,7 @@ from pipeline.model.metrics import (
     MetricCalculator,
     Predictions,
     bootstrap_intervals,
+    subtract,
 )
 from pipeline.model.selection import select_candidates
 from pipeline.model.training_data import TrainingData
@@ -118,13 +119,7 @@ def estimate_differences(
     Returns:
         For each of METRICS, first minus second with its interval.
     """
-    measure_first = _average_over_folds(labels, first)
-    measure_second = _average_over_folds(labels, second)
-
-    def difference(weights: FloatArray) -> dict[str, float]:
-        a, b = measure_first(weights), measure_second(weights)
-        return {name: a[name] - b[name] for name in a}
-
+    difference = subtract(_average_over_folds(labels, first), _average_over_folds(labels, second))
     return bootstrap_intervals(difference, labels, samples, seed)
 
 

@@ -204,14 +204,23 @@ def paired_differences(
     Returns:
         For each of METRICS, first minus second with its interval.
     """
-    measure_first = MetricCalculator(labels, first)
-    measure_second = MetricCalculator(labels, second)
+    difference = subtract(MetricCalculator(labels, first), MetricCalculator(labels, second))
+    return bootstrap_intervals(difference, labels, samples, seed)
+
+
+def subtract(first: Measure, second: Measure) -> Measure:
+    """Return a function that measures the metrics of the first minus those of the second.
+
+    Args:
+        first: Computes the metrics of the first model.
+        second: Computes the same metrics of the second.
+    """
 
     def difference(weights: FloatArray) -> dict[str, float]:
-        a, b = measure_first(weights), measure_second(weights)
-        return {name: a[name] - b[name] for name in METRICS}
+        subtrahends = second(weights)
+        return {name: value - subtrahends[name] for name, value in first(weights).items()}
 
-    return bootstrap_intervals(difference, labels, samples, seed)
+    return difference
 
 
 def flatten_metrics(metrics: Mapping[str, Interval]) -> dict[str, float]:
