@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.columns import FILE_NOTES, LABEL
 from pipeline.data_check import measurements
 from pipeline.data_check.report import DataCheck, Finding, PositivesNeeded
+from pipeline.data_check.sample_size import RECALL_HALF_WIDTHS, find_positives_needed
 from pipeline.settings import Settings
 from pipeline.types import FloatArray, IntArray
 
@@ -32,7 +33,7 @@ MIN_LEAK_AUC = 0.95
 """A feature that ranks the rows this well by itself may have been recorded after the outcome."""
 MAX_NULL_P_VALUE = 0.05
 """A simple model that is no better than on permuted labels has nothing to learn."""
-RECALL_HALF_WIDTH = measurements.RECALL_HALF_WIDTHS[0]
+RECALL_HALF_WIDTH = RECALL_HALF_WIDTHS[0]
 """Half width of the recall's interval that the test split should allow."""
 
 
@@ -57,7 +58,7 @@ def check_data(rows: FloatArray, labels: IntArray, settings: Settings, sha256: s
     rule = measurements.check_rule(*fitted) if can_fit else None
     needed: list[PositivesNeeded] = []
     if null and rule:
-        needed = measurements.find_positives_needed(
+        needed = find_positives_needed(
             max(null.auc, rule.cross_validated_auc),
             settings.train.min_recall,
             math.ceil(positives * settings.features.test_fraction),

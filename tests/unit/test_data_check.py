@@ -12,6 +12,7 @@ from pipeline.columns import FEATURE_NAMES
 from pipeline.data_check import measurements
 from pipeline.data_check.check import check_data
 from pipeline.data_check.report import DataCheck
+from pipeline.data_check.sample_size import find_positives_needed
 from pipeline.model.arrays import feature_array, label_array
 from pipeline.model.intervals import wilson_interval
 from pipeline.settings import Settings
@@ -118,7 +119,7 @@ def test_labels_without_information_are_reported() -> None:
 
 def test_the_positive_rows_needed_are_the_fewest() -> None:
     """One fewer gives a wider interval of the recall."""
-    first, *_ = measurements.find_positives_needed(0.8, 0.8, 12, 19)
+    first, *_ = find_positives_needed(0.8, 0.8, 12, 19)
     for positives, is_enough in ((first.needed, True), (first.needed - 1, False)):
         low, high = wilson_interval(0.8 * positives, positives)
         assert ((high - low) / 2 <= first.half_width) == is_enough
