@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
@@ -52,8 +51,3 @@ def open_context(settings: Settings, run_id: str) -> Context:
         The context of the run.
     """
     return Context(settings, run_id, open_lake(settings.lake), Registry(settings.mlflow))
-
-
-def utc_now() -> str:
-    """Return the current time in UTC, to the second, in ISO 8601 format."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from pipeline.card_status import Status, replace_status
 from pipeline.console import echo
@@ -11,6 +10,7 @@ from pipeline.deployment.promotion_log import Record, read_records
 from pipeline.errors import LakeError
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import MODEL_CARD_HTML, MODEL_CARD_MARKDOWN, report_file
+from pipeline.times import format_time
 from pipeline.tracking.registry import PRODUCTION, STAGING, Version
 
 RUN_TAG = "pipeline_run_id"
@@ -60,9 +60,11 @@ def update_candidate_card(
     records = [record for record in read_records(lake) if record.done]
     status = describe_version(version.number, records)
     if status is None and problem is None:
-        status = Status(f"Version {version.number} is a candidate (`{STAGING}`) since {_time(at)}.")
+        status = Status(
+            f"Version {version.number} is a candidate (`{STAGING}`) since {format_time(at)}."
+        )
     elif status is None:
-        state = f"Version {version.number} was not promoted at {_time(at)}: {problem}."
+        state = f"Version {version.number} was not promoted at {format_time(at)}: {problem}."
         status = Status(state, False)
     update_card(lake, version, status)
 
@@ -83,7 +85,7 @@ def describe_version(number: str, records: Sequence[Record]) -> Status | None:
         return None
     events = [_describe_event(number, record) for record in own]
     last = changes[-1] if changes else own[0]
-    since = _time(last.started_at)
+    since = format_time(last.started_at)
     if records[-1].move.to == number:
         state = f"Version {number} is in production (`{PRODUCTION}`) since {since}."
         return Status(state, True, events)
@@ -104,8 +106,4 @@ def _describe_event(number: str, record: Record) -> str:
         what = f"taken out of production and rejected: {move.reason}"
     else:
         what = f"stayed in production: {move.reason}"
-    return f"{_time(record.started_at)}, `{record.action}` ({who}): {what.rstrip('.')}."
-
-
-def _time(text: str) -> str:
-    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{format_time(record.started_at)}, `{record.action}` ({who}): {what.rstrip('.')}."

@@ -18,9 +18,9 @@ from pipeline.reporting.document import (
     Text,
     to_html,
 )
-from pipeline.reporting.templates import format_time
 from pipeline.storage.artifacts import GateResult, ValidationReport
 from pipeline.storage.layout import DATA_CHECK_PAGE, DRIFT_PAGE, MODEL_CARD_HTML
+from pipeline.times import format_time
 
 HEADER = ("gate", "value", "must be", "verdict", "compared number", "why")
 

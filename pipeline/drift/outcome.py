@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.columns import FEATURE_NAMES, LABEL
-from pipeline.context import Context, utc_now
+from pipeline.context import Context
 from pipeline.drift.columns import PREDICTION, compared_columns, feature_columns
 from pipeline.drift.comparison import Comparison, compare_columns
 from pipeline.drift.data import Dataset
@@ -26,6 +26,7 @@ from pipeline.drift.report import (
 from pipeline.errors import SettingsError
 from pipeline.settings import DriftSettings
 from pipeline.storage.layout import DRIFT_PAGE, DRIFT_REPORT, EVIDENTLY_PAGE
+from pipeline.times import utc_now
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pipeline.drift.columns import PREDICTION
 from pipeline.drift.drawings import draw
 from pipeline.drift.methods import METHODS
 from pipeline.drift.report import DRIFT, ColumnDrift, Report, Summary, describe_joint
-from pipeline.reporting.templates import format_time, render
+from pipeline.reporting.templates import render
 from pipeline.storage.artifacts import DatasetFacts
 from pipeline.storage.layout import (
     DRIFT_REPORT,
@@ -21,6 +21,7 @@ from pipeline.storage.layout import (
     MODEL_CARD_HTML,
     VALIDATION_PAGE,
 )
+from pipeline.times import format_time
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 

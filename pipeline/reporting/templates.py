@@ -10,7 +10,6 @@ variables and the styles that all pages share. It fills these blocks:
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +49,6 @@ def render(template: Path, **values: Any) -> str:
     environment.filters["stack_interval"] = stack_interval
     colors = {"light": palette.LIGHT, "dark": palette.DARK}
     return environment.get_template(template.name).render(palette=colors, **values)
-
-
-def format_time(text: str) -> str:
-    """Format an ISO 8601 time for people, such as `2026-03-01 08:30 UTC`."""
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        return text
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def inline_code(text: str) -> Markup:

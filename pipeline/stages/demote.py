@@ -14,7 +14,7 @@ import pandas as pd
 
 from pipeline.columns import LABEL
 from pipeline.console import echo
-from pipeline.context import Context, utc_now
+from pipeline.context import Context
 from pipeline.deployment.moves import get_aliases, print_aliases, resume_own_move
 from pipeline.deployment.predictor_client import wait_for_rollout
 from pipeline.deployment.promotion_log import find_record
@@ -26,6 +26,7 @@ from pipeline.evaluation.measurements import GateInputs
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.storage.artifacts import DemotionReport, VersionCheck
 from pipeline.storage.layout import demotion_report
+from pipeline.times import utc_now
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, Version
 
 

@@ -8,13 +8,14 @@ without rows is refused, and nothing is written.
 from __future__ import annotations
 
 from pipeline.console import echo
-from pipeline.context import Context, utc_now
+from pipeline.context import Context
 from pipeline.data.raw_csv import check_header, count_rows, decode_text
 from pipeline.data.sources import fetch
 from pipeline.errors import shorten
 from pipeline.storage.artifacts import BronzePointer
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import BRONZE_LATEST, bronze_file, bronze_pointer
+from pipeline.times import utc_now
 
 
 def run(context: Context) -> None:

@@ -10,7 +10,7 @@ MLflow is down; after that, `promote` writes the copy. Running it again register
 from __future__ import annotations
 
 from pipeline.console import echo
-from pipeline.context import Context, utc_now
+from pipeline.context import Context
 from pipeline.deployment.card_updates import update_candidate_card
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
@@ -18,6 +18,7 @@ from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle, write_fallb
 from pipeline.storage.artifacts import EvaluationReport, TrainReport
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import MODELS, evaluation_report, train_report
+from pipeline.times import utc_now
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING, Registry, Version
 
 

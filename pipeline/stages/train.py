@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from pipeline.columns import FEATURE_NAMES
 from pipeline.console import echo, print_table
-from pipeline.context import Context, utc_now
+from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
 from pipeline.model import export
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Lineage, Manifest
@@ -33,6 +33,7 @@ from pipeline.storage.layout import (
     train_report,
 )
 from pipeline.storage.parquet import from_parquet, to_parquet
+from pipeline.times import utc_now
 from pipeline.tracking import run_logging
 
 BASELINE_METRICS = ("roc_auc", "pr_auc", "balanced_accuracy")

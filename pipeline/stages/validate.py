@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.console import echo
-from pipeline.context import Context, utc_now
+from pipeline.context import Context
 from pipeline.deployment.card_updates import update_candidate_card
 from pipeline.deployment.moves import REJECTED, VERIFIED, get_aliases, get_number
 from pipeline.deployment.shadow_traffic import get_shadow_traffic
@@ -26,6 +26,7 @@ from pipeline.evaluation.measurements import GateInputs, get_recorded_onnx_diffe
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.storage.artifacts import ValidationReport
 from pipeline.storage.layout import VALIDATION_PAGE, report_file, validation_report
+from pipeline.times import utc_now
 from pipeline.tracking.registry import PRODUCTION, STAGING, Registry, Version
 
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.columns import FEATURE_NAMES
-from pipeline.context import utc_now
 from pipeline.errors import PipelineError
 from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Bundle, Manifest
 from pipeline.model.decision import label_name
 from pipeline.model.onnx import open_graph
+from pipeline.times import utc_now
 from serving.http.requests import DIGITS, Matrix, Row, Scorer
 from serving.model.explain import Explainer
 from serving.model.training_range import TrainingRange, Warnings, to_json

@@ -18,7 +18,6 @@ from pipeline.reporting.document import (
     Table,
     Text,
 )
-from pipeline.reporting.templates import format_time
 from pipeline.storage.layout import (
     DATA_CHECK_PAGE,
     DRIFT_PAGE,
@@ -26,6 +25,7 @@ from pipeline.storage.layout import (
     VALIDATION_PAGE,
     report_file,
 )
+from pipeline.times import format_time
 
 
 def title(result: EvaluationResult) -> str:
