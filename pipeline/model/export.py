@@ -22,6 +22,7 @@ from pipeline.model.training_data import TrainingData
 from pipeline.types import Float32Array
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
     from sklearn.pipeline import Pipeline
 
 OPSET = 17
@@ -67,6 +68,18 @@ def to_onnx(model: Pipeline) -> bytes:
         options={"zipmap": False},
         target_opset=OPSET,
     )
+    return serialize(graph)
+
+
+def serialize(graph: ModelProto) -> bytes:
+    """Serialize a graph, so that equal graphs have equal bytes.
+
+    skl2onnx lists the operator sets in an order that differs between processes.
+
+    Args:
+        graph: The graph; its operator sets are sorted in place.
+    """
+    graph.opset_import.sort(key=lambda operators: operators.domain)
     data: bytes = graph.SerializeToString(deterministic=True)
     return data
 

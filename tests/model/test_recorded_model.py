@@ -90,11 +90,7 @@ if SURVEY := os.environ.get("TEST_SURVEY"):  # path of the survey file
 
 
 def assert_equal(folder: Path, sections: dict[str, Any], recorded: Recorded) -> None:
-    """Train in a new process, as the stage does, and compare with what was recorded.
-
-    In a process that has run other tests, the last bits of a coefficient can differ, and with them
-    the hash of the graph.
-    """
+    """Train in a new process, as the stage does, and compare with what was recorded."""
     command = [sys.executable, "-m", "tests.support.training", str(folder), json.dumps(sections)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     trained = json.loads(done.stdout)
