@@ -16,7 +16,8 @@ def page(check: DataCheck, run_id: str) -> bytes:
 
 def _blocks(check: DataCheck) -> list[Block]:
     sentences = [f"{sentence}." for sentence in check.sentences]
-    verdict = f"{len(sentences)} things to know about this data" if sentences else "No finding"
+    things = "1 thing" if len(sentences) == 1 else f"{len(sentences)} things"
+    verdict = f"{things} to know about this data" if sentences else "No finding"
     return [
         Links({"Model card": MODEL_CARD_HTML, "Deployment gates": VALIDATION_PAGE}),
         Text(

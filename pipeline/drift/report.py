@@ -180,10 +180,10 @@ def verdict_sentence(
 
 
 def describe_joint(joint: JointDrift) -> str:
-    """Describe the result of all features together in one sentence."""
+    """Describe what the joint test found, to follow `All features together`."""
     strongest = f", most by {', '.join(joint.strongest)}" if joint.drifted else ""
     return (
-        f"All features together: a classifier tells current from training rows with ROC AUC "
+        f"a classifier tells current from training rows with ROC AUC "
         f"{joint.auc:.3f} (p {joint.adjusted or joint.score:.3g}): "
         f"{'drifted' if joint.drifted else 'same'}{strongest}."
     )

@@ -239,7 +239,7 @@ def show(report: Report) -> None:
             ),
         )
     if report.joint:
-        echo(describe_joint(report.joint))
+        echo(f"All features together: {describe_joint(report.joint)}")
     echo(report.sentence, "yellow" if report.verdict == DRIFT else None)
 
 

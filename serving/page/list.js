@@ -210,7 +210,8 @@ function describeOutside(rows) {
   if (!rows.length) return [];
   const names = rows.slice(0, MAX_NAMED).map(({ name }) => name);
   if (rows.length > MAX_NAMED) names.push("…");
-  return [t("summary.outside", { count: rows.length, names: names.join("; ") })];
+  const sentence = t("summary.outside", { count: rows.length, names: names.join("; ") });
+  return [sentence.replace(/…\.$/, "…")];
 }
 
 function toPrediction(names, cells) {

@@ -264,6 +264,15 @@ class TestReasons:
             assert box["x"] >= window["x"]
             assert box["x"] + box["width"] <= window["x"] + window["width"]
 
+    def test_many_values_outside_the_training_data_are_cut_off(self, visit: Visit) -> None:
+        """The summary names the first rows only."""
+        page = visit()
+        lines = class_list(8)
+        for line in lines[1:]:
+            line[1] = "99"
+        choose_file(page, to_csv(lines))
+        expect(page.locator("#summary-detail")).to_have_text(re.compile(r"; …$"))
+
     def test_values_outside_the_training_data_are_marked(self, visit: Visit, url: str) -> None:
         """The list has a flag, and the reasons and the download say which value is outside."""
         page = visit()

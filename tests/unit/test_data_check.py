@@ -11,7 +11,8 @@ import pytest
 from pipeline.columns import FEATURE_NAMES
 from pipeline.data_check import measurements
 from pipeline.data_check.check import check_data
-from pipeline.data_check.report import DataCheck
+from pipeline.data_check.page import page
+from pipeline.data_check.report import DataCheck, Finding
 from pipeline.data_check.sample_size import find_positives_needed
 from pipeline.model.arrays import feature_array, label_array
 from pipeline.model.intervals import wilson_interval
@@ -39,6 +40,16 @@ def test_a_random_table_has_no_findings() -> None:
     found = check(ROWS, LABELS)
     assert list_checks(found) == set()
     assert found.note is None
+
+
+@pytest.mark.parametrize(
+    ("findings", "expected"), [(0, "No finding"), (1, "1 thing to"), (2, "2 things to")]
+)
+def test_the_page_counts_the_findings(findings: int, expected: str) -> None:
+    """It begins with their number."""
+    found = Finding(check="leak", value=1, bound=1, sentence="A sentence")
+    report = check(ROWS, LABELS).model_copy(update={"findings": [found] * findings})
+    assert expected in page(report, "run-1").decode()
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,7 @@ class TestJoint:
         assert report.joint.strongest[0] == "sleep_hours x review_hours"
         text = outcome.pages[DRIFT_PAGE].decode()
         assert "their combinations have, most of all sleep_hours x review_hours" in text
+        assert text.count("All features together") == 1
 
     def test_same_seed_same_result(self, make_context: MakeContext) -> None:
         """A check that is repeated gives the same p-value."""

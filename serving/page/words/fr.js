@@ -21,7 +21,7 @@ export default {
   "api.status": "Le service a répondu avec le statut {status}.",
 
   "odds": "{part} sur {whole}",
-  "outcome": "ont le résultat « {outcome} »",
+  "outcome": "ont le résultat « {outcome} »",
   "mark.on": "à regarder",
   "mark.off": "sans marque",
 
@@ -36,14 +36,14 @@ export default {
   "risk.meter": "{p} ; marqué à partir de {threshold}",
   "risk.orMore": "{p} ou plus",
   "risk.frequency":
-    "Avec de telles valeurs, le résultat « {outcome} » concerne environ {odds} ; " +
+    "Avec de telles valeurs, le résultat « {outcome} » concerne environ {odds} ; " +
     "en moyenne, {average}.",
   "risk.rare":
-    "Avec de telles valeurs, le résultat « {outcome} » concerne moins de 1 sur 1 000 ; " +
+    "Avec de telles valeurs, le résultat « {outcome} » concerne moins de 1 sur 1 000 ; " +
     "en moyenne, {average}.",
   "risk.outside": "Le modèle n’a pas appris de telles valeurs ; ce risque ne dit pas grand-chose.",
   "risk.mark":
-    "Parmi tous ceux qui portent la marque « à regarder », le résultat « {outcome} » concerne " +
+    "Parmi tous ceux qui portent la marque « à regarder », le résultat « {outcome} » concerne " +
     "environ {odds}.",
 
   "reasons.title": "Pourquoi",
@@ -53,10 +53,10 @@ export default {
     "En moyenne, le modèle prédit {base} ; ici, {p}. Aucune valeur ne la change nettement.",
   "reasons.lowers":
     "En moyenne, le modèle prédit {base} ; ici, {p}. " +
-    "C’est « {name} » qui baisse le plus le risque.",
+    "C’est « {name} » qui baisse le plus le risque.",
   "reasons.raises":
     "En moyenne, le modèle prédit {base} ; ici, {p}. " +
-    "C’est « {name} » qui augmente le plus le risque.",
+    "C’est « {name} » qui augmente le plus le risque.",
   "reasons.value": "Valeur",
   "reasons.side.lowers": "baisse",
   "reasons.side.raises": "hausse",
@@ -115,9 +115,9 @@ export default {
   "list.more": "Afficher plus",
 
   "summary.none": "à regarder",
-  "summary.few": "à regarder ; le résultat « {outcome} » est attendu pour moins de 1 d’entre eux",
+  "summary.few": "à regarder ; le résultat « {outcome} » est attendu pour moins de 1 d’entre eux",
   "summary.some":
-    "à regarder ; le résultat « {outcome} » est attendu pour environ {count} d’entre eux",
+    "à regarder ; le résultat « {outcome} » est attendu pour environ {count} d’entre eux",
   "summary.total": {
     one: "{count} ligne sur {total} a une prédiction.",
     other: "{count} lignes sur {total} ont une prédiction.",
@@ -143,9 +143,9 @@ export default {
   "allowed.number": "un nombre de {low} à {high}",
   "allowed.category": "{choices}",
 
-  "invalid.whole": "{name} doit être un nombre entier de {low} à {high}, et non « {value} »",
-  "invalid.number": "{name} doit être un nombre de {low} à {high}, et non « {value} »",
-  "invalid.category": "{name} doit être {choices}, et non « {value} »",
+  "invalid.whole": "{name} doit être un nombre entier de {low} à {high}, et non « {value} »",
+  "invalid.number": "{name} doit être un nombre de {low} à {high}, et non « {value} »",
+  "invalid.category": "{name} doit être {choices}, et non « {value} »",
   "invalid.missing": "{name} manque",
   "invalid.more": "ne sont pas valides non plus : {names}",
   "invalid.width": "la ligne a {cells} cellules, l’en-tête {columns}",
@@ -166,9 +166,9 @@ export default {
     "Le fichier est trop grand pour le navigateur. Envoyez-le en CSV à POST /predict/csv.",
   "file.old":
     "C’est un classeur Excel de l’ancien format (.xls) ou avec un mot de passe. " +
-    "Enregistrez-le en « CSV UTF-8 ».",
+    "Enregistrez-le en « CSV UTF-8 ».",
   "file.zip":
-    "Ce n’est pas un classeur Excel que cette page peut lire. Enregistrez-le en « CSV UTF-8 ».",
+    "Ce n’est pas un classeur Excel que cette page peut lire. Enregistrez-le en « CSV UTF-8 ».",
 
   "panel.title": "{name} : {p}",
   "panel.loading": "Chargement des raisons…",
@@ -191,12 +191,12 @@ export default {
 
   "trust.title": "Jusqu’où s’y fier",
   "trust.average":
-    "Au total, le résultat « {outcome} » concerne environ {odds}, avec ou sans marque.",
+    "Au total, le résultat « {outcome} » concerne environ {odds}, avec ou sans marque.",
   "trust.precision":
-    "Parmi ceux qui portent la marque « à regarder », le résultat « {outcome} » concerne " +
+    "Parmi ceux qui portent la marque « à regarder », le résultat « {outcome} » concerne " +
     "environ {odds}. Il ne concerne pas les autres.",
   "trust.recall":
-    "Sur 100 avec le résultat « {outcome} », environ {found} portent la marque " +
+    "Sur 100 avec le résultat « {outcome} », environ {found} portent la marque " +
     "(intervalle à 95 % : de {low} à {high}).",
   "trust.limits":
     "Le modèle ne connaît que les valeurs du formulaire. " +
@@ -222,7 +222,7 @@ export default {
   "fact.pipeline": "Exécution du pipeline",
   "fact.bronze": "Données brutes",
   "fact.silver": "Données validées",
-  "fact.split": "Jeu « {split} »",
+  "fact.split": "Jeu « {split} »",
   "fact.code": "Code",
   "fact.image": "Image",
 
