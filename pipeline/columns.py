@@ -37,6 +37,8 @@ class Number:
         example: Value in the API's documentation.
         group_edges: Values at which the rows are divided into groups, which reports and gates
             compare; none for no groups.
+        sensitive: Why the model is given this sensitive column; empty if it is not sensitive. The
+            model card shows the reason, and what leaving the column out would cost.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Number:
     description: str
     example: float
     group_edges: tuple[float, ...] = ()
+    sensitive: str = ""
 
     @property
     def is_integer(self) -> bool:
@@ -69,6 +72,8 @@ class Category:
         description: What it means.
         example: Category in the API's documentation.
         titles: Name of a category -> its title on the page, where the name itself reads badly.
+        sensitive: Why the model is given this sensitive column; empty if it is not sensitive. The
+            model card shows the reason, and what leaving the column out would cost.
     """
 
     name: str
@@ -78,6 +83,7 @@ class Category:
     description: str
     example: str
     titles: dict[str, str] = field(default_factory=dict, hash=False)
+    sensitive: str = ""
 
     def __post_init__(self) -> None:
         if len({normalize_name(name) for name in self.codes}) < len(self.codes):
@@ -174,6 +180,25 @@ class Expectation:
     why: str
 
 
+@dataclass(frozen=True)
+class CardFacts:
+    """Facts for the model card that the data does not show, as sentences without a full stop.
+
+    Attributes:
+        purpose: What the predictions are for.
+        out_of_scope: What they must not be used for.
+        affected: Who is affected by a prediction, and how.
+        source: Where the raw file comes from, and what is not known about it.
+        license: License of the data.
+    """
+
+    purpose: str = ""
+    out_of_scope: tuple[str, ...] = ()
+    affected: str = ""
+    source: str = ""
+    license: str = ""
+
+
 Feature = Number | Category
 
 SUBJECT, SUBJECTS = "student", "students"
@@ -200,6 +225,7 @@ FEATURES: tuple[Feature, ...] = (
         description="Field of study",
         example="stem",
         titles={"stem": "STEM", "non_stem": "Non-STEM"},
+        sensitive="the survey asks for it, and students of some courses may fail more often",
     ),
     Number(
         name="sleep_hours",
@@ -220,6 +246,7 @@ FEATURES: tuple[Feature, ...] = (
         description="Whether the student is in a relationship",
         example="no",
         titles={"complicated": "It's complicated"},
+        sensitive="the survey asks for it, and a change in private life may cost time to study",
     ),
     Number(
         name="review_hours",
@@ -267,7 +294,22 @@ EXPECTATIONS: tuple[Expectation, ...] = (
     ),
 )
 
+CARD = CardFacts(
+    purpose="Advisers offer help early to students who are at risk of failing",
+    out_of_scope=(
+        "Admission, grades, scholarships and discipline",
+        "Comparing courses, teachers or schools",
+    ),
+    affected="Students: one who is flagged is approached by an adviser, and may be labelled by it; "
+    "one who is missed is not offered help. Advisers: their time is spent on those who are flagged",
+    source="A survey file that was published on Google Drive. Who collected it, when, where, and "
+    "whether the students agreed to this use is not known",
+    license="Not stated by its publisher",
+)
+
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
+SENSITIVE: tuple[str, ...] = tuple(feature.name for feature in FEATURES if feature.sensitive)
+"""Names of the sensitive features."""
 RAW_HEADER: tuple[str, ...] = (*(feature.raw for feature in FEATURES), LABEL.raw)
 
 FILE_NOTES: dict[str, str] = {

@@ -11,8 +11,10 @@ from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
 from pipeline.drift.report import DRIFT, Report
 from pipeline.evaluation import gates
+from pipeline.model import ablation
 from pipeline.model.bundle import Manifest
-from pipeline.storage.layout import MODELS_PREFIX, files_of_run
+from pipeline.storage.artifacts import TrainReport
+from pipeline.storage.layout import MODELS_PREFIX, files_of_run, train_report
 from pipeline.tracking.registry import PRODUCTION
 
 NEXT_STEPS = (
@@ -75,6 +77,14 @@ def _print_model(context: Context, manifest: Manifest, number: str) -> None:
     for sentence in check.sentences if check else ():
         echo(f"Read these figures with care: {sentence}.", "yellow")
     gates.print_gates("Gates that it passed", "evaluate", manifest.gates)
+    key = train_report(manifest.lineage.pipeline_run_id)
+    training = context.lake.read_model(key, TrainReport) if context.lake.exists(key) else None
+    if training and training.ablations:
+        print_table(
+            "What it loses without sensitive features",
+            ablation.HEADER,
+            ablation.tabulate_ablations(training.ablations),
+        )
 
 
 def _print_prediction(student: Mapping[str, Any], answer: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ changes neither the ranking nor the predicted labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +131,7 @@ def get_bin_edges(feature: Feature, bins: int) -> FloatArray:
     return edges.astype(np.float32).astype(np.float64)
 
 
-def _binning(bins: int, encode: str = "ordinal") -> list[Any]:
+def _binning(features: Sequence[Feature], bins: int, encode: str = "ordinal") -> list[Any]:
     """Return the step that cuts each feature into bins, or no step for 0 bins.
 
     It is frozen, so that fitting the pipeline does not fit the edges to the data.
@@ -141,7 +141,7 @@ def _binning(bins: int, encode: str = "ordinal") -> list[Any]:
 
     if not bins:
         return []
-    edges = [get_bin_edges(feature, bins) for feature in FEATURES]
+    edges = [get_bin_edges(feature, bins) for feature in features]
     counts = [one.size - 1 for one in edges]
     step = KBinsDiscretizer(counts, encode=encode, strategy="uniform", subsample=None)
     step.fit(np.column_stack([[one[0], one[-1]] for one in edges]).astype(np.float32))
@@ -163,13 +163,17 @@ def _tree(leaves: int) -> Candidate:
     return Candidate(f"tree, {leaves} leaves", "tree", parameters, make_steps)
 
 
-def _logistic(bins: int, C: float) -> Candidate:  # noqa: N803 - scikit-learn's name
+def _logistic(
+    features: Sequence[Feature],
+    bins: int,
+    C: float,  # noqa: N803 - scikit-learn's name
+) -> Candidate:
     def make_steps(seed: int) -> list[Any]:
         from sklearn.linear_model import LogisticRegression
         from sklearn.preprocessing import PolynomialFeatures
 
         return [
-            *_binning(bins, "onehot-dense"),
+            *_binning(features, bins, "onehot-dense"),
             PolynomialFeatures(2, interaction_only=True, include_bias=False),
             LogisticRegression(C=C, class_weight="balanced", max_iter=5000, random_state=seed),
         ]
@@ -178,7 +182,7 @@ def _logistic(bins: int, C: float) -> Candidate:  # noqa: N803 - scikit-learn's 
     return Candidate(f"logistic, {bins} bins, C {C:g}", "logistic", parameters, make_steps)
 
 
-def _forest(bins: int, leaf: int) -> Candidate:
+def _forest(features: Sequence[Feature], bins: int, leaf: int) -> Candidate:
     def make_steps(seed: int) -> list[Any]:
         from sklearn.ensemble import RandomForestClassifier
 
@@ -190,13 +194,13 @@ def _forest(bins: int, leaf: int) -> Candidate:
             n_jobs=1,
             random_state=seed,
         )
-        return [*_binning(bins), forest]
+        return [*_binning(features, bins), forest]
 
     parameters = {"bins": bins, "min_samples_leaf": leaf, "class_weight": "balanced"}
     return Candidate(f"forest, {bins} bins, leaf {leaf}", "forest", parameters, make_steps)
 
 
-def _boosting(bins: int) -> Candidate:
+def _boosting(features: Sequence[Feature], bins: int) -> Candidate:
     def make_steps(seed: int) -> list[Any]:
         from sklearn.ensemble import GradientBoostingClassifier
 
@@ -209,20 +213,33 @@ def _boosting(bins: int) -> Candidate:
             min_samples_leaf=20,
             random_state=seed,
         )
-        return [*_binning(bins), boosting]
+        return [*_binning(features, bins), boosting]
 
     parameters = {"bins": bins, "max_depth": 2}
     return Candidate(f"boosting, {bins} bins", "boosting", parameters, make_steps)
 
 
-CANDIDATES: tuple[Candidate, ...] = (
-    _tree(3),
-    _logistic(5, 0.1),
-    _boosting(0),
-    _boosting(5),
-    _forest(5, 10),
-)
-"""From the simplest to the most complex; a tree with three leaves is a rule of two conditions."""
+def make_candidates(features: Sequence[Feature]) -> tuple[Candidate, ...]:
+    """Make the candidates for rows that have only these features.
+
+    Args:
+        features: The features, in the order of the columns of the rows.
+
+    Returns:
+        The candidates, from the simplest to the most complex. A tree with three leaves is a rule
+        of two conditions.
+    """
+    return (
+        _tree(3),
+        _logistic(features, 5, 0.1),
+        _boosting(features, 0),
+        _boosting(features, 5),
+        _forest(features, 5, 10),
+    )
+
+
+CANDIDATES = make_candidates(FEATURES)
+"""The candidates for rows with all features."""
 
 
 def make_plain_logistic() -> Candidate:

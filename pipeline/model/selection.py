@@ -107,7 +107,7 @@ def select_candidates(
         for train, test in splitter.split(*subset)
     ]
     scores = Parallel(n_jobs=-1)(
-        delayed(_fit_and_score)(candidate, train, test.rows, seed)
+        delayed(fit_and_score)(candidate, train, test.rows, seed)
         for candidate, train, test in tasks
     )
     held_out = [
@@ -121,9 +121,20 @@ def select_candidates(
     ]
 
 
-def _fit_and_score(
+def fit_and_score(
     candidate: Candidate, train: TrainingData, rows: Float32Array, seed: int
 ) -> FloatArray:
+    """Fit a candidate, without calibration, and score rows.
+
+    Args:
+        candidate: The candidate.
+        train: Rows to fit on.
+        rows: Rows to score, shape (n_rows, n_features).
+        seed: Seed of the fit.
+
+    Returns:
+        Scores, shape (n_rows,); a higher score is a higher risk.
+    """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # the summation order of a BLAS depends on its number of threads

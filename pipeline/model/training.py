@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pipeline.columns import LABEL
+from pipeline.columns import LABEL, SENSITIVE
+from pipeline.model.ablation import measure_ablations
 from pipeline.model.baselines import Baselines, measure_baselines
 from pipeline.model.calibration import FittedModel, fit_calibrated
 from pipeline.model.candidates import Candidate
@@ -21,7 +22,7 @@ from pipeline.model.training_data import (
     concatenate,
     stratified_sample,
 )
-from pipeline.storage.artifacts import Interval, LabelStability
+from pipeline.storage.artifacts import Ablation, Interval, LabelStability
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -44,6 +45,7 @@ class TrainingResult:
         final: The candidate fitted on both splits.
         data: The rows that `final` was fitted on.
         stability: How many labels change when the candidate is fitted on other rows.
+        ablations: What leaving out sensitive features costs.
     """
 
     candidate: Candidate
@@ -56,6 +58,7 @@ class TrainingResult:
     final: FittedModel
     data: TrainingData
     stability: LabelStability
+    ablations: list[Ablation]
 
 
 def train_candidate(
@@ -100,6 +103,7 @@ def train_candidate(
         final=final,
         data=both,
         stability=measure_stability(final, refits, both),
+        ablations=measure_ablations(train, outer_folds, selection.candidate, SENSITIVE, settings),
     )
 
 

@@ -126,6 +126,21 @@ class LabelStability(Artifact):
         )
 
 
+class Ablation(Artifact):
+    """What the selected candidate loses without some of its features."""
+
+    features: list[str]
+    roc_auc_cost: Interval
+    """ROC AUC with all features minus that without these, as the mean over the outer folds."""
+
+    @property
+    def verdict(self) -> str:
+        """What the interval shows."""
+        if self.roc_auc_cost.low > 0:
+            return "ranks worse without"
+        return "ranks better without" if self.roc_auc_cost.high < 0 else "no benefit shown"
+
+
 class TrainReport(Artifact):
     """Result of `train`."""
 
@@ -146,6 +161,10 @@ class TrainReport(Artifact):
     cross_validation: dict[str, Interval]
     validation: dict[str, Interval]
     stability: LabelStability | None = None
+    ablations: list[Ablation] = Field(default_factory=list)
+    """What leaving out sensitive features costs; empty without sensitive features."""
+    libraries: dict[str, str] = Field(default_factory=dict)
+    """Versions of Python and of the packages that the model was made with, by name."""
     onnx_difference: float
     out_of_fold: str
     """SHA-256 of the out-of-fold predictions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,16 @@ MODEL = "model"
 """Name of the logged model."""
 PACKAGES = ("scikit-learn", "skops", "numpy", "scipy")
 """Packages that loading the model requires. Without the list MLflow takes 15 s to infer them."""
+CONVERTERS = ("skl2onnx", "onnxruntime")
+"""Packages that the ONNX graph was made and compared with."""
 MAX_DIGEST_LENGTH = 36
 """MLflow truncates longer digests of data sets."""
+
+
+def get_library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that models are made with, by name."""
+    packages = {package: version(package) for package in (*PACKAGES, *CONVERTERS)}
+    return {"python": platform.python_version(), **packages}
 
 
 def log_model(registry: Registry, run_id: str, model: Pipeline, example: Float32Array) -> str:
