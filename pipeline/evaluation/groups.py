@@ -1,4 +1,9 @@
-"""Results by group: the categories of a feature, and the ranges of a number."""
+"""Results by group: the categories of a feature, and the ranges of a number.
+
+Groups are measured out of fold where that is possible: the cross-validation of `train` predicts
+every training row with a model that did not learn from it, so a group has several times the
+positive rows that it has in the test split.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from pipeline.columns import FEATURES, Category
-from pipeline.model.intervals import wilson_interval
-from pipeline.model.metrics import Predictions
+from pipeline.evaluation.predictions import SplitPredictions
+from pipeline.model.arrays import feature_array, label_array
+from pipeline.model.intervals import rate_difference, rate_interval
 from pipeline.storage.artifacts import GroupMetrics, Interval
 from pipeline.types import BoolArray, FloatArray, IntArray
 
@@ -25,6 +32,59 @@ class GroupRate:
 
     group: str
     rate: Interval
+
+
+@dataclass(frozen=True, eq=False)
+class GroupRows:
+    """Labelled rows in groups, with predictions of models that did not learn from these rows.
+
+    Attributes:
+        groups: Name of each group -> whether each row belongs to it, shape (n_rows,).
+        labels: 1 for the positive class, shape (n_rows,).
+        predicted_positive: Fraction of the predictions for each row that are positive, shape
+            (n_rows,): 0 or 1 with one prediction per row.
+        probability: Mean predicted probability of each row, shape (n_rows,).
+        source: What the rows are, for people.
+    """
+
+    groups: Mapping[str, BoolArray]
+    labels: IntArray
+    predicted_positive: FloatArray
+    probability: FloatArray
+    source: str
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        predicted_positive: FloatArray,
+        probability: FloatArray,
+        source: str,
+    ) -> GroupRows:
+        """Divide gold rows into groups.
+
+        Args:
+            frame: Rows with every feature and the label.
+            predicted_positive: Fraction of the predictions for each row that are positive.
+            probability: Mean predicted probability of each row.
+            source: What the rows are, for people.
+        """
+        groups = find_groups(feature_array(frame))
+        return cls(groups, label_array(frame), predicted_positive, probability, source)
+
+
+def take_test_rows(model: SplitPredictions) -> GroupRows:
+    """Return a model's test rows, for want of out-of-fold predictions.
+
+    Args:
+        model: The model and its test rows.
+    """
+    return GroupRows.from_frame(
+        model.frame,
+        predicted_positive=model.predictions.positive.astype(np.float64),
+        probability=model.predictions.probability,
+        source="test rows, because the lake has no out-of-fold predictions of this model",
+    )
 
 
 def find_groups(features: FloatArray) -> dict[str, BoolArray]:
@@ -53,90 +113,86 @@ def find_groups(features: FloatArray) -> dict[str, BoolArray]:
     return groups
 
 
-def measure_groups(
-    features: FloatArray, labels: IntArray, predictions: Predictions
-) -> list[GroupMetrics]:
+def measure_groups(rows: GroupRows) -> list[GroupMetrics]:
     """Measure a model in every group that has any of the rows.
 
     Args:
-        features: Features in the order of columns.FEATURES, shape (n_rows, n_features).
-        labels: 1 for the positive class, shape (n_rows,).
-        predictions: The model's predictions for those rows.
+        rows: The rows, with predictions.
 
     Returns:
         The results of each group.
     """
-    positive, predicted = labels == 1, predictions.positive
+    positive = rows.labels == 1
     return [
         GroupMetrics(
             name=name,
             rows=int(mask.sum()),
             positives=int((mask & positive).sum()),
-            predicted_positive=int((mask & predicted).sum()),
-            true_positives=int((mask & positive & predicted).sum()),
-            mean_probability=float(predictions.probability[mask].mean()),
+            recall=_rate(mask & positive, rows.predicted_positive),
+            false_positive_rate=_rate(mask & ~positive, rows.predicted_positive),
+            positive_rate=rate_interval(float(rows.labels[mask].sum()), float(mask.sum())),
+            mean_probability=float(rows.probability[mask].mean()),
         )
-        for name, mask in find_groups(features).items()
+        for name, mask in rows.groups.items()
         if mask.any()
     ]
 
 
-def lowest_group_recall(
-    groups: Mapping[str, BoolArray],
-    labels: IntArray,
-    predicted_positive: BoolArray,
-    min_positives: int,
-) -> GroupRate | None:
+def find_lowest_recall(rows: GroupRows, min_positives: int) -> GroupRate | None:
     """Find the group with the lowest recall.
 
     Args:
-        groups: Whether each row belongs to a group, shape (n_rows,), by name of the group.
-        labels: 1 for the positive class, shape (n_rows,).
-        predicted_positive: Whether each row is predicted positive, shape (n_rows,).
+        rows: The rows, with predictions.
         min_positives: Groups with fewer positive rows are left out.
 
     Returns:
         The group whose recall has the lowest upper end; None if every group is left out.
     """
-    recalls = _rates(groups, labels == 1, predicted_positive, min_positives)
+    masks = _select_groups(rows, rows.labels == 1, min_positives)
+    recalls = (
+        GroupRate(name, rate)
+        for name, mask in masks
+        if (rate := _rate(mask, rows.predicted_positive))
+    )
     return min(recalls, key=lambda group: group.rate.high, default=None)
 
 
-def group_false_positive_rate_gap(
-    groups: Mapping[str, BoolArray], labels: IntArray, predicted_positive: BoolArray
-) -> GroupRate | None:
+def find_highest_false_positive_rate(rows: GroupRows) -> GroupRate | None:
     """Find the group whose false positive rate exceeds that of all rows the most.
 
+    The gap to all rows is the gap to the rows outside the group, times their fraction, so that its
+    interval follows from two rates that share no row.
+
     Args:
-        groups: Whether each row belongs to a group, shape (n_rows,), by name of the group.
-        labels: 1 for the positive class, shape (n_rows,).
-        predicted_positive: Whether each row is predicted positive, shape (n_rows,).
+        rows: The rows, with predictions.
 
     Returns:
-        The group whose false positive rate has the highest lower end, with that rate minus the
-        rate of all rows; None if every group has too few negative rows.
+        The group whose gap has the highest lower end, with that gap; None if every group has too
+        few negative rows.
     """
-    negative = labels == 0
-    overall = float((predicted_positive & negative).sum() / negative.sum())
-    rates = _rates(groups, negative, predicted_positive, MIN_NEGATIVES)
-    highest = max(rates, key=lambda group: group.rate.low, default=None)
-    if highest is None:
-        return None
-    rate = highest.rate
-    gap = Interval(value=rate.value - overall, low=rate.low - overall, high=rate.high - overall)
-    return GroupRate(highest.group, gap)
+    negative = rows.labels == 0
+    gaps = []
+    for name, mask in _select_groups(rows, negative, MIN_NEGATIVES):
+        others = negative & ~mask
+        inside = _rate(mask, rows.predicted_positive)
+        outside = _rate(others, rows.predicted_positive)
+        if inside and outside:
+            gap, share = rate_difference(inside, outside), float(others.sum() / negative.sum())
+            scaled = Interval(value=gap.value * share, low=gap.low * share, high=gap.high * share)
+            gaps.append(GroupRate(name, scaled))
+    return max(gaps, key=lambda group: group.rate.low, default=None)
 
 
-def _rates(
-    groups: Mapping[str, BoolArray],
-    of_class: BoolArray,
-    predicted_positive: BoolArray,
-    min_rows: int,
-) -> Iterator[GroupRate]:
-    """Return the rate of rows of a class that are predicted positive, in each group with enough."""
-    for name, mask in groups.items():
-        trials = int((mask & of_class).sum())
-        if trials >= max(min_rows, 1):
-            successes = int((mask & of_class & predicted_positive).sum())
-            low, high = wilson_interval(successes, trials)
-            yield GroupRate(name, Interval(value=successes / trials, low=low, high=high))
+def _select_groups(
+    rows: GroupRows, of_class: BoolArray, min_rows: int
+) -> Iterator[tuple[str, BoolArray]]:
+    """The rows of a class in each group that has enough of them."""
+    for name, mask in rows.groups.items():
+        if (mask & of_class).sum() >= max(min_rows, 1):
+            yield name, mask & of_class
+
+
+def _rate(mask: BoolArray, predicted_positive: FloatArray) -> Interval | None:
+    """Fraction of the rows that are predicted positive; None without rows."""
+    trials = float(mask.sum())
+    return rate_interval(float(predicted_positive[mask].sum()), trials) if trials else None

@@ -16,7 +16,7 @@ from pipeline.columns import EXPECTATIONS
 from pipeline.data_check.report import DataCheck
 from pipeline.evaluation import behavioral_checks, groups
 from pipeline.evaluation.champion import ChampionComparison
-from pipeline.evaluation.groups import GroupRate
+from pipeline.evaluation.groups import GroupRate, GroupRows
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.shadow import ShadowTraffic
 from pipeline.model.bundle import ONNX, Manifest
@@ -54,6 +54,7 @@ class GateInputs:
         training_onnx_difference: Largest difference in probability between the ONNX model and the
             trained model that was recorded when the model was trained; None if it is unknown.
         data_check: What `preprocess` found in the rows; None in runs of earlier releases.
+        out_of_fold: Training rows with out-of-fold predictions; None if there are none.
     """
 
     settings: Settings
@@ -62,6 +63,12 @@ class GateInputs:
     shadow: ShadowTraffic | None = None
     training_onnx_difference: float | None = None
     data_check: DataCheck | None = None
+    out_of_fold: GroupRows | None = None
+
+    @cached_property
+    def group_rows(self) -> GroupRows:
+        """The rows that groups are measured on: out of fold, or the test rows."""
+        return self.out_of_fold or groups.take_test_rows(self.model)
 
     @cached_property
     def metrics(self) -> Mapping[str, Interval]:
@@ -159,32 +166,24 @@ def rounding_flip_rate(inputs: GateInputs) -> Measurement:
 
 def group_recall(inputs: GateInputs) -> Measurement | None:
     """Recall in the group where its upper end is lowest."""
-    model = inputs.model
-    lowest = groups.lowest_group_recall(
-        groups.find_groups(model.features),
-        model.labels,
-        model.predictions.positive,
-        inputs.settings.deployment.min_positives,
-    )
+    rows = inputs.group_rows
+    lowest = groups.find_lowest_recall(rows, inputs.settings.deployment.min_positives)
     if lowest is None:
         return None
-    return _from_group(
-        lowest, f"the recall's upper end is lowest in the group '{lowest.group}': {lowest.rate}"
-    )
+    note = f"the recall's upper end is lowest in the group '{lowest.group}': {lowest.rate}"
+    return _from_group(lowest, f"{note} ({rows.source})")
 
 
 def group_false_positive_rate_gap(inputs: GateInputs) -> Measurement | None:
     """Measure by how much the false positive rate of a group exceeds that of all rows."""
-    model = inputs.model
-    highest = groups.group_false_positive_rate_gap(
-        groups.find_groups(model.features), model.labels, model.predictions.positive
-    )
+    rows = inputs.group_rows
+    highest = groups.find_highest_false_positive_rate(rows)
     if highest is None:
         return None
     return _from_group(
         highest,
         f"the false positive rate's lower end is highest in the group '{highest.group}': "
-        f"{highest.rate.signed} compared with all rows",
+        f"{highest.rate.signed} compared with all rows ({rows.source})",
     )
 
 

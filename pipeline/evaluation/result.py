@@ -30,7 +30,8 @@ class EvaluationResult:
         onnx_difference: Largest difference in probability between the ONNX model and the trained
             model.
         gates: The gates that `evaluate` judges.
-        groups: The candidate's results by group of test rows.
+        groups: The candidate's results by group.
+        group_rows: What the rows are that groups were measured on.
         comparison: The comparison with the champion; None without a champion.
         beats_champion: Whether the candidate passes the gates of `validate` that compare it with
             the champion.
@@ -46,6 +47,7 @@ class EvaluationResult:
     onnx_difference: float
     gates: Sequence[GateResult]
     groups: Sequence[GroupMetrics]
+    group_rows: str
     comparison: ChampionComparison | None
     beats_champion: bool
     splits: Mapping[str, SplitFacts]
@@ -98,6 +100,7 @@ class EvaluationResult:
             gates=list(self.gates),
             onnx_difference=self.onnx_difference,
             groups=list(self.groups),
+            group_rows=self.group_rows,
             champion=self._to_champion_report(),
             notes=list(self.notes),
             decision=self.decision,

@@ -32,6 +32,37 @@ def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
     return (center - margin) / (1 + spread), (center + margin) / (1 + spread)
 
 
+def rate_interval(successes: float, trials: float) -> Interval:
+    """A rate with its 95 % interval by Wilson's method.
+
+    Args:
+        successes: Number of successes.
+        trials: Number of trials, at least 1.
+    """
+    low, high = wilson_interval(successes, trials)
+    rate = successes / trials
+    return Interval(value=rate, low=min(low, rate), high=max(high, rate))  # rounding errors
+
+
+def rate_difference(first: Interval, second: Interval) -> Interval:
+    """The difference of two independent rates with its 95 % interval.
+
+    Args:
+        first: A rate with its interval by Wilson's method.
+        second: The rate to subtract, measured on other rows, with its interval.
+
+    Returns:
+        First minus second.
+
+    Reference: Newcombe, Interval Estimation for the Difference between Independent Proportions:
+    Comparison of Eleven Methods, Statistics in Medicine 17 (1998), method 10.
+    """
+    value = first.value - second.value
+    below = math.hypot(first.value - first.low, second.high - second.value)
+    above = math.hypot(first.high - first.value, second.value - second.low)
+    return Interval(value=value, low=value - below, high=value + above)
+
+
 def midranks(values: FloatArray) -> FloatArray:
     """Ranks from 1; equal values share the mean of their ranks, shape (n_values,)."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)

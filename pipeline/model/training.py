@@ -20,6 +20,7 @@ from pipeline.model.training_data import (
     TrainingData,
     check_class_counts,
     concatenate,
+    sample_indices,
     stratified_sample,
 )
 from pipeline.storage.artifacts import Ablation, Interval, LabelStability
@@ -40,8 +41,8 @@ class TrainingResult:
         cross_validation: Metrics of such a selection, by nested cross-validation on train.
         baselines: What simple predictors reach on the same outer folds.
         validation: Metrics on the validation split of the candidate fitted on train only.
-        out_of_fold: Predictions of the outer cross-validation: fold, label, probability and
-            predicted_positive.
+        out_of_fold: Predictions of the outer cross-validation: fold, row (its place in the train
+            split), label, probability and predicted_positive.
         final: The candidate fitted on both splits.
         data: The rows that `final` was fitted on.
         stability: How many labels change when the candidate is fitted on other rows.
@@ -80,7 +81,8 @@ def train_candidate(
     seed, samples = settings.seed, settings.bootstrap_samples
     folds, max_rows = settings.train.folds, settings.train.max_rows
     check_class_counts(train.labels, folds)
-    train = stratified_sample(train, max_rows, seed)
+    sampled = sample_indices(train.labels, max_rows, seed)
+    train = train.take(sampled)
     both = stratified_sample(concatenate(train, validation), max_rows, seed)
 
     outer_folds = cross_validate(train, settings.train, seed)
@@ -99,7 +101,7 @@ def train_candidate(
         validation=compute_metrics(
             validation.labels, trial.predict(validation.rows), samples, seed
         ),
-        out_of_fold=_make_out_of_fold_frame(train.labels, outer_folds),
+        out_of_fold=_make_out_of_fold_frame(train.labels, sampled, outer_folds),
         final=final,
         data=both,
         stability=measure_stability(final, refits, both),
@@ -107,11 +109,14 @@ def train_candidate(
     )
 
 
-def _make_out_of_fold_frame(labels: IntArray, folds: list[OuterFold]) -> pd.DataFrame:
+def _make_out_of_fold_frame(
+    labels: IntArray, sampled: IntArray, folds: list[OuterFold]
+) -> pd.DataFrame:
     parts = [
         pd.DataFrame(
             {
                 "fold": number,
+                "row": sampled[fold.indices],
                 LABEL.name: labels[fold.indices],
                 "probability": fold.predictions.probability,
                 "predicted_positive": fold.predictions.positive,

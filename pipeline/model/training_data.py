@@ -58,13 +58,29 @@ def stratified_sample(data: TrainingData, max_rows: int, seed: int) -> TrainingD
     """
     if data.labels.size <= max_rows:
         return data
+    return data.take(sample_indices(data.labels, max_rows, seed))
+
+
+def sample_indices(labels: IntArray, max_rows: int, seed: int) -> IntArray:
+    """Return the indices of the rows that `stratified_sample` samples, ascending.
+
+    Args:
+        labels: 1 for the positive class, shape (n_rows,).
+        max_rows: Upper bound on the rows of the sample.
+        seed: Seed of the sampling.
+
+    Returns:
+        Indices, shape (n_sampled,).
+    """
+    indices: IntArray = np.arange(labels.size)
+    if labels.size <= max_rows:
+        return indices
     from sklearn.model_selection import train_test_split
 
-    kept, _ = train_test_split(
-        np.arange(data.labels.size), train_size=max_rows, random_state=seed, stratify=data.labels
-    )
-    kept.sort()
-    return data.take(kept)
+    kept: IntArray = train_test_split(
+        indices, train_size=max_rows, random_state=seed, stratify=labels
+    )[0]
+    return np.sort(kept)
 
 
 def check_class_counts(labels: IntArray, folds: int) -> None:

@@ -23,6 +23,7 @@ from pipeline.evaluation.model_card.calibration import describe_top
 from pipeline.evaluation.model_card.effects import compute_effects, describe_surprises
 from pipeline.evaluation.model_card.figures import draw_figures
 from pipeline.evaluation.model_card.measured import Findings
+from pipeline.evaluation.out_of_fold import read_out_of_fold
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.model.arrays import label_array
@@ -66,6 +67,7 @@ def run(context: Context) -> None:
         comparison,
         training_onnx_difference=training.onnx_difference,
         data_check=read_data_check(lake, run_id),
+        out_of_fold=read_out_of_fold(lake, bundle.manifest),
     )
     result = evaluate_candidate(context, inputs, training, notes)
     files = _render(context, result, candidate)
@@ -101,7 +103,8 @@ def evaluate_candidate(
         metrics=inputs.metrics,
         onnx_difference=measurements.onnx_difference(inputs).value,
         gates=judgement.results,
-        groups=groups.measure_groups(candidate.features, candidate.labels, candidate.predictions),
+        groups=groups.measure_groups(inputs.group_rows),
+        group_rows=inputs.group_rows.source,
         comparison=inputs.comparison,
         beats_champion=inputs.comparison is not None and beats_champion(inputs),
         splits=gold.splits,

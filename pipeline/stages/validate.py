@@ -23,6 +23,7 @@ from pipeline.evaluation.champion import compare_with_champion
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.judge import judge
 from pipeline.evaluation.measurements import GateInputs, get_recorded_onnx_difference
+from pipeline.evaluation.out_of_fold import read_out_of_fold
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.storage.artifacts import ValidationReport
 from pipeline.storage.layout import VALIDATION_PAGE, report_file, validation_report
@@ -113,6 +114,7 @@ def load_inputs(context: Context, matchup: Matchup) -> GateInputs:
         comparison,
         shadow=get_shadow_traffic(settings, matchup.candidate.number),
         training_onnx_difference=get_recorded_onnx_difference(candidate.manifest),
+        out_of_fold=read_out_of_fold(lake, candidate.manifest),
     )
 
 

@@ -24,7 +24,7 @@ class Artifact(BaseModel):
 
 
 class Interval(Artifact):
-    """An estimate with its 95 % bootstrap interval."""
+    """An estimate with its 95 % interval."""
 
     value: float
     low: float
@@ -186,13 +186,15 @@ class TrainReport(Artifact):
 
 
 class GroupMetrics(Artifact):
-    """A model's results on the test rows of a group."""
+    """A model's results on the rows of a group; a rate without rows is None."""
 
     name: str
     rows: int
     positives: int
-    predicted_positive: int
-    true_positives: int
+    recall: Interval | None
+    false_positive_rate: Interval | None
+    positive_rate: Interval
+    """Rate of positive rows."""
     mean_probability: float
 
 
@@ -219,6 +221,8 @@ class EvaluationReport(Artifact):
     gates: list[GateResult]
     onnx_difference: float | None
     groups: list[GroupMetrics]
+    group_rows: str
+    """What the rows are that groups were measured on."""
     champion: ChampionReport | None
     notes: list[str]
     decision: str

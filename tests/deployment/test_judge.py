@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.columns import FEATURE_NAMES
 from pipeline.context import open_context
 from pipeline.evaluation.champion import ChampionComparison
 from pipeline.evaluation.datasets import read_split
+from pipeline.evaluation.groups import GroupRows
 from pipeline.evaluation.judge import beats_champion, judge
 from pipeline.evaluation.measurements import GateInputs
 from pipeline.evaluation.predictions import SignatureMismatchError, SplitPredictions
 from pipeline.evaluation.shadow import ShadowTraffic
 from pipeline.gate_table import get_stage_gates
 from pipeline.model.bundle import Bundle
+from pipeline.model.intervals import wilson_interval
 from pipeline.settings import Settings
 from tests.support.deployment_env import GOLD_RUN, Kind, trained
 
@@ -132,6 +135,20 @@ def test_groups_are_noted(bench: Judge) -> None:
     assert false_positives.startswith("the false positive rate's lower end is highest in")
     (gate,) = [result for result in judgement.results if result.name == "min_group_recall_upper"]
     assert f"to {gate.value:.3f})" in recall
+
+
+def test_groups_are_judged_out_of_fold(bench: Judge) -> None:
+    """Their gates judge the out-of-fold rows if there are any, not the test rows."""
+    labels = (np.arange(100) < 40).astype(np.int64)
+    masks = {"missed": np.arange(100) < 20, "found": np.arange(100) >= 20}
+    predicted = masks["found"].astype(float)
+    rows = GroupRows(masks, labels, predicted, predicted, "training rows, out of fold")
+    inputs = bench.inputs(bench.model("good"), out_of_fold=rows)
+    judged = values("validate", inputs)
+    assert judged["min_group_recall_upper"] == pytest.approx(wilson_interval(0, 20)[1])
+    assert judged["max_group_false_positive_rate_gap"] is None
+    (note,) = judge("validate", inputs).notes
+    assert "'missed'" in note
 
 
 def test_other_features_leave_only_the_signature(bench: Judge) -> None:

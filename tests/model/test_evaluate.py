@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.columns import LABEL
+from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
 from pipeline.data_check.report import DataCheck
 from pipeline.errors import DataError
+from pipeline.evaluation.datasets import read_split
+from pipeline.evaluation.judge import judge
+from pipeline.evaluation.measurements import GateInputs
 from pipeline.evaluation.model_card.figures import FIGURES
+from pipeline.evaluation.out_of_fold import read_out_of_fold
+from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.gate_table import get_stage_gates
 from pipeline.model import candidates
+from pipeline.model.bundle import Bundle
 from pipeline.model.calibration import fit_calibrated
 from pipeline.model.candidates import CANDIDATES
 from pipeline.model.selection import Selection
@@ -23,6 +29,7 @@ from pipeline.model.training import TrainingResult
 from pipeline.model.training_data import TrainingData
 from pipeline.stages import evaluate, register, train
 from pipeline.storage.artifacts import TrainReport
+from pipeline.storage.layout import out_of_fold, train_report
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
 from tests.support.accessibility import find_violations
@@ -78,7 +85,7 @@ def test_the_report_describes_the_served_model(
     ]
     assert report["onnx_difference"] < 1e-5
     courses = [group for group in report["groups"] if group["name"].startswith("course")]
-    assert sum(group["rows"] for group in courses) == test.labels.size
+    assert sum(group["rows"] for group in courses) == splits["train"].labels.size
 
 
 def test_the_card_shows_the_report(new_context: NewContext, pretrained: TrainingResult) -> None:
@@ -107,6 +114,53 @@ def test_the_card_shows_the_report(new_context: NewContext, pretrained: Training
     assert html.count("data:image/svg+xml;base64,") == len(drawn)
     assert "http" not in html
     assert find_violations(html) == []
+
+
+def test_groups_are_measured_out_of_fold(
+    new_context: NewContext, pretrained: TrainingResult, splits: dict[str, TrainingData]
+) -> None:
+    """The rates of a group are those of the out-of-fold predictions of its training rows."""
+    report = train_and_evaluate(new_context())
+    assert report["group_rows"] == "training rows, out of fold"
+    predictions, rows = pretrained.out_of_fold, splits["train"].rows[pretrained.out_of_fold["row"]]
+    is_stem = rows[:, FEATURE_NAMES.index("course")] == 1
+    found = predictions[is_stem & (predictions[LABEL.name] == 1)]["predicted_positive"]
+    stem = next(group for group in report["groups"] if group["name"] == "course stem")
+    assert stem["positives"] == len(found)
+    assert stem["recall"]["value"] == pytest.approx(found.mean())
+    assert stem["recall"]["low"] < stem["recall"]["value"] < stem["recall"]["high"]
+
+
+@pytest.mark.parametrize("problem", ["no report", "another model", "an earlier release"])
+def test_groups_fall_back_to_the_test_rows(
+    new_context: NewContext,
+    pretrained: TrainingResult,
+    splits: dict[str, TrainingData],
+    problem: str,
+) -> None:
+    """Predictions of earlier releases do not name their rows. The notes of the gates say so."""
+    context = new_context()
+    train.run(context)
+    report = context.lake.read_model(train_report(RUN), TrainReport)
+    manifest = context.registry.get_bundle(report.mlflow_run_id).manifest
+    if problem == "no report":
+        context.lake.delete(train_report(RUN))
+    elif problem == "another model":
+        manifest = manifest.model_copy(update={"run_id": "another"})
+    else:
+        old = to_parquet(pretrained.out_of_fold.drop(columns="row"))
+        sha256 = context.lake.write(out_of_fold(RUN), old)
+        changed = report.model_copy(update={"out_of_fold": sha256})
+        context.lake.write_model(train_report(RUN), changed)
+    assert read_out_of_fold(context.lake, manifest) is None
+    bundle = Bundle(manifest, context.registry.get_bundle(report.mlflow_run_id).files)
+    test = read_split(context.lake, manifest.lineage, "test")
+    inputs = GateInputs(context.settings, SplitPredictions(bundle, test))
+    assert inputs.group_rows.labels.size == splits["test"].labels.size
+    (note, _) = judge("validate", inputs).notes
+    assert note.endswith(
+        "(test rows, because the lake has no out-of-fold predictions of this model)"
+    )
 
 
 def test_mlflow_has_the_evaluation(new_context: NewContext, pretrained: TrainingResult) -> None:

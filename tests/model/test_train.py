@@ -163,7 +163,8 @@ def test_the_estimate_is_out_of_fold(
     """Every training row is predicted once, by a model that was not trained on it."""
     predictions, labels = learned.out_of_fold, splits["train"].labels
     assert len(predictions) == labels.size
-    assert predictions[LABEL.name].sum() == labels.sum()
+    assert sorted(predictions["row"]) == list(range(labels.size))
+    assert (predictions[LABEL.name] == labels[predictions["row"]]).all()
     for _, fold in predictions.groupby("fold"):
         positive = fold["predicted_positive"]
         assert fold.loc[positive, "probability"].min() > fold.loc[~positive, "probability"].max()

@@ -120,7 +120,7 @@ def describe_groups(result: EvaluationResult) -> list[Block]:
     """The results by group."""
     header = (
         "group",
-        "test rows",
+        "rows",
         LABEL.positive,
         "recall",
         "false positive rate",
@@ -129,7 +129,7 @@ def describe_groups(result: EvaluationResult) -> list[Block]:
     )
     return [
         Heading("Groups"),
-        Text("With so few cases in a group, its recall is a rough estimate."),
+        Text(f"Measured on {result.group_rows}. Each rate has its 95 % interval."),
         Table(header, [_group(group) for group in result.groups], numeric=range(1, 7)),
     ]
 
@@ -154,17 +154,14 @@ def describe_effects(findings: Findings) -> list[Block]:
 
 
 def _group(group: GroupMetrics) -> tuple[str, ...]:
-    recall = f"{group.true_positives} of {group.positives}" if group.positives else "no cases"
-    negatives = group.rows - group.positives
-    false_positives = group.predicted_positive - group.true_positives
     return (
         group.name,
         f"{group.rows:,}",
         f"{group.positives:,}",
-        recall,
-        f"{false_positives / max(negatives, 1):.0%}",
+        str(group.recall or "no cases"),
+        str(group.false_positive_rate or "no cases"),
         f"{group.mean_probability:.1%}",
-        f"{group.positives / max(group.rows, 1):.1%}",
+        str(group.positive_rate),
     )
 
 

@@ -1,0 +1,56 @@
+"""Read the out-of-fold predictions of `train`, on which groups are measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pipeline.evaluation.datasets import read_split
+from pipeline.evaluation.groups import GroupRows
+from pipeline.model.bundle import Manifest
+from pipeline.storage.artifacts import TrainReport
+from pipeline.storage.lake import Lake
+from pipeline.storage.layout import out_of_fold, train_report
+from pipeline.storage.parquet import from_parquet
+
+ROW = "row"
+"""Column of the out-of-fold predictions: the place of the row in gold's train split."""
+
+
+def read_out_of_fold(lake: Lake, manifest: Manifest) -> GroupRows | None:
+    """Read the out-of-fold predictions of a model's training, with their rows.
+
+    Args:
+        lake: The lake with the reports of the run that trained the model.
+        manifest: The model's manifest.
+
+    Returns:
+        The rows of the train split; None if the lake has no such predictions of this model.
+
+    Raises:
+        LakeError: If the train split or the predictions were modified.
+        DataError: If the train split has other columns than pipeline/columns.py.
+    """
+    predictions = _find_predictions(lake, manifest)
+    if predictions is None:
+        return None
+    per_row = predictions.groupby(ROW)[["predicted_positive", "probability"]].mean()
+    train = read_split(lake, manifest.lineage, "train")
+    return GroupRows.from_frame(
+        train.iloc[per_row.index.to_numpy()],
+        predicted_positive=per_row["predicted_positive"].to_numpy(np.float64),
+        probability=per_row["probability"].to_numpy(np.float64),
+        source="training rows, out of fold",
+    )
+
+
+def _find_predictions(lake: Lake, manifest: Manifest) -> pd.DataFrame | None:
+    """The out-of-fold predictions of a model; None if there are none with ROW."""
+    run_id = manifest.lineage.pipeline_run_id
+    if not lake.exists(train_report(run_id)) or not lake.exists(out_of_fold(run_id)):
+        return None
+    report = lake.read_model(train_report(run_id), TrainReport)
+    if report.mlflow_run_id != manifest.run_id:
+        return None
+    predictions = from_parquet(lake.read(out_of_fold(run_id), report.out_of_fold))
+    return predictions if ROW in predictions else None
