@@ -166,6 +166,15 @@ else:
     )
 
 
+class CardSettings(Section):
+    contact: str = ""
+    """Who answers questions about the model and objections to its predictions: a name with an
+    address. The model card shows it."""
+    license: str = ""
+    """License of the trained models, as an identifier of the Hugging Face Hub such as `cc-by-4.0`;
+    empty if none is given."""
+
+
 class DriftSettings(Section):
     window_hours: float = Field(default=24, gt=0)
     """Length of the window of recent live traffic that is compared with the training data."""
@@ -261,6 +270,7 @@ class Settings(EnvironmentSettings):
     features: FeaturesSettings = FeaturesSettings()
     train: TrainSettings = TrainSettings()
     gates: GateSettings = GateSettings()
+    card: CardSettings = CardSettings()
     drift: DriftSettings = DriftSettings()
     deployment: DeploymentSettings = DeploymentSettings()
     predictor: PredictorClientSettings = PredictorClientSettings()

@@ -9,7 +9,12 @@ from pipeline.console import echo
 from pipeline.deployment.promotion_log import Record, read_records
 from pipeline.errors import LakeError
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import MODEL_CARD_HTML, MODEL_CARD_MARKDOWN, report_file
+from pipeline.storage.layout import (
+    HUGGING_FACE_CARD,
+    MODEL_CARD_HTML,
+    MODEL_CARD_MARKDOWN,
+    report_file,
+)
 from pipeline.times import format_time
 from pipeline.tracking.registry import PRODUCTION, STAGING, Version
 
@@ -34,6 +39,7 @@ def update_card(lake: Lake, version: Version, status: Status) -> None:
     rendered = {
         MODEL_CARD_HTML: status.to_html(),
         MODEL_CARD_MARKDOWN: status.to_markdown(),
+        HUGGING_FACE_CARD: status.to_markdown(),
     }
     for name, text in rendered.items():
         key = report_file(run_id, name)

@@ -12,17 +12,19 @@ from pipeline.columns import EXPECTATIONS
 from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
+from pipeline.deployment.promotion_log import read_records
 from pipeline.errors import LakeError, RegistryError
 from pipeline.evaluation import gates, groups, measurements
 from pipeline.evaluation.champion import ChampionComparison, compare_with_champion
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.judge import beats_champion, judge
 from pipeline.evaluation.measurements import GateInputs
-from pipeline.evaluation.model_card import card
+from pipeline.evaluation.model_card import card, hugging_face
 from pipeline.evaluation.model_card.calibration import describe_top
 from pipeline.evaluation.model_card.effects import compute_effects, describe_surprises
 from pipeline.evaluation.model_card.figures import draw_figures
 from pipeline.evaluation.model_card.measured import Findings
+from pipeline.evaluation.model_card.publication import Change, Publication
 from pipeline.evaluation.out_of_fold import read_out_of_fold
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.result import EvaluationResult
@@ -32,6 +34,7 @@ from pipeline.model.metrics import flatten_metrics
 from pipeline.reporting import document
 from pipeline.storage.artifacts import GoldManifest, TrainReport
 from pipeline.storage.layout import (
+    HUGGING_FACE_CARD,
     MODEL_CARD_HTML,
     MODEL_CARD_MARKDOWN,
     evaluation_report,
@@ -41,6 +44,7 @@ from pipeline.storage.layout import (
     train_report,
 )
 from pipeline.storage.parquet import from_parquet
+from pipeline.times import format_time
 from pipeline.tracking.registry import PRODUCTION
 
 FOLDER = "evaluation"
@@ -168,12 +172,32 @@ def _render(
             sentence for curve in effects for sentence in describe_surprises(curve, EXPECTATIONS)
         ],
     )
-    title, blocks = card.title(result), card.blocks(result, findings)
+    publication = _read_publication(context)
+    title, blocks = card.title(result), card.blocks(result, findings, publication)
+    markdown = document.to_markdown(title, blocks)
     return {
         **figures,
-        MODEL_CARD_MARKDOWN: document.to_markdown(title, blocks).encode(),
+        MODEL_CARD_MARKDOWN: markdown.encode(),
         MODEL_CARD_HTML: document.to_html(title, blocks, figures).encode(),
+        HUGGING_FACE_CARD: hugging_face.add_metadata(markdown, result, publication).encode(),
     }
+
+
+def _read_publication(context: Context) -> Publication:
+    changes = [record for record in read_records(context.lake) if record.done]
+    return Publication(
+        contact=context.settings.card.contact,
+        license=context.settings.card.license,
+        history=[
+            Change(
+                time=format_time(record.started_at),
+                version=record.move.to,
+                reason=f"{record.action}: {record.move.reason}",
+            )
+            for record in changes
+            if record.move.to != record.move.origin
+        ],
+    )
 
 
 def _print(result: EvaluationResult, card_url: str) -> None:

@@ -29,6 +29,8 @@ DRIFT_REPORT, EVIDENTLY_PAGE, DRIFT_PAGE = (
 """File names of a drift report; see `report_file` and `latest_report_file`."""
 MODEL_CARD_MARKDOWN, MODEL_CARD_HTML = "model_card.md", "model_card.html"
 """File names of a model card; see `report_file`."""
+HUGGING_FACE_CARD = "README.md"
+"""File name of the model card with the metadata of the Hugging Face Hub; see `report_file`."""
 VALIDATION_PAGE = "validation.html"
 """File name of the report of `validate` for people; see `report_file`."""
 DATA_CHECK, DATA_CHECK_PAGE = "data_check.json", "data_check.html"

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from pipeline.storage.layout import (
     DATA_CHECK_PAGE,
     DRIFT_PAGE,
+    HUGGING_FACE_CARD,
     MODEL_CARD_HTML,
     VALIDATION_PAGE,
     latest_report_file,
@@ -37,12 +38,13 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-PAGES_OF_A_RUN: Mapping[str, tuple[str, str]] = {
+FILES_OF_A_RUN: Mapping[str, tuple[str, str]] = {
     MODEL_CARD_HTML: ("model card", "evaluate"),
+    HUGGING_FACE_CARD: ("card for the Hugging Face Hub", "evaluate"),
     VALIDATION_PAGE: ("page with the gates", "validate"),
     DATA_CHECK_PAGE: ("data check", "preprocess"),
 }
-"""Each page of a training run: what it is, and the stage that writes it."""
+"""Each report of a training run: what it is, and the stage that writes it."""
 SHORT_ADDRESSES = {"card": MODEL_CARD_HTML, "gates": VALIDATION_PAGE, "data": DATA_CHECK_PAGE}
 
 NOT_FOUND = """<!doctype html>
@@ -88,7 +90,7 @@ async def get_run_report(
     run_id: str, name: str, request: Request, service: ServiceDependency
 ) -> Response:
     """Return a report of the served version."""
-    if run_id != _get_run_id(service) or name not in PAGES_OF_A_RUN:
+    if run_id != _get_run_id(service) or name not in FILES_OF_A_RUN:
         return _not_found(
             request,
             f"The predictor shows only the reports of version {service.model().version}, which it "
@@ -96,12 +98,14 @@ async def get_run_report(
         )
     data = await service.reports.read(report_file(run_id, name))
     if data is None:
-        title, stage = PAGES_OF_A_RUN[name]
+        title, stage = FILES_OF_A_RUN[name]
         return _not_found(
             request,
             f"Version {service.model().version} has no {title}. The stage `{stage}` of run "
             f"{run_id} writes it to the lake.",
         )
+    if name.endswith(".md"):
+        return Response(data, media_type="text/markdown", headers=HEADERS)
     return HTMLResponse(data, headers=HEADERS)
 
 

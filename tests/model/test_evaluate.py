@@ -175,7 +175,9 @@ def test_mlflow_has_the_evaluation(new_context: NewContext, pretrained: Training
         }
     assert run.data.metrics["test_roc_auc_low"] == report["metrics"]["roc_auc"]["low"]
     assert run.data.tags["decision"] == report["decision"]
-    assert artifacts == {"model_card.html", "model_card.md", *FIGURES} - {"champion.svg"}
+    assert artifacts == {"README.md", "model_card.html", "model_card.md", *FIGURES} - {
+        "champion.svg"
+    }
 
 
 def test_the_card_shows_the_data_check(new_context: NewContext, pretrained: TrainingResult) -> None:

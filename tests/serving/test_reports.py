@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from pipeline.storage.layout import (
     DRIFT_PAGE,
+    HUGGING_FACE_CARD,
     MODEL_CARD_HTML,
     VALIDATION_PAGE,
     latest_report_file,
@@ -66,6 +67,16 @@ def test_short_addresses_lead_to_the_reports(reports: httpx.Client, address: str
     assert response.url.path == f"/{key}"
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in response.headers["content-security-policy"]
+
+
+def test_the_card_for_the_hub_is_text(lake_with_reports: Path, reports: httpx.Client) -> None:
+    """README.md of the served version is Markdown, and no browser takes it for a page."""
+    key = report_file(RUN, HUGGING_FACE_CARD)
+    open_disk_lake(lake_with_reports).write(key, b"---\nlicense: unknown\n---\n")
+    response = reports.get(f"/{key}")
+    assert response.text.startswith("---\nlicense")
+    assert response.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_browser_follows_the_links_and_applies_the_styles(lake_with_reports: Path) -> None:

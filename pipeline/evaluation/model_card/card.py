@@ -1,26 +1,22 @@
 """The text of a model card: its use, its quality, its data, and what was decided about it.
 
-Reference: Mitchell et al., Model Cards for Model Reporting (FAT* 2019).
+Reference: Mitchell et al., Model Cards for Model Reporting, Proceedings of the Conference on
+Fairness, Accountability, and Transparency (2019). The card has every section of theirs.
 """
 
 from __future__ import annotations
 
 from pipeline.card_status import Status
-from pipeline.columns import FEATURES, LABEL, SUBJECT, SUBJECTS, Category, Feature
-from pipeline.data_check.summary import list_measurements
-from pipeline.evaluation.model_card import choice, measured
+from pipeline.columns import LABEL, SUBJECT
+from pipeline.evaluation.model_card import choice, measured, provenance, use
 from pipeline.evaluation.model_card.measured import Findings
+from pipeline.evaluation.model_card.publication import Publication
 from pipeline.evaluation.result import EvaluationResult
-from pipeline.reporting.document import (
-    Block,
-    Heading,
-    Links,
-    Table,
-    Text,
-)
+from pipeline.reporting.document import Block, Heading, Links, Table
 from pipeline.storage.layout import (
     DATA_CHECK_PAGE,
     DRIFT_PAGE,
+    HUGGING_FACE_CARD,
     MODEL_CARD_HTML,
     VALIDATION_PAGE,
     report_file,
@@ -33,19 +29,28 @@ def title(result: EvaluationResult) -> str:
     return f"Model card: {result.manifest.name}, run {result.manifest.lineage.pipeline_run_id}"
 
 
-def blocks(result: EvaluationResult, findings: Findings) -> list[Block]:
-    """The content of the card, from top to bottom."""
+def blocks(result: EvaluationResult, findings: Findings, publication: Publication) -> list[Block]:
+    """Write the content of the card, from top to bottom.
+
+    Args:
+        result: The evaluation.
+        findings: Sentences about what the model learned.
+        publication: Who answers for the model, and its predecessors.
+    """
     return [
         Links(
             {
                 "Deployment gates": VALIDATION_PAGE,
                 "Data check": DATA_CHECK_PAGE,
                 "Latest drift check": f"../{DRIFT_PAGE}",
+                "Card for the Hugging Face Hub": HUGGING_FACE_CARD,
             }
         ),
         Status(result.decision, result.passed, _explain_copies(result)),
         *_model(result),
-        *_use(result),
+        *use.describe_use(result),
+        *use.describe_affected(result, publication),
+        *use.describe_factors(),
         *measured.describe_quality(result, findings),
         *measured.describe_gates(result),
         *choice.describe_threshold(result),
@@ -53,7 +58,10 @@ def blocks(result: EvaluationResult, findings: Findings) -> list[Block]:
         *measured.describe_groups(result),
         *measured.describe_effects(findings),
         *choice.describe_selection(result),
-        *_data(result),
+        *use.describe_ethics(result),
+        *use.describe_caveats(result),
+        *provenance.describe_data(result),
+        *provenance.describe_versions(result, publication),
     ]
 
 
@@ -85,58 +93,5 @@ def _model(result: EvaluationResult) -> list[Block]:
         ("pipeline run", f"`{manifest.lineage.pipeline_run_id}`"),
         ("MLflow run", f"`{manifest.run_id}`"),
         ("trained", format_time(manifest.created)),
-        ("code", f"`{manifest.lineage.code_version}`, image `{manifest.lineage.image}`"),
     ]
     return [Heading("Model"), Table((), facts)]
-
-
-def _use(result: EvaluationResult) -> list[Block]:
-    cases = sum(result.splits[name].positives for name in ("train", "validation"))
-    return [
-        Heading("Intended use"),
-        Text(
-            f"The model ranks {SUBJECTS} by the probability of the outcome `{LABEL.positive}` "
-            f"({LABEL.description.lower()}), so that help can be offered early to those at risk. "
-            f"It must not decide about a {SUBJECT}: most {SUBJECTS} who are predicted "
-            f"`{LABEL.positive}` will not {LABEL.positive}. It shows what occurs together with the "
-            "outcome, not what causes it."
-        ),
-        Text(
-            f"The model was trained on one data set with {cases:,} cases of `{LABEL.positive}`. "
-            f"It knows nothing about {SUBJECTS} unlike those; drift detection reports when recent "
-            "traffic differs. A probability is meant as a frequency: of ten "
-            f"{SUBJECTS} with a probability of 10 %, one is expected to {LABEL.positive}."
-        ),
-    ]
-
-
-def _data(result: EvaluationResult) -> list[Block]:
-    lineage = result.manifest.lineage
-    columns = [
-        (f"`{feature.name}`", feature.description, _accepted(feature)) for feature in FEATURES
-    ]
-    splits = [
-        (name, f"{split.rows:,}", f"{split.positives:,}", f"`{split.sha256}`")
-        for name, split in result.splits.items()
-    ]
-    layers = [("bronze", f"`{lineage.bronze}`"), ("silver", f"`{lineage.silver}`")]
-    return [
-        Heading("Data"),
-        Table(("feature", "meaning", "accepted"), columns),
-        *_data_check(result),
-        Table(("split", "rows", LABEL.positive, "SHA-256"), splits, numeric=(1, 2)),
-        Table(("made from", "SHA-256"), layers),
-    ]
-
-
-def _data_check(result: EvaluationResult) -> list[Block]:
-    if result.data_check is None:
-        return []
-    return [Table(("data check", "result"), list(list_measurements(result.data_check)))]
-
-
-def _accepted(feature: Feature) -> str:
-    """The values that the API accepts."""
-    if isinstance(feature, Category):
-        return ", ".join(feature.codes)
-    return f"{feature.low:g} to {feature.high:g} {feature.unit}"

@@ -1,0 +1,94 @@
+"""The metadata of a model card on the Hugging Face Hub, as YAML in front of the card.
+
+The Hub reads the results from `model-index`, the format of Papers with Code:
+https://huggingface.co/docs/hub/model-cards#evaluation-results
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from pipeline.columns import SUBJECTS
+from pipeline.evaluation.metric_titles import get_metric_title
+from pipeline.evaluation.model_card.publication import Publication
+from pipeline.evaluation.result import EvaluationResult
+from pipeline.storage.artifacts import Interval
+
+TASK = {"type": "tabular-classification", "name": "Tabular classification"}
+
+
+def add_metadata(markdown: str, result: EvaluationResult, publication: Publication) -> str:
+    """Put the metadata in front of a card.
+
+    Args:
+        markdown: The card.
+        result: The evaluation that the card shows.
+        publication: License of the model.
+
+    Returns:
+        The text of a README.md: the metadata between two lines `---`, then the card.
+    """
+    front = yaml.safe_dump(
+        make_metadata(result, publication), sort_keys=False, allow_unicode=True, width=100
+    )
+    return f"---\n{front}---\n\n{markdown}"
+
+
+def make_metadata(result: EvaluationResult, publication: Publication) -> dict[str, Any]:
+    """Collect the metadata.
+
+    Args:
+        result: The evaluation.
+        publication: License of the model.
+
+    Returns:
+        The fields that the Hub knows. The name of each metric includes its 95 % interval, because
+        the Hub shows only name and value; `args` has the ends as numbers.
+    """
+    name = result.manifest.name
+    results = [
+        _make_result(result, "test", "test rows", result.metrics),
+        _make_result(
+            result,
+            "train",
+            "training rows, nested cross-validation",
+            result.training.cross_validation,
+        ),
+    ]
+    return {
+        "license": publication.license or "unknown",
+        "library_name": "onnx",
+        "pipeline_tag": TASK["type"],
+        "tags": [TASK["type"], "onnx", "scikit-learn", result.manifest.family],
+        "metrics": list(result.metrics),
+        "model-index": [{"name": name, "results": results}],
+    }
+
+
+def _make_result(
+    result: EvaluationResult, split: str, rows: str, metrics: Mapping[str, Interval]
+) -> dict[str, Any]:
+    slug = re.sub(r"[^a-z0-9]+", "-", SUBJECTS.lower()).strip("-")
+    return {
+        "task": dict(TASK),
+        "dataset": {
+            "type": slug,
+            "name": f"{SUBJECTS.capitalize()}, {rows}",
+            "split": split,
+            "revision": result.manifest.lineage.gold[split],
+        },
+        "metrics": [
+            {
+                "type": metric,
+                "value": round(interval.value, 6),
+                "name": f"{get_metric_title(metric)} (95 % interval "
+                f"{interval.low:.3f} to {interval.high:.3f})",
+                "args": {"low": round(interval.low, 6), "high": round(interval.high, 6)},
+            }
+            for metric, interval in metrics.items()
+        ],
+    }

@@ -1,0 +1,94 @@
+"""Where a model comes from, for its card: its data, its code, and the versions before it."""
+
+from __future__ import annotations
+
+from pipeline.columns import CARD, FEATURES, LABEL, Category, Feature
+from pipeline.data_check.summary import list_measurements
+from pipeline.evaluation.model_card.publication import Publication
+from pipeline.evaluation.result import EvaluationResult
+from pipeline.reporting.document import Block, Heading, Table, Text
+
+NOT_STATED = "not stated"
+
+
+def describe_data(result: EvaluationResult) -> list[Block]:
+    """The origin of the rows, their columns, and the hashes of every layer."""
+    lineage = result.manifest.lineage
+    columns = [
+        (
+            f"`{feature.name}`",
+            feature.raw,
+            feature.description,
+            _accepted(feature),
+            "yes" if feature.sensitive else "no",
+        )
+        for feature in FEATURES
+    ]
+    splits = [
+        (name, f"{split.rows:,}", f"{split.positives:,}", f"`{split.sha256}`")
+        for name, split in result.splits.items()
+    ]
+    origin = [
+        ("source", CARD.source or NOT_STATED),
+        ("license of the data", CARD.license or NOT_STATED),
+        ("raw file (bronze), SHA-256", f"`{lineage.bronze}`"),
+        ("valid rows (silver), SHA-256", f"`{lineage.silver}`"),
+    ]
+    return [
+        Heading("Data"),
+        Table((), origin),
+        *_describe_file(result),
+        Table(("feature", "column of the file", "meaning", "accepted", "sensitive"), columns),
+        *_describe_check(result),
+        Text(
+            "The splits are stratified by the label. The model was fitted on `train` and "
+            "`validation`."
+        ),
+        Table(("split", "rows", LABEL.positive, "SHA-256"), splits, numeric=(1, 2)),
+    ]
+
+
+def describe_versions(result: EvaluationResult, publication: Publication) -> list[Block]:
+    """The code, the libraries and the license, and the versions that were in production before."""
+    lineage = result.manifest.lineage
+    libraries = ", ".join(
+        f"{name} {version}" for name, version in result.training.libraries.items()
+    )
+    facts = [
+        ("code", f"`{lineage.code_version}`, image `{lineage.image}`"),
+        ("libraries", libraries or NOT_STATED),
+        ("license of the model", publication.license or NOT_STATED),
+    ]
+    return [
+        Heading("Versions"),
+        Table((), facts),
+        *_describe_history(publication),
+    ]
+
+
+def _describe_history(publication: Publication) -> list[Block]:
+    if not publication.history:
+        return [Text("No version was in production before this model was evaluated.")]
+    rows = [(change.time, change.version, change.reason) for change in publication.history]
+    return [
+        Text("Versions in production before this model was evaluated:"),
+        Table(("since", "version", "why"), rows),
+    ]
+
+
+def _describe_file(result: EvaluationResult) -> list[Block]:
+    note = result.data_check.note if result.data_check else None
+    return [Text(f"{note}.")] if note else []
+
+
+def _describe_check(result: EvaluationResult) -> list[Block]:
+    if result.data_check is None:
+        return []
+    return [Table(("data check", "result"), list(list_measurements(result.data_check)))]
+
+
+def _accepted(feature: Feature) -> str:
+    """The values that the API accepts."""
+    if isinstance(feature, Category):
+        return ", ".join(feature.codes)
+    return f"{feature.low:g} to {feature.high:g} {feature.unit}"

@@ -1,0 +1,142 @@
+"""The model card after `evaluate`: its sections, and its metadata for the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.columns import CARD, FEATURES, SENSITIVE
+from pipeline.context import Context, open_context
+from pipeline.deployment.promotion_log import Move, Record
+from pipeline.model.ablation import tabulate_ablations
+from pipeline.model.training import TrainingResult
+from pipeline.settings import Settings
+from pipeline.stages import evaluate, train
+from pipeline.storage.artifacts import EvaluationReport, Interval, TrainReport
+from tests.model.conftest import QUICK
+from tests.support.gold import RUN
+
+CONTACT = "Data office, data@school.example"
+SECTIONS = {
+    "Model": "threshold",
+    "Intended use": CARD.purpose,
+    "Out-of-scope uses": CARD.out_of_scope[0],
+    "Who is affected": CARD.affected,
+    "How to contest a prediction": CONTACT,
+    "Factors": "`course`, `relationship`",
+    "Quality": "95 %",
+    "Gates of training": "min_recall",
+    "How it was chosen": "base rate",
+    "Sensitive features": FEATURES[1].sensitive,
+    "Feedback loop": "Record who was helped",
+    "Caveats": "one data set",
+    "Data": CARD.source,
+    "Versions": "scikit-learn",
+}
+"""Section of the card -> a part of its text. They cover Mitchell et al., figure 1."""
+
+
+@pytest.fixture(scope="module")
+def context(
+    mlflow_file: dict[str, str],
+    gold: Path,
+    learned: TrainingResult,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Context]:
+    """A run whose candidate was trained and evaluated when version 3 was in production."""
+    folder = tmp_path_factory.mktemp("card")
+    shutil.copytree(gold, folder / "lake")
+    sections: dict[str, Any] = {
+        "lake": {"url": f"file://{folder}/lake"},
+        "mlflow": {**mlflow_file, "name": "card"},
+        "card": {"contact": CONTACT, "license": "cc-by-4.0"},
+    }
+    made = open_context(Settings.model_validate(sections | QUICK), RUN)
+    time = "2026-03-01T08:30:00+00:00"
+    move = Move(origin=None, to="3", previous=None, reason="every gate holds")
+    record = Record(
+        number=1,
+        action="promote",
+        run_id="earlier",
+        started_by="a",
+        started_at=time,
+        lock_expires_at=time,
+        done=True,
+        move=move,
+    )
+    made.lake.write_model(record.key, record)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "train_candidate", lambda *_: learned)
+        train.run(made)
+    evaluate.run(made)
+    yield made
+
+
+def read(context: Context, name: str) -> str:
+    return context.lake.read(f"reports/{RUN}/{name}").decode()
+
+
+def test_the_card_has_the_sections_of_mitchell(context: Context) -> None:
+    """Each has its heading, once, and what it is about."""
+    found = re.split(r"^## (.*)\n", read(context, "model_card.md"), flags=re.MULTILINE)
+    headings, texts = found[1::2], found[2::2]
+    assert len(set(headings)) == len(headings)
+    sections = dict(zip(headings, texts, strict=True))
+    assert not [name for name, text in SECTIONS.items() if text not in sections[name]]
+
+
+def test_the_card_has_the_cost_of_leaving_out_sensitive_features(context: Context) -> None:
+    """Each sensitive feature, and all of them, has a row with the interval."""
+    ablations = context.lake.read_model(f"reports/{RUN}/train.json", TrainReport).ablations
+    assert [one.features for one in ablations] == [
+        *([name] for name in SENSITIVE),
+        list(SENSITIVE),
+    ]
+    card = read(context, "model_card.md")
+    for row in tabulate_ablations(ablations):
+        assert f"| {' | '.join(row)} |" in card
+
+
+def test_the_card_has_the_versions_before(context: Context) -> None:
+    """Versions that were in production have their time and reason."""
+    row = "| 2026-03-01 08:30 UTC | 3 | promote: every gate holds |"
+    assert row in read(context, "model_card.md")
+
+
+def test_the_metadata_of_the_hub(context: Context) -> None:
+    """README.md is the card after metadata that has every metric with its interval."""
+    _, front, card = read(context, "README.md").split("---\n", 2)
+    assert card.strip() == read(context, "model_card.md").strip()
+    metadata = yaml.safe_load(front)
+    assert metadata["license"] == "cc-by-4.0"
+    assert metadata["pipeline_tag"] == "tabular-classification"
+    (model,) = metadata["model-index"]
+    training = context.lake.read_model(f"reports/{RUN}/train.json", TrainReport)
+    evaluation = context.lake.read_model(f"reports/{RUN}/evaluation.json", EvaluationReport)
+    measured = {"test": evaluation.metrics, "train": training.cross_validation}
+    for result in model["results"]:
+        dataset = result["dataset"]
+        assert result["task"]["type"] == metadata["pipeline_tag"]
+        assert set(dataset) == {"type", "name", "split", "revision"}
+        assert re.fullmatch(r"[0-9a-f]{64}", dataset["revision"])
+        assert_equal_metrics(result["metrics"], measured.pop(dataset["split"]))
+    assert not measured
+    assert set(metadata["metrics"]) == set(evaluation.metrics)
+    assert set(training.libraries) >= {"python", "scikit-learn", "onnxruntime"}
+
+
+def assert_equal_metrics(found: list[dict[str, Any]], measured: dict[str, Interval]) -> None:
+    """Each metric has type, value, and its interval as text and as numbers."""
+    by_name = {metric["type"]: metric for metric in found}
+    assert by_name.keys() == measured.keys()
+    for name, interval in measured.items():
+        metric, ends = by_name[name], {"low": interval.low, "high": interval.high}
+        assert metric["value"] == pytest.approx(interval.value, abs=1e-6)
+        assert f"{interval.low:.3f} to {interval.high:.3f}" in metric["name"]
+        assert metric["args"] == pytest.approx(ends, abs=1e-6)
