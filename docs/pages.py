@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from docs import stage_table, values
+from docs import columns_schema, stage_table, values
 from docs.stage_table import table
 from pipeline.__main__ import COMMANDS
 from pipeline.columns import FEATURES, LABEL, Category, Feature
@@ -121,7 +121,8 @@ def columns_page() -> str:
     )
     return f"""# Data dictionary
 
-Generated from [pipeline/columns.py](/pipeline/columns.py), which defines the data set.
+Generated from [pipeline/columns.yaml](/pipeline/columns.yaml), which describes the survey. To
+describe another table, see [Bring your own data](/docs/how-to/bring-your-own-data.md).
 
 {table(("name", "raw header", "accepted", "meaning"), rows)}
 """
@@ -141,6 +142,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     stage_table.SKAFFOLD: stage_table.skaffold,
     stage_table.VALUES: stage_table.chart_values,
     values.SCHEMA: values.schema,
+    columns_schema.PATH: columns_schema.schema,
     **{FOLDER / name: page for name, page in PAGES.items()},
 }
 """Generated files, each with the function that returns its text. values.md is made from values.yaml

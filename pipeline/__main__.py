@@ -32,7 +32,10 @@ COMMANDS = {
 def make_parser(command: str) -> argparse.ArgumentParser:
     """Make the argument parser of a command.
 
-    This imports the command's module, and with it the command's dependencies.
+    This imports the command's module, and with it the command's dependencies and the columns file.
+
+    Raises:
+        ColumnsError: If the columns file is missing or has errors.
     """
     package = "commands" if command in COMMANDS else "stages"
     module = importlib.import_module(f"pipeline.{package}.{command}")
@@ -95,8 +98,9 @@ def main(arguments: Sequence[str]) -> int:
     if command not in names:
         echo(f"error: {command!r} is not a command. Commands: {', '.join(names)}", "red")
         return stages.EXIT_USAGE
-    parsed = make_parser(command).parse_args(rest)
+    is_run = any(argument.startswith("--run-id") for argument in rest)
     try:
+        parsed = make_parser(command).parse_args(rest)
         run_id = getattr(parsed, "run_id", None) or command
         parsed.entry(open_context(Settings.load(), run_id), parsed)
     except StageSkipped as reason:
@@ -104,8 +108,7 @@ def main(arguments: Sequence[str]) -> int:
         return stages.EXIT_SKIPPED
     except PipelineError as error:
         echo(f"error: {error}", "red")
-        is_permanent = getattr(parsed, "run_id", None) is not None and not error.retryable
-        return stages.EXIT_PERMANENT if is_permanent else stages.EXIT_FAILED
+        return stages.EXIT_PERMANENT if is_run and not error.retryable else stages.EXIT_FAILED
     except KeyboardInterrupt:
         echo(f"interrupted: {command} left no partial output, so it can be run again")
         return stages.EXIT_INTERRUPTED

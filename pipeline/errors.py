@@ -2,8 +2,9 @@
 
 PipelineError           the command failed; the message has the cause, the value, and what to do
 ├── SettingsError       an environment variable or argument is unknown, malformed or contradictory
+├── ColumnsError        the columns file is missing or has errors
 ├── SourceError         the data source could not be read
-├── DataError           the data breaks the contract of pipeline/columns.py
+├── DataError           the data breaks the contract of the columns file
 ├── LakeError           the lake could not be read or written, or an object's hash is wrong
 ├── RegistryError       MLflow did not respond, or lacks what was requested
 ├── PromotionError      another run moves `production`, or it is not the expected version
@@ -29,12 +30,18 @@ class SettingsError(PipelineError):
     retryable = False
 
 
+class ColumnsError(PipelineError):
+    """The columns file is missing or has errors; each has a line of the message."""
+
+    retryable = False
+
+
 class SourceError(PipelineError):
     """The data source could not be read."""
 
 
 class DataError(PipelineError):
-    """The data breaks the contract of pipeline/columns.py."""
+    """The data breaks the contract of the columns file."""
 
     retryable = False
 

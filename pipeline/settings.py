@@ -259,6 +259,8 @@ class Settings(EnvironmentSettings):
     """Seed of every random choice: splits, folds, models, bootstrap."""
     bootstrap_samples: int = Field(default=1000, ge=10)
     """Number of bootstrap resamples per interval; reduced to no less than 200 for large data."""
+    columns: str = ""
+    """Columns file, which describes the data; empty for the survey's (pipeline/columns.yaml)."""
     code_version: str = "unknown"
     """Version of this code, recorded as lineage. Images set it."""
     image: str = "none"

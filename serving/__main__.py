@@ -12,16 +12,18 @@ import logging
 import signal
 import sys
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from pipeline.errors import SettingsError
-from serving.app import build
+from pipeline.errors import PipelineError
 from serving.drain import Activity, wait_until_idle
 from serving.http.protocol import Connection
-from serving.service import Service
 from serving.settings import PredictorSettings, Settings
+
+if TYPE_CHECKING:
+    from serving.service import Service
 
 log = logging.getLogger("serving")
 
@@ -103,7 +105,8 @@ def main() -> int:
     )
     try:
         settings = Settings.load()
-    except SettingsError as error:
+        from serving.app import build  # reads the columns file, which may have errors
+    except PipelineError as error:
         log.error("%s", error)  # noqa: TRY400 - a message for people, without a traceback
         return 1
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)

@@ -159,7 +159,7 @@ def _deploy(context: Context, log: RunLog) -> bool:
 
 
 def predict(url: str, api_key: str = "") -> dict[str, Any]:
-    """Request an explained prediction for the example row of pipeline/columns.py.
+    """Request an explained prediction for the example row of the columns file.
 
     The row describes nobody, so the predictor does not log it as live traffic.
 

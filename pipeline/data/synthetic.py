@@ -1,4 +1,4 @@
-"""Generate survey files with the header, value ranges and class balance of pipeline/columns.py."""
+"""Generate raw files with the header, value ranges and class balance of the columns file."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def read_split(lake: Lake, lineage: Lineage, split: str) -> pd.DataFrame:
 
     Raises:
         LakeError: If the split is missing or its hash is not that of the lineage.
-        DataError: If the split has other columns than pipeline/columns.py.
+        DataError: If the split has other columns than the columns file.
     """
     key = gold_split(lineage.pipeline_run_id, split)
     frame = from_parquet(lake.read(key, lineage.gold[split]))

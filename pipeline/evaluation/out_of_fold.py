@@ -29,7 +29,7 @@ def read_out_of_fold(lake: Lake, manifest: Manifest) -> GroupRows | None:
 
     Raises:
         LakeError: If the train split or the predictions were modified.
-        DataError: If the train split has other columns than pipeline/columns.py.
+        DataError: If the train split has other columns than the columns file.
     """
     predictions = _find_predictions(lake, manifest)
     if predictions is None:

@@ -92,7 +92,7 @@ class SplitPredictions:
         if not self.signature_matches:
             raise SignatureMismatchError(
                 f"the model of MLflow run {self.bundle.manifest.run_id} has the features "
-                f"{', '.join(self.bundle.manifest.features)}, but pipeline/columns.py has "
+                f"{', '.join(self.bundle.manifest.features)}, but the columns file has "
                 f"{', '.join(FEATURE_NAMES)}. Train a model on the current columns."
             )
         return positive_probability(self.session, features)

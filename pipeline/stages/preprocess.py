@@ -1,7 +1,7 @@
 """Validate the raw rows, rename and type the columns, and flip the label: bronze to silver.
 
 Reads the run's raw file. Writes `silver/<run_id>/students.parquet` with its manifest, and
-`silver/<run_id>/rejected.csv`: each row that breaks the contract of pipeline/columns.py, with its
+`silver/<run_id>/rejected.csv`: each row that breaks the contract of the columns file, with its
 number below the header and the reason. The stage fails if the fraction of rejected rows exceeds
 MLOPS_PREPROCESS__MAX_REJECTED_FRACTION.
 
@@ -159,7 +159,7 @@ def _parse_as_text(text: str) -> pd.DataFrame:
 
 
 def make_schema() -> pa.DataFrameSchema:
-    """Make the schema of raw rows from pipeline/columns.py.
+    """Make the schema of raw rows from the columns file.
 
     The error of each check completes the sentence "'Age' is 7, but must be ...".
     """

@@ -30,7 +30,7 @@ def from_parquet(data: bytes) -> pd.DataFrame:
 
 
 def check_columns(frame: pd.DataFrame, source: str) -> None:
-    """Check that rows which another run wrote have every column of pipeline/columns.py.
+    """Check that rows which another run wrote have every column of the columns file.
 
     Args:
         frame: The rows.
@@ -41,7 +41,7 @@ def check_columns(frame: pd.DataFrame, source: str) -> None:
     """
     if missing := [name for name in get_column_types() if name not in frame]:
         raise DataError(
-            f"{source} lacks the columns {', '.join(missing)} of pipeline/columns.py; it was "
+            f"{source} lacks the columns {', '.join(missing)} of the columns file; it was "
             "written for other columns. Register models of other columns under another name "
             "(MLOPS_MLFLOW__NAME)."
         )

@@ -9,7 +9,7 @@ Problem              a response with an error status; `detail` says what happene
 ├── TooLarge         413  the body exceeds the limit
 ├── WrongType        415  the route does not accept this content type
 ├── WrongEncoding    415  the body is compressed
-├── Invalid          422  the body does not match pipeline/columns.py; `errors` lists where
+├── Invalid          422  the body does not match the columns file; `errors` lists where
 ├── Failed           500  the model failed on valid rows
 └── Unavailable      503  no model yet, or too many requests
 """

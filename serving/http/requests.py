@@ -1,4 +1,4 @@
-"""Parsing and validation of JSON rows, derived from pipeline/columns.py.
+"""Parsing and validation of JSON rows, derived from the columns file.
 
 A `Row` holds the features of one row as the model expects them: floats in the order of
 columns.FEATURES, with categories as codes.
@@ -135,7 +135,7 @@ class Reader:
 
         Raises:
             BadJson: If the body is not JSON.
-            Invalid: If a value does not match columns.py, or a key occurs twice.
+            Invalid: If a value does not match the columns file, or a key occurs twice.
         """
         listed = body.lstrip(b" \t\n\r")[:1] == b"["
         if len(body) > LARGE_BODY:
@@ -154,7 +154,7 @@ class Reader:
         """Read rows given as dictionaries.
 
         Raises:
-            Invalid: If a value does not match columns.py.
+            Invalid: If a value does not match the columns file.
         """
         try:
             return [to_row(student) for student in self._validate_records(records)]

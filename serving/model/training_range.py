@@ -51,7 +51,7 @@ class TrainingRange:
 
     Args:
         facts: The bundle's description of its training rows. Without it, the typical ranges of
-            pipeline/columns.py and all categories.
+            the columns file and all categories.
     """
 
     def __init__(self, facts: TrainingFacts | None) -> None:

@@ -1,4 +1,4 @@
-"""`GET /columns`: the data dictionary of pipeline/columns.py; the page builds its form from it."""
+"""`GET /columns`: the data dictionary of the columns file; the page builds its form from it."""
 
 from __future__ import annotations
 

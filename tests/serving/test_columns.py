@@ -33,7 +33,7 @@ def test_features_are_in_the_models_order(described: Any) -> None:
 
 
 def test_label_and_subject(described: Any) -> None:
-    """The names of the two outcomes and of a row come from columns.py."""
+    """The names of the two outcomes and of a row come from the columns file."""
     assert described["subject"] == SUBJECT
     for name in ("name", "positive", "negative"):
         assert described["label"][name] == getattr(LABEL, name)

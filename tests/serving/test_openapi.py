@@ -65,7 +65,7 @@ def test_every_response_is_documented(
 
 
 def test_features_are_those_of_columns(client: httpx.Client) -> None:
-    """The document's row has the ranges, units and categories of pipeline/columns.py."""
+    """The document's row has the ranges, units and categories of the columns file."""
     student = client.get("/openapi.json").json()["components"]["schemas"]["Student"]
     assert student["required"] == [feature.name for feature in FEATURES]
     assert student["additionalProperties"] is False

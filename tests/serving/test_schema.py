@@ -1,4 +1,4 @@
-"""JSON, CSV, dictionaries and numbers accept the same values: all derive from columns.py."""
+"""JSON, CSV, dictionaries and numbers accept the same values: all derive from the columns file."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_model(client: httpx.Client) -> None:
 
 
 def test_bundle_of_an_earlier_release(tmp_path: Path) -> None:
-    """Without facts about the training rows, the typical ranges of columns.py count."""
+    """Without facts about the training rows, the typical ranges of the columns file count."""
     made = make_bundle()
     bundle = Bundle(made.manifest.model_copy(update={"training": None}), made.files)
     with serve_bundle(tmp_path, bundle) as url:

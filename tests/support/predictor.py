@@ -229,8 +229,6 @@ def start_predictor(
     folder: Path,
     environment: Mapping[str, str] = NO_ENVIRONMENT,
     /,
-    *,
-    code: Path = ROOT,
     **settings: str,
 ) -> Iterator[PredictorProcess]:
     """Start a predictor as a process of its own.
@@ -238,7 +236,6 @@ def start_predictor(
     Args:
         folder: Folder of its lake and its log.
         environment: Further variables, for example of the registry.
-        code: Folder of the packages that it runs.
         settings: Fields of the section `predictor`.
     """
     port = find_free_port()
@@ -247,7 +244,7 @@ def start_predictor(
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "serving"],
-            cwd=code,
+            cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=os.environ | variables,

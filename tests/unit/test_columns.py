@@ -1,10 +1,25 @@
-"""The data contract: names of categories."""
+"""The columns file: names of categories, and errors with their line and field."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # publishes no types
 import pytest
 
-from pipeline.columns import FEATURES, Category
+from pipeline import stages
+from pipeline.column_file import yaml_tree
+from pipeline.column_file.reader import parse_columns, read_columns
+from pipeline.columns import BUNDLED, FEATURES, Category
+from pipeline.errors import ColumnsError
+
+ROOT = Path(__file__).parents[2]
+TEXT = BUNDLED.read_text()
+LINES = TEXT.splitlines()
 
 COURSE = Category(
     name="course",
@@ -29,16 +44,146 @@ def test_spellings_of_names(name: str, code: float | None) -> None:
     assert COURSE.get_code(name) == code
 
 
-@pytest.mark.parametrize("name", ["A-B", "a b", "A_b"])
-def test_names_with_the_same_spelling_are_refused(name: str) -> None:
-    """Two such names could not be told apart."""
-    with pytest.raises(ValueError, match=f"two categories of course have the same.*: a_b, {name}"):
-        Category("course", "Course", {"a_b": 0, name: 1}, (0.5, 0.5), "Field", "a_b")
-
-
 def test_every_name_has_its_code() -> None:
     """The survey's names lead to their codes."""
     for feature in FEATURES:
         if isinstance(feature, Category):
             for name, code in feature.codes.items():
                 assert feature.get_code(name.upper()) == code
+
+
+def replace_line(old: str, new: str) -> tuple[str, int]:
+    """Replace a line of the survey's file; returns the text and the number of the line."""
+    number = next(index for index, line in enumerate(LINES) if line.strip() == old)
+    indent = LINES[number][: len(LINES[number]) - len(LINES[number].lstrip())]
+    return "\n".join([*LINES[:number], indent + new, *LINES[number + 1 :]]), number + 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("low: 15", "low: fifteen", "features[0].low: 'fifteen': must be a number"),
+        ("low: 15", "low: .inf", "features[0].low: '.inf': must be a number"),
+        ("low: 15", "low: true", "features[0].low: True: must be a number"),
+        ("low: 15", "lo: 15", "features[0].lo: is not a field here; did you mean `low`?"),
+        ("high: 100", "high: 15", "features[0].high: 15 is not larger than `low`, 15"),
+        ("step: 1", "step: 0", "features[0].step: 0: should be greater than 0"),
+        ("typical: [24, 54]", "typical: [1, 54]", "features[0].typical: 1 to 54 is not between"),
+        ("typical: [24, 54]", "typical: [54, 24]", "features[0].typical: 24 is not larger than 54"),
+        ("example: 31", "example: 14", "features[0].example: 14 is not between `low` and `high`"),
+        ("group_edges: [30, 40, 50]", "group_edges: [40, 30]", "the edges must increase"),
+        ("- kind: number", "- kind: text", "features[0]: needs a `kind`, which is one of number,"),
+        ("name: age", "name: Age", "features[0].name: `Age` must consist of a-z, 0-9 and _"),
+        ("name: age", "name: version", "`version` is the name of a field in the traffic log"),
+        ("name: course", "name: age", "features[1].name: `age` occurs twice"),
+        ("raw: Age", "raw: Hours of Sleep", "features[2].raw: `Hours of Sleep` occurs twice"),
+        ("raw: Age", "raw: 5", "features[0].raw: 5: should be a text; quote it"),
+        ("codes: {non_stem: 0, stem: 1}", "codes: {stem: 1}", "at least two categories"),
+        ("codes: {non_stem: 0, stem: 1}", "codes: {non_stem: 1, stem: 1}", "have the same code"),
+        ("codes: {non_stem: 0, stem: 1}", "codes: {stem: 0, STEM: 1}", "rename one of them"),
+        ("example: stem", "example: art", "features[1].example: `art` is not one of non_stem,"),
+        ("frequencies: [0.154, 0.846]", "frequencies: [1]", "1 numbers for 2 categories"),
+        ("frequencies: [0.154, 0.846]", "frequencies: [1, 1]", "add up to 2, not to 1"),
+        ("positive_raw: 0", "positive_raw: 1", "label.negative_raw: 1 is the positive outcome"),
+        ("positive: fail", "positive: pass", "label.negative: `pass` is the name of the positive"),
+        ("rate: 0.05", "rate: 5", "label.rate: 5: should be less than 1"),
+        ("- feature: sleep_hours", "- feature: sleep", "`sleep` is not a feature; the features"),
+        ("risky: 7", "risky: 70", "expectations[0].risky: 70 is not between 0 and 24, the bounds"),
+        ("risky: 7", "risky: 5", "expectations[0].risky: 5 is the safe value already"),
+        ("subject: student", "subject: a: b", "mapping values are not allowed"),
+        ("subjects: students", "subject: students", "`subject` is already set in line 6"),
+    ],
+)
+def test_an_error_has_its_line_and_field(old: str, new: str, message: str) -> None:
+    """Each error is one line: file, line, field, value and what is wrong."""
+    text, number = replace_line(old, new)
+    with pytest.raises(ColumnsError) as raised:
+        parse_columns(text, "x.yaml")
+    found = [line for line in str(raised.value).splitlines() if message in line]
+    assert found, raised.value
+    _, line, field, *_ = found[0].split(":")
+    name = field.strip().rpartition(".")[2]
+    assert int(line) == number or f"{name}:" in text.splitlines()[int(line) - 1]
+
+
+def test_all_errors_are_listed() -> None:
+    """A file with several errors is mended in one go."""
+    text = TEXT.replace("    low: 15\n", "").replace("step: 0.1", "step: -1")
+    text = text.replace("raw: Age", "rw: Age")
+    with pytest.raises(ColumnsError) as raised:
+        parse_columns(text, "x.yaml")
+    assert [line.split(": ")[1] for line in str(raised.value).splitlines()[1:]] == [
+        *("features[0].raw", "features[0].low", "features[0].rw"),
+        *("features[2].step", "features[4].step"),
+    ]
+
+
+def test_an_empty_file_lists_what_is_needed() -> None:
+    """A file without content has an error, not a crash."""
+    with pytest.raises(ColumnsError, match="must be a mapping of fields to values"):
+        parse_columns("", "x.yaml")
+
+
+def test_aliases_are_refused() -> None:
+    """An alias could stand for a billion values."""
+    text = TEXT.replace("subject: student", "subject: &s student").replace(": students", ": *s")
+    with pytest.raises(ColumnsError, match=r"aliases \(\*name\) are not supported"):
+        parse_columns(text, "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("no", "no"), ("yes", "yes"), ("on", "on"), ("true", True), ("~", None), ("", None)),
+        *(("1", 1), ("-1", -1), ("1.0", 1.0), ("1e3", 1000.0), (".5", 0.5), ("'1'", "1")),
+        *(("1:30", "1:30"), ("0x1f", "0x1f"), ("1_000", "1_000"), ("2026-01-01", "2026-01-01")),
+    ],
+)
+def test_plain_values(text: str, value: Any) -> None:
+    """A category may be called `no`, and only plain decimal numbers are numbers."""
+    (parsed,) = yaml_tree.parse(f"- {text}")[0]
+    assert (parsed, type(parsed)) == (value, type(value))
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """A missing file and one that is not UTF-8 are named."""
+    with pytest.raises(ColumnsError, match=r"nowhere.yaml cannot be read: No such file"):
+        read_columns(tmp_path / "nowhere.yaml")
+    (tmp_path / "latin.yaml").write_bytes(b"subject: \xe9l\xe8ve")
+    with pytest.raises(ColumnsError, match=r"latin.yaml cannot be read: it is not UTF-8"):
+        read_columns(tmp_path / "latin.yaml")
+
+
+def test_the_schema_accepts_the_survey_and_refuses_other_fields() -> None:
+    """Editors complete and check the file by the schema that its first line names."""
+    path = BUNDLED.parent / LINES[0].partition("$schema=")[2]
+    schema = json.loads(path.read_text())
+    parsed = yaml_tree.parse(TEXT)[0]
+    jsonschema.validate(parsed, schema)
+    parsed["features"][0]["lo"] = 1
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(parsed, schema)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("pipeline", "features", "--run-id", "x"), stages.EXIT_PERMANENT),
+        (("serving",), stages.EXIT_FAILED),
+    ],
+)
+def test_programs_report_the_errors(command: tuple[str, ...], code: int, tmp_path: Path) -> None:
+    """A stage and the predictor print the errors of the file without a traceback."""
+    path = tmp_path / "own.yaml"
+    path.write_text(TEXT.replace("    low: 15\n", ""))
+    process = subprocess.run(
+        [sys.executable, "-m", *command],
+        env={"MLOPS_COLUMNS": str(path), "PATH": ""},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == code
+    assert "features[0].low: is missing" in process.stderr
+    assert "Traceback" not in process.stderr

@@ -1,0 +1,141 @@
+"""Checks of a columns file that compare fields with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pipeline.column_file.model import (
+    Category,
+    Columns,
+    Expectation,
+    Feature,
+    Label,
+    Number,
+    normalize_name,
+)
+from pipeline.column_file.yaml_tree import Path
+
+Problem = tuple[Path, str]
+"""Where a problem is, and the sentence about it."""
+
+RESERVED = {"at", "request_id", "version", "fail_probability"}
+"""Fields of a logged row (serving/traffic_log.py), which no column can be named after."""
+
+FREQUENCY_TOLERANCE = 0.01
+
+
+def find_problems(columns: Columns) -> Iterator[Problem]:
+    """Yield what is wrong with a columns file whose fields have the right types.
+
+    Args:
+        columns: The contents of the file.
+
+    Yields:
+        The path of each wrong value, and a sentence about it.
+    """
+    if not columns.features:
+        yield ("features",), "at least one feature is needed"
+    places: list[tuple[Path, Feature | Label]] = [
+        (("features", index), feature) for index, feature in enumerate(columns.features)
+    ]
+    places.append((("label",), columns.label))
+    yield from _find_repeated(((*path, "name"), column.name) for path, column in places)
+    yield from _find_repeated(((*path, "raw"), column.raw) for path, column in places)
+    for path, column in places:
+        if column.name in RESERVED:
+            yield (
+                (*path, "name"),
+                f"`{column.name}` is the name of a field in the traffic log; choose another",
+            )
+        check = {Number: _check_number, Category: _check_category, Label: _check_label}
+        for field, message in check[type(column)](column):  # type: ignore[operator]
+            yield (*path, *field), message
+    features = {feature.name: feature for feature in columns.features}
+    for index, effect in enumerate(columns.sample_effects):
+        path = ("sample_effects", index)
+        if effect.feature not in features:
+            yield (*path, "feature"), _unknown_feature(effect.feature, features)
+        if effect.low >= effect.high:
+            yield (*path, "high"), f"{effect.high:g} is not larger than `low`, {effect.low:g}"
+    for index, expectation in enumerate(columns.expectations):
+        for field, message in _check_expectation(expectation, features):
+            yield ("expectations", index, *field), message
+
+
+def _find_repeated(values: Iterable[tuple[Path, str]]) -> Iterator[Problem]:
+    first: dict[str, Path] = {}
+    for path, value in values:
+        if value in first:
+            yield path, f"`{value}` occurs twice; each column needs its own"
+        first.setdefault(value, path)
+
+
+def _unknown_feature(name: str, features: Iterable[str]) -> str:
+    return f"`{name}` is not a feature; the features are {', '.join(features)}"
+
+
+def _check_number(number: Number) -> Iterator[Problem]:
+    if number.low >= number.high:
+        yield ("high",), f"{number.high:g} is not larger than `low`, {number.low:g}"
+        return
+    bounds = f"not between `low` and `high`, {number.low:g} and {number.high:g}"
+    if not number.low <= number.example <= number.high:
+        yield ("example",), f"{number.example:g} is {bounds}"
+    first, last = number.typical
+    if first >= last:
+        yield ("typical",), f"{last:g} is not larger than {first:g}"
+    elif not (number.low <= first and last <= number.high):
+        yield ("typical",), f"{first:g} to {last:g} is {bounds}"
+    edges = number.group_edges
+    if sorted(set(edges)) != list(edges):
+        yield ("group_edges",), "the edges must increase"
+
+
+def _check_category(category: Category) -> Iterator[Problem]:
+    names = list(category.codes)
+    if len(names) < 2:
+        yield ("codes",), "at least two categories are needed"
+    spellings: dict[str, str] = {}
+    for name in names:
+        same = spellings.setdefault(normalize_name(name), name)
+        if same != name:
+            yield (
+                ("codes", name),
+                f"the categories `{same}` and `{name}` have the same name apart from case, "
+                "spaces, hyphens and underscores; rename one of them",
+            )
+    if len(set(category.codes.values())) < len(names):
+        yield ("codes",), "two categories have the same code"
+    if category.example not in category.codes:
+        yield ("example",), f"`{category.example}` is not one of {', '.join(names)}"
+    for name in category.titles.keys() - category.codes.keys():
+        yield ("titles", name), f"`{name}` is not one of {', '.join(names)}"
+    frequencies = category.frequencies
+    if len(frequencies) != len(names):
+        yield ("frequencies",), f"{len(frequencies)} numbers for {len(names)} categories"
+    elif min(frequencies, default=0) < 0 or abs(sum(frequencies) - 1) > FREQUENCY_TOLERANCE:
+        yield ("frequencies",), f"the fractions add up to {sum(frequencies):g}, not to 1"
+
+
+def _check_label(label: Label) -> Iterator[Problem]:
+    if label.positive_raw == label.negative_raw:
+        yield ("negative_raw",), f"{label.negative_raw} is the positive outcome already"
+    if label.positive == label.negative:
+        yield ("negative",), f"`{label.negative}` is the name of the positive outcome already"
+
+
+def _check_expectation(expectation: Expectation, features: dict[str, Feature]) -> Iterator[Problem]:
+    feature = features.get(expectation.feature)
+    if feature is None:
+        yield ("feature",), _unknown_feature(expectation.feature, features)
+        return
+    for field in ("safe", "risky"):
+        value: float = getattr(expectation, field)
+        if isinstance(feature, Category):
+            if value not in feature.codes.values():
+                yield (field,), f"{value:g} is not a code of {feature.name}"
+        elif not feature.low <= value <= feature.high:
+            bounds = f"{feature.low:g} and {feature.high:g}"
+            yield (field,), f"{value:g} is not between {bounds}, the bounds of {feature.name}"
+    if expectation.safe == expectation.risky:
+        yield ("risky",), f"{expectation.risky:g} is the safe value already"

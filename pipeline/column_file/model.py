@@ -1,0 +1,260 @@
+"""The contents of a columns file.
+
+The "Attributes" below are also the descriptions that editors show (docs/columns_schema.py).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
+
+MAX_NAME_LENGTH = 1_000
+"""Characters of a name that are read; a request may hold longer ones."""
+
+
+def normalize_name(name: str) -> str:
+    """Return a name in lower case, with a space for spaces, hyphens and underscores."""
+    name = name[:MAX_NAME_LENGTH].replace("\u2019", "'")
+    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+
+
+def _check_number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError("must be a number")
+    return value
+
+
+Value = Annotated[float, PlainValidator(_check_number), WithJsonSchema({"type": "number"})]
+"""A number that keeps its type: 15 stays an int."""
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+"""A name in JSON, MLflow and file headers."""
+Text = Annotated[str, Field(min_length=1)]
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A numeric feature.
+
+    Attributes:
+        name: Its name everywhere but in the raw file.
+        raw: Its header in the raw file.
+        low: Smallest accepted value.
+        high: Largest accepted value.
+        typical: Smallest and largest value in the file: the range of generated values, of the
+            page's sliders and of the bins that models cut the values into.
+        step: Resolution of the values.
+        unit: Unit of the values.
+        description: What it measures.
+        example: Value in the API's documentation.
+        group_edges: Values at which the rows are divided into groups, which reports and gates
+            compare; none for no groups.
+        sensitive: Why the model is given this sensitive column; empty if it is not sensitive. The
+            model card shows the reason, and what leaving the column out would cost.
+        kind: `number`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: Identifier
+    raw: Text
+    low: Value
+    high: Value
+    typical: tuple[Value, Value]
+    step: Annotated[Value, Field(gt=0)]
+    unit: str
+    description: str
+    example: Value
+    group_edges: tuple[Value, ...] = ()
+    sensitive: str = ""
+    kind: Literal["number"] = field(default="number", kw_only=True)
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether all values are whole numbers."""
+        return float(self.step).is_integer()
+
+
+@dataclass(frozen=True)
+class Category:
+    """A categorical feature.
+
+    Attributes:
+        name: Its name everywhere but in the raw file.
+        raw: Its header in the raw file.
+        codes: Name of each category -> its code in the raw file, which the lake stores too.
+        frequencies: Fraction of the rows in each category, in the order of `codes`: the sample
+            generator's weights.
+        description: What it means.
+        example: Category in the API's documentation.
+        titles: Name of a category -> its title on the page, where the name itself reads badly.
+        sensitive: Why the model is given this sensitive column; empty if it is not sensitive. The
+            model card shows the reason, and what leaving the column out would cost.
+        kind: `category`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: Identifier
+    raw: Text
+    codes: dict[Text, Value] = field(hash=False)
+    frequencies: tuple[Value, ...]
+    description: str
+    example: str
+    titles: dict[str, Text] = field(default_factory=dict, hash=False)
+    sensitive: str = ""
+    kind: Literal["category"] = field(default="category", kw_only=True)
+
+    @cached_property
+    def _code_by_name(self) -> dict[str, float]:
+        titled = [(self.titles.get(name, name), code) for name, code in self.codes.items()]
+        return {normalize_name(name): float(code) for name, code in [*titled, *self.codes.items()]}
+
+    def get_code(self, name: str) -> float | None:
+        """Return the code of a category by its name or title; None for an unknown name.
+
+        Case, spaces, hyphens and underscores do not matter: `Non-STEM` is `non_stem`.
+        """
+        return self._code_by_name.get(normalize_name(name))
+
+    @property
+    def names(self) -> dict[float, str]:
+        """Code of each category -> its name."""
+        return {code: name for name, code in self.codes.items()}
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether all codes are whole numbers."""
+        return all(float(code).is_integer() for code in self.codes.values())
+
+
+Feature = Number | Category
+
+
+@dataclass(frozen=True)
+class Label:
+    """The outcome that the model predicts.
+
+    The rare outcome is the positive one, so that recall measures how many of the rows that matter
+    are found.
+
+    Attributes:
+        name: Its name from silver on, where it is 1 for the positive outcome and 0 otherwise.
+        raw: Its header in the raw file.
+        positive_raw: The positive outcome in the raw file.
+        negative_raw: The negative outcome in the raw file.
+        positive: Name of the positive outcome.
+        negative: Name of the negative outcome.
+        rate: Fraction of positive rows.
+        description: What it means.
+        verb: What those with the positive outcome do, for sentences of the page: "about 1 in 9
+            students fail". Without it, they "have the outcome" `positive`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: Identifier
+    raw: Text
+    positive_raw: Annotated[int, Field(strict=True)]
+    negative_raw: Annotated[int, Field(strict=True)]
+    positive: Text
+    negative: Text
+    rate: Annotated[Value, Field(gt=0, lt=1)]
+    description: str
+    verb: str = ""
+
+
+@dataclass(frozen=True)
+class SampleEffect:
+    """An effect in generated samples: rows with `low` <= `feature` < `high` have higher log-odds.
+
+    Attributes:
+        feature: Name of the feature.
+        low: Smallest value with the effect.
+        high: Upper bound of the values with the effect, exclusive.
+        weight: Added to the log-odds of the positive outcome.
+    """
+
+    __pydantic_config__ = STRICT
+
+    feature: str
+    low: Value
+    high: Value
+    weight: Value
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """An effect that a model must have learned.
+
+    Attributes:
+        feature: Name of the feature.
+        safe: Value with the lower probability of the positive outcome, all else equal.
+        risky: Value with the higher probability.
+        why: Evidence for the effect.
+    """
+
+    __pydantic_config__ = STRICT
+
+    feature: str
+    safe: Value
+    risky: Value
+    why: str
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """Facts for the model card that the data does not show, as sentences without a full stop.
+
+    Attributes:
+        purpose: What the predictions are for.
+        out_of_scope: What they must not be used for.
+        affected: Who is affected by a prediction, and how.
+        source: Where the raw file comes from, and what is not known about it.
+        license: License of the data.
+    """
+
+    __pydantic_config__ = STRICT
+
+    purpose: str = ""
+    out_of_scope: tuple[str, ...] = ()
+    affected: str = ""
+    source: str = ""
+    license: str = ""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A columns file.
+
+    Attributes:
+        subject: What one row is.
+        subjects: What several rows are.
+        features: The columns that the model learns from, in the order of its inputs.
+        label: The column that the model predicts.
+        sample_effects: Effects in generated rows. Without any, the label of a generated row is
+            random.
+        expectations: Effects that a model must have learned before it is promoted.
+        card: Facts for the model card.
+        file_notes: SHA-256 of a raw file -> what is known about it, shown with every figure
+            measured on it.
+    """
+
+    __pydantic_config__ = STRICT
+
+    subject: Text
+    subjects: Text
+    features: tuple[Annotated[Feature, Field(discriminator="kind")], ...]
+    label: Label
+    sample_effects: tuple[SampleEffect, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    card: CardFacts = CardFacts()
+    file_notes: dict[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], Text] = field(
+        default_factory=dict
+    )
