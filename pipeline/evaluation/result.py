@@ -13,6 +13,7 @@ from pipeline.storage.artifacts import (
     ChampionReport,
     EvaluationReport,
     GateResult,
+    GroupDifference,
     GroupMetrics,
     Interval,
     SplitFacts,
@@ -32,6 +33,7 @@ class EvaluationResult:
         gates: The gates that `evaluate` judges.
         groups: The candidate's results by group.
         group_rows: What the rows are that groups were measured on.
+        group_differences: How groups differ from others of the same column.
         comparison: The comparison with the champion; None without a champion.
         beats_champion: Whether the candidate passes the gates of `validate` that compare it with
             the champion.
@@ -48,6 +50,7 @@ class EvaluationResult:
     gates: Sequence[GateResult]
     groups: Sequence[GroupMetrics]
     group_rows: str
+    group_differences: Sequence[GroupDifference]
     comparison: ChampionComparison | None
     beats_champion: bool
     splits: Mapping[str, SplitFacts]
@@ -101,6 +104,7 @@ class EvaluationResult:
             onnx_difference=self.onnx_difference,
             groups=list(self.groups),
             group_rows=self.group_rows,
+            group_differences=list(self.group_differences),
             champion=self._to_champion_report(),
             notes=list(self.notes),
             decision=self.decision,

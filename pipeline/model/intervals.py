@@ -13,12 +13,13 @@ Z = 1.959964
 """Normal quantile of a 95 % interval."""
 
 
-def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
-    """Return the 95 % interval of a rate, which is accurate for few trials too.
+def wilson_interval(successes: float, trials: float, z: float = Z) -> tuple[float, float]:
+    """Return the interval of a rate, which is accurate for few trials too.
 
     Args:
         successes: Number of successes.
         trials: Number of trials, at least 1.
+        z: Normal quantile of the interval's level; that of 95 % by default.
 
     Returns:
         Lower and upper end.
@@ -26,26 +27,27 @@ def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
     Reference: Wilson, Probable Inference, the Law of Succession, and Statistical Inference,
     Journal of the American Statistical Association 22 (1927).
     """
-    rate, spread = successes / trials, Z * Z / trials
+    rate, spread = successes / trials, z * z / trials
     center = rate + spread / 2
-    margin = Z * math.sqrt(rate * (1 - rate) / trials + spread / (4 * trials))
+    margin = z * math.sqrt(rate * (1 - rate) / trials + spread / (4 * trials))
     return (center - margin) / (1 + spread), (center + margin) / (1 + spread)
 
 
-def rate_interval(successes: float, trials: float) -> Interval:
-    """A rate with its 95 % interval by Wilson's method.
+def rate_interval(successes: float, trials: float, z: float = Z) -> Interval:
+    """A rate with its interval by Wilson's method.
 
     Args:
         successes: Number of successes.
         trials: Number of trials, at least 1.
+        z: Normal quantile of the interval's level; that of 95 % by default.
     """
-    low, high = wilson_interval(successes, trials)
+    low, high = wilson_interval(successes, trials, z)
     rate = successes / trials
     return Interval(value=rate, low=min(low, rate), high=max(high, rate))  # rounding errors
 
 
 def rate_difference(first: Interval, second: Interval) -> Interval:
-    """The difference of two independent rates with its 95 % interval.
+    """The difference of two independent rates with its interval, of the level of theirs.
 
     Args:
         first: A rate with its interval by Wilson's method.

@@ -17,6 +17,7 @@ from pipeline.errors import LakeError, RegistryError
 from pipeline.evaluation import gates, groups, measurements
 from pipeline.evaluation.champion import ChampionComparison, compare_with_champion
 from pipeline.evaluation.datasets import read_split
+from pipeline.evaluation.group_differences import compare_groups, summarize_differences
 from pipeline.evaluation.judge import beats_champion, judge
 from pipeline.evaluation.measurements import GateInputs
 from pipeline.evaluation.model_card import card, hugging_face
@@ -109,6 +110,7 @@ def evaluate_candidate(
         gates=judgement.results,
         groups=groups.measure_groups(inputs.group_rows),
         group_rows=inputs.group_rows.source,
+        group_differences=compare_groups(inputs.group_rows),
         comparison=inputs.comparison,
         beats_champion=inputs.comparison is not None and beats_champion(inputs),
         splits=gold.splits,
@@ -209,6 +211,8 @@ def _print(result: EvaluationResult, card_url: str) -> None:
     for sentence in result.data_check.sentences if result.data_check else ():
         echo(f"evaluate: {sentence}", "yellow")
     gates.print_gates("Gates", "evaluate", result.gates)
+    if result.group_differences:
+        echo(f"evaluate: {summarize_differences(result.group_differences)}")
     for note in result.notes:
         echo(f"evaluate: {note}", "yellow")
     echo(f"evaluate: {result.decision}", "green" if result.passed else "red")

@@ -198,6 +198,19 @@ class GroupMetrics(Artifact):
     mean_probability: float
 
 
+class GroupDifference(Artifact):
+    """A rate in one group minus that in others, which share no row with it."""
+
+    rate: str
+    """`recall` or `false positive rate`."""
+    group: str
+    other: str
+    """The group, or groups, that it is compared with."""
+    difference: Interval
+    """All intervals of a report hold together with 95 % confidence."""
+    verdict: str
+
+
 class ChampionReport(Artifact):
     """Candidate and champion on the same test rows."""
 
@@ -223,6 +236,7 @@ class EvaluationReport(Artifact):
     groups: list[GroupMetrics]
     group_rows: str
     """What the rows are that groups were measured on."""
+    group_differences: list[GroupDifference] = Field(default_factory=list)
     champion: ChampionReport | None
     notes: list[str]
     decision: str

@@ -32,6 +32,8 @@ SECTIONS = {
     "Factors": "`course`, `relationship`",
     "Quality": "95 %",
     "Gates of training": "min_recall",
+    "Groups": "out of fold",
+    "Differences between groups": "cannot be told",
     "How it was chosen": "base rate",
     "Sensitive features": FEATURES[1].sensitive,
     "Feedback loop": "Record who was helped",
@@ -101,6 +103,17 @@ def test_the_card_has_the_cost_of_leaving_out_sensitive_features(context: Contex
     card = read(context, "model_card.md")
     for row in tabulate_ablations(ablations):
         assert f"| {' | '.join(row)} |" in card
+
+
+def test_the_report_and_the_card_have_the_differences_between_groups(context: Context) -> None:
+    """Both rates are compared in every column with groups; the card has the verdict."""
+    report = context.lake.read_model(f"reports/{RUN}/evaluation.json", EvaluationReport)
+    columns = {one.group.split()[0] for one in report.group_differences}
+    assert columns == {"age", "course", "relationship"}
+    card = read(context, "model_card.md")
+    for one in report.group_differences:
+        cells = (one.rate, one.group, one.other, one.difference.signed, one.verdict)
+        assert f"| {' | '.join(cells)} |" in card
 
 
 def test_the_card_has_the_versions_before(context: Context) -> None:

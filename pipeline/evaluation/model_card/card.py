@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pipeline.card_status import Status
 from pipeline.columns import LABEL, SUBJECT
-from pipeline.evaluation.model_card import choice, measured, provenance, use
+from pipeline.evaluation.model_card import choice, groups, measured, provenance, use
 from pipeline.evaluation.model_card.measured import Findings
 from pipeline.evaluation.model_card.publication import Publication
 from pipeline.evaluation.result import EvaluationResult
@@ -55,7 +55,7 @@ def blocks(result: EvaluationResult, findings: Findings, publication: Publicatio
         *measured.describe_gates(result),
         *choice.describe_threshold(result),
         *measured.describe_champion(result),
-        *measured.describe_groups(result),
+        *groups.describe_groups(result),
         *measured.describe_effects(findings),
         *choice.describe_selection(result),
         *use.describe_ethics(result),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.columns import EXPECTATIONS, LABEL
+from pipeline.columns import EXPECTATIONS
 from pipeline.evaluation import gates
 from pipeline.evaluation.metric_titles import get_metric_meaning, get_metric_title
 from pipeline.evaluation.model_card.figures import FIGURES
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.gate_table import get_gate
 from pipeline.reporting.document import Block, Callout, Heading, Items, Pictures, Table, Text
-from pipeline.storage.artifacts import GroupMetrics
 
 
 @dataclass(frozen=True)
@@ -116,24 +115,6 @@ def describe_champion(result: EvaluationResult) -> list[Block]:
     ]
 
 
-def describe_groups(result: EvaluationResult) -> list[Block]:
-    """The results by group."""
-    header = (
-        "group",
-        "rows",
-        LABEL.positive,
-        "recall",
-        "false positive rate",
-        "mean probability",
-        f"rate of {LABEL.positive}",
-    )
-    return [
-        Heading("Groups"),
-        Text(f"Measured on {result.group_rows}. Each rate has its 95 % interval."),
-        Table(header, [_group(group) for group in result.groups], numeric=range(1, 7)),
-    ]
-
-
 def describe_effects(findings: Findings) -> list[Block]:
     """What the model learned from each feature."""
     known = [f"Known effect of `{effect.feature}`: {effect.why}." for effect in EXPECTATIONS]
@@ -151,18 +132,6 @@ def describe_effects(findings: Findings) -> list[Block]:
         Heading("Surprising and known effects"),
         Items([*surprises, *known]),
     ]
-
-
-def _group(group: GroupMetrics) -> tuple[str, ...]:
-    return (
-        group.name,
-        f"{group.rows:,}",
-        f"{group.positives:,}",
-        str(group.recall or "no cases"),
-        str(group.false_positive_rate or "no cases"),
-        f"{group.mean_probability:.1%}",
-        str(group.positive_rate),
-    )
 
 
 def _notes(notes: Sequence[str]) -> list[Block]:

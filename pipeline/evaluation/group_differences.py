@@ -1,0 +1,106 @@
+"""Differences between groups in recall and false positive rate.
+
+A group is compared with the other rows: the groups of one column share no row. The intervals hold
+together with 95 % confidence: the level of each is adjusted for the number of comparisons
+(Bonferroni; Dunn, Multiple Comparisons Among Means, Journal of the American Statistical
+Association 56, 1961). Without that, one of twenty comparisons would find a difference by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import NormalDist
+
+from pipeline.columns import FEATURES
+from pipeline.evaluation.groups import GroupRows
+from pipeline.model.intervals import rate_difference, rate_interval
+from pipeline.storage.artifacts import GroupDifference, Interval
+from pipeline.types import BoolArray
+
+CONFIDENCE = 0.95
+MAX_WIDTH = 0.2
+"""An interval that contains 0 and is wider than this does not tell whether two groups differ."""
+HIGHER, LOWER, SIMILAR, UNKNOWN = "higher", "lower", "similar", "cannot be told"
+RECALL, FALSE_POSITIVE_RATE = "recall", "false positive rate"
+
+
+def compare_groups(rows: GroupRows) -> list[GroupDifference]:
+    """Compare every group with the others of its column.
+
+    Args:
+        rows: The rows, with predictions.
+
+    Returns:
+        For both rates, the difference of every group that has rows of the class on both sides. Of
+        a column with two groups, only the first is compared with the second.
+    """
+    compared = [
+        (rate, group, other, inside & of_class, outside & of_class)
+        for rate, of_class in ((RECALL, rows.labels == 1), (FALSE_POSITIVE_RATE, rows.labels == 0))
+        for group, other, inside, outside in _pair_groups(rows)
+        if (inside & of_class).any() and (outside & of_class).any()
+    ]
+    if not compared:
+        return []
+    z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2 / len(compared))
+    differences = []
+    for rate, group, other, inside, outside in compared:
+        first, second = (
+            rate_interval(float(rows.predicted_positive[mask].sum()), float(mask.sum()), z)
+            for mask in (inside, outside)
+        )
+        difference = rate_difference(first, second)
+        differences.append(
+            GroupDifference(
+                rate=rate,
+                group=group,
+                other=other,
+                difference=difference,
+                verdict=judge_difference(difference),
+            )
+        )
+    return differences
+
+
+def judge_difference(difference: Interval) -> str:
+    """Return what an interval of a difference shows: HIGHER, LOWER, SIMILAR or UNKNOWN."""
+    if difference.low > 0:
+        return HIGHER
+    if difference.high < 0:
+        return LOWER
+    return UNKNOWN if difference.high - difference.low > MAX_WIDTH else SIMILAR
+
+
+def summarize_differences(differences: Sequence[GroupDifference]) -> str:
+    """Return how many comparisons show what, in two sentences, the last without a full stop.
+
+    Args:
+        differences: The differences, at least one.
+    """
+    unknown = sum(one.verdict == UNKNOWN for one in differences)
+    summary = (
+        f"Of {len(differences)} comparisons between groups, {unknown} cannot be told: their "
+        "intervals are too wide"
+    )
+    found = [
+        f"the {one.rate} of '{one.group}' is {one.verdict} ({one.difference.signed} compared with "
+        f"{one.other})"
+        for one in differences
+        if one.verdict in (HIGHER, LOWER)
+    ]
+    return f"{summary}. These differ: {'; '.join(found)}" if found else f"{summary}. None differs"
+
+
+def _pair_groups(rows: GroupRows) -> Iterator[tuple[str, str, BoolArray, BoolArray]]:
+    """Each group with rows, what it is compared with, and the rows of both."""
+    for column in FEATURES:
+        groups = [
+            (name, mask)
+            for name, mask in rows.groups.items()
+            if name.startswith(f"{column.name} ") and mask.any()
+        ]
+        if len(groups) == 2:
+            (first, inside), (second, outside) = groups
+            yield first, second, inside, outside
+        elif len(groups) > 2:
+            yield from ((name, "the others", mask, ~mask) for name, mask in groups)

@@ -1,0 +1,65 @@
+"""The results by group and the differences between groups, for the model card."""
+
+from __future__ import annotations
+
+from pipeline.columns import LABEL
+from pipeline.evaluation.group_differences import MAX_WIDTH, SIMILAR, UNKNOWN, summarize_differences
+from pipeline.evaluation.result import EvaluationResult
+from pipeline.reporting.document import Block, Heading, Table, Text
+from pipeline.storage.artifacts import GroupDifference, GroupMetrics
+
+
+def describe_groups(result: EvaluationResult) -> list[Block]:
+    """The results of each group, and which groups differ."""
+    header = (
+        "group",
+        "rows",
+        LABEL.positive,
+        "recall",
+        "false positive rate",
+        "mean probability",
+        f"rate of {LABEL.positive}",
+    )
+    return [
+        Heading("Groups"),
+        Text(f"Measured on {result.group_rows}. Each rate has its 95 % interval."),
+        Table(header, [_describe_group(group) for group in result.groups], numeric=range(1, 7)),
+        *_describe_differences(result),
+    ]
+
+
+def _describe_group(group: GroupMetrics) -> tuple[str, ...]:
+    return (
+        group.name,
+        f"{group.rows:,}",
+        f"{group.positives:,}",
+        str(group.recall or "no cases"),
+        str(group.false_positive_rate or "no cases"),
+        f"{group.mean_probability:.1%}",
+        str(group.positive_rate),
+    )
+
+
+def _describe_differences(result: EvaluationResult) -> list[Block]:
+    differences = result.group_differences
+    if not differences:
+        return []
+    return [
+        Heading("Differences between groups"),
+        Text(f"{summarize_differences(differences)}."),
+        Text(
+            "The intervals hold for all comparisons together with 95 % confidence (Bonferroni). If "
+            f"an interval contains 0 and is wider than {MAX_WIDTH:g}, the result is `{UNKNOWN}`: "
+            "the groups may be equal or very different. A narrower interval that contains 0 is "
+            f"`{SIMILAR}`."
+        ),
+        Table(
+            ("rate", "group", "compared with", "difference", "result"),
+            [_describe_difference(one) for one in differences],
+            numeric=(3,),
+        ),
+    ]
+
+
+def _describe_difference(one: GroupDifference) -> tuple[str, ...]:
+    return one.rate, one.group, one.other, one.difference.signed, one.verdict
