@@ -11,7 +11,7 @@ from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
 from pipeline.drift.report import DRIFT, Report
 from pipeline.evaluation import gates
-from pipeline.model import ablation
+from pipeline.model import ablation_table
 from pipeline.model.bundle import Manifest
 from pipeline.storage.artifacts import TrainReport
 from pipeline.storage.layout import MODELS_PREFIX, files_of_run, train_report
@@ -82,8 +82,8 @@ def _print_model(context: Context, manifest: Manifest, number: str) -> None:
     if training and training.ablations:
         print_table(
             "What it loses without sensitive features",
-            ablation.HEADER,
-            ablation.tabulate_ablations(training.ablations),
+            ablation_table.HEADER,
+            ablation_table.tabulate_ablations(training.ablations),
         )
 
 

@@ -15,9 +15,6 @@ from pipeline.model.training_data import TrainingData
 from pipeline.settings import Settings
 from pipeline.storage.artifacts import Ablation
 
-HEADER = ("without", "ROC AUC lost", "result")
-"""Columns of a table of ablations."""
-
 
 def measure_ablations(
     data: TrainingData,
@@ -56,14 +53,6 @@ def measure_ablations(
     return [
         Ablation(features=names, roc_auc_cost=cost["roc_auc"])
         for names, cost in zip(left_out, costs, strict=True)
-    ]
-
-
-def tabulate_ablations(ablations: Sequence[Ablation]) -> list[tuple[str, str, str]]:
-    """Return the rows of a table with the columns of HEADER."""
-    return [
-        (", ".join(ablation.features), ablation.roc_auc_cost.signed, ablation.verdict)
-        for ablation in ablations
     ]
 
 

@@ -15,7 +15,7 @@ from pipeline.columns import FEATURE_NAMES
 from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
-from pipeline.model import ablation, export
+from pipeline.model import ablation_table, export
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Lineage, Manifest
 from pipeline.model.metrics import flatten_metrics
 from pipeline.model.thresholds import describe_purpose
@@ -246,8 +246,8 @@ def _print_report(report: TrainReport, base_rate: float) -> None:
     if report.ablations:
         print_table(
             "What the selected candidate loses without sensitive features, on the same unseen rows",
-            ablation.HEADER,
-            ablation.tabulate_ablations(report.ablations),
+            ablation_table.HEADER,
+            ablation_table.tabulate_ablations(report.ablations),
         )
     echo(
         f"train: estimated on unseen rows: ROC AUC {estimate['roc_auc']}, "

@@ -14,7 +14,7 @@ import yaml
 from pipeline.columns import CARD, FEATURES, SENSITIVE
 from pipeline.context import Context, open_context
 from pipeline.deployment.promotion_log import Move, Record
-from pipeline.model.ablation import tabulate_ablations
+from pipeline.model.ablation_table import tabulate_ablations
 from pipeline.model.training import TrainingResult
 from pipeline.settings import Settings
 from pipeline.stages import evaluate, train

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.columns import FEATURE_NAMES
-from pipeline.model.ablation import measure_ablations, tabulate_ablations
+from pipeline.model.ablation import measure_ablations
+from pipeline.model.ablation_table import tabulate_ablations
 from pipeline.model.candidates import CANDIDATES, Candidate
 from pipeline.model.cross_validation import OuterFold
 from pipeline.model.metrics import Predictions

@@ -20,11 +20,14 @@ from pipeline.evaluation.group_differences import (
 )
 from pipeline.evaluation.groups import GroupRows
 from pipeline.storage.artifacts import GroupDifference, Interval
+from pipeline.types import BoolArray
 
 
 def make_rows(counts: dict[str, tuple[int, int, int, int]]) -> GroupRows:
     """Rows from counts per group: positives, flagged positives, negatives, flagged negatives."""
-    names, labels, predicted = [], [], []
+    names: list[str] = []
+    labels: list[int] = []
+    predicted: list[int] = []
     for name, (positives, hits, negatives, false) in counts.items():
         names += [name] * (positives + negatives)
         labels += [1] * positives + [0] * negatives
@@ -56,7 +59,7 @@ def test_two_groups_are_compared_once() -> None:
     assert recall.value == pytest.approx(0.2)
     z = NormalDist().inv_cdf(1 - 0.05 / 4)
     low, high = newcombe(56, 70, 48, 80, z)
-    assert (recall.low, recall.high) == (pytest.approx(low), pytest.approx(high))
+    assert (recall.low, recall.high) == pytest.approx((low, high))
     # Newcombe (1998), table II (a), method 10, at 95 %.
     assert newcombe(56, 70, 48, 80, 1.959964) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
@@ -133,7 +136,7 @@ def test_equal_groups_are_seldom_found_different() -> None:
     alarms = 0
     for _ in range(1000):
         labels = (random.random(600) < 0.1).astype(int)
-        groups = {}
+        groups: dict[str, BoolArray] = {}
         for column in columns:
             own = [name for name in names if name.startswith(column)]
             drawn = random.integers(0, len(own), 600)

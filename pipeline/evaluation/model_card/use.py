@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.columns import CARD, FEATURES, LABEL, SUBJECT, SUBJECTS, Category
 from pipeline.evaluation.model_card.publication import NOBODY, Publication
 from pipeline.evaluation.result import EvaluationResult
-from pipeline.model import ablation
+from pipeline.model import ablation_table
 from pipeline.reporting.document import Block, Heading, Items, Table, Text
 from pipeline.storage.artifacts import Interval
 
@@ -140,7 +140,7 @@ def _describe_ablations(result: EvaluationResult) -> list[Block]:
             "measurable loss. Leaving a feature out does not make the model independent of it: "
             "other features may be related to it."
         ),
-        Table(ablation.HEADER, ablation.tabulate_ablations(ablations), numeric=(1,)),
+        Table(ablation_table.HEADER, ablation_table.tabulate_ablations(ablations), numeric=(1,)),
     ]
 
 
