@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Expectation, Number
 from pipeline.model.decision import is_positive
-from pipeline.types import FloatArray, IntArray
+from pipeline.types import FloatArray
 
 Score = Callable[[FloatArray], FloatArray]
 """Features, shape (n_rows, n_features) -> probability of the positive class, shape (n_rows,)."""
@@ -65,33 +65,3 @@ def rounding_flip_rate(score: Score, features: FloatArray, threshold: float) -> 
                 moved[:, index] = np.clip(moved[:, index] + shift, feature.low, feature.high)
                 flipped |= is_positive(score(moved), threshold) != labels
     return float(flipped.mean())
-
-
-def calibration_error(labels: IntArray, probability: FloatArray, bins: int = 10) -> float:
-    """Measure how far predicted probabilities are from observed rates.
-
-    Training on balanced classes shifts the log-odds of every probability by the same constant. The
-    shift is undone first, so that the mean probability is the observed rate.
-
-    Args:
-        labels: 1 for the positive class, shape (n_rows,).
-        probability: Predicted probabilities, shape (n_rows,).
-        bins: Number of bins of probability, with about the same number of rows each.
-
-    Returns:
-        The mean absolute difference between predicted and observed rate over the bins.
-
-    Reference: Saerens et al., Adjusting the Outputs of a Classifier to New a Priori Probabilities,
-    Neural Computation 14 (2002).
-    """
-    clipped = np.clip(probability, 1e-6, 1 - 1e-6)
-    log_odds = np.log(clipped / (1 - clipped))
-    low, high = -30.0, 30.0
-    for _ in range(60):
-        shift = (low + high) / 2
-        shifted = 1 / (1 + np.exp(-(log_odds + shift)))
-        low, high = (shift, high) if shifted.mean() < labels.mean() else (low, shift)
-    order = np.argsort(shifted, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if part.size]
-    differences = [abs(shifted[part].mean() - labels[part].mean()) * part.size for part in parts]
-    return float(sum(differences) / labels.size)

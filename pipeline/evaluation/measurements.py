@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.columns import EXPECTATIONS
 from pipeline.data_check.report import DataCheck
-from pipeline.evaluation import behavioral_checks, groups
+from pipeline.evaluation import behavioral_checks, groups, recalibration
 from pipeline.evaluation.champion import ChampionComparison
 from pipeline.evaluation.groups import GroupRate, GroupRows
 from pipeline.evaluation.predictions import SplitPredictions
@@ -140,10 +140,10 @@ def balanced_accuracy_difference(inputs: GateInputs) -> Measurement | None:
 
 
 def calibration_error(inputs: GateInputs) -> Measurement:
-    """Mean difference between predicted and observed rate of positive rows."""
+    """Mean difference between predicted and recalibrated probability, by the rarer class's rate."""
     model = inputs.model
-    return Measurement(
-        behavioral_checks.calibration_error(model.labels, model.predictions.probability)
+    return _from_interval(
+        recalibration.calibration_error(model.labels, model.predictions.probability)
     )
 
 

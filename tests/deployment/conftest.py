@@ -15,9 +15,9 @@ from tests.support.deployment_env import DeploymentEnv
 
 @pytest.fixture(scope="session")
 def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with the gold splits of 4,000 generated rows, of the run `gold-1`."""
+    """A lake with the gold splits of 6,000 generated rows, of the run `gold-1`."""
     folder = tmp_path_factory.mktemp("survey")
-    settings = {"lake": {"url": f"file://{folder}"}, "ingest": {"source": "sample:4000"}}
+    settings = {"lake": {"url": f"file://{folder}"}, "ingest": {"source": "sample:6000"}}
     context = open_context(Settings.model_validate(settings), "gold-1")
     for stage in (ingest, preprocess, features):
         stage.run(context)

@@ -43,13 +43,12 @@ def generate_rows(rows: int, seed: int = 20) -> TrainingData:
 
 
 def fit_forest(data: TrainingData, trees: int, min_samples_leaf: int, **options: Any) -> Pipeline:
-    """Fit a forest with balanced class weights; `options` are those of scikit-learn."""
+    """Fit a forest, by default with balanced classes; `options` are those of scikit-learn."""
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.pipeline import make_pipeline
 
-    forest = RandomForestClassifier(
-        trees, min_samples_leaf=min_samples_leaf, class_weight="balanced", **options
-    )
+    options = {"class_weight": "balanced", **options}
+    forest = RandomForestClassifier(trees, min_samples_leaf=min_samples_leaf, **options)
     return make_pipeline(forest).fit(*data)
 
 

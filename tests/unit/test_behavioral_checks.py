@@ -48,19 +48,3 @@ def test_rounding_flips_labels_only_near_a_recorded_value() -> None:
         lambda rows: (rows[:, SLEEP] >= 5.0).astype(float), ROWS, 0.5
     )
     assert on_value == pytest.approx((ROWS[:, SLEEP] == 5.0).mean())
-
-
-def test_calibration_error_ignores_the_prior_but_not_the_shape() -> None:
-    """Probabilities trained on balanced classes are as good; overconfident ones are not."""
-    random = np.random.default_rng(0)
-    log_odds = random.normal(-3, 1.5, 20_000)
-    labels = (random.random(20_000) < 1 / (1 + np.exp(-log_odds))).astype(np.int64)
-
-    def error(shift: float, slope: float) -> float:
-        probability = 1 / (1 + np.exp(-(slope * log_odds + shift)))
-        return behavioral_checks.calibration_error(labels, probability)
-
-    assert error(0, 1) < 0.01
-    assert error(3, 1) == pytest.approx(error(0, 1), abs=1e-6)
-    assert error(0, 4) > 0.03
-    assert error(0, -1) > 0.08
