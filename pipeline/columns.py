@@ -41,6 +41,10 @@ COLUMNS = read_columns(Path(os.environ.get(VARIABLE) or BUNDLED))
 SUBJECT, SUBJECTS = COLUMNS.subject, COLUMNS.subjects
 """What one row is, and several rows are."""
 FEATURES: tuple[Feature, ...] = COLUMNS.features
+AUDIT_ONLY: tuple[Feature, ...] = COLUMNS.audit_only
+"""Columns that no model sees; reports compare the groups that they divide the rows into."""
+ROW_COLUMNS = (*FEATURES, *AUDIT_ONLY)
+"""Every column but the label, in the order of silver and gold."""
 LABEL = COLUMNS.label
 SAMPLE_EFFECTS = COLUMNS.sample_effects
 EXPECTATIONS = COLUMNS.expectations
@@ -51,4 +55,4 @@ FILE_NOTES = COLUMNS.file_notes
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 SENSITIVE: tuple[str, ...] = tuple(feature.name for feature in FEATURES if feature.sensitive)
 """Names of the sensitive features."""
-RAW_HEADER: tuple[str, ...] = (*(feature.raw for feature in FEATURES), LABEL.raw)
+RAW_HEADER: tuple[str, ...] = (*(column.raw for column in ROW_COLUMNS), LABEL.raw)

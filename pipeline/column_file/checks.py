@@ -38,6 +38,7 @@ def find_problems(columns: Columns) -> Iterator[Problem]:
     places: list[tuple[Path, Feature | Label]] = [
         (("features", index), feature) for index, feature in enumerate(columns.features)
     ]
+    places += [(("audit_only", index), column) for index, column in enumerate(columns.audit_only)]
     places.append((("label",), columns.label))
     yield from _find_repeated(((*path, "name"), column.name) for path, column in places)
     yield from _find_repeated(((*path, "raw"), column.raw) for path, column in places)
@@ -50,11 +51,18 @@ def find_problems(columns: Columns) -> Iterator[Problem]:
         check = {Number: _check_number, Category: _check_category, Label: _check_label}
         for field, message in check[type(column)](column):  # type: ignore[operator]
             yield (*path, *field), message
+    for index, column in enumerate(columns.audit_only):
+        if isinstance(column, Number) and not column.group_edges:
+            yield (
+                ("audit_only", index),
+                f"`{column.name}` needs `group_edges`; without them it divides no rows into groups",
+            )
     features = {feature.name: feature for feature in columns.features}
+    generated = features | {column.name: column for column in columns.audit_only}
     for index, effect in enumerate(columns.sample_effects):
         path = ("sample_effects", index)
-        if effect.feature not in features:
-            yield (*path, "feature"), _unknown_feature(effect.feature, features)
+        if effect.feature not in generated:
+            yield (*path, "feature"), _unknown_feature(effect.feature, generated)
         if effect.low >= effect.high:
             yield (*path, "high"), f"{effect.high:g} is not larger than `low`, {effect.low:g}"
     for index, expectation in enumerate(columns.expectations):

@@ -238,6 +238,8 @@ class Columns:
         subjects: What several rows are.
         features: The columns that the model learns from, in the order of its inputs.
         label: The column that the model predicts.
+        audit_only: Columns that no model sees and the API does not accept. Reports compare the
+            groups that they divide the rows into.
         sample_effects: Effects in generated rows. Without any, the label of a generated row is
             random.
         expectations: Effects that a model must have learned before it is promoted.
@@ -252,6 +254,7 @@ class Columns:
     subjects: Text
     features: tuple[Annotated[Feature, Field(discriminator="kind")], ...]
     label: Label
+    audit_only: tuple[Annotated[Feature, Field(discriminator="kind")], ...] = ()
     sample_effects: tuple[SampleEffect, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     card: CardFacts = CardFacts()

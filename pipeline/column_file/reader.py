@@ -28,6 +28,8 @@ from pipeline.errors import ColumnsError
 KINDS: dict[str, type[Feature]] = {"number": Number, "category": Category}
 """Value of a feature's `kind` -> its class."""
 
+LISTS = ("features", "audit_only")
+"""The lists of a columns file whose items have a `kind`."""
 ADAPTER = TypeAdapter(Columns)
 MAX_ERRORS = 20
 """Errors that a message lists."""
@@ -103,7 +105,7 @@ def _strip_tags(location: tuple[int | str, ...]) -> Path:
     return tuple(
         part
         for index, part in enumerate(location)
-        if part != "[key]" and not (index == 2 and location[0] == "features" and part in KINDS)
+        if part != "[key]" and not (index == 2 and location[0] in LISTS and part in KINDS)
     )
 
 
@@ -133,8 +135,8 @@ def _get_fields(path: Path, tree: Any) -> list[str]:
     match path[:-1]:
         case ():
             owner = Columns
-        case ("features", int(index)):
-            owner = KINDS[tree["features"][index]["kind"]]
+        case (("features" | "audit_only") as name, int(index)):
+            owner = KINDS[tree[name][index]["kind"]]
         case ("label",):
             owner = Label
         case ("card",):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pipeline.columns import FEATURES, LABEL, RAW_HEADER, SAMPLE_EFFECTS, Feature, Number
+from pipeline.columns import LABEL, RAW_HEADER, ROW_COLUMNS, SAMPLE_EFFECTS, Feature, Number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ def generate_csv(rows: int, seed: int) -> bytes:
     import numpy as np
 
     random = np.random.default_rng(seed)
-    columns = {feature.name: draw_values(feature, rows, random) for feature in FEATURES}
+    columns = {column.name: draw_values(column, rows, random) for column in ROW_COLUMNS}
     log_odds = np.zeros(rows)
     for effect in SAMPLE_EFFECTS:
         values = columns[effect.feature]
@@ -42,7 +42,7 @@ def generate_csv(rows: int, seed: int) -> bytes:
     positive = random.random(rows) < _logistic(log_odds + _find_intercept(log_odds, LABEL.rate))
     label = np.where(positive, LABEL.positive_raw, LABEL.negative_raw)
 
-    text = [_format_values(feature, columns[feature.name]) for feature in FEATURES]
+    text = [_format_values(column, columns[column.name]) for column in ROW_COLUMNS]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(RAW_HEADER)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 
-from pipeline.columns import FEATURES
+from pipeline.columns import ROW_COLUMNS
 from pipeline.evaluation.groups import GroupRows
 from pipeline.model.intervals import rate_difference, rate_interval
 from pipeline.storage.artifacts import GroupDifference, Interval
@@ -93,7 +93,7 @@ def summarize_differences(differences: Sequence[GroupDifference]) -> str:
 
 def _pair_groups(rows: GroupRows) -> Iterator[tuple[str, str, BoolArray, BoolArray]]:
     """Each group with rows, what it is compared with, and the rows of both."""
-    for column in FEATURES:
+    for column in ROW_COLUMNS:
         groups = [
             (name, mask)
             for name, mask in rows.groups.items()

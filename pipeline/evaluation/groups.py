@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from pipeline.columns import FEATURES, Category
+from pipeline.columns import ROW_COLUMNS, Category, Feature
 from pipeline.evaluation.predictions import SplitPredictions
-from pipeline.model.arrays import feature_array, label_array
+from pipeline.model.arrays import label_array
 from pipeline.model.intervals import rate_difference, rate_interval
 from pipeline.storage.artifacts import GroupMetrics, Interval
 from pipeline.types import BoolArray, FloatArray, IntArray
@@ -64,12 +64,13 @@ class GroupRows:
         """Divide gold rows into groups.
 
         Args:
-            frame: Rows with every feature and the label.
+            frame: Rows with every feature and the label, and the audit-only columns if the rows
+                were written when the columns file had them.
             predicted_positive: Fraction of the predictions for each row that are positive.
             probability: Mean predicted probability of each row.
             source: What the rows are, for people.
         """
-        groups = find_groups(feature_array(frame))
+        groups = find_groups(frame, ROW_COLUMNS)
         return cls(groups, label_array(frame), predicted_positive, probability, source)
 
 
@@ -87,29 +88,32 @@ def take_test_rows(model: SplitPredictions) -> GroupRows:
     )
 
 
-def find_groups(features: FloatArray) -> dict[str, BoolArray]:
+def find_groups(frame: pd.DataFrame, columns: Sequence[Feature]) -> dict[str, BoolArray]:
     """Divide rows into groups.
 
     Args:
-        features: Features in the order of columns.FEATURES, shape (n_rows, n_features).
+        frame: The rows.
+        columns: Columns whose values divide the rows; those that the frame lacks are left out.
 
     Returns:
-        Name of each group -> whether each row belongs to it, shape (n_rows,). A feature's groups
-        do not overlap and cover all rows. A number without group edges has no groups.
+        Name of each group -> whether each row belongs to it, shape (n_rows,). The groups of a
+        column do not overlap and cover all rows. A number without group edges has no groups.
     """
     groups: dict[str, BoolArray] = {}
-    for index, feature in enumerate(FEATURES):
-        values = features[:, index]
-        if isinstance(feature, Category):
+    for column in columns:
+        if column.name not in frame:
+            continue
+        values = frame[column.name].to_numpy(np.float64)
+        if isinstance(column, Category):
             groups |= {
-                f"{feature.name} {name}": np.isclose(values, code)
-                for name, code in feature.codes.items()
+                f"{column.name} {name}": np.isclose(values, code)
+                for name, code in column.codes.items()
             }
-        elif feature.group_edges:
-            edges = (-math.inf, *feature.group_edges, math.inf)
+        elif column.group_edges:
+            edges = (-math.inf, *column.group_edges, math.inf)
             for low, high in itertools.pairwise(edges):
                 name = f"under {high:g}" if low == -math.inf else f"from {low:g}"
-                groups[f"{feature.name} {name}"] = (values >= low) & (values < high)
+                groups[f"{column.name} {name}"] = (values >= low) & (values < high)
     return groups
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 import pandera.pandas as pa
 import pyarrow.csv
 
-from pipeline.columns import FEATURES, LABEL, RAW_HEADER, Category, Feature
+from pipeline.columns import LABEL, RAW_HEADER, ROW_COLUMNS, Category, Feature
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data.raw_csv import check_header, decode_text
@@ -163,7 +163,7 @@ def make_schema() -> pa.DataFrameSchema:
 
     The error of each check completes the sentence "'Age' is 7, but must be ...".
     """
-    columns = {feature.raw: pa.Column(float, _make_checks(feature)) for feature in FEATURES}
+    columns = {column.raw: pa.Column(float, _make_checks(column)) for column in ROW_COLUMNS}
     labels = [LABEL.positive_raw, LABEL.negative_raw]
     columns[LABEL.raw] = pa.Column(
         float, pa.Check.isin(labels, error=f"one of {labels[0]}, {labels[1]}")
@@ -171,14 +171,14 @@ def make_schema() -> pa.DataFrameSchema:
     return pa.DataFrameSchema(columns)
 
 
-def _make_checks(feature: Feature) -> list[pa.Check]:
-    if isinstance(feature, Category):
-        codes = list(feature.codes.values())
+def _make_checks(column: Feature) -> list[pa.Check]:
+    if isinstance(column, Category):
+        codes = list(column.codes.values())
         expected = ", ".join(f"{code:g}" for code in codes)
         return [pa.Check.isin(codes, error=f"one of {expected}")]
-    low, high = feature.low, feature.high
+    low, high = column.low, column.high
     checks = [pa.Check.in_range(low, high, error=f"between {low:g} and {high:g}")]
-    if feature.is_integer:
+    if column.is_integer:
         checks.append(pa.Check(lambda values: values % 1 == 0, error="a whole number"))
     return checks
 
@@ -201,7 +201,7 @@ def validate_rows(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     rejected = bad.assign(row=bad.index + 1, reason=reasons)
     good = numbers.drop(index=reasons.index)
 
-    valid = good.rename(columns={feature.raw: feature.name for feature in FEATURES})
+    valid = good.rename(columns={column.raw: column.name for column in ROW_COLUMNS})
     valid[LABEL.name] = good[LABEL.raw] == LABEL.positive_raw
     types = get_column_types()
     return valid[list(types)].astype(types).reset_index(drop=True), rejected

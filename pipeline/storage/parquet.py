@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.columns import FEATURES, LABEL
+from pipeline.columns import FEATURE_NAMES, LABEL, ROW_COLUMNS
 from pipeline.errors import DataError
 
 
@@ -30,7 +30,7 @@ def from_parquet(data: bytes) -> pd.DataFrame:
 
 
 def check_columns(frame: pd.DataFrame, source: str) -> None:
-    """Check that rows which another run wrote have every column of the columns file.
+    """Check that rows which another run wrote have every feature and the label.
 
     Args:
         frame: The rows.
@@ -39,7 +39,7 @@ def check_columns(frame: pd.DataFrame, source: str) -> None:
     Raises:
         DataError: If the run that wrote them had other columns.
     """
-    if missing := [name for name in get_column_types() if name not in frame]:
+    if missing := [name for name in (*FEATURE_NAMES, LABEL.name) if name not in frame]:
         raise DataError(
             f"{source} lacks the columns {', '.join(missing)} of the columns file; it was "
             "written for other columns. Register models of other columns under another name "
@@ -49,5 +49,5 @@ def check_columns(frame: pd.DataFrame, source: str) -> None:
 
 def get_column_types() -> dict[str, str]:
     """Return the type of each column from silver on: name -> pandas type."""
-    types = {feature.name: "int64" if feature.is_integer else "float64" for feature in FEATURES}
+    types = {column.name: "int64" if column.is_integer else "float64" for column in ROW_COLUMNS}
     return types | {LABEL.name: "int64"}

@@ -28,6 +28,7 @@ RAW_HEADER = [
     "Type (A=1, B=2, C=3)",
     "Hours since service",
     "Vibration (mm/s)",
+    "Site (North=1, South=2)",
     "Broke down (1=Yes, 0=No)",
 ]
 QUICK_TRAINING = {
@@ -61,7 +62,8 @@ def generate_machines() -> bytes:
         hours, vibration = generator.randint(0, 1_000), round(generator.uniform(0.5, 9.5), 1)
         risk = 0.02 + 0.35 * (hours > 700) + 0.35 * (vibration > 6)
         breaks = int(generator.random() < risk)
-        writer.writerow([generator.randint(1, 3), hours, vibration, breaks])
+        kind, site = generator.randint(1, 3), generator.randint(1, 2)
+        writer.writerow([kind, hours, vibration, site, breaks])
     return file.getvalue().encode()
 
 
@@ -121,6 +123,30 @@ def test_training(trained: Path) -> None:
     assert evaluation["metrics"]["roc_auc"]["value"] > 0.7
 
 
+def test_an_audit_only_column_divides_the_rows_into_groups(trained: Path) -> None:
+    """Silver, gold and the group tables have it; the model's features do not."""
+    lake = trained / "lake"
+    gold = json.loads((lake / "gold/first/manifest.json").read_text())
+    assert gold["columns"] == ["type", "service_hours", "vibration", "site", "breakdown"]
+    evaluation = json.loads((lake / "reports/first/evaluation.json").read_text())
+    sites = {
+        group["name"]: group["rows"]
+        for group in evaluation["groups"]
+        if group["name"].startswith("site ")
+    }
+    rows = gold["splits"]["train"]["rows"]
+    assert sites.keys() == {"site north", "site south"}
+    assert (sum(sites.values()), min(sites.values()) > rows / 3) == (rows, True)
+    compared = [one["group"] for one in evaluation["group_differences"]]
+    assert compared.count("site north") == 2
+    card = (lake / "reports/first/model_card.md").read_text()
+    assert "No model sees `site`." in card
+    assert "| north, south | audit only |" in card
+    assert "student" not in card.lower().replace("students.parquet", "")
+    manifest = json.loads((lake / "models/manifest.json").read_text())
+    assert manifest["features"] == ["type", "service_hours", "vibration"]
+
+
 def test_predictor(trained: Path) -> None:
     """The API has the columns and labels of the table, and nothing of the survey."""
     with start_predictor(trained, {"MLOPS_COLUMNS": str(trained / COLUMNS)}) as predictor:
@@ -129,9 +155,13 @@ def test_predictor(trained: Path) -> None:
         worn = {"type": "c", "service_hours": 950, "vibration": 9}
         sound = {"type": 1, "service_hours": 10, "vibration": 1}
         response = httpx.post(f"{predictor.url}/predict", json=[worn, sound])
+        refused = httpx.post(f"{predictor.url}/predict", json=worn | {"site": 1})
+        schema = httpx.get(f"{predictor.url}/openapi.json").text
     high, low = response.json()["predictions"]
     assert columns["subject"] == "machine"
     names = [feature["name"] for feature in columns["features"]]
     assert names == ["type", "service_hours", "vibration"]
+    assert (refused.status_code, "Site (North" in schema) == (422, False)
+    assert '"site"' not in schema
     assert high["fail_probability"] > low["fail_probability"]
     assert (high["label"], low["label"]) == ("breaks", "runs")

@@ -19,7 +19,8 @@ def add_version(env: DeploymentEnv, run_id: str) -> str:
     lake = env.context(run_id).lake
     status = Status("evaluated")
     lake.write(f"reports/{run_id}/model_card.html", f"A {status.to_html()} Z".encode())
-    lake.write(f"reports/{run_id}/model_card.md", f"A {status.to_markdown()} Z".encode())
+    for name in ("model_card.md", "README.md"):
+        lake.write(f"reports/{run_id}/{name}", f"A {status.to_markdown()} Z".encode())
     return env.bare(STAGING, pipeline_run_id=run_id)
 
 
@@ -33,7 +34,7 @@ def read_card(env: DeploymentEnv, run_id: str, kind: str = "html") -> str:
 
 
 def test_promotion_and_rollback(env: DeploymentEnv) -> None:
-    """Both cards are right after the first and the second promotion, and after the rollback."""
+    """All cards are right after the first and the second promotion, and after the rollback."""
     first = add_version(env, "first")
     promote_version(env, "first", first)
     card = read_card(env, "first")
@@ -55,6 +56,8 @@ def test_promotion_and_rollback(env: DeploymentEnv) -> None:
     assert f"Version {second} left production at " in gone
     assert "taken out of production and rejected: parents &lt;complain&gt;" in gone
     assert "> **Version 1 is in production (`production`) since " in read_card(env, "first", "md")
+    hub = env.context("first").lake.read("reports/first/README.md").decode()
+    assert hub == read_card(env, "first", "md")
 
 
 def test_candidates(env: DeploymentEnv) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,54 @@ def test_an_error_has_its_line_and_field(old: str, new: str, message: str) -> No
     _, line, field, *_ = found[0].split(":")
     name = field.strip().rpartition(".")[2]
     assert int(line) == number or f"{name}:" in text.splitlines()[int(line) - 1]
+
+
+AUDITED = """
+audit_only:
+  - kind: number
+    name: siblings
+    raw: Siblings
+    low: 0
+    high: 20
+    typical: [0, 5]
+    step: 1
+    unit: ""
+    description: Number of siblings
+    example: 2
+    group_edges: [1, 3]
+"""
+"""A list of audit-only columns for the survey's file."""
+
+
+def test_audit_only_columns() -> None:
+    """They are read as features are, but are none."""
+    columns = parse_columns(TEXT + AUDITED, "x.yaml")
+    (siblings,) = columns.audit_only
+    assert siblings.name == "siblings"
+    assert columns.features == FEATURES
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("    group_edges: [1, 3]\n", "", "audit_only[0]: `siblings` needs `group_edges`"),
+        ("name: siblings", "name: age", "audit_only[0].name: `age` occurs twice"),
+        ("unit:", "units:", "audit_only[0].units: is not a field here; did you mean `unit`?"),
+    ],
+)
+def test_errors_of_audit_only_columns(old: str, new: str, message: str) -> None:
+    """They have their place in the list, as those of features."""
+    with pytest.raises(ColumnsError, match=re.escape(message)):
+        parse_columns(TEXT + AUDITED.replace(old, new), "x.yaml")
+
+
+def test_no_model_is_expected_to_learn_from_an_audit_only_column() -> None:
+    """It may shape generated rows; an expectation needs a feature."""
+    text = TEXT.replace("{feature: relationship, low: 1,", "{feature: siblings, low: 1,")
+    parse_columns(text + AUDITED, "x.yaml")
+    text = TEXT.replace("- feature: sleep_hours", "- feature: siblings")
+    with pytest.raises(ColumnsError, match="`siblings` is not a feature; the features are age,"):
+        parse_columns(text + AUDITED, "x.yaml")
 
 
 def test_all_errors_are_listed() -> None:

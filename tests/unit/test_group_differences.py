@@ -11,6 +11,7 @@ from pipeline.evaluation.group_differences import (
     FALSE_POSITIVE_RATE,
     HIGHER,
     LOWER,
+    MAX_WIDTH,
     RECALL,
     SIMILAR,
     UNKNOWN,
@@ -21,6 +22,7 @@ from pipeline.evaluation.group_differences import (
 from pipeline.evaluation.groups import GroupRows
 from pipeline.storage.artifacts import GroupDifference, Interval
 from pipeline.types import BoolArray
+from tests.support.helm import ROOT
 
 
 def make_rows(counts: dict[str, tuple[int, int, int, int]]) -> GroupRows:
@@ -125,6 +127,13 @@ def test_a_group_without_cases_has_no_recall() -> None:
 def test_verdicts(low: float, high: float, verdict: str) -> None:
     """An interval that contains 0 tells something only if it is narrow."""
     assert judge_difference(Interval(value=0, low=low, high=high)) == verdict
+
+
+def test_the_guide_states_the_verdicts() -> None:
+    """It has the name of each, and the width of an interval that tells nothing."""
+    guide = (ROOT / "docs" / "how-to" / "read-the-model-card.md").read_text()
+    assert not [one for one in (HIGHER, LOWER, SIMILAR, UNKNOWN) if f"`{one}`" not in guide]
+    assert f"at most {MAX_WIDTH:g} wide" in guide
 
 
 def test_equal_groups_are_seldom_found_different() -> None:

@@ -16,7 +16,7 @@ from tests.support.rows import ROWS
 
 def test_groups_divide_the_rows() -> None:
     """Every row is in exactly one group of each feature that has groups."""
-    found = groups.find_groups(ROWS)
+    found = groups.find_groups(pd.DataFrame(ROWS, columns=FEATURE_NAMES), FEATURES)
     for feature in FEATURES:
         masks = [mask for name, mask in found.items() if name.startswith(feature.name)]
         is_divided = not isinstance(feature, Number) or bool(feature.group_edges)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.columns import CARD, FEATURES, LABEL, Category, Feature
+from pipeline.columns import AUDIT_ONLY, CARD, LABEL, ROW_COLUMNS, Category, Feature
 from pipeline.data_check.summary import list_measurements
 from pipeline.evaluation.model_card.publication import Publication
 from pipeline.evaluation.result import EvaluationResult
@@ -15,14 +15,8 @@ def describe_data(result: EvaluationResult) -> list[Block]:
     """The origin of the rows, their columns, and the hashes of every layer."""
     lineage = result.manifest.lineage
     columns = [
-        (
-            f"`{feature.name}`",
-            feature.raw,
-            feature.description,
-            _accepted(feature),
-            "yes" if feature.sensitive else "no",
-        )
-        for feature in FEATURES
+        (f"`{column.name}`", column.raw, column.description, _accepted(column), _get_role(column))
+        for column in ROW_COLUMNS
     ]
     splits = [
         (name, f"{split.rows:,}", f"{split.positives:,}", f"`{split.sha256}`")
@@ -38,7 +32,7 @@ def describe_data(result: EvaluationResult) -> list[Block]:
         Heading("Data"),
         Table((), origin),
         *_describe_file(result),
-        Table(("feature", "column of the file", "meaning", "accepted", "sensitive"), columns),
+        Table(("column", "name in the file", "meaning", "accepted", "role"), columns),
         *_describe_check(result),
         Text(
             "The splits are stratified by the label. The model was fitted on `train` and "
@@ -87,8 +81,14 @@ def _describe_check(result: EvaluationResult) -> list[Block]:
     return [Table(("data check", "result"), list(list_measurements(result.data_check)))]
 
 
-def _accepted(feature: Feature) -> str:
-    """The values that the API accepts."""
-    if isinstance(feature, Category):
-        return ", ".join(feature.codes)
-    return f"{feature.low:g} to {feature.high:g} {feature.unit}"
+def _accepted(column: Feature) -> str:
+    """The values that are accepted."""
+    if isinstance(column, Category):
+        return ", ".join(column.codes)
+    return f"{column.low:g} to {column.high:g} {column.unit}"
+
+
+def _get_role(column: Feature) -> str:
+    if column in AUDIT_ONLY:
+        return "audit only"
+    return "sensitive feature" if column.sensitive else "feature"

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from pipeline.columns import CARD, FEATURES, LABEL, SUBJECT, SUBJECTS, Category
+from pipeline.columns import (
+    AUDIT_ONLY,
+    CARD,
+    FEATURES,
+    LABEL,
+    ROW_COLUMNS,
+    SUBJECT,
+    SUBJECTS,
+    Category,
+)
 from pipeline.evaluation.model_card.publication import NOBODY, Publication
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.model import ablation_table
@@ -71,14 +80,16 @@ def describe_affected(result: EvaluationResult, publication: Publication) -> lis
 def describe_factors() -> list[Block]:
     """By which properties of a row the model is measured."""
     grouped = [
-        feature.name for feature in FEATURES if isinstance(feature, Category) or feature.group_edges
+        column.name for column in ROW_COLUMNS if isinstance(column, Category) or column.group_edges
     ]
+    unseen = [column.name for column in AUDIT_ONLY]
+    audit = f" No model sees {_join(unseen)}." if unseen else ""
     return [
         Heading("Factors"),
         Text(
-            f"The model is measured in groups by {_join(grouped)}. Combinations of groups are not "
-            "measured: they have too few cases. Values are used as they were entered; nothing "
-            "shows whether they are true."
+            f"The model is measured in groups by {_join(grouped)}.{audit} Combinations of groups "
+            "are not measured: they have too few cases. Values are used as they were entered; "
+            "nothing shows whether they are true."
         ),
     ]
 
