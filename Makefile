@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .PHONY: help run serve test lint bench tools up urls down e2e load drift docs clean
 
 DATA ?=
+COLUMNS ?=
 FULL ?=
 UV_VERSION := 0.13.9
 UV := $(shell command -v uv || echo local/tools/uv/bin/uv)
@@ -44,7 +45,7 @@ tools: ## install docker, kind, helm, chromium, a JDK ... (Debian, as root); els
 	@k8s/tools.sh
 
 up: .venv/local ## create a kind cluster, install the platform, train a model; safe to run again
-	@$(PY) -m k8s up $(if $(DATA),--data '$(DATA)')
+	@$(PY) -m k8s up $(if $(DATA),--data '$(DATA)') $(if $(COLUMNS),--columns '$(COLUMNS)')
 
 urls: .venv/local ## show the platform's URLs and logins
 	@$(PY) -m k8s urls

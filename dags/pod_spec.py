@@ -75,9 +75,22 @@ def build_pod(stage: Stage, arguments: Sequence[str], config: dict[str, Any]) ->
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [_build_container(stage, arguments, config)],
-            "volumes": [{"name": "tmp", "emptyDir": {}}],
+            "volumes": [volume for volume, _ in _get_volumes(config)],
         },
     }
+
+
+def _get_volumes(config: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Volumes of a stage's pod, each with its mount; the columns file if the release has one."""
+    scratch = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the emptyDir
+    volumes: list[tuple[dict[str, Any], dict[str, Any]]]
+    volumes = [({"name": "tmp", "emptyDir": {}}, scratch)]
+    columns = config["columns"]
+    if columns["config_map"]:
+        volume = {"name": "columns", "configMap": {"name": columns["config_map"]}}
+        mount = {"name": "columns", "mountPath": columns["folder"], "readOnly": True}
+        volumes.append((volume, mount))
+    return volumes
 
 
 def _build_container(
@@ -106,5 +119,5 @@ def _build_container(
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the emptyDir
+        "volumeMounts": [mount for _, mount in _get_volumes(config)],
     }

@@ -6,22 +6,28 @@ import argparse
 import os
 import sys
 import time
+from pathlib import Path
 
 from k8s import access, cluster, first_run, images, kind_images, release, sizes
 from k8s.airflow import AirflowClient
 from k8s.process import ClusterError, exclusive_lock, run
+from pipeline.column_file.reader import find_columns, read_columns
 from pipeline.console import echo
+from pipeline.errors import ColumnsError
 
 
-def up(data: str | None, *, training: bool, node_count: int) -> None:
+def up(data: str | None, columns: str | None, *, training: bool, node_count: int) -> None:
     """Install the platform on a kind cluster, and train a first model. Safe to run again.
 
     Args:
         data: A path or a data source; None for the installed release's.
+        columns: Path of a columns file; None for the one beside the data, else the release's.
         training: Train if data is given or no model is served.
         node_count: The number of nodes of a new cluster.
     """
     start = time.monotonic()
+    path = columns or (find_columns(data) if data else None)
+    text = check_columns(Path(path)) if path else None
     cluster.check_tools()
     choice = os.environ.get("KIND_FROM_SOURCE")
     from_source = choice == "1" if choice else not cluster.registry_is_reachable()
@@ -31,7 +37,7 @@ def up(data: str | None, *, training: bool, node_count: int) -> None:
     references = [f"{item.image}:{tags[item.name]}" for item in images.list_artifacts()]
     kind_images.load([*references, *release.list_prebuilt_images()], cluster.list_nodes())
     source = first_run.choose_source(data or release.get_source())
-    release.install(tags, source)
+    release.install(tags, source, release.get_columns() if text is None else text)
     if data and source != data:
         first_run.upload(data, source)
     url = access.get_urls()["predictor"]
@@ -48,6 +54,19 @@ def up(data: str | None, *, training: bool, node_count: int) -> None:
         f"up in {time.monotonic() - start:.0f} s; `make urls` shows the table again, "
         "`make down` deletes everything"
     )
+
+
+def check_columns(path: Path) -> str:
+    """Return the text of a columns file.
+
+    Raises:
+        ClusterError: If the file cannot be read or has errors.
+    """
+    try:
+        read_columns(path)
+    except ColumnsError as error:
+        raise ClusterError(str(error)) from None
+    return path.read_text(encoding="utf-8")
 
 
 def get_from_source_arguments() -> dict[str, dict[str, str]]:
@@ -73,6 +92,11 @@ def parse_arguments() -> argparse.Namespace:
         help="gdrive:ID, https://..., s3://BUCKET/KEY, a path, sample or sample:ROWS",
     )
     up_parser.add_argument(
+        "--columns",
+        metavar="PATH",
+        help="columns file (default: DATA.columns.yaml, else the installed release's)",
+    )
+    up_parser.add_argument(
         "--no-training", dest="training", action="store_false", help="do not train a model"
     )
     up_parser.add_argument(
@@ -94,7 +118,12 @@ def main() -> int:
     try:
         if arguments.command == "up":
             with exclusive_lock("up"):
-                up(arguments.data, training=arguments.training, node_count=arguments.nodes)
+                up(
+                    arguments.data,
+                    arguments.columns,
+                    training=arguments.training,
+                    node_count=arguments.nodes,
+                )
         elif arguments.command == "urls":
             access.show()
         elif arguments.command == "report":

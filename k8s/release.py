@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Mapping
 from typing import Any
@@ -48,12 +49,22 @@ def get_source() -> str | None:
     return None
 
 
-def install(tags: Mapping[str, str], source: str) -> None:
+def get_columns() -> str:
+    """Return the text of the installed release's columns file; empty if it has none."""
+    for item in get_objects("configmaps") if cluster_exists() else []:
+        if item["metadata"]["name"] == f"{RELEASE}-columns":
+            text: str = item["data"]["columns.yaml"]
+            return text
+    return ""
+
+
+def install(tags: Mapping[str, str], source: str, columns: str = "") -> None:
     """Install metrics-server, the namespace and the chart, and wait until every pod is ready.
 
     Args:
         tags: The images' tags, by their key in the chart's `images`.
         source: The data source of the stage `ingest`.
+        columns: Text of the columns file; empty for the survey's.
 
     Raises:
         ClusterError: If Helm failed or timed out. The message describes each pod that is not ready.
@@ -64,17 +75,23 @@ def install(tags: Mapping[str, str], source: str) -> None:
     sets.append(f"--set-string=settings.{SOURCE_SETTING}=" + source.replace(",", r"\,"))
     command = ["helm", "upgrade", "--install", RELEASE, str(CHART), "--values", str(VALUES), *sets]
     command += ["--kube-context", context(), "--namespace", NAMESPACE]
-    command += ["--wait", f"--timeout={INSTALL_TIMEOUT_SECONDS}s"]
+    command += ["--wait", f"--timeout={INSTALL_TIMEOUT_SECONDS}s", "--values=-"]
     progress = Progress()
     helm = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
-        output = None
+        output, values = None, json.dumps({"columns": columns})
         while output is None:
             try:
-                output, _ = helm.communicate(timeout=REPORT_INTERVAL_SECONDS)
+                output, _ = helm.communicate(values, timeout=REPORT_INTERVAL_SECONDS)
             except subprocess.TimeoutExpired:
+                values = None
                 if unready := [f"{get_name(pod)} ({why})" for pod, why in list_unready_pods()]:
                     progress.report(f"waiting for {', '.join(unready)}")
     finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pipeline.column_file.fingerprint import compute_hash
 from pipeline.column_file.model import (
     CardFacts,
     Category,
@@ -37,6 +38,9 @@ BUNDLED = Path(__file__).with_name("columns.yaml")
 VARIABLE = "MLOPS_COLUMNS"
 
 COLUMNS = read_columns(Path(os.environ.get(VARIABLE) or BUNDLED))
+
+COLUMNS_SHA256 = compute_hash(COLUMNS)
+"""Hash of what the file means to a model; a model's manifest has it."""
 
 SUBJECT, SUBJECTS = COLUMNS.subject, COLUMNS.subjects
 """What one row is, and several rows are."""

@@ -35,6 +35,17 @@ MAX_ERRORS = 20
 """Errors that a message lists."""
 
 
+def find_columns(data: str) -> FilePath | None:
+    """Return the columns file that `adopt` wrote beside a data file; None if there is none."""
+    path = name_columns(FilePath(data))
+    return path if path.is_file() else None
+
+
+def name_columns(data: FilePath) -> FilePath:
+    """Return the path at which `adopt` writes the columns file of a data file."""
+    return data.with_name(f"{data.stem}.columns.yaml")
+
+
 def read_columns(path: FilePath) -> Columns:
     """Read a columns file.
 

@@ -78,6 +78,9 @@ class Manifest(Artifact):
     """Probability from which the positive label is predicted."""
     features: list[str]
     """Feature names, in the order of the ONNX input."""
+    columns: str | None = None
+    """Hash of the columns file (pipeline/column_file/fingerprint.py); None in bundles of earlier
+    releases."""
     files: dict[str, str]
     """SHA-256 of each file of the bundle."""
     lineage: Lineage
@@ -93,7 +96,7 @@ class Manifest(Artifact):
 
     def to_bytes(self) -> bytes:
         """Encode as JSON. A manifest of an earlier release keeps its bytes, and so its hash."""
-        missing = {"training"} if self.training is None else None
+        missing = {name for name in ("columns", "training") if getattr(self, name) is None}
         return to_json_bytes(self.model_dump(exclude=missing))
 
 

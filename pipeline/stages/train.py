@@ -11,7 +11,7 @@ marked finished last. A second run on the same gold, settings and code changes n
 
 from __future__ import annotations
 
-from pipeline.columns import FEATURE_NAMES
+from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES
 from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
@@ -190,6 +190,7 @@ def _make_manifest(
         created=utc_now(),
         threshold=result.final.threshold,
         features=list(FEATURE_NAMES),
+        columns=COLUMNS_SHA256,
         files={name: sha256_hex(data) for name, data in files.items()},
         lineage=Lineage(
             pipeline_run_id=context.run_id,

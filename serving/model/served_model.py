@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.columns import FEATURE_NAMES
+from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES
 from pipeline.errors import PipelineError
 from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Bundle, Manifest
 from pipeline.model.decision import label_name
@@ -147,13 +147,19 @@ def load(
         cache_size: Number of rows whose predictions the model caches.
 
     Raises:
-        ModelRefused: If the model cannot be loaded, expects other features, or returns other
-            probabilities.
+        ModelRefused: If the model cannot be loaded, expects other features, was trained with
+            another columns file, or returns other probabilities.
     """
     manifest = bundle.manifest
     if tuple(manifest.features) != FEATURE_NAMES:
         raise ModelRefused(
             f"{source} expects the features {manifest.features}, the API has {list(FEATURE_NAMES)}"
+        )
+    if manifest.columns not in (None, COLUMNS_SHA256):
+        raise ModelRefused(
+            f"{source} was trained with another columns file: its manifest has the hash "
+            f"{manifest.columns}, and the predictor's file has {COLUMNS_SHA256}. Train a model "
+            "with the predictor's file, or set MLOPS_COLUMNS to the file of this model"
         )
     try:
         scorer = (

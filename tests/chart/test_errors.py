@@ -13,6 +13,7 @@ from tests.support.chart_scenarios import EXTERNAL
 from tests.support.helm import CHART, RELEASE, Values, get_refusal, render, run_helm
 
 CASES: list[tuple[Values, str]] = [
+    ({"columns": "machines.columns.yaml"}, "pass it with --set-file columns=PATH"),
     ({"minio": {"enabled": False}}, "set objectStore.existingSecret"),
     (
         {"minio": {"enabled": False}, "objectStore": {"existingSecret": "s"}},

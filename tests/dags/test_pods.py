@@ -43,7 +43,8 @@ def test_pods_pass_the_restricted_standard(stage: Stage) -> None:
     assert context["runAsUser"] == 10001
     assert context["seccompProfile"] == {"type": "RuntimeDefault"}
     assert not any(spec.get(field) for field in ("hostNetwork", "hostPID", "hostIPC"))
-    assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} == {"emptyDir"}
+    kinds = {kind for volume in spec["volumes"] for kind in volume if kind != "name"}
+    assert kinds == {"emptyDir", "configMap"}
     for container in [*spec["containers"], *spec.get("initContainers", [])]:
         own = container["securityContext"]
         assert own["allowPrivilegeEscalation"] is False
@@ -84,6 +85,15 @@ def test_settings_come_from_the_release(stage: Stage) -> None:
         *api_key,
     ]
     assert {variable["name"] for variable in container["env"]} == {"MLOPS_IMAGE", "HOME"}
+
+
+@ALL
+def test_pods_mount_the_columns_file(stage: Stage) -> None:
+    """The release's columns file is mounted read-only."""
+    spec = get_pod(stage)["spec"]
+    assert {"name": "columns", "configMap": {"name": "school-columns"}} in spec["volumes"]
+    mount = {"name": "columns", "mountPath": "/etc/school", "readOnly": True}
+    assert mount in spec["containers"][0]["volumeMounts"]
 
 
 @ALL

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.columns import FEATURE_NAMES
+from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES
 from pipeline.model.bundle import Bundle
 from serving.http.requests import Matrix, Row
 from serving.model.microbatch import Batcher
@@ -99,3 +99,14 @@ def test_examples_may_differ_by_the_tolerance() -> None:
     assert load(bundle, "test", None, tolerance=1e-2, cache_size=0)
     with pytest.raises(ModelRefused, match=r"differs from its stored examples by 0\.001"):
         load(bundle, "test", None, tolerance=1e-4, cache_size=0)
+
+
+def test_a_model_of_another_columns_file_is_refused() -> None:
+    """The manifest has the hash of the file; one of an earlier release has none and is loaded."""
+    good = make_bundle()
+    for columns in (None, COLUMNS_SHA256):
+        manifest = good.manifest.model_copy(update={"columns": columns})
+        assert load(Bundle(manifest, good.files), "test", None, tolerance=1e-2, cache_size=0)
+    manifest = good.manifest.model_copy(update={"columns": "0" * 64})
+    with pytest.raises(ModelRefused, match=r"test was trained with another columns file.*Train a"):
+        load(Bundle(manifest, good.files), "test", None, tolerance=1e-2, cache_size=0)

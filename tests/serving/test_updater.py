@@ -118,6 +118,7 @@ BROKEN: list[tuple[Callable[[], Bundle], dict[str, Any], str]] = [
     (make_wrong_predictions, {}, "stored examples"),
     (make_bundle, {"tag": "0" * 64}, "its tag manifest_sha256 says"),
     (make_bundle, {"features": ["age"]}, "expects the features"),
+    (make_bundle, {"columns": "0" * 64}, "was trained with another columns file"),
     (make_bundle, {"version": "77"}, "the manifest is that of version 77"),
     (make_bundle, {"run_id": "another"}, "run another"),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.helm import Values
+from tests.support.helm import ROOT, Values
 
 
 def _namespace(name: str) -> Values:
@@ -47,6 +47,7 @@ EVERYTHING: Values = {
         "nodeSelector": {"pool": "ml"},
         "tolerations": [{"key": "ml", "operator": "Exists", "effect": "NoSchedule"}],
     },
+    "columns": (ROOT / "pipeline" / "columns.yaml").read_text(),
     "settings": {
         "MLOPS_GATES__MIN_RECALL": 0.7,
         "MLOPS_INGEST__MAX_BYTES": 3000000000,

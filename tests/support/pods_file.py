@@ -20,6 +20,7 @@ def make_pods_file() -> dict[str, Any]:
             "tolerations": [{"key": "gpu", "operator": "Exists"}],
         },
         "env_from": {"config_maps": ["school-settings"], "secrets": ["school-objectstore"]},
+        "columns": {"config_map": "school-columns", "folder": "/etc/school"},
         "access": {
             "internet": {"labels": {"school/internet": "true"}, "secrets": []},
             "predictor": {

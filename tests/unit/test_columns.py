@@ -14,8 +14,9 @@ import pytest
 
 from pipeline import stages
 from pipeline.column_file import yaml_tree
+from pipeline.column_file.fingerprint import compute_hash
 from pipeline.column_file.reader import parse_columns, read_columns
-from pipeline.columns import BUNDLED, FEATURES, Category
+from pipeline.columns import BUNDLED, COLUMNS_SHA256, FEATURES, Category
 from pipeline.errors import ColumnsError
 
 ROOT = Path(__file__).parents[2]
@@ -236,3 +237,29 @@ def test_programs_report_the_errors(command: tuple[str, ...], code: int, tmp_pat
     assert process.returncode == code
     assert "features[0].low: is missing" in process.stderr
     assert "Traceback" not in process.stderr
+
+
+def test_the_hash_covers_what_a_model_depends_on() -> None:
+    """Comments and texts for people do not change it; ranges, codes and the order do."""
+    same = [
+        TEXT.replace("subject:", "# a comment\nsubject:"),
+        TEXT.replace("Age of the student", "Age"),
+        TEXT.replace("low: 15\n    high: 100", "high: 100.0\n    low: 15"),
+        TEXT.replace("codes: {non_stem: 0, stem: 1}", "codes: {stem: 1, non_stem: 0}").replace(
+            "[0.154, 0.846]", "[0.846, 0.154]"
+        ),
+    ]
+    features = TEXT.index("  - kind: number\n    name: sleep"), TEXT.index("label:")
+    other = [
+        TEXT.replace("high: 100", "high: 101"),
+        TEXT.replace("{non_stem: 0, stem: 1}", "{non_stem: 1, stem: 0}"),
+        TEXT.replace("positive_raw: 0", "positive_raw: 2"),
+        TEXT.replace("features:\n", "features:\n" + TEXT[slice(*features)]).replace(
+            TEXT[slice(*features)] + "label:", "label:"
+        ),
+    ]
+    assert TEXT not in [*same, *other]
+    assert {compute_hash(parse_columns(text, "x")) for text in same} == {COLUMNS_SHA256}
+    changed = {compute_hash(parse_columns(text, "x")) for text in other}
+    assert len(changed) == len(other)
+    assert COLUMNS_SHA256 not in changed

@@ -75,6 +75,9 @@ securityContext:
 {{/* User id in the platform's own images. */}}
 {{- define "student-mlops.user" }}10001{{ end }}
 
+{{/* Where pods mount the columns file, as a volume `columns`. */}}
+{{- define "student-mlops.columns.folder" }}/etc/student-mlops{{ end }}
+
 {{/* Value of a Secret's key, in base64. An upgrade keeps the value that is in the cluster. The
      first installation uses the default, or 32 random characters if the default is empty.
      Call with (list $ "name of the Secret" "key" "default"). */}}

@@ -47,6 +47,10 @@
 {{ include "student-mlops.fullname" . }}-settings
 {{- end }}
 
+{{- define "student-mlops.columns.fullname" -}}
+{{ include "student-mlops.fullname" . }}-columns
+{{- end }}
+
 {{- define "student-mlops.pods.fullname" -}}
 {{ include "student-mlops.fullname" . }}-pods
 {{- end }}
