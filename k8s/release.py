@@ -86,7 +86,8 @@ def install(tags: Mapping[str, str], source: str, columns: str = "") -> None:
         text=True,
     )
     try:
-        output, values = None, json.dumps({"columns": columns})
+        output = None
+        values: str | None = json.dumps({"columns": columns})
         while output is None:
             try:
                 output, _ = helm.communicate(values, timeout=REPORT_INTERVAL_SECONDS)

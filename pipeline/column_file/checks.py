@@ -13,6 +13,7 @@ from pipeline.column_file.model import (
     Number,
     normalize_name,
 )
+from pipeline.column_file.outcome import get_options, matches, parse_comparison
 from pipeline.column_file.yaml_tree import Path
 
 Problem = tuple[Path, str]
@@ -126,8 +127,12 @@ def _check_category(category: Category) -> Iterator[Problem]:
 
 
 def _check_label(label: Label) -> Iterator[Problem]:
-    if label.positive_raw == label.negative_raw:
-        yield ("negative_raw",), f"{label.negative_raw} is the positive outcome already"
+    for option in get_options(label.negative_raw):
+        comparison = parse_comparison(option)
+        if matches(label.positive_raw, option if comparison is None else comparison[1]) and (
+            comparison is None or "=" in comparison[0]
+        ):
+            yield ("negative_raw",), f"{option} is the positive outcome already"
     if label.positive == label.negative:
         yield ("negative",), f"`{label.negative}` is the name of the positive outcome already"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.column_file.model import Columns
 
-FEATURE_FIELDS = ("kind", "name", "raw", "low", "high", "step", "codes")
+FEATURE_FIELDS = ("kind", "name", "raw", "low", "high", "step", "codes", "raw_values")
 LABEL_FIELDS = ("name", "raw", "positive_raw", "negative_raw", "positive", "negative")
 """Fields that decide how a row is read and what an answer means. A corrected description, title or
 example needs no new model."""
@@ -35,4 +35,6 @@ def _to_plain(value: Any) -> Any:
     """Make equal numbers equal text: 15 and 15.0."""
     if isinstance(value, dict):
         return {key: _to_plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_to_plain(item) for item in value]
     return float(value) if isinstance(value, int) else value

@@ -13,6 +13,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
 
+from pipeline.column_file.outcome import (
+    Outcome,
+    check_outcome,
+    get_example,
+    get_options,
+    is_text,
+    matches,
+)
+
 MAX_NAME_LENGTH = 1_000
 """Characters of a name that are read; a request may hold longer ones."""
 
@@ -31,6 +40,18 @@ def _check_number(value: Any) -> int | float:
 
 Value = Annotated[float, PlainValidator(_check_number), WithJsonSchema({"type": "number"})]
 """A number that keeps its type: 15 stays an int."""
+RawOutcome = Annotated[
+    Outcome,
+    PlainValidator(check_outcome),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": ["number", "string"]},
+                {"type": "array", "items": {"type": ["number", "string"]}, "minItems": 1},
+            ]
+        }
+    ),
+]
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 """A name in JSON, MLflow and file headers."""
 Text = Annotated[str, Field(min_length=1)]
@@ -88,12 +109,13 @@ class Category:
     Attributes:
         name: Its name everywhere but in the raw file.
         raw: Its header in the raw file.
-        codes: Name of each category -> its code in the raw file, which the lake stores too.
+        codes: Name of each category -> its code, which the lake stores and a model learns from.
         frequencies: Fraction of the rows in each category, in the order of `codes`: the sample
             generator's weights.
         description: What it means.
         example: Category in the API's documentation.
         titles: Name of a category -> its title on the page, where the name itself reads badly.
+        raw_values: What the raw file holds: `codes`, or the `names` of the categories.
         sensitive: Why the model is given this sensitive column; empty if it is not sensitive. The
             model card shows the reason, and what leaving the column out would cost.
         kind: `category`.
@@ -108,6 +130,7 @@ class Category:
     description: str
     example: str
     titles: dict[str, Text] = field(default_factory=dict, hash=False)
+    raw_values: Literal["codes", "names"] = "codes"
     sensitive: str = ""
     kind: Literal["category"] = field(default="category", kw_only=True)
 
@@ -147,8 +170,9 @@ class Label:
     Attributes:
         name: Its name from silver on, where it is 1 for the positive outcome and 0 otherwise.
         raw: Its header in the raw file.
-        positive_raw: The positive outcome in the raw file.
-        negative_raw: The negative outcome in the raw file.
+        positive_raw: The positive outcome in the raw file: a value, a list of values, or a
+            comparison such as `"<10"`.
+        negative_raw: The negative outcome in the raw file, in the same form.
         positive: Name of the positive outcome.
         negative: Name of the negative outcome.
         rate: Fraction of positive rows.
@@ -161,13 +185,35 @@ class Label:
 
     name: Identifier
     raw: Text
-    positive_raw: Annotated[int, Field(strict=True)]
-    negative_raw: Annotated[int, Field(strict=True)]
+    positive_raw: RawOutcome
+    negative_raw: RawOutcome
     positive: Text
     negative: Text
     rate: Annotated[Value, Field(gt=0, lt=1)]
     description: str
     verb: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the raw file has text in this column."""
+        return is_text(self.positive_raw) or is_text(self.negative_raw)
+
+    def is_positive(self, raw: Any) -> bool | None:
+        """Whether a value of the raw file is the positive outcome; None if it is neither."""
+        if matches(self.positive_raw, raw):
+            return True
+        return False if matches(self.negative_raw, raw) else None
+
+    @property
+    def example_raw(self) -> tuple[int | float | str, int | float | str]:
+        """A raw value of the positive outcome, and one of the negative."""
+        return get_example(self.positive_raw), get_example(self.negative_raw)
+
+    @property
+    def raw_options(self) -> tuple[str, ...]:
+        """The values and comparisons of both outcomes."""
+        both = (self.positive_raw, self.negative_raw)
+        return tuple(str(option) for outcome in both for option in get_options(outcome))
 
 
 @dataclass(frozen=True)

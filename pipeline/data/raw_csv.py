@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pipeline.columns import RAW_HEADER
 from pipeline.errors import DataError, shorten
 
 MAX_HEADER_CHARACTERS = 65_536
+DELIMITERS = ",;\t"
 
 
 def decode_text(data: bytes, location: str) -> str:
@@ -46,6 +48,24 @@ def decode_text(data: bytes, location: str) -> str:
         ) from None
 
 
+def find_delimiter(text: str) -> str:
+    """Return the delimiter of a raw file: the one that splits its header into the most known names.
+
+    Args:
+        text: The file's text.
+    """
+    start = io.StringIO(text[:MAX_HEADER_CHARACTERS])
+    line = next(iter(start), "")
+
+    def count(delimiter: str) -> int:
+        with contextlib.suppress(csv.Error):
+            header = next(csv.reader([line], delimiter=delimiter), [])
+            return sum(name in RAW_HEADER for name in header)
+        return 0
+
+    return max(DELIMITERS, key=count)
+
+
 def check_header(text: str, location: str) -> list[str]:
     """Check the header of a raw file, and that there are rows.
 
@@ -61,7 +81,8 @@ def check_header(text: str, location: str) -> list[str]:
             there are no rows.
     """
     try:
-        header = next(csv.reader(io.StringIO(text[:MAX_HEADER_CHARACTERS])), [])
+        start = io.StringIO(text[:MAX_HEADER_CHARACTERS])
+        header = next(csv.reader(start, delimiter=find_delimiter(text)), [])
     except csv.Error as error:
         raise DataError(
             f"{location} cannot be parsed as CSV: {error}. Save the file as CSV UTF-8 and try again"

@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pipeline.columns import LABEL, RAW_HEADER, ROW_COLUMNS, SAMPLE_EFFECTS, Feature, Number
+from pipeline.columns import (
+    LABEL,
+    RAW_HEADER,
+    ROW_COLUMNS,
+    SAMPLE_EFFECTS,
+    Category,
+    Feature,
+    Number,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,13 +48,15 @@ def generate_csv(rows: int, seed: int) -> bytes:
         values = columns[effect.feature]
         log_odds += np.where((values >= effect.low) & (values < effect.high), effect.weight, 0.0)
     positive = random.random(rows) < _logistic(log_odds + _find_intercept(log_odds, LABEL.rate))
-    label = np.where(positive, LABEL.positive_raw, LABEL.negative_raw)
+    label = [
+        LABEL.example_raw[0] if is_positive else LABEL.example_raw[1] for is_positive in positive
+    ]
 
     text = [_format_values(column, columns[column.name]) for column in ROW_COLUMNS]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(RAW_HEADER)
-    writer.writerows(zip(*text, label.tolist(), strict=True))
+    writer.writerows(zip(*text, label, strict=True))
     return file.getvalue().encode()
 
 
@@ -73,6 +83,8 @@ def draw_values(feature: Feature, rows: int, random: np.random.Generator) -> Flo
 
 
 def _format_values(feature: Feature, values: FloatArray) -> list[str]:
+    if isinstance(feature, Category) and feature.raw_values == "names":
+        return [feature.names[value] for value in values.tolist()]
     return (
         [f"{value:g}" for value in values.tolist()]
         if feature.is_integer

@@ -46,7 +46,8 @@ def load_file(path: Path) -> Dataset:
             f"It has {', '.join(map(repr, frame.columns))[:300]}."
         )
     if LABEL.raw in frame and LABEL.name not in frame:
-        frame[LABEL.name] = (frame[LABEL.raw] == LABEL.positive_raw).where(frame[LABEL.raw].notna())
+        outcomes = {value: LABEL.is_positive(value) for value in frame[LABEL.raw].dropna().unique()}
+        frame[LABEL.name] = frame[LABEL.raw].map(outcomes).astype(float)
     frame = frame.rename(columns=names)
     kept = [name for name in (*FEATURE_NAMES, PREDICTION, LABEL.name) if name in frame]
     columns = {name: _to_floats(frame[name], path) for name in kept}

@@ -13,16 +13,19 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
 import pyarrow.csv
 
-from pipeline.columns import LABEL, RAW_HEADER, ROW_COLUMNS, Category, Feature
+from pipeline.column_file.outcome import to_number
+from pipeline.columns import LABEL, RAW_HEADER, ROW_COLUMNS, Category, Feature, Label
 from pipeline.console import echo
 from pipeline.context import Context
-from pipeline.data.raw_csv import check_header, decode_text
+from pipeline.data.raw_csv import check_header, decode_text, find_delimiter
 from pipeline.data_check.check import check_data
 from pipeline.data_check.page import page
 from pipeline.errors import DataError, shorten
@@ -39,6 +42,16 @@ from pipeline.storage.layout import (
     silver_rows,
 )
 from pipeline.storage.parquet import get_column_types, to_parquet
+
+TEXT_COLUMNS = {
+    *(
+        feature.raw
+        for feature in ROW_COLUMNS
+        if isinstance(feature, Category) and feature.raw_values == "names"
+    ),
+    *([LABEL.raw] if LABEL.is_text else []),
+}
+"""Headers of the columns that hold text."""
 
 
 def run(context: Context) -> None:
@@ -119,22 +132,27 @@ def parse_csv(text: str) -> pd.DataFrame:
     """Parse the columns of the contract.
 
     Returns:
-        The columns under their raw names: float64 if every value of the file is a number,
-        otherwise text.
+        The columns under their raw names: text for columns of names, float64 for the others.
+        If a value of those is not a number, all columns are text.
     """
-    types = pyarrow.csv.ConvertOptions(
-        column_types=dict.fromkeys(RAW_HEADER, pyarrow.float64()), include_columns=list(RAW_HEADER)
-    )
+    delimiter = find_delimiter(text)
+    types = {
+        name: pyarrow.string() if name in TEXT_COLUMNS else pyarrow.float64() for name in RAW_HEADER
+    }
     try:
         frame: pd.DataFrame = pyarrow.csv.read_csv(
-            io.BytesIO(text.encode()), convert_options=types
+            io.BytesIO(text.encode()),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=types, include_columns=list(RAW_HEADER)
+            ),
         ).to_pandas()
     except pyarrow.ArrowInvalid:  # a value is text, or a row is too short or too long
-        return _parse_as_text(text)
+        return _parse_as_text(text, delimiter)
     return frame
 
 
-def _parse_as_text(text: str) -> pd.DataFrame:
+def _parse_as_text(text: str, delimiter: str) -> pd.DataFrame:
     """Parse every value as text.
 
     The last values of a short row are missing; the last value of a long row holds all the rest.
@@ -142,12 +160,12 @@ def _parse_as_text(text: str) -> pd.DataFrame:
     Raises:
         DataError: If a line cannot be parsed.
     """
-    reader = csv.reader(io.StringIO(text))
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     header = next(reader)
     last = len(header) - 1
     try:
         rows = [
-            [*row[:last], ",".join(row[last:])]
+            [*row[:last], delimiter.join(row[last:])]
             if len(row) > last
             else [*row, *[None] * (last + 1 - len(row))]
             for row in reader
@@ -163,24 +181,51 @@ def make_schema() -> pa.DataFrameSchema:
 
     The error of each check completes the sentence "'Age' is 7, but must be ...".
     """
-    columns = {column.raw: pa.Column(float, _make_checks(column)) for column in ROW_COLUMNS}
-    labels = [LABEL.positive_raw, LABEL.negative_raw]
-    columns[LABEL.raw] = pa.Column(
-        float, pa.Check.isin(labels, error=f"one of {labels[0]}, {labels[1]}")
-    )
+    columns = {feature.raw: pa.Column(float, _make_checks(feature)) for feature in ROW_COLUMNS}
+    columns[LABEL.raw] = pa.Column(float)
     return pa.DataFrameSchema(columns)
 
 
 def _make_checks(column: Feature) -> list[pa.Check]:
     if isinstance(column, Category):
-        codes = list(column.codes.values())
-        expected = ", ".join(f"{code:g}" for code in codes)
-        return [pa.Check.isin(codes, error=f"one of {expected}")]
+        return [pa.Check.isin(list(column.codes.values()), error=_expect(column))]
     low, high = column.low, column.high
     checks = [pa.Check.in_range(low, high, error=f"between {low:g} and {high:g}")]
     if column.is_integer:
         checks.append(pa.Check(lambda values: values % 1 == 0, error="a whole number"))
     return checks
+
+
+def _expect(column: Category | Label) -> str:
+    """Describe the values that a column may have."""
+    if isinstance(column, Label):
+        options: Iterable[str] = column.raw_options
+    elif column.raw_values == "names":
+        options = column.codes
+    else:
+        options = (f"{code:g}" for code in column.codes.values())
+    return f"one of {shorten(', '.join(options))}"
+
+
+def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
+    """Convert raw rows to numbers: names to codes, and the label to 1 for the positive outcome.
+
+    A value that is no number, no name and neither outcome becomes NaN.
+    """
+
+    def translate(column: pd.Series[Any], function: Callable[[Any], float | None]) -> Any:
+        known = {value: function(value) for value in column.dropna().unique()}
+        return column.map(known).astype("float64")
+
+    numbers = {}
+    for feature in ROW_COLUMNS:
+        column = raw[feature.raw]
+        if isinstance(feature, Category) and feature.raw_values == "names":
+            numbers[feature.raw] = translate(column, feature.get_code)
+        else:
+            numbers[feature.raw] = pd.to_numeric(column, errors="coerce").astype("float64")
+    numbers[LABEL.raw] = translate(raw[LABEL.raw], LABEL.is_positive)
+    return pd.DataFrame(numbers)
 
 
 def validate_rows(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -195,14 +240,14 @@ def validate_rows(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         The valid rows with the names and types of silver, and the rejected rows unchanged, with
         two more columns: `row`, their number from 1, and `reason`.
     """
-    numbers = raw.apply(pd.to_numeric, errors="coerce").astype("float64")
+    numbers = to_numbers(raw)
     reasons = _find_reasons(raw, numbers)
     bad = raw.loc[reasons.index]
     rejected = bad.assign(row=bad.index + 1, reason=reasons)
     good = numbers.drop(index=reasons.index)
 
-    valid = good.rename(columns={column.raw: column.name for column in ROW_COLUMNS})
-    valid[LABEL.name] = good[LABEL.raw] == LABEL.positive_raw
+    valid = good.rename(columns={feature.raw: feature.name for feature in ROW_COLUMNS})
+    valid[LABEL.name] = good[LABEL.raw]
     types = get_column_types()
     return valid[list(types)].astype(types).reset_index(drop=True), rejected
 
@@ -222,9 +267,23 @@ def _find_reasons(raw: pd.DataFrame, numbers: pd.DataFrame) -> pd.Series[str]:
     return pd.Series(dtype="object")
 
 
+EXPECTED = {
+    LABEL.raw: _expect(LABEL),
+    **{
+        feature.raw: _expect(feature)
+        for feature in ROW_COLUMNS
+        if isinstance(feature, Category) and feature.raw_values == "names"
+    },
+}
+"""Header of a column whose values are translated -> the values that it may have."""
+
+
 def _describe(value: Any, column: str, check: str) -> str:
     if pd.isna(value) or value == "":
         return f"'{column}' is missing"
+    is_readable = column in TEXT_COLUMNS or not math.isnan(to_number(value))
+    if check == "not_nullable" and is_readable:
+        check = EXPECTED.get(column, check)
     if check == "not_nullable":
         return f"'{column}' is {shorten(repr(value))}, but must be a number"
     return f"'{column}' is {shorten(str(value))}, but must be {check}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.columns import EXPECTATIONS, FEATURE_NAMES, LABEL
+from pipeline.columns import COLUMNS_SHA256, EXPECTATIONS, FEATURE_NAMES, LABEL
 from pipeline.context import Context
 from pipeline.data_check.report import DataCheck
 from pipeline.errors import DataError, LakeError, RegistryError
@@ -77,6 +77,7 @@ def test_the_bundle_is_complete(new_context: NewContext, pretrained: TrainingRes
     manifest = bundle.manifest
     gold = context.lake.read_model(gold_manifest(RUN), GoldManifest)
     assert tuple(manifest.features) == FEATURE_NAMES
+    assert manifest.columns == COLUMNS_SHA256
     assert manifest.threshold == pretrained.final.threshold
     assert manifest.lineage.gold == {name: split.sha256 for name, split in gold.splits.items()}
     assert manifest.training is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -16,7 +17,7 @@ from pipeline import stages
 from pipeline.column_file import yaml_tree
 from pipeline.column_file.fingerprint import compute_hash
 from pipeline.column_file.reader import parse_columns, read_columns
-from pipeline.columns import BUNDLED, COLUMNS_SHA256, FEATURES, Category
+from pipeline.columns import BUNDLED, COLUMNS_SHA256, FEATURES, LABEL, Category, Label
 from pipeline.errors import ColumnsError
 
 ROOT = Path(__file__).parents[2]
@@ -263,3 +264,36 @@ def test_the_hash_covers_what_a_model_depends_on() -> None:
     changed = {compute_hash(parse_columns(text, "x")) for text in other}
     assert len(changed) == len(other)
     assert COLUMNS_SHA256 not in changed
+
+
+def change_label(positive: Any, negative: Any) -> Label:
+    return dataclasses.replace(LABEL, positive_raw=positive, negative_raw=negative)
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "values"),
+    [
+        (0, 1, {0: True, "0.0": True, "0": True, 1: False, 2: None, "x": None, "": None}),
+        ("<10", ">=10", {9: True, "9.5": True, 10: False, "20": False, "x": None, None: None}),
+        (("A", "B"), "C", {"A": True, " B ": True, "C": False, "D": None, 1: None}),
+        ("yes", "no", {"yes": True, "no": False, "YES": None}),
+        ((1, 2), (3, "4"), {1: True, "2": True, 3: False, 4: False, 5: None}),
+    ],
+)
+def test_outcomes(positive: Any, negative: Any, values: dict[Any, bool | None]) -> None:
+    """An outcome is a value, several, or a comparison; other values are neither."""
+    label = change_label(positive, negative)
+    assert {value: label.is_positive(value) for value in values} == values
+    assert [label.is_positive(value) for value in label.example_raw] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative"),
+    [("0", "0"), ("[0, 2]", "[1, 2]"), ("<10", "9"), ("<=10", "'>=10'"), ("a", "a")],
+)
+def test_outcomes_may_not_overlap(positive: str, negative: str) -> None:
+    """A value that is both outcomes is an error."""
+    text = TEXT.replace("positive_raw: 0", f"positive_raw: {positive}")
+    text = text.replace("negative_raw: 1", f"negative_raw: {negative}")
+    with pytest.raises(ColumnsError, match=r"negative_raw: .* is the positive outcome already"):
+        parse_columns(text, "x.yaml")
