@@ -22,6 +22,8 @@ MAX_WIDTH = 0.2
 """An interval that contains 0 and is wider than this does not tell whether two groups differ."""
 HIGHER, LOWER, SIMILAR, UNKNOWN = "higher", "lower", "similar", "cannot be told"
 RECALL, FALSE_POSITIVE_RATE = "recall", "false positive rate"
+OTHERS = "the others"
+"""What a group is compared with if its column has more than two."""
 
 
 def compare_groups(rows: GroupRows) -> list[GroupDifference]:
@@ -88,7 +90,8 @@ def summarize_differences(differences: Sequence[GroupDifference]) -> str:
         for one in differences
         if one.verdict in (HIGHER, LOWER)
     ]
-    return f"{summary}. These differ: {'; '.join(found)}" if found else f"{summary}. None differs"
+    shown = f"These differ: {'; '.join(found)}" if found else "None is shown to differ"
+    return f"{summary}. {shown}"
 
 
 def _pair_groups(rows: GroupRows) -> Iterator[tuple[str, str, BoolArray, BoolArray]]:
@@ -103,4 +106,4 @@ def _pair_groups(rows: GroupRows) -> Iterator[tuple[str, str, BoolArray, BoolArr
             (first, inside), (second, outside) = groups
             yield first, second, inside, outside
         elif len(groups) > 2:
-            yield from ((name, "the others", mask, ~mask) for name, mask in groups)
+            yield from ((name, OTHERS, mask, ~mask) for name, mask in groups)

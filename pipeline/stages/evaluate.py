@@ -176,12 +176,11 @@ def _render(
     )
     publication = _read_publication(context)
     title, blocks = card.title(result), card.blocks(result, findings, publication)
-    markdown = document.to_markdown(title, blocks)
     return {
         **figures,
-        MODEL_CARD_MARKDOWN: markdown.encode(),
+        MODEL_CARD_MARKDOWN: document.to_markdown(title, blocks).encode(),
         MODEL_CARD_HTML: document.to_html(title, blocks, figures).encode(),
-        HUGGING_FACE_CARD: hugging_face.add_metadata(markdown, result, publication).encode(),
+        HUGGING_FACE_CARD: hugging_face.to_readme(title, blocks, result, publication).encode(),
     }
 
 

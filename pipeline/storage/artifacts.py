@@ -36,7 +36,8 @@ class Interval(Artifact):
     @property
     def signed(self) -> str:
         """The interval of a difference, with signs."""
-        return f"{self.value:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+        value, low, high = (round(end, 3) + 0.0 for end in (self.value, self.low, self.high))
+        return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"  # + 0.0 turns -0.0 into 0.0
 
 
 class GateResult(Artifact):

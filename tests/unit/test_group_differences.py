@@ -165,4 +165,4 @@ def test_the_summary_names_the_differences() -> None:
         "compared with course non_stem)"
     )
     equal = make_rows({"course stem": (10, 8, 900, 90), "course non_stem": (10, 8, 900, 90)})
-    assert summarize_differences(compare_groups(equal)).endswith("too wide. None differs")
+    assert summarize_differences(compare_groups(equal)).endswith("wide. None is shown to differ")

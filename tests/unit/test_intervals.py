@@ -7,6 +7,7 @@ import pytest
 import sklearn.metrics
 
 from pipeline.model.intervals import Z, roc_auc, roc_auc_interval
+from pipeline.storage.artifacts import Interval
 
 RANDOM = np.random.default_rng(0)
 
@@ -38,3 +39,9 @@ def test_a_perfect_ranking_stays_within_one() -> None:
     labels = np.repeat([0, 1], 10)
     interval = roc_auc_interval(labels, np.arange(20.0))
     assert (interval.value, interval.high) == (1, 1)
+
+
+def test_no_negative_zero() -> None:
+    """A difference that rounds to zero has a plus sign, whichever side it is on."""
+    interval = Interval(value=-0.0001, low=-0.2, high=0.0)
+    assert interval.signed == "+0.000 (-0.200 to +0.000)"

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.columns import LABEL
-from pipeline.evaluation.group_differences import MAX_WIDTH, SIMILAR, UNKNOWN, summarize_differences
+from pipeline.evaluation.group_differences import (
+    FALSE_POSITIVE_RATE,
+    MAX_WIDTH,
+    OTHERS,
+    RECALL,
+    SIMILAR,
+    UNKNOWN,
+    summarize_differences,
+)
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.reporting.document import Block, Heading, Table, Text
 from pipeline.storage.artifacts import GroupDifference, GroupMetrics
@@ -48,18 +58,26 @@ def _describe_differences(result: EvaluationResult) -> list[Block]:
         Heading("Differences between groups"),
         Text(f"{summarize_differences(differences)}."),
         Text(
-            "The intervals hold for all comparisons together with 95 % confidence (Bonferroni). If "
-            f"an interval contains 0 and is wider than {MAX_WIDTH:g}, the result is `{UNKNOWN}`: "
-            "the groups may be equal or very different. A narrower interval that contains 0 is "
-            f"`{SIMILAR}`."
+            "Each group is compared with the other rows of its column. The intervals hold for all "
+            "comparisons together with 95 % confidence (Bonferroni). If an interval contains 0 and "
+            f"is wider than {MAX_WIDTH:g}, the result is `{UNKNOWN}`: the groups may be equal or "
+            f"very different. A narrower interval that contains 0 is `{SIMILAR}`."
         ),
-        Table(
-            ("rate", "group", "compared with", "difference", "result"),
-            [_describe_difference(one) for one in differences],
-            numeric=(3,),
+        *(
+            _tabulate_differences(rate, differences)
+            for rate in (RECALL, FALSE_POSITIVE_RATE)
+            if any(one.rate == rate for one in differences)
         ),
     ]
 
 
-def _describe_difference(one: GroupDifference) -> tuple[str, ...]:
-    return one.rate, one.group, one.other, one.difference.signed, one.verdict
+def _tabulate_differences(rate: str, differences: Sequence[GroupDifference]) -> Table:
+    """The differences in one rate. The verdict comes first, because a phone shows two columns."""
+    rows = [
+        (_name(one), one.verdict, one.difference.signed) for one in differences if one.rate == rate
+    ]
+    return Table((f"{rate} of", "result", "difference"), rows, numeric=(2,))
+
+
+def _name(one: GroupDifference) -> str:
+    return one.group if one.other == OTHERS else f"{one.group}, compared with {one.other}"

@@ -7,7 +7,7 @@ https://huggingface.co/docs/hub/model-cards#evaluation-results
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -16,22 +16,28 @@ from pipeline.columns import SUBJECTS
 from pipeline.evaluation.metric_titles import get_metric_title
 from pipeline.evaluation.model_card.publication import Publication
 from pipeline.evaluation.result import EvaluationResult
+from pipeline.reporting.document import Block, Links, to_markdown
 from pipeline.storage.artifacts import Interval
 
 TASK = {"type": "tabular-classification", "name": "Tabular classification"}
 
 
-def add_metadata(markdown: str, result: EvaluationResult, publication: Publication) -> str:
-    """Put the metadata in front of a card.
+def to_readme(
+    title: str, blocks: Sequence[Block], result: EvaluationResult, publication: Publication
+) -> str:
+    """Render a card for the Hub.
 
     Args:
-        markdown: The card.
+        title: Title of the card.
+        blocks: Content of the card.
         result: The evaluation that the card shows.
         publication: License of the model.
 
     Returns:
-        The text of a README.md: the metadata between two lines `---`, then the card.
+        The text of a README.md: the metadata between two lines `---`, then the card as Markdown,
+        without links to the other reports, which the Hub does not have.
     """
+    markdown = to_markdown(title, [block for block in blocks if not isinstance(block, Links)])
     front = yaml.safe_dump(
         make_metadata(result, publication), sort_keys=False, allow_unicode=True, width=100
     )

@@ -25,8 +25,8 @@ def describe_data(result: EvaluationResult) -> list[Block]:
     origin = [
         ("source", CARD.source or NOT_STATED),
         ("license of the data", CARD.license or NOT_STATED),
-        ("raw file (bronze), SHA-256", f"`{lineage.bronze}`"),
-        ("valid rows (silver), SHA-256", f"`{lineage.silver}`"),
+        ("raw file", f"SHA-256 `{lineage.bronze}`"),
+        ("valid rows", f"SHA-256 `{lineage.silver}`"),
     ]
     return [
         Heading("Data"),

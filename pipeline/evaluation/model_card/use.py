@@ -147,9 +147,9 @@ def _describe_ablations(result: EvaluationResult) -> list[Block]:
     return [
         Text(
             "The selected candidate was also fitted without these features, on the same folds of "
-            "the cross-validation. If no benefit is shown, the feature can be left out without a "
-            "measurable loss. Leaving a feature out does not make the model independent of it: "
-            "other features may be related to it."
+            "the cross-validation. If no benefit is shown, leaving the feature out costs nothing "
+            "that these rows can show. It does not make the model independent of the feature: "
+            "others may be related to it."
         ),
         Table(ablation_table.HEADER, ablation_table.tabulate_ablations(ablations), numeric=(1,)),
     ]
