@@ -9,6 +9,8 @@ FULL ?=
 UV_VERSION := 0.13.9
 UV := $(shell command -v uv || echo local/tools/uv/bin/uv)
 PY := .venv/bin/python
+# Containers often forbid Python to cache compiled modules, which doubles the time of every start.
+unexport PYTHONDONTWRITEBYTECODE
 export MLOPS_CODE_VERSION ?= \
   $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
@@ -23,6 +25,9 @@ run: .venv/local ## train, serve and monitor a model; DATA=gdrive:ID, https://, 
 serve: .venv/local ## run the predictor and the MLflow UI with the model of `make run`
 	@$(PY) -m pipeline serve
 
+# The tests run side by side: more processes and BLAS threads of their own would only wait.
+test: export LOKY_MAX_CPU_COUNT := 1
+test: export OMP_NUM_THREADS := 1
 test: .venv/dev .venvs/airflow/ready ## run the checks and all tests without a cluster
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .

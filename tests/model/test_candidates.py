@@ -12,6 +12,7 @@ import pytest
 import skops.io
 from onnx import ModelProto
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from pipeline.columns import FEATURE_NAMES, FEATURES
 from pipeline.model import candidates, export, onnx
@@ -155,20 +156,18 @@ def test_the_number_of_processes_does_not_change_the_result(
     """One process and several give the same ranking, threshold and predictions."""
     import joblib
 
-    class OneProcess(joblib.Parallel):  # type: ignore[misc]  # joblib publishes no types
-        def __init__(self, n_jobs: int) -> None:
-            super().__init__(n_jobs=1)
+    parallel = joblib.Parallel
 
-    def train() -> tuple[object, ...]:
+    def train(processes: int) -> tuple[object, ...]:
+        monkeypatch.setattr(joblib, "Parallel", lambda n_jobs: parallel(n_jobs=processes))
         settings, few = TrainSettings(folds=2), CANDIDATES[:3]
         selection = select_candidate(splits["train"], settings, 1, few)
         folds = cross_validate(splits["train"], settings, 1, few)
         predictions = [fold.predictions.probability.tolist() for fold in folds]
         return selection.ranking, selection.score_threshold, predictions
 
-    several = train()
-    monkeypatch.setattr(joblib, "Parallel", OneProcess)
-    assert train() == several
+    with threadpool_limits(2):  # of this process only; `make test` allows each process one thread
+        assert train(processes=1) == train(processes=2)
 
 
 def test_examples_include_the_extremes(splits: Splits) -> None:
