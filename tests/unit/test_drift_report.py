@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, LABEL
-from pipeline.context import Context
+from pipeline.context import Context, open_context
 from pipeline.drift import report as drift_report
 from pipeline.drift.columns import PREDICTION, compared_columns, feature_columns
 from pipeline.drift.comparison import compare_columns
@@ -20,7 +20,7 @@ from pipeline.drift.data import Dataset
 from pipeline.drift.outcome import compare_datasets
 from pipeline.drift.report import Report
 from pipeline.errors import DataError, SettingsError
-from pipeline.settings import DriftSettings
+from pipeline.settings import DriftSettings, Settings
 from pipeline.stages import drift
 from pipeline.storage.artifacts import DatasetFacts
 from pipeline.storage.layout import DRIFT_PAGE
@@ -318,25 +318,28 @@ class Tags(HTMLParser):
         self.ids += [value or "" for name, value in attributes if name == "id"]
 
 
+@pytest.fixture(scope="module")
+def page() -> tuple[str, Tags]:
+    """The page of drifted data, and what it is made of."""
+    current = make_students(600, 2, sleep_hours=2).assign(course=1.0)
+    outcome = compare_datasets(
+        open_context(Settings(), "run-1"),
+        dataset(make_students(600, 1)),
+        dataset(current),
+        "not requested: a <b>reason</b>",
+    )
+    text = outcome.pages[DRIFT_PAGE].decode()
+    tags = Tags()
+    tags.feed(text)
+    return text, tags
+
+
 class TestPage:
     """The page for people."""
 
-    def page(self, make_context: MakeContext) -> tuple[str, Tags]:
-        current = make_students(600, 2, sleep_hours=2).assign(course=1.0)
-        outcome = compare_datasets(
-            make_context(),
-            dataset(make_students(600, 1)),
-            dataset(current),
-            "not requested: a <b>reason</b>",
-        )
-        text = outcome.pages[DRIFT_PAGE].decode()
-        tags = Tags()
-        tags.feed(text)
-        return text, tags
-
-    def test_draws_every_column(self, make_context: MakeContext) -> None:
+    def test_draws_every_column(self, page: tuple[str, Tags]) -> None:
         """Each column has a card with a drawing: drifted features first, undecided columns last."""
-        _, tags = self.page(make_context)
+        _, tags = page
         assert tags.ids == [
             "course",
             "sleep_hours",
@@ -348,16 +351,16 @@ class TestPage:
         ]
         assert tags.tags.count("svg") == len(tags.ids)
 
-    def test_is_self_contained(self, make_context: MakeContext) -> None:
+    def test_is_self_contained(self, page: tuple[str, Tags]) -> None:
         """The page of two files links to nothing, and loads nothing."""
-        text, tags = self.page(make_context)
+        text, tags = page
         assert tags.addresses == []
         assert not {"script", "img", "link", "iframe"} & set(tags.tags)
         assert not re.search(r"https?:|url\(|@import", text)
 
-    def test_says_what_to_do_next(self, make_context: MakeContext) -> None:
+    def test_says_what_to_do_next(self, page: tuple[str, Tags]) -> None:
         """The steps name the drifted columns; rows that the training data lacks are counted."""
-        text, _ = self.page(make_context)
+        text, _ = page
         assert "<li>Check the source of course, sleep_hours: a changed unit" in text
         assert "Retraining on the old rows changes nothing." in text
         assert re.search(
@@ -365,14 +368,14 @@ class TestPage:
         )
         assert re.search(r"<td>\d{4}-\d\d-\d\d \d\d:\d\d UTC, run ", text)
 
-    def test_is_accessible(self, make_context: MakeContext) -> None:
+    def test_is_accessible(self, page: tuple[str, Tags]) -> None:
         """No rule of axe is violated."""
-        text, _ = self.page(make_context)
+        text, _ = page
         assert find_violations(text) == []
 
-    def test_escapes(self, make_context: MakeContext) -> None:
+    def test_escapes(self, page: tuple[str, Tags]) -> None:
         """Text from outside is escaped."""
-        text, _ = self.page(make_context)
+        text, _ = page
         assert "not requested: a &lt;b&gt;reason&lt;/b&gt;" in text
 
 
