@@ -69,13 +69,14 @@ def with_faults(context: Context, faults: FaultInjector) -> Context:
 
 
 def sample_kill_points(writes: int) -> list[tuple[int, bool]]:
-    """Where to kill a run of so many writes: around the first and the last, and at two between.
+    """Where to kill a run of so many writes: after the first, at two between, around the last.
+
+    A run that is killed before its first write leaves nothing.
 
     Returns:
         Number of the write, and whether it is done before the kill.
     """
     return [
-        (1, False),
         (1, True),
         (1 + writes // 3, True),
         (1 + 2 * writes // 3, False),
