@@ -14,7 +14,7 @@ from pipeline.context import Context, open_context
 from pipeline.model.training import TrainingResult, train_candidate
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import Settings
-from pipeline.stages import features, ingest, preprocess, train
+from pipeline.stages import evaluate, features, ingest, preprocess, register, train
 from pipeline.storage.layout import SPLITS, gold_split
 from pipeline.storage.parquet import from_parquet
 from tests.support.gold import RUN
@@ -63,13 +63,38 @@ def new_context(mlflow_file: dict[str, str], gold: Path, tmp_path: Path) -> Call
     MLflow stores into a SQLite file, which is faster than a server. The keyword arguments of the
     fixture's function are settings or sections of them; they replace those of the fixture.
     """
-    shutil.copytree(gold, tmp_path / "lake")
+    return _contexts_on_copy(mlflow_file, gold, tmp_path / "lake")
+
+
+@pytest.fixture(scope="session")
+def registered(
+    mlflow_file: dict[str, str],
+    gold: Path,
+    learned: TrainingResult,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Context:
+    """A context in which train, evaluate and register ran, for tests that change none of it.
+
+    The stage `train` used the result of `learned`.
+    """
+    make = _contexts_on_copy(mlflow_file, gold, tmp_path_factory.mktemp("registered") / "lake")
+    context = make(code_version="abc", image="train:1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "train_candidate", lambda *_: learned)
+        for stage in (train, evaluate, register):
+            stage.run(context)
+    return context
+
+
+def _contexts_on_copy(mlflow: dict[str, str], gold: Path, lake: Path) -> Callable[..., Context]:
+    """Copy the gold data, and return a function that makes contexts on the copy."""
+    shutil.copytree(gold, lake)
     suffix = uuid.uuid4().hex[:12]
 
     def make(run_id: str = RUN, mlflow_name: str = "model", **sections: Any) -> Context:
         defaults: dict[str, Any] = {
-            "lake": {"url": f"file://{tmp_path}/lake"},
-            "mlflow": {**mlflow_file, "name": f"{mlflow_name}-{suffix}"},
+            "lake": {"url": f"file://{lake}"},
+            "mlflow": {**mlflow, "name": f"{mlflow_name}-{suffix}"},
             **QUICK,
         }
         return open_context(Settings.model_validate(defaults | sections), run_id)

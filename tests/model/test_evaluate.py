@@ -45,6 +45,10 @@ def train_and_evaluate(context: Context) -> dict[str, Any]:
     """Return the report of `evaluate`."""
     train.run(context)
     evaluate.run(context)
+    return read_report(context)
+
+
+def read_report(context: Context) -> dict[str, Any]:
     report: dict[str, Any] = read_json(context.lake, f"reports/{context.run_id}/evaluation.json")
     return report
 
@@ -70,11 +74,11 @@ def weak(splits: dict[str, TrainingData], learned: TrainingResult) -> TrainingRe
 
 
 def test_the_report_describes_the_served_model(
-    new_context: NewContext, pretrained: TrainingResult, splits: dict[str, TrainingData]
+    registered: Context, learned: TrainingResult, splits: dict[str, TrainingData]
 ) -> None:
     """Metrics are those of the trained model on the test rows, and every gate is judged."""
-    report = train_and_evaluate(new_context())
-    test, model = splits["test"], pretrained.final
+    report = read_report(registered)
+    test, model = splits["test"], learned.final
     predicted = candidates.positive_probability(model.model, test.rows) >= model.threshold
     recall = predicted[test.labels == 1].mean()
     assert report["metrics"]["recall"]["value"] == pytest.approx(recall)
@@ -88,13 +92,13 @@ def test_the_report_describes_the_served_model(
     assert sum(group["rows"] for group in courses) == splits["train"].labels.size
 
 
-def test_the_card_shows_the_report(new_context: NewContext, pretrained: TrainingResult) -> None:
+def test_the_card_shows_the_report(registered: Context) -> None:
     """Markdown and HTML have the decision, every gate with what is judged, metric and group.
 
     The figures are SVG files; the Markdown card links to them, the HTML card contains them.
     """
-    context = new_context()
-    report = train_and_evaluate(context)
+    context = registered
+    report = read_report(context)
     markdown, html = (
         context.lake.read(f"reports/{RUN}/model_card.{kind}").decode() for kind in ("md", "html")
     )
@@ -163,11 +167,10 @@ def test_groups_fall_back_to_the_test_rows(
     )
 
 
-def test_mlflow_has_the_evaluation(new_context: NewContext, pretrained: TrainingResult) -> None:
+def test_mlflow_has_the_evaluation(registered: Context) -> None:
     """The MLflow run has the test metrics with intervals, the decision, the figures, the card."""
-    context = new_context()
-    report = train_and_evaluate(context)
-    with context.registry.client() as client:
+    report = read_report(registered)
+    with registered.registry.client() as client:
         run = client.get_run(report["mlflow_run_id"])
         artifacts = {
             item.path.rpartition("/")[2]
@@ -180,10 +183,9 @@ def test_mlflow_has_the_evaluation(new_context: NewContext, pretrained: Training
     }
 
 
-def test_the_card_shows_the_data_check(new_context: NewContext, pretrained: TrainingResult) -> None:
+def test_the_card_shows_the_data_check(registered: Context) -> None:
     """What was found in the rows follows the figures, and the best rule is in the card."""
-    context = new_context()
-    train_and_evaluate(context)
+    context = registered
     check = context.lake.read_model(f"reports/{RUN}/data_check.json", DataCheck)
     assert check.sentences
     assert check.rule is not None
@@ -193,12 +195,9 @@ def test_the_card_shows_the_data_check(new_context: NewContext, pretrained: Trai
     assert check.rule.rule in markdown
 
 
-def test_the_card_compares_with_the_baselines(
-    new_context: NewContext, pretrained: TrainingResult
-) -> None:
+def test_the_card_compares_with_the_baselines(registered: Context) -> None:
     """Each baseline has a row next to the selection, and a sentence says whether it is better."""
-    context = new_context()
-    train_and_evaluate(context)
+    context = registered
     report = context.lake.read_model(f"reports/{RUN}/train.json", TrainReport)
     markdown = context.lake.read(f"reports/{RUN}/model_card.md").decode()
     chosen = markdown.partition("## How it was chosen")[2].partition("## ")[0]
@@ -208,12 +207,12 @@ def test_the_card_compares_with_the_baselines(
 
 
 def test_a_label_that_depends_on_the_order_can_be_refused(
-    new_context: NewContext, pretrained: TrainingResult
+    registered: Context, new_context: NewContext, pretrained: TrainingResult
 ) -> None:
     """The gate has no effect by default; a bound rejects the candidate with the measured value."""
-    context = new_context()
-    assert "is registered" in train_and_evaluate(context)["decision"]
-    decision = train_and_evaluate(new_context(gates={"max_order_auc": 0.5}))["decision"]
+    assert "is registered" in read_report(registered)["decision"]
+    context = new_context(gates={"max_order_auc": 0.5})
+    decision = train_and_evaluate(context)["decision"]
     check = context.lake.read_model(f"reports/{RUN}/data_check.json", DataCheck)
     assert check.order is not None
     assert f"max_order_auc is {check.order.strength:.4g}, the bound is 0.5" in decision

@@ -52,10 +52,9 @@ def get_staged(context: Context) -> Version:
     return version
 
 
-def test_a_version_is_complete(new_context: NewContext, pretrained: TrainingResult) -> None:
+def test_a_version_is_complete(registered: Context) -> None:
     """Tags hold the lineage; the manifest has version, metrics and gates; its hash is a tag."""
-    context = new_context(code_version="abc")
-    run_stages(context)
+    context = registered
     version = get_staged(context)
     manifest = context.registry.get_version_bundle(version).manifest
     report = context.lake.read_model(evaluation_report(RUN), EvaluationReport)
@@ -71,12 +70,9 @@ def test_a_version_is_complete(new_context: NewContext, pretrained: TrainingResu
     assert expected_tags.items() <= version.tags.items()
 
 
-def test_the_fallback_is_the_registered_bundle(
-    new_context: NewContext, pretrained: TrainingResult
-) -> None:
+def test_the_fallback_is_the_registered_bundle(registered: Context) -> None:
     """models/ holds the bundle, and its manifest has the hash in the version's tag."""
-    context = new_context()
-    run_stages(context)
+    context = registered
     version = get_staged(context)
     assert sha256_hex(context.lake.read(model_file(MANIFEST))) == version.tags[MANIFEST_TAG]
     assert read_fallback(context.lake) == context.registry.get_version_bundle(version)
@@ -95,15 +91,11 @@ def test_a_candidate_does_not_replace_the_copy_of_production(
     assert read_fallback(first.lake).manifest.version == "1"
 
 
-def test_a_second_run_registers_no_second_version(
-    new_context: NewContext, pretrained: TrainingResult
-) -> None:
+def test_a_second_run_registers_no_second_version(registered: Context) -> None:
     """The same run is the same version."""
-    context = new_context()
-    run_stages(context)
-    versions = context.registry.list_versions()
-    register.run(context)
-    assert context.registry.list_versions() == versions
+    versions = registered.registry.list_versions()
+    register.run(registered)
+    assert registered.registry.list_versions() == versions
 
 
 def test_an_older_run_does_not_take_the_alias_back(
@@ -224,12 +216,11 @@ def test_killed_stages_can_be_run_again(
 
 
 def test_the_guide_scores_rows_as_the_predictor_does(
-    new_context: NewContext, pretrained: TrainingResult, monkeypatch: pytest.MonkeyPatch
+    registered: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The program in docs/how-to/use-the-registered-model.md uses the version's threshold."""
-    context = new_context()
-    run_stages(context)
-    version, registry = get_staged(context), context.registry
+    context, registry = registered, registered.registry
+    version = get_staged(context)
     registry.set_alias(PRODUCTION, version.number)
     bundle = registry.get_version_bundle(version)
 

@@ -38,18 +38,17 @@ def read_report(context: Context) -> TrainReport:
     return context.lake.read_model(train_report(RUN), TrainReport)
 
 
-def test_the_mlflow_run_is_complete(new_context: NewContext, pretrained: TrainingResult) -> None:
+def test_the_mlflow_run_is_complete(registered: Context, learned: TrainingResult) -> None:
     """The run has parameters, metrics with intervals, the lineage and the data sets."""
-    context = new_context(code_version="abc", image="train:1")
-    train.run(context)
+    context = registered
     report = read_report(context)
     with context.registry.client() as client:
         run = client.get_run(report.mlflow_run_id)
     gold = context.lake.read_model(gold_manifest(RUN), GoldManifest)
     assert run.info.status == "FINISHED"
-    assert run.data.params["family"] == pretrained.candidate.family == report.family
+    assert run.data.params["family"] == learned.candidate.family == report.family
     metrics = run.data.metrics
-    assert metrics["cross_validation_roc_auc"] == pretrained.cross_validation["roc_auc"].value
+    assert metrics["cross_validation_roc_auc"] == learned.cross_validation["roc_auc"].value
     assert {"validation_recall_low", "threshold", "onnx_difference"} <= set(metrics)
     check = context.lake.read_model(f"reports/{RUN}/data_check.json", DataCheck)
     assert check.to_metrics().items() <= metrics.items()
@@ -69,36 +68,31 @@ def test_the_mlflow_run_is_complete(new_context: NewContext, pretrained: Trainin
     }
 
 
-def test_the_bundle_is_complete(new_context: NewContext, pretrained: TrainingResult) -> None:
+def test_the_bundle_is_complete(registered: Context, learned: TrainingResult) -> None:
     """The manifest describes the files, and the graph gives the examples their probabilities."""
-    context = new_context()
-    train.run(context)
+    context = registered
     bundle = context.registry.get_bundle(read_report(context).mlflow_run_id)
     manifest = bundle.manifest
     gold = context.lake.read_model(gold_manifest(RUN), GoldManifest)
     assert tuple(manifest.features) == FEATURE_NAMES
     assert manifest.columns == COLUMNS_SHA256
-    assert manifest.threshold == pretrained.final.threshold
+    assert manifest.threshold == learned.final.threshold
     assert manifest.lineage.gold == {name: split.sha256 for name, split in gold.splits.items()}
     assert manifest.training is not None
     assert manifest.training.values["age"] == [24, 54]
     assert manifest.training.values["relationship"] == [0, 0.5, 1]
-    assert manifest.training.positive_rate == pretrained.data.labels.mean()
-    assert manifest.training.precision == pretrained.cross_validation["precision"].value
+    assert manifest.training.positive_rate == learned.data.labels.mean()
+    assert manifest.training.precision == learned.cross_validation["precision"].value
     session = onnx.open_graph(bundle.files[ONNX])
     served = onnx.positive_probability(session, manifest.examples.inputs)
     assert served == pytest.approx(manifest.examples.fail_probability, abs=1e-6)
 
 
-def test_mlflow_can_load_the_model(
-    new_context: NewContext, pretrained: TrainingResult, tmp_path: Path
-) -> None:
+def test_mlflow_can_load_the_model(registered: Context, tmp_path: Path) -> None:
     """The logged model is a skops file with a signature, an example and the listed packages."""
     import mlflow
 
-    context = new_context()
-    train.run(context)
-    report = read_report(context)
+    report = read_report(registered)
     folder = Path(mlflow.artifacts.download_artifacts(report.model_uri, dst_path=str(tmp_path)))
     names = {path.name for path in folder.iterdir()}
     assert {"model.skops", "requirements.txt", "input_example.json"} <= names
@@ -107,7 +101,7 @@ def test_mlflow_can_load_the_model(
     assert packages - {"mlflow", "mlflow-skinny"} == set(PACKAGES)
     loaded = mlflow.pyfunc.load_model(str(folder))
     assert [str(spec.type) for spec in loaded.metadata.signature.inputs] == ["float32"]
-    examples = context.registry.get_bundle(report.mlflow_run_id).manifest.examples
+    examples = registered.registry.get_bundle(report.mlflow_run_id).manifest.examples
     probabilities = loaded.predict(np.array(examples.inputs, dtype=np.float32))[:, 1]
     assert probabilities == pytest.approx(examples.fail_probability)
 
