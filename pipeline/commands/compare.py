@@ -78,6 +78,10 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
 def resolve_version(registry: Registry, name: str) -> Version:
     """Look up a version by its number or by an alias.
 
+    Args:
+        registry: The registry.
+        name: Number or alias of the version.
+
     Raises:
         RegistryError: If there is no such version.
     """

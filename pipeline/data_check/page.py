@@ -10,7 +10,15 @@ from pipeline.storage.layout import MODEL_CARD_HTML, VALIDATION_PAGE
 
 
 def page(check: DataCheck, run_id: str) -> bytes:
-    """Render the page of a data check."""
+    """Render the page of a data check.
+
+    Args:
+        check: The data check.
+        run_id: Run that made it, for the heading.
+
+    Returns:
+        HTML in UTF-8.
+    """
     return to_html(f"Data check, run {run_id}", _blocks(check)).encode()
 
 

@@ -165,6 +165,10 @@ def request_all(
 ) -> dict[Replica, T | Unreachable]:
     """Call a function with each replica, in parallel.
 
+    Args:
+        replicas: The replicas.
+        request: The function; an Unreachable that it raises becomes the replica's result.
+
     Returns:
         For each replica, what the function returned, or the Unreachable that it raised.
     """
@@ -181,6 +185,10 @@ def request_all(
 
 def wait_for_rollout(settings: Settings, version: str) -> str | None:
     """Wait until every predictor serves a version.
+
+    Args:
+        settings: Where the predictors are, and how long to wait for them.
+        version: Number of the version.
 
     Returns:
         None once all serve it. Otherwise a sentence that says which predictors did not serve it

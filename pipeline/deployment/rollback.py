@@ -95,6 +95,10 @@ def _get_production(aliases: Aliases) -> str:
 def find_predecessor(context: Context, number: str) -> str | None:
     """Find the version that was in production before a version was last promoted.
 
+    Args:
+        context: The lake with the promotion log, and the registry.
+        number: Number of the promoted version.
+
     Returns:
         The number of the predecessor, or None if there was none or it is rejected.
     """

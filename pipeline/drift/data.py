@@ -46,6 +46,10 @@ class Dataset:
 def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
     """Load the gold training split that a model learned from.
 
+    Args:
+        lake: The lake.
+        bundle: The model with its lineage.
+
     Raises:
         LakeError: If the split is missing or its hash does not match the lineage.
         DataError: If the model was trained with other columns.
@@ -73,6 +77,10 @@ def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
 
 def load_silver(lake: Lake, run_id: str) -> Dataset:
     """Load a silver data set, including its labels.
+
+    Args:
+        lake: The lake.
+        run_id: Run that wrote it.
 
     Raises:
         LakeError: If the run has none, or its hash does not match its manifest.
@@ -187,6 +195,10 @@ def add_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:
     """Add the predictions of the bundle's model to a data set.
 
     Both data sets are scored by the same model, whichever version scored the live rows.
+
+    Args:
+        dataset: Rows with all features; its frame stays unchanged.
+        bundle: The production model.
     """
     import numpy as np
 

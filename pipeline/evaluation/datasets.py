@@ -18,6 +18,11 @@ TRAINING_SPLITS = ("train", "validation")
 def read_split(lake: Lake, lineage: Lineage, split: str) -> pd.DataFrame:
     """Read a split of the gold that a model was made from.
 
+    Args:
+        lake: The lake.
+        lineage: Lineage of the model.
+        split: Name of the split.
+
     Raises:
         LakeError: If the split is missing or its hash is not that of the lineage.
         DataError: If the split has other columns than the columns file.

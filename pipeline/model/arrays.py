@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 
 def feature_array(frame: pd.DataFrame, dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """Return the features in the order of columns.FEATURES, shape (n_rows, n_features)."""
+    """Return the features as an array.
+
+    Args:
+        frame: Rows with a column per feature.
+        dtype: Type of the array.
+
+    Returns:
+        The features in the order of columns.FEATURES, shape (n_rows, n_features).
+    """
     return frame[list(FEATURE_NAMES)].to_numpy(dtype)
 
 

@@ -86,7 +86,18 @@ def check_version(context: Context, version: Version, newest: pd.DataFrame) -> V
 
 
 def act(context: Context, report: DemotionReport) -> None:
-    """Keep production, roll back, or raise the alarm, whichever the report demands."""
+    """Keep production, roll back, or raise the alarm, whichever the report demands.
+
+    Args:
+        context: The run.
+        report: How production and `previous` do on the newest rows.
+
+    Raises:
+        StageSkipped: If production stays: it passes, or too few rows are new to it.
+        PromotionError: If production fails and `previous` cannot replace it.
+        VerifyError: If production was rolled back and the predictors do not serve the other
+            version in time.
+    """
     production, previous = report.production, report.previous
     if production.gates is None:
         minimum = context.settings.deployment.min_positives

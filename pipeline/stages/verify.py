@@ -65,7 +65,15 @@ def run(context: Context) -> None:
 
 
 def find_problem(context: Context, version: Version) -> str | None:
-    """Return what is wrong with the live version, without a final period, or None."""
+    """Find out whether the predictors serve a version, and serve it correctly.
+
+    Args:
+        context: The settings and the registry.
+        version: The version in production.
+
+    Returns:
+        What is wrong, without a final period, or None.
+    """
     try:
         bundle = context.registry.get_version_bundle(version)
     except LakeError as error:  # damaged since it was validated; no predictor loads it
@@ -76,6 +84,11 @@ def find_problem(context: Context, version: Version) -> str | None:
 
 def revert(context: Context, number: str, problem: str) -> NoReturn:
     """Return production to the version in `previous` and wait until the predictors serve it.
+
+    Args:
+        context: The run.
+        number: Number of the version that failed.
+        problem: What is wrong with it, without a final period.
 
     Raises:
         VerifyError: Always. The message says what the problem was and what is in production now.
