@@ -7,21 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.context import open_context
-from pipeline.settings import Settings
-from pipeline.stages import features, ingest, preprocess
-from tests.support.deployment_env import DeploymentEnv
+from tests.support.deployment_env import GOLD_RUN, DeploymentEnv
+from tests.support.gold import make_gold
+from tests.support.shared import compute_once
 
 
 @pytest.fixture(scope="session")
 def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with the gold splits of 6,000 generated rows, of the run `gold-1`."""
-    folder = tmp_path_factory.mktemp("survey")
-    settings = {"lake": {"url": f"file://{folder}"}, "ingest": {"source": "sample:6000"}}
-    context = open_context(Settings.model_validate(settings), "gold-1")
-    for stage in (ingest, preprocess, features):
-        stage.run(context)
-    return folder
+    source = {"source": "sample:6000"}
+    lake: Path = compute_once(
+        tmp_path_factory, "survey", lambda folder: make_gold(folder, GOLD_RUN, ingest=source)
+    )
+    return lake
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ from pipeline.context import Context, open_context
 from pipeline.model.training import TrainingResult, train_candidate
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import Settings
-from pipeline.stages import evaluate, features, ingest, preprocess, register, train
+from pipeline.stages import evaluate, register, train
 from pipeline.storage.layout import SPLITS, gold_split
 from pipeline.storage.parquet import from_parquet
-from tests.support.gold import RUN
+from tests.support.gold import RUN, make_gold
+from tests.support.shared import compute_once
 
 QUICK: dict[str, Any] = {"train": {"folds": 2}, "ingest": {"source": "sample:1000"}}
 """Settings with which a training takes seconds."""
@@ -26,12 +27,10 @@ QUICK: dict[str, Any] = {"train": {"folds": 2}, "ingest": {"source": "sample:100
 @pytest.fixture(scope="session")
 def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a lake with the gold data of RUN."""
-    folder = tmp_path_factory.mktemp("gold")
-    settings = Settings.model_validate({"lake": {"url": f"file://{folder}"}, **QUICK})
-    context = open_context(settings, RUN)
-    for stage in (ingest, preprocess, features):
-        stage.run(context)
-    return folder
+    lake: Path = compute_once(
+        tmp_path_factory, "gold", lambda folder: make_gold(folder, RUN, **QUICK)
+    )
+    return lake
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +43,17 @@ def splits(gold: Path) -> dict[str, TrainingData]:
 
 
 @pytest.fixture(scope="session")
-def learned(splits: dict[str, TrainingData]) -> TrainingResult:
+def learned(
+    splits: dict[str, TrainingData], tmp_path_factory: pytest.TempPathFactory
+) -> TrainingResult:
     """The result of a training on the gold data."""
-    return train_candidate(splits["train"], splits["validation"], Settings.model_validate(QUICK))
+    settings = Settings.model_validate(QUICK)
+    result: TrainingResult = compute_once(
+        tmp_path_factory,
+        "learned",
+        lambda _: train_candidate(splits["train"], splits["validation"], settings),
+    )
+    return result
 
 
 @pytest.fixture
