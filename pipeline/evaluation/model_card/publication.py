@@ -1,4 +1,4 @@
-"""What a card shows of the surroundings of a model: who answers for it, and its predecessors."""
+"""Who answers for a model, its license, and the versions that were in production before it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Publication:
-    """What is not part of the evaluation of a model.
+    """What a card shows that is not part of the evaluation.
 
     Attributes:
         contact: Who answers questions about the model and objections; empty if nobody is named.
