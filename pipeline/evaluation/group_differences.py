@@ -8,6 +8,7 @@ Association 56, 1961). Without that, one of twenty comparisons would find a diff
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 
@@ -18,6 +19,8 @@ from pipeline.storage.artifacts import GroupDifference, Interval
 from pipeline.types import BoolArray
 
 CONFIDENCE = 0.95
+POWER = 0.8
+"""Probability of finding a difference that is called detectable."""
 MAX_WIDTH = 0.2
 """An interval that contains 0 and is wider than this does not tell whether two groups differ."""
 HIGHER, LOWER, SIMILAR, UNKNOWN = "higher", "lower", "similar", "cannot be told"
@@ -59,9 +62,35 @@ def compare_groups(rows: GroupRows) -> list[GroupDifference]:
                 other=other,
                 difference=difference,
                 verdict=judge_difference(difference),
+                detectable=get_detectable_difference(
+                    float(rows.predicted_positive[inside | outside].sum()),
+                    int(inside.sum()),
+                    int(outside.sum()),
+                    z,
+                ),
             )
         )
     return differences
+
+
+def get_detectable_difference(successes: float, first: int, second: int, z: float) -> float:
+    """Return the smallest difference of two rates that is found with the probability POWER.
+
+    One success and one failure are added, as by Agresti and Caffo (The American Statistician 54,
+    2000), so that a rate of 0 or 1 in few rows does not promise an exact comparison.
+
+    Args:
+        successes: Successes in both groups together, whose rate is assumed for both.
+        first: Number of trials in the first group.
+        second: Number of trials in the second group.
+        z: Normal quantile of the level of the intervals.
+
+    Returns:
+        The difference, at most 1, by the normal approximation.
+    """
+    rate = (successes + 1) / (first + second + 2)
+    error = math.sqrt(rate * (1 - rate) * (1 / first + 1 / second))
+    return min((z + NormalDist().inv_cdf(POWER)) * error, 1.0)
 
 
 def judge_difference(difference: Interval) -> str:

@@ -210,6 +210,8 @@ class GroupDifference(Artifact):
     difference: Interval
     """All intervals of a report hold together with 95 % confidence."""
     verdict: str
+    detectable: float
+    """The smallest difference that is found with a probability of 80 %; 1 if none is."""
 
 
 class ChampionReport(Artifact):

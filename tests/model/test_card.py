@@ -112,7 +112,7 @@ def test_the_report_and_the_card_have_the_differences_between_groups(context: Co
     assert columns == {"age", "course", "relationship"}
     card = read(context, "model_card.md")
     for one in report.group_differences:
-        start, end = f"| {one.group}", f"| {one.verdict} | {one.difference.signed} |"
+        start, end = f"| {one.group}", f"| {one.difference.signed} | {one.detectable:.2f} |"
         assert [row for row in card.splitlines() if row.startswith(start) and row.endswith(end)]
 
 

@@ -12,14 +12,17 @@ from pipeline.evaluation.group_differences import (
     HIGHER,
     LOWER,
     MAX_WIDTH,
+    POWER,
     RECALL,
     SIMILAR,
     UNKNOWN,
     compare_groups,
+    get_detectable_difference,
     judge_difference,
     summarize_differences,
 )
 from pipeline.evaluation.groups import GroupRows
+from pipeline.model.intervals import rate_difference, rate_interval
 from pipeline.storage.artifacts import GroupDifference, Interval
 from pipeline.types import BoolArray
 from tests.support.helm import ROOT
@@ -112,6 +115,30 @@ def test_a_group_without_cases_has_no_recall() -> None:
     rows = make_rows({"course stem": (10, 8, 50, 9), "course non_stem": (0, 0, 50, 9)})
     assert [one.rate for one in compare_groups(rows)] == [FALSE_POSITIVE_RATE]
     assert compare_groups(make_rows({"course stem": (10, 8, 50, 9)})) == []
+
+
+@pytest.mark.parametrize(("first", "second", "rate"), [(300, 500, 0.3), (60, 400, 0.5)])
+def test_a_detectable_difference_is_found_in_four_of_five_cases(
+    first: int, second: int, rate: float
+) -> None:
+    """The stated power is that of the intervals, simulated with 14 comparisons."""
+    z = NormalDist().inv_cdf(1 - 0.05 / 2 / 14)
+    random = np.random.default_rng(1)
+    difference = get_detectable_difference(rate * (first + second), first, second, z)
+    lower = rate - difference * first / (first + second)
+    found = 0
+    for _ in range(1000):
+        one = random.binomial(first, lower + difference)
+        other = random.binomial(second, lower)
+        interval = rate_difference(rate_interval(one, first, z), rate_interval(other, second, z))
+        found += interval.low > 0
+    assert found / 1000 == pytest.approx(POWER, abs=0.06)
+
+
+def test_few_rows_detect_nothing() -> None:
+    """Two cases against three cannot show any difference, even if all were found."""
+    z = NormalDist().inv_cdf(1 - 0.05 / 2 / 14)
+    assert get_detectable_difference(5, 2, 3, z) == 1
 
 
 @pytest.mark.parametrize(

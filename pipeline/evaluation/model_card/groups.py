@@ -9,6 +9,7 @@ from pipeline.evaluation.group_differences import (
     FALSE_POSITIVE_RATE,
     MAX_WIDTH,
     OTHERS,
+    POWER,
     RECALL,
     SIMILAR,
     UNKNOWN,
@@ -17,6 +18,9 @@ from pipeline.evaluation.group_differences import (
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.reporting.document import Block, Heading, Table, Text
 from pipeline.storage.artifacts import GroupDifference, GroupMetrics
+
+DETECTABLE = "detectable"
+"""Name of the column with the smallest difference that the rows can show."""
 
 
 def describe_groups(result: EvaluationResult) -> list[Block]:
@@ -61,7 +65,9 @@ def _describe_differences(result: EvaluationResult) -> list[Block]:
             "Each group is compared with the other rows of its column. The intervals hold for all "
             "comparisons together with 95 % confidence (Bonferroni). If an interval contains 0 and "
             f"is wider than {MAX_WIDTH:g}, the result is `{UNKNOWN}`: the groups may be equal or "
-            f"very different. A narrower interval that contains 0 is `{SIMILAR}`."
+            f"very different. A narrower interval that contains 0 is `{SIMILAR}`. A difference of "
+            f"the size in the column `{DETECTABLE}` is found with a probability of {POWER:.0%}; "
+            "smaller ones are often missed."
         ),
         *(
             _tabulate_differences(rate, differences)
@@ -74,9 +80,11 @@ def _describe_differences(result: EvaluationResult) -> list[Block]:
 def _tabulate_differences(rate: str, differences: Sequence[GroupDifference]) -> Table:
     """The differences in one rate. The verdict comes first, because a phone shows two columns."""
     rows = [
-        (_name(one), one.verdict, one.difference.signed) for one in differences if one.rate == rate
+        (_name(one), one.verdict, one.difference.signed, f"{one.detectable:.2f}")
+        for one in differences
+        if one.rate == rate
     ]
-    return Table((f"{rate} of", "result", "difference"), rows, numeric=(2,))
+    return Table((f"{rate} of", "result", "difference", DETECTABLE), rows, numeric=(2, 3))
 
 
 def _name(one: GroupDifference) -> str:
