@@ -1,7 +1,7 @@
 # `make` lists the targets. They need Python >= 3.11, and install everything else into this folder.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run serve test lint bench tools up urls down e2e load drift docs clean
+.PHONY: help adopt run serve test lint bench tools up urls down e2e load drift docs clean
 
 DATA ?=
 COLUMNS ?=
@@ -19,11 +19,15 @@ help: ## list the targets
 	  /^[a-z0-9]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
 
 ##@ On this machine
+adopt: .venv/local ## describe a CSV file: DATA=x.csv LABEL=column [POSITIVE=value,... or '<10'] [KEEP=] [FORCE=1]
+	@$(PY) -m pipeline adopt --data '$(DATA)' --label '$(LABEL)' $(if $(KEEP),--keep '$(KEEP)') \
+	  $(if $(POSITIVE),--positive '$(POSITIVE)') $(if $(FORCE),--force)
+
 run: .venv/local ## train, serve and monitor a model; DATA=gdrive:ID, https://, s3://, a path, sample:ROWS
-	@$(PY) -m pipeline run $(if $(DATA),--data '$(DATA)')
+	@$(PY) -m pipeline run $(if $(DATA),--data '$(DATA)') $(if $(COLUMNS),--columns '$(COLUMNS)')
 
 serve: .venv/local ## run the predictor and the MLflow UI with the model of `make run`
-	@$(PY) -m pipeline serve
+	@$(PY) -m pipeline serve $(if $(DATA),--data '$(DATA)') $(if $(COLUMNS),--columns '$(COLUMNS)')
 
 # The tests run side by side: more processes and BLAS threads of their own would only wait.
 test: export LOKY_MAX_CPU_COUNT := 1

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from pipeline import stages
+from pipeline.column_file.reader import COLUMNS_SUFFIX, COLUMNS_VARIABLE, find_columns
 from pipeline.console import echo
 from pipeline.context import open_context
 from pipeline.errors import PipelineError, StageSkipped
 from pipeline.settings import Settings
 
 COMMANDS = {
+    "adopt": "Propose a columns file for a CSV file of your own.",
     "run": "Run the whole life cycle on this machine, from raw rows to a monitored prediction.",
     "serve": "Run the predictor and the MLflow UI on the results of `run`.",
     "traffic": "Send rows to a running predictor, drifted if requested, and check them for drift.",
@@ -60,6 +63,32 @@ def make_parser(command: str) -> argparse.ArgumentParser:
     return parser
 
 
+def choose_columns(arguments: Sequence[str]) -> None:
+    """Set MLOPS_COLUMNS before the columns file is read, which importing a command does.
+
+    `--columns PATH` chooses a file. Without it, and if the variable is not set, `--data PATH`
+    chooses the file that `adopt` wrote for these data; then the lake and the registered model get
+    a name of their own, unless the environment names them.
+
+    Args:
+        arguments: The arguments of a command.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--columns")
+    parser.add_argument("--data")
+    given, _ = parser.parse_known_args([*arguments])
+    if given.columns:
+        os.environ[COLUMNS_VARIABLE] = given.columns
+    elif COLUMNS_VARIABLE not in os.environ and given.data:
+        path = find_columns(given.data)
+        if path is not None:
+            name = path.name.removesuffix(COLUMNS_SUFFIX)
+            echo(f"columns: {path}; models are registered as {name}, and data is in local/{name}")
+            os.environ[COLUMNS_VARIABLE] = str(path)
+            os.environ.setdefault("MLOPS_MLFLOW__NAME", name)
+            os.environ.setdefault("MLOPS_LAKE__URL", f"file://local/{name}")
+
+
 def overview() -> str:
     """Return the help text of `python -m pipeline`."""
     lines = ["usage: python -m pipeline COMMAND [--help]", ""]
@@ -100,6 +129,8 @@ def main(arguments: Sequence[str]) -> int:
         return stages.EXIT_USAGE
     is_run = any(argument.startswith("--run-id") for argument in rest)
     try:
+        if command in ("run", "serve"):
+            choose_columns(rest)
         parsed = make_parser(command).parse_args(rest)
         run_id = getattr(parsed, "run_id", None) or command
         parsed.entry(open_context(Settings.load(), run_id), parsed)

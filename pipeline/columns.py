@@ -21,7 +21,7 @@ from pipeline.column_file.model import (
     SampleEffect,
     normalize_name,
 )
-from pipeline.column_file.reader import read_columns
+from pipeline.column_file.reader import COLUMNS_VARIABLE, read_columns
 
 __all__ = [
     "CardFacts",
@@ -35,9 +35,8 @@ __all__ = [
 ]
 
 BUNDLED = Path(__file__).with_name("columns.yaml")
-VARIABLE = "MLOPS_COLUMNS"
 
-COLUMNS = read_columns(Path(os.environ.get(VARIABLE) or BUNDLED))
+COLUMNS = read_columns(Path(os.environ.get(COLUMNS_VARIABLE) or BUNDLED))
 
 COLUMNS_SHA256 = compute_hash(COLUMNS)
 """Hash of what the file means to a model; a model's manifest has it."""

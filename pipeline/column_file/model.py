@@ -97,6 +97,11 @@ class Number:
     kind: Literal["number"] = field(default="number", kw_only=True)
 
     @property
+    def has_groups(self) -> bool:
+        """Whether its values divide the rows into groups."""
+        return bool(self.group_edges)
+
+    @property
     def is_integer(self) -> bool:
         """Whether all values are whole numbers."""
         return float(self.step).is_integer()
@@ -115,6 +120,7 @@ class Category:
         description: What it means.
         example: Category in the API's documentation.
         titles: Name of a category -> its title on the page, where the name itself reads badly.
+        groups: Whether reports and gates compare the rows of the categories with each other.
         raw_values: What the raw file holds: `codes`, or the `names` of the categories.
         sensitive: Why the model is given this sensitive column; empty if it is not sensitive. The
             model card shows the reason, and what leaving the column out would cost.
@@ -131,8 +137,14 @@ class Category:
     example: str
     titles: dict[str, Text] = field(default_factory=dict, hash=False)
     raw_values: Literal["codes", "names"] = "codes"
+    groups: bool = True
     sensitive: str = ""
     kind: Literal["category"] = field(default="category", kw_only=True)
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether its categories divide the rows into groups."""
+        return self.groups
 
     @cached_property
     def _code_by_name(self) -> dict[str, float]:

@@ -31,6 +31,9 @@ KINDS: dict[str, type[Feature]] = {"number": Number, "category": Category}
 LISTS = ("features", "audit_only")
 """The lists of a columns file whose items have a `kind`."""
 ADAPTER = TypeAdapter(Columns)
+COLUMNS_VARIABLE = "MLOPS_COLUMNS"
+"""Environment variable with the path of the columns file in use."""
+COLUMNS_SUFFIX = ".columns.yaml"
 MAX_ERRORS = 20
 """Errors that a message lists."""
 
@@ -43,7 +46,7 @@ def find_columns(data: str) -> FilePath | None:
 
 def name_columns(data: FilePath) -> FilePath:
     """Return the path at which `adopt` writes the columns file of a data file."""
-    return data.with_name(f"{data.stem}.columns.yaml")
+    return data.with_name(f"{data.stem}{COLUMNS_SUFFIX}")
 
 
 def read_columns(path: FilePath) -> Columns:

@@ -70,6 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="gdrive:ID, https://..., s3://BUCKET/KEY, a path, sample or sample:ROWS "
         "(default: MLOPS_INGEST__SOURCE)",
     )
+    parser.add_argument(
+        "--columns",
+        metavar="PATH",
+        help="columns file (default: MLOPS_COLUMNS, else the one that `adopt` wrote for the data)",
+    )
 
 
 def main(context: Context, arguments: argparse.Namespace) -> None:
@@ -178,6 +183,9 @@ def predict(url: str, api_key: str = "") -> dict[str, Any]:
         with open_client(REQUEST_TIMEOUT_SECONDS, api_key=api_key) as client:
             options = {"explain": "true", "log": "false"}
             response = client.post(f"{url}/predict", params=options, json=student)
+            if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:  # too many features
+                options["explain"] = "false"
+                response = client.post(f"{url}/predict", params=options, json=student)
         response.raise_for_status()
     except httpx.HTTPError as error:
         raise PipelineError(f"The predictor at {url} returned no prediction: {error}") from error

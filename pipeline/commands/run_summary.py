@@ -95,5 +95,8 @@ def _print_prediction(student: Mapping[str, Any], answer: Mapping[str, Any]) -> 
         f"A prediction: {row} -> {prediction['label']} "
         f"(fail probability {probability}, threshold {threshold})"
     )
+    if "explanation" not in prediction:
+        echo("  without an explanation, because the model has too many features")
+        return
     contributions = prediction["explanation"]["contributions"]
     echo("  because " + ", ".join(f"{name} {value:+.3f}" for name, value in contributions.items()))

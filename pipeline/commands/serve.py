@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from pipeline.commands import local_servers
@@ -9,6 +10,12 @@ from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
+    parser.add_argument("--data", metavar="PATH", help="data file of your own that `run` used")
+    parser.add_argument("--columns", metavar="PATH", help="columns file that `run` used")
 
 
 def run(context: Context) -> None:

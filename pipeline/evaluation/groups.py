@@ -97,11 +97,11 @@ def find_groups(frame: pd.DataFrame, columns: Sequence[Feature]) -> dict[str, Bo
 
     Returns:
         Name of each group -> whether each row belongs to it, shape (n_rows,). The groups of a
-        column do not overlap and cover all rows. A number without group edges has no groups.
+        column do not overlap and cover all rows. A column without `has_groups` has none.
     """
     groups: dict[str, BoolArray] = {}
     for column in columns:
-        if column.name not in frame:
+        if column.name not in frame or not column.has_groups:
             continue
         values = frame[column.name].to_numpy(np.float64)
         if isinstance(column, Category):
@@ -109,7 +109,7 @@ def find_groups(frame: pd.DataFrame, columns: Sequence[Feature]) -> dict[str, Bo
                 f"{column.name} {name}": np.isclose(values, code)
                 for name, code in column.codes.items()
             }
-        elif column.group_edges:
+        else:
             edges = (-math.inf, *column.group_edges, math.inf)
             for low, high in itertools.pairwise(edges):
                 name = f"under {high:g}" if low == -math.inf else f"from {low:g}"

@@ -10,7 +10,6 @@ from pipeline.columns import (
     ROW_COLUMNS,
     SUBJECT,
     SUBJECTS,
-    Category,
 )
 from pipeline.evaluation.model_card.publication import NOBODY, Publication
 from pipeline.evaluation.result import EvaluationResult
@@ -79,17 +78,19 @@ def describe_affected(result: EvaluationResult, publication: Publication) -> lis
 
 def describe_factors() -> list[Block]:
     """By which properties of a row the model is measured."""
-    grouped = [
-        column.name for column in ROW_COLUMNS if isinstance(column, Category) or column.group_edges
-    ]
+    grouped = [column.name for column in ROW_COLUMNS if column.has_groups]
     unseen = [column.name for column in AUDIT_ONLY]
     audit = f" No model sees {_join(unseen)}." if unseen else ""
+    measured = (
+        f"The model is measured in groups by {_join(grouped)}.{audit} Combinations of groups are "
+        "not measured: they have too few cases."
+        if grouped
+        else "The model is not measured in groups: the columns file declares none."
+    )
     return [
         Heading("Factors"),
         Text(
-            f"The model is measured in groups by {_join(grouped)}.{audit} Combinations of groups "
-            "are not measured: they have too few cases. Values are used as they were entered; "
-            "nothing shows whether they are true."
+            f"{measured} Values are used as they were entered; nothing shows whether they are true."
         ),
     ]
 

@@ -1,0 +1,187 @@
+"""Write the columns file of a table."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pipeline.adoption.judge import MAX_STEPS, Decision
+from pipeline.adoption.label import AdoptedLabel
+from pipeline.adoption.table import Table
+from pipeline.column_file.checks import RESERVED
+from pipeline.column_file.outcome import Outcome, get_options, parse_comparison
+
+MAX_NAME_LENGTH = 40
+MAX_DECIMALS = 9
+
+
+def write_columns(table: Table, label: AdoptedLabel, decisions: Sequence[Decision]) -> str:
+    """Write a columns file.
+
+    Args:
+        table: The table.
+        label: Its label.
+        decisions: What its other columns are.
+
+    Returns:
+        The text of the file.
+    """
+    names = make_names([*(decision.raw for decision in decisions), label.raw])
+    lines = [
+        f"# The columns of {table.name}, proposed by `adopt` from {table.rows:,} rows.",
+        "# Check the ranges, and give units, descriptions and names that people understand.",
+        "# Set `groups: true` for categories of people whom the model must treat alike: gates then",
+        "# compare its errors between them. Remove features that are not known before the outcome.",
+        "",
+        "subject: row # what one row is: student, machine, order",
+        "subjects: rows",
+        "",
+        "features:",
+    ]
+    for decision in decisions:
+        if decision.is_feature:
+            lines += [*_write_feature(decision, names[decision.raw]), ""]
+    left_out = [decision for decision in decisions if not decision.is_feature]
+    if left_out:
+        lines.append("# Columns that are not used:")
+        lines += [_clean(f"# - {one.raw}: {one.kind}, {one.reason}") for one in left_out]
+        lines.append("")
+    lines += _write_label(label, names[label.raw])
+    return "\n".join(lines) + "\n"
+
+
+def make_names(headers: Sequence[str]) -> dict[str, str]:
+    """Make a name for each header: a-z, 0-9 and _, different from all others.
+
+    Args:
+        headers: The headers of the file.
+
+    Returns:
+        Header -> name.
+    """
+    names: dict[str, str] = {}
+    used = set(RESERVED)
+    for header in headers:
+        plain = unicodedata.normalize("NFKD", header).encode("ascii", "ignore").decode().lower()
+        base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:MAX_NAME_LENGTH].strip("_")
+        if not base or not base[0].isalpha():
+            base = f"column_{base}".strip("_")
+        name, number = base, 2
+        while name in used:
+            name, number = f"{base}_{number}", number + 1
+        used.add(name)
+        names[header] = name
+    return names
+
+
+def _write_feature(decision: Decision, name: str) -> Iterator[str]:
+    yield f"  - kind: {decision.kind}"
+    yield f"    name: {name}"
+    yield f"    raw: {_quote(decision.raw)}"
+    yield from _write_number(decision) if decision.kind == "number" else _write_category(decision)
+
+
+def _write_number(decision: Decision) -> Iterator[str]:
+    values = decision.values
+    smallest, largest = float(values.min()), float(values.max())
+    step = choose_step(values)
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    margin = (largest - smallest) / 2
+    low, high = smallest - margin, largest + margin
+    if smallest >= 0:
+        low = max(low, 0.0)
+
+    def show(value: float, rounding: float = 0) -> str:
+        steps = math.floor(value / step) if rounding < 0 else math.ceil(value / step)
+        number = round(steps * step if rounding else value, max(decimals, 0))
+        return f"{number:.{decimals}f}" if decimals else f"{number:.0f}"
+
+    typical = f"{show(smallest, -1)}, {show(largest, 1)}"
+    example = min(max(float(np.median(values)), smallest), largest)
+    yield f"    low: {show(low, -1)}"
+    yield f"    high: {show(high, 1)}"
+    yield f"    typical: [{typical}]"
+    yield f"    step: {step:.{decimals}f}"
+    yield '    unit: ""'
+    yield f"    description: {_quote(decision.raw)}"
+    yield f"    example: {show(math.floor(example / step) * step)}"
+
+
+def choose_step(values: np.ndarray) -> float:
+    """Return the resolution of numbers: a power of ten that no value is finer than.
+
+    It is coarser if the range would have more than MAX_STEPS steps.
+
+    Args:
+        values: The numbers, with at least two different ones, shape (n_rows,).
+    """
+    spread = float(values.max() - values.min())
+    if bool((values % 1 == 0).all()):
+        return 1.0
+    decimals = next(
+        (
+            count
+            for count in range(1, MAX_DECIMALS)
+            if np.allclose(values, np.round(values, count), rtol=0, atol=10.0 ** -(count + 6))
+        ),
+        MAX_DECIMALS,
+    )
+    coarsest = math.ceil(math.log10(spread / MAX_STEPS))
+    return min(10.0 ** max(-decimals, coarsest), 0.1)
+
+
+def _write_category(decision: Decision) -> Iterator[str]:
+    names = list(decision.counts)
+    codes = {name: index if decision.has_names else name for index, name in enumerate(names)}
+    total = sum(decision.counts.values())
+    frequencies = [round(count / total, 6) for count in decision.counts.values()]
+    pairs = ", ".join(f"{_quote(name)}: {code}" for name, code in codes.items())
+    yield f"    codes: {{{pairs}}}"
+    if decision.has_names:
+        yield "    raw_values: names"
+    yield "    groups: false"
+    yield f"    frequencies: [{', '.join(f'{one:g}' for one in frequencies)}]"
+    yield f"    description: {_quote(decision.raw)}"
+    most_frequent = max(decision.counts, key=lambda name: decision.counts[name])
+    yield f"    example: {_quote(most_frequent)}"
+
+
+def _write_label(label: AdoptedLabel, name: str) -> Iterator[str]:
+    yield "label:"
+    yield f"  name: {name}"
+    yield f"  raw: {_quote(label.raw)}"
+    yield f"  positive_raw: {_write_outcome(label.positive)}"
+    yield f"  negative_raw: {_write_outcome(label.negative)}"
+    yield f"  positive: {_quote(_name_outcome(label.raw, label.positive))}"
+    yield f"  negative: {_quote(_name_outcome(label.raw, label.negative))}"
+    yield f"  rate: {max(label.rate, 1e-6):.6g}"
+    yield f"  description: {_quote(f'Whether {_name_outcome(label.raw, label.positive)}')}"
+
+
+def _write_outcome(outcome: Outcome) -> str:
+    options = [_quote(one) if isinstance(one, str) else repr(one) for one in get_options(outcome)]
+    return f"[{', '.join(options)}]" if len(options) > 1 else options[0]
+
+
+def _name_outcome(raw: str, outcome: Outcome) -> str:
+    options = get_options(outcome)
+    if len(options) == 1 and parse_comparison(options[0]) is not None:
+        return f"{raw} {options[0]}"
+    return f"{raw} is {' or '.join(map(str, options))}"
+
+
+def _quote(text: str) -> str:
+    """Write text as YAML reads it: plain if it can be, else in double quotes."""
+    is_plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*( [A-Za-z0-9_]+)*", text)
+    if is_plain and text.lower() not in ("true", "false", "null"):
+        return text
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _clean(line: str) -> str:
+    return " ".join(line.split())

@@ -1,0 +1,81 @@
+"""Propose a columns file for a CSV file, by which `run` trains and serves a model of it.
+
+Writes DATA.columns.yaml beside the data file and prints what each column is taken for, and why.
+Nothing is asked, and an existing file is kept unless --force is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pipeline.adoption.judge import judge_columns
+from pipeline.adoption.label import adopt_label
+from pipeline.adoption.table import read_table
+from pipeline.adoption.write import make_names, write_columns
+from pipeline.column_file.reader import name_columns, parse_columns
+from pipeline.console import echo, print_table
+from pipeline.context import Context
+from pipeline.errors import DataError, SettingsError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
+    parser.add_argument("--data", required=True, metavar="PATH", type=Path, help="the CSV file")
+    parser.add_argument(
+        "--label", required=True, metavar="COLUMN", help="header of the column to predict"
+    )
+    parser.add_argument(
+        "--positive",
+        metavar="VALUES",
+        help="the outcome to warn about: a value, values separated by commas, or a comparison such "
+        "as '<10' (default: the rarer of two values)",
+    )
+    parser.add_argument(
+        "--keep",
+        metavar="COLUMNS",
+        default="",
+        help="headers, separated by commas, of columns that look like a leak and are none",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite the columns file")
+
+
+def main(_: Context, arguments: argparse.Namespace) -> None:
+    """Read the file, decide what its columns are, and write the columns file.
+
+    Raises:
+        SourceError: If the data file cannot be read.
+        DataError: If it is no table that a model can learn from.
+        SettingsError: If the columns file exists and --force is not given.
+    """
+    path = name_columns(arguments.data)
+    if path.exists() and not arguments.force:
+        raise SettingsError(
+            f"{path} exists, and may have your changes. To overwrite it, use --force "
+            "(make adopt FORCE=1)."
+        )
+    table = read_table(arguments.data)
+    label = adopt_label(table, arguments.label, arguments.positive)
+    keep = [name.strip() for name in arguments.keep.split(",") if name.strip()]
+    if unknown := [name for name in keep if name not in table.columns]:
+        raise DataError(f"{table.name} has no column {unknown[0]!r}, which is to be kept.")
+    decisions = judge_columns(table, label, keep)
+    if not any(decision.is_feature for decision in decisions):
+        reasons = "; ".join(f"{one.raw}: {one.reason}" for one in decisions[:3])
+        raise DataError(f"No column of {table.name} can be learned from. {reasons}")
+    text = write_columns(table, label, decisions)
+    columns = parse_columns(text, str(path))
+    path.write_text(text, encoding="utf-8")
+
+    names = make_names([*(one.raw for one in decisions), label.raw])
+    rows = [
+        (one.raw, names[one.raw] if one.is_feature else "", one.kind, one.reason)
+        for one in decisions
+    ]
+    outcome = f"{columns.label.positive}: {label.rate:.1%} of {table.rows:,} rows"
+    rows.append((label.raw, names[label.raw], "label", outcome))
+    print_table(str(path), ("column", "name", "taken for", "because"), rows, is_answer=True)
+    if label.missing:
+        echo(f"adopt: {label.missing:,} rows have no outcome and will be rejected", "yellow")
+    echo(f"adopt: wrote {path} with {len(columns.features)} features. Check it, then run")
+    echo(f"  make run DATA={arguments.data}")
