@@ -53,11 +53,9 @@ def find_problems(columns: Columns) -> Iterator[Problem]:
         for field, message in check[type(column)](column):  # type: ignore[operator]
             yield (*path, *field), message
     for index, column in enumerate(columns.audit_only):
-        if isinstance(column, Number) and not column.group_edges:
-            yield (
-                ("audit_only", index),
-                f"`{column.name}` needs `group_edges`; without them it divides no rows into groups",
-            )
+        if not column.has_groups:
+            hint = "add `group_edges`" if isinstance(column, Number) else "remove `groups: false`"
+            yield ("audit_only", index), f"`{column.name}` divides no rows into groups; {hint}"
     features = {feature.name: feature for feature in columns.features}
     generated = features | {column.name: column for column in columns.audit_only}
     for index, effect in enumerate(columns.sample_effects):

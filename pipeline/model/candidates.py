@@ -182,7 +182,8 @@ def _logistic(
             LogisticRegression(C=C, class_weight="balanced", max_iter=5000, random_state=seed),
         ]
 
-    has_pairs = len(features) <= MAX_PAIRED_FEATURES
+    # Without a feature, as in an ablation, the candidate stays the same.
+    has_pairs = len(FEATURES) <= MAX_PAIRED_FEATURES
     parameters = {"bins": bins, "C": C, "pairs": has_pairs, "class_weight": "balanced"}
     return Candidate(f"logistic, {bins} bins, C {C:g}", "logistic", parameters, make_steps)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.columns import FEATURE_NAMES
+from pipeline.columns import FEATURE_NAMES, FEATURES
+from pipeline.model import candidates
 from pipeline.model.ablation import measure_ablations
 from pipeline.model.ablation_table import tabulate_ablations
 from pipeline.model.candidates import CANDIDATES, Candidate
@@ -60,6 +61,17 @@ def test_features_that_replace_each_other() -> None:
     data = TrainingData(rows.astype(np.float32), (rows[:, COURSE] == 0).astype(np.int64))
     found = measure_ablations(data, divide(len(rows)), TREE, ["course", "relationship"], SETTINGS)
     assert [one.roc_auc_cost.value > 0.3 for one in found] == [False, False, True]
+
+
+def test_the_candidate_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It learns pairs of features by the number of all features, not of those that are left."""
+    monkeypatch.setattr(candidates, "MAX_PAIRED_FEATURES", len(FEATURES) - 1)
+    full, reduced = (
+        next(one for one in candidates.make_candidates(features) if one.family == "logistic")
+        for features in (FEATURES, FEATURES[1:])
+    )
+    assert reduced.parameters == full.parameters
+    assert not full.parameters["pairs"]
 
 
 def test_no_sensitive_feature() -> None:

@@ -137,7 +137,7 @@ def test_audit_only_columns() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("    group_edges: [1, 3]\n", "", "audit_only[0]: `siblings` needs `group_edges`"),
+        ("    group_edges: [1, 3]\n", "", "`siblings` divides no rows into groups; add `group_"),
         ("name: siblings", "name: age", "audit_only[0].name: `age` occurs twice"),
         ("unit:", "units:", "audit_only[0].units: is not a field here; did you mean `unit`?"),
     ],
