@@ -16,14 +16,15 @@ from pipeline.storage.artifacts import Artifact, GateResult, Interval
 from pipeline.storage.lake import Lake, sha256_hex, to_json_bytes
 from pipeline.storage.layout import MODELS, model_file
 
-ONNX, PICKLE, MANIFEST = "model.onnx", "model.pkl", "manifest.json"
+ONNX, PICKLE, REFITS, MANIFEST = "model.onnx", "model.pkl", "refits.onnx", "manifest.json"
 """File names in a bundle."""
 ARTIFACT_FOLDER = "serving"
 """Folder of the bundle among the artifacts of its MLflow run."""
 
 ONNX_INPUT, ONNX_OUTPUT = "features", "probabilities"
 """Names in the ONNX graph. The input is float32 of shape (n_rows, n_features), in the order of
-columns.FEATURES; the output is float32 of shape (n_rows, 2), negative class first."""
+columns.FEATURES; the output is float32 of shape (n_rows, 2), negative class first. The graph of the
+refits has the same input; its output has shape (n_rows, n_refits)."""
 
 
 class Lineage(Artifact):
@@ -61,6 +62,18 @@ class TrainingFacts(Artifact):
     """Fraction of positive rows."""
     precision: float
     """Fraction of true positives among the rows predicted positive, in nested cross-validation."""
+    flagged_below_rate: float | None = None
+    """Fraction of the rows predicted positive whose probability is below `positive_rate`. None in
+    bundles of earlier releases."""
+
+
+class RefitFacts(Artifact):
+    """The models in `refits.onnx`: the same candidate, fitted on random subsets of the rows."""
+
+    fraction: float
+    """Fraction of the rows that each refit learned from."""
+    thresholds: list[float]
+    """Threshold of each refit, in the order of the graph's output."""
 
 
 class Manifest(Artifact):
@@ -89,6 +102,8 @@ class Manifest(Artifact):
     """Sample of the training rows that explanations are computed against."""
     training: TrainingFacts | None = None
     """None in bundles of earlier releases."""
+    refits: RefitFacts | None = None
+    """None without `refits.onnx`."""
     metrics: dict[str, Interval] = Field(default_factory=dict)
     """Metrics on the test rows; empty until the model is registered."""
     gates: list[GateResult] = Field(default_factory=list)
@@ -96,8 +111,13 @@ class Manifest(Artifact):
 
     def to_bytes(self) -> bytes:
         """Encode as JSON. A manifest of an earlier release keeps its bytes, and so its hash."""
-        missing = {name for name in ("columns", "training") if getattr(self, name) is None}
-        return to_json_bytes(self.model_dump(exclude=missing))
+        document = self.model_dump()
+        for name in ("columns", "training", "refits"):
+            if document[name] is None:
+                del document[name]
+        if self.training and self.training.flagged_below_rate is None:
+            del document["training"]["flagged_below_rate"]
+        return to_json_bytes(document)
 
 
 @dataclass(frozen=True)
@@ -118,17 +138,17 @@ def verify_files(manifest: Manifest, files: dict[str, bytes], place: str) -> Bun
 
     Args:
         manifest: The manifest.
-        files: Bytes by file name, at least one.
+        files: Bytes by file name, at least those of one model file.
         place: Where the files are stored, for error messages.
 
     Returns:
         The bundle of these files.
 
     Raises:
-        LakeError: If there is no file, or the hash of one differs from the manifest.
+        LakeError: If there is no model file, or the hash of one differs from the manifest.
     """
-    if not files:
-        raise LakeError(f"{place} holds none of {', '.join(manifest.files)}. Run `register` again.")
+    if not {ONNX, PICKLE} & files.keys():
+        raise LakeError(f"{place} holds none of {ONNX}, {PICKLE}. Run `register` again.")
     for name, data in files.items():
         if sha256_hex(data) != manifest.files.get(name):
             raise LakeError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
-from pipeline.columns import LABEL
+from pipeline.columns import LABEL, SUBJECTS
 
 if TYPE_CHECKING:
     from pipeline.types import BoolArray, FloatArray
@@ -30,3 +30,21 @@ def is_positive(probability: float | FloatArray, threshold: float) -> bool | Boo
 def label_name(probability: float, threshold: float) -> str:
     """Return the name of the label that is predicted for a probability."""
     return LABEL.positive if is_positive(probability, threshold) else LABEL.negative
+
+
+def describe_flagged_below_rate(fraction: float | None) -> str:
+    """Describe a threshold below the average risk, in a sentence without a full stop.
+
+    Args:
+        fraction: Fraction of the flagged training rows whose probability is below the rate of
+            positive rows; None if it is unknown.
+
+    Returns:
+        The sentence; empty if there are no such rows.
+    """
+    if not fraction:
+        return ""
+    return (
+        f"{fraction:.1%} of the {SUBJECTS} who are flagged have a lower risk than the average, "
+        "because the threshold is below the overall rate"
+    )

@@ -18,6 +18,7 @@ from pipeline.model.bundle import (
     TrainingFacts,
 )
 from pipeline.model.candidates import positive_probability
+from pipeline.model.metrics import Predictions
 from pipeline.model.training_data import TrainingData
 from pipeline.types import Float32Array
 
@@ -45,10 +46,15 @@ def export_files(model: Pipeline) -> dict[str, bytes]:
 
 
 def to_onnx(model: Pipeline) -> bytes:
+    """Convert a fitted model to a serialized ONNX graph; see `convert`."""
+    return serialize(convert(model))
+
+
+def convert(model: Pipeline) -> ModelProto:
     """Convert a fitted model to an ONNX graph.
 
     Returns:
-        The serialized graph: float32 (n_rows, n_features) to float32 (n_rows, 2).
+        The graph: float32 (n_rows, n_features) to float32 (n_rows, 2).
     """
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
@@ -60,7 +66,7 @@ def to_onnx(model: Pipeline) -> bytes:
         step.estimator if isinstance(step, FrozenEstimator) else step
         for step in model.named_steps.values()
     ]
-    graph = convert_sklearn(
+    graph: ModelProto = convert_sklearn(
         make_pipeline(*steps),
         name="student",  # the default is a random name
         initial_types=[(ONNX_INPUT, FloatTensorType([None, len(FEATURES)]))],
@@ -68,7 +74,7 @@ def to_onnx(model: Pipeline) -> bytes:
         options={"zipmap": False},
         target_opset=OPSET,
     )
-    return serialize(graph)
+    return graph
 
 
 def serialize(graph: ModelProto) -> bytes:
@@ -134,12 +140,15 @@ def sample_background(rows: Float32Array, seed: int) -> list[list[float]]:
     return _to_decimals(_sample_rows(rows, BACKGROUND_ROWS, seed))
 
 
-def describe_training(data: TrainingData, precision: float) -> TrainingFacts:
+def describe_training(
+    data: TrainingData, precision: float, predictions: Predictions
+) -> TrainingFacts:
     """Describe the rows that a model learned from.
 
     Args:
         data: The rows that the model was fitted on.
         precision: Precision of its kind in nested cross-validation.
+        predictions: The model's predictions for the rows.
 
     Returns:
         The values and the rate that predictions are compared with.
@@ -151,7 +160,13 @@ def describe_training(data: TrainingData, precision: float) -> TrainingFacts:
             kept = kept[[0, -1]]
         values[feature.name] = _to_decimals(kept[None, :])[0]
     rate = float(data.labels.mean())
-    return TrainingFacts(values=values, positive_rate=rate, precision=precision)
+    flagged = predictions.probability[predictions.positive]
+    return TrainingFacts(
+        values=values,
+        positive_rate=rate,
+        precision=precision,
+        flagged_below_rate=float((flagged < rate).mean()) if flagged.size else 0.0,
+    )
 
 
 def max_onnx_difference(model: Pipeline, graph: bytes, rows: Float32Array, seed: int) -> float:

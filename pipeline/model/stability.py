@@ -1,6 +1,14 @@
-"""How much the predicted labels depend on which rows a model was trained on."""
+"""How much the predicted labels depend on which rows a model was trained on.
+
+The candidate is fitted again on random halves of the rows. Such refits vary about as much as fits
+on bootstrap samples of all rows (Buja and Stuetzle, Observations on Bagging, Statistica Sinica 16,
+2006), but no row occurs twice, which would leak between the folds of the calibration. Refits on
+80 % of the rows share most of them, and agree far more than models of other rows do.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,15 +18,30 @@ from pipeline.model.selection import select_candidates
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import TrainSettings
 from pipeline.storage.artifacts import LabelStability
+from pipeline.types import IntArray
 
-REFITS = 5
-TRAIN_FRACTION = 0.8
-"""Fraction of the rows that a refit sees."""
+REFITS = 20
+"""With 20, the standard error of a row's fraction of equal labels is at most 0.11."""
+TRAIN_FRACTION = 0.5
+"""Fraction of the rows that a refit sees; more if a class would have fewer rows than folds."""
+
+
+@dataclass(frozen=True)
+class Refits:
+    """Fits of one candidate on subsets of the rows.
+
+    Attributes:
+        models: The fitted models, each with its own threshold and calibration.
+        fraction: Fraction of the rows in each subset.
+    """
+
+    models: list[FittedModel]
+    fraction: float
 
 
 def refit_on_subsets(
     candidate: Candidate, data: TrainingData, settings: TrainSettings, seed: int
-) -> list[FittedModel]:
+) -> Refits:
     """Fit a candidate, with its threshold and calibration, on REFITS stratified subsets.
 
     Args:
@@ -30,19 +53,29 @@ def refit_on_subsets(
     from joblib import Parallel, delayed
     from sklearn.model_selection import StratifiedShuffleSplit
 
-    splitter = StratifiedShuffleSplit(REFITS, train_size=TRAIN_FRACTION, random_state=seed)
+    fraction = get_train_fraction(data.labels, settings.folds)
+    splitter = StratifiedShuffleSplit(REFITS, train_size=fraction, random_state=seed)
     subsets = [data.take(kept) for kept, _ in splitter.split(*data)]
     selections = select_candidates(subsets, settings, seed, (candidate,))
     models: list[FittedModel] = Parallel(n_jobs=-1)(
         delayed(fit_calibrated)(selection, subset, settings.folds, seed)
         for selection, subset in zip(selections, subsets, strict=True)
     )
-    return models
+    return Refits(models, fraction)
 
 
-def measure_stability(
-    final: FittedModel, refits: list[FittedModel], data: TrainingData
-) -> LabelStability:
+def get_train_fraction(labels: IntArray, folds: int) -> float:
+    """Return the fraction of the rows that a refit sees.
+
+    Args:
+        labels: 1 for the positive class, shape (n_rows,).
+        folds: Folds of the calibration, each of which needs a row of both classes.
+    """
+    rarest = min(int(labels.sum()), int((1 - labels).sum()))
+    return max(TRAIN_FRACTION, (folds + 1) / rarest)
+
+
+def measure_stability(final: FittedModel, refits: Refits, data: TrainingData) -> LabelStability:
     """Count the rows that get another label from a refit than from the final model.
 
     Args:
@@ -51,9 +84,10 @@ def measure_stability(
         data: The rows.
     """
     labels = final.predict(data.rows).positive
-    differs = np.array([refit.predict(data.rows).positive != labels for refit in refits])
+    differs = np.array([refit.predict(data.rows).positive != labels for refit in refits.models])
     return LabelStability(
-        refits=len(refits),
+        refits=len(refits.models),
+        fraction=refits.fraction,
         rows=labels.size,
         changed=int(differs.any(axis=0).sum()),
         mean_changed=float(differs.mean()),

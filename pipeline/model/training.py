@@ -15,7 +15,7 @@ from pipeline.model.candidates import Candidate
 from pipeline.model.cross_validation import OuterFold, cross_validate, estimate_metrics
 from pipeline.model.metrics import compute_metrics
 from pipeline.model.selection import select_candidate
-from pipeline.model.stability import measure_stability, refit_on_subsets
+from pipeline.model.stability import Refits, measure_stability, refit_on_subsets
 from pipeline.model.training_data import (
     TrainingData,
     check_class_counts,
@@ -45,7 +45,8 @@ class TrainingResult:
             split), label, probability and predicted_positive.
         final: The candidate fitted on both splits.
         data: The rows that `final` was fitted on.
-        stability: How many labels change when the candidate is fitted on other rows.
+        refits: The candidate fitted on subsets of `data`.
+        stability: How many labels change from `final` to these.
         ablations: What leaving out sensitive features costs.
     """
 
@@ -58,6 +59,7 @@ class TrainingResult:
     out_of_fold: pd.DataFrame
     final: FittedModel
     data: TrainingData
+    refits: Refits
     stability: LabelStability
     ablations: list[Ablation]
 
@@ -104,6 +106,7 @@ def train_candidate(
         out_of_fold=_make_out_of_fold_frame(train.labels, sampled, outer_folds),
         final=final,
         data=both,
+        refits=refits,
         stability=measure_stability(final, refits, both),
         ablations=measure_ablations(train, outer_folds, selection.candidate, SENSITIVE, settings),
     )

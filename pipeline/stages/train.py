@@ -5,8 +5,8 @@ and estimates how good such a selection is and what baselines reach; the validat
 selection has seen, checks it. The candidate and its threshold are then fitted on both splits.
 
 Writes an MLflow run (parameters, metrics, the scikit-learn model, and `serving/` with ONNX,
-pickle and manifest) and `reports/<run_id>/{out_of_fold.parquet,train.json}`. The MLflow run is
-marked finished last. A second run on the same gold, settings and code changes nothing.
+pickle, refits and manifest) and `reports/<run_id>/{out_of_fold.parquet,train.json}`. The MLflow run
+is marked finished last. A second run on the same gold, settings and code changes nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
 from pipeline.model import ablation_table, export
-from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Lineage, Manifest
+from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Lineage, Manifest
+from pipeline.model.decision import describe_flagged_below_rate
 from pipeline.model.metrics import flatten_metrics
+from pipeline.model.refit_graph import MAX_BYTES
 from pipeline.model.thresholds import describe_purpose
 from pipeline.model.training import TrainingResult, train_candidate
 from pipeline.model.training_data import TrainingData
+from pipeline.model.training_export import ExportedTraining, export_training
 from pipeline.storage.artifacts import GoldManifest, TrainInputs, TrainReport
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import (
@@ -71,9 +74,10 @@ def run(context: Context) -> None:
         for name in ("train", "validation")
     )
     result = train_candidate(train, validation, settings)
-    report = _store(context, result, gold, inputs)
+    exported = export_training(result, settings.seed)
+    report = _store(context, result, exported, gold, inputs)
     context.registry.end_run(report.mlflow_run_id)
-    _print_report(report, float(result.data.labels.mean()))
+    _print_report(report, exported)
 
 
 def _find_finished_training(context: Context, inputs: TrainInputs) -> str | None:
@@ -87,16 +91,16 @@ def _find_finished_training(context: Context, inputs: TrainInputs) -> str | None
 
 
 def _store(
-    context: Context, result: TrainingResult, gold: GoldManifest, inputs: TrainInputs
+    context: Context,
+    result: TrainingResult,
+    exported: ExportedTraining,
+    gold: GoldManifest,
+    inputs: TrainInputs,
 ) -> TrainReport:
     """Write the out-of-fold predictions, the MLflow run (left unfinished) and the report."""
-    lake, run_id, model = context.lake, context.run_id, result.final.model
-    files = export.export_files(model)
-    difference = export.max_onnx_difference(
-        model, files[ONNX], result.data.rows, context.settings.seed
-    )
+    lake, run_id = context.lake, context.run_id
     out_of_fold_sha256 = lake.write(out_of_fold(run_id), to_parquet(result.out_of_fold))
-    mlflow_run_id, model_uri = _fill_mlflow_run(context, result, files, gold, difference)
+    mlflow_run_id, model_uri = _fill_mlflow_run(context, result, exported, gold)
     report = TrainReport(
         family=result.candidate.family,
         candidate=result.candidate.name,
@@ -112,7 +116,7 @@ def _store(
         stability=result.stability,
         ablations=result.ablations,
         libraries=run_logging.get_library_versions(),
-        onnx_difference=difference,
+        onnx_difference=exported.onnx_difference,
         out_of_fold=out_of_fold_sha256,
         inputs=inputs,
         mlflow_run_id=mlflow_run_id,
@@ -123,18 +127,14 @@ def _store(
 
 
 def _fill_mlflow_run(
-    context: Context,
-    result: TrainingResult,
-    files: dict[str, bytes],
-    gold: GoldManifest,
-    onnx_difference: float,
+    context: Context, result: TrainingResult, exported: ExportedTraining, gold: GoldManifest
 ) -> tuple[str, str]:
     """Start and fill an MLflow run; return its ID and the model's URI."""
     registry, rows = context.registry, result.data.rows
     run = registry.start_run(
         f"train {context.run_id}", {"pipeline_run_id": context.run_id, "stage": "train"}
     )
-    manifest = _make_manifest(context, result, files, gold, run)
+    manifest = _make_manifest(context, result, exported, gold, run)
     params = {
         "candidate": result.candidate.name,
         "family": result.candidate.family,
@@ -158,7 +158,7 @@ def _fill_mlflow_run(
         for name, value in flatten_metrics(intervals).items()
     }
     metrics |= {
-        "onnx_difference": onnx_difference,
+        "onnx_difference": exported.onnx_difference,
         "threshold": result.final.threshold,
         "labels_changed": result.stability.mean_changed,
     }
@@ -171,14 +171,14 @@ def _fill_mlflow_run(
         registry.log_artifacts(run, pages, DATA_CHECK_FOLDER)
     registry.log_run(run, metrics, params, manifest.lineage.tags())
     run_logging.log_inputs(registry, run, context.lake, gold)
-    registry.log_artifacts(run, {**files, MANIFEST: manifest.to_bytes()}, ARTIFACT_FOLDER)
+    registry.log_artifacts(run, {**exported.files, MANIFEST: manifest.to_bytes()}, ARTIFACT_FOLDER)
     return run, run_logging.log_model(registry, run, result.final.model, rows[:3])
 
 
 def _make_manifest(
     context: Context,
     result: TrainingResult,
-    files: dict[str, bytes],
+    exported: ExportedTraining,
     gold: GoldManifest,
     mlflow_run_id: str,
 ) -> Manifest:
@@ -191,7 +191,7 @@ def _make_manifest(
         threshold=result.final.threshold,
         features=list(FEATURE_NAMES),
         columns=COLUMNS_SHA256,
-        files={name: sha256_hex(data) for name, data in files.items()},
+        files={name: sha256_hex(data) for name, data in exported.files.items()},
         lineage=Lineage(
             pipeline_run_id=context.run_id,
             bronze=gold.bronze,
@@ -202,13 +202,12 @@ def _make_manifest(
         ),
         examples=export.make_examples(result.final.model, rows, settings.seed),
         background=export.sample_background(rows, settings.seed),
-        training=export.describe_training(
-            result.data, precision=result.cross_validation["precision"].value
-        ),
+        training=exported.facts,
+        refits=exported.refits,
     )
 
 
-def _print_report(report: TrainReport, base_rate: float) -> None:
+def _print_report(report: TrainReport, exported: ExportedTraining) -> None:
     ranking = (
         (name, f"{area:.3f}", "selected" if name == report.candidate else "")
         for name, area in report.ranking.items()
@@ -236,14 +235,16 @@ def _print_report(report: TrainReport, base_rate: float) -> None:
         f"model and ONNX graph differ by at most {report.onnx_difference:.1g}"
     )
     echo(f"train: {describe_purpose(report.inputs.settings)}")
-    if report.threshold < base_rate:
-        echo(
-            f"train: the threshold is below the rate of positive rows, {base_rate:.4g}: some who "
-            "are flagged have a lower risk than the average",
-            "yellow",
-        )
+    if sentence := describe_flagged_below_rate(exported.facts.flagged_below_rate):
+        echo(f"train: {sentence}", "yellow")
     if report.stability:
         echo(f"train: {report.stability.sentence}")
+    if not exported.refits:
+        echo(
+            f"train: the refits have more than {MAX_BYTES >> 20} MiB, so the predictor cannot "
+            "report how stable a label is",
+            "yellow",
+        )
     if report.ablations:
         print_table(
             "What the selected candidate loses without sensitive features, on the same unseen rows",

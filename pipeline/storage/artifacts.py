@@ -110,6 +110,8 @@ class LabelStability(Artifact):
 
     refits: int
     """Fits of the selected candidate and its threshold on subsets of the rows."""
+    fraction: float = 0.8
+    """Fraction of the rows in each subset."""
     rows: int
     changed: int
     """Rows that get another label from at least one refit."""
@@ -122,8 +124,8 @@ class LabelStability(Artifact):
         return (
             f"The label of {self.changed:,} of {self.rows:,} rows ({self.changed / self.rows:.1%}) "
             f"depends on which rows the model was trained on: at least one of {self.refits} refits "
-            f"on 80 % of them predicts the other label. A refit changes {self.mean_changed:.1%} of "
-            "the labels on average"
+            f"on {self.fraction:.0%} of them predicts the other label. A refit changes "
+            f"{self.mean_changed:.1%} of the labels on average"
         )
 
 

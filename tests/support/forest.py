@@ -12,7 +12,9 @@ import numpy as np
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL
 from pipeline.data.synthetic import generate_csv
 from pipeline.model.bundle import Bundle, Lineage, Manifest
+from pipeline.model.candidates import positive_probability
 from pipeline.model.export import describe_training, export_files, make_examples
+from pipeline.model.metrics import Predictions
 from pipeline.model.training_data import TrainingData
 from pipeline.storage.artifacts import GateResult, Interval
 from pipeline.storage.lake import sha256_hex
@@ -95,15 +97,16 @@ def make_bundle(
     background_rows: int = 100,
 ) -> Bundle:
     """Return a bundle with a complete manifest; another seed gives another model."""
-    data = generate_rows(ROWS)
+    data, model = generate_rows(ROWS), train_forest(trees, seed)
+    predictions = Predictions(positive_probability(model, data.rows), 0.5)
     return export_bundle(
-        train_forest(trees, seed),
+        model,
         data.rows,
         threshold=0.5,
         background_rows=background_rows,
         run_id=run_id,
         version=version,
-        training=describe_training(data, precision=0.125),
+        training=describe_training(data, 0.125, predictions),
         metrics={"roc_auc": Interval(value=0.8, low=0.7, high=0.9)},
         gates=[
             GateResult(name="min_roc_auc", bound=0.65, reason="ranking", value=0.8, passed=True)

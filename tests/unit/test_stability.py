@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from pipeline.model.calibration import FittedModel
-from pipeline.model.stability import measure_stability
+from pipeline.model.stability import Refits, measure_stability
 from pipeline.model.training_data import TrainingData
 from pipeline.types import FloatArray
 
@@ -32,7 +32,7 @@ def fit(first: float) -> FittedModel:
 
 def test_rows_with_another_label_are_counted() -> None:
     """Two of three refits differ from the model, in one row and in two."""
-    stability = measure_stability(fit(2), [fit(2), fit(3), fit(0)], DATA)
+    stability = measure_stability(fit(2), Refits([fit(2), fit(3), fit(0)], 0.5), DATA)
     assert (stability.rows, stability.changed, stability.refits) == (4, 3, 3)
     assert stability.mean_changed == (0 + 1 + 2) / 12
     assert "The label of 3 of 4 rows (75.0%) depends on which rows" in stability.sentence
@@ -40,5 +40,5 @@ def test_rows_with_another_label_are_counted() -> None:
 
 def test_equal_refits_change_nothing() -> None:
     """A model that does not depend on the rows is stable."""
-    stability = measure_stability(fit(2), [fit(2)] * 5, DATA)
+    stability = measure_stability(fit(2), Refits([fit(2)] * 5, 0.5), DATA)
     assert (stability.changed, stability.mean_changed) == (0, 0)

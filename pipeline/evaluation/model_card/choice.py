@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.columns import SUBJECTS
 from pipeline.evaluation.metric_titles import get_metric_title
 from pipeline.evaluation.model_card.figures import FIGURES
 from pipeline.evaluation.result import EvaluationResult
+from pipeline.model.decision import describe_flagged_below_rate
 from pipeline.model.thresholds import describe_purpose
 from pipeline.reporting.document import Block, Heading, Pictures, Table, Text
 
@@ -47,12 +47,9 @@ def describe_selection(result: EvaluationResult) -> list[Block]:
 def describe_threshold(result: EvaluationResult) -> list[Block]:
     """What the threshold was chosen for, and what it gives up."""
     threshold, base_rate = result.manifest.threshold, _positive_rate(result)
-    below = (
-        f" The threshold is below the overall rate: some {SUBJECTS} who are flagged have a lower "
-        "risk than the average."
-        if threshold < base_rate
-        else ""
-    )
+    facts = result.manifest.training
+    warning = describe_flagged_below_rate(facts.flagged_below_rate if facts else None)
+    below = f" {warning}." if warning else ""
     return [
         Heading("Choice of the threshold"),
         Text(
