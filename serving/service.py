@@ -19,6 +19,7 @@ from serving.http.problems import Failed, Invalid, Problem, Unauthorized, Unavai
 from serving.http.request_body import BodyReader
 from serving.http.requests import Reader, Row
 from serving.metrics import PredictorCollector, RequestMetrics
+from serving.model.explained import Explained, explain
 from serving.model.microbatch import Batcher
 from serving.model.served_model import Model, ScoredRow
 from serving.model.shadow import ShadowScorer
@@ -198,11 +199,8 @@ class Service:
         self.record_predictions(model, rows, scored, request_id, log)
         return scored
 
-    async def explain(self, model: Model, rows: list[Row]) -> list[bytes]:
+    async def explain(self, model: Model, rows: list[Row]) -> list[Explained]:
         """Explain rows in a background thread, one request at a time.
-
-        Returns:
-            The JSON of each row's explanation.
 
         Raises:
             Invalid: If there are too many rows, or the model has no explanations.
@@ -220,11 +218,8 @@ class Service:
             )
         self._explaining += 1
         try:
-            explain = model.explainer.explain
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                self._explainer, lambda: [explain(row) for row in rows]
-            )
+            return await loop.run_in_executor(self._explainer, explain, model, rows)
         finally:
             self._explaining -= 1
 

@@ -133,6 +133,8 @@ def _check_label(label: Label) -> Iterator[Problem]:
             yield ("negative_raw",), f"{option} is the positive outcome already"
     if label.positive == label.negative:
         yield ("negative",), f"`{label.negative}` is the name of the positive outcome already"
+    for name in label.titles.keys() - {label.positive, label.negative}:
+        yield ("titles", name), f"`{name}` is neither `{label.positive}` nor `{label.negative}`"
 
 
 def _check_expectation(expectation: Expectation, features: dict[str, Feature]) -> Iterator[Problem]:

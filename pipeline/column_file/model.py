@@ -191,6 +191,9 @@ class Label:
         description: What it means.
         verb: What those with the positive outcome do, for sentences of the page: "about 1 in 9
             students fail". Without it, they "have the outcome" `positive`.
+        titles: Name of an outcome -> what people read for a row with this label. The default is
+            "at risk" and "no sign", which the page translates: most rows with the positive label
+            do not have the positive outcome.
     """
 
     __pydantic_config__ = STRICT
@@ -204,6 +207,13 @@ class Label:
     rate: Annotated[Value, Field(gt=0, lt=1)]
     description: str
     verb: str = ""
+    titles: dict[str, Text] = field(default_factory=dict, hash=False)
+
+    def get_title(self, is_positive: bool) -> str:
+        """Return what people read for a row with the positive or the negative label."""
+        if is_positive:
+            return self.titles.get(self.positive, "at risk")
+        return self.titles.get(self.negative, "no sign")
 
     @property
     def is_text(self) -> bool:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 @overload
 def is_positive(probability: float, threshold: float) -> bool: ...
 @overload
-def is_positive(probability: FloatArray, threshold: float) -> BoolArray: ...
-def is_positive(probability: float | FloatArray, threshold: float) -> bool | BoolArray:
+def is_positive(probability: FloatArray, threshold: float | FloatArray) -> BoolArray: ...
+def is_positive(probability: float | FloatArray, threshold: float | FloatArray) -> bool | BoolArray:
     """Whether a probability is predicted positive: it is if it is at least the threshold.
 
     Args:
-        probability: One probability, or an array of shape (n_rows,).
-        threshold: The model's threshold.
+        probability: One probability, or an array of them.
+        threshold: The model's threshold, or those of several models.
 
     Returns:
         A bool, or an array of bools with the shape of `probability`.

@@ -13,6 +13,9 @@ class ResponseModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+EXPLAINED = "Only with `?explain=true`"
+
+
 class Explanation(ResponseModel):
     """Exact Shapley values: `base` plus all `contributions` is the fail probability."""
 
@@ -44,7 +47,25 @@ class Prediction(ResponseModel):
     warnings: list[RangeWarning] | None = Field(
         default=None, description="Only if a value is outside what the model learned from"
     )
-    explanation: Explanation | None = Field(default=None, description="Only with `?explain=true`")
+    explanation: Explanation | None = Field(default=None, description=EXPLAINED)
+    stability: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Fraction of the refits, trained on random halves of the training rows, that "
+        f"give the same label. {EXPLAINED}, and only if the model has refits",
+    )
+    unsure: bool | None = Field(
+        default=None,
+        description="Whether the stability is below `min_stability` of `/model`. Present if "
+        "`stability` is",
+    )
+    verdict: str | None = Field(
+        default=None,
+        description=f"The label for people: {LABEL.get_title(True)} or {LABEL.get_title(False)}. "
+        f"{EXPLAINED}",
+    )
+    risk: str | None = Field(default=None, description=f"The risk in words. {EXPLAINED}")
 
 
 class ModelName(ResponseModel):
@@ -102,6 +123,16 @@ class ModelFacts(ModelName):
         description=f"Fraction of the rows with the label `{LABEL.positive}` for which it was "
         "right, in cross-validation; null if unknown"
     )
+    flagged_below_rate: float | None = Field(
+        description=f"Fraction of the training rows with the label `{LABEL.positive}` whose "
+        "probability is below `positive_rate`: above 0 if the threshold is below the average "
+        "risk; null if unknown"
+    )
+    refits: int | None = Field(
+        description="Number of refits that the stability of a label is computed from; null if "
+        "the model has none"
+    )
+    min_stability: float = Field(description="A label with a lower stability is unsure")
     lineage: Lineage
     metrics: dict[str, Interval]
     gates: list[GateResult]

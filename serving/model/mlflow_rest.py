@@ -14,7 +14,15 @@ import urllib.request
 from typing import Any
 
 from pipeline.errors import RegistryError
-from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, ONNX, Bundle, Manifest, verify_files
+from pipeline.model.bundle import (
+    ARTIFACT_FOLDER,
+    MANIFEST,
+    ONNX,
+    REFITS,
+    Bundle,
+    Manifest,
+    verify_files,
+)
 from pipeline.storage.lake import sha256_hex
 from pipeline.tls import trust_ca_bundle
 from pipeline.tracking.registry import MANIFEST_TAG, Version
@@ -60,12 +68,12 @@ class RestRegistry:
             ) from error
 
     def bundle(self, version: Version) -> Bundle:
-        """Download a version's manifest and ONNX file and verify their hashes.
+        """Download a version's manifest and ONNX files and verify their hashes.
 
         Raises:
             RegistryError: If the server is unreachable, or the manifest is missing or is not the
                 registered one.
-            LakeError: If the hash of the model differs from the manifest's.
+            LakeError: If the hash of a file differs from the manifest's.
         """
         source = f"version {version.number} of {self._name}"
         raw = self._artifact(version.run_id, MANIFEST, source)
@@ -81,7 +89,9 @@ class RestRegistry:
                 f"{source}: the manifest is that of version {manifest.version}, "
                 f"run {manifest.run_id}"
             )
-        return verify_files(manifest, {ONNX: self._artifact(version.run_id, ONNX, source)}, source)
+        names = [name for name in (ONNX, REFITS) if name == ONNX or name in manifest.files]
+        files = {name: self._artifact(version.run_id, name, source) for name in names}
+        return verify_files(manifest, files, source)
 
     def _artifact(self, run_id: str, name: str, source: str) -> bytes:
         query = urllib.parse.urlencode({"run_uuid": run_id, "path": f"{ARTIFACT_FOLDER}/{name}"})

@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES
+from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES, LABEL
 from pipeline.errors import PipelineError
-from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, Bundle, Manifest
+from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, REFITS, Bundle, Manifest
 from pipeline.model.decision import label_name
 from pipeline.model.onnx import open_graph
 from pipeline.times import utc_now
 from serving.http.requests import DIGITS, Matrix, Row, Scorer
 from serving.model.explain import Explainer
+from serving.model.refits import Refits
 from serving.model.training_range import TrainingRange, Warnings, to_json
 
 
@@ -47,6 +48,8 @@ class Model:
     ) -> None:
         self.manifest = manifest
         self.scorer = scorer
+        self.refits: Refits | None = None
+        """None in bundles of earlier releases."""
         self.explainer = Explainer(scorer, manifest.background)
         self.range = TrainingRange(manifest.training)
         self.source = source
@@ -75,6 +78,12 @@ class Model:
         """Version and run id."""
         return self.version, self.manifest.run_id
 
+    @property
+    def average_risk(self) -> float:
+        """Rate of the positive outcome among the training rows."""
+        training = self.manifest.training
+        return training.positive_rate if training else LABEL.rate
+
     def label(self, probability: float) -> str:
         return label_name(probability, self.threshold)
 
@@ -100,19 +109,19 @@ class Model:
         return f'{{"label":"{self.label(probability)}","fail_probability":{probability!r}}}'
 
     def response_body(
-        self, scored: Sequence[ScoredRow], explanations: Sequence[bytes] = ()
+        self, scored: Sequence[ScoredRow], further_fields: Sequence[bytes] = ()
     ) -> bytes:
         """Return the JSON body of a `/predict` response.
 
         Args:
             scored: Predictions of this model, in the order of the request.
-            explanations: JSON of an explanation for each of them, or nothing.
+            further_fields: JSON of further fields for each of them, without braces, or nothing.
         """
         answers = [row.answer for row in scored]
-        if explanations:
+        if further_fields:
             answers = [
-                b'%b,"explanation":%b}' % (answer[:-1], explanation)
-                for answer, explanation in zip(answers, explanations, strict=True)
+                b"%b,%b}" % (answer[:-1], fields)
+                for answer, fields in zip(answers, further_fields, strict=True)
             ]
         return b'{"predictions":[' + b",".join(answers) + self._tail
 
@@ -169,6 +178,9 @@ def load(
         )
         model = Model(manifest, scorer, source, alias, cache_size)
         inputs = np.array(manifest.examples.inputs, np.float32).reshape(-1, len(FEATURE_NAMES))
+        if manifest.refits and REFITS in bundle.files:
+            model.refits = Refits(bundle.files[REFITS], manifest.refits)
+            model.refits.positive_fraction(inputs)
         scored = scorer(inputs) if len(inputs) else np.zeros(0, np.float32)
     except ModelRefused:
         raise

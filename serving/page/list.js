@@ -50,6 +50,7 @@ export class List {
     const { subject, subjects, features } = this.columns;
     find("list-title").textContent = t("list.title", { subjects });
     find("expected").textContent = t("list.expected", { subject, names: this.names.join(", ") });
+    find("only-text").textContent = t("list.only", { mark: this.risk.mark });
     this.describeStorage();
     find("allowed-rows").replaceChildren(
       ...features.map((feature) =>
@@ -194,7 +195,7 @@ export class List {
     const expected = Math.round(marked.reduce((sum, { p }) => sum + p, 0));
     const { positive: outcome } = this.columns.label;
     const key = !marked.length ? "summary.none" : expected ? "summary.some" : "summary.few";
-    const values = { count: expected, verb: this.risk.verb, outcome };
+    const values = { count: expected, verb: this.risk.verb, outcome, mark: this.risk.mark };
     find("summary-count").textContent = formatCount(marked.length);
     find("summary-text").textContent = t(key, values);
     find("summary-detail").textContent = [

@@ -88,12 +88,13 @@ export class Model {
 
   /** Say in plain words how often the mark is right, and how many it misses. */
   describeTrust() {
-    const { facts, columns, verb, averageRisk } = this.risk;
+    const { facts, columns, verb, mark, averageRisk } = this.risk;
     const { recall } = facts.metrics ?? {};
-    const { precision } = facts;
-    const values = { subjects: columns.subjects, outcome: columns.label.positive, verb };
+    const { precision, flagged_below_rate: below } = facts;
+    const values = { subjects: columns.subjects, outcome: columns.label.positive, verb, mark };
     const sentences = [t("trust.average", { ...values, odds: formatOdds(averageRisk) })];
     if (precision) sentences.push(t("trust.precision", { ...values, odds: formatOdds(precision) }));
+    if (below) sentences.push(t("trust.below", { share: formatPercent(below) }));
     if (recall) {
       const [found, low, high] = [recall.value, recall.low, recall.high].map((part) =>
         Math.round(HUNDRED * part),

@@ -2,7 +2,7 @@
 
 import { Problem } from "./api.js";
 import { Reasons } from "./reasons.js";
-import { formatPercent, make, scaleEnd } from "./text.js";
+import { formatPercent, make } from "./text.js";
 import { t } from "./words.js";
 
 export const PANEL_ID = "why-panel";
@@ -48,9 +48,8 @@ export function describeWarnings(row, risk) {
 async function explain(row, risk, reasons) {
   try {
     const result = await risk.predict(row.values);
-    const { explanation, p, threshold, noExplanation } = result;
-    if (explanation) reasons.show(explanation, p, row.values, scaleEnd(threshold));
-    else reasons.hide(t("reasons.unavailable", { reason: noExplanation }));
+    if (result.explanation) reasons.show(risk, result, row.values);
+    else reasons.hide(t("reasons.unavailable", { reason: result.noExplanation }));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     reasons.hide(error.message);

@@ -90,7 +90,7 @@ export class Ranking {
     bar.firstChild.style.width = `${(100 * row.p) / this.ranked[0].p}%`;
     const number = make("span", { class: "risk-number" }, formatPercent(row.p));
     const flags = [
-      ...(this.risk.isMarked(row) ? [make("span", { class: "flag" }, t("mark.on"))] : []),
+      ...(this.risk.isMarked(row) ? [make("span", { class: "flag" }, this.risk.mark)] : []),
       ...(row.isOutside ? [make("span", { class: "flag outside" }, t("outside.flag"))] : []),
     ];
     return make("div", { class: "risk-cell" }, number, bar, ...flags);

@@ -1,6 +1,14 @@
 // The reasons for a prediction: how much each value raises or lowers it.
 
-import { formatPercent, formatPoints, formatValue, make, toTitle } from "./text.js";
+import {
+  formatPercent,
+  formatPoints,
+  formatValue,
+  make,
+  scaleEnd,
+  showText,
+  toTitle,
+} from "./text.js";
 import { t } from "./words.js";
 
 // The bars' scale is at least this fraction of the risk scale, so that small contributions
@@ -13,25 +21,28 @@ export class Reasons {
     this.features = features;
     this.sentence = make("p", { class: "quiet" });
     this.table = make("table", { class: "contributions", hidden: true });
-    this.element = make("div", { class: "reasons" }, this.sentence, this.table);
+    this.stability = make("p", { class: "quiet stability", hidden: true });
+    this.element = make("div", { class: "reasons" }, this.sentence, this.table, this.stability);
   }
 
   /** Show `text` in place of the reasons. */
   hide(text) {
     this.table.hidden = true;
+    showText(this.stability, "");
     this.sentence.textContent = text;
   }
 
-  /** Show the explanation of probability `p`; `scaleEnd` is the end of the risk scale. */
-  show({ base, contributions }, p, values, scaleEnd) {
+  /** Show the explanation of a result of `risk.predict` for these values. */
+  show(risk, { explanation: { base, contributions }, p, threshold, ...result }, values) {
     const largest = Math.max(...Object.values(contributions).map(Math.abs));
-    const scale = Math.max(MIN_BAR_SCALE * scaleEnd, largest);
+    const scale = Math.max(MIN_BAR_SCALE * scaleEnd(threshold), largest);
     const rows = this.features.map((feature) =>
       makeRow(feature, values[feature.name], contributions[feature.name], scale),
     );
     this.table.replaceChildren(makeHead(), make("tbody", {}, ...rows), makeFoot(base, p));
     this.table.hidden = false;
     this.sentence.textContent = describe(contributions, base, p);
+    showText(this.stability, risk.describeStability(result));
   }
 }
 

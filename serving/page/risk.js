@@ -34,6 +34,32 @@ export class Risk {
     return label === this.columns.label.positive;
   }
 
+  /** Title of the label, as the data dictionary or the page words it. */
+  titleOf({ label }) {
+    const { titles, positive } = this.columns.label;
+    return titles?.[label] ?? t(label === positive ? "mark.on" : "mark.off");
+  }
+
+  /** Title of the positive label. */
+  get mark() {
+    return this.titleOf({ label: this.columns.label.positive });
+  }
+
+  describeVerdict(prediction) {
+    const mark = this.titleOf(prediction);
+    return prediction.isUnsure ? t("mark.unsure", { mark }) : mark;
+  }
+
+  /** Say how many refits of the model give the same answer. Empty if there are none. */
+  describeStability({ stability, isUnsure }) {
+    const { refits } = this.facts;
+    if (stability === undefined || !refits) return "";
+    const count = Math.round(stability * refits);
+    const sentences = [t("stability.same", { count, total: refits })];
+    if (isUnsure) sentences.push(t("stability.unsure", { subjects: this.columns.subjects }));
+    return sentences.join(" ");
+  }
+
   /** Return "high", "mid" or "low". A mark makes a risk high only well above the average. */
   toneOf(prediction) {
     if (!this.isMarked(prediction)) return "low";
@@ -51,11 +77,13 @@ export class Risk {
       subjects,
       outcome: outcomes.positive,
       verb: this.verb,
+      mark: this.mark,
       average: formatOdds(this.averageRisk),
     };
     const sentence = p < 0.001 ? "risk.rare" : "risk.frequency";
     const parts = [t(sentence, { ...values, odds: formatOdds(p) })];
     const { precision } = this.facts;
+    if (this.isMarked({ label }) && p < this.averageRisk) parts.push(t("risk.below"));
     if (this.isMarked({ label }) && precision) {
       parts.push(t("risk.mark", { ...values, odds: formatOdds(precision) }));
     }
@@ -94,9 +122,13 @@ export class Risk {
   }
 
   read(response, noExplanation) {
-    const [{ label, explanation, warnings = [], [PROBABILITY]: p }] = response.predictions;
+    const [prediction] = response.predictions;
+    const { label, explanation, stability, warnings = [], [PROBABILITY]: p } = prediction;
     const { threshold, model } = response;
-    const isOutside = warnings.length > 0;
-    return { label, explanation, warnings, isOutside, p, threshold, model, noExplanation };
+    return {
+      ...{ label, p, threshold, model, warnings, explanation, noExplanation, stability },
+      isOutside: warnings.length > 0,
+      isUnsure: prediction.unsure ?? false,
+    };
   }
 }

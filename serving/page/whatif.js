@@ -121,7 +121,7 @@ export class WhatIf {
   }
 
   showPrediction(result, values) {
-    const { p, threshold, explanation, warnings } = result;
+    const { p, explanation, warnings } = result;
     showText(find("refusal"), "");
     this.showRisk(result);
     const describe = ({ field, value, learned_from: learned }) => [
@@ -129,7 +129,7 @@ export class WhatIf {
       describeOutside(this.features.get(field), value, learned),
     ];
     this.form.showWarnings(new Map(warnings.map(describe)));
-    if (explanation) this.reasons.show(explanation, p, values, scaleEnd(threshold));
+    if (explanation) this.reasons.show(this.risk, result, values);
     else this.reasons.hide(t("reasons.unavailable", { reason: result.noExplanation }));
     this.announce(`${formatPercent(p)}, ${find("verdict").textContent}`);
     this.onResponse?.(result);
@@ -140,7 +140,7 @@ export class WhatIf {
     const end = scaleEnd(threshold);
     find("risk").dataset.risk = this.risk.toneOf(result);
     find("probability").textContent = formatPercent(p);
-    find("verdict").textContent = t(this.risk.isMarked(result) ? "mark.on" : "mark.off");
+    find("verdict").textContent = this.risk.describeVerdict(result);
     find("meter-fill").style.width = `${100 * Math.min(1, p / end)}%`;
     find("meter-mark").style.left = `${(100 * threshold) / end}%`;
     const shownEnd = formatPercent(end);

@@ -59,6 +59,9 @@ async def model(service: ServiceDependency) -> ModelFacts:
         learned_from=served.range.learned_from,
         positive_rate=training.positive_rate if training else None,
         precision=training.precision if training else None,
+        flagged_below_rate=training.flagged_below_rate if training else None,
+        refits=len(served.refits) if served.refits else None,
+        min_stability=service.settings.min_stability,
         shadow=comparison.facts() if comparison else None,
     )
 

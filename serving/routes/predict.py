@@ -11,6 +11,7 @@ from serving.http.exchange import Exchange
 from serving.http.request_body import require_json
 from serving.http.requests import EXAMPLE
 from serving.http.responses import Answer
+from serving.model.explained import to_fields
 from serving.model.served_model import Model
 from serving.routes.common import (
     LogRows,
@@ -45,7 +46,7 @@ async def answer_predict(
     Args:
         service: The process's service.
         exchange: The request.
-        explain: Whether to add Shapley values to the predictions.
+        explain: Whether to add Shapley values, the stability and words to the predictions.
         log: Whether to add the rows to the traffic log.
 
     Returns:
@@ -58,9 +59,15 @@ async def answer_predict(
     data = await service.bodies.read(exchange.headers, exchange.receive)
     model = service.model()
     rows = service.reader.rows(data)
-    explanations = await service.explain(model, rows) if explain else ()
+    explained = await service.explain(model, rows) if explain else ()
     scored = await service.predict(model, rows, exchange.request_id, log)
-    return model, model.response_body(scored, explanations)
+    if not explained:
+        return model, model.response_body(scored)
+    fields = [
+        to_fields(model, row, reasons, service.settings.min_stability)
+        for row, reasons in zip(scored, explained, strict=True)
+    ]
+    return model, model.response_body(scored, fields)
 
 
 @router.post(
@@ -75,7 +82,11 @@ async def predict(
     request: Request,
     service: ServiceDependency,
     explain: Annotated[
-        bool, Query(description="Add how much each feature contributes: exact Shapley values")
+        bool,
+        Query(
+            description="Add how much each feature contributes (exact Shapley values), how stable "
+            "the label is, and the risk in words"
+        ),
     ] = False,
     log: LogRows = True,
 ) -> Response:

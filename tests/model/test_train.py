@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from pipeline.data_check.report import DataCheck
 from pipeline.errors import DataError, LakeError, RegistryError
 from pipeline.evaluation import behavioral_checks
 from pipeline.model import candidates, onnx
-from pipeline.model.bundle import ONNX
+from pipeline.model.bundle import ONNX, PICKLE, REFITS
 from pipeline.model.training import TrainingResult
 from pipeline.model.training_data import TrainingData
+from pipeline.model.training_export import export_training
 from pipeline.stages import train
 from pipeline.storage.artifacts import GoldManifest, SplitFacts, TrainReport
 from pipeline.storage.layout import (
@@ -86,6 +88,30 @@ def test_the_bundle_is_complete(registered: Context, learned: TrainingResult) ->
     session = onnx.open_graph(bundle.files[ONNX])
     served = onnx.positive_probability(session, manifest.examples.inputs)
     assert served == pytest.approx(manifest.examples.fail_probability, abs=1e-6)
+    assert set(bundle.files) == {ONNX, PICKLE, REFITS}
+    assert manifest.refits is not None
+    assert manifest.refits.thresholds == [refit.threshold for refit in pretrained.refits.models]
+
+
+def test_a_threshold_below_the_average_risk_is_reported(
+    new_context: NewContext,
+    learned: TrainingResult,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Some who are flagged then have a lower risk than the average. By default nobody has."""
+    assert export_training(learned, seed=0).facts.flagged_below_rate == 0
+    final = replace(learned.final, threshold=0.01)
+    monkeypatch.setattr(train, "train_candidate", lambda *_: replace(learned, final=final))
+    context = new_context()
+    train.run(context)
+    facts = context.registry.get_bundle(read_report(context).mlflow_run_id).manifest.training
+    assert facts is not None
+    probability = final.predict(learned.data.rows).probability
+    below = probability[probability >= 0.01] < learned.data.labels.mean()
+    assert facts.flagged_below_rate == pytest.approx(below.mean())
+    sentence = f"{below.mean():.1%} of the students who are flagged have a lower risk"
+    assert sentence in capsys.readouterr().err
 
 
 def test_mlflow_can_load_the_model(registered: Context, tmp_path: Path) -> None:

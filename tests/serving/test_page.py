@@ -46,13 +46,55 @@ class TestWhatIf:
         (answer,) = predict(url, EXAMPLE)
         shown = to_probability(page.locator("#probability").inner_text())
         assert shown == pytest.approx(answer["fail_probability"], abs=0.006)
-        verdict = "worth a look" if answer["label"] == LABEL.positive else "not marked"
+        verdict = LABEL.get_title(answer["label"] == LABEL.positive)
         expect(page.locator("#verdict")).to_have_text(verdict)
         points = page.locator("#why tbody td.number").all_inner_texts()
         assert len(points) == len(FEATURES)
         base = to_probability(page.locator("#why tfoot .number").first.inner_text())
         total = base + sum(float(text.replace("\N{MINUS SIGN}", "-")) for text in points) / 100
         assert total == pytest.approx(shown, abs=0.015)
+
+    def test_the_api_words_the_risk_as_the_page_does(self, visit: Visit, url: str) -> None:
+        """For values that the model learned from, and for others."""
+        page = visit()
+        low, high = NUMBER.typical
+        for value in (low, high, NUMBER.high):
+            page.locator(f"#field-{NUMBER.name}").fill(f"{value:g}")
+            row = EXAMPLE | {NUMBER.name: value}
+            response = httpx.post(f"{url}/predict?explain=true", json=row, timeout=30)
+            (answer,) = response.json()["predictions"]
+            expect(page.locator("#comparison")).to_contain_text(answer["risk"])
+
+    @pytest.mark.parametrize(("locale", "unsure"), [("en", "unsure"), ("fr", "incertain")])
+    def test_an_unsure_answer_is_shown_as_such(
+        self, visit: Visit, url: str, locale: str, unsure: str
+    ) -> None:
+        """`Why` counts the refits that agree, and a threshold below the average is mentioned."""
+        page = visit(locale=locale)
+        model = httpx.get(f"{url}/model").json() | {"refits": 20, "flagged_below_rate": 0.205}
+        answer = httpx.post(f"{url}/predict?explain=true", json=EXAMPLE).json()
+        prediction = answer["predictions"][0]
+        prediction |= {"label": LABEL.positive, "fail_probability": 0.001}
+        page.route("**/model", lambda route: route.fulfill(json=model))
+        page.route("**/predict?*", lambda route: route.fulfill(json=answer))
+        page.reload()
+        for stability, is_unsure in ((0.65, True), (1.0, False)):
+            prediction |= {"stability": stability, "unsure": is_unsure}
+            page.locator("#reset").click()
+            expect(page.locator("#why .stability")).to_contain_text(
+                re.compile(rf"^{20 * stability:g} .*\b20\b")
+            )
+            for shown in ("#verdict", "#why .stability"):
+                contains = expect(page.locator(shown))
+                check = contains.to_contain_text if is_unsure else contains.not_to_contain_text
+                check(unsure)
+        words = {
+            "en": ("The threshold is below the average risk.", "21% of those with the mark"),
+            "fr": ("Le seuil est inférieur au risque moyen.", "de ceux qui portent la marque"),
+        }
+        below, trust = words[locale]
+        expect(page.locator("#comparison")).to_contain_text(below)
+        expect(page.locator("#trust")).to_contain_text(trust)
 
     def test_the_keyboard_moves_a_slider(self, visit: Visit, url: str) -> None:
         """Home, arrow keys and End move a slider; its box and the prediction follow."""
@@ -277,7 +319,7 @@ class TestModel:
         trust = page.locator("#trust")
         expect(trust).to_contain_text("students fail")
         precision = httpx.get(f"{page.url}model").json()["precision"]
-        expect(trust).to_contain_text(f"mark “worth a look”, about 1 in {round(1 / precision)}")
+        expect(trust).to_contain_text(f"mark “at risk”, about 1 in {round(1 / precision)}")
         expect(page.locator("#facts")).to_be_hidden()
         expect(page.locator("#metrics")).to_be_hidden()
         links = page.locator("#model .links a").evaluate_all("(all) => all.map(({href}) => href)")

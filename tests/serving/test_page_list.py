@@ -126,7 +126,7 @@ class TestRanking:
         expected = round(sum(answer["fail_probability"] for answer in marked))
         assert expected > 1
         expect(page.locator("#summary")).to_have_text(
-            f"{len(marked)} worth a look; about {expected} of them are expected to fail"
+            f"{len(marked)} at risk; about {expected} of them are expected to fail"
         )
         expect(page.locator("#summary")).to_be_in_viewport()
         expect(page.locator("#ranking .flag")).to_have_count(len(marked))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from pipeline.columns import FEATURE_NAMES
+from pipeline.columns import FEATURE_NAMES, LABEL
 from tests.support.page import PHONE, Visit, choose_file, class_list, to_csv
 
 PAGE = Path(__file__).parents[2] / "serving" / "page"
@@ -84,6 +85,13 @@ def test_the_languages_differ(words: dict[str, Words]) -> None:
             if words[tag][key] == text
         ]
         assert same in ([], ["metric.roc_auc", "metric.pr_auc"]), tag
+
+
+def test_the_page_translates_the_default_titles_of_the_label(words: dict[str, Words]) -> None:
+    """The English ones are those of the data dictionary."""
+    label = replace(LABEL, titles={})
+    assert words["en"]["mark.on"] == label.get_title(True)
+    assert words["en"]["mark.off"] == label.get_title(False)
 
 
 def test_every_word_is_used_and_exists(words: dict[str, Words]) -> None:

@@ -112,10 +112,18 @@ def make_wrong_predictions() -> Bundle:
     return Bundle(good.manifest.model_copy(update={"files": other.manifest.files}), other.files)
 
 
+def make_broken_refits() -> Bundle:
+    good = make_bundle()
+    assert good.manifest.refits is not None
+    fewer = good.manifest.refits.model_copy(update={"thresholds": [0.5]})
+    return Bundle(good.manifest.model_copy(update={"refits": fewer}), good.files)
+
+
 BROKEN: list[tuple[Callable[[], Bundle], dict[str, Any], str]] = [
     (make_changed_file, {}, "its manifest"),
     (make_broken_graph, {}, "cannot be loaded"),
     (make_wrong_predictions, {}, "stored examples"),
+    (make_broken_refits, {}, "the graph of the refits returns the shape"),
     (make_bundle, {"tag": "0" * 64}, "its tag manifest_sha256 says"),
     (make_bundle, {"features": ["age"]}, "expects the features"),
     (make_bundle, {"columns": "0" * 64}, "was trained with another columns file"),

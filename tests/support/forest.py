@@ -11,10 +11,13 @@ import numpy as np
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL
 from pipeline.data.synthetic import generate_csv
-from pipeline.model.bundle import Bundle, Lineage, Manifest
+from pipeline.model.bundle import REFITS, Bundle, Lineage, Manifest, RefitFacts
+from pipeline.model.calibration import FittedModel
 from pipeline.model.candidates import positive_probability
 from pipeline.model.export import describe_training, export_files, make_examples
 from pipeline.model.metrics import Predictions
+from pipeline.model.refit_graph import MIN_REFITS, export_refits
+from pipeline.model.stability import Refits
 from pipeline.model.training_data import TrainingData
 from pipeline.storage.artifacts import GateResult, Interval
 from pipeline.storage.lake import sha256_hex
@@ -89,6 +92,25 @@ def train_forest(trees: int = 20, seed: int = 0) -> Pipeline:
 
 
 @functools.cache
+def train_refits() -> Refits:
+    """Train small forests on halves of generated rows, which disagree about some of them."""
+    data = generate_rows(ROWS)
+    halves = [np.arange(first, ROWS, 2) for first in (0, 1)]
+    models = [
+        fit_forest(data.take(halves[seed % 2]), 3, min_samples_leaf=5, random_state=seed)
+        for seed in range(MIN_REFITS)
+    ]
+    return Refits([FittedModel(model, 0.5) for model in models], fraction=0.5)
+
+
+@functools.cache
+def _export_refits() -> tuple[bytes, RefitFacts]:
+    exported = export_refits(train_refits())
+    assert exported is not None
+    return exported
+
+
+@functools.cache
 def make_bundle(
     version: str | None = "1",
     run_id: str = "run-a",
@@ -99,7 +121,8 @@ def make_bundle(
     """Return a bundle with a complete manifest; another seed gives another model."""
     data, model = generate_rows(ROWS), train_forest(trees, seed)
     predictions = Predictions(positive_probability(model, data.rows), 0.5)
-    return export_bundle(
+    graph, refits = _export_refits()
+    bundle = export_bundle(
         model,
         data.rows,
         threshold=0.5,
@@ -112,3 +135,6 @@ def make_bundle(
             GateResult(name="min_roc_auc", bound=0.65, reason="ranking", value=0.8, passed=True)
         ],
     )
+    files = {**bundle.manifest.files, REFITS: sha256_hex(graph)}
+    manifest = bundle.manifest.model_copy(update={"files": files, "refits": refits})
+    return Bundle(manifest, {**bundle.files, REFITS: graph})

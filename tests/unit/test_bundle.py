@@ -16,6 +16,7 @@ from pipeline.model.bundle import (
     Examples,
     Lineage,
     Manifest,
+    TrainingFacts,
     fallback_matches,
     read_fallback,
     write_fallback,
@@ -88,6 +89,11 @@ def test_a_damaged_copy_is_refused(copy: Lake, name: str, data: bytes, message: 
 
 def test_a_manifest_of_an_earlier_release_keeps_its_hash() -> None:
     """A field that it does not have is not added when it is written again."""
-    raw = BUNDLE.manifest.to_bytes()
-    assert b'"training"' not in raw
-    assert Manifest(**json.loads(raw)).to_bytes() == raw
+    facts = TrainingFacts(values={"age": [24, 54]}, positive_rate=0.05, precision=0.1)
+    for update, absent in (
+        ({}, (b'"training"', b'"refits"')),
+        ({"training": facts}, (b'"flagged_below_rate"', b'"refits"')),
+    ):
+        raw = BUNDLE.manifest.model_copy(update=update).to_bytes()
+        assert not [name for name in absent if name in raw]
+        assert Manifest(**json.loads(raw)).to_bytes() == raw

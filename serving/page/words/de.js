@@ -22,8 +22,9 @@ export default {
 
   "odds": "{part} von {whole}",
   "outcome": "haben das Ergebnis „{outcome}“",
-  "mark.on": "ansehen",
-  "mark.off": "nicht markiert",
+  "mark.on": "gefährdet",
+  "mark.off": "unauffällig",
+  "mark.unsure": "{mark}, unsicher",
 
   "form.title": "Was wäre, wenn: {name}",
   "form.one": "Beispiel",
@@ -43,7 +44,20 @@ export default {
     "im Durchschnitt bei {average}.",
   "risk.outside": "Das Modell hat aus solchen Werten nicht gelernt; dieses Risiko sagt wenig aus.",
   "risk.mark":
-    "Unter allen mit der Markierung „ansehen“ kommt das Ergebnis „{outcome}“ bei etwa {odds} vor.",
+    "Unter allen mit der Markierung „{mark}“ kommt das Ergebnis „{outcome}“ bei etwa {odds} vor.",
+  "risk.below": "Die Schwelle liegt unter dem durchschnittlichen Risiko.",
+
+  "stability.same": {
+    one:
+      "{count} von {total} Modellen, die aus zufälligen Hälften derselben Zeilen gelernt " +
+      "haben, gibt dieselbe Antwort.",
+    other:
+      "{count} von {total} Modellen, die aus zufälligen Hälften derselben Zeilen gelernt " +
+      "haben, geben dieselbe Antwort.",
+  },
+  "stability.unsure":
+    "Diese Antwort ist also unsicher: Sie hängt davon ab, aus welchen Zeilen das Modell " +
+    "gelernt hat.",
 
   "reasons.title": "Warum",
   "reasons.nothing": "Es gibt keine Vorhersage zu erklären.",
@@ -97,7 +111,7 @@ export default {
     "Der Dienst hat nur {count} von {total} Zeilen geliefert. Versuchen Sie es noch einmal.",
   "list.cancel": "Abbrechen",
   "list.cancelled": "Abgebrochen. Es gibt keine Ergebnisse.",
-  "list.only": "Nur markierte",
+  "list.only": "Nur „{mark}“",
   "list.download": "Diese Liste herunterladen",
   "list.ranked": "Liste nach Risiko",
   "list.scale": "Der längste Balken ist das höchste Risiko in dieser Liste, {highest}.",
@@ -112,9 +126,9 @@ export default {
   "list.shownPart": "{shown} von {total} angezeigt",
   "list.more": "Mehr anzeigen",
 
-  "summary.none": "markiert",
-  "summary.few": "markiert; bei weniger als 1 davon ist das Ergebnis „{outcome}“ zu erwarten",
-  "summary.some": "markiert; bei etwa {count} davon ist das Ergebnis „{outcome}“ zu erwarten",
+  "summary.none": "{mark}",
+  "summary.few": "{mark}; bei weniger als 1 davon ist das Ergebnis „{outcome}“ zu erwarten",
+  "summary.some": "{mark}; bei etwa {count} davon ist das Ergebnis „{outcome}“ zu erwarten",
   "summary.total": {
     one: "{count} von {total} Zeilen wurde vorhergesagt.",
     other: "{count} von {total} Zeilen wurden vorhergesagt.",
@@ -191,8 +205,11 @@ export default {
   "trust.average":
     "Insgesamt kommt das Ergebnis „{outcome}“ bei etwa {odds} vor, markiert oder nicht.",
   "trust.precision":
-    "Unter denen mit der Markierung „ansehen“ kommt das Ergebnis „{outcome}“ bei etwa {odds} " +
+    "Unter denen mit der Markierung „{mark}“ kommt das Ergebnis „{outcome}“ bei etwa {odds} " +
     "vor. Die übrigen Markierten haben es nicht.",
+  "trust.below":
+    "{share} der Markierten haben ein kleineres Risiko als der Durchschnitt, weil die " +
+    "Schwelle darunter liegt.",
   "trust.recall":
     "Von 100 mit dem Ergebnis „{outcome}“ sind etwa {found} markiert " +
     "(95-%-Intervall: {low} bis {high}).",

@@ -21,8 +21,9 @@ export default {
 
   "odds": "{part} in {whole}",
   "outcome": "have the outcome “{outcome}”",
-  "mark.on": "worth a look",
-  "mark.off": "not marked",
+  "mark.on": "at risk",
+  "mark.off": "no sign",
+  "mark.unsure": "{mark}, unsure",
 
   "form.title": "What if: {name}",
   "form.one": "one {subject}",
@@ -39,7 +40,19 @@ export default {
   "risk.rare":
     "Fewer than 1 in 1,000 {subjects} with such values {verb}; on average, {average} do.",
   "risk.outside": "The model did not learn from such values, so this risk says little.",
-  "risk.mark": "Of all {subjects} with the mark “worth a look”, about {odds} {verb}.",
+  "risk.mark": "Of all {subjects} with the mark “{mark}”, about {odds} {verb}.",
+  "risk.below": "The threshold is below the average risk.",
+
+  "stability.same": {
+    one:
+      "{count} of {total} models that were trained on random halves of the same rows gives " +
+      "the same answer.",
+    other:
+      "{count} of {total} models that were trained on random halves of the same rows give " +
+      "the same answer.",
+  },
+  "stability.unsure":
+    "So this answer is unsure: it depends on which {subjects} the model learned from.",
 
   "reasons.title": "Why",
   "reasons.nothing": "There is no prediction to explain.",
@@ -90,7 +103,7 @@ export default {
   "list.incomplete": "The predictor returned only {count} of {total} rows. Try again.",
   "list.cancel": "Cancel",
   "list.cancelled": "Cancelled. There are no results.",
-  "list.only": "Only those worth a look",
+  "list.only": "Only “{mark}”",
   "list.download": "Download this list",
   "list.ranked": "Ranked list",
   "list.scale": "The longest bar is the highest risk in this list, {highest}.",
@@ -105,11 +118,11 @@ export default {
   "list.shownPart": "{shown} of {total} shown",
   "list.more": "Show more",
 
-  "summary.none": "worth a look",
-  "summary.few": "worth a look; fewer than 1 of them is expected to {verb}",
+  "summary.none": "{mark}",
+  "summary.few": "{mark}; fewer than 1 of them is expected to {verb}",
   "summary.some": {
-    one: "worth a look; about {count} of them is expected to {verb}",
-    other: "worth a look; about {count} of them are expected to {verb}",
+    one: "{mark}; about {count} of them is expected to {verb}",
+    other: "{mark}; about {count} of them are expected to {verb}",
   },
   "summary.total": {
     one: "{count} of {total} rows was predicted.",
@@ -181,7 +194,10 @@ export default {
   "trust.title": "How far to trust it",
   "trust.average": "About {odds} {subjects} {verb}, marked or not.",
   "trust.precision":
-    "Of those with the mark “worth a look”, about {odds} {verb}. The others with the mark do not.",
+    "Of those with the mark “{mark}”, about {odds} {verb}. The others with the mark do not.",
+  "trust.below":
+    "{share} of those with the mark have a lower risk than the average, because the " +
+    "threshold is below it.",
   "trust.recall":
     "Of 100 {subjects} that {verb}, about {found} have the mark (95 % interval: {low} to {high}).",
   "trust.limits":

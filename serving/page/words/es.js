@@ -21,8 +21,9 @@ export default {
 
   "odds": "{part} de cada {whole}",
   "outcome": "tienen el resultado «{outcome}»",
-  "mark.on": "a revisar",
-  "mark.off": "sin marca",
+  "mark.on": "en riesgo",
+  "mark.off": "sin indicios",
+  "mark.unsure": "{mark}, dudoso",
 
   "form.title": "Qué pasaría si: {name}",
   "form.one": "un ejemplo",
@@ -42,8 +43,20 @@ export default {
     "en promedio, en {average}.",
   "risk.outside": "El modelo no aprendió de estos valores; este riesgo dice poco.",
   "risk.mark":
-    "Entre todos los que llevan la marca «a revisar», el resultado «{outcome}» se da en " +
+    "Entre todos los que llevan la marca «{mark}», el resultado «{outcome}» se da en " +
     "alrededor de {odds}.",
+  "risk.below": "El umbral está por debajo del riesgo medio.",
+
+  "stability.same": {
+    one:
+      "{count} de {total} modelos entrenados con mitades al azar de las mismas filas da la " +
+      "misma respuesta.",
+    other:
+      "{count} de {total} modelos entrenados con mitades al azar de las mismas filas dan la " +
+      "misma respuesta.",
+  },
+  "stability.unsure":
+    "Así que esta respuesta es dudosa: depende de las filas de las que aprendió el modelo.",
 
   "reasons.title": "Por qué",
   "reasons.nothing": "No hay ninguna predicción que explicar.",
@@ -97,7 +110,7 @@ export default {
     "El servicio devolvió solo {count} de {total} filas. Inténtelo de nuevo.",
   "list.cancel": "Cancelar",
   "list.cancelled": "Cancelado. No hay resultados.",
-  "list.only": "Solo con marca",
+  "list.only": "Solo «{mark}»",
   "list.download": "Descargar esta lista",
   "list.ranked": "Lista por riesgo",
   "list.scale": "La barra más larga es el riesgo más alto de esta lista, {highest}.",
@@ -112,9 +125,9 @@ export default {
   "list.shownPart": "{shown} de {total} mostradas",
   "list.more": "Mostrar más",
 
-  "summary.none": "con marca",
-  "summary.few": "con marca; se espera el resultado «{outcome}» en menos de 1 de ellos",
-  "summary.some": "con marca; se espera el resultado «{outcome}» en alrededor de {count} de ellos",
+  "summary.none": "{mark}",
+  "summary.few": "{mark}; se espera el resultado «{outcome}» en menos de 1 de ellos",
+  "summary.some": "{mark}; se espera el resultado «{outcome}» en alrededor de {count} de ellos",
   "summary.total": {
     one: "{count} de {total} filas tiene predicción.",
     other: "{count} de {total} filas tienen predicción.",
@@ -188,8 +201,11 @@ export default {
   "trust.average":
     "En total, el resultado «{outcome}» se da en alrededor de {odds}, con marca o sin ella.",
   "trust.precision":
-    "Entre los que llevan la marca «a revisar», el resultado «{outcome}» se da en alrededor " +
+    "Entre los que llevan la marca «{mark}», el resultado «{outcome}» se da en alrededor " +
     "de {odds}. En los demás marcados no se da.",
+  "trust.below":
+    "El {share} de los marcados tiene un riesgo menor que la media, porque el umbral está " +
+    "por debajo de ella.",
   "trust.recall":
     "De 100 con el resultado «{outcome}», alrededor de {found} llevan la marca " +
     "(intervalo del 95 %: de {low} a {high}).",

@@ -22,8 +22,9 @@ export default {
 
   "odds": "{part} sur {whole}",
   "outcome": "ont le résultat « {outcome} »",
-  "mark.on": "à regarder",
-  "mark.off": "sans marque",
+  "mark.on": "à risque",
+  "mark.off": "aucun signe",
+  "mark.unsure": "{mark}, incertain",
 
   "form.title": "Et si : {name}",
   "form.one": "un exemple",
@@ -43,8 +44,20 @@ export default {
     "en moyenne, {average}.",
   "risk.outside": "Le modèle n’a pas appris de telles valeurs ; ce risque ne dit pas grand-chose.",
   "risk.mark":
-    "Parmi tous ceux qui portent la marque « à regarder », le résultat « {outcome} » concerne " +
+    "Parmi tous ceux qui portent la marque « {mark} », le résultat « {outcome} » concerne " +
     "environ {odds}.",
+  "risk.below": "Le seuil est inférieur au risque moyen.",
+
+  "stability.same": {
+    one:
+      "{count} modèle sur {total}, entraîné sur une moitié au hasard des mêmes lignes, donne " +
+      "la même réponse.",
+    other:
+      "{count} modèles sur {total}, entraînés sur des moitiés au hasard des mêmes lignes, " +
+      "donnent la même réponse.",
+  },
+  "stability.unsure":
+    "Cette réponse est donc incertaine : elle dépend des lignes dont le modèle a appris.",
 
   "reasons.title": "Pourquoi",
   "reasons.nothing": "Il n’y a aucune prédiction à expliquer.",
@@ -99,7 +112,7 @@ export default {
   "list.incomplete": "Le service n’a renvoyé que {count} lignes sur {total}. Réessayez.",
   "list.cancel": "Annuler",
   "list.cancelled": "Annulé. Il n’y a pas de résultat.",
-  "list.only": "Seulement ceux à regarder",
+  "list.only": "Seulement « {mark} »",
   "list.download": "Télécharger cette liste",
   "list.ranked": "Liste par risque",
   "list.scale": "La barre la plus longue est le risque le plus élevé de cette liste, {highest}.",
@@ -114,10 +127,10 @@ export default {
   "list.shownPart": "{shown} sur {total} affichées",
   "list.more": "Afficher plus",
 
-  "summary.none": "à regarder",
-  "summary.few": "à regarder ; le résultat « {outcome} » est attendu pour moins de 1 d’entre eux",
+  "summary.none": "{mark}",
+  "summary.few": "{mark} ; le résultat « {outcome} » est attendu pour moins de 1 d’entre eux",
   "summary.some":
-    "à regarder ; le résultat « {outcome} » est attendu pour environ {count} d’entre eux",
+    "{mark} ; le résultat « {outcome} » est attendu pour environ {count} d’entre eux",
   "summary.total": {
     one: "{count} ligne sur {total} a une prédiction.",
     other: "{count} lignes sur {total} ont une prédiction.",
@@ -193,8 +206,11 @@ export default {
   "trust.average":
     "Au total, le résultat « {outcome} » concerne environ {odds}, avec ou sans marque.",
   "trust.precision":
-    "Parmi ceux qui portent la marque « à regarder », le résultat « {outcome} » concerne " +
+    "Parmi ceux qui portent la marque « {mark} », le résultat « {outcome} » concerne " +
     "environ {odds}. Il ne concerne pas les autres.",
+  "trust.below":
+    "{share} de ceux qui portent la marque ont un risque inférieur à la moyenne, car le " +
+    "seuil est plus bas.",
   "trust.recall":
     "Sur 100 avec le résultat « {outcome} », environ {found} portent la marque " +
     "(intervalle à 95 % : de {low} à {high}).",
