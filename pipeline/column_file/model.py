@@ -192,8 +192,8 @@ class Label:
         verb: What those with the positive outcome do, for sentences of the page: "about 1 in 9
             students fail". Without it, they "have the outcome" `positive`.
         titles: Name of an outcome -> what people read for a row with this label. The default is
-            "at risk" and "no sign", which the page translates: most rows with the positive label
-            do not have the positive outcome.
+            "at risk" and "no sign", which the page translates: a row with the positive label may
+            well have the negative outcome.
     """
 
     __pydantic_config__ = STRICT

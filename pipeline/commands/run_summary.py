@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline import stages
+from pipeline.columns import LABEL
 from pipeline.console import echo, format_decision, print_table
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
@@ -91,12 +92,20 @@ def _print_prediction(student: Mapping[str, Any], answer: Mapping[str, Any]) -> 
     prediction = answer["predictions"][0]
     row = ", ".join(f"{name} {value}" for name, value in student.items())
     probability, threshold = format_decision(prediction["fail_probability"], answer["threshold"])
+    verdict = LABEL.get_title(prediction["label"] == LABEL.positive)
+    unsure = ", unsure" if prediction.get("unsure") else ""
     echo(
-        f"A prediction: {row} -> {prediction['label']} "
-        f"(fail probability {probability}, threshold {threshold})"
+        f"A prediction: {row} -> {verdict}{unsure} "
+        f"({LABEL.positive} probability {probability}, threshold {threshold})"
     )
     if "explanation" not in prediction:
         echo("  without an explanation, because the model has too many features")
         return
+    echo(f"  {prediction['risk']}")
+    if "stability" in prediction:
+        echo(
+            f"  {prediction['stability']:.0%} of the models that were trained on random halves of "
+            "the same rows give the same label"
+        )
     contributions = prediction["explanation"]["contributions"]
     echo("  because " + ", ".join(f"{name} {value:+.3f}" for name, value in contributions.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.columns import LABEL
 from pipeline.evaluation.metric_titles import get_metric_title
 from pipeline.evaluation.model_card.figures import FIGURES
 from pipeline.evaluation.result import EvaluationResult
@@ -54,8 +55,10 @@ def describe_threshold(result: EvaluationResult) -> list[Block]:
         Heading("Choice of the threshold"),
         Text(
             f"{describe_purpose(result.training.inputs.settings)}. The threshold is "
-            f"{threshold:.4g}; the overall rate is {base_rate:.4g}.{below} The figure shows the "
-            "trade-off on the rows of the outer cross-validation, which the choice did not use."
+            f"{threshold:.4g}; the overall rate is {base_rate:.4g}.{below} People read "
+            f"“{LABEL.get_title(True)}” for `{LABEL.positive}` and “{LABEL.get_title(False)}” for "
+            f"`{LABEL.negative}`. The figure shows the trade-off on the rows of the outer "
+            "cross-validation, which the choice did not use."
         ),
         *_describe_stability(result),
         Pictures({"threshold.svg": FIGURES["threshold.svg"]}),
