@@ -90,7 +90,7 @@ def test_the_bundle_is_complete(registered: Context, learned: TrainingResult) ->
     assert served == pytest.approx(manifest.examples.fail_probability, abs=1e-6)
     assert set(bundle.files) == {ONNX, PICKLE, REFITS}
     assert manifest.refits is not None
-    assert manifest.refits.thresholds == [refit.threshold for refit in pretrained.refits.models]
+    assert manifest.refits.thresholds == [refit.threshold for refit in learned.refits.models]
 
 
 def test_a_threshold_below_the_average_risk_is_reported(
