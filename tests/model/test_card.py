@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import yaml
@@ -20,6 +20,7 @@ from pipeline.settings import Settings
 from pipeline.stages import evaluate, train
 from pipeline.storage.artifacts import EvaluationReport, Interval, TrainReport
 from tests.model.conftest import QUICK
+from tests.support.browser import chromium
 from tests.support.gold import RUN
 
 CONTACT = "Data office, data@school.example"
@@ -155,3 +156,17 @@ def assert_equal_metrics(found: list[dict[str, Any]], measured: dict[str, Interv
         assert metric["value"] == pytest.approx(interval.value, abs=1e-6)
         assert f"{interval.low:.3f} to {interval.high:.3f}" in metric["name"]
         assert metric["args"] == pytest.approx(ends, abs=1e-6)
+
+
+def test_the_card_fits_a_phone_and_follows_the_mode(context: Context) -> None:
+    """Only tables scroll sideways, each within its own frame; dark mode has a dark page."""
+    html = read(context, "model_card.html")
+    backgrounds = {}
+    with chromium() as browser:
+        schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+        for scheme in schemes:
+            page = browser.new_page(viewport={"width": 360, "height": 800}, color_scheme=scheme)
+            page.set_content(html)
+            assert page.evaluate("document.documentElement.scrollWidth") == 360
+            backgrounds[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert backgrounds["light"] != backgrounds["dark"]
