@@ -19,8 +19,9 @@ help: ## list the targets
 	  /^[a-z0-9]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
 
 ##@ On this machine
-adopt: .venv/local ## describe a CSV file: DATA=x.csv LABEL=column [POSITIVE=value,... or '<10'] [KEEP=] [FORCE=1]
+adopt: .venv/local ## describe a CSV file: DATA=x.csv LABEL=column [POSITIVE=value,... or '<10'] [FORCE=1]
 	@$(PY) -m pipeline adopt --data '$(DATA)' --label '$(LABEL)' $(if $(KEEP),--keep '$(KEEP)') \
+	  $(if $(AUDIT),--audit '$(AUDIT)') \
 	  $(if $(POSITIVE),--positive '$(POSITIVE)') $(if $(FORCE),--force)
 
 run: .venv/local ## train, serve and monitor a model; DATA=gdrive:ID, https://, s3://, a path, sample:ROWS

@@ -20,13 +20,16 @@ MAX_NAME_LENGTH = 40
 MAX_DECIMALS = 9
 
 
-def write_columns(table: Table, label: AdoptedLabel, decisions: Sequence[Decision]) -> str:
+def write_columns(
+    table: Table, label: AdoptedLabel, decisions: Sequence[Decision], audit: Sequence[str] = ()
+) -> str:
     """Write a columns file.
 
     Args:
         table: The table.
         label: Its label.
         decisions: What its other columns are.
+        audit: Headers of columns that no model sees.
 
     Returns:
         The text of the file.
@@ -43,14 +46,20 @@ def write_columns(table: Table, label: AdoptedLabel, decisions: Sequence[Decisio
         "",
         "features:",
     ]
-    for decision in decisions:
-        if decision.is_feature:
+    usable = [decision for decision in decisions if decision.is_feature]
+    for decision in usable:
+        if decision.raw not in audit:
             lines += [*_write_feature(decision, names[decision.raw]), ""]
     left_out = [decision for decision in decisions if not decision.is_feature]
     if left_out:
         lines.append("# Columns that are not used:")
         lines += [_clean(f"# - {one.raw}: {one.kind}, {one.reason}") for one in left_out]
         lines.append("")
+    if audit:
+        lines.append("audit_only:")
+    for decision in usable:
+        if decision.raw in audit:
+            lines += [*_write_feature(decision, names[decision.raw], has_groups=True), ""]
     lines += _write_label(label, names[label.raw])
     return "\n".join(lines) + "\n"
 
@@ -79,11 +88,18 @@ def make_names(headers: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _write_feature(decision: Decision, name: str) -> Iterator[str]:
+def _write_feature(decision: Decision, name: str, *, has_groups: bool = False) -> Iterator[str]:
     yield f"  - kind: {decision.kind}"
     yield f"    name: {name}"
     yield f"    raw: {_quote(decision.raw)}"
-    yield from _write_number(decision) if decision.kind == "number" else _write_category(decision)
+    if decision.kind == "number":
+        yield from _write_number(decision)
+        if has_groups:
+            yield f"    group_edges: [{np.median(decision.values):g}]"
+    else:
+        yield from _write_category(decision)
+        if not has_groups:
+            yield "    groups: false"
 
 
 def _write_number(decision: Decision) -> Iterator[str]:
@@ -144,7 +160,6 @@ def _write_category(decision: Decision) -> Iterator[str]:
     yield f"    codes: {{{pairs}}}"
     if decision.has_names:
         yield "    raw_values: names"
-    yield "    groups: false"
     yield f"    frequencies: [{', '.join(f'{one:g}' for one in frequencies)}]"
     yield f"    description: {_quote(decision.raw)}"
     most_frequent = max(decision.counts, key=lambda name: decision.counts[name])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.adoption.judge import judge_columns
 from pipeline.adoption.label import adopt_label
-from pipeline.adoption.table import read_table
+from pipeline.adoption.table import Table, read_table
 from pipeline.adoption.write import make_names, write_columns
 from pipeline.column_file.reader import name_columns, parse_columns
 from pipeline.console import echo, print_table
@@ -37,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="headers, separated by commas, of columns that look like a leak and are none",
     )
+    parser.add_argument(
+        "--audit",
+        metavar="COLUMNS",
+        default="",
+        help="headers, separated by commas, of columns that no model sees; reports compare the "
+        "groups that they divide the rows into",
+    )
     parser.add_argument("--force", action="store_true", help="overwrite the columns file")
 
 
@@ -56,20 +63,29 @@ def main(_: Context, arguments: argparse.Namespace) -> None:
         )
     table = read_table(arguments.data)
     label = adopt_label(table, arguments.label, arguments.positive)
-    keep = [name.strip() for name in arguments.keep.split(",") if name.strip()]
-    if unknown := [name for name in keep if name not in table.columns]:
-        raise DataError(f"{table.name} has no column {unknown[0]!r}, which is to be kept.")
+    audit = _split_headers(arguments.audit, table)
+    keep = [*_split_headers(arguments.keep, table), *audit]
     decisions = judge_columns(table, label, keep)
-    if not any(decision.is_feature for decision in decisions):
+    if unusable := [one for one in decisions if one.raw in audit and not one.is_feature]:
+        raise DataError(
+            f"{unusable[0].raw!r} divides no rows into groups: {unusable[0].reason}. Leave it out "
+            "of the columns to audit."
+        )
+    if not any(one.is_feature and one.raw not in audit for one in decisions):
         reasons = "; ".join(f"{one.raw}: {one.reason}" for one in decisions[:3])
         raise DataError(f"No column of {table.name} can be learned from. {reasons}")
-    text = write_columns(table, label, decisions)
+    text = write_columns(table, label, decisions, audit)
     columns = parse_columns(text, str(path))
     path.write_text(text, encoding="utf-8")
 
     names = make_names([*(one.raw for one in decisions), label.raw])
     rows = [
-        (one.raw, names[one.raw] if one.is_feature else "", one.kind, one.reason)
+        (
+            one.raw,
+            names[one.raw] if one.is_feature else "",
+            f"{one.kind}, audit only" if one.raw in audit else one.kind,
+            one.reason,
+        )
         for one in decisions
     ]
     outcome = f"{columns.label.positive}: {label.rate:.1%} of {table.rows:,} rows"
@@ -79,3 +95,11 @@ def main(_: Context, arguments: argparse.Namespace) -> None:
         echo(f"adopt: {label.missing:,} rows have no outcome and will be rejected", "yellow")
     echo(f"adopt: wrote {path} with {len(columns.features)} features. Check it, then run")
     echo(f"  make run DATA={arguments.data}")
+
+
+def _split_headers(text: str, table: Table) -> list[str]:
+    """Split a list of headers, and check that the table has them."""
+    headers = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in headers if name not in table.columns]:
+        raise DataError(f"{table.name} has no column {unknown[0]!r}.")
+    return headers

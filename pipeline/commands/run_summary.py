@@ -20,7 +20,8 @@ from pipeline.tracking.registry import PRODUCTION
 
 NEXT_STEPS = (
     "Next: `make serve` opens the predictor's page and the MLflow UI; `make run` trains another",
-    "      candidate, with DATA=... on your own data; `make up` runs the platform on Kubernetes.",
+    "      candidate; `make up` runs the platform on Kubernetes. Give each the same DATA=...;",
+    "      `make adopt` describes a file of your own.",
 )
 
 

@@ -175,7 +175,8 @@ REFUSED: list[tuple[dict[str, list[str]], tuple[str, ...], str]] = [
     (make_columns(), ("--positive", "7"), "has no value '7'; it has '1', '0'"),
     (make_columns(), ("--positive", "0,1"), "All values of the label 'ill' are positive"),
     (change(ill=["a", "1"] * 20), ("--positive", "<1"), "needs numbers, but 'ill' has 'a'"),
-    (make_columns(), ("--keep", "leter"), "has no column 'leter', which is to be kept"),
+    (make_columns(), ("--keep", "leter"), "x.csv has no column 'leter'."),
+    (make_columns(), ("--audit", "ward"), "'ward' divides no rows into groups: every row is"),
     (WIDE, (), "has 300 columns; at most 200 are supported"),
     ({"ill": ["1", "0"] * 20}, (), "has one column. Separate the columns by commas"),
     ({"": ["1", "2"] * 20, "ill": ["1", "0"] * 20}, (), "column 1 has no name"),
@@ -239,6 +240,16 @@ def test_a_leak_that_is_none(table: Path) -> None:
     """`--keep` makes a feature of a column that looks like a leak."""
     adopt(table, "--keep", "letter")
     assert "letter" in [feature.name for feature in read(table).features]
+
+
+def test_audit_only_columns(table: Path) -> None:
+    """`--audit` keeps columns from the model and divides the rows into groups by them."""
+    adopt(table, "--audit", "blood group, visits")
+    columns = read(table)
+    assert [column.name for column in columns.audit_only] == ["visits", "blood_group"]
+    assert all(column.has_groups for column in columns.audit_only)
+    assert getattr(columns.audit_only[0], "group_edges", None) == (2,)
+    assert not {"visits", "blood_group"} & {feature.name for feature in columns.features}
 
 
 def test_a_column_close_to_a_label_of_numbers_is_a_leak(tmp_path: Path) -> None:
