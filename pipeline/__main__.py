@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -82,11 +84,13 @@ def choose_columns(arguments: Sequence[str]) -> None:
     elif COLUMNS_VARIABLE not in os.environ and given.data:
         path = find_columns(given.data)
         if path is not None:
-            name = path.name.removesuffix(COLUMNS_SUFFIX)
-            echo(f"columns: {path}; models are registered as {name}, and data is in local/{name}")
+            name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.removesuffix(COLUMNS_SUFFIX))
             os.environ[COLUMNS_VARIABLE] = str(path)
             os.environ.setdefault("MLOPS_MLFLOW__NAME", name)
             os.environ.setdefault("MLOPS_LAKE__URL", f"file://local/{name}")
+            chosen = (COLUMNS_VARIABLE, "MLOPS_MLFLOW__NAME", "MLOPS_LAKE__URL")
+            settings = " ".join(f"{one}={shlex.quote(os.environ[one])}" for one in chosen)
+            echo(f"For other commands on these data: export {settings}")
 
 
 def overview() -> str:

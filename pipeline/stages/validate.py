@@ -98,6 +98,8 @@ def find_candidate(registry: Registry) -> Matchup:
 def load_inputs(context: Context, matchup: Matchup) -> GateInputs:
     """Load both models and the candidate's test rows.
 
+    A champion of another table cannot score these rows, and is not compared.
+
     Raises:
         LakeError: If gold or a model is missing, or its hash does not match.
     """
@@ -107,7 +109,8 @@ def load_inputs(context: Context, matchup: Matchup) -> GateInputs:
     comparison = None
     if matchup.champion is not None:
         champion = registry.get_version_bundle(matchup.champion)
-        comparison = compare_with_champion(lake, settings, candidate, champion, test)
+        if champion.manifest.features == candidate.manifest.features:
+            comparison = compare_with_champion(lake, settings, candidate, champion, test)
     return GateInputs(
         settings,
         SplitPredictions(candidate, test),
@@ -134,11 +137,12 @@ def build_report(run_id: str, matchup: Matchup, inputs: GateInputs) -> Validatio
     problem = gates.describe_failures(judgement.results)
     if comparison is not None and comparison.is_identical:
         problem = f"it is identical to version {comparison.version}, the champion"
-    ranking = (
-        f"it ranks better than version {comparison.version}"
-        if comparison
-        else "there is no champion"
-    )
+    if comparison is not None:
+        ranking = f"it ranks better than version {comparison.version}"
+    elif matchup.champion is not None:
+        ranking = f"version {matchup.champion.number} has other features, so it is replaced"
+    else:
+        ranking = "there is no champion"
     can_score = inputs.model.signature_matches
     return ValidationReport(
         run_id=run_id,

@@ -118,6 +118,16 @@ def test_a_model_with_other_features_fails_only_the_signature(env: DeploymentEnv
     assert get_failed_gates(read_report(env)) == {"min_signature_match"}
 
 
+def test_a_champion_of_another_table_is_replaced(env: DeploymentEnv) -> None:
+    """It cannot score the candidate's rows, and must not prevent its own replacement."""
+    env.register("better", PRODUCTION, features=["service_hours", "vibration"])
+    env.register("good", STAGING)
+    validate.run(env.context("run-1"))
+    report = read_report(env)
+    assert (report["passed"], report["champion"], report["difference"]) == (True, "1", {})
+    assert report["decision"].endswith("version 1 has other features, so it is replaced")
+
+
 def test_a_graph_that_differs_from_the_trained_model_fails(env: DeploymentEnv, survey: Any) -> None:
     """The graph has to reproduce the stored examples."""
     examples = trained(survey, "good").manifest.examples
