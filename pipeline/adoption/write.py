@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -12,7 +13,7 @@ import numpy as np
 
 from pipeline.adoption.judge import MAX_STEPS, Decision
 from pipeline.adoption.label import AdoptedLabel
-from pipeline.adoption.table import Table
+from pipeline.adoption.table import Table, is_number
 from pipeline.column_file.checks import RESERVED
 from pipeline.column_file.outcome import Outcome, get_options, parse_comparison
 
@@ -153,7 +154,7 @@ def choose_step(values: np.ndarray) -> float:
 
 def _write_category(decision: Decision) -> Iterator[str]:
     names = list(decision.counts)
-    codes = {name: index if decision.has_names else name for index, name in enumerate(names)}
+    codes = _choose_codes(names)
     total = sum(decision.counts.values())
     frequencies = [round(count / total, 6) for count in decision.counts.values()]
     pairs = ", ".join(f"{_quote(name)}: {code}" for name, code in codes.items())
@@ -164,6 +165,13 @@ def _write_category(decision: Decision) -> Iterator[str]:
     yield f"    description: {_quote(decision.raw)}"
     most_frequent = max(decision.counts, key=lambda name: decision.counts[name])
     yield f"    example: {_quote(most_frequent)}"
+
+
+def _choose_codes(names: Sequence[str]) -> dict[str, int | str]:
+    """Give each category a code: a number is its own, and texts get the smallest free numbers."""
+    numbers = {float(name) for name in names if is_number(name)}
+    free = (code for code in itertools.count() if code not in numbers)
+    return {name: name if is_number(name) else next(free) for name in names}
 
 
 def _write_label(label: AdoptedLabel, name: str) -> Iterator[str]:

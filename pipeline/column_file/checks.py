@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 from pipeline.column_file.model import (
@@ -13,7 +14,7 @@ from pipeline.column_file.model import (
     Number,
     normalize_name,
 )
-from pipeline.column_file.outcome import get_options, matches, parse_comparison
+from pipeline.column_file.outcome import get_options, matches, parse_comparison, to_number
 from pipeline.column_file.yaml_tree import Path
 
 Problem = tuple[Path, str]
@@ -110,6 +111,14 @@ def _check_category(category: Category) -> Iterator[Problem]:
                 ("codes", name),
                 f"the categories `{same}` and `{name}` have the same name apart from case, "
                 "spaces, hyphens and underscores; rename one of them",
+            )
+    for name, code in category.codes.items():
+        number = to_number(name)
+        if math.isfinite(number) and number != code:
+            yield (
+                ("codes", name),
+                f"the name `{name}` is a number, but its code is {code:g}, so {name} would mean "
+                f"two categories; use the code {name}",
             )
     if len(set(category.codes.values())) < len(names):
         yield ("codes",), "two categories have the same code"

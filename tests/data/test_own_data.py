@@ -106,7 +106,9 @@ def run_python(folder: Path, program: str, name: str = "machines") -> str:
 
 @pytest.fixture(scope="module")
 def trained(workshop: Path) -> Path:
-    """The folder after training."""
+    """The folder after training on the file with two more rows that break the contract."""
+    with (workshop / "machines.csv").open("a") as file:
+        file.write("M-9001;Drill;100;2.0;North;no\r\nM-9002;Mill;100;2.0;North;maybe\r\n")
     run_python(workshop, RUN_STAGES.format(stages=TRAIN))
     return workshop
 
@@ -134,10 +136,13 @@ def test_the_guide_shows_what_adopt_writes(workshop: Path) -> None:
 
 
 def test_training(trained: Path) -> None:
-    """Every row is used, and the model ranks machines by their risk."""
+    """Every valid row is used, and the model ranks machines by their risk."""
     lake = trained / "lake"
     gold = json.loads((lake / "gold/first/manifest.json").read_text())
     assert sum(split["rows"] for split in gold["splits"].values()) == ROWS
+    rejected = (lake / "silver/first/rejected.csv").read_text()
+    assert "'Type' is Drill, but must be one of Lathe, Mill, Press" in rejected
+    assert "'Broke down' is maybe, but must be one of yes, no" in rejected
     evaluation = json.loads((lake / "reports/first/evaluation.json").read_text())
     assert evaluation["metrics"]["roc_auc"]["value"] > 0.7
 

@@ -26,7 +26,7 @@ def make_columns() -> dict[str, list[str]]:
         "id": [str(index + 100) for index in range(ROWS)],
         "Größe (cm)": [f"{150 + index % 7}.5" for index in range(ROWS)],
         "visits": [str(index % 5) for index in range(ROWS)],
-        "blood group": [("A", "B", "AB", "0")[index % 4] for index in range(ROWS)],
+        "blood group": [("A", "B", "AB", "1")[index % 4] for index in range(ROWS)],
         "smoker": [("no", "yes")[index % 2] for index in range(ROWS)],
         "coded": [str(1 + index % 2) for index in range(ROWS)],
         "seen": [f"2026-01-{1 + index % 28:02}" for index in range(ROWS)],
@@ -117,7 +117,7 @@ def test_the_proposal(table: Path) -> None:
     assert (visits.low, visits.high, visits.typical, visits.step) == (0, 6, (0, 4), 1)
     assert visits.is_integer
     assert isinstance(blood, Category)
-    assert blood.codes == {"0": 0, "A": 1, "AB": 2, "B": 3}
+    assert blood.codes == {"1": 1, "A": 0, "AB": 2, "B": 3}
     assert (blood.raw_values, blood.has_groups) == ("names", False)
     assert isinstance(smoker, Category)
     assert smoker.codes == {"no": 0, "yes": 1}

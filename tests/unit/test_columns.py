@@ -84,6 +84,7 @@ def replace_line(old: str, new: str) -> tuple[str, int]:
         ("codes: {non_stem: 0, stem: 1}", "codes: {stem: 1}", "at least two categories"),
         ("codes: {non_stem: 0, stem: 1}", "codes: {non_stem: 1, stem: 1}", "have the same code"),
         ("codes: {non_stem: 0, stem: 1}", "codes: {stem: 0, STEM: 1}", "rename one of them"),
+        ("codes: {non_stem: 0, stem: 1}", "codes: {1: 0, stem: 1}", "so 1 would mean two"),
         ("example: stem", "example: art", "features[1].example: `art` is not one of non_stem,"),
         ("frequencies: [0.154, 0.846]", "frequencies: [1]", "1 numbers for 2 categories"),
         ("frequencies: [0.154, 0.846]", "frequencies: [1, 1]", "add up to 2, not to 1"),

@@ -11,8 +11,10 @@ import pytest
 
 from images.layers import find_reachable
 from k8s import cluster, first_run, release
+from k8s.__main__ import check_columns
 from k8s.airflow import Task
 from k8s.process import ClusterError, Progress, run
+from pipeline.columns import BUNDLED
 
 
 def test_a_port_in_use_is_reported() -> None:
@@ -184,3 +186,22 @@ def test_imports_are_followed_wherever_they_are(tmp_path: Path) -> None:
     files, outside = find_reachable(["shop.till"], tmp_path)
     assert {file.name for file in files} == {"__init__.py", "till.py", "coins.py"}
     assert "decimal" in outside
+
+
+def test_a_columns_file_is_checked_before_the_cluster_is_created(tmp_path: Path) -> None:
+    """The text that the chart gets is a columns file without errors."""
+    path = tmp_path / "own.columns.yaml"
+    path.write_text(BUNDLED.read_text())
+    assert check_columns(path) == BUNDLED.read_text()
+    path.write_text(BUNDLED.read_text().replace("    low: 15\n", ""))
+    with pytest.raises(ClusterError, match=r"own.columns.yaml:\d+: features\[0\].low: is missing"):
+        check_columns(path)
+
+
+def test_an_upgrade_keeps_the_columns_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make up` without COLUMNS uses the file of the installed release, if it has one."""
+    item = {"metadata": {"name": "student-mlops-columns"}, "data": {"columns.yaml": "subject: x"}}
+    monkeypatch.setattr(release, "cluster_exists", lambda: True)
+    for items, text in (([item], "subject: x"), ([], "")):
+        monkeypatch.setattr(release, "get_objects", lambda _, items=items: items)
+        assert release.get_columns() == text
