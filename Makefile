@@ -19,7 +19,7 @@ help: ## list the targets
 	  /^[a-z0-9]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
 
 ##@ On this machine
-adopt: .venv/local ## describe a CSV file: DATA=x.csv LABEL=column [POSITIVE=value,... or '<10'] [FORCE=1]
+adopt: .venv/local ## describe a CSV file of your own: DATA= LABEL= [POSITIVE= KEEP= AUDIT= FORCE=1]
 	@$(PY) -m pipeline adopt --data '$(DATA)' --label '$(LABEL)' $(if $(KEEP),--keep '$(KEEP)') \
 	  $(if $(AUDIT),--audit '$(AUDIT)') \
 	  $(if $(POSITIVE),--positive '$(POSITIVE)') $(if $(FORCE),--force)

@@ -15,8 +15,10 @@ from pipeline.adoption.table import Table, is_blank, is_number
 from pipeline.column_file.model import normalize_name
 from pipeline.types import FloatArray
 
-MAX_CATEGORIES = 20
+MAX_CATEGORIES = 50
 """Most categories of a column that a model learns from."""
+MIN_CATEGORY_ROWS = 5
+"""Fewest rows per category, on average."""
 MAX_STEPS = 10_000
 """Most steps between the smallest and the largest value of a number."""
 LEAK_AUC = 0.99
@@ -135,6 +137,13 @@ def _judge_texts(raw: str, cells: Sequence[str], counts: Counter[str]) -> Decisi
             raw,
             "text",
             f"{len(counts):,} different texts; at most {MAX_CATEGORIES} categories are supported",
+        )
+    if len(cells) < MIN_CATEGORY_ROWS * len(counts):
+        return Decision(
+            raw,
+            "text",
+            f"{len(counts):,} different texts in {len(cells):,} rows; a category needs "
+            f"{MIN_CATEGORY_ROWS} rows on average",
         )
     spellings: dict[str, str] = {}
     for cell in counts:
