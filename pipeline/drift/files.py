@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category
+from pipeline.data.raw_csv import MAX_HEADER_CHARACTERS, find_delimiter
 from pipeline.drift.columns import PREDICTION
 from pipeline.drift.data import Dataset
 from pipeline.errors import DataError, SourceError
@@ -28,8 +29,7 @@ def load_file(path: Path) -> Dataset:
     import pandas as pd
 
     try:
-        read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
-        frame = read(path)
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except (OSError, ValueError) as error:  # pandas' and pyarrow's own errors are ValueErrors
         raise SourceError(
             f"{path} cannot be read: {str(error).splitlines()[0]}. Provide a CSV or .parquet file."
@@ -53,6 +53,15 @@ def load_file(path: Path) -> Dataset:
     columns = {name: _to_floats(frame[name], path) for name in kept}
     facts = DatasetFacts(source="a file", rows=len(frame), object=str(path))
     return Dataset(pd.DataFrame(columns), facts)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read a CSV file with the delimiter that its header has."""
+    import pandas as pd
+
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        delimiter = find_delimiter(file.readline(MAX_HEADER_CHARACTERS))
+    return pd.read_csv(path, sep=delimiter)
 
 
 def _to_floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import main
+from pipeline.column_file.reader import read_columns
+from pipeline.columns import BUNDLED
 from pipeline.data.synthetic import generate_csv
+from pipeline.errors import ColumnsError
+from pipeline.model.bundle import Bundle
+from serving.model.served_model import ModelRefused, load
+from tests.support.forest import make_bundle
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "troubleshoot.md"
 
@@ -52,6 +58,24 @@ def test_too_many_rejected_rows(
     assert main(["ingest", "--run-id", "young"]) == 0
     assert main(["preprocess", "--run-id", "young"]) == 3
     assert_shown("Too many rows are rejected", "".join(capsys.readouterr()))
+
+
+def test_errors_of_the_columns_file(folder: Path) -> None:
+    """Every command reports the errors with their lines."""
+    text = BUNDLED.read_text().replace("    low: 15\n", "")
+    (folder / "own.columns.yaml").write_text(text)
+    with pytest.raises(ColumnsError) as raised:
+        read_columns(Path("own.columns.yaml"))
+    assert_shown("The columns file has an error", f"error: {raised.value}")
+
+
+def test_a_model_of_another_columns_file() -> None:
+    """The message has both hashes and what to do."""
+    good = make_bundle()
+    manifest = good.manifest.model_copy(update={"columns": "0" * 64})
+    with pytest.raises(ModelRefused) as raised:
+        load(Bundle(manifest, good.files), "run 1", None, tolerance=1e-4, cache_size=0)
+    assert_shown("The predictor refuses a model of another columns file", str(raised.value))
 
 
 def test_a_misspelt_setting(

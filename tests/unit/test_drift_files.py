@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -9,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from pipeline.__main__ import main
@@ -182,3 +185,14 @@ def test_predictions_must_be_numbers(tmp_path: Path) -> None:
     make_students(3, 1).assign(**{PREDICTION: "high"}).to_csv(tmp_path / "a.csv")
     with pytest.raises(DataError, match=f"'{PREDICTION}' is 'high'; it must be a number"):
         load_file(tmp_path / "a.csv")
+
+
+def test_files_with_semicolons(tmp_path: Path) -> None:
+    """A file is read by the delimiter that its header has, as `preprocess` reads it."""
+    text = generate_csv(50, 1).decode()
+    rows = list(csv.reader(io.StringIO(text)))
+    (tmp_path / "comma.csv").write_text(text)
+    with (tmp_path / "semicolon.csv").open("w", newline="") as file:
+        csv.writer(file, delimiter=";").writerows(rows)
+    comma, semicolon = (load_file(tmp_path / f"{name}.csv") for name in ("comma", "semicolon"))
+    pd.testing.assert_frame_equal(comma.frame, semicolon.frame)
