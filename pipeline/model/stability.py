@@ -18,12 +18,11 @@ from pipeline.model.selection import select_candidates
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import TrainSettings
 from pipeline.storage.artifacts import LabelStability
-from pipeline.types import IntArray
 
 REFITS = 20
 """With 20, the standard error of a row's fraction of equal labels is at most 0.11."""
 TRAIN_FRACTION = 0.5
-"""Fraction of the rows that a refit sees; more if a class would have fewer rows than folds."""
+"""Fraction of the rows that a refit sees."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,11 @@ class Refits:
 
 
 def refit_on_subsets(
-    candidate: Candidate, data: TrainingData, settings: TrainSettings, seed: int
+    candidate: Candidate,
+    data: TrainingData,
+    settings: TrainSettings,
+    seed: int,
+    fraction: float = TRAIN_FRACTION,
 ) -> Refits:
     """Fit a candidate, with its threshold and calibration, on REFITS stratified subsets.
 
@@ -49,11 +52,14 @@ def refit_on_subsets(
         data: Rows to draw the subsets from.
         settings: The number of folds and the purpose of the threshold.
         seed: Seed of the subsets and of every fit.
+        fraction: Fraction of the rows in each subset; more if a class would have fewer rows than
+            the calibration has folds.
     """
     from joblib import Parallel, delayed
     from sklearn.model_selection import StratifiedShuffleSplit
 
-    fraction = get_train_fraction(data.labels, settings.folds)
+    rarest = min(int(data.labels.sum()), int((1 - data.labels).sum()))
+    fraction = max(fraction, (settings.folds + 1) / rarest)
     splitter = StratifiedShuffleSplit(REFITS, train_size=fraction, random_state=seed)
     subsets = [data.take(kept) for kept, _ in splitter.split(*data)]
     selections = select_candidates(subsets, settings, seed, (candidate,))
@@ -62,17 +68,6 @@ def refit_on_subsets(
         for selection, subset in zip(selections, subsets, strict=True)
     )
     return Refits(models, fraction)
-
-
-def get_train_fraction(labels: IntArray, folds: int) -> float:
-    """Return the fraction of the rows that a refit sees.
-
-    Args:
-        labels: 1 for the positive class, shape (n_rows,).
-        folds: Folds of the calibration, each of which needs a row of both classes.
-    """
-    rarest = min(int(labels.sum()), int((1 - labels).sum()))
-    return max(TRAIN_FRACTION, (folds + 1) / rarest)
 
 
 def measure_stability(final: FittedModel, refits: Refits, data: TrainingData) -> LabelStability:

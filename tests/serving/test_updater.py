@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from pipeline.model.bundle import ONNX, Bundle, write_fallback
+from pipeline.model.refit_graph import MIN_REFITS
 from pipeline.storage.lake import sha256_hex
 from pipeline.tracking.registry import PRODUCTION, STAGING
 from serving.http.requests import EXAMPLE
@@ -47,6 +48,7 @@ def test_follows_production(registered: RegisteredModel, tmp_path: Path) -> None
         facts = get_model(predictor)
         assert (facts["name"], facts["alias"]) == (registered.name, PRODUCTION)
         assert facts["lineage"]["bronze"] == "b" * 64
+        assert facts["refits"] == MIN_REFITS
         second = registered.register(make_bundle(seed=1), PRODUCTION)
         wait_until_serves(predictor, second)
         registered.registry.set_alias(PRODUCTION, first)
