@@ -14,8 +14,9 @@ from pipeline.model.stability import Refits
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-MAX_BYTES = 16 << 20
-"""Largest size of the refits: a predictor loads them with the model, which may have 32 MiB."""
+MAX_BYTES = 4 << 20
+"""Largest size of the refits. A predictor needs up to 8 times as much memory for each model that it
+has loaded."""
 MIN_REFITS = 10
 """Fewest refits that say how stable a label is."""
 
