@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.bench import label_stability
@@ -20,7 +22,9 @@ def test_the_page_shows_the_stored_results() -> None:
 @pytest.mark.timeout(3_600)
 def test_halves_are_closer_to_other_students_than_larger_subsets() -> None:
     """Refits on 80 % of the rows agree too often; an unsure label is more often contradicted."""
-    halves, most = label_stability.simulated()
+    found = label_stability.simulated()
+    sys.stdout.write(f"{label_stability.format_table(found)}\n\n")
+    halves, most = found
     assert halves["agreement"] < halves["stability"] < most["stability"]
     assert halves["stability"] - halves["agreement"] < 0.6 * (most["stability"] - most["agreement"])
     assert halves["agreement_if_unsure"] < halves["agreement_if_sure"] - 0.1
