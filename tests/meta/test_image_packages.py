@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from images.layers import find_reachable
+from images.layers import find_code, find_reachable
 from k8s.images import Artifact, list_artifacts, list_modules
+from pipeline.columns import BUNDLED
 from pipeline.stages import STAGES
 from tests.support.helm import ROOT
 
@@ -114,3 +115,12 @@ def test_the_local_environment_has_every_stage() -> None:
         if isinstance(item, dict)
     }
     assert {stage.name for stage in STAGES} <= included
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_image_has_the_survey_columns(name: str) -> None:
+    """The image has the columns file that it uses unless the release has another."""
+    code = find_code(list_modules(ARTIFACTS[name]), ROOT)
+    uses_columns = name not in ("register", "promote")
+    assert (Path("pipeline/columns.py") in code) is uses_columns
+    assert BUNDLED.relative_to(ROOT) in code
