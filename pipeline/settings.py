@@ -256,9 +256,7 @@ class Settings(EnvironmentSettings):
     renamed: ClassVar[Mapping[str, str]] = RENAMED
 
     seed: int = Field(default=20, ge=0)
-    """Seed of every random choice: splits, folds, models, bootstrap."""
-    bootstrap_samples: int = Field(default=1000, ge=10)
-    """Number of bootstrap resamples per interval; reduced to no less than 200 for large data."""
+    """Seed of every random choice: splits, folds and models."""
     columns: str = ""
     """Columns file, which describes the data; empty for the survey's (pipeline/columns.yaml)."""
     code_version: str = "unknown"

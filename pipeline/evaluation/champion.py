@@ -28,7 +28,7 @@ class ChampionComparison:
     """Candidate and champion on the same rows. Measurements are computed on first use.
 
     Attributes:
-        settings: Number of bootstrap resamples and seed.
+        settings: The settings of the run.
         candidate: The candidate on those rows.
         champion: The champion on the same rows.
         notes: Sentences about the choice of the rows.
@@ -61,13 +61,9 @@ class ChampionComparison:
 
     @cached_property
     def difference(self) -> Mapping[str, Interval]:
-        """Each metric, candidate minus champion, by a paired bootstrap."""
+        """Each metric, candidate minus champion, on the same rows."""
         return paired_differences(
-            self.candidate.labels,
-            self.candidate.predictions,
-            self.champion.predictions,
-            self.settings.bootstrap_samples,
-            self.settings.seed,
+            self.candidate.labels, self.candidate.predictions, self.champion.predictions
         )
 
     @cached_property
@@ -87,9 +83,7 @@ class ChampionComparison:
         return statistics.median(times[self.candidate]) / statistics.median(times[self.champion])
 
     def _measure(self, model: SplitPredictions) -> Mapping[str, Interval]:
-        return compute_metrics(
-            model.labels, model.predictions, self.settings.bootstrap_samples, self.settings.seed
-        )
+        return compute_metrics(model.labels, model.predictions)
 
 
 def get_identity(bundle: Bundle) -> tuple[str, float]:
@@ -104,7 +98,7 @@ def compare_with_champion(
 
     Args:
         lake: The lake with the gold that the champion was trained on.
-        settings: Number of bootstrap resamples and seed, and fewest positive rows.
+        settings: The fewest positive rows that are compared.
         candidate: The candidate.
         champion: The champion.
         test: The candidate's test rows.

@@ -14,7 +14,7 @@ from statistics import NormalDist
 
 from pipeline.columns import ROW_COLUMNS
 from pipeline.evaluation.groups import GroupRows
-from pipeline.model.intervals import rate_difference, rate_interval
+from pipeline.model.intervals import rate_difference
 from pipeline.storage.artifacts import GroupDifference, Interval
 from pipeline.types import BoolArray
 
@@ -50,10 +50,8 @@ def compare_groups(rows: GroupRows) -> list[GroupDifference]:
     z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2 / len(compared))
     differences = []
     for rate, group, other, inside, outside in compared:
-        first, second = (
-            rate_interval(float(rows.predicted_positive[mask].sum()), float(mask.sum()), z)
-            for mask in (inside, outside)
-        )
+        first, second = rows.measure_rate(inside, z), rows.measure_rate(outside, z)
+        assert first and second
         difference = rate_difference(first, second)
         differences.append(
             GroupDifference(

@@ -18,7 +18,7 @@ import pandas as pd
 from pipeline.columns import ROW_COLUMNS, Category, Feature
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.model.arrays import label_array
-from pipeline.model.intervals import rate_difference, rate_interval
+from pipeline.model.intervals import Z, rate_difference, rate_interval
 from pipeline.storage.artifacts import GroupMetrics, Interval
 from pipeline.types import BoolArray, FloatArray, IntArray
 
@@ -45,6 +45,7 @@ class GroupRows:
             (n_rows,): 0 or 1 with one prediction per row.
         probability: Mean predicted probability of each row, shape (n_rows,).
         source: What the rows are, for people.
+        variance_factor: By how much the variance of a rate exceeds that of independent rows.
     """
 
     groups: Mapping[str, BoolArray]
@@ -52,6 +53,7 @@ class GroupRows:
     predicted_positive: FloatArray
     probability: FloatArray
     source: str
+    variance_factor: float = 1.0
 
     @classmethod
     def from_frame(
@@ -60,6 +62,7 @@ class GroupRows:
         predicted_positive: FloatArray,
         probability: FloatArray,
         source: str,
+        variance_factor: float = 1.0,
     ) -> GroupRows:
         """Divide gold rows into groups.
 
@@ -69,9 +72,30 @@ class GroupRows:
             predicted_positive: Fraction of the predictions for each row that are positive.
             probability: Mean predicted probability of each row.
             source: What the rows are, for people.
+            variance_factor: By how much the variance of a rate exceeds that of independent rows.
         """
-        groups = find_groups(frame, ROW_COLUMNS)
-        return cls(groups, label_array(frame), predicted_positive, probability, source)
+        return cls(
+            find_groups(frame, ROW_COLUMNS),
+            label_array(frame),
+            predicted_positive,
+            probability,
+            source,
+            variance_factor,
+        )
+
+    def measure_rate(self, mask: BoolArray, z: float = Z) -> Interval | None:
+        """Measure how many of some rows are predicted positive.
+
+        Args:
+            mask: Whether each row counts, shape (n_rows,).
+            z: Normal quantile of the interval's level; that of 95 % by default.
+
+        Returns:
+            The rate with its interval; None without rows.
+        """
+        trials = float(mask.sum()) / self.variance_factor
+        rate = float(self.predicted_positive[mask].mean()) if trials else 0.0
+        return rate_interval(rate * trials, trials, z) if trials else None
 
 
 def take_test_rows(model: SplitPredictions) -> GroupRows:
@@ -132,8 +156,8 @@ def measure_groups(rows: GroupRows) -> list[GroupMetrics]:
             name=name,
             rows=int(mask.sum()),
             positives=int((mask & positive).sum()),
-            recall=_rate(mask & positive, rows.predicted_positive),
-            false_positive_rate=_rate(mask & ~positive, rows.predicted_positive),
+            recall=rows.measure_rate(mask & positive),
+            false_positive_rate=rows.measure_rate(mask & ~positive),
             positive_rate=rate_interval(float(rows.labels[mask].sum()), float(mask.sum())),
             mean_probability=float(rows.probability[mask].mean()),
         )
@@ -153,11 +177,7 @@ def find_lowest_recall(rows: GroupRows, min_positives: int) -> GroupRate | None:
         The group whose recall has the lowest upper end; None if every group is left out.
     """
     masks = _select_groups(rows, rows.labels == 1, min_positives)
-    recalls = (
-        GroupRate(name, rate)
-        for name, mask in masks
-        if (rate := _rate(mask, rows.predicted_positive))
-    )
+    recalls = (GroupRate(name, rate) for name, mask in masks if (rate := rows.measure_rate(mask)))
     return min(recalls, key=lambda group: group.rate.high, default=None)
 
 
@@ -178,8 +198,8 @@ def find_highest_false_positive_rate(rows: GroupRows) -> GroupRate | None:
     gaps = []
     for name, mask in _select_groups(rows, negative, MIN_NEGATIVES):
         others = negative & ~mask
-        inside = _rate(mask, rows.predicted_positive)
-        outside = _rate(others, rows.predicted_positive)
+        inside = rows.measure_rate(mask)
+        outside = rows.measure_rate(others)
         if inside and outside:
             gap, share = rate_difference(inside, outside), float(others.sum() / negative.sum())
             scaled = Interval(value=gap.value * share, low=gap.low * share, high=gap.high * share)
@@ -194,9 +214,3 @@ def _select_groups(
     for name, mask in rows.groups.items():
         if (mask & of_class).sum() >= max(min_rows, 1):
             yield name, mask & of_class
-
-
-def _rate(mask: BoolArray, predicted_positive: FloatArray) -> Interval | None:
-    """Fraction of the rows that are predicted positive; None without rows."""
-    trials = float(mask.sum())
-    return rate_interval(float(predicted_positive[mask].sum()), trials) if trials else None

@@ -47,7 +47,7 @@ class GateInputs:
     """Everything that gates are measured on.
 
     Attributes:
-        settings: Number of bootstrap resamples, seed, and the fewest rows that are judged.
+        settings: The bounds, and the fewest rows that are judged.
         model: The judged model and labelled rows.
         comparison: The model compared with the champion; None if there is no champion.
         shadow: Live rows that the model scored in the shadow; None if there are none.
@@ -73,12 +73,7 @@ class GateInputs:
     @cached_property
     def metrics(self) -> Mapping[str, Interval]:
         """The model's metrics on the rows."""
-        return compute_metrics(
-            self.model.labels,
-            self.model.predictions,
-            self.settings.bootstrap_samples,
-            self.settings.seed,
-        )
+        return compute_metrics(self.model.labels, self.model.predictions)
 
 
 def get_recorded_onnx_difference(manifest: Manifest) -> float | None:

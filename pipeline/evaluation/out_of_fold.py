@@ -8,6 +8,7 @@ import pandas as pd
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.groups import GroupRows
 from pipeline.model.bundle import Manifest
+from pipeline.model.intervals import get_variance_factor
 from pipeline.storage.artifacts import TrainReport
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import out_of_fold, train_report
@@ -35,12 +36,14 @@ def read_out_of_fold(lake: Lake, manifest: Manifest) -> GroupRows | None:
     if predictions is None:
         return None
     per_row = predictions.groupby(ROW)[["predicted_positive", "probability"]].mean()
+    repeats = len(predictions) // len(per_row)
     train = read_split(lake, manifest.lineage, "train")
     return GroupRows.from_frame(
         train.iloc[per_row.index.to_numpy()],
         predicted_positive=per_row["predicted_positive"].to_numpy(np.float64),
         probability=per_row["probability"].to_numpy(np.float64),
         source="training rows, out of fold",
+        variance_factor=get_variance_factor(predictions["fold"].nunique() // repeats),
     )
 
 

@@ -33,7 +33,7 @@ def measure_ablations(
         outer_folds: The outer cross-validation; only its division of the rows is used.
         candidate: The selected candidate.
         sensitive: Names of the sensitive features.
-        settings: The seed and the number of bootstrap resamples.
+        settings: The seed.
 
     Returns:
         The cost of leaving out each sensitive feature and, if there are several, all of them. What
@@ -46,10 +46,7 @@ def measure_ablations(
     if not left_out:
         return []
     full, *reduced = _cross_validate(data, outer_folds, candidate, [[], *left_out], settings.seed)
-    costs = [
-        estimate_differences(data.labels, full, folds, settings.bootstrap_samples, settings.seed)
-        for folds in reduced
-    ]
+    costs = [estimate_differences(data.labels, full, folds) for folds in reduced]
     return [
         Ablation(features=names, roc_auc_cost=cost["roc_auc"])
         for names, cost in zip(left_out, costs, strict=True)

@@ -47,9 +47,8 @@ def measure_baselines(
     Args:
         data: The rows that the folds divide.
         outer_folds: The outer cross-validation of the selection.
-        settings: The seed, the number of bootstrap resamples and the section `train`.
+        settings: The seed and the section `train`.
     """
-    samples, seed = settings.bootstrap_samples, settings.seed
     rows = data.rows.astype(np.float64)
     constant, ruled = [], []
     for fold in outer_folds:
@@ -60,14 +59,11 @@ def measure_baselines(
         rule = find_best_rule(rows[known], labels)
         predictions = _predict(rule, rows[known], labels, rows[fold.indices])
         ruled.append(OuterFold(fold.indices, SHORT_RULE, predictions))
-    logistic = cross_validate(data, settings.train, seed, (make_plain_logistic(),))
+    logistic = cross_validate(data, settings.train, settings.seed, (make_plain_logistic(),))
     folds = {BASE_RATE: constant, SHORT_RULE: ruled, LOGISTIC: logistic}
-    gains = estimate_differences(data.labels, outer_folds, ruled, samples, seed)
+    gains = estimate_differences(data.labels, outer_folds, ruled)
     return Baselines(
-        metrics={
-            name: estimate_metrics(data.labels, found, samples, seed)
-            for name, found in folds.items()
-        },
+        metrics={name: estimate_metrics(data.labels, found) for name, found in folds.items()},
         rule=str(find_best_rule(rows, data.labels)),
         gains={name: gains[name] for name in ("roc_auc", "balanced_accuracy")},
     )

@@ -10,23 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from pipeline.model.calibration import fit_calibrated
 from pipeline.model.candidates import CANDIDATES, Candidate
-from pipeline.model.metrics import (
-    METRICS,
-    Measure,
-    MetricCalculator,
-    Predictions,
-    bootstrap_intervals,
-    subtract,
-)
+from pipeline.model.intervals import get_variance_factor
+from pipeline.model.metrics import Predictions, Sample, get_differences, get_intervals
+from pipeline.model.samples import measure_sample
 from pipeline.model.selection import select_candidates
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import TrainSettings
 from pipeline.storage.artifacts import Interval
-from pipeline.types import FloatArray, IntArray
+from pipeline.types import IntArray
 
 
 @dataclass(frozen=True)
@@ -79,64 +72,53 @@ def cross_validate(
     ]
 
 
-def estimate_metrics(
-    labels: IntArray, folds: Sequence[OuterFold], samples: int, seed: int
-) -> dict[str, Interval]:
-    """Average each metric over the outer folds.
-
-    Rows of different folds are not ranked against each other, because different models scored
-    them. A resample that leaves a fold without one of the classes skips that fold; one that leaves
-    every fold without one is not measured.
+def estimate_metrics(labels: IntArray, folds: Sequence[OuterFold]) -> dict[str, Interval]:
+    """Estimate how well the model does on new rows that is selected and fitted on all rows.
 
     Args:
         labels: 1 for the positive class, shape (n_rows,).
         folds: The outer folds; their indices refer to `labels`.
-        samples: Number of bootstrap resamples of the rows.
-        seed: Seed of the resampling.
 
     Returns:
-        Each of METRICS as the mean over the folds, with its interval.
+        Each of METRICS as the mean over the folds; average precision is pooled over the folds of
+        a repetition. The interval is for the value that a model of this selection, fitted on
+        these rows, has in the population that they were drawn from. It counts the choice of the
+        rows (see `get_variance_factor`), not the choice of the candidates or features by people.
     """
-    return bootstrap_intervals(_average_over_folds(labels, folds), labels, samples, seed)
+    repetitions = _group_repetitions(labels.size, folds)
+    samples = [_measure_repetition(labels, repetition) for repetition in repetitions]
+    return get_intervals(samples, get_variance_factor(len(repetitions[0])))
 
 
 def estimate_differences(
-    labels: IntArray,
-    first: Sequence[OuterFold],
-    second: Sequence[OuterFold],
-    samples: int,
-    seed: int,
+    labels: IntArray, first: Sequence[OuterFold], second: Sequence[OuterFold]
 ) -> dict[str, Interval]:
-    """Compare two outer cross-validations on the same folds with a paired bootstrap.
+    """Compare two procedures that were cross-validated on the same folds.
 
     Args:
         labels: 1 for the positive class, shape (n_rows,).
         first: The outer folds of the first procedure.
         second: Those of the second procedure.
-        samples: Number of bootstrap resamples of the rows.
-        seed: Seed of the resampling.
 
     Returns:
-        For each of METRICS, first minus second with its interval.
+        For each of METRICS, first minus second with its interval, as in `estimate_metrics`.
     """
-    difference = subtract(_average_over_folds(labels, first), _average_over_folds(labels, second))
-    return bootstrap_intervals(difference, labels, samples, seed)
+    one, other = (
+        [_measure_repetition(labels, folds) for folds in _group_repetitions(labels.size, both)]
+        for both in (first, second)
+    )
+    return get_differences(one, other, get_variance_factor(len(first) // len(one)))
 
 
-def _average_over_folds(labels: IntArray, folds: Sequence[OuterFold]) -> Measure:
-    """A function that measures every fold and averages the metrics."""
-    calculators = [
-        (fold.indices, MetricCalculator(labels[fold.indices], fold.predictions)) for fold in folds
-    ]
+def _group_repetitions(rows: int, folds: Sequence[OuterFold]) -> list[list[OuterFold]]:
+    """The folds of each repetition, which together hold every row out once."""
+    repetitions: list[list[OuterFold]] = [[]]
+    for fold in folds:
+        if sum(one.indices.size for one in repetitions[-1]) == rows:
+            repetitions.append([])
+        repetitions[-1].append(fold)
+    return repetitions
 
-    def average(weights: FloatArray) -> dict[str, float]:
-        per_fold = [
-            calculate(weights[indices])
-            for indices, calculate in calculators
-            if all(weights[indices][labels[indices] == value].any() for value in (0, 1))
-        ]
-        if not per_fold:
-            return {}
-        return {name: float(np.mean([fold[name] for fold in per_fold])) for name in METRICS}
 
-    return average
+def _measure_repetition(labels: IntArray, folds: Sequence[OuterFold]) -> Sample:
+    return measure_sample(labels, [(fold.indices, fold.predictions) for fold in folds])

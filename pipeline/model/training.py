@@ -72,7 +72,7 @@ def train_candidate(
     Args:
         train: The train split of gold.
         validation: The validation split, which no selection sees.
-        settings: The seed, the number of bootstrap resamples and the section `train`.
+        settings: The seed and the section `train`.
 
     Returns:
         The fitted model with its estimates on both splits.
@@ -80,8 +80,7 @@ def train_candidate(
     Raises:
         DataError: If a class is missing or has fewer rows than nested folds need.
     """
-    seed, samples = settings.seed, settings.bootstrap_samples
-    folds, max_rows = settings.train.folds, settings.train.max_rows
+    seed, folds, max_rows = settings.seed, settings.train.folds, settings.train.max_rows
     check_class_counts(train.labels, folds)
     sampled = sample_indices(train.labels, max_rows, seed)
     train = train.take(sampled)
@@ -98,11 +97,9 @@ def train_candidate(
         candidate=selection.candidate,
         ranking=selection.ranking,
         standard_error=selection.standard_error,
-        cross_validation=estimate_metrics(train.labels, outer_folds, samples, seed),
+        cross_validation=estimate_metrics(train.labels, outer_folds),
         baselines=measure_baselines(train, outer_folds, settings),
-        validation=compute_metrics(
-            validation.labels, trial.predict(validation.rows), samples, seed
-        ),
+        validation=compute_metrics(validation.labels, trial.predict(validation.rows)),
         out_of_fold=_make_out_of_fold_frame(train.labels, sampled, outer_folds),
         final=final,
         data=both,

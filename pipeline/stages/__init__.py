@@ -117,7 +117,7 @@ STAGES: tuple[Stage, ...] = (
         after=("train",),
         reads="gold test, candidate, champion",
         writes="metrics, plots, model card, gate table",
-        summary="Measure the candidate with bootstrap intervals, compare it with the champion, "
+        summary="Measure the candidate with 95 % intervals, compare it with the champion, "
         "and check the gates.",
         resources=Resources(memory="384Mi", memory_limit="2Gi"),  # draws plots
     ),

@@ -54,7 +54,7 @@ def test_model_quality(tmp_path: Path) -> None:
     start = time.perf_counter()
     folds = cross_validate(data, settings.train, settings.seed)
     seconds = time.perf_counter() - start
-    metrics = estimate_metrics(data.labels, folds, settings.bootstrap_samples, settings.seed)
+    metrics = estimate_metrics(data.labels, folds)
     baselines = measure_baselines(data, folds, settings)
     rows = (
         (

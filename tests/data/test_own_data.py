@@ -31,7 +31,6 @@ RAW_HEADER = ["Type", "Hours since service", "Vibration (mm/s)", "Site", "Broke 
 FEATURES = ["type", "hours_since_service", "vibration_mm_s"]
 QUICK_TRAINING = {
     "MLOPS_TRAIN__FOLDS": "2",
-    "MLOPS_BOOTSTRAP_SAMPLES": "50",
 }
 RUN_STAGES = """
 import sys

@@ -46,9 +46,7 @@ class Judge:
         self, model: SplitPredictions, champion: SplitPredictions | None = None, **options: Any
     ) -> GateInputs:
         """What gates are measured on; `gates` in the options are bounds."""
-        settings = Settings.model_validate(
-            {"bootstrap_samples": 50, "gates": options.pop("gates", {})}
-        )
+        settings = Settings.model_validate({"gates": options.pop("gates", {})})
         comparison = ChampionComparison(settings, model, champion) if champion else None
         return GateInputs(settings, model, comparison, **options)
 

@@ -93,7 +93,7 @@ class DeploymentEnv:
             name: self._sections.get(name, {}) | sections.get(name, {})
             for name in self._sections | sections
         }
-        return open_context(Settings.model_validate({**merged, "bootstrap_samples": 50}), run_id)
+        return open_context(Settings.model_validate(merged), run_id)
 
     def register(self, kind: Kind, alias: str | None = STAGING, **changes: Any) -> str:
         """Register a model of that kind; `changes` are fields of its manifest."""

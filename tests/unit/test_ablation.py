@@ -18,7 +18,7 @@ from pipeline.storage.artifacts import Ablation, Interval
 from tests.support.rows import ROWS
 
 COURSE, RELATIONSHIP = (FEATURE_NAMES.index(name) for name in ("course", "relationship"))
-SETTINGS = Settings(bootstrap_samples=50)
+SETTINGS = Settings()
 TREE = CANDIDATES[0]
 
 

@@ -43,7 +43,7 @@ def describe_quality(result: EvaluationResult, findings: Findings) -> list[Block
     return [
         Heading("Quality"),
         Text(
-            "Every metric has its 95 % bootstrap interval. Cross-validation is nested: in each "
+            "Every metric has its 95 % interval. Cross-validation is nested: in each "
             "fold every choice was made without the rows that the metrics are computed on. No "
             "choice used the test rows."
         ),
@@ -102,7 +102,7 @@ def describe_champion(result: EvaluationResult) -> list[Block]:
         heading,
         Text(
             f"The champion is version {comparison.version} ({family}). Both models were measured "
-            "on the same rows and the same bootstrap resamples. By the gates of `validate` that "
+            "on the same rows. By the gates of `validate` that "
             f"compare it with the champion, the candidate is {verdict}."
         ),
         *_notes(result.comparison_notes),

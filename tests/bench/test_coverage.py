@@ -1,0 +1,51 @@
+"""How often the 95 % intervals of metrics cover the truth, by simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bench import coverage
+from tests.bench.cached import measure, read_results
+from tests.bench.coverage_simulation import Results
+from tests.bench.tables import find
+
+PART = pytest.mark.parametrize("part", list(coverage.PARTS))
+RANGE = (0.92, 0.98)
+"""Coverage that counts as 95 % of 400 data sets."""
+CONSERVATIVE = {"precision", "brier"}
+"""Metrics whose intervals cover more if the number of positive rows is fixed."""
+
+
+def simulate(part: str) -> list[Results]:
+    """The results of a part; simulated again if the code that it measures has changed."""
+    found: list[Results] = measure(
+        "coverage", part, coverage.hash_measured_code(), coverage.PARTS[part][0]
+    )
+    return found
+
+
+def list_coverages(result: Results) -> Iterator[tuple[str, str, float]]:
+    """What was measured (metrics or differences), the metric, and its coverage."""
+    for kind in coverage.KINDS:
+        for name, (covered, _) in result[kind].items():
+            yield kind, name, covered
+
+
+@PART
+def test_the_page_shows_the_stored_results(part: str) -> None:
+    """Each table of model-quality.md is that of tests/bench/results/coverage.json."""
+    expected = coverage.PARTS[part][1](read_results("coverage")[part]["results"])
+    assert find(coverage.PAGE, part)[1] == expected
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(3_600)
+def test_intervals_on_test_rows_cover_the_truth() -> None:
+    """With rows at random all of them do; fixed positive rows only make some too wide."""
+    low, high = RANGE
+    for result in simulate("test_rows"):
+        for kind, name, covered in list_coverages(result):
+            is_conservative = result["fixed"] and kind == "metrics" and name in CONSERVATIVE
+            assert low <= covered <= (1 if is_conservative else high), (result, kind, name)
