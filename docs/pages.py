@@ -66,6 +66,13 @@ A variable that begins with `MLOPS_` and is not in this table is an error. Stage
 """
 
 
+def _read_block(page: Path, name: str) -> str:
+    """The table of a page that a simulation writes, with its marks."""
+    start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    _, _, rest = page.read_text().partition(start)
+    return start + rest.partition(end)[0] + end
+
+
 def gates_page() -> str:
     """Return docs/reference/gates.md."""
     stages = [stage.name for stage in STAGES if get_stage_gates(stage.name)]
@@ -98,6 +105,36 @@ These gates compare the candidate with the champion, and pass if there is no cha
 
 `evaluate` judges those that do not need the predictor too, to report whether the candidate is
 better than the champion. They do not decide whether the candidate is registered.
+
+## When a candidate replaces the champion
+
+`min_gain_evidence` collects evidence over runs, because the test rows of one run seldom show a real
+difference.
+
+- A *challenger* is a recipe: the candidate and its parameters, the settings of `train` and the code
+  version. Each retraining by the recipe makes another model, and adds evidence about the recipe.
+- Evidence comes from test rows on which neither model was trained, each row once. `evaluate` stores
+  it in `reports/challenges/`, whether or not the candidate passes its gates.
+- The evidence is an e-value: if models of the recipe rank no better than the champion, the
+  probability that it ever reaches 20 is at most 5 %, however often it is looked at
+  ([Waudby-Smith and Ramdas 2024](https://doi.org/10.1093/jrsssb/qkad009), [Ramdas et al.
+  2023](https://doi.org/10.1214/23-STS894)).
+- All challenges that open within a year share the 5 %: the e-value of the k-th is multiplied by
+  6/(πk)² before it is compared.
+- A *refresh* is the champion's own recipe, trained on other rows; the code version may differ. It
+  replaces the champion if it is not worse by `MLOPS_DEPLOYMENT__REFRESH_MARGIN`, so that the model
+  is not frozen. Every other challenger must be better.
+
+The table shows simulated years of weekly retraining, 1,000 per row, decided by the same code. Each
+week's test split has 5 % positive rows, none of them seen before. The champion's ROC AUC is 0.8,
+and models of a recipe differ by 0.01 (standard deviation) around the true gain of the recipe. With
+six recipes, all but the champion's own have this gain, and each week trains one of them at random.
+Scores are simulated, not models. `make bench` simulates it again if the rule has changed.
+
+{_read_block(FOLDER / "gates.md", "promotion")}
+
+Several looks at one test split make the best model look better than it is. Each report of
+`evaluate` and `validate` has the number of different models that were measured on its test split.
 
 To add a gate, see [Add a gate](/docs/how-to/add-a-gate.md).
 """

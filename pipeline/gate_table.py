@@ -131,14 +131,27 @@ GATES: tuple[Gate, ...] = (
         stages={"evaluate": Statistic.VALUE, "validate": Statistic.VALUE},
     ),
     Gate(
-        name="min_roc_auc_gain",
+        name="min_gain_evidence",
+        title="Evidence of a better ranking",
+        direction="min",
+        bound=20,
+        reason="E-value over all runs against the hypothesis that models of this recipe rank no "
+        "better than the champion. At 20, at most one in 20 years promotes such a model. If the "
+        "recipe is the champion's own, trained on newer data, the hypothesis is that they are "
+        "worse by the margin.",
+        measure="gain_evidence",
+        stages={"validate": Statistic.VALUE},
+        against_champion=True,
+    ),
+    Gate(
+        name="min_roc_auc_difference_upper",
         title="Ranking against the champion",
         direction="min",
-        bound=0.001,
-        reason="ROC AUC minus the champion's on the same rows: a model that is no better is not "
-        "promoted.",
+        bound=0,
+        reason="ROC AUC minus the champion's on the same rows. Below zero, this candidate ranks "
+        "them significantly worse, whatever earlier runs of its recipe showed.",
         measure="roc_auc_difference",
-        stages={"validate": Statistic.POINT},
+        stages={"validate": Statistic.UPPER},
         against_champion=True,
     ),
     Gate(

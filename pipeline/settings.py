@@ -246,6 +246,9 @@ class DeploymentSettings(Section):
     probabilities are rounded."""
     min_positives: int = Field(default=5, ge=1)
     """Fewest positive rows that a group, or the rows new to both models, must have to be judged."""
+    refresh_margin: float = Field(default=0.02, ge=0, lt=0.5)
+    """Loss in ROC AUC that is accepted when the champion's own recipe was trained on newer data:
+    the new model is promoted if it is not worse by this. Challenges that are open keep theirs."""
     min_shadow_rows: int = Field(default=200, ge=1)
     """Fewest rows of shadow traffic that the gate on shadow agreement needs."""
 

@@ -32,12 +32,15 @@ class ChampionComparison:
         candidate: The candidate on those rows.
         champion: The champion on the same rows.
         notes: Sentences about the choice of the rows.
+        has_enough_new_rows: Whether the champion was trained on none of the rows, so that gates
+            can judge the differences.
     """
 
     settings: Settings
     candidate: SplitPredictions
     champion: SplitPredictions
     notes: tuple[str, ...] = ()
+    has_enough_new_rows: bool = True
 
     @property
     def version(self) -> str:
@@ -105,33 +108,40 @@ def compare_with_champion(
 
     Returns:
         The comparison. If too few positive rows are new to the champion, it uses all test rows,
-        which a note explains.
+        which a note explains, and gates do not judge the differences.
 
     Raises:
         LakeError: If the champion's training data is missing or its hash does not match.
     """
-    rows, notes = _drop_rows_known_to_champion(lake, settings, candidate, champion, test)
+    rows, notes, has_enough = test, tuple[str, ...](), True
+    if champion.manifest.lineage.gold != candidate.manifest.lineage.gold:
+        rows, notes, has_enough = _drop_rows_known_to_champion(lake, settings, champion, test)
     return ChampionComparison(
-        settings, SplitPredictions(candidate, rows), SplitPredictions(champion, rows), notes
+        settings,
+        SplitPredictions(candidate, rows),
+        SplitPredictions(champion, rows),
+        notes,
+        has_enough,
     )
 
 
 def _drop_rows_known_to_champion(
-    lake: Lake, settings: Settings, candidate: Bundle, champion: Bundle, test: pd.DataFrame
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    if champion.manifest.lineage.gold == candidate.manifest.lineage.gold:
-        return test, ()
+    lake: Lake, settings: Settings, champion: Bundle, test: pd.DataFrame
+) -> tuple[pd.DataFrame, tuple[str, ...], bool]:
+    """Return the rows to compare on, notes about them, and whether they can be judged."""
     unseen = drop_training_rows(lake, test, champion.manifest.lineage)
     positives = int(unseen[LABEL.name].sum())
     enough = settings.deployment.min_positives <= positives < len(unseen)
+    if len(unseen) == len(test):
+        return test, (), enough
     version = champion.manifest.version
     consequence = (
         "they are left out of the comparison"
         if enough
-        else f"without them too few rows are left, so the comparison favors version {version}"
+        else "without them too few rows are left, so no gate judges the differences"
     )
     note = (
         f"version {version} was trained on {len(test) - len(unseen)} of the {len(test)} test rows; "
         f"{consequence}"
     )
-    return (unseen if enough else test), (note,)
+    return (unseen if enough else test), (note,), enough

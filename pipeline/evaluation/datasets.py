@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from pipeline.columns import FEATURE_NAMES, LABEL
@@ -27,8 +29,18 @@ def read_split(lake: Lake, lineage: Lineage, split: str) -> pd.DataFrame:
         LakeError: If the split is missing or its hash is not that of the lineage.
         DataError: If the split has other columns than the columns file.
     """
-    key = gold_split(lineage.pipeline_run_id, split)
-    frame = from_parquet(lake.read(key, lineage.gold[split]))
+    return read_gold_split(lake, lineage.pipeline_run_id, split, lineage.gold[split])
+
+
+def read_gold_split(lake: Lake, run_id: str, split: str, sha256: str) -> pd.DataFrame:
+    """Read a split of the gold that a run wrote.
+
+    Raises:
+        LakeError: If the split is missing or has another hash.
+        DataError: If the split has other columns than pipeline/columns.py.
+    """
+    key = gold_split(run_id, split)
+    frame = from_parquet(lake.read(key, sha256))
     check_columns(frame, key)
     return frame
 
@@ -48,11 +60,24 @@ def drop_training_rows(lake: Lake, frame: pd.DataFrame, lineage: Lineage) -> pd.
         LakeError: If a split is missing or its hash is not that of the lineage.
         DataError: If the model was trained with other columns.
     """
+    return drop_rows(frame, [read_split(lake, lineage, split) for split in TRAINING_SPLITS])
+
+
+def drop_rows(frame: pd.DataFrame, known: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Drop the rows whose values occur in other frames.
+
+    Args:
+        frame: Rows with every feature and the label.
+        known: The other frames.
+
+    Returns:
+        The other rows, in their order.
+    """
+    if not known:
+        return frame
     columns = [*FEATURE_NAMES, LABEL.name]
-    known = pd.concat(
-        [read_split(lake, lineage, split)[columns] for split in TRAINING_SPLITS]
-    ).drop_duplicates()
-    marked = frame[columns].merge(known, how="left", on=columns, indicator="origin")
+    values = pd.concat([other[columns] for other in known]).drop_duplicates()
+    marked = frame[columns].merge(values, how="left", on=columns, indicator="origin")
     return frame[(marked["origin"] == "left_only").to_numpy()].reset_index(drop=True)
 
 

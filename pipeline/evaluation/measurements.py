@@ -22,7 +22,7 @@ from pipeline.evaluation.shadow import ShadowTraffic
 from pipeline.model.bundle import ONNX, Manifest
 from pipeline.model.metrics import compute_metrics
 from pipeline.settings import Settings
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts import Evidence, Interval
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class GateInputs:
         shadow: Live rows that the model scored in the shadow; None if there are none.
         training_onnx_difference: Largest difference in probability between the ONNX model and the
             trained model that was recorded when the model was trained; None if it is unknown.
+        evidence: Evidence over all runs that the model's recipe is better than the champion; None
+            without a champion.
         data_check: What `preprocess` found in the rows; None in runs of earlier releases.
         out_of_fold: Training rows with out-of-fold predictions; None if there are none.
     """
@@ -62,6 +64,7 @@ class GateInputs:
     comparison: ChampionComparison | None = None
     shadow: ShadowTraffic | None = None
     training_onnx_difference: float | None = None
+    evidence: Evidence | None = None
     data_check: DataCheck | None = None
     out_of_fold: GroupRows | None = None
 
@@ -117,6 +120,12 @@ def onnx_difference(inputs: GateInputs) -> Measurement:
     served = inputs.model.score(np.array(examples.inputs))
     on_examples = float(np.abs(served - np.array(examples.fail_probability)).max())
     return Measurement(max(on_examples, inputs.training_onnx_difference or 0.0))
+
+
+def gain_evidence(inputs: GateInputs) -> Measurement | None:
+    """E-value over all runs, corrected for the number of challenges of the year."""
+    evidence = inputs.evidence
+    return None if evidence is None else Measurement(evidence.corrected, note=evidence.sentence)
 
 
 def roc_auc_difference(inputs: GateInputs) -> Measurement | None:
@@ -210,7 +219,10 @@ def _from_interval(interval: Interval) -> Measurement:
 
 
 def _difference(inputs: GateInputs, metric: str) -> Measurement | None:
-    return _from_interval(inputs.comparison.difference[metric]) if inputs.comparison else None
+    comparison = inputs.comparison
+    if comparison is None or not comparison.has_enough_new_rows:
+        return None
+    return _from_interval(comparison.difference[metric])
 
 
 def _from_group(found: GroupRate, note: str) -> Measurement:

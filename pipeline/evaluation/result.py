@@ -12,6 +12,7 @@ from pipeline.model.bundle import Manifest
 from pipeline.storage.artifacts import (
     ChampionReport,
     EvaluationReport,
+    Evidence,
     GateResult,
     GroupDifference,
     GroupMetrics,
@@ -37,6 +38,8 @@ class EvaluationResult:
         comparison: The comparison with the champion; None without a champion.
         beats_champion: Whether the candidate passes the gates of `validate` that compare it with
             the champion.
+        evidence: Evidence over all runs against the champion; None without a champion.
+        test_split_models: Number of models that were measured on the test split so far.
         splits: Rows of each gold split.
         training: The report of `train`.
         data_check: What `preprocess` found in the rows; None in runs of earlier releases.
@@ -55,6 +58,8 @@ class EvaluationResult:
     beats_champion: bool
     splits: Mapping[str, SplitFacts]
     training: TrainReport
+    evidence: Evidence | None = None
+    test_split_models: int = 1
     data_check: DataCheck | None = None
     gate_notes: tuple[str, ...] = ()
     comparison_notes: tuple[str, ...] = ()
@@ -88,9 +93,9 @@ class EvaluationResult:
             f"{difference.low:+.3f} to {difference.high:+.3f}"
         )
         if self.beats_champion:
-            return f"{registered}. It is better than {champion} ({interval}); `validate` decides."
+            return f"{registered}. It can replace {champion} ({interval}); `validate` decides."
         return (
-            f"{registered}. It is not better than {champion} ({interval}), "
+            f"{registered}. Nothing shows yet that it should replace {champion} ({interval}), "
             "which stays in production."
         )
 
@@ -106,6 +111,8 @@ class EvaluationResult:
             group_rows=self.group_rows,
             group_differences=list(self.group_differences),
             champion=self._to_champion_report(),
+            evidence=self.evidence,
+            test_split_models=self.test_split_models,
             notes=list(self.notes),
             decision=self.decision,
         )

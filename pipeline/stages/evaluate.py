@@ -15,6 +15,7 @@ from pipeline.data_check.report import read_data_check
 from pipeline.deployment.promotion_log import read_records
 from pipeline.errors import LakeError, RegistryError
 from pipeline.evaluation import gates, groups, measurements
+from pipeline.evaluation.challenges import add_evidence, count_models, describe_reuse
 from pipeline.evaluation.champion import ChampionComparison, compare_with_champion
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.group_differences import compare_groups, summarize_differences
@@ -66,10 +67,15 @@ def run(context: Context) -> None:
     bundle = context.registry.get_bundle(training.mlflow_run_id)
     candidate = SplitPredictions(bundle, read_split(lake, bundle.manifest.lineage, "test"))
     comparison, notes = _compare(context, candidate)
+    evidence = None
+    if comparison is not None:
+        evidence = add_evidence(lake, context.settings, candidate, comparison.champion.bundle)
+        notes = (*notes, *([evidence.sentence] if evidence else []))
     inputs = GateInputs(
         context.settings,
         candidate,
         comparison,
+        evidence=evidence,
         training_onnx_difference=training.onnx_difference,
         data_check=read_data_check(lake, run_id),
         out_of_fold=read_out_of_fold(lake, bundle.manifest),
@@ -102,6 +108,7 @@ def evaluate_candidate(
     candidate = inputs.model
     manifest = candidate.bundle.manifest
     judgement = judge("evaluate", inputs)
+    test_split_models = count_models(context.lake, manifest)
     gold = context.lake.read_model(gold_manifest(manifest.lineage.pipeline_run_id), GoldManifest)
     return EvaluationResult(
         manifest=manifest,
@@ -112,12 +119,14 @@ def evaluate_candidate(
         group_rows=inputs.group_rows.source,
         group_differences=compare_groups(inputs.group_rows),
         comparison=inputs.comparison,
-        beats_champion=inputs.comparison is not None and beats_champion(inputs),
+        beats_champion=inputs.evidence is not None and beats_champion(inputs),
+        evidence=inputs.evidence,
+        test_split_models=test_split_models,
         splits=gold.splits,
         training=training,
         data_check=inputs.data_check,
         gate_notes=judgement.notes,
-        comparison_notes=notes,
+        comparison_notes=(*notes, describe_reuse(test_split_models)),
     )
 
 

@@ -19,6 +19,7 @@ from pipeline.deployment.shadow_traffic import get_shadow_traffic
 from pipeline.deployment.validation_page import render_validation
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
+from pipeline.evaluation.challenges import add_evidence, count_models, describe_reuse
 from pipeline.evaluation.champion import compare_with_champion
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.judge import judge
@@ -55,7 +56,8 @@ def run(context: Context) -> None:
     """
     matchup = find_candidate(context.registry)
     inputs = load_inputs(context, matchup)
-    report = build_report(context.run_id, matchup, inputs)
+    models = count_models(context.lake, inputs.model.bundle.manifest)
+    report = build_report(context.run_id, matchup, inputs, models)
     _print(report)
     manifest = inputs.model.bundle.manifest
     page = render_validation(report, manifest)
@@ -106,28 +108,34 @@ def load_inputs(context: Context, matchup: Matchup) -> GateInputs:
     lake, settings, registry = context.lake, context.settings, context.registry
     candidate = registry.get_version_bundle(matchup.candidate)
     test = read_split(lake, candidate.manifest.lineage, "test")
-    comparison = None
+    model = SplitPredictions(candidate, test)
+    comparison = evidence = None
     if matchup.champion is not None:
         champion = registry.get_version_bundle(matchup.champion)
         if champion.manifest.features == candidate.manifest.features:
             comparison = compare_with_champion(lake, settings, candidate, champion, test)
+            evidence = add_evidence(lake, settings, model, champion)
     return GateInputs(
         settings,
-        SplitPredictions(candidate, test),
+        model,
         comparison,
+        evidence=evidence,
         shadow=get_shadow_traffic(settings, matchup.candidate.number),
         training_onnx_difference=get_recorded_onnx_difference(candidate.manifest),
         out_of_fold=read_out_of_fold(lake, candidate.manifest),
     )
 
 
-def build_report(run_id: str, matchup: Matchup, inputs: GateInputs) -> ValidationReport:
+def build_report(
+    run_id: str, matchup: Matchup, inputs: GateInputs, test_split_models: int
+) -> ValidationReport:
     """Judge the candidate.
 
     Args:
         run_id: Id of the run.
         matchup: The versions to compare.
         inputs: The candidate, and everything that it is measured on.
+        test_split_models: Number of models that were measured on the test split so far.
 
     Returns:
         The report, which `promote` acts on.
@@ -137,8 +145,8 @@ def build_report(run_id: str, matchup: Matchup, inputs: GateInputs) -> Validatio
     problem = gates.describe_failures(judgement.results)
     if comparison is not None and comparison.is_identical:
         problem = f"it is identical to version {comparison.version}, the champion"
-    if comparison is not None:
-        ranking = f"it ranks better than version {comparison.version}"
+    if comparison is not None and inputs.evidence is not None:
+        ranking = inputs.evidence.verdict(comparison.version)
     elif matchup.champion is not None:
         ranking = f"version {matchup.champion.number} has other features, so it is replaced"
     else:
@@ -154,7 +162,13 @@ def build_report(run_id: str, matchup: Matchup, inputs: GateInputs) -> Validatio
         decision=problem or f"every gate passed, and {ranking}",
         metrics=dict(inputs.metrics) if can_score else {},
         difference=dict(comparison.difference) if comparison and can_score else {},
-        notes=[*judgement.notes, *(comparison.notes if comparison else ())],
+        evidence=inputs.evidence,
+        test_split_models=test_split_models,
+        notes=[
+            *judgement.notes,
+            *(comparison.notes if comparison else ()),
+            describe_reuse(test_split_models),
+        ],
         gates=judgement.results,
     )
 

@@ -230,6 +230,50 @@ class ChampionReport(Artifact):
     """Candidate minus champion."""
 
 
+class Evidence(Artifact):
+    """Evidence of a challenge over all runs; see evaluation/challenges.py."""
+
+    is_refresh: bool
+    """Whether the champion's own recipe was trained on newer data."""
+    margin: float
+    """Loss in ROC AUC that is accepted; 0 unless `is_refresh`."""
+    e_value: float
+    """Evidence against "the candidate is worse by at least the margin"."""
+    number: int
+    """Position among the challenges of a year, which share one error rate."""
+    corrected: float
+    """The e-value, corrected for the number of challenges."""
+    looks: int
+    """Test splits with rows new to both models."""
+    units: int
+    """Independent comparisons in all looks, at most one per positive row."""
+    new_units: int
+    """Independent comparisons in this run's test split."""
+    gain: float | None
+    """Mean difference in ROC AUC over all units; None without units."""
+
+    def verdict(self, version: str) -> str:
+        """What enough evidence shows about the candidate and a version, for people."""
+        if self.is_refresh:
+            return (
+                f"the recipe of version {version}, trained on newer data, ranks no worse by "
+                f"{self.margin:g}"
+            )
+        return f"it ranks better than version {version}"
+
+    @property
+    def sentence(self) -> str:
+        """The evidence in a sentence without a full stop."""
+        claim = f"is not worse by {self.margin:g}" if self.is_refresh else "is better"
+        gain = "no rows yet" if self.gain is None else f"mean difference {self.gain:+.3f}"
+        return (
+            f"the evidence that the recipe's ROC AUC {claim} is {self.corrected:.3g}: an e-value "
+            f"of {self.e_value:.3g} from {self.units:,} independent comparisons on "
+            f"{self.looks} test splits ({gain}), corrected for challenge number {self.number} of "
+            "the year"
+        )
+
+
 class EvaluationReport(Artifact):
     """Result of `evaluate`."""
 
@@ -243,6 +287,9 @@ class EvaluationReport(Artifact):
     """What the rows are that groups were measured on."""
     group_differences: list[GroupDifference] = Field(default_factory=list)
     champion: ChampionReport | None
+    evidence: Evidence | None = None
+    test_split_models: int | None = None
+    """Number of models that were measured on the test split so far."""
     notes: list[str]
     decision: str
 
@@ -263,6 +310,10 @@ class ValidationReport(Artifact):
     metrics: dict[str, Interval]
     difference: dict[str, Interval]
     """Candidate minus champion, on the same rows."""
+    evidence: Evidence | None = None
+    """None without a champion, and in reports of earlier releases."""
+    test_split_models: int | None = None
+    """Number of models that were measured on the test split so far."""
     notes: list[str]
     gates: list[GateResult]
 

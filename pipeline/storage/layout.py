@@ -20,6 +20,7 @@ MODELS_PREFIX = "models/"
 PROMOTION_RECORDS = "reports/promotions/"
 PROMOTION_LOG = "reports/promotions.jsonl"
 RETRAINING_REQUESTS = "reports/drift/retrainings/"
+CHALLENGES = "reports/challenges/"
 
 DRIFT_REPORT, EVIDENTLY_PAGE, DRIFT_PAGE = (
     "drift_report.json",
@@ -135,6 +136,36 @@ def drift_report(run_id: str) -> str:
 def promotion_record(number: int) -> str:
     """Key of a record of the promotion log."""
     return f"{PROMOTION_RECORDS}{number:06d}.json"
+
+
+def challenge(champion: str, recipe: str) -> str:
+    """Key of the challenge of a champion (its MLflow run) by a recipe (its hash)."""
+    return f"{challenge_looks(champion, recipe)}challenge.json"
+
+
+def challenge_looks(champion: str, recipe: str) -> str:
+    """Prefix of the evidence of a challenge."""
+    return f"{CHALLENGES}{champion}/{recipe}/"
+
+
+def challenge_look(champion: str, recipe: str, test_sha256: str) -> str:
+    """Key of the evidence of a challenge on one test split."""
+    return f"{challenge_looks(champion, recipe)}looks/{test_sha256}.json"
+
+
+def is_challenge(key: str) -> bool:
+    """Whether this is the key of a challenge, and not of its evidence."""
+    return key.startswith(CHALLENGES) and key.endswith("/challenge.json")
+
+
+def test_split_models(test_sha256: str) -> str:
+    """Prefix of the models that were measured on a test split."""
+    return f"reports/test_splits/{test_sha256}/"
+
+
+def test_split_model(test_sha256: str, onnx_sha256: str) -> str:
+    """Key of a model that was measured on a test split."""
+    return f"{test_split_models(test_sha256)}{onnx_sha256}.json"
 
 
 def retraining_requests(day: str) -> str:

@@ -141,15 +141,16 @@ def make_noise(seed: int) -> bytes:
     )
 
 
-def make_term(seed: int, max_sleep_hours: float) -> bytes:
-    """A term in which mainly those fail who slept more than this and reviewed less than 2 hours.
+def make_term(seed: int, feature: str, above: float) -> bytes:
+    """A term in which those fail whose feature is above a value, more often with the known risks.
 
-    The more `max_sleep_hours` differs from an earlier term's, the more a model of this term
-    gains on one of that term.
+    A model of an earlier term, in which another feature decides, ranks its students much worse
+    than a model of this term. The evidence of one run is then enough to replace it.
     """
 
     def get_failed(columns: Columns, random: np.random.Generator) -> Any:
-        at_risk = (columns["sleep_hours"] > max_sleep_hours) & (columns["review_hours"] < 2)
-        return random.random(len(at_risk)) < np.where(at_risk, 0.9, 0.01)
+        has_known_risk = (columns["sleep_hours"] > 6) | (columns["review_hours"] < 2)
+        rate = np.where(has_known_risk, 0.5, 0.2)
+        return random.random(len(rate)) < np.where(columns[feature] > above, rate, 0.01)
 
-    return make_survey(seed, 1500, get_failed)
+    return make_survey(seed, 2000, get_failed)

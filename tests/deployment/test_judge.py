@@ -21,9 +21,22 @@ from pipeline.gate_table import get_stage_gates
 from pipeline.model.bundle import Bundle
 from pipeline.model.intervals import wilson_interval
 from pipeline.settings import Settings
+from pipeline.storage.artifacts import Evidence
 from tests.support.deployment_env import GOLD_RUN, Kind, trained
 
 CHAMPION_GATES = [gate.name for gate in get_stage_gates("validate") if gate.against_champion]
+
+EVIDENCE = Evidence(
+    is_refresh=False,
+    margin=0,
+    e_value=50,
+    number=1,
+    corrected=30,
+    looks=2,
+    units=60,
+    new_units=40,
+    gain=0.08,
+)
 
 
 class Judge:
@@ -48,6 +61,7 @@ class Judge:
         """What gates are measured on; `gates` in the options are bounds."""
         settings = Settings.model_validate({"gates": options.pop("gates", {})})
         comparison = ChampionComparison(settings, model, champion) if champion else None
+        options = {"evidence": EVIDENCE if champion else None} | options
         return GateInputs(settings, model, comparison, **options)
 
 
@@ -104,13 +118,13 @@ def test_every_gate_against_the_champion_counts(bench: Judge, gate: str) -> None
     candidate, champion = bench.model("better"), bench.model("good")
     shadow = ShadowTraffic(rows=500, agreement=0.95)
     assert beats_champion(bench.inputs(candidate, champion, shadow=shadow))
-    bound = -1.0 if gate.startswith("max_") else 2.0
+    bound = -1.0 if gate.startswith("max_") else 100.0
     assert not beats_champion(bench.inputs(candidate, champion, shadow=shadow, gates={gate: bound}))
 
 
 def test_without_a_champion_there_is_nothing_to_compare(bench: Judge) -> None:
     """Gates against the champion pass, whatever their bound."""
-    inputs = bench.inputs(bench.model("good"), gates={"min_roc_auc_gain": 2.0})
+    inputs = bench.inputs(bench.model("good"), gates={"min_gain_evidence": 2.0})
     judged = values("validate", inputs)
     assert {name for name, value in judged.items() if value is None} == set(CHAMPION_GATES)
     assert beats_champion(inputs)
@@ -152,7 +166,7 @@ def test_groups_are_judged_out_of_fold(bench: Judge) -> None:
 def test_other_features_leave_only_the_signature(bench: Judge) -> None:
     """A model that cannot score the API's rows fails by its signature; nothing else has a value."""
     swapped = bench.model("good", features=[*FEATURE_NAMES[1:], FEATURE_NAMES[0]])
-    judged = values("validate", bench.inputs(swapped, bench.model("good")))
+    judged = values("validate", bench.inputs(swapped, bench.model("good"), evidence=None))
     assert {name: value for name, value in judged.items() if value is not None} == {
         "min_signature_match": 0.0,
         "max_model_size_mib": pytest.approx(len(swapped.bundle.files["model.onnx"]) / 2**20),

@@ -49,7 +49,8 @@ def test_a_better_candidate_replaces_the_champion(env: DeploymentEnv) -> None:
     validate.run(env.context("run-1"))
     report = read_report(env)
     assert (report["champion"], report["passed"]) == (champion, True)
-    assert report["difference"]["roc_auc"]["value"] > 0.001
+    assert report["evidence"]["corrected"] > 20
+    assert report["test_split_models"] == 1
     promote.run(env.context("run-1"))
     assert env.aliases() == {STAGING: candidate, PRODUCTION: candidate, PREVIOUS: champion}
 
@@ -83,9 +84,9 @@ def test_a_candidate_that_ranks_worse_leaves_the_champion(env: DeploymentEnv) ->
     """The message names the gate and the distance to its bound, and `promote` skips the version."""
     champion = env.register("better", PRODUCTION)
     env.register("good", STAGING)
-    with pytest.raises(StageSkipped, match=r"stays version 1: .*min_roc_auc_gain is -.* \(off by"):
+    with pytest.raises(StageSkipped, match=r"stays version 1: min_gain_evidence is .* \(off by"):
         validate.run(env.context("run-1"))
-    with pytest.raises(StageSkipped, match="min_roc_auc_gain"):
+    with pytest.raises(StageSkipped, match="min_gain_evidence"):
         promote.run(env.context("run-1"))
     assert env.aliases()[PRODUCTION] == champion
 
@@ -191,8 +192,7 @@ def test_training_rows_of_the_champion_are_left_out(env: DeploymentEnv, survey: 
     lineage = trained(survey, "good").manifest.lineage
     lake = env.context("any").lake
     mixed = lake.read(f"gold/{GOLD_RUN}/test.parquet")
-    half = _half(mixed)
-    digest = lake.write("gold/other/train.parquet", half)
+    digest = lake.write("gold/other/train.parquet", _take_every(mixed, 20))
     lake.write("gold/other/validation.parquet", lake.read(f"gold/{GOLD_RUN}/validation.parquet"))
     other = lineage.model_copy(
         update={"pipeline_run_id": "other", "gold": {**lineage.gold, "train": digest}}
@@ -204,10 +204,10 @@ def test_training_rows_of_the_champion_are_left_out(env: DeploymentEnv, survey: 
     assert "they are left out" in note
 
 
-def _half(parquet: bytes) -> bytes:
+def _take_every(parquet: bytes, step: int) -> bytes:
     from pipeline.storage.parquet import from_parquet, to_parquet
 
-    return to_parquet(from_parquet(parquet).iloc[::2].reset_index(drop=True))
+    return to_parquet(from_parquet(parquet).iloc[::step].reset_index(drop=True))
 
 
 def test_without_a_candidate_there_is_nothing_to_do(env: DeploymentEnv) -> None:

@@ -1,0 +1,271 @@
+"""Evidence against a champion, collected over all runs that train models by the same recipe.
+
+A challenger is a recipe, not a single model: the candidate and its parameters, the settings of
+`train` and the code version. Retraining by the recipe makes another model from other rows, and
+each of them adds evidence on test rows that neither model was trained on and that the challenge
+has not used. Each look is stored under the hash of its test split, so that repeating a stage
+counts nothing twice. It is stored whether or not the candidate passes its gates, because leaving
+out bad results would make the evidence too large.
+
+Without its code version, a recipe that equals the champion's is a refresh, if its rows are others:
+it replaces the champion unless it is worse by a margin. Every other challenge must be better. All
+challenges that open within a year share one error rate.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.errors import LakeError
+from pipeline.evaluation import evidence
+from pipeline.evaluation.champion import get_identity
+from pipeline.evaluation.datasets import drop_rows, drop_training_rows, read_gold_split
+from pipeline.evaluation.predictions import SplitPredictions
+from pipeline.model.arrays import label_array
+from pipeline.model.bundle import ONNX, Bundle, Manifest
+from pipeline.settings import Settings, TrainSettings
+from pipeline.storage import layout
+from pipeline.storage.artifacts import Artifact, Evidence, TrainReport
+from pipeline.storage.lake import Lake, sha256_hex
+from pipeline.times import utc_now
+
+YEAR = timedelta(days=365)
+DECIMALS = 6
+
+
+class Recipe(Artifact):
+    """How a model was made, apart from its rows.
+
+    Attributes:
+        candidate: Name of the candidate; the family if the report of `train` is missing.
+        parameters: Its parameters.
+        settings: The settings of `train`; None if its report is missing.
+        code_version: Version of the code that trained it.
+    """
+
+    candidate: str
+    parameters: dict[str, Any]
+    settings: TrainSettings | None
+    code_version: str
+
+    def equals_but_for_code(self, other: Recipe) -> bool:
+        """Whether both are known, and differ at most in the code version."""
+        ignored = {"code_version"}
+        same = self.model_dump(exclude=ignored) == other.model_dump(exclude=ignored)
+        return self.settings is not None and same
+
+
+class Challenge(Artifact):
+    """A recipe that challenges a champion.
+
+    Attributes:
+        champion: MLflow run of the champion.
+        version: Version of the champion.
+        recipe: The recipe of the candidates.
+        is_refresh: Whether it is the champion's own.
+        margin: Loss in ROC AUC that is accepted.
+        number: Position among the challenges that opened within a year, from 1.
+        opened_at: Time of the first look, ISO 8601.
+    """
+
+    champion: str
+    version: str | None
+    recipe: Recipe
+    is_refresh: bool
+    margin: float
+    number: int = 1
+    opened_at: str
+
+
+class Look(Artifact):
+    """Evidence on one test split.
+
+    Attributes:
+        candidate: MLflow run of the candidate.
+        gold_run_id: Id of the run that wrote the test split.
+        test: SHA-256 of the test split.
+        rows: Rows that are new to both models and to the challenge.
+        positives: Positive rows among them.
+        differences: Difference in ROC AUC of each unit; see evidence.py.
+    """
+
+    candidate: str
+    gold_run_id: str
+    test: str
+    rows: int
+    positives: int
+    differences: list[float]
+
+
+class MeasuredModel(Artifact):
+    """A model that was measured on a test split, under the hash of its ONNX file."""
+
+    mlflow_run_id: str
+
+
+def add_evidence(
+    lake: Lake, settings: Settings, candidate: SplitPredictions, champion: Bundle
+) -> Evidence | None:
+    """Add the evidence of a candidate's test rows to that of its recipe, once.
+
+    Args:
+        lake: The lake with the gold of both models and the evidence of earlier runs.
+        settings: The seed and the margin of a refresh.
+        candidate: The candidate with its test rows.
+        champion: The champion.
+
+    Returns:
+        The evidence of all runs; None if there is nothing to compare, because the models are
+        identical or one of them does not accept the API's features.
+
+    Raises:
+        LakeError: If the champion's training data or the rows of an earlier look are missing.
+    """
+    bundle = candidate.bundle
+    rival = SplitPredictions(champion, candidate.frame)
+    if get_identity(bundle) == get_identity(champion):
+        return None
+    if not (candidate.signature_matches and rival.signature_matches):
+        return None
+    recipe = read_recipe(lake, bundle.manifest)
+    is_refresh = _is_refresh(lake, recipe, bundle.manifest, champion.manifest)
+    names = (champion.manifest.run_id, _hash(recipe, is_refresh))
+    challenge = _open(
+        lake,
+        names,
+        Challenge(
+            champion=champion.manifest.run_id,
+            version=champion.manifest.version,
+            recipe=recipe,
+            is_refresh=is_refresh,
+            margin=settings.deployment.refresh_margin if is_refresh else 0.0,
+            opened_at=utc_now(),
+        ),
+    )
+    looks = [lake.read_model(key, Look) for key in lake.keys(_looks_of(names))]
+    test = bundle.manifest.lineage.gold["test"]
+    look = next((look for look in looks if look.test == test), None)
+    if look is None:
+        rows = _drop_known(lake, candidate.frame, champion.manifest, looks)
+        look = _look(settings, bundle, champion, rows)
+        lake.create(layout.challenge_look(*names, test), look.to_bytes())
+        looks.append(look)
+    return _summarize(challenge, looks, look)
+
+
+def count_models(lake: Lake, manifest: Manifest) -> int:
+    """Record that a model was measured on its test split; return how many different ones were."""
+    test, onnx = manifest.lineage.gold["test"], manifest.files[ONNX]
+    run = MeasuredModel(mlflow_run_id=manifest.run_id)
+    lake.create(layout.test_split_model(test, onnx), run.to_bytes())
+    return len(lake.keys(layout.test_split_models(test)))
+
+
+def describe_reuse(models: int) -> str:
+    """Describe how many models a test split has measured, in a sentence without a full stop."""
+    if models == 1:
+        return "this is the only model that was measured on this test split"
+    return (
+        f"{models} different models were measured on this test split: the best of several looks "
+        "better than it is"
+    )
+
+
+def read_recipe(lake: Lake, manifest: Manifest) -> Recipe:
+    """Read how a model was made from the report of `train`, or what its manifest knows of it."""
+    code_version = manifest.lineage.code_version
+    try:
+        key = layout.train_report(manifest.lineage.pipeline_run_id)
+        report = lake.read_model(key, TrainReport)
+    except LakeError:
+        report = None
+    if report is None or report.mlflow_run_id != manifest.run_id:
+        return Recipe(
+            candidate=manifest.family, parameters={}, settings=None, code_version=code_version
+        )
+    return Recipe(
+        candidate=report.candidate,
+        parameters=report.parameters,
+        settings=report.inputs.settings,
+        code_version=code_version,
+    )
+
+
+def _is_refresh(lake: Lake, recipe: Recipe, candidate: Manifest, champion: Manifest) -> bool:
+    has_other_rows = candidate.lineage.silver != champion.lineage.silver
+    return has_other_rows and recipe.equals_but_for_code(read_recipe(lake, champion))
+
+
+def _hash(recipe: Recipe, is_refresh: bool) -> str:
+    return sha256_hex(recipe.to_bytes() + bytes([is_refresh]))[:16]
+
+
+def _looks_of(names: tuple[str, str]) -> str:
+    return layout.challenge_look(*names, "").removesuffix(".json")
+
+
+def _open(lake: Lake, names: tuple[str, str], unnumbered: Challenge) -> Challenge:
+    """Read the challenge, or open it with the next number of the year."""
+    key = layout.challenge(*names)
+    if not lake.exists(key):
+        others = [
+            lake.read_model(other, Challenge)
+            for other in lake.keys(layout.CHALLENGES)
+            if layout.is_challenge(other)
+        ]
+        recent = [other for other in others if _age(other, unnumbered.opened_at) < YEAR]
+        challenge = unnumbered.model_copy(update={"number": len(recent) + 1})
+        lake.create(key, challenge.to_bytes())
+    return lake.read_model(key, Challenge)
+
+
+def _age(challenge: Challenge, now: str) -> timedelta:
+    return datetime.fromisoformat(now) - datetime.fromisoformat(challenge.opened_at)
+
+
+def _drop_known(
+    lake: Lake, test: pd.DataFrame, champion: Manifest, looks: list[Look]
+) -> pd.DataFrame:
+    """Keep the test rows that are new to both models and to earlier looks."""
+    rows = drop_training_rows(lake, test, champion.lineage)
+    used = [read_gold_split(lake, look.gold_run_id, "test", look.test) for look in looks]
+    return drop_rows(rows, used)
+
+
+def _look(settings: Settings, candidate: Bundle, champion: Bundle, rows: pd.DataFrame) -> Look:
+    labels, differences = label_array(rows), np.zeros(0)
+    if 0 < labels.sum() < labels.size:
+        first, second = (
+            SplitPredictions(model, rows).predictions.probability for model in (candidate, champion)
+        )
+        differences = evidence.paired_differences(labels, first, second, settings.seed)
+    lineage = candidate.manifest.lineage
+    return Look(
+        candidate=candidate.manifest.run_id,
+        gold_run_id=lineage.pipeline_run_id,
+        test=lineage.gold["test"],
+        rows=len(rows),
+        positives=int(labels.sum()),
+        differences=np.round(differences, DECIMALS).tolist(),
+    )
+
+
+def _summarize(challenge: Challenge, looks: list[Look], look: Look) -> Evidence:
+    differences = [np.array(each.differences) for each in looks]
+    every = np.concatenate(differences)
+    e_value = evidence.combine(differences, challenge.margin)
+    return Evidence(
+        is_refresh=challenge.is_refresh,
+        margin=challenge.margin,
+        e_value=e_value,
+        number=challenge.number,
+        corrected=e_value * evidence.correction(challenge.number),
+        looks=len(looks),
+        units=every.size,
+        new_units=len(look.differences),
+        gain=float(every.mean()) if every.size else None,
+    )
