@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -71,22 +71,34 @@ class ChampionComparison:
 
     @cached_property
     def latency_ratio(self) -> float:
-        """Median time to score one row, the candidate's divided by the champion's.
-
-        The models take turns, so that a busy machine slows both.
-        """
-        rows = self.candidate.features
-        times: dict[SplitPredictions, list[int]] = {self.candidate: [], self.champion: []}
-        for index in range(LATENCY_ROWS):
-            row = rows[[index % len(rows)]]
-            for model, durations in times.items():
-                start = time.perf_counter_ns()
-                model.score(row)
-                durations.append(time.perf_counter_ns() - start)
-        return statistics.median(times[self.candidate]) / statistics.median(times[self.champion])
+        """Median time to score one row, the candidate's divided by the champion's."""
+        candidate, champion = measure_latency_ms([self.candidate, self.champion])
+        return candidate / champion
 
     def _measure(self, model: SplitPredictions) -> Mapping[str, Interval]:
         return compute_metrics(model.labels, model.predictions)
+
+
+def measure_latency_ms(models: Sequence[SplitPredictions]) -> list[float]:
+    """Measure how long models take to score one row.
+
+    The models take turns, so that a busy machine slows all of them.
+
+    Args:
+        models: The models with the same rows.
+
+    Returns:
+        The median time of each model in milliseconds.
+    """
+    rows = models[0].features
+    times: list[list[int]] = [[] for _ in models]
+    for index in range(LATENCY_ROWS):
+        row = rows[[index % len(rows)]]
+        for model, durations in zip(models, times, strict=True):
+            start = time.perf_counter_ns()
+            model.score(row)
+            durations.append(time.perf_counter_ns() - start)
+    return [statistics.median(durations) / 1e6 for durations in times]
 
 
 def get_identity(bundle: Bundle) -> tuple[str, float]:

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.columns import EXPECTATIONS
 from pipeline.data_check.report import DataCheck
 from pipeline.evaluation import behavioral_checks, groups, recalibration
-from pipeline.evaluation.champion import ChampionComparison
+from pipeline.evaluation.champion import ChampionComparison, measure_latency_ms
 from pipeline.evaluation.groups import GroupRate, GroupRows
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.shadow import ShadowTraffic
@@ -191,9 +191,9 @@ def group_false_positive_rate_gap(inputs: GateInputs) -> Measurement | None:
     )
 
 
-def latency_ratio(inputs: GateInputs) -> Measurement | None:
-    """Time to score one row divided by the champion's."""
-    return Measurement(inputs.comparison.latency_ratio) if inputs.comparison else None
+def latency_ms(inputs: GateInputs) -> Measurement:
+    """Median time to score one row, in milliseconds."""
+    return Measurement(measure_latency_ms([inputs.model])[0])
 
 
 def model_size_mib(inputs: GateInputs) -> Measurement:
