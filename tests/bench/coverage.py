@@ -21,6 +21,8 @@ PAGE = ROOT / "docs" / "reference" / "model-quality.md"
 MEASURED = ("intervals", "metrics", "samples", "cross_validation")
 """Modules of pipeline/model whose behavior the simulations measure."""
 KINDS = {"metrics": "", "differences": ", difference"}
+REPORTED = ("roc_auc", "balanced_accuracy")
+"""Differences of a cross-validation that are reported."""
 
 
 def hash_measured_code() -> str:
@@ -38,6 +40,7 @@ def show(found: Sequence[Results], header: Sequence[str]) -> str:
         )
         for kind, suffix in KINDS.items()
         for name in METRICS
+        if kind == "metrics" or "repeats" not in found[0] or name in REPORTED
     ]
     return table(("", *header), rows)
 
@@ -52,8 +55,19 @@ def show_test_rows(found: Sequence[Results]) -> str:
     )
 
 
+def show_cross_validation(found: Sequence[Results]) -> str:
+    return show(
+        found,
+        [
+            f"{result['positives']}{', 4 repetitions' if result['repeats'] > 1 else ''}"
+            for result in found
+        ],
+    )
+
+
 PARTS: dict[str, tuple[Callable[[], list[Results]], Callable[[Sequence[Results]], str]]] = {
     "test_rows": (simulation.simulate_test_rows, show_test_rows),
+    "cross_validation": (simulation.simulate_cross_validation, show_cross_validation),
 }
 """Each table of the page: its simulation, and how its results are shown."""
 

@@ -49,3 +49,13 @@ def test_intervals_on_test_rows_cover_the_truth() -> None:
         for kind, name, covered in list_coverages(result):
             is_conservative = result["fixed"] and kind == "metrics" and name in CONSERVATIVE
             assert low <= covered <= (1 if is_conservative else high), (result, kind, name)
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(3_600)
+def test_intervals_of_a_cross_validation_cover_the_truth() -> None:
+    """For the model that is fitted on all rows, up to the error of the measured truth."""
+    for result in simulate("cross_validation"):
+        for kind, name, covered in list_coverages(result):
+            if kind == "metrics" or name in coverage.REPORTED:
+                assert 0.87 <= covered <= 0.99, (result, kind, name)
