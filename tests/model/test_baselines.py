@@ -20,7 +20,6 @@ def test_every_baseline_is_measured_on_the_outer_folds(
     assert set(metrics) == {BASE_RATE, SHORT_RULE, LOGISTIC}
     for name in ("roc_auc", "balanced_accuracy"):
         assert metrics[BASE_RATE][name].value == pytest.approx(0.5)
-    assert metrics[BASE_RATE]["roc_auc"].value == 0.5
     for name in (SHORT_RULE, LOGISTIC):
         assert 0.6 < metrics[name]["roc_auc"].value < 1
     train = splits["train"]
