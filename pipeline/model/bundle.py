@@ -108,6 +108,9 @@ class Manifest(Artifact):
     """Metrics on the test rows; empty until the model is registered."""
     gates: list[GateResult] = Field(default_factory=list)
     """Gates that `evaluate` judged; empty until the model is registered."""
+    cautions: list[str] = Field(default_factory=list)
+    """What the data check found: sentences without a full stop that limit what the metrics mean.
+    Empty until the model is registered, and in bundles of earlier releases."""
 
     def to_bytes(self) -> bytes:
         """Encode as JSON. A manifest of an earlier release keeps its bytes, and so its hash."""
@@ -115,6 +118,8 @@ class Manifest(Artifact):
         for name in ("columns", "training", "refits"):
             if document[name] is None:
                 del document[name]
+        if not self.cautions:
+            del document["cautions"]
         if self.training and self.training.flagged_below_rate is None:
             del document["training"]["flagged_below_rate"]
         return to_json_bytes(document)

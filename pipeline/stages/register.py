@@ -1,16 +1,18 @@
 """Register the candidate as the version with the alias `staging`, if every gate passed.
 
-Reads `reports/<run_id>/evaluation.json` and the candidate's MLflow run. Adds version, metrics and
-gates to the run's `serving/manifest.json`, tags the version with the manifest's hash and the
-candidate's lineage, moves the alias, and writes the version into the model card. Until a version is
-in production, it also copies the model to the lake's `models/`, from which predictors start when
-MLflow is down; after that, `promote` writes the copy. Running it again registers no second version.
+Reads `reports/<run_id>/evaluation.json`, the data check and the candidate's MLflow run. Adds
+version, metrics, gates and the findings of the data check to the run's `serving/manifest.json`,
+tags the version with the manifest's hash and the candidate's lineage, moves the alias, and writes
+the version into the model card. Until a version is in production, it also copies the model to the
+lake's `models/`, from which predictors start when MLflow is down; after that, `promote` writes the
+copy. Running it again registers no second version.
 """
 
 from __future__ import annotations
 
 from pipeline.console import echo
 from pipeline.context import Context
+from pipeline.data_check.report import DataCheck, read_data_check
 from pipeline.deployment.card_updates import update_candidate_card
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
@@ -38,7 +40,7 @@ def run(context: Context) -> None:
         )
 
     version = _find_or_register(registry, training.mlflow_run_id, training.model_uri)
-    bundle = _complete_manifest(registry, version, evaluation)
+    bundle = _complete_manifest(registry, version, evaluation, read_data_check(lake, run_id))
     staged = registry.get_by_alias(STAGING)
     if staged is not None and int(staged.number) > int(version.number):
         echo(
@@ -64,9 +66,9 @@ def _find_or_register(registry: Registry, mlflow_run_id: str, model_uri: str) ->
 
 
 def _complete_manifest(
-    registry: Registry, version: Version, evaluation: EvaluationReport
+    registry: Registry, version: Version, evaluation: EvaluationReport, check: DataCheck | None
 ) -> Bundle:
-    """Add version, metrics and gates to the manifest and tag the version with its hash.
+    """Add what is known since training to the manifest, and tag the version with its hash.
 
     A version that has the tag is complete and does not change any more.
     """
@@ -74,7 +76,12 @@ def _complete_manifest(
         return registry.get_bundle(version.run_id, sha256)
     bundle = registry.get_bundle(version.run_id)
     manifest = bundle.manifest.model_copy(
-        update={"version": version.number, "metrics": evaluation.metrics, "gates": evaluation.gates}
+        update={
+            "version": version.number,
+            "metrics": evaluation.metrics,
+            "gates": evaluation.gates,
+            "cautions": check.sentences if check else [],
+        }
     )
     raw = manifest.to_bytes()
     registry.log_artifacts(version.run_id, {MANIFEST: raw}, ARTIFACT_FOLDER)

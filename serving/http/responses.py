@@ -135,5 +135,9 @@ class ModelFacts(ModelName):
     min_stability: float = Field(description="A label with a lower stability is unsure")
     lineage: Lineage
     metrics: dict[str, Interval]
+    cautions: list[str] = Field(
+        description="What limits the meaning of the metrics: findings of the data check, as "
+        "sentences without a full stop"
+    )
     gates: list[GateResult]
     shadow: Shadow | None

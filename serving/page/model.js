@@ -78,6 +78,9 @@ export class Model {
     find("metrics").replaceChildren(
       ...sortMetrics(facts.metrics ?? {}).map(([name, interval]) => makeMetric(name, interval)),
     );
+    const cautions = facts.cautions ?? [];
+    find("cautions").replaceChildren(...cautions.map((text) => make("li", {}, `${text}.`)));
+    find("cautions").hidden = cautions.length === 0;
     find("gates").replaceChildren(...(facts.gates ?? []).map(makeGate));
     find("model-cards").hidden = false;
     if (identify(facts) !== this.identity) {

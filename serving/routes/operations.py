@@ -11,7 +11,10 @@ from serving.routes.common import ServiceDependency, problems
 
 router = APIRouter(tags=["operations"])
 
-FROM_MANIFEST = {"name", "run_id", "family", "created", "features", "lineage", "metrics", "gates"}
+FROM_MANIFEST = {
+    *("name", "run_id", "family", "created", "features", "lineage"),
+    *("metrics", "gates", "cautions"),
+}
 """Fields of `/model` that are those of the bundle's manifest."""
 
 

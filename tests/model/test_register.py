@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.context import Context
+from pipeline.data_check.report import read_data_check
 from pipeline.errors import StageSkipped
 from pipeline.evaluation.model_card import figures
 from pipeline.gate_table import get_gate
@@ -53,7 +54,7 @@ def get_staged(context: Context) -> Version:
 
 
 def test_a_version_is_complete(registered: Context) -> None:
-    """Tags hold the lineage; the manifest has version, metrics and gates; its hash is a tag."""
+    """Tags hold the lineage; the manifest has metrics, gates and cautions; its hash is a tag."""
     context = registered
     version = get_staged(context)
     manifest = context.registry.get_version_bundle(version).manifest
@@ -61,6 +62,9 @@ def test_a_version_is_complete(registered: Context) -> None:
     gold = context.lake.read_model(gold_manifest(RUN), GoldManifest)
     assert (manifest.version, manifest.run_id) == (version.number, version.run_id)
     assert (manifest.metrics, manifest.gates) == (report.metrics, report.gates)
+    check = read_data_check(context.lake, RUN)
+    assert check is not None
+    assert manifest.cautions == check.sentences != []
     expected_tags = {
         "pipeline_run_id": RUN,
         "code_version": "abc",

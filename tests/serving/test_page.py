@@ -299,7 +299,7 @@ class TestWhatIf:
 
 class TestModel:
     def test_the_model_in_use_is_shown(self, visit: Visit, url: str) -> None:
-        """Version, metrics with intervals, gates and lineage are those of GET /model."""
+        """Version, metrics with their cautions, gates and lineage are those of GET /model."""
         page = visit()
         model = httpx.get(f"{url}/model").json()
         page.locator("#specialists summary").click()
@@ -307,6 +307,8 @@ class TestModel:
         expect(page.locator("#metrics li")).to_have_count(len(model["metrics"]))
         for number in next(iter(model["metrics"].values())).values():
             expect(page.locator("#metrics li").first).to_contain_text(f"{number:g}")
+        (caution,) = model["cautions"]
+        expect(page.locator("#cautions li")).to_have_text(f"{caution}.")
         expect(page.locator("#gates tr")).to_have_count(len(model["gates"]))
         gate = page.locator("#gates tr").first
         expect(gate).to_contain_text("passed")

@@ -131,6 +131,7 @@ def make_bundle(
         version=version,
         training=describe_training(data, 0.125, predictions),
         metrics={"roc_auc": Interval(value=0.8, low=0.7, high=0.9)},
+        cautions=["The rows are generated"],
         gates=[
             GateResult(name="min_roc_auc", bound=0.65, reason="ranking", value=0.8, passed=True)
         ],

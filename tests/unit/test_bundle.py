@@ -91,8 +91,8 @@ def test_a_manifest_of_an_earlier_release_keeps_its_hash() -> None:
     """A field that it does not have is not added when it is written again."""
     facts = TrainingFacts(values={"age": [24, 54]}, positive_rate=0.05, precision=0.1)
     for update, absent in (
-        ({}, (b'"training"', b'"refits"')),
-        ({"training": facts}, (b'"flagged_below_rate"', b'"refits"')),
+        ({"cautions": []}, (b'"training"', b'"refits"', b'"cautions"')),
+        ({"training": facts}, (b'"flagged_below_rate"', b'"refits"', b'"cautions"')),
     ):
         raw = BUNDLE.manifest.model_copy(update=update).to_bytes()
         assert not [name for name in absent if name in raw]
