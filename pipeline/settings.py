@@ -182,7 +182,7 @@ class DriftSettings(Section):
     """Days after which the drift check deletes logged live traffic; 0 keeps it."""
     min_rows: int = Field(default=200, ge=1)
     """Fewest rows of training data, and of live traffic, that a verdict needs."""
-    max_false_positive_rate: float = Field(default=0.005, gt=0, le=0.1)
+    max_false_positive_rate: float = Field(default=0.002, gt=0, le=0.1)
     """Largest probability that a check of rows without drift reports drift."""
     numeric_method: Literal["ks", "wasserstein", "jensenshannon", "evidently"] = "ks"
     """Method that compares numeric features. `evidently` chooses as Evidently does, by the number

@@ -10,7 +10,7 @@ from pipeline.columns import LABEL
 from pipeline.console import echo, format_decision, print_table
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
-from pipeline.drift.report import DRIFT, Report
+from pipeline.drift.report import BLIND_SPOT, DRIFT, PERFORMANCE_TITLES, Report
 from pipeline.evaluation import gates
 from pipeline.model import ablation_table
 from pipeline.model.bundle import Manifest
@@ -57,11 +57,30 @@ def show(
         for kind, report in reports.items()
     ]
     print_table("Drift", ("traffic", "verdict", "summary"), drift_rows)
+    _print_expected_performance(reports)
     prefixes = [*files_of_run(context.run_id), MODELS_PREFIX]
     keys = [key for prefix in prefixes for key in context.lake.keys(prefix)]
     print_table("Files", ("of this run",), ((context.lake.url(key),) for key in keys))
     for line in NEXT_STEPS:
         echo(line)
+
+
+def _print_expected_performance(reports: Mapping[str, Report]) -> None:
+    """Print what the model reaches on each kind of traffic if its probabilities are right."""
+    expected = {
+        kind: report.performance.expected
+        for kind, report in reports.items()
+        if report.performance is not None
+    }
+    print_table(
+        "Expected performance without labels, with 95 % intervals",
+        ("traffic", *PERFORMANCE_TITLES.values()),
+        (
+            (kind, *(str(metrics.get(name, "")) for name in PERFORMANCE_TITLES))
+            for kind, metrics in expected.items()
+        ),
+    )
+    echo(BLIND_SPOT)
 
 
 def _print_model(context: Context, manifest: Manifest, number: str) -> None:

@@ -21,7 +21,13 @@ from pipeline.storage.artifacts import (
     TrafficObjects,
 )
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import gold_split, live_traffic_day, silver_manifest, silver_rows
+from pipeline.storage.layout import (
+    TRAINING_SPLITS,
+    gold_split,
+    live_traffic_day,
+    silver_manifest,
+    silver_rows,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,27 +50,34 @@ class Dataset:
 
 
 def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
-    """Load the gold training split that a model learned from.
+    """Load the gold rows that a model learned from.
 
     Args:
         lake: The lake.
         bundle: The model with its lineage.
 
     Raises:
-        LakeError: If the split is missing or its hash does not match the lineage.
+        LakeError: If a split is missing or its hash does not match the lineage.
         DataError: If the model was trained with other columns.
     """
+    import pandas as pd
+
     from pipeline.storage.parquet import check_columns, from_parquet
 
     manifest = bundle.manifest
-    key = gold_split(manifest.lineage.pipeline_run_id, "train")
-    frame = from_parquet(lake.read(key, manifest.lineage.gold["train"])).astype(float)
-    check_columns(frame, key)
+    hashes = {
+        gold_split(manifest.lineage.pipeline_run_id, split): manifest.lineage.gold[split]
+        for split in TRAINING_SPLITS
+    }
+    frames = []
+    for key, sha256 in hashes.items():
+        frames.append(from_parquet(lake.read(key, sha256)).astype(float))
+        check_columns(frames[-1], key)
+    frame = pd.concat(frames, ignore_index=True)
     facts = DatasetFacts(
         source="gold training rows of the production model",
         rows=len(frame),
-        object=key,
-        sha256=manifest.lineage.gold["train"],
+        splits=hashes,
         model=ModelIdentity(
             name=manifest.name,
             version=manifest.version,

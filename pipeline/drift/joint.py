@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.drift.columns import Column
+from pipeline.drift.decisions import FEATURES_WEIGHT, JOINT_WEIGHT, PREDICTION_WEIGHT
 from pipeline.drift.report import JointDrift
 from pipeline.types import FloatArray, IntArray
 
@@ -35,7 +36,9 @@ MAX_CATEGORIES = 10
 MIN_STD = 1e-9
 """A term that varies less is constant."""
 FOLDS = 5
-MAX_PERMUTATIONS = 4_999
+PERMUTATIONS_PER_BOUND = 2.5
+"""Most permutations, in multiples of the smallest number whose p-value can be below the bound of
+the first decision."""
 BATCH = 100
 """Permutations evaluated at once."""
 MAX_EXCEEDANCES = 20
@@ -70,7 +73,9 @@ def compare_jointly(
     order = random.permutation(len(rows))  # ties of scores are broken at random
     terms, names = make_terms(rows[order], columns, random)
     is_current = is_current[order]
-    auc, p_value = _test(terms, is_current, random)
+    auc, p_value = _test(
+        terms, is_current, count_permutations(settings.max_false_positive_rate), random
+    )
     gaps = terms[is_current == 1].mean(axis=0) - terms[is_current == 0].mean(axis=0)
     strongest = np.argsort(-np.abs(gaps), kind="stable")[:STRONGEST]
     return JointDrift(
@@ -162,17 +167,27 @@ def _encode(values: FloatArray, column: Column) -> Iterator[tuple[str, FloatArra
         )
 
 
+def count_permutations(max_false_positive_rate: float) -> int:
+    """Return the most permutations of a test, enough for its p-value to be significant.
+
+    Args:
+        max_false_positive_rate: The bound of all decisions together.
+    """
+    share = JOINT_WEIGHT / (FEATURES_WEIGHT + PREDICTION_WEIGHT + JOINT_WEIGHT)
+    return round(PERMUTATIONS_PER_BOUND / (max_false_positive_rate * share)) - 1
+
+
 def _test(
-    terms: FloatArray, is_current: IntArray, random: np.random.Generator
+    terms: FloatArray, is_current: IntArray, most: int, random: np.random.Generator
 ) -> tuple[float, float]:
-    """Return the cross-fitted AUC and its p-value."""
+    """Return the cross-fitted AUC and its p-value, from at most `most` permutations."""
     if terms.shape[1] == 0:
         return 0.5, 1.0
     fits = [_fold(terms, np.arange(len(terms)) % FOLDS == fold) for fold in range(FOLDS)]
     auc = float(_cross_fitted_auc(fits, is_current[None])[0])
     exceedances = used = 0
-    while used < MAX_PERMUTATIONS:
-        count = min(BATCH, MAX_PERMUTATIONS - used)
+    while used < most:
+        count = min(BATCH, most - used)
         permuted = random.permuted(np.tile(is_current, (count, 1)), axis=1)
         reached = exceedances + np.cumsum(_cross_fitted_auc(fits, permuted) >= auc)
         if reached[-1] >= MAX_EXCEEDANCES:

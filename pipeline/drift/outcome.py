@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
@@ -14,19 +15,28 @@ from pipeline.drift.data import Dataset
 from pipeline.drift.decisions import decide, get_weights
 from pipeline.drift.joint import compare_jointly
 from pipeline.drift.page import page
+from pipeline.drift.performance import estimate_performance
 from pipeline.drift.report import (
     DRIFT,
     NONE,
     TOO_FEW,
+    ExpectedPerformance,
     JointDrift,
     Report,
     count_drifted,
     verdict_sentence,
 )
 from pipeline.errors import SettingsError
+from pipeline.model.bundle import Manifest
+from pipeline.model.decision import is_positive
+from pipeline.model.intervals import wilson_interval
 from pipeline.settings import DriftSettings
+from pipeline.storage.artifacts import Interval
 from pipeline.storage.layout import DRIFT_PAGE, DRIFT_REPORT, EVIDENTLY_PAGE
 from pipeline.times import utc_now
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,11 @@ class Outcome:
 
 
 def compare_datasets(
-    context: Context, reference: Dataset, current: Dataset, retraining: str | None = None
+    context: Context,
+    reference: Dataset,
+    current: Dataset,
+    retraining: str | None = None,
+    model: Manifest | None = None,
 ) -> Outcome:
     """Compare two data sets and build the report.
 
@@ -52,6 +66,7 @@ def compare_datasets(
         reference: Rows that the model learned from.
         current: Rows to compare with them.
         retraining: Text of the report about retraining, used if there is drift.
+        model: The model that predicted both, whose performance is estimated.
 
     Returns:
         The report; without pages if there are too few rows for a verdict.
@@ -81,8 +96,34 @@ def compare_datasets(
         settings.thresholds,
         settings.max_false_positive_rate,
     )
-    report = _build_report(replace(compared, columns=results), joint, retraining, origin)
+    performance = None if model is None else _expect_performance(context, model, *frames)
+    extras = {"performance": performance, "retraining": retraining}
+    report = _build_report(replace(compared, columns=results), joint, origin | extras)
     return Outcome(report, {EVIDENTLY_PAGE: compared.page, DRIFT_PAGE: page(report)})
+
+
+def _expect_performance(
+    context: Context, model: Manifest, reference: pd.DataFrame, current: pd.DataFrame
+) -> ExpectedPerformance:
+    """Estimate the performance on the current rows, next to what was measured in training."""
+    learned, probability = (frame[PREDICTION].dropna() for frame in (reference, current))
+    calibrated_on = learned[:: math.ceil(len(learned) / context.settings.train.max_rows)]
+    expected = estimate_performance(
+        probability.to_numpy(float),
+        model.threshold,
+        calibrated_on.to_numpy(float),
+        context.settings.seed,
+    )
+    labels = reference[LABEL.name]
+    low, high = wilson_interval(labels.sum(), len(labels))
+    measured = model.metrics | {"positive_rate": Interval(value=labels.mean(), low=low, high=high)}
+    return ExpectedPerformance(
+        threshold=model.threshold,
+        rows=len(probability),
+        predicted_positive=int(is_positive(probability.to_numpy(float), model.threshold).sum()),
+        expected=expected,
+        measured={name: measured[name] for name in expected if name in measured},
+    )
 
 
 def _check_thresholds(settings: DriftSettings) -> None:
@@ -105,9 +146,7 @@ def _find_shortage(reference: Dataset, current: Dataset, min_rows: int) -> str |
     return None
 
 
-def _build_report(
-    compared: Comparison, joint: JointDrift, retraining: str | None, origin: dict[str, Any]
-) -> Report:
+def _build_report(compared: Comparison, joint: JointDrift, others: dict[str, Any]) -> Report:
     features = {name: column for name, column in compared.columns.items() if name in FEATURE_NAMES}
     prediction = compared.columns.get(PREDICTION)
     drifted = [joint.drifted, *(column.drifted for column in features.values())]
@@ -124,6 +163,5 @@ def _build_report(
         label=compared.columns.get(LABEL.name),
         computed_by=compared.computed_by,
         page_sample=compared.page_sample,
-        retraining=retraining if verdict == DRIFT else None,
-        **origin,
+        **others | ({} if verdict == DRIFT else {"retraining": None}),
     )

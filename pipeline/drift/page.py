@@ -12,7 +12,14 @@ from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, SUBJECTS, Number
 from pipeline.drift.columns import PREDICTION
 from pipeline.drift.drawings import draw
 from pipeline.drift.methods import METHODS
-from pipeline.drift.report import DRIFT, ColumnDrift, Report, Summary, describe_joint
+from pipeline.drift.report import (
+    BLIND_SPOT,
+    DRIFT,
+    ColumnDrift,
+    Report,
+    Summary,
+    describe_joint,
+)
 from pipeline.reporting.templates import render
 from pipeline.storage.artifacts import DatasetFacts
 from pipeline.storage.layout import (
@@ -62,6 +69,9 @@ def page(report: Report, reports: str = "../") -> bytes:
         steps=list(_next_steps(report)),
         facts=list(_facts(report)),
         features=sorted(features, key=lambda card: not card.drifted),
+        performance=report.performance,
+        blind_spot=BLIND_SPOT,
+        positive=LABEL.positive,
         others=[card for card in cards if card.name not in report.features],
         computed_by=report.computed_by or "",
         page_sample=report.page_sample,
@@ -129,6 +139,8 @@ def _describe_source(facts: DatasetFacts) -> str:
         parts.append(f"{format_time(facts.since)} to {format_time(facts.until)}")
     if facts.object is not None:
         parts.append(facts.object)
+    if facts.splits is not None:
+        parts.append(", ".join(facts.splits))
     if facts.versions:
         counts = ", ".join(f"version {version} ({n:,})" for version, n in facts.versions.items())
         parts.append(f"predicted by {counts}")

@@ -6,12 +6,26 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from pipeline.columns import LABEL
 from pipeline.drift.columns import Kind
 from pipeline.drift.methods import Statistic
-from pipeline.storage.artifacts import Artifact, DatasetFacts
+from pipeline.model.metrics import flatten_metrics
+from pipeline.storage.artifacts import Artifact, DatasetFacts, Interval
 
 DRIFT, NONE, TOO_FEW = "drift", "none", "not enough data"
 """Verdicts of a report."""
+
+PERFORMANCE_TITLES = {
+    "recall": "Recall",
+    "precision": "Precision",
+    "positive_rate": f"Fraction of '{LABEL.positive}'",
+    "roc_auc": "ROC AUC",
+}
+"""The metrics of the expected performance."""
+BLIND_SPOT = (
+    "This estimate cannot see concept drift, a changed relation between the features and the "
+    "outcome. Only new outcomes show that."
+)
 
 
 class Summary(Artifact):
@@ -99,6 +113,29 @@ class JointDrift(Artifact):
     """Columns and products of columns whose mean differs most."""
 
 
+class ExpectedPerformance(Artifact):
+    """What the model reaches on the current rows if its probabilities are right."""
+
+    threshold: float
+    """Probability from which the model predicts positive."""
+    rows: int
+    predicted_positive: int
+    """Rows that the model predicts positive."""
+    expected: dict[str, Interval]
+    """The metrics of performance.py. The intervals contain the value that the labels would give in
+    95 % of the windows."""
+    measured: dict[str, Interval]
+    """The same metrics on the test rows of the model, the positive rate on its training rows."""
+
+    @property
+    def table(self) -> list[tuple[str, str, str]]:
+        """The title, the expected value and the measured value of each metric."""
+        return [
+            (PERFORMANCE_TITLES[name], str(interval), str(self.measured.get(name, "")))
+            for name, interval in self.expected.items()
+        ]
+
+
 class DriftedFeatures(Artifact):
     """How many features drifted."""
 
@@ -126,6 +163,8 @@ class Report(Origin):
     prediction: ColumnDrift | None = None
     joint: JointDrift | None = None
     label: ColumnDrift | None = None
+    performance: ExpectedPerformance | None = None
+    """None without a model, as for two files."""
     computed_by: str | None = None
     page_sample: int | None = None
     """Rows of each data set that Evidently's page shows, if it does not show all."""
@@ -190,7 +229,9 @@ def describe_joint(joint: JointDrift) -> str:
 
 
 def to_metrics(report: Report) -> dict[str, float]:
-    """Return the metrics of the MLflow run: the verdict, and each column's score and verdict.
+    """Return the metrics of the MLflow run.
+
+    They are the verdict, each column's score and verdict, and the expected performance.
 
     Args:
         report: A report with a verdict.
@@ -208,4 +249,7 @@ def to_metrics(report: Report) -> dict[str, float]:
     }
     for name, column in report.columns("prediction", "label").items():
         metrics |= {f"{name}_score": column.score, f"{name}_drifted": float(column.drifted)}
+    if report.performance is not None:
+        expected = report.performance.expected
+        metrics |= flatten_metrics({f"expected_{name}": expected[name] for name in expected})
     return metrics

@@ -10,11 +10,14 @@ from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.model.bundle import Lineage
 from pipeline.storage.artifacts import BronzePointer, GoldManifest
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import BRONZE_LATEST, GOLD_PREFIX, gold_split, is_gold_manifest
+from pipeline.storage.layout import (
+    BRONZE_LATEST,
+    GOLD_PREFIX,
+    TRAINING_SPLITS,
+    gold_split,
+    is_gold_manifest,
+)
 from pipeline.storage.parquet import check_columns, from_parquet
-
-TRAINING_SPLITS = ("train", "validation")
-"""The splits that the registered model is fitted on."""
 
 
 def read_split(lake: Lake, lineage: Lineage, split: str) -> pd.DataFrame:

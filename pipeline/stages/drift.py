@@ -32,7 +32,14 @@ from pipeline.drift.data import Dataset
 from pipeline.drift.files import load_file
 from pipeline.drift.outcome import Outcome, compare_datasets
 from pipeline.drift.page import page
-from pipeline.drift.report import DRIFT, TOO_FEW, Report, describe_joint
+from pipeline.drift.report import (
+    BLIND_SPOT,
+    DRIFT,
+    TOO_FEW,
+    ExpectedPerformance,
+    Report,
+    describe_joint,
+)
 from pipeline.drift.retention import delete_old_traffic
 from pipeline.errors import LakeError, SettingsError, StageSkipped
 from pipeline.storage.layout import (
@@ -162,7 +169,7 @@ def run(context: Context, window: Window = Window()) -> None:
     at = datetime.now(UTC).replace(microsecond=0)
     blocked = drift_retraining.blocked_reason(lake, context.run_id, settings.drift, at)
     retraining = "requested" if blocked is None else f"not requested: {blocked}"
-    outcome = compare_datasets(context, reference, current, retraining)
+    outcome = compare_datasets(context, reference, current, retraining, bundle.manifest)
     show(outcome.report)
     write(context, outcome)
     if outcome.report.verdict != DRIFT:
@@ -240,7 +247,20 @@ def show(report: Report) -> None:
         )
     if report.joint:
         echo(f"All features together: {describe_joint(report.joint)}")
+    if report.performance:
+        show_performance(report.performance)
     echo(report.sentence, "yellow" if report.verdict == DRIFT else None)
+
+
+def show_performance(performance: ExpectedPerformance) -> None:
+    """Print the expected performance as a table."""
+    print_table(
+        f"Expected performance without labels: {performance.predicted_positive:,} of "
+        f"{performance.rows:,} current rows are predicted {LABEL.positive}",
+        ("metric", "expected", "measured in training"),
+        performance.table,
+    )
+    echo(BLIND_SPOT)
 
 
 def _time(text: str) -> datetime:

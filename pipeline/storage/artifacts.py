@@ -368,6 +368,8 @@ class DatasetFacts(Artifact):
     object: str | None = None
     """Key in the lake, or path of a file."""
     sha256: str | None = None
+    splits: dict[str, str] | None = None
+    """SHA-256 of each gold split, by its key."""
     model: ModelIdentity | None = None
     """The model that learned from the rows."""
     since: str | None = None

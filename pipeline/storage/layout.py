@@ -10,6 +10,8 @@ BRONZE, SILVER, GOLD, MODELS, REPORTS = LAYERS = ("bronze", "silver", "gold", "m
 
 SPLITS = ("train", "validation", "test")
 """The splits of gold."""
+TRAINING_SPLITS = SPLITS[:2]
+"""The splits that the registered model is fitted on."""
 
 BRONZE_LATEST = "bronze/latest.json"
 BRONZE_INBOX = "bronze/inbox"

@@ -2,8 +2,8 @@
 
 `python -m tests.bench.drift` writes the tables and the plot of docs/reference/drift.md. It keeps
 simulated results in tests/bench/results/drift.json, and repeats a simulation only if the code that
-it measures has changed. `python -m tests.bench.drift years` (or rates, power, joint, scale) does
-only that part. `scale` is never kept; it takes minutes, most of them in Evidently.
+it measures has changed. `python -m tests.bench.drift years` (or rates, power, joint, quality,
+scale) does only that part. `scale` is never kept; it takes minutes, most of them in Evidently.
 """
 
 from __future__ import annotations
@@ -15,24 +15,38 @@ from typing import Any
 import numpy as np
 
 from pipeline.settings import DriftSettings
-from tests.bench import drift_scale
+from tests.bench import drift_power, drift_quality, drift_scale, drift_years
 from tests.bench import drift_simulation as simulation
 from tests.bench.cached import ROOT, hash_code, measure, read_results
 from tests.bench.tables import put, table
 
 PAGE = ROOT / "docs" / "reference" / "drift.md"
 PLOT = ROOT / "docs" / "images" / "drift-false-alarms.svg"
+TITLES = {
+    "recall": "recall",
+    "precision": "precision",
+    "positive_rate": "positive rate",
+    "roc_auc": "ROC AUC",
+}
 RULES = ("our rule", "Evidently's defaults", "Evidently's methods, one feature is enough")
 MEASURED = ("columns", "counts", "decisions", "effect", "joint", "methods", "plan")
-"""Modules of pipeline/drift whose behavior the simulations measure."""
+"""Modules of pipeline/drift whose behavior the simulations of the verdict measure."""
+BOUNDS = (0.005, DriftSettings().max_false_positive_rate, 0.001)
+"""False positive rates that the table of the years compares."""
 
 Rows = list[dict[str, Any]]
 
 
-def hash_measured_code() -> str:
-    """Hash the code and the settings that the simulations measure."""
-    sources = [ROOT / "pipeline" / "drift" / f"{name}.py" for name in MEASURED]
-    return hash_code([*sources, ROOT / "tests/bench/drift_simulation.py"], DriftSettings())
+def hash_measured_code(part: str) -> str:
+    """Hash the code and the settings that the simulation of a part measures."""
+    drift, bench = ROOT / "pipeline" / "drift", ROOT / "tests" / "bench"
+    if part == "quality":
+        candidates = ROOT / "pipeline" / "model" / "candidates.py"
+        return hash_code([drift / "performance.py", candidates, bench / "drift_quality.py"])
+    sources = [drift / f"{name}.py" for name in MEASURED]
+    own = {"years": "drift_years", "power": "drift_power", "joint": "drift_power"}
+    names = {"drift_simulation", own.get(part, "drift_simulation")}
+    return hash_code([*sources, *(bench / f"{name}.py" for name in sorted(names))], DriftSettings())
 
 
 def sizes(row: dict[str, Any]) -> tuple[str, str]:
@@ -45,18 +59,28 @@ def rates_table(found: Rows) -> str:
 
 
 def years_table(found: Rows) -> str:
-    header = ("reference rows", "rows of a day", "years", "false alarms of a year", "mean")
+    header = (
+        "reference rows",
+        "rows of a day",
+        "years",
+        "false positive rate",
+        "false alarms of a year: mean",
+        "90 % have at most",
+        "largest",
+    )
     rows = []
     for row in found:
-        alarms = row["alarms"]
-        counts = ", ".join(f"{number} in {alarms.count(number)}" for number in sorted(set(alarms)))
-        rows.append((*sizes(row), str(len(alarms)), counts, f"{np.mean(alarms):.2f}"))
+        for bound in BOUNDS:
+            alarms = drift_years.count_alarms(row, bound)
+            tail = int(np.quantile(alarms, 0.9, method="inverted_cdf"))
+            numbers = (f"{bound:g}", f"{np.mean(alarms):.1f}", str(tail), str(max(alarms)))
+            rows.append((*sizes(row), str(len(alarms)), *numbers))
     return table(header, rows)
 
 
 def power_table(found: Rows) -> str:
     rows = []
-    for kind, (_, _, effects) in simulation.KINDS.items():
+    for kind, (_, _, effects) in drift_power.KINDS.items():
         names = [f"{effect:g}" if "standard" in kind else f"{effect:.0%}" for effect in effects]
         rows.append((f"**{kind}**", "", *(f"**{name}**" for name in names)))
         rows += [
@@ -64,20 +88,30 @@ def power_table(found: Rows) -> str:
             for row in found
             if row["kind"] == kind
         ]
-    return table(("reference rows", "window rows", *("",) * len(simulation.MOVES)), rows)
+    return table(("reference rows", "window rows", *("",) * len(drift_power.MOVES)), rows)
 
 
 def joint_table(found: Rows) -> str:
-    names = (f"{value:g} to {-value:g}" for value in simulation.CORRELATIONS)
+    names = (f"{before:g} to {after:g}" for before, after in drift_power.CORRELATIONS)
     rows = [(*sizes(row), *(f"{rate:.0%}" for rate in row["rates"])) for row in found]
     return table(("reference rows", "window rows", *names), rows)
 
 
+def quality_table(found: Rows) -> str:
+    header = ("model", "features moved (standard deviations)", "windows", *TITLES.values())
+    rows = []
+    for row in found:
+        rates = (f"{row['rates'][name]:.1%}" for name in TITLES)
+        rows.append((row["family"], f"{row['shift']:g}", str(row["windows"]), *rates))
+    return table(header, rows)
+
+
 PARTS: dict[str, tuple[Callable[[], Rows], Callable[[Rows], str]]] = {
     "rates": (simulation.false_positive_rates, rates_table),
-    "years": (simulation.years, years_table),
-    "power": (simulation.power, power_table),
-    "joint": (simulation.joint_power, joint_table),
+    "years": (drift_years.years, years_table),
+    "power": (drift_power.power, power_table),
+    "joint": (drift_power.joint_power, joint_table),
+    "quality": (drift_quality.coverage, quality_table),
 }
 """Each table of the page: its simulation, and how its results are shown."""
 
@@ -112,11 +146,10 @@ def plot(found: Rows) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    code = hash_measured_code()
     wanted = arguments or (*PARTS, "scale")
     for name, (simulate, show) in PARTS.items():
         if name in wanted:
-            found = measure("drift", name, code, simulate)
+            found = measure("drift", name, hash_measured_code(name), simulate)
             put(PAGE, name, show(found))
     if "rates" in wanted:
         plot(read_results("drift")["rates"]["results"])

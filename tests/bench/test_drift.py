@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.settings import DriftSettings
-from tests.bench import drift, drift_scale, drift_simulation
+from tests.bench import drift, drift_power, drift_scale, drift_years
 from tests.bench.cached import measure, read_results
 from tests.bench.tables import find
 
@@ -18,7 +18,7 @@ PART = pytest.mark.parametrize("part", list(drift.PARTS))
 def simulated(part: str) -> list[dict[str, Any]]:
     """The results of a part; simulated again if the code that it measures has changed."""
     found: list[dict[str, Any]] = measure(
-        "drift", part, drift.hash_measured_code(), drift.PARTS[part][0]
+        "drift", part, drift.hash_measured_code(part), drift.PARTS[part][0]
     )
     return found
 
@@ -70,7 +70,26 @@ def test_power() -> None:
 @pytest.mark.bench
 @pytest.mark.timeout(3_600)
 def test_joint_power() -> None:
-    """500 rows find a reversed correlation of 0.3 in 95 % of the windows."""
-    index = drift_simulation.CORRELATIONS.index(0.3)
-    rates = {(row["reference"], row["rows"]): row["rates"][index] for row in simulated("joint")}
-    assert rates[600, 500] >= 0.95
+    """500 rows find a reversed correlation, and a perfectly opposed pair of features."""
+    rates = {(row["reference"], row["rows"]): row["rates"] for row in simulated("joint")}
+    for correlations in ((0.3, -0.3), (0.0, -1.0)):
+        index = drift_power.CORRELATIONS.index(correlations)
+        assert rates[750, 500][index] >= 0.95
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(3_600)
+def test_false_alarms_of_a_year() -> None:
+    """A year of daily checks without drift has at most 2 false alarms on average."""
+    for row in simulated("years"):
+        assert np.mean(drift_years.count_alarms(row, DriftSettings().max_false_positive_rate)) <= 2
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(3_600)
+def test_intervals_of_the_expected_performance() -> None:
+    """Under covariate shift, 90 % of the intervals contain what the labels give."""
+    for row in simulated("quality"):
+        assert row["windows"] >= 200
+        if row["shift"] <= 0.3:
+            assert min(row["rates"].values()) >= 0.9

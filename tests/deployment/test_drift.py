@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
@@ -19,7 +20,10 @@ from pipeline.drift.outcome import Outcome
 from pipeline.drift.report import Report
 from pipeline.drift.simulation import apply_drift
 from pipeline.errors import LakeError, StageSkipped
+from pipeline.model import onnx
+from pipeline.model.arrays import feature_array
 from pipeline.stages import drift
+from pipeline.storage.artifacts import Interval
 from pipeline.storage.layout import (
     DRIFT_PAGE,
     DRIFT_REPORT,
@@ -99,6 +103,8 @@ class TestVerdicts:
         lake = env.context("any").lake
         for name in REPORTS[:2]:
             assert lake.read(report_file("check", name)) == lake.read(latest_report_file(name))
+        evidently = lake.read(latest_report_file(EVIDENTLY_PAGE))
+        assert evidently.count(b"drift detection method is K-S p_value") == 3
         for prefix, key in (
             ("../", report_file("check", DRIFT_PAGE)),
             ("", latest_report_file(DRIFT_PAGE)),
@@ -176,15 +182,18 @@ class TestData:
     """Which rows are compared."""
 
     def test_reference_is_the_production_models(self, env: DeploymentEnv) -> None:
-        """The reference is the training split of the production model, not a later one."""
+        """The reference is what the production model learned from, not a later data set."""
         env.register("good", PRODUCTION)
         lake = env.context("any").lake
-        split = read_json(lake, gold_manifest(GOLD_RUN))["splits"]["train"]
+        splits = read_json(lake, gold_manifest(GOLD_RUN))["splits"]
         lake.write(gold_split("later", "train"), b"not read")
         log_traffic(env, sample_rows(env, "scale"))
         reference = run(env).reference
-        assert reference.object == gold_split(GOLD_RUN, "train")
-        assert (reference.sha256, reference.rows) == (split["sha256"], split["rows"])
+        learned = ("train", "validation")
+        assert reference.splits == {
+            gold_split(GOLD_RUN, name): splits[name]["sha256"] for name in learned
+        }
+        assert reference.rows == sum(splits[name]["rows"] for name in learned)
 
     def test_changed_reference_is_refused(self, env: DeploymentEnv) -> None:
         """A reference whose hash is not that of the lineage is an error; nothing is written."""
@@ -257,6 +266,43 @@ class TestData:
         assert (prediction.current.std or 0) > 0.01
 
 
+class TestExpectedPerformance:
+    """What the production model reaches on the current rows, without their labels."""
+
+    def test_expected_from_the_probabilities(
+        self, env: DeploymentEnv, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Values come from the model's probabilities and threshold, next to measured ones."""
+        recall = Interval(value=0.7, low=0.5, high=0.9)
+        env.register("good", PRODUCTION, metrics={"recall": recall}, threshold=0.06)
+        rows = sample_rows(env, "scale")
+        log_traffic(env, rows)
+        found = run(env).performance
+        assert found is not None
+        bundle = env.registry.get_version_bundle(env.registry.get_version("1"))
+        probability = onnx.positive_probability(
+            onnx.open_session(bundle), feature_array(rows, np.float32)
+        ).astype(float)
+        predicted = probability >= 0.06
+        assert (found.threshold, found.rows, found.predicted_positive) == (
+            0.06,
+            400,
+            predicted.sum(),
+        )
+        values = {name: interval.value for name, interval in found.expected.items()}
+        assert values["positive_rate"] == pytest.approx(probability.mean())
+        assert values["precision"] == pytest.approx(probability[predicted].mean())
+        assert found.measured["recall"] == recall
+        rate = found.measured["positive_rate"]
+        assert rate.low < rate.value < rate.high
+        line = next(line for line in capsys.readouterr().err.splitlines() if "Recall" in line)
+        page = env.context("any").lake.read(latest_report_file(DRIFT_PAGE)).decode()
+        for cell in (str(found.expected["recall"]), str(recall)):
+            assert cell in line
+            assert f"<td>{cell}</td>" in page
+        assert "cannot see concept drift" in page
+
+
 class TestWrites:
     """What is left after a run, and after one that was killed."""
 
@@ -277,6 +323,10 @@ class TestWrites:
             assert metrics[f"{name}_score"] == pytest.approx(report.features[name].score)
             assert metrics[f"{name}_drifted"] == report.features[name].drifted
         assert metrics["drift"] == 1
+        assert report.performance is not None
+        for name, interval in report.performance.expected.items():
+            logged = [metrics[f"expected_{name}{end}"] for end in ("", "_low", "_high")]
+            assert logged == pytest.approx([interval.value, interval.low, interval.high])
         assert {item.path for item in client.list_artifacts(found[0].info.run_id)} == set(REPORTS)
 
     def test_killed_and_run_again(

@@ -75,6 +75,8 @@ class DeploymentEnv:
         self._sections: dict[str, dict[str, Any]] = {
             "lake": {"url": f"file://{lake}"},
             "mlflow": {**mlflow, "name": name},
+            # A larger rate needs fewer permutations.
+            "drift": {"max_false_positive_rate": 0.02},
             "deployment": {
                 "rollout_timeout_seconds": 2,
                 "watch_period_seconds": 0.2,

@@ -7,10 +7,10 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.errors import DataError
-from pipeline.evaluation.datasets import TRAINING_SPLITS, drop_training_rows
+from pipeline.evaluation.datasets import drop_training_rows
 from pipeline.model.bundle import Lineage
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import gold_split
+from pipeline.storage.layout import TRAINING_SPLITS, gold_split
 from pipeline.storage.parquet import to_parquet
 from tests.support.rows import make_students
 
