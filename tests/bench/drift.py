@@ -92,7 +92,7 @@ def power_table(found: Rows) -> str:
 
 
 def joint_table(found: Rows) -> str:
-    names = (f"{before:g} to {after:g}" for before, after in drift_power.CORRELATIONS)
+    names = (f"{before:g} to {after:g}" for before, after in found[0]["effects"])
     rows = [(*sizes(row), *(f"{rate:.0%}" for rate in row["rates"])) for row in found]
     return table(("reference rows", "window rows", *names), rows)
 
