@@ -27,4 +27,9 @@ def put(page: Path, name: str, text: str) -> None:
     """Write a table between its two marks in a page, and print it."""
     before, _, after = find(page, name)
     page.write_text(before + text + after)
+    show(text)
+
+
+def show(text: str) -> None:
+    """Print a table."""
     sys.stdout.write(f"{text}\n\n")

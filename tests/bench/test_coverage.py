@@ -9,7 +9,7 @@ import pytest
 from tests.bench import coverage
 from tests.bench.cached import measure, read_results
 from tests.bench.coverage_simulation import Results
-from tests.bench.tables import find
+from tests.bench.tables import find, show
 
 PART = pytest.mark.parametrize("part", list(coverage.PARTS))
 RANGE = (0.92, 0.98)
@@ -19,10 +19,10 @@ CONSERVATIVE = {"precision", "brier"}
 
 
 def simulate(part: str) -> list[Results]:
-    """The results of a part; simulated again if the code that it measures has changed."""
-    found: list[Results] = measure(
-        "coverage", part, coverage.hash_measured_code(), coverage.PARTS[part][0]
-    )
+    """Print and return a part's results; simulated again if the code that it measures changed."""
+    simulation, format_results = coverage.PARTS[part]
+    found: list[Results] = measure("coverage", part, coverage.hash_measured_code(), simulation)
+    show(format_results(found))
     return found
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 from tests.bench import label_stability
 from tests.bench.cached import read_results
-from tests.bench.tables import find
+from tests.bench.tables import find, show
 
 
 def test_the_page_shows_the_stored_results() -> None:
@@ -23,7 +21,7 @@ def test_the_page_shows_the_stored_results() -> None:
 def test_halves_are_closer_to_other_students_than_larger_subsets() -> None:
     """Refits on 80 % of the rows agree too often; an unsure label is more often contradicted."""
     found = label_stability.simulated()
-    sys.stdout.write(f"{label_stability.format_table(found)}\n\n")
+    show(label_stability.format_table(found))
     halves, most = found
     assert halves["agreement"] < halves["stability"] < most["stability"]
     assert halves["stability"] - halves["agreement"] < 0.6 * (most["stability"] - most["agreement"])
