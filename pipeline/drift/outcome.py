@@ -75,6 +75,8 @@ def compare_datasets(
         SettingsError: If a threshold is set for a column that is not compared.
         DataError: If a column has no value at all in one of the data sets.
     """
+    from threadpoolctl import threadpool_limits
+
     settings = context.settings.drift
     _check_thresholds(settings)
     origin: dict[str, Any] = {
@@ -89,9 +91,11 @@ def compare_datasets(
     together = [column for column in feature_columns() if column.name not in settings.thresholds]
     frames, seed = (reference.frame, current.frame), context.settings.seed
     compared = compare_columns(*frames, columns, settings, seed)
+    with threadpool_limits(1):  # more threads only wait for each other on products this small
+        jointly = compare_jointly(*frames, together, settings, seed)
     results, joint = decide(
         compared.columns,
-        compare_jointly(*frames, together, settings, seed),
+        jointly,
         get_weights(columns),
         settings.thresholds,
         settings.max_false_positive_rate,

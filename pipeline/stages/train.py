@@ -11,6 +11,8 @@ is marked finished last. A second run on the same gold, settings and code change
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES
 from pipeline.console import echo, print_table
 from pipeline.context import Context
@@ -77,7 +79,8 @@ def run(context: Context) -> None:
     exported = export_training(result, settings.seed)
     report = _store(context, result, exported, gold, inputs)
     context.registry.end_run(report.mlflow_run_id)
-    _print_report(report, exported)
+    check = read_data_check(lake, run_id)
+    _print_report(report, exported, check.sentences if check else ())
 
 
 def _find_finished_training(context: Context, inputs: TrainInputs) -> str | None:
@@ -207,7 +210,7 @@ def _make_manifest(
     )
 
 
-def _print_report(report: TrainReport, exported: ExportedTraining) -> None:
+def _print_report(report: TrainReport, exported: ExportedTraining, cautions: Sequence[str]) -> None:
     ranking = (
         (name, f"{area:.3f}", "selected" if name == report.candidate else "")
         for name, area in report.ranking.items()
@@ -255,3 +258,5 @@ def _print_report(report: TrainReport, exported: ExportedTraining) -> None:
         f"train: estimated on unseen rows: ROC AUC {estimate['roc_auc']}, "
         f"recall {estimate['recall']}, balanced accuracy {estimate['balanced_accuracy']}"
     )
+    for sentence in cautions:
+        echo(f"train: {sentence}", "yellow")

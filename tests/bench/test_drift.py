@@ -10,16 +10,16 @@ import pytest
 from pipeline.settings import DriftSettings
 from tests.bench import drift, drift_power, drift_scale, drift_years
 from tests.bench.cached import measure, read_results
-from tests.bench.tables import find
+from tests.bench.tables import find, show
 
 PART = pytest.mark.parametrize("part", list(drift.PARTS))
 
 
 def simulated(part: str) -> list[dict[str, Any]]:
-    """The results of a part; simulated again if the code that it measures has changed."""
-    found: list[dict[str, Any]] = measure(
-        "drift", part, drift.hash_measured_code(part), drift.PARTS[part][0]
-    )
+    """Print and return a part's results; simulated again if the code that it measures changed."""
+    simulation, format_results = drift.PARTS[part]
+    found: list[dict[str, Any]] = measure("drift", part, drift.hash_measured_code(part), simulation)
+    show(format_results(found))
     return found
 
 

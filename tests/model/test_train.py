@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.columns import COLUMNS_SHA256, EXPECTATIONS, FEATURE_NAMES, LABEL
 from pipeline.context import Context
-from pipeline.data_check.report import DataCheck
+from pipeline.data_check.report import DataCheck, read_data_check
 from pipeline.errors import DataError, LakeError, RegistryError
 from pipeline.evaluation import behavioral_checks
 from pipeline.model import candidates, onnx
@@ -111,7 +111,11 @@ def test_a_threshold_below_the_average_risk_is_reported(
     below = probability[probability >= 0.01] < learned.data.labels.mean()
     assert facts.flagged_below_rate == pytest.approx(below.mean())
     sentence = f"{below.mean():.1%} of the students who are flagged have a lower risk"
-    assert sentence in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert sentence in printed
+    check = read_data_check(context.lake, context.run_id)
+    assert check is not None
+    assert all(f"train: {caution}" in printed for caution in check.sentences)
 
 
 def test_mlflow_can_load_the_model(registered: Context, tmp_path: Path) -> None:
