@@ -21,7 +21,7 @@ def up(data: str | None, columns: str | None, *, training: bool, node_count: int
 
     Args:
         data: A path or a data source; None for the installed release's.
-        columns: Path of a columns file; None for the one beside the data, else the release's.
+        columns: Path of a columns file; None for the one next to the data, else the release's.
         training: Train if data is given or no model is served.
         node_count: The number of nodes of a new cluster.
     """

@@ -39,7 +39,7 @@ MAX_ERRORS = 20
 
 
 def find_columns(data: str) -> FilePath | None:
-    """Return the columns file that `adopt` wrote beside a data file; None if there is none."""
+    """Return the columns file that `adopt` wrote next to a data file; None if there is none."""
     path = name_columns(FilePath(data))
     return path if path.is_file() else None
 

@@ -1,6 +1,6 @@
 """Propose a columns file for a CSV file, by which `run` trains and serves a model of it.
 
-Writes DATA.columns.yaml beside the data file and prints what each column is taken for, and why.
+Writes DATA.columns.yaml next to the data file and prints what each column is taken for, and why.
 Nothing is asked, and an existing file is kept unless --force is given.
 """
 

@@ -168,11 +168,13 @@ def _card(name: str, column: ColumnDrift) -> Card:
 def _describe_outside(column: ColumnDrift) -> str:
     if not column.outside:
         return ""
-    share = "less than 0.1%" if column.outside < 0.001 else f"{column.outside:.1%}"
+    fraction = "less than 0.1%" if column.outside < 0.001 else f"{column.outside:.1%}"
     if column.kind == "number" and column.reference.quartiles is not None:
         low, *_, high = column.reference.quartiles
-        return f"{share} of the current rows are outside the training data, {low:.4g} to {high:.4g}"
-    return f"{share} of the current rows have a value that the training data lacks"
+        return (
+            f"{fraction} of the current rows are outside the training data, {low:.4g} to {high:.4g}"
+        )
+    return f"{fraction} of the current rows have a value that the training data lacks"
 
 
 def _titles() -> dict[str, str]:

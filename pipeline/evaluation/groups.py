@@ -201,8 +201,10 @@ def find_highest_false_positive_rate(rows: GroupRows) -> GroupRate | None:
         inside = rows.measure_rate(mask)
         outside = rows.measure_rate(others)
         if inside and outside:
-            gap, share = rate_difference(inside, outside), float(others.sum() / negative.sum())
-            scaled = Interval(value=gap.value * share, low=gap.low * share, high=gap.high * share)
+            gap, weight = rate_difference(inside, outside), float(others.sum() / negative.sum())
+            scaled = Interval(
+                value=gap.value * weight, low=gap.low * weight, high=gap.high * weight
+            )
             gaps.append(GroupRate(name, scaled))
     return max(gaps, key=lambda group: group.rate.low, default=None)
 
