@@ -13,8 +13,11 @@ from docs.stage_table import table
 from pipeline.__main__ import COMMANDS
 from pipeline.columns import FEATURES, LABEL, Category, Feature
 from pipeline.environment import variables
+from pipeline.evaluation import gates, power
+from pipeline.evaluation.judge import RATES
 from pipeline.gate_table import GATES, get_stage_gates
 from pipeline.stages import EXIT_CODES, STAGES
+from pipeline.storage.artifacts import GateResult
 from serving.settings import Settings
 
 FOLDER = Path(__file__).parent / "reference"
@@ -73,6 +76,24 @@ def _read_block(page: Path, name: str) -> str:
     return start + rest.partition(end)[0] + end
 
 
+def _power_table() -> str:
+    """The power of the gates of `evaluate` on a test split as small as the survey's."""
+    results = [
+        GateResult(
+            name=gate.name,
+            bound=gate.bound,
+            reason=gate.reason,
+            value=None,
+            passed=True,
+            power=RATES[gate.measure](gate.bound, gate.stages["evaluate"], 13, 237),
+        )
+        for gate in get_stage_gates("evaluate")
+        if gate.measure in RATES
+    ]
+    rows = [(f"`{name}`", *cells) for name, *cells in gates.tabulate_power(results)]
+    return table(gates.POWER_HEADER, rows)
+
+
 def gates_page() -> str:
     """Return docs/reference/gates.md."""
     stages = [stage.name for stage in STAGES if get_stage_gates(stage.name)]
@@ -105,6 +126,35 @@ These gates compare the candidate with the champion, and pass if there is no cha
 
 `evaluate` judges those that do not need the predictor too, to report whether the candidate is
 better than the champion. They do not decide whether the candidate is registered.
+
+## How far to trust a verdict
+
+The reports of `evaluate`, `validate` and `demote` have the *power* of each gate that judges a
+sample: how often it would decide wrongly on other test rows, with as many of each class.
+
+- *Good refused*: the probability that a good model fails. A good model is better than the bound by
+  {power.RATE_DISTANCE:g}, or than the champion by {power.DIFFERENCE_DISTANCE:g}.
+- *Bad accepted*: the probability that a bad model passes. A bad model is worse by as much, but its
+  ROC AUC is at least 0.5.
+- *Found with 80 %*: the smallest gain over the bound with which a model passes with a probability
+  of 80 %. For a gate that compares an upper end it is the smallest loss with which a model fails,
+  with a minus sign.
+
+A small *bad accepted* makes a pass mean something, a small *good refused* a failure. A gate that
+compares an upper end only stops models that are clearly worse: it accepts most bad ones if the test
+rows have few positives.
+
+With 13 positive and 237 negative test rows, `evaluate` has this power:
+
+{_power_table()}
+
+The probabilities come from the variance of a ROC AUC ([Hanley and McNeil
+1982](https://doi.org/10.1148/radiology.143.1.7063747)), the binomial distribution for recall, a
+normal approximation for balanced accuracy at equal recall and specificity, and the measured
+interval for a difference from the champion. For `min_gain_evidence` they assume the rows of all
+looks at once, each unit one standard deviation above or below the true gain. The other gates have
+no power in the reports: their numbers have no sampling error, or no closed form. Each probability
+is for one gate; a model has to pass all of them.
 
 ## When a candidate replaces the champion
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.evaluation import gates
 from pipeline.evaluation.metric_titles import get_metric_meaning, get_metric_title
+from pipeline.evaluation.model_card.measured import describe_power
 from pipeline.gate_table import Gate, get_gate
 from pipeline.model.bundle import Manifest
 from pipeline.reporting.document import (
@@ -93,6 +94,8 @@ def _gates(report: ValidationReport, manifest: Manifest) -> list[Block]:
     ):
         if results:
             blocks += [Heading(heading), _table(results)]
+    if power := describe_power(every):
+        blocks += [Heading("What the verdicts can show"), *power]
     return blocks
 
 

@@ -268,4 +268,5 @@ def _summarize(challenge: Challenge, looks: list[Look], look: Look) -> Evidence:
         units=every.size,
         new_units=len(look.differences),
         gain=float(every.mean()) if every.size else None,
+        std=float(every.std()) if every.size else None,
     )

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.console import print_table
+from pipeline.console import echo, print_table
+from pipeline.evaluation.power import DIFFERENCE_DISTANCE, RATE_DISTANCE
 from pipeline.gate_table import get_gate
-from pipeline.storage.artifacts import GateResult
+from pipeline.storage.artifacts import GateResult, Power
 
 HEADER = ("gate", "judged", "value", "bound", "verdict", "why")
+POWER_HEADER = ("gate", "good refused", "bad accepted", "found with 80 %")
+POWER_MEANING = (
+    f"A good model is better than the bound by {RATE_DISTANCE:g}, or than the champion by "
+    f"{DIFFERENCE_DISTANCE:g}; a bad one is worse by as much"
+)
+"""What the columns of POWER_HEADER are about, without a full stop."""
 PASSED, FAILED, NOT_JUDGED = "passed", "failed", "nothing to judge"
 VERDICT_TONES = {PASSED: "good", FAILED: "bad"}
 """Colors of verdicts in reports; see reporting.document.Table."""
@@ -45,8 +52,26 @@ def tabulate_gates(stage: str, results: Sequence[GateResult]) -> list[tuple[str,
     return rows
 
 
+def tabulate_power(results: Sequence[GateResult]) -> list[tuple[str, ...]]:
+    """Return the rows of a table with the columns of POWER_HEADER, for gates with a known power.
+
+    Args:
+        results: The gates.
+    """
+    return [
+        (
+            result.name,
+            f"{result.power.refuse_good:.0%}",
+            f"{result.power.accept_bad:.0%}",
+            _format_found(result.power),
+        )
+        for result in results
+        if result.power
+    ]
+
+
 def print_gates(title: str, stage: str, results: Sequence[GateResult]) -> None:
-    """Print a table of the gates that a stage judged.
+    """Print a table of the gates that a stage judged, and one of their power.
 
     Args:
         title: Line above the table.
@@ -54,6 +79,17 @@ def print_gates(title: str, stage: str, results: Sequence[GateResult]) -> None:
         results: Its gates, in the order of the table.
     """
     print_table(title, HEADER, tabulate_gates(stage, results))
+    if power := tabulate_power(results):
+        print_table("Power of these gates", POWER_HEADER, power)
+        echo(f"{POWER_MEANING}.")
+
+
+def _format_found(power: Power) -> str:
+    """The smallest gain, or loss, with its sign."""
+    found, sign = power.smallest_gain, "+"
+    if found is None:
+        found, sign = power.smallest_loss, "-"
+    return "nothing" if found is None or found >= 1 else f"{sign}{found:.3f}"
 
 
 def _get_statistic(stage: str, result: GateResult) -> str:

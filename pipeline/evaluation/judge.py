@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline import gate_table
-from pipeline.evaluation import measurements
+from pipeline.evaluation import measurements, power
 from pipeline.evaluation.measurements import GateInputs, Measurement
 from pipeline.evaluation.predictions import SignatureMismatchError
 from pipeline.gate_table import Gate, Statistic
-from pipeline.storage.artifacts import GateResult
+from pipeline.storage.artifacts import Evidence, GateResult, Power
 
-NUMBERS = {
-    Statistic.VALUE: "value",
-    Statistic.POINT: "value",
-    Statistic.LOWER: "low",
-    Statistic.UPPER: "high",
+RATES = {
+    measurements.roc_auc.__name__: power.roc_auc_power,
+    measurements.recall.__name__: power.recall_power,
+    measurements.balanced_accuracy.__name__: power.balanced_accuracy_power,
 }
-"""The attribute of a Measurement for each statistic."""
+"""The power of gates on metrics between 0 and 1, by measuring function."""
+DIFFERENCES = {f"{measure}_difference": measure for measure in RATES}
+"""The metric of each function that measures a difference from the champion."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _compare(
 ) -> GateResult:
     bound = float(getattr(inputs.settings.gates, gate.name))
     statistic = gate.stages[stage]
-    value = None if measurement is None else getattr(measurement, NUMBERS[statistic])
+    value = None if measurement is None else getattr(measurement, power.NUMBERS[statistic])
     if measurement is not None and value is None:
         raise ValueError(f"{gate.name} compares the {statistic}, but {gate.measure} has none")
     return GateResult(
@@ -88,4 +89,39 @@ def _compare(
         reason=gate.reason,
         value=value,
         passed=value is None or gate.passes(value, bound),
+        power=None if value is None else get_power(gate, statistic, bound, inputs),
+    )
+
+
+def get_power(gate: Gate, statistic: Statistic, bound: float, inputs: GateInputs) -> Power | None:
+    """Return the power of a gate that was judged.
+
+    Args:
+        gate: The gate.
+        statistic: The number that the stage compares.
+        bound: The bound.
+        inputs: Everything that gates are measured on.
+
+    Returns:
+        The power; None if there is no closed form for it, or the number has no sampling error.
+    """
+    if gate.direction == "max":
+        return None
+    if gate.measure == measurements.gain_evidence.__name__:
+        return _get_evidence_power(bound, inputs.evidence)
+    if gate.measure in RATES:
+        labels = inputs.model.labels
+        positives = int(labels.sum())
+        return RATES[gate.measure](bound, statistic, positives, labels.size - positives)
+    if gate.measure in DIFFERENCES and inputs.comparison is not None:
+        difference = inputs.comparison.difference[DIFFERENCES[gate.measure]]
+        return power.difference_power(bound, statistic, difference)
+    return None
+
+
+def _get_evidence_power(bound: float, evidence: Evidence | None) -> Power | None:
+    if evidence is None or evidence.std is None:
+        return None
+    return power.evidence_power(
+        bound, evidence.number, evidence.margin, evidence.units, evidence.std
     )

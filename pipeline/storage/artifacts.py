@@ -40,6 +40,21 @@ class Interval(Artifact):
         return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"  # + 0.0 turns -0.0 into 0.0
 
 
+class Power(Artifact):
+    """What a gate's verdict can show with the rows at hand; see evaluation/power.py."""
+
+    refuse_good: float
+    """Probability that a good model fails."""
+    accept_bad: float
+    """Probability that a bad model passes."""
+    smallest_gain: float | None = None
+    """Smallest distance above the bound at which a model passes with a probability of 80 %; 1 if
+    there is none. None if the gate compares an upper end."""
+    smallest_loss: float | None = None
+    """Smallest distance below the bound at which a model fails with a probability of 80 %; 1 if
+    there is none. None unless the gate compares an upper end."""
+
+
 class GateResult(Artifact):
     """A gate with its value, which must be at least (`min_...`) or at most (`max_...`) `bound`.
 
@@ -52,6 +67,8 @@ class GateResult(Artifact):
     value: float | None
     """None if there was nothing to measure; the gate then passes."""
     passed: bool = Field(validation_alias=AliasChoices("passed", "holds"))
+    power: Power | None = Field(default=None, exclude_if=lambda power: power is None)
+    """None, and not in JSON, if the gate's number has no sampling error or its power is unknown."""
 
 
 class BronzePointer(Artifact):
@@ -251,6 +268,9 @@ class Evidence(Artifact):
     """Independent comparisons in this run's test split."""
     gain: float | None
     """Mean difference in ROC AUC over all units; None without units."""
+    std: float | None = None
+    """Standard deviation of the units' differences; None without units, and in reports of earlier
+    releases."""
 
     def verdict(self, version: str) -> str:
         """What enough evidence shows about the candidate and a version, for people."""

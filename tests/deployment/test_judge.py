@@ -36,6 +36,7 @@ EVIDENCE = Evidence(
     units=60,
     new_units=40,
     gain=0.08,
+    std=0.2,
 )
 
 
@@ -137,6 +138,22 @@ def test_few_rows_of_shadow_traffic_are_not_judged(
     """The agreement on fewer than `deployment.min_shadow_rows` rows may be chance."""
     inputs = bench.inputs(bench.model("good"), shadow=ShadowTraffic(rows, agreement=0.1))
     assert values("validate", inputs)["min_shadow_agreement"] == value
+
+
+def test_verdicts_on_samples_have_their_power(bench: Judge) -> None:
+    """So do those against the champion, unless its evidence is of an earlier release."""
+    candidate, champion = bench.model("better"), bench.model("good")
+    on_metrics = {"min_roc_auc", "min_recall", "min_balanced_accuracy", "min_roc_auc_lower"}
+    on_champion = {*CHAMPION_GATES} - {"min_shadow_agreement"}
+
+    def find(stage: str, inputs: GateInputs) -> set[str]:
+        return {result.name for result in judge(stage, inputs).results if result.power}
+
+    assert find("evaluate", bench.inputs(candidate)) == on_metrics
+    assert find("validate", bench.inputs(candidate, champion)) == on_metrics | on_champion
+    old = bench.inputs(candidate, champion, evidence=EVIDENCE.model_copy(update={"std": None}))
+    assert find("validate", old) == on_metrics | on_champion - {"min_gain_evidence"}
+    assert find("demote", bench.inputs(candidate)) == on_metrics - {"min_roc_auc_lower"}
 
 
 def test_groups_are_noted(bench: Judge) -> None:

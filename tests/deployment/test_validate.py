@@ -73,6 +73,8 @@ def test_every_gate_is_on_the_page(env: DeploymentEnv) -> None:
     assert page.count('<td class="bad">failed</td>') == len(get_failed_gates(report)) > 0
     assert page.count("<td>nothing to judge</td>") == 1
     assert "difference from version 1" in page
+    assert "What the verdicts can show" in page
+    assert page.count("<code>min_recall</code>") == 2
     assert set(re.findall(r'href="([^"]*)"', page)) == {
         f"../{GOLD_RUN}/model_card.html",
         f"../{GOLD_RUN}/data_check.html",

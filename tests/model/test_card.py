@@ -32,7 +32,7 @@ SECTIONS = {
     "How to contest a prediction": CONTACT,
     "Factors": "`course`, `relationship`",
     "Quality": "95 %",
-    "Gates of training": "min_recall",
+    "Gates of training": "A good model is better than the bound by",
     "Groups": "out of fold",
     "Differences between groups": "cannot be told",
     "How it was chosen": "base rate",

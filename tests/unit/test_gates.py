@@ -10,7 +10,7 @@ from pipeline.evaluation import gates, measurements
 from pipeline.gate_table import GATES, Gate, Statistic
 from pipeline.settings import Settings
 from pipeline.stages import STAGES
-from pipeline.storage.artifacts import GateResult
+from pipeline.storage.artifacts import GateResult, Power
 
 
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.name)
@@ -71,3 +71,24 @@ def test_a_gate_of_an_earlier_release_is_shown() -> None:
     """The manifest of a version can name a gate that does not exist any more."""
     old = GateResult(name="min_old", bound=1, reason="why", value=2, passed=True)
     assert gates.tabulate_gates("evaluate", [old]) == [("min_old", "", "2", "1", "passed", "why")]
+
+
+def test_power_is_shown_where_it_is_known() -> None:
+    """An upper end finds losses, the others gains; too few rows find nothing."""
+    rows = []
+    for found in ({"smallest_gain": 0.07}, {"smallest_loss": 0.25}, {"smallest_gain": 1.0}):
+        power = Power(refuse_good=0.125, accept_bad=0.28, **found)
+        rows += gates.tabulate_power([result(0.6).model_copy(update={"power": power}), result(0.6)])
+    assert [row[3] for row in rows] == ["+0.070", "-0.250", "nothing"]
+    assert rows[0][:3] == ("min_roc_auc", "12%", "28%")
+
+
+def test_the_power_is_printed_below_the_gates(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what good and bad mean; without a known power there is no such table."""
+    gates.print_gates("Gates", "evaluate", [result(0.6)])
+    assert "Power" not in capsys.readouterr().err
+    power = Power(refuse_good=0.02, accept_bad=0.28, smallest_gain=0.07)
+    gates.print_gates("Gates", "evaluate", [result(0.6).model_copy(update={"power": power})])
+    shown = capsys.readouterr().err
+    assert "+0.070" in shown
+    assert "A good model is better than the bound by 0.1, or than the champion by 0.05" in shown

@@ -1,0 +1,291 @@
+"""What the verdict of a gate can show with the rows at hand: its power.
+
+A *good* model is better than the bound by a stated distance, a *bad* one worse by the same:
+RATE_DISTANCE for a metric, DIFFERENCE_DISTANCE for a difference from the champion. A ROC AUC below
+that of a random ranking counts as random. Everything has a closed form: normal approximations, or
+the binomial distribution where a gate counts rows.
+
+The probabilities are for fresh test rows with as many rows of each class as these. They are those
+of one gate; a model has to pass all.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable
+from statistics import NormalDist
+
+import numpy as np
+
+from pipeline.evaluation import evidence
+from pipeline.gate_table import Statistic
+from pipeline.model.intervals import Z, rate_interval, student_quantile
+from pipeline.storage.artifacts import Interval, Power
+
+RATE_DISTANCE = 0.1
+"""Distance of a good or bad model from the bound of a metric."""
+DIFFERENCE_DISTANCE = 0.05
+"""Distance of a good or bad model from the champion."""
+CONFIDENCE = 0.8
+"""Probability with which the smallest gain or loss is found."""
+RANDOM_RANKING = 0.5
+DECIMALS = 4
+STEPS = 30
+"""Halvings of a search; each loses a bit."""
+
+PassProbability = Callable[[float], float]
+"""Probability that a model passes a gate, by the true value of its metric."""
+NUMBERS = {
+    Statistic.VALUE: "value",
+    Statistic.POINT: "value",
+    Statistic.LOWER: "low",
+    Statistic.UPPER: "high",
+}
+"""The attribute of a Measurement or an Interval for each statistic."""
+SIGNS = {"value": 0, "low": -1, "high": 1}
+"""By number: whether it is below or above the estimate."""
+
+
+def roc_auc_power(bound: float, statistic: Statistic, positives: int, negatives: int) -> Power:
+    """Return the power of a gate on ROC AUC.
+
+    Args:
+        bound: The smallest number that passes.
+        statistic: The number that the gate compares.
+        positives: Number of positive test rows.
+        negatives: Number of negative test rows.
+    """
+    quantile = student_quantile(min(positives, negatives) - 1)
+
+    def passes(truth: float) -> float:
+        return pass_probability(
+            truth, bound, statistic, lambda auc: roc_auc_error(auc, positives, negatives), quantile
+        )
+
+    return _describe(passes, bound, statistic, RATE_DISTANCE, RANDOM_RANKING)
+
+
+def recall_power(bound: float, statistic: Statistic, positives: int, negatives: int = 0) -> Power:
+    """Return the power of a gate on recall.
+
+    Args:
+        bound: The smallest number that passes.
+        statistic: The number that the gate compares.
+        positives: Number of positive test rows.
+        negatives: Number of negative test rows, on which recall does not depend.
+    """
+
+    def passes(truth: float) -> float:
+        return recall_pass_probability(truth, bound, statistic, positives)
+
+    return _describe(passes, bound, statistic, RATE_DISTANCE)
+
+
+def balanced_accuracy_power(
+    bound: float, statistic: Statistic, positives: int, negatives: int
+) -> Power:
+    """Return the power of a gate on balanced accuracy, at equal recall and specificity.
+
+    Args:
+        bound: The smallest number that passes.
+        statistic: The number that the gate compares.
+        positives: Number of positive test rows.
+        negatives: Number of negative test rows.
+    """
+
+    def error(rate: float) -> float:
+        return math.sqrt(max(rate * (1 - rate), 0.0) * (1 / positives + 1 / negatives)) / 2
+
+    def passes(truth: float) -> float:
+        return pass_probability(truth, bound, statistic, error)
+
+    return _describe(passes, bound, statistic, RATE_DISTANCE)
+
+
+def difference_power(bound: float, statistic: Statistic, difference: Interval) -> Power | None:
+    """Return the power of a gate on a difference from the champion on the same rows.
+
+    Args:
+        bound: The smallest number that passes.
+        statistic: The number that the gate compares.
+        difference: The measured difference, whose width gives the standard error.
+
+    Returns:
+        The power; None if the models do not differ, so that no standard error is known.
+    """
+    error = (difference.high - difference.low) / (2 * Z)
+    if error == 0:
+        return None
+
+    def passes(truth: float) -> float:
+        return pass_probability(truth, bound, statistic, lambda _: error)
+
+    return _describe(passes, bound, statistic, DIFFERENCE_DISTANCE, lowest=-1.0)
+
+
+def evidence_power(bound: float, number: int, margin: float, units: int, std: float) -> Power:
+    """Return the power of evidence against the champion, if it had to decide on these rows.
+
+    Args:
+        bound: The smallest corrected e-value that passes.
+        number: Position of the challenge among those of the year.
+        margin: Loss in ROC AUC that is accepted.
+        units: Number of independent comparisons in all looks, at least 1.
+        std: Standard deviation of their differences in ROC AUC.
+    """
+
+    def passes(truth: float) -> float:
+        needed = bound / evidence.correction(number)
+        return evidence_pass_probability(truth, needed, margin, units, std)
+
+    return Power(
+        refuse_good=_round(1 - passes(DIFFERENCE_DISTANCE)),
+        accept_bad=_round(passes(-DIFFERENCE_DISTANCE)),
+        smallest_gain=_round(_search(lambda gain: passes(gain) >= CONFIDENCE, 1.0)),
+    )
+
+
+def pass_probability(
+    truth: float,
+    bound: float,
+    statistic: Statistic,
+    error: Callable[[float], float],
+    quantile: float = Z,
+) -> float:
+    """Probability that a normally distributed estimate passes a `min_` gate.
+
+    An end of an interval of Wilson's kind meets the bound if the estimate is at a distance of
+    `quantile` standard errors of a model at the bound.
+
+    Args:
+        truth: The true value of the model's metric.
+        bound: The smallest number that passes.
+        statistic: The number that the gate compares.
+        error: Standard error of the estimate, by the true value.
+        quantile: Quantile of the interval.
+    """
+    at_bound, own = (error(min(max(value, -1.0), 1.0)) for value in (bound, truth))
+    distance = truth - bound + SIGNS[NUMBERS[statistic]] * quantile * at_bound
+    return NormalDist().cdf(distance / own) if own > 0 else float(distance >= 0)
+
+
+def recall_pass_probability(
+    truth: float, bound: float, statistic: Statistic, positives: int
+) -> float:
+    """Probability that a model's recall passes a `min_` gate, by the binomial distribution.
+
+    Args:
+        truth: The true recall.
+        bound: The smallest number that passes.
+        statistic: The number that the gate compares.
+        positives: Number of positive test rows.
+    """
+
+    def get_number(found: int) -> float:
+        number: float = getattr(rate_interval(found, positives), NUMBERS[statistic])
+        return number
+
+    fewest = bisect_left(range(positives + 1), bound, key=get_number)
+    return binomial_tail(fewest, positives, truth)
+
+
+def evidence_pass_probability(
+    truth: float, needed: float, margin: float, units: int, std: float
+) -> float:
+    """Probability that the e-value of units is large enough.
+
+    Each unit's difference is assumed to be one standard deviation above or below the mean, with
+    equal probability. The e-value of many units depends on their mean and variance only.
+
+    Args:
+        truth: The true difference in ROC AUC.
+        needed: The e-value that passes.
+        margin: Loss in ROC AUC that is accepted.
+        units: Number of units.
+        std: Standard deviation of the units' differences.
+    """
+    ends = np.clip([[truth + std], [truth - std]], -1, 1)
+    above, below = evidence.log_growth(ends, margin)
+
+    def get_e_value(number_above: int) -> float:
+        growths = number_above * above + (units - number_above) * below
+        return float(evidence.e_value(growths))
+
+    fewest = bisect_left(range(units + 1), needed, key=get_e_value)
+    return binomial_tail(fewest, units, 0.5)
+
+
+def roc_auc_error(auc: float, positives: int, negatives: int) -> float:
+    """Standard error of a ROC AUC, for negative exponential scores.
+
+    Args:
+        auc: The true ROC AUC.
+        positives: Number of positive rows.
+        negatives: Number of negative rows.
+
+    Reference: Hanley and McNeil, The Meaning and Use of the Area under a Receiver Operating
+    Characteristic Curve, Radiology 143 (1982).
+    """
+    auc = max(auc, 0.0)
+    both_positive, both_negative = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = (
+        auc * (1 - auc)
+        + (positives - 1) * (both_positive - auc**2)
+        + (negatives - 1) * (both_negative - auc**2)
+    ) / (positives * negatives)
+    return math.sqrt(max(variance, 0.0))
+
+
+def binomial_tail(fewest: int, trials: int, rate: float) -> float:
+    """Probability of at least `fewest` successes in `trials`, each with the probability `rate`."""
+    if fewest <= 0 or rate >= 1:
+        return float(fewest <= trials)
+    if fewest > trials or rate <= 0:
+        return 0.0
+    factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, trials + 1)))])
+    successes = np.arange(fewest, trials + 1)
+    logarithms = (
+        factorials[trials]
+        - factorials[successes]
+        - factorials[trials - successes]
+        + successes * math.log(rate)
+        + (trials - successes) * math.log1p(-rate)
+    )
+    return min(float(np.exp(logarithms).sum()), 1.0)
+
+
+def _describe(
+    passes: PassProbability,
+    bound: float,
+    statistic: Statistic,
+    distance: float,
+    lowest: float = 0.0,
+) -> Power:
+    """The power of a gate, whose metric is between `lowest` and 1."""
+    power = Power(
+        refuse_good=_round(1 - passes(min(bound + distance, 1.0))),
+        accept_bad=_round(passes(max(bound - distance, min(lowest, bound)))),
+    )
+    if statistic is Statistic.UPPER:
+        loss = _search(lambda loss: passes(bound - loss) <= 1 - CONFIDENCE, bound - lowest)
+        return power.model_copy(update={"smallest_loss": _round(loss)})
+    gain = _search(lambda gain: passes(bound + gain) >= CONFIDENCE, 1 - bound)
+    return power.model_copy(update={"smallest_gain": _round(gain)})
+
+
+def _search(is_found: Callable[[float], bool], largest: float) -> float:
+    """The smallest distance from the bound that is found; 1 if none is."""
+    if largest < 0 or not is_found(largest):
+        return 1.0
+    low, high = 0.0, largest
+    if is_found(low):
+        return low
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_found(middle) else (middle, high)
+    return high
+
+
+def _round(probability: float) -> float:
+    return round(probability, DECIMALS) + 0.0  # + 0.0 turns -0.0 into 0.0
