@@ -13,9 +13,9 @@ from docs.stage_table import table
 from pipeline.__main__ import COMMANDS
 from pipeline.columns import FEATURES, LABEL, Category, Feature
 from pipeline.environment import variables
-from pipeline.evaluation import gates, power
+from pipeline.evaluation import gates
 from pipeline.evaluation.judge import RATES
-from pipeline.gate_table import GATES, get_stage_gates
+from pipeline.gate_table import DIFFERENCE_DISTANCE, GATES, RATE_DISTANCE, get_stage_gates
 from pipeline.stages import EXIT_CODES, STAGES
 from pipeline.storage.artifacts import GateResult
 from serving.settings import Settings
@@ -133,7 +133,7 @@ The reports of `evaluate`, `validate` and `demote` have the *power* of each gate
 sample: how often it would decide wrongly on other test rows, with as many of each class.
 
 - *Good refused*: the probability that a good model fails. A good model is better than the bound by
-  {power.RATE_DISTANCE:g}, or than the champion by {power.DIFFERENCE_DISTANCE:g}.
+  {RATE_DISTANCE:g}, or than the champion by {DIFFERENCE_DISTANCE:g}.
 - *Bad accepted*: the probability that a bad model passes. A bad model is worse by as much, but its
   ROC AUC is at least 0.5.
 - *Found with 80 %*: the smallest gain over the bound with which a model passes with a probability

@@ -14,6 +14,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+RATE_DISTANCE = 0.1
+"""Distance of a good or bad model from the bound of a metric; see evaluation/power.py."""
+DIFFERENCE_DISTANCE = 0.05
+"""Distance of a good or bad model from the champion."""
+
 
 class Statistic(StrEnum):
     """The number of a measurement that is compared with the bound."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.evaluation import gates
 from pipeline.evaluation.metric_titles import get_metric_meaning, get_metric_title
-from pipeline.evaluation.model_card.measured import describe_power
+from pipeline.evaluation.power_section import describe_power
 from pipeline.gate_table import Gate, get_gate
 from pipeline.model.bundle import Manifest
 from pipeline.reporting.document import (

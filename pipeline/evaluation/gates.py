@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.console import echo, print_table
-from pipeline.evaluation.power import DIFFERENCE_DISTANCE, RATE_DISTANCE
-from pipeline.gate_table import get_gate
+from pipeline.gate_table import DIFFERENCE_DISTANCE, RATE_DISTANCE, get_gate
 from pipeline.storage.artifacts import GateResult, Power
 
 HEADER = ("gate", "judged", "value", "bound", "verdict", "why")

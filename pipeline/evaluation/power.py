@@ -19,14 +19,10 @@ from statistics import NormalDist
 import numpy as np
 
 from pipeline.evaluation import evidence
-from pipeline.gate_table import Statistic
+from pipeline.gate_table import DIFFERENCE_DISTANCE, RATE_DISTANCE, Statistic
 from pipeline.model.intervals import Z, rate_interval, student_quantile
 from pipeline.storage.artifacts import Interval, Power
 
-RATE_DISTANCE = 0.1
-"""Distance of a good or bad model from the bound of a metric."""
-DIFFERENCE_DISTANCE = 0.05
-"""Distance of a good or bad model from the champion."""
 CONFIDENCE = 0.8
 """Probability with which the smallest gain or loss is found."""
 RANDOM_RANKING = 0.5

@@ -9,10 +9,10 @@ from pipeline.columns import EXPECTATIONS
 from pipeline.evaluation import gates
 from pipeline.evaluation.metric_titles import get_metric_meaning, get_metric_title
 from pipeline.evaluation.model_card.figures import FIGURES
+from pipeline.evaluation.power_section import describe_power
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.gate_table import get_gate
 from pipeline.reporting.document import Block, Callout, Heading, Items, Pictures, Table, Text
-from pipeline.storage.artifacts import GateResult
 
 
 @dataclass(frozen=True)
@@ -71,24 +71,6 @@ def describe_gates(result: EvaluationResult) -> list[Block]:
         Table(gates.HEADER, rows, numeric=(2, 3), tones=gates.VERDICT_TONES),
         *describe_power(result.gates),
         *_notes(result.gate_notes),
-    ]
-
-
-def describe_power(results: Sequence[GateResult]) -> list[Block]:
-    """What the verdicts of gates can show with the rows at hand; empty if it is unknown."""
-    rows = [
-        (f"{_get_gate_title(name)} `{name}`", *cells)
-        for name, *cells in gates.tabulate_power(results)
-    ]
-    if not rows:
-        return []
-    return [
-        Text(
-            "How often each of these gates decides wrongly, given the number of test rows. "
-            f"{gates.POWER_MEANING}. The last column is the smallest gain (or loss) that the gate "
-            "finds with a probability of 80 %."
-        ),
-        Table(gates.POWER_HEADER, rows, numeric=(1, 2, 3)),
     ]
 
 
