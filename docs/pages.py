@@ -184,6 +184,26 @@ years again if the rule has changed.
 
 {_read_block(FOLDER / "gates.md", "promotion")}
 
+## Shadow traffic
+
+`min_shadow_agreement_difference_upper` compares the agreement of candidate and champion on live
+rows with that of two honest fits of one recipe, on other rows. The refits in
+both bundles show how much such fits differ. Each was trained on a random half of its model's rows,
+and two of them differ about as much as two fits on other rows do ([Politis, Romano and Wolf
+1999](https://doi.org/10.1007/978-1-4612-1554-7)). A twentieth of the honest pairs differs by more
+than 1.3 times the mean, which is what the gate allows, besides the interval of the rows.
+
+The table shows pairs of logistic regressions that learned from other simulated students, 750 each.
+At 0.5, labels have nothing to do with each other. The gate refuses them less often if the refits
+show that the recipe depends strongly on its training rows.
+
+{_read_block(FOLDER / "gates.md", "shadow")}
+
+To let `validate` wait for live rows, see
+[Operate the platform](/docs/how-to/operate.md#wait-for-shadow-traffic).
+
+## Reuse of the test split
+
 Several looks at one test split make the best model look better than it is. Each report of
 `evaluate` and `validate` has the number of different models that were measured on its test split.
 

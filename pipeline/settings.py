@@ -24,6 +24,8 @@ from pipeline.renamed_settings import RENAMED
 
 ORIGINAL_FILE = "gdrive:16_IoRl6EUCevWf4_l5orzRLjlnVG-WUd"
 """The survey file on Google Drive."""
+MAX_SHADOW_WAIT_SECONDS = 5_400
+"""Longest time that `validate` may wait; Airflow ends a task after two hours (dags/pods.py)."""
 
 
 def _parse_pairs(value: Any) -> Any:
@@ -251,6 +253,9 @@ class DeploymentSettings(Section):
     the new model is promoted if it is not worse by this. Challenges that are open keep theirs."""
     min_shadow_rows: int = Field(default=200, ge=1)
     """Fewest rows of shadow traffic that the gate on shadow agreement needs."""
+    shadow_wait_seconds: float = Field(default=0, ge=0, le=MAX_SHADOW_WAIT_SECONDS)
+    """How long `validate` waits for `MIN_SHADOW_ROWS` rows of shadow traffic if there is a
+    champion; 0 to judge what there is. At most 1.5 hours, because Airflow ends a task after 2."""
 
 
 class Settings(EnvironmentSettings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.console import echo
 from pipeline.deployment.predictor_client import (
     Replica,
     Unreachable,
@@ -9,6 +10,7 @@ from pipeline.deployment.predictor_client import (
     request_all,
 )
 from pipeline.evaluation.shadow import ShadowTraffic
+from pipeline.polling import poll_until
 from pipeline.settings import Settings
 
 
@@ -26,3 +28,33 @@ def get_shadow_traffic(settings: Settings, version: str) -> ShadowTraffic | None
             rows += scored
             agreeing_rows += scored * float(shadow.get("agreement") or 0)
     return ShadowTraffic(rows, agreeing_rows / rows) if rows else None
+
+
+def wait_for_shadow_traffic(settings: Settings, version: str) -> ShadowTraffic | None:
+    """Wait for as much shadow traffic of a version as the gate on it needs.
+
+    Waits at most `deployment.shadow_wait_seconds`, and reports each poll that found more rows.
+
+    Returns:
+        The shadow traffic so far, as `get_shadow_traffic` returns it.
+    """
+    deployment = settings.deployment
+    needed, timeout_seconds = deployment.min_shadow_rows, deployment.shadow_wait_seconds
+    found: ShadowTraffic | None = None
+    reported = -1
+
+    def has_enough() -> bool | None:
+        nonlocal found, reported
+        found = get_shadow_traffic(settings, version)
+        rows = found.rows if found else 0
+        if timeout_seconds and rows > reported:
+            echo(f"validate: version {version} scored {rows:,} of {needed:,} live rows")
+            reported = rows
+        return True if rows >= needed else None
+
+    poll_until(
+        has_enough,
+        timeout_seconds=timeout_seconds,
+        interval_seconds=deployment.poll_interval_seconds,
+    )
+    return found

@@ -14,9 +14,10 @@ import numpy as np
 
 from pipeline.columns import EXPECTATIONS
 from pipeline.data_check.report import DataCheck
-from pipeline.evaluation import behavioral_checks, groups, recalibration
+from pipeline.evaluation import behavioral_checks, groups, recalibration, shadow
 from pipeline.evaluation.champion import ChampionComparison, measure_latency_ms
 from pipeline.evaluation.groups import GroupRate, GroupRows
+from pipeline.evaluation.honest_agreement import compare_agreement
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.shadow import ShadowTraffic
 from pipeline.model.bundle import ONNX, Manifest
@@ -206,12 +207,18 @@ def signature_match(inputs: GateInputs) -> Measurement:
     return Measurement(float(inputs.model.signature_matches))
 
 
-def shadow_agreement(inputs: GateInputs) -> Measurement | None:
-    """Fraction of live rows that get the same label from the model and from the champion."""
-    shadow = inputs.shadow
-    if shadow is None or shadow.rows < inputs.settings.deployment.min_shadow_rows:
+def shadow_agreement_difference(inputs: GateInputs) -> Measurement | None:
+    """Agreement with the champion on live rows, minus that of two honest refits."""
+    traffic = inputs.shadow
+    if traffic is None or traffic.rows < inputs.settings.deployment.min_shadow_rows:
         return None
-    return Measurement(shadow.agreement)
+    model, comparison = inputs.model, inputs.comparison
+    refits = shadow.predict_refits(model.bundle, model.features)
+    if comparison is None or refits is None:
+        return None
+    champion = shadow.predict_refits(comparison.champion.bundle, model.features)
+    models = [refits] if champion is None else [refits, champion]
+    return _from_interval(compare_agreement(traffic.agreement, traffic.rows, models))
 
 
 def _from_interval(interval: Interval) -> Measurement:

@@ -15,7 +15,7 @@ from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.deployment.card_updates import update_candidate_card
 from pipeline.deployment.moves import REJECTED, VERIFIED, get_aliases, get_number
-from pipeline.deployment.shadow_traffic import get_shadow_traffic
+from pipeline.deployment.shadow_traffic import get_shadow_traffic, wait_for_shadow_traffic
 from pipeline.deployment.validation_page import render_validation
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
@@ -26,6 +26,7 @@ from pipeline.evaluation.judge import judge
 from pipeline.evaluation.measurements import GateInputs, get_recorded_onnx_difference
 from pipeline.evaluation.out_of_fold import read_out_of_fold
 from pipeline.evaluation.predictions import SplitPredictions
+from pipeline.evaluation.shadow import describe_unjudged
 from pipeline.storage.artifacts import ValidationReport
 from pipeline.storage.layout import VALIDATION_PAGE, report_file, validation_report
 from pipeline.times import utc_now
@@ -115,12 +116,14 @@ def load_inputs(context: Context, matchup: Matchup) -> GateInputs:
         if champion.manifest.features == candidate.manifest.features:
             comparison = compare_with_champion(lake, settings, candidate, champion, test)
             evidence = add_evidence(lake, settings, model, champion)
+    in_shadow = matchup.champion is not None and matchup.production != matchup.candidate.number
+    count_shadow = wait_for_shadow_traffic if in_shadow else get_shadow_traffic
     return GateInputs(
         settings,
         model,
         comparison,
         evidence=evidence,
-        shadow=get_shadow_traffic(settings, matchup.candidate.number),
+        shadow=count_shadow(settings, matchup.candidate.number),
         training_onnx_difference=get_recorded_onnx_difference(candidate.manifest),
         out_of_fold=read_out_of_fold(lake, candidate.manifest),
     )
@@ -152,6 +155,8 @@ def build_report(
     else:
         ranking = "there is no champion"
     can_score = inputs.model.signature_matches
+    min_rows = inputs.settings.deployment.min_shadow_rows
+    unjudged = describe_unjudged(inputs.shadow, min_rows, inputs.model.bundle)
     return ValidationReport(
         run_id=run_id,
         created_at=utc_now(),
@@ -166,6 +171,7 @@ def build_report(
         test_split_models=test_split_models,
         notes=[
             *judgement.notes,
+            *([unjudged] if comparison and unjudged else []),
             *(comparison.notes if comparison else ()),
             describe_reuse(test_split_models),
         ],

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.settings import MAX_SHADOW_WAIT_SECONDS
 from pipeline.stages import DAGS, STAGES, get_dag_stages
 
 ROOT = Path(__file__).parents[2]
@@ -162,6 +163,12 @@ def test_tasks_retry_with_backoff_and_push_no_result(
             assert task["execution_timeout"], name
             assert task["doc_md"], name
             assert not task.get("do_xcom_push"), name
+
+
+def test_waiting_for_shadow_traffic_ends_before_the_task(dags: dict[str, dict[str, Any]]) -> None:
+    """Airflow must not end `validate` while it waits, nor before it has judged."""
+    timeout_seconds = get_tasks(dags["deployment"])["validate"]["execution_timeout"]
+    assert timeout_seconds >= MAX_SHADOW_WAIT_SECONDS + 900
 
 
 def test_a_missing_pods_file_is_an_import_error(

@@ -23,6 +23,7 @@ from pipeline.model.intervals import wilson_interval
 from pipeline.settings import Settings
 from pipeline.storage.artifacts import Evidence
 from tests.support.deployment_env import GOLD_RUN, Kind, trained
+from tests.support.forest import add_refits
 
 CHAMPION_GATES = [gate.name for gate in get_stage_gates("validate") if gate.against_champion]
 
@@ -52,7 +53,7 @@ class Judge:
 
     def model(self, kind: Kind, **changes: Any) -> SplitPredictions:
         """A model; `changes` are fields of its manifest."""
-        bundle = trained(self._survey, kind)
+        bundle = add_refits(trained(self._survey, kind))
         manifest = bundle.manifest.model_copy(update=changes)
         return SplitPredictions(Bundle(manifest, bundle.files), self._test)
 
@@ -131,13 +132,27 @@ def test_without_a_champion_there_is_nothing_to_compare(bench: Judge) -> None:
     assert beats_champion(inputs)
 
 
-@pytest.mark.parametrize(("rows", "value"), [(200, 0.1), (199, None)])
+@pytest.mark.parametrize(("rows", "is_judged"), [(200, True), (199, False)])
 def test_few_rows_of_shadow_traffic_are_not_judged(
-    bench: Judge, rows: int, value: float | None
+    bench: Judge, rows: int, is_judged: bool
 ) -> None:
     """The agreement on fewer than `deployment.min_shadow_rows` rows may be chance."""
-    inputs = bench.inputs(bench.model("good"), shadow=ShadowTraffic(rows, agreement=0.1))
-    assert values("validate", inputs)["min_shadow_agreement"] == value
+    shadow = ShadowTraffic(rows, agreement=0.1)
+    inputs = bench.inputs(bench.model("better"), bench.model("good"), shadow=shadow)
+    value = values("validate", inputs)["min_shadow_agreement_difference_upper"]
+    assert (value is not None) == is_judged
+    assert value is None or value < 0
+
+
+def test_a_champion_without_refits_varies_like_the_candidate(bench: Judge) -> None:
+    """Champions of earlier releases have none; the candidate's own are used for both."""
+    old = bench.model("good", refits=None)
+    found = []
+    for champion in (bench.model("good"), old):
+        shadow = ShadowTraffic(500, agreement=0.7)
+        inputs = bench.inputs(bench.model("better"), champion, shadow=shadow)
+        found.append(values("validate", inputs)["min_shadow_agreement_difference_upper"])
+    assert found[0] == pytest.approx(found[1])
 
 
 def test_verdicts_on_samples_have_their_power(bench: Judge) -> None:

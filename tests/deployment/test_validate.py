@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +15,17 @@ from pipeline.columns import FEATURE_NAMES
 from pipeline.deployment.moves import REJECTED, VERIFIED
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.gate_table import GATES, get_stage_gates
+from pipeline.model.bundle import Bundle
 from pipeline.stages import promote, validate
 from pipeline.storage.artifacts import GateResult
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.support.deployment_env import GOLD_RUN, DeploymentEnv, trained
 from tests.support.fake_predictor import FakePredictor
 from tests.support.faults import FaultInjector, Killed, with_faults
+from tests.support.forest import add_refits
 from tests.support.lake import read_json
+
+SHADOW_GATE = "min_shadow_agreement_difference_upper"
 
 
 def read_report(env: DeploymentEnv, run_id: str = "run-1") -> Any:
@@ -165,28 +172,85 @@ def test_files_that_are_not_the_registered_ones_are_refused(
         validate.run(env.context("run-1"))
 
 
+def in_shadow(rows: int, agreement: float, version: str = "2") -> dict[str, Any]:
+    """Counts of shadow traffic, as a predictor returns them."""
+    return {"version": version, "rows": rows, "agreement": agreement}
+
+
+def validate_in_shadow(
+    env: DeploymentEnv, shadow: Sequence[dict[str, Any]], candidate: Bundle, **deployment: Any
+) -> Any:
+    """Validate version 2 against version 1, and return the report."""
+    env.register("good", PRODUCTION)
+    env.register_bundle(candidate, STAGING)
+    predictor = FakePredictor(env.registry, shadow=shadow)
+    with predictor.run() as url, contextlib.suppress(StageSkipped):
+        validate.run(env.context("run-1", predictor={"url": url}, deployment=deployment))
+    return read_report(env)
+
+
+@pytest.fixture
+def candidate(survey: Path) -> Bundle:
+    """A candidate that passes, with refits."""
+    return add_refits(trained(survey, "better"))
+
+
 @pytest.mark.parametrize(
-    ("shadow", "passes"),
+    ("shadow", "failed"),
     [
-        ({"version": "2", "rows": 500, "agreement": 0.5}, False),
-        ({"version": "2", "rows": 500, "agreement": 0.95}, True),
-        ({"version": "7", "rows": 500, "agreement": 0.1}, True),
+        (in_shadow(500, 0.3), {SHADOW_GATE}),
+        (in_shadow(500, 0.95), set()),
+        (in_shadow(500, 0.1, version="7"), set()),
     ],
     ids=["differs", "agrees", "of another version"],
 )
 def test_shadow_traffic_of_the_candidate_is_judged(
-    env: DeploymentEnv, shadow: dict[str, Any], passes: bool
+    env: DeploymentEnv, candidate: Bundle, shadow: dict[str, Any], failed: set[str]
 ) -> None:
     """Too little agreement stops the candidate; another version's agreement does not count."""
-    env.register("good", PRODUCTION)
-    env.register("better", STAGING)
-    with FakePredictor(env.registry, shadow=shadow).run() as url:
-        context = env.context("run-1", predictor={"url": url})
-        if passes:
-            validate.run(context)
-        else:
-            with pytest.raises(StageSkipped, match="min_shadow_agreement"):
-                validate.run(context)
+    assert get_failed_gates(validate_in_shadow(env, [shadow], candidate)) == failed
+
+
+def test_validate_waits_for_shadow_traffic(
+    env: DeploymentEnv, candidate: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a time to wait, rows that arrive later are judged; the log shows the progress."""
+    shadow = [in_shadow(0, 0), in_shadow(150, 0.3), in_shadow(150, 0.3), in_shadow(200, 0.3)]
+    report = validate_in_shadow(env, shadow, candidate, shadow_wait_seconds=60)
+    assert get_failed_gates(report) == {SHADOW_GATE}
+    progress = re.findall(r"version 2 scored (\d+) of 200 live rows", capsys.readouterr().err)
+    assert progress == ["0", "150", "200"]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.2], ids=["by default", "after the time"])
+def test_too_little_shadow_traffic_is_not_judged(
+    env: DeploymentEnv, candidate: Bundle, seconds: float
+) -> None:
+    """`validate` asks once by default, and gives up after the time to wait."""
+    later = [in_shadow(500, 0.3)] * (seconds == 0)
+    report = validate_in_shadow(
+        env, [in_shadow(150, 0.3), *later], candidate, shadow_wait_seconds=seconds
+    )
+    (gate,) = [gate for gate in report["gates"] if gate["name"] == SHADOW_GATE]
+    assert (report["passed"], gate["value"]) == (True, None)
+    (note,) = [note for note in report["notes"] if "in the shadow" in note]
+    assert note.startswith("the candidate scored 150 live rows")
+
+
+def test_a_first_candidate_does_not_wait(env: DeploymentEnv) -> None:
+    """Without a champion there is no traffic to wait for."""
+    env.register("good")
+    validate.run(env.context("run-1", deployment={"shadow_wait_seconds": 5_400}))
+    assert read_report(env)["passed"]
+
+
+def test_a_candidate_without_refits_is_not_judged_on_shadow_traffic(
+    env: DeploymentEnv, survey: Path
+) -> None:
+    """The report says why."""
+    report = validate_in_shadow(env, [in_shadow(500, 0.3)], trained(survey, "better"))
+    assert report["passed"]
+    assert any("no refits to compare it with" in note for note in report["notes"])
 
 
 def test_training_rows_of_the_champion_are_left_out(env: DeploymentEnv, survey: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +27,8 @@ class FakePredictor:
         registry: The registry that it follows.
         fault: What goes wrong while version `bad` is in production.
         bad: The version with the fault.
-        shadow: What `/model` says about shadow traffic.
+        shadow: What `/model` says about shadow traffic, from the first request to the last; the
+            last one stays.
     """
 
     def __init__(
@@ -35,9 +36,9 @@ class FakePredictor:
         registry: Registry,
         fault: Fault = "none",
         bad: str | None = None,
-        shadow: dict[str, Any] | None = None,
+        shadow: Sequence[dict[str, Any]] = (),
     ) -> None:
-        self._registry, self._fault, self._bad, self._shadow = registry, fault, bad, shadow
+        self._registry, self._fault, self._bad, self._shadow = registry, fault, bad, [*shadow]
         self._errors = 0
         self._bundles: dict[str, Bundle] = {}
 
@@ -59,11 +60,16 @@ class FakePredictor:
             return Response(200, "<html>")
         if request.path == "/model":
             version = "0" if fault == "stuck" else number
-            return Response(200, {"version": version, "shadow": self._shadow})
+            return Response(200, {"version": version, "shadow": self._get_shadow()})
         if request.path == "/metrics":
             self._errors += fault == "errors"
             return Response(200, f'predictor_errors_total{{kind="model"}} {self._errors}.0\n')
         return Response(200, self._predict(number, fault, json.loads(request.body)))
+
+    def _get_shadow(self) -> dict[str, Any] | None:
+        if len(self._shadow) > 1:
+            return self._shadow.pop(0)
+        return self._shadow[0] if self._shadow else None
 
     def _predict(self, number: str, fault: Fault, rows: list[dict[str, float]]) -> dict[str, Any]:
         if number not in self._bundles:

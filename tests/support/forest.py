@@ -121,7 +121,6 @@ def make_bundle(
     """Return a bundle with a complete manifest; another seed gives another model."""
     data, model = generate_rows(ROWS), train_forest(trees, seed)
     predictions = Predictions(positive_probability(model, data.rows), 0.5)
-    graph, refits = _export_refits()
     bundle = export_bundle(
         model,
         data.rows,
@@ -136,6 +135,12 @@ def make_bundle(
             GateResult(name="min_roc_auc", bound=0.65, reason="ranking", value=0.8, passed=True)
         ],
     )
+    return add_refits(bundle)
+
+
+def add_refits(bundle: Bundle) -> Bundle:
+    """Return a bundle with the exported refits of `train_refits`."""
+    graph, refits = _export_refits()
     files = {**bundle.manifest.files, REFITS: sha256_hex(graph)}
     manifest = bundle.manifest.model_copy(update={"files": files, "refits": refits})
     return Bundle(manifest, {**bundle.files, REFITS: graph})
