@@ -187,15 +187,17 @@ years again if the rule has changed.
 ## Shadow traffic
 
 `min_shadow_agreement_difference_upper` compares the agreement of candidate and champion on live
-rows with that of two honest fits of one recipe, on other rows. The refits in
-both bundles show how much such fits differ. Each was trained on a random half of its model's rows,
-and two of them differ about as much as two fits on other rows do ([Politis, Romano and Wolf
-1999](https://doi.org/10.1007/978-1-4612-1554-7)). A twentieth of the honest pairs differs by more
-than 1.3 times the mean, which is what the gate allows, besides the interval of the rows.
+rows with that of two honest fits, which learned from other rows. The refits in the bundles show how
+much such fits differ. Each was trained on a random half of the rows, and two of them differ about
+as much as two fits on other rows do ([Politis, Romano and Wolf
+1999](https://doi.org/10.1007/978-1-4612-1554-7)). The gate allows 1.3 times this disagreement,
+which about 5 % of the honest pairs exceed, and the error of both samples of rows. Models with few
+parameters vary more: of linear models with 6 weights and a weak signal, 89 % pass. Candidates
+without refits are not judged.
 
-The table shows pairs of logistic regressions that learned from other simulated students, 750 each.
-At 0.5, labels have nothing to do with each other. The gate refuses them less often if the refits
-show that the recipe depends strongly on its training rows.
+The table shows pairs of logistic regressions that learned from different simulated students, 750
+each. Unrelated labels agree on half of the rows. They pass if the refits show that the recipe
+depends strongly on its training rows. Refits were compared on 200 rows.
 
 {_read_block(FOLDER / "gates.md", "shadow")}
 
