@@ -22,8 +22,7 @@ class Fitted(NamedTuple):
 
 
 def fit(rows: FloatArray, targets: FloatArray) -> FloatArray:
-    weights: FloatArray = np.linalg.lstsq(rows, targets, rcond=None)[0]
-    return weights
+    return np.asarray(np.linalg.lstsq(rows, targets, rcond=None)[0], np.float64)
 
 
 @pytest.fixture(scope="module")
