@@ -15,7 +15,7 @@ HEADER = ("gate", "judged", "value", "bound", "verdict", "why")
 POWER_HEADER = ("gate", "good refused", "bad accepted", "found with 80 %")
 POWER_MEANING = (
     f"A good model is better than the bound by {RATE_DISTANCE:g}, or than the champion by "
-    f"{DIFFERENCE_DISTANCE:g}; a bad one is worse by as much"
+    f"{DIFFERENCE_DISTANCE:g}; a bad one is worse by as much, with a ROC AUC of at least 0.5"
 )
 """What the columns of POWER_HEADER are about, without a full stop."""
 PASSED, FAILED, NOT_JUDGED = "passed", "failed", "nothing to judge"
