@@ -134,7 +134,7 @@ def test_chance_does_not_demote(env: DeploymentEnv, lake: Lake, rows: pd.DataFra
     negatives = np.flatnonzero(rows[LABEL.name] == 0)
     few = rows.iloc[[*positives, *negatives]].reset_index(drop=True)
     few.loc[:5, "sleep_hours"] = [6.8, 6.9, 7.0, 3.1, 3.2, 3.3]  # half of them look safe
-    few.loc[:5, "review_hours"] = 4.0
+    few.loc[:5, "review_hours"] = [1.1, 1.2, 1.3, 4.0, 4.0, 4.0]
     add_gold(lake, few)
     with pytest.raises(StageSkipped, match="still passes"):
         demote.run(env.context("run-1"))
