@@ -28,7 +28,6 @@ class ChampionComparison:
     """Candidate and champion on the same rows. Measurements are computed on first use.
 
     Attributes:
-        settings: The settings of the run.
         candidate: The candidate on those rows.
         champion: The champion on the same rows.
         notes: Sentences about the choice of the rows.
@@ -36,7 +35,6 @@ class ChampionComparison:
             can judge the differences.
     """
 
-    settings: Settings
     candidate: SplitPredictions
     champion: SplitPredictions
     notes: tuple[str, ...] = ()
@@ -129,7 +127,6 @@ def compare_with_champion(
     if champion.manifest.lineage.gold != candidate.manifest.lineage.gold:
         rows, notes, has_enough = _drop_rows_known_to_champion(lake, settings, champion, test)
     return ChampionComparison(
-        settings,
         SplitPredictions(candidate, rows),
         SplitPredictions(champion, rows),
         notes,

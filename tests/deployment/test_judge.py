@@ -62,7 +62,7 @@ class Judge:
     ) -> GateInputs:
         """What gates are measured on; `gates` in the options are bounds."""
         settings = Settings.model_validate({"gates": options.pop("gates", {})})
-        comparison = ChampionComparison(settings, model, champion) if champion else None
+        comparison = ChampionComparison(model, champion) if champion else None
         options = {"evidence": EVIDENCE if champion else None} | options
         return GateInputs(settings, model, comparison, **options)
 
