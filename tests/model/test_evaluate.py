@@ -303,11 +303,14 @@ def test_a_better_challenger(
     weak: TrainingResult,
     learned: TrainingResult,
 ) -> None:
-    """A model beats a champion that learned nothing, on the same rows."""
-    report = challenge(new_context, monkeypatch, weak, learned)
+    """A model beats a champion that learned nothing, on the same rows.
+
+    Twelve positive rows are too few for the default of `min_gain_evidence`.
+    """
+    report = challenge(new_context, monkeypatch, weak, learned, gates={"min_gain_evidence": 3})
     champion = report["champion"]
     assert champion["candidate_is_better"]
-    assert "It is better than version 1, the champion" in report["decision"]
+    assert "It can replace version 1, the champion (ROC AUC +" in report["decision"]
     assert champion["difference"]["roc_auc"]["low"] > 0
     difference = (
         champion["candidate_metrics"]["roc_auc"]["value"]
@@ -325,7 +328,8 @@ def test_a_worse_challenger(
     """The decision shows how much worse a challenger is."""
     report = challenge(new_context, monkeypatch, learned, weak, gates=LOOSE)
     assert not report["champion"]["candidate_is_better"]
-    assert "It is not better than version 1, the champion (ROC AUC -" in report["decision"]
+    decision = "Nothing shows yet that it should replace version 1, the champion (ROC AUC -"
+    assert decision in report["decision"]
 
 
 def test_an_unreadable_champion_can_be_replaced(
@@ -338,7 +342,7 @@ def test_an_unreadable_champion_can_be_replaced(
     copy_gold(first.lake, "run-2")
     report = train_and_evaluate(new_context("run-2"))
     assert report["champion"] is None
-    (note,) = report["notes"]
+    note = report["notes"][0]
     assert note.startswith("the candidate cannot be compared with version 1 in production: ")
     assert note[1:] in first.lake.read("reports/run-2/model_card.md").decode()
 
