@@ -141,16 +141,18 @@ def make_noise(seed: int) -> bytes:
     )
 
 
-def make_term(seed: int, feature: str, above: float) -> bytes:
-    """A term in which those fail whose feature is above a value, more often with the known risks.
+def make_term(seed: int, feature: str, low: float, high: float) -> bytes:
+    """A term in which those fail most whose feature is in a range that was safe before.
 
-    A model of an earlier term, in which another feature decides, ranks its students much worse
-    than a model of this term. The evidence of one run is then enough to replace it.
+    A model of another term ranks these students much worse than a model of this term, so that the
+    evidence of one run is enough to replace it. The reports' groups do not depend on the feature,
+    and the known risks remain.
     """
 
     def get_failed(columns: Columns, random: np.random.Generator) -> Any:
         has_known_risk = (columns["sleep_hours"] > 6) | (columns["review_hours"] < 2)
-        rate = np.where(has_known_risk, 0.5, 0.2)
-        return random.random(len(rate)) < np.where(columns[feature] > above, rate, 0.01)
+        rate = np.where(has_known_risk, 0.35, 0.01)
+        is_in_range = (columns[feature] >= low) & (columns[feature] < high)
+        return random.random(len(rate)) < np.where(is_in_range, 0.7, rate)
 
     return make_survey(seed, 2000, get_failed)

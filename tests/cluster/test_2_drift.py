@@ -27,7 +27,7 @@ def drift(platform: Platform, first: DagRun) -> DagRun:
     lake = platform.lake
     for key in lake.keys(RETRAINING_REQUESTS):  # an earlier session's request starts a cooldown
         lake.delete(key)
-    platform.put(platform.inbox_name, make_term(11, "age", above=38))
+    platform.put(platform.inbox_name, make_term(11, "sleep_hours", 3, 4))
     since = datetime.now(UTC)
     rows = sample_production_rows(platform.context, ROWS, seed=3)
     sent = send(platform.predictor, apply_drift(rows, "all", seed=4))

@@ -37,7 +37,7 @@ def test_a_model_that_fails_live_is_rolled_back(platform: Platform, first: DagRu
     before = registry.get_by_alias(PRODUCTION)
     assert before is not None
     run_id = make_run_id("damaged")
-    source = platform.put("damaged.csv", make_term(21, "relationship", above=0.2))
+    source = platform.put("damaged.csv", make_term(21, "review_hours", 5, 6))
     training = airflow.trigger("training", run_id, source=source)
     assert wait_for_run(airflow, "training", run_id).state == "success"
     states = airflow.get_states("training", run_id)
