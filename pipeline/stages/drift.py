@@ -257,7 +257,7 @@ def show_performance(performance: ExpectedPerformance) -> None:
     print_table(
         f"Expected performance without labels: {performance.predicted_positive:,} of "
         f"{performance.rows:,} current rows are predicted {LABEL.positive}",
-        ("metric", "expected", "measured in training"),
+        ("metric", "expected", "measured with labels"),
         performance.table,
     )
     echo(BLIND_SPOT)
