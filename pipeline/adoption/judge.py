@@ -12,7 +12,8 @@ import numpy as np
 
 from pipeline.adoption.label import AdoptedLabel
 from pipeline.adoption.table import Table, is_blank, is_number
-from pipeline.column_file.model import normalize_name
+from pipeline.column_file.model import find_equal_names
+from pipeline.model.intervals import roc_auc
 from pipeline.types import FloatArray
 
 MAX_CATEGORIES = 50
@@ -65,7 +66,7 @@ def judge_columns(table: Table, label: AdoptedLabel, keep: Sequence[str]) -> lis
     Args:
         table: The table.
         label: Its label.
-        keep: Headers of columns that are no leaks, whatever their values show.
+        keep: Headers of columns that are not leaks, whatever their values show.
 
     Returns:
         One decision per column, in the order of the file.
@@ -145,20 +146,18 @@ def _judge_texts(raw: str, cells: Sequence[str], counts: Counter[str]) -> Decisi
             f"{len(counts):,} different texts in {len(cells):,} rows; a category needs "
             f"{MIN_CATEGORY_ROWS} rows on average",
         )
-    spellings: dict[str, str] = {}
-    for cell in counts:
-        same = spellings.setdefault(normalize_name(cell), cell)
-        if same != cell:
-            return Decision(
-                raw, "text", f"{same!r:.40} and {cell!r:.40} differ only in case, spaces or hyphens"
-            )
+    if alike := next(find_equal_names(counts), None):
+        first, second = alike
+        return Decision(
+            raw, "text", f"{first!r:.40} and {second!r:.40} differ only in case, spaces or hyphens"
+        )
     ordered = {cell: counts[cell] for cell in sorted(counts)}
     named = f"{len(counts)} categories: {', '.join(ordered)}"
     return Decision(raw, "category", named, counts=ordered, has_names=True)
 
 
 def find_leak(cells: Sequence[str], decision: Decision, label: AdoptedLabel) -> str:
-    """Return why a column is a leak of the label; empty if it is none.
+    """Return why a column is a leak of the label; empty if it is not.
 
     Args:
         cells: The column's cells.
@@ -178,23 +177,8 @@ def find_leak(cells: Sequence[str], decision: Decision, label: AdoptedLabel) -> 
         correlation = float(np.corrcoef(values, numbers)[0, 1])
         if abs(correlation) >= LEAK_CORRELATION:
             return f"its correlation with {label.raw} is {correlation:.2f}"
-    area = measure_roc_auc(values, positive)
+    area = roc_auc(positive.astype(np.int64), values)
     area = max(area, 1 - area)
     if area >= LEAK_AUC:
         return f"it predicts the label by itself (ROC AUC {math.floor(area * 1000) / 1000:.3f})"
     return ""
-
-
-def measure_roc_auc(values: FloatArray, positive: np.ndarray) -> float:
-    """Return the probability that a positive row has a larger value than a negative one.
-
-    Args:
-        values: A value per row, shape (n_rows,).
-        positive: Whether each row is positive, shape (n_rows,).
-    """
-    distinct, places = np.unique(values, return_inverse=True)
-    sizes = np.bincount(places, minlength=len(distinct))
-    ranks = np.cumsum(sizes) - (sizes - 1) / 2
-    count = int(positive.sum())
-    total = float(ranks[places][positive].sum())
-    return (total - count * (count + 1) / 2) / (count * (len(values) - count))

@@ -12,7 +12,7 @@ from pipeline.column_file.model import (
     Feature,
     Label,
     Number,
-    normalize_name,
+    find_equal_names,
 )
 from pipeline.column_file.outcome import get_options, matches, parse_comparison, to_number
 from pipeline.column_file.yaml_tree import Path
@@ -103,15 +103,12 @@ def _check_category(category: Category) -> Iterator[Problem]:
     names = list(category.codes)
     if len(names) < 2:
         yield ("codes",), "at least two categories are needed"
-    spellings: dict[str, str] = {}
-    for name in names:
-        same = spellings.setdefault(normalize_name(name), name)
-        if same != name:
-            yield (
-                ("codes", name),
-                f"the categories `{same}` and `{name}` have the same name apart from case, "
-                "spaces, hyphens and underscores; rename one of them",
-            )
+    for same, name in find_equal_names(names):
+        yield (
+            ("codes", name),
+            f"the categories `{same}` and `{name}` have the same name apart from case, "
+            "spaces, hyphens and underscores; rename one of them",
+        )
     for name, code in category.codes.items():
         number = to_number(name)
         if math.isfinite(number) and number != code:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -30,6 +31,15 @@ def normalize_name(name: str) -> str:
     """Return a name in lower case, with a space for spaces, hyphens and underscores."""
     name = name[:MAX_NAME_LENGTH].replace("\u2019", "'")
     return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+
+
+def find_equal_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each name that `normalize_name` cannot tell from an earlier one, after that one."""
+    first: dict[str, str] = {}
+    for name in names:
+        same = first.setdefault(normalize_name(name), name)
+        if same != name:
+            yield same, name
 
 
 def _check_number(value: Any) -> int | float:

@@ -36,7 +36,7 @@ def negate(option: str) -> str:
     """Return the opposite of a comparison: `>=10` for `<10`.
 
     Raises:
-        ValueError: If the option is no comparison.
+        ValueError: If the option is not a comparison.
     """
     found = parse_comparison(option)
     if found is None:

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep",
         metavar="COLUMNS",
         default="",
-        help="headers, separated by commas, of columns that look like a leak and are none",
+        help="headers, separated by commas, of columns that look like a leak but are not",
     )
     parser.add_argument(
         "--audit",
@@ -52,7 +52,7 @@ def main(_: Context, arguments: argparse.Namespace) -> None:
 
     Raises:
         SourceError: If the data file cannot be read.
-        DataError: If it is no table that a model can learn from.
+        DataError: If a model cannot learn from the table.
         SettingsError: If the columns file exists and --force is not given.
     """
     path = name_columns(arguments.data)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 from pipeline.data_check.report import PositivesNeeded
+from pipeline.model.expected_error import expect_roc_auc_error
 from pipeline.model.intervals import Z, wilson_interval
 
 RECALL_HALF_WIDTHS = (0.1, 0.05)
@@ -26,9 +26,6 @@ def find_positives_needed(
 
     Returns:
         One result per metric and width.
-
-    Reference: Hanley and McNeil, The Meaning and Use of the Area under a Receiver Operating
-    Characteristic Curve, Radiology 143 (1982), for the variance of the ROC AUC.
     """
 
     def find(metric: str, assumed: float, half_width: float) -> PositivesNeeded:
@@ -54,11 +51,4 @@ def _recall_half_width(recall: float, positives: int) -> float:
 
 
 def _auc_half_width(auc: float, positives: int, negatives_per_positive: float) -> float:
-    negatives = positives * negatives_per_positive
-    both_positive, both_negative = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    variance = (
-        auc * (1 - auc)
-        + (positives - 1) * (both_positive - auc**2)
-        + (negatives - 1) * (both_negative - auc**2)
-    ) / (positives * negatives)
-    return Z * math.sqrt(max(variance, 0.0))
+    return Z * expect_roc_auc_error(auc, positives, positives * negatives_per_positive)

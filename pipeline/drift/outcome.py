@@ -29,9 +29,8 @@ from pipeline.drift.report import (
 from pipeline.errors import SettingsError
 from pipeline.model.bundle import Manifest
 from pipeline.model.decision import is_positive
-from pipeline.model.intervals import wilson_interval
+from pipeline.model.intervals import rate_interval
 from pipeline.settings import DriftSettings
-from pipeline.storage.artifacts import Interval
 from pipeline.storage.layout import DRIFT_PAGE, DRIFT_REPORT, EVIDENTLY_PAGE
 from pipeline.times import utc_now
 
@@ -109,7 +108,7 @@ def compare_datasets(
 def _expect_performance(
     context: Context, model: Manifest, reference: pd.DataFrame, current: pd.DataFrame
 ) -> ExpectedPerformance:
-    """Estimate the performance on the current rows, next to what was measured in training."""
+    """Estimate the performance on the current rows, next to what was measured with labels."""
     learned, probability = (frame[PREDICTION].dropna() for frame in (reference, current))
     calibrated_on = learned[:: math.ceil(len(learned) / context.settings.train.max_rows)]
     expected = estimate_performance(
@@ -119,8 +118,7 @@ def _expect_performance(
         context.settings.seed,
     )
     labels = reference[LABEL.name]
-    low, high = wilson_interval(labels.sum(), len(labels))
-    measured = model.metrics | {"positive_rate": Interval(value=labels.mean(), low=low, high=high)}
+    measured = model.metrics | {"positive_rate": rate_interval(labels.sum(), len(labels))}
     return ExpectedPerformance(
         threshold=model.threshold,
         rows=len(probability),

@@ -23,13 +23,18 @@ import pandas as pd
 from pipeline.errors import LakeError
 from pipeline.evaluation import evidence
 from pipeline.evaluation.champion import get_identity
-from pipeline.evaluation.datasets import drop_rows, drop_training_rows, read_gold_split
+from pipeline.evaluation.datasets import (
+    drop_rows,
+    drop_training_rows,
+    find_train_report,
+    read_gold_split,
+)
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.model.arrays import label_array
 from pipeline.model.bundle import ONNX, Bundle, Manifest
 from pipeline.settings import Settings, TrainSettings
 from pipeline.storage import layout
-from pipeline.storage.artifacts import Artifact, Evidence, TrainReport
+from pipeline.storage.artifacts import Artifact, Evidence
 from pipeline.storage.lake import Lake, sha256_hex
 from pipeline.times import utc_now
 
@@ -146,7 +151,7 @@ def add_evidence(
             opened_at=utc_now(),
         ),
     )
-    looks = [lake.read_model(key, Look) for key in lake.keys(_looks_of(names))]
+    looks = [lake.read_model(key, Look) for key in lake.keys(layout.challenge_looks(*names))]
     test = bundle.manifest.lineage.gold["test"]
     look = next((look for look in looks if look.test == test), None)
     if look is None:
@@ -179,11 +184,10 @@ def read_recipe(lake: Lake, manifest: Manifest) -> Recipe:
     """Read how a model was made from the report of `train`, or what its manifest knows of it."""
     code_version = manifest.lineage.code_version
     try:
-        key = layout.train_report(manifest.lineage.pipeline_run_id)
-        report = lake.read_model(key, TrainReport)
+        report = find_train_report(lake, manifest)
     except LakeError:
         report = None
-    if report is None or report.mlflow_run_id != manifest.run_id:
+    if report is None:
         return Recipe(
             candidate=manifest.family, parameters={}, settings=None, code_version=code_version
         )
@@ -202,10 +206,6 @@ def _is_refresh(lake: Lake, recipe: Recipe, candidate: Manifest, champion: Manif
 
 def _hash(recipe: Recipe, is_refresh: bool) -> str:
     return sha256_hex(recipe.to_bytes() + bytes([is_refresh]))[:16]
-
-
-def _looks_of(names: tuple[str, str]) -> str:
-    return layout.challenge_look(*names, "").removesuffix(".json")
 
 
 def _open(lake: Lake, names: tuple[str, str], unnumbered: Challenge) -> Challenge:

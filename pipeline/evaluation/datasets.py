@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pipeline.columns import FEATURE_NAMES, LABEL
-from pipeline.model.bundle import Lineage
-from pipeline.storage.artifacts import BronzePointer, GoldManifest
+from pipeline.model.bundle import Lineage, Manifest
+from pipeline.storage.artifacts import BronzePointer, GoldManifest, TrainReport
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import (
     BRONZE_LATEST,
@@ -16,6 +16,7 @@ from pipeline.storage.layout import (
     TRAINING_SPLITS,
     gold_split,
     is_gold_manifest,
+    train_report,
 )
 from pipeline.storage.parquet import check_columns, from_parquet
 
@@ -40,12 +41,32 @@ def read_gold_split(lake: Lake, run_id: str, split: str, sha256: str) -> pd.Data
 
     Raises:
         LakeError: If the split is missing or has another hash.
-        DataError: If the split has other columns than pipeline/columns.py.
+        DataError: If the split has other columns than the columns file.
     """
     key = gold_split(run_id, split)
     frame = from_parquet(lake.read(key, sha256))
     check_columns(frame, key)
     return frame
+
+
+def find_train_report(lake: Lake, manifest: Manifest) -> TrainReport | None:
+    """Read the report of the training that made a model.
+
+    Args:
+        lake: The lake with the reports of the run that trained the model.
+        manifest: The model's manifest.
+
+    Returns:
+        The report; None if the lake has none, or only that of another training in the same run.
+
+    Raises:
+        LakeError: If the report is invalid.
+    """
+    key = train_report(manifest.lineage.pipeline_run_id)
+    if not lake.exists(key):
+        return None
+    report = lake.read_model(key, TrainReport)
+    return report if report.mlflow_run_id == manifest.run_id else None
 
 
 def drop_training_rows(lake: Lake, frame: pd.DataFrame, lineage: Lineage) -> pd.DataFrame:

@@ -59,4 +59,6 @@ def _get_mean_disagreement(positive: BoolArray) -> float:
     """Mean fraction of the rows on which two refits differ, over all pairs of refits."""
     refits = positive.shape[1]
     rates = positive.mean(axis=1)
-    return float((2 * rates * (1 - rates)).mean()) * refits / (refits - 1)  # type: ignore[no-any-return]
+    return (  # type: ignore[no-any-return]
+        float((2 * rates * (1 - rates)).mean()) * refits / (refits - 1)
+    )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.datasets import read_split
+from pipeline.evaluation.datasets import find_train_report, read_split
 from pipeline.evaluation.groups import GroupRows
 from pipeline.model.bundle import Manifest
 from pipeline.model.intervals import get_variance_factor
-from pipeline.storage.artifacts import TrainReport
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import out_of_fold, train_report
+from pipeline.storage.layout import out_of_fold
 from pipeline.storage.parquet import from_parquet
 
 ROW = "row"
@@ -50,10 +49,8 @@ def read_out_of_fold(lake: Lake, manifest: Manifest) -> GroupRows | None:
 def _find_predictions(lake: Lake, manifest: Manifest) -> pd.DataFrame | None:
     """The out-of-fold predictions of a model; None if there are none with ROW."""
     run_id = manifest.lineage.pipeline_run_id
-    if not lake.exists(train_report(run_id)) or not lake.exists(out_of_fold(run_id)):
-        return None
-    report = lake.read_model(train_report(run_id), TrainReport)
-    if report.mlflow_run_id != manifest.run_id:
+    report = find_train_report(lake, manifest)
+    if report is None or not lake.exists(out_of_fold(run_id)):
         return None
     predictions = from_parquet(lake.read(out_of_fold(run_id), report.out_of_fold))
     return predictions if ROW in predictions else None

@@ -20,6 +20,7 @@ import numpy as np
 
 from pipeline.evaluation import evidence
 from pipeline.gate_table import DIFFERENCE_DISTANCE, RATE_DISTANCE, Statistic
+from pipeline.model.expected_error import expect_roc_auc_error
 from pipeline.model.intervals import Z, rate_interval, student_quantile
 from pipeline.storage.artifacts import Interval, Power
 
@@ -56,7 +57,11 @@ def roc_auc_power(bound: float, statistic: Statistic, positives: int, negatives:
 
     def passes(truth: float) -> float:
         return pass_probability(
-            truth, bound, statistic, lambda auc: roc_auc_error(auc, positives, negatives), quantile
+            truth,
+            bound,
+            statistic,
+            lambda auc: expect_roc_auc_error(auc, positives, negatives),
+            quantile,
         )
 
     return _describe(passes, bound, statistic, RATE_DISTANCE, RANDOM_RANKING)
@@ -210,27 +215,6 @@ def evidence_pass_probability(
 
     fewest = bisect_left(range(units + 1), needed, key=get_e_value)
     return binomial_tail(fewest, units, 0.5)
-
-
-def roc_auc_error(auc: float, positives: int, negatives: int) -> float:
-    """Standard error of a ROC AUC, for negative exponential scores.
-
-    Args:
-        auc: The true ROC AUC.
-        positives: Number of positive rows.
-        negatives: Number of negative rows.
-
-    Reference: Hanley and McNeil, The Meaning and Use of the Area under a Receiver Operating
-    Characteristic Curve, Radiology 143 (1982).
-    """
-    auc = max(auc, 0.0)
-    both_positive, both_negative = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    variance = (
-        auc * (1 - auc)
-        + (positives - 1) * (both_positive - auc**2)
-        + (negatives - 1) * (both_negative - auc**2)
-    ) / (positives * negatives)
-    return math.sqrt(max(variance, 0.0))
 
 
 def binomial_tail(fewest: int, trials: int, rate: float) -> float:

@@ -142,17 +142,17 @@ def promotion_record(number: int) -> str:
 
 def challenge(champion: str, recipe: str) -> str:
     """Key of the challenge of a champion (its MLflow run) by a recipe (its hash)."""
-    return f"{challenge_looks(champion, recipe)}challenge.json"
+    return f"{CHALLENGES}{champion}/{recipe}/challenge.json"
 
 
 def challenge_looks(champion: str, recipe: str) -> str:
     """Prefix of the evidence of a challenge."""
-    return f"{CHALLENGES}{champion}/{recipe}/"
+    return f"{CHALLENGES}{champion}/{recipe}/looks/"
 
 
 def challenge_look(champion: str, recipe: str, test_sha256: str) -> str:
     """Key of the evidence of a challenge on one test split."""
-    return f"{challenge_looks(champion, recipe)}looks/{test_sha256}.json"
+    return f"{challenge_looks(champion, recipe)}{test_sha256}.json"
 
 
 def is_challenge(key: str) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.evaluation import evidence, power
 from pipeline.gate_table import Statistic
+from pipeline.model.expected_error import expect_roc_auc_error
 from pipeline.model.intervals import Z, average_intervals, rate_interval, roc_auc_interval
 from pipeline.storage.artifacts import GateResult, Interval
 from pipeline.types import FloatArray
@@ -34,7 +35,7 @@ def get_pass_rate(intervals: list[Interval], bound: float, statistic: Statistic)
 def test_the_power_on_13_positives_is_known(truth: float, passes: float) -> None:
     """`min_roc_auc` 0.65 passes a ROC AUC of 0.6 in 28 % of test splits."""
     found = power.pass_probability(
-        truth, 0.65, Statistic.POINT, lambda auc: power.roc_auc_error(auc, POSITIVES, NEGATIVES)
+        truth, 0.65, Statistic.POINT, lambda auc: expect_roc_auc_error(auc, POSITIVES, NEGATIVES)
     )
     assert found == pytest.approx(passes, abs=0.01)
 
