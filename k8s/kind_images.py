@@ -24,7 +24,10 @@ from k8s.process import ClusterError, indent_tail, read_output
 from pipeline.console import echo
 
 IMPORT_TIMEOUT_SECONDS = 1200
+STORE = "/var/lib/containerd"
 CTR = ("ctr", "--namespace=k8s.io")
+SPACE_FACTOR = 2.2
+"""Disk that an import needs, as a multiple of the blobs: they are stored packed and unpacked."""
 CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -62,7 +65,9 @@ def load(references: Sequence[str], nodes: Sequence[str]) -> None:
         for node, lacking in missing.items():
             if not lacking:
                 continue
-            sent = send(node, {ref: images[ref] for ref in lacking}, blobs[node])
+            needed = {ref: images[ref] for ref in lacking}
+            check_space(measure(needed, blobs[node]), measure_free_space(node), node)
+            sent = send(node, needed, blobs[node])
             seconds = time.monotonic() - start
             echo(f"{node}: {len(lacking)} images, {sent / 1e6:.1f} MB sent, {seconds:.0f} s")
 
@@ -75,6 +80,38 @@ def list_images(node: str) -> set[str]:
 def list_blobs(node: str) -> set[str]:
     """Return the digests of the blobs in a node's content store."""
     return set(read_output("docker", "exec", node, *CTR, "content", "list", "--quiet").split())
+
+
+def measure_free_space(node: str) -> int:
+    """Return the free disk space of a node's image store in bytes."""
+    output = read_output("docker", "exec", node, "df", "--block-size=1", "--output=avail", STORE)
+    return int(output.split()[-1])
+
+
+def measure(images: dict[str, list[Blob]], present: Collection[str]) -> int:
+    """Return the bytes of the blobs that the images have and the node lacks."""
+    sizes = {blob.digest: blob.size for blobs in images.values() for blob in blobs}
+    return sum(size for digest, size in sizes.items() if digest not in present)
+
+
+def check_space(size: int, free: int, node: str) -> None:
+    """Check that a node has disk space for blobs of this size.
+
+    Args:
+        size: The size of the blobs in bytes.
+        free: The free disk space of the node in bytes.
+        node: The name of the node's container.
+
+    Raises:
+        ClusterError: If the space is not enough.
+    """
+    needed = SPACE_FACTOR * size
+    if free < needed:
+        raise ClusterError(
+            f"{node} has {free / 1e9:.1f} GB of disk space; its new images need"
+            f" {needed / 1e9:.1f} GB. `docker system df` shows what uses the disk, and `docker"
+            " image prune` removes images that no tag names."
+        )
 
 
 def send(node: str, images: dict[str, list[Blob]], present: Collection[str]) -> int:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from k8s.docker_archive import unpack
-from k8s.kind_images import make_layout, normalize_reference
+from k8s.kind_images import check_space, make_layout, measure, normalize_reference
+from k8s.process import ClusterError
 
 CONFIG, BASE, CODE = b'{"os": "linux"}', b"a layer of packages", b"a layer of code"
 
@@ -122,6 +123,19 @@ def test_unwanted_blobs_are_not_stored(tmp_path: Path) -> None:
     """Layers that every node has take no disk space on this machine."""
     unpack(save_like_docker_24(), tmp_path, {get_digest(BASE)})
     assert get_digest(BASE) not in {get_digest(path.read_bytes()) for path in tmp_path.iterdir()}
+
+
+def test_a_shared_blob_needs_space_once_and_one_that_the_node_has_none(tmp_path: Path) -> None:
+    images = unpack(save_like_docker_24(), tmp_path, ())
+
+    assert measure(images, {get_digest(BASE)}) == len(CONFIG) + len(CODE)
+
+
+def test_a_node_without_space_for_the_images_is_an_error() -> None:
+    with pytest.raises(ClusterError, match=r"node-1 has 2\.1 GB .* its new images need 2\.2 GB"):
+        check_space(1_000_000_000, 2_100_000_000, "node-1")
+
+    check_space(1_000_000_000, 2_200_000_000, "node-1")
 
 
 @pytest.mark.parametrize(
