@@ -31,11 +31,13 @@ class Estimate:
         trials: Effective number of rows; 0 if the value is a convention without any.
         quantile: Quantile of the interval: normal, or Student's where the variance is estimated
             from few rows.
+        max_trials: Highest number of rows that an interval may count, whatever the variance.
     """
 
     value: float
     trials: float
     quantile: float = Z
+    max_trials: float = math.inf
 
     def to_interval(self, variance_factor: float = 1.0) -> Interval:
         """The estimate with its 95 % interval.
@@ -45,7 +47,7 @@ class Estimate:
         """
         if self.trials == 0:
             return Interval(value=self.value, low=0.0, high=1.0)
-        trials = self.trials / variance_factor
+        trials = min(self.trials / variance_factor, self.max_trials)
         low, high = wilson_interval(self.value * trials, trials, self.quantile)
         # The value can exceed the ends by a rounding error.
         return Interval(value=self.value, low=min(low, self.value), high=max(high, self.value))

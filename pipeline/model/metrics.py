@@ -8,6 +8,7 @@ tests/unit/test_metrics.py compares the values.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -119,7 +120,7 @@ def _average(estimates: Sequence[Estimate]) -> Estimate:
     value = float(np.mean([estimate.value for estimate in estimates]))
     trials = [estimate.trials for estimate in estimates]
     mean = 0.0 if 0 in trials else float(1 / np.mean([1 / number for number in trials]))
-    return Estimate(value, mean, estimates[0].quantile)
+    return replace(estimates[0], value=value, trials=mean)
 
 
 def _correlate(first: FloatArray, second: FloatArray) -> float:

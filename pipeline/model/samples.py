@@ -152,8 +152,8 @@ def _measure_roc_auc(rows: _Rows) -> Measured:
 def _measure_average_precision(labels: IntArray, probability: FloatArray) -> Measured:
     """The precision at each threshold, weighted by the recall that is gained there.
 
-    The variance is at least that of a rate among the positive rows (Boyd et al., Area under the
-    Precision-Recall Curve: Point Estimates and Confidence Intervals, ECML PKDD 2013).
+    The interval is at least as wide as that of a rate among the positive rows (Boyd et al., Area
+    under the Precision-Recall Curve: Point Estimates and Confidence Intervals, ECML PKDD 2013).
     """
     _, rank = np.unique(-probability, return_inverse=True)
     positives = np.bincount(rank, labels)
@@ -168,5 +168,5 @@ def _measure_average_precision(labels: IntArray, probability: FloatArray) -> Mea
     gained = np.where(labels == 1, precision[rank] - value + by_positive[rank], -by_negative[rank])
     influence = gained / total
     variance = float((influence**2).sum())
-    trials = min(value * (1 - value) / variance if variance > 0 else total, total)
-    return Measured(Estimate(value, trials, student_quantile(int(total) - 1)), influence)
+    trials = value * (1 - value) / variance if variance > 0 else total
+    return Measured(Estimate(value, trials, student_quantile(int(total) - 1), total), influence)

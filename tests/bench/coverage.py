@@ -20,6 +20,7 @@ from tests.bench.tables import put, table
 PAGE = ROOT / "docs" / "reference" / "model-quality.md"
 MEASURED = ("intervals", "metrics", "samples", "cross_validation")
 """Modules of pipeline/model whose behavior the simulations measure."""
+SIMULATED = ("coverage_simulation", "coverage_linear")
 KINDS = {"metrics": "", "differences": ", difference"}
 REPORTED = ("roc_auc", "balanced_accuracy")
 """Differences of a cross-validation that are reported."""
@@ -28,7 +29,7 @@ REPORTED = ("roc_auc", "balanced_accuracy")
 def hash_measured_code() -> str:
     """Hash the code that the simulations measure."""
     sources = [ROOT / "pipeline" / "model" / f"{name}.py" for name in MEASURED]
-    return hash_code([*sources, ROOT / "tests/bench/coverage_simulation.py"])
+    return hash_code([*sources, *(ROOT / "tests" / "bench" / f"{name}.py" for name in SIMULATED)])
 
 
 def show(found: Sequence[Results], header: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from pipeline.model.metrics import METRICS, Predictions, get_differences, get_in
 from pipeline.model.samples import measure_sample
 from pipeline.storage.artifacts import Interval
 from pipeline.types import FloatArray, IntArray
+from tests.bench.coverage_linear import COEFFICIENTS, compute_exact_metrics, draw_rows, fit
 
 POSITIVES = (13, 50, 200)
 """Positive rows of a data set; expected ones, unless their number is fixed."""
 RATE = 0.05
-DATA_SETS = 400
+DATA_SETS = 1_000
 SEED = 1
 
 SEPARATIONS = (1.19, 1.0)
@@ -27,12 +28,9 @@ CORRELATION = 0.8
 POPULATION = 1_000_000
 """Rows on which the truth is measured, for models that are fixed."""
 
-COEFFICIENTS = np.array([1.0, 0.6, 0.3, 0.0, 0.0])
-INTERCEPT = -3.59
-"""The log-odds are linear in five standard normal features; 5 % of the rows are positive."""
-LEARNED_POPULATION = 40_000
-"""Rows on which the truth is measured, for models that are fitted to each data set."""
 FOLDS = 5
+WIDTHS = (COEFFICIENTS.size, 1)
+"""Features of both regressions."""
 
 Results = dict[str, Any]
 Outcome = tuple[dict[str, Interval], dict[str, Interval]]
@@ -132,28 +130,17 @@ def simulate_cross_validation() -> list[Results]:
     for repeats, sizes in ((1, POSITIVES), (4, POSITIVES[1:2])):
         for positives in sizes:
             random = np.random.default_rng(SEED)
-            population = _draw(random, LEARNED_POPULATION)
             counter = Counter()
             for _ in range(DATA_SETS):
-                rows, labels = _draw(random, round(positives / RATE))
+                rows, labels = draw_rows(random, round(positives / RATE))
                 if labels.sum() > FOLDS:
-                    counter.add(*_learn(random, rows, labels, population, repeats))
+                    counter.add(*_learn(random, rows, labels, repeats))
             results.append({"repeats": repeats, "positives": positives, **counter.summarize()})
     return results
 
 
-def _draw(random: np.random.Generator, rows: int) -> tuple[FloatArray, IntArray]:
-    features = random.normal(size=(rows, COEFFICIENTS.size))
-    probability = 1 / (1 + np.exp(-(features @ COEFFICIENTS + INTERCEPT)))
-    return features, (random.random(rows) < probability).astype(np.int64)
-
-
 def _learn(
-    random: np.random.Generator,
-    rows: FloatArray,
-    labels: IntArray,
-    population: tuple[FloatArray, IntArray],
-    repeats: int,
+    random: np.random.Generator, rows: FloatArray, labels: IntArray, repeats: int
 ) -> tuple[Outcome, Truth]:
     from sklearn.model_selection import RepeatedStratifiedKFold
 
@@ -162,25 +149,18 @@ def _learn(
     )
     splits = list(splitter.split(rows, labels))
     cross_validated, truths = [], []
-    for width in (COEFFICIENTS.size, 1):
+    for width in WIDTHS:
         narrow = rows[:, :width]
         cross_validated.append(
             [
-                OuterFold(test, "", _fit(narrow[train], labels[train])(narrow[test]))
+                OuterFold(test, "", fit(narrow[train], labels[train]).predict(narrow[test]))
                 for train, test in splits
             ]
         )
-        truths.append(_fit(narrow, labels)(population[0][:, :width]))
+        truths.append(compute_exact_metrics(fit(narrow, labels)))
     outcome = (
         estimate_metrics(labels, cross_validated[0]),
         estimate_differences(labels, *cross_validated),
     )
-    return outcome, _values(*_measure_pair(population[1], *truths))
-
-
-def _fit(rows: FloatArray, labels: IntArray) -> Callable[[FloatArray], Predictions]:
-    """A logistic regression that predicts positive above the rate of positive rows."""
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(solver="newton-cholesky").fit(rows, labels)
-    return lambda unknown: Predictions(model.predict_proba(unknown)[:, 1], float(labels.mean()))
+    first, second = truths
+    return outcome, (first, {name: first[name] - second[name] for name in METRICS})

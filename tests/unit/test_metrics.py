@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from pipeline.model.intervals import Z, wilson_interval
+from pipeline.model.intervals import Z, student_quantile, wilson_interval
 from pipeline.model.metrics import (
     METRICS,
     Predictions,
@@ -146,6 +146,16 @@ def test_a_real_difference_is_significant() -> None:
     assert 0 < gain.low < gain.value < gain.high
     tied, noise = (compute_metrics(LABELS, one)["roc_auc"].value for one in (TIED, NOISE))
     assert gain.value == pytest.approx(tied - noise)
+
+
+def test_the_least_width_of_average_precision_is_not_widened() -> None:
+    """Its interval is that of a rate of the 20 positive rows, if the variance is lower."""
+    labels = np.repeat([1, 0], [20, 20])
+    probability = np.repeat([0.8, 0.1, 0.2], [18, 2, 20])
+    sample = measure_sample(labels, [(np.arange(40), Predictions(probability, 0.5))])
+    narrow, wide = (get_intervals([sample], factor)["pr_auc"] for factor in (1.0, 1.25))
+    least = wilson_interval(narrow.value * 20, 20, student_quantile(19))
+    assert (narrow.low, narrow.high) == (wide.low, wide.high) == pytest.approx(least)
 
 
 def test_a_larger_variance_widens_every_interval() -> None:
