@@ -173,8 +173,8 @@ def count_permutations(max_false_positive_rate: float) -> int:
     Args:
         max_false_positive_rate: The bound of all decisions together.
     """
-    share = JOINT_WEIGHT / (FEATURES_WEIGHT + PREDICTION_WEIGHT + JOINT_WEIGHT)
-    return round(PERMUTATIONS_PER_BOUND / (max_false_positive_rate * share)) - 1
+    fraction = JOINT_WEIGHT / (FEATURES_WEIGHT + PREDICTION_WEIGHT + JOINT_WEIGHT)
+    return round(PERMUTATIONS_PER_BOUND / (max_false_positive_rate * fraction)) - 1
 
 
 def _test(

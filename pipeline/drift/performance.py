@@ -74,12 +74,15 @@ def measure_groups(
         Recall, precision, positive rate and ROC AUC, each of shape (...).
     """
     positives, negatives = positive.sum(axis=-1), negative.sum(axis=-1)
-    hits, false_alarms = positive[..., is_predicted].sum(-1), negative[..., is_predicted].sum(-1)
+    true_positives, false_positives = (
+        positive[..., is_predicted].sum(-1),
+        negative[..., is_predicted].sum(-1),
+    )
     ranked = (positive * (np.cumsum(negative, axis=-1) - negative / 2)).sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
-            "recall": hits / positives,
-            "precision": hits / (hits + false_alarms),
+            "recall": true_positives / positives,
+            "precision": true_positives / (true_positives + false_positives),
             "positive_rate": positives / (positives + negatives),
             "roc_auc": ranked / (positives * negatives),
         }

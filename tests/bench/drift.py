@@ -71,10 +71,10 @@ def years_table(found: Rows) -> str:
     rows = []
     for row in found:
         for bound in BOUNDS:
-            alarms = drift_years.count_alarms(row, bound)
-            tail = int(np.quantile(alarms, 0.9, method="inverted_cdf"))
-            numbers = (f"{bound:g}", f"{np.mean(alarms):.1f}", str(tail), str(max(alarms)))
-            rows.append((*sizes(row), str(len(alarms)), *numbers))
+            counts = drift_years.count_false_positives(row, bound)
+            tail = int(np.quantile(counts, 0.9, method="inverted_cdf"))
+            numbers = (f"{bound:g}", f"{np.mean(counts):.1f}", str(tail), str(max(counts)))
+            rows.append((*sizes(row), str(len(counts)), *numbers))
     return table(header, rows)
 
 

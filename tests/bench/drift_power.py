@@ -45,14 +45,14 @@ def skewed(rows: int, effect: float, random: np.random.Generator) -> Array:
     return 1 / (1 + np.exp(-log_odds))
 
 
-def category(*shares: float) -> Draw:
-    """A category with these shares, of which `effect` moves from the largest to the second."""
+def category(*frequencies: float) -> Draw:
+    """A category with these frequencies, of which `effect` moves from the largest to the second."""
 
     def draw(rows: int, effect: float, random: np.random.Generator) -> Array:
-        moved = np.array(shares)
+        moved = np.array(frequencies)
         first, second = np.argsort(-moved, kind="stable")[:2]
         moved[[first, second]] += [-effect, effect]
-        drawn: Array = random.choice(np.arange(float(len(shares))), rows, p=moved)
+        drawn: Array = random.choice(np.arange(float(len(frequencies))), rows, p=moved)
         return drawn
 
     return draw
@@ -107,15 +107,15 @@ def power(windows: int = WINDOWS) -> list[dict[str, Any]]:
                 rates = []
                 for effect in effects:
                     random = np.random.default_rng(2)
-                    hits = 0
+                    detected = 0
                     for _ in range(windows):
                         pair = (
                             count_values(draw(reference, 0.0, random)),
                             count_values(draw(rows, effect, random)),
                         )
                         p_value, change = compare_column(column, *pair)
-                        hits += change >= OURS.min_effect and p_value < bound
-                    rates.append(hits / windows)
+                        detected += change >= OURS.min_effect and p_value < bound
+                    rates.append(detected / windows)
                 cell = {"kind": kind, "reference": reference, "rows": rows}
                 found.append(cell | {"effects": list(effects), "rates": rates})
     return found
@@ -145,15 +145,15 @@ def joint_power() -> list[dict[str, Any]]:
         rates = []
         for before, after in CORRELATIONS:
             random = np.random.default_rng(3)
-            hits = 0
+            detected = 0
             for _ in range(JOINT_WINDOWS):
                 sides = (
                     pd.DataFrame(correlated(reference, before, random)),
                     pd.DataFrame(correlated(rows, after, random)),
                 )
                 joint = compare_jointly(*sides, feature_columns(), OURS, Settings().seed)
-                hits += joint.effect >= OURS.min_effect and joint.score < bound
-            rates.append(hits / JOINT_WINDOWS)
+                detected += joint.effect >= OURS.min_effect and joint.score < bound
+            rates.append(detected / JOINT_WINDOWS)
         cell = {"reference": reference, "rows": rows}
         found.append(cell | {"effects": [list(pair) for pair in CORRELATIONS], "rates": rates})
     return found

@@ -31,6 +31,6 @@ def years() -> list[dict[str, Any]]:
     ]
 
 
-def count_alarms(row: dict[str, Any], bound: float) -> list[int]:
+def count_false_positives(row: dict[str, Any], bound: float) -> list[int]:
     """Count the false alarms of each year of a size if `bound` is the false positive rate."""
     return [sum(value < bound for value in one) for one in row["years"]]

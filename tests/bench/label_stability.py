@@ -79,12 +79,12 @@ def simulate() -> Results:
     agreeing = np.concatenate(agreement)
     results = []
     for fraction, found in stability.items():
-        shares = np.concatenate(found)
-        unsure = shares < PredictorSettings().min_stability
+        stabilities = np.concatenate(found)
+        unsure = stabilities < PredictorSettings().min_stability
         results.append(
             {
                 "fraction": fraction,
-                "stability": float(shares.mean()),
+                "stability": float(stabilities.mean()),
                 "agreement": float(agreeing.mean()),
                 "unsure": float(unsure.mean()),
                 "agreement_if_unsure": float(agreeing[unsure].mean()),
