@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pipeline import gate_table
 from pipeline.evaluation import measurements, power
 from pipeline.evaluation.measurements import GateInputs, Measurement
+from pipeline.evaluation.pass_probability import NUMBERS
 from pipeline.evaluation.predictions import SignatureMismatchError
 from pipeline.gate_table import Gate, Statistic
 from pipeline.storage.artifacts import Evidence, GateResult, Power
@@ -80,7 +81,7 @@ def _compare(
 ) -> GateResult:
     bound = float(getattr(inputs.settings.gates, gate.name))
     statistic = gate.stages[stage]
-    value = None if measurement is None else getattr(measurement, power.NUMBERS[statistic])
+    value = None if measurement is None else getattr(measurement, NUMBERS[statistic])
     if measurement is not None and value is None:
         raise ValueError(f"{gate.name} compares the {statistic}, but {gate.measure} has none")
     return GateResult(

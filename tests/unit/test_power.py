@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.evaluation import evidence, power
+from pipeline.evaluation import evidence, pass_probability, power
 from pipeline.gate_table import Statistic
 from pipeline.model.expected_error import expect_roc_auc_error
 from pipeline.model.intervals import Z, average_intervals, rate_interval, roc_auc_interval
@@ -34,7 +34,7 @@ def get_pass_rate(intervals: list[Interval], bound: float, statistic: Statistic)
 @pytest.mark.parametrize(("truth", "passes"), [(0.6, 0.28), (0.65, 0.5), (0.7, 0.73), (0.8, 0.98)])
 def test_the_power_on_13_positives_is_known(truth: float, passes: float) -> None:
     """`min_roc_auc` 0.65 passes a ROC AUC of 0.6 in 28 % of test splits."""
-    found = power.pass_probability(
+    found = pass_probability.pass_probability(
         truth, 0.65, Statistic.POINT, lambda auc: expect_roc_auc_error(auc, POSITIVES, NEGATIVES)
     )
     assert found == pytest.approx(passes, abs=0.01)
@@ -43,7 +43,7 @@ def test_the_power_on_13_positives_is_known(truth: float, passes: float) -> None
 @pytest.mark.parametrize(("truth", "passes"), [(0.5, 0.29), (0.82, 0.98)])
 def test_recall_is_binomial(truth: float, passes: float) -> None:
     """`min_recall` 0.6 needs 8 of 13: a recall of 0.5 finds them in 29 % of test splits."""
-    found = power.recall_pass_probability(truth, 0.6, Statistic.POINT, POSITIVES)
+    found = pass_probability.recall_pass_probability(truth, 0.6, Statistic.POINT, POSITIVES)
     assert found == pytest.approx(passes, abs=0.01)
 
 
