@@ -23,7 +23,14 @@ from datetime import UTC, datetime, timedelta
 from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.deployment.card_updates import describe_version, update_card
-from pipeline.deployment.promotion_log import Action, Move, Record, find_record, read_records
+from pipeline.deployment.promotion_log import (
+    NO_RECORD,
+    Action,
+    Move,
+    Record,
+    find_record,
+    read_records,
+)
 from pipeline.errors import LakeError, PromotionError, RegistryError
 from pipeline.model.bundle import fallback_matches, write_fallback
 from pipeline.storage.layout import MODELS, PROMOTION_LOG
@@ -32,6 +39,7 @@ from pipeline.tracking.registry import (
     MANIFEST_TAG,
     PREVIOUS,
     PRODUCTION,
+    RECORD_TAG,
     STAGING,
     Registry,
     Version,
@@ -189,6 +197,8 @@ def _has_expired(record: Record, margin_seconds: float = 0) -> bool:
 
 def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Record:
     """Create the record, set everything that it says, and mark it as done."""
+    previous = earlier[-1].sha256 if earlier else NO_RECORD
+    record = record.model_copy(update={"previous_sha256": previous})
     lake, planned = context.lake, record.move
     if not lake.create(record.key, record.to_bytes()):
         raise PromotionError(
@@ -216,6 +226,7 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
         locked().set_tag(planned.origin, REJECTED, planned.rejection_reason)
     if REJECTED in version.tags and record.action == "rollback":
         locked().delete_tag(planned.to, REJECTED)
+    locked().set_tag(planned.to, RECORD_TAG, record.sha256)
     if record.action in ACTION_TAGS:
         locked().set_tag(planned.to, ACTION_TAGS[record.action], record.started_at)
     done = record.model_copy(update={"done": True})

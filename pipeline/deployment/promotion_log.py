@@ -1,7 +1,8 @@
 """The promotion log: who moved the `production` alias, when, from which version to which, and why.
 
 Each move is a record, the object `reports/promotions/<number>.json`. `reports/promotions.jsonl`
-has a line for each record whose move is done. Only moves.py writes records.
+has a line for each record whose move is done. Only moves.py writes records. A record has the hash
+of the one before it, so that chain.py finds a changed, removed or reordered record.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from pydantic import AliasChoices, Field
 
 from pipeline.model.bundle import Lineage
 from pipeline.storage.artifacts import Artifact, GateResult
-from pipeline.storage.lake import Lake, to_json_bytes
+from pipeline.storage.lake import Lake, sha256_hex, to_json_bytes
 from pipeline.storage.layout import PROMOTION_RECORDS, promotion_record
 from pipeline.tracking.registry import MANIFEST_TAG, Version
+
+NO_RECORD = "0" * 64
+"""`previous_sha256` of the first record."""
 
 Action = Literal["promote", "verify", "revert", "demote", "rollback", "alarm"]
 
@@ -60,6 +64,8 @@ class Record(Artifact):
         lock_expires_at: Time before which no other run may move production, unless `done`.
         done: Whether the move is complete.
         resumes: Number of the unfinished record whose move this record completes.
+        previous_sha256: `sha256` of the record before this one, NO_RECORD for the first one; None
+            in a record of a release that did not have hashes.
         move: What is set.
     """
 
@@ -71,6 +77,7 @@ class Record(Artifact):
     lock_expires_at: str = Field(validation_alias=AliasChoices("lock_expires_at", "until"))
     done: bool = False
     resumes: int | None = None
+    previous_sha256: str | None = None
     move: Move
 
     @property
@@ -82,6 +89,11 @@ class Record(Artifact):
     def key(self) -> str:
         """The record's key in the lake."""
         return promotion_record(self.number)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of everything in the record but whether the move is done, which changes."""
+        return sha256_hex(to_json_bytes(self.model_dump(by_alias=True, exclude={"done"})))
 
     def to_bytes(self) -> bytes:
         """Return the record as JSON."""

@@ -18,6 +18,8 @@ STAGING, PRODUCTION, PREVIOUS = "staging", "production", "previous"
 """Aliases of the candidate, the version in production, and the one to roll back to."""
 MANIFEST_TAG = "manifest_sha256"
 """Tag of a version: SHA-256 of its bundle's manifest, which holds the SHA-256 of every file."""
+RECORD_TAG = "promotion_sha256"
+"""Tag of a version: SHA-256 of the promotion record that last moved production to it."""
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ def test_a_line_has_the_facts_of_the_move_and_not_the_lock() -> None:
         "started_by": "ann@laptop",
         "started_at": "2026-11-01T10:00:00+00:00",
         "resumes": 1,
+        "previous_sha256": None,
         "from": "8",
         "to": "7",
         "previous": "6",

@@ -1,0 +1,193 @@
+"""The promotion log proves itself: whatever is changed in it afterwards is found."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.commands import history
+from pipeline.deployment.chain import find_problems
+from pipeline.deployment.promotion_log import NO_RECORD, Move, Record
+from pipeline.deployment.rollback import roll_back
+from pipeline.errors import PromotionError
+from pipeline.stages import promote
+from pipeline.tracking.registry import PRODUCTION, RECORD_TAG, STAGING, Version
+from tests.support.deployment_env import DeploymentEnv
+
+Log = dict[str, bytes]
+LINES = "reports/promotions.jsonl"
+
+
+def write_history(moves: int = 6) -> tuple[Log, Version]:
+    """The objects of a log in which the third move was completed by the fourth."""
+    records: list[Record] = []
+    for number in range(1, moves + 1):
+        resumes = 3 if number == 4 else None
+        record = Record(
+            number=number,
+            action="promote",
+            run_id=f"run-{resumes or number}",
+            started_by="10001@pod",
+            started_at=f"2026-11-0{number}T10:00:00+00:00",
+            lock_expires_at=f"2026-11-0{number}T10:10:00+00:00",
+            done=number != 3,
+            resumes=resumes,
+            previous_sha256=records[-1].sha256 if records else NO_RECORD,
+            move=Move(
+                origin=str(number), to=str(number + 1), previous=str(number), reason="every gate"
+            ),
+        )
+        records.append(record)
+    log = {record.key: record.to_bytes() for record in records}
+    log[LINES] = "".join(record.to_line() for record in records if record.done).encode()
+    return log, Version(records[-1].move.to, "run", {RECORD_TAG: records[-1].sha256})
+
+
+def check(log: Log, production: Version | None) -> list[str]:
+    records = {key: data for key, data in log.items() if key != LINES}
+    return find_problems(records, log.get(LINES, b""), production)
+
+
+def list_record_keys(log: Log) -> list[str]:
+    return sorted(log.keys() - {LINES})
+
+
+def change_a_byte(log: Log, source: random.Random) -> None:
+    key = source.choice(list(log))
+    data = bytearray(log[key])
+    data[source.randrange(len(data))] ^= 1 << source.randrange(7)
+    log[key] = bytes(data)
+
+
+def change_a_field(log: Log, source: random.Random) -> None:
+    """Change a value, in the format that the platform writes."""
+    key = source.choice(list_record_keys(log))
+    fields = json.loads(log[key])
+    name = source.choice(["started_by", "started_at", "lock_expires_at", "run_id"])
+    log[key] = Record.model_validate(fields | {name: "2026-12-24T00:00:00+00:00"}).to_bytes()
+
+
+def flip_done(log: Log, source: random.Random) -> None:
+    key = source.choice(list_record_keys(log))
+    fields = json.loads(log[key])
+    log[key] = Record.model_validate(fields | {"done": not fields["done"]}).to_bytes()
+
+
+def remove_a_record(log: Log, source: random.Random) -> None:
+    """Remove a record and move the later ones up, as if it had never been."""
+    keys = list_record_keys(log)
+    position = source.randrange(len(keys))
+    for key, following in zip(keys[position:], keys[position + 1 :], strict=False):
+        fields = json.loads(log[following]) | {"number": int(key[-11:-5])}
+        log[key] = Record.model_validate(fields).to_bytes()
+    del log[keys[-1]]
+    rewrite_lines(log)
+
+
+def delete_an_object(log: Log, source: random.Random) -> None:
+    del log[source.choice(list(log))]
+
+
+def swap_two_records(log: Log, source: random.Random) -> None:
+    one, other = source.sample(list_record_keys(log), 2)
+    log[one], log[other] = log[other], log[one]
+
+
+def rewrite_the_rest(log: Log, source: random.Random) -> None:
+    """Change a reason, then every later hash and the lines, so that the log agrees with itself."""
+    keys = list_record_keys(log)
+    position = source.randrange(len(keys))
+    previous = None
+    for key in keys[position:]:
+        fields = json.loads(log[key])
+        if previous is None:
+            fields["move"]["reason"] = "it was better"
+        else:
+            fields["previous_sha256"] = previous
+        record = Record.model_validate(fields)
+        log[key], previous = record.to_bytes(), record.sha256
+    rewrite_lines(log)
+
+
+def rewrite_lines(log: Log) -> None:
+    records = [Record.model_validate_json(log[key]) for key in list_record_keys(log)]
+    log[LINES] = "".join(record.to_line() for record in records if record.done).encode()
+
+
+TAMPERINGS: list[Callable[[Log, random.Random], None]] = [
+    change_a_byte,
+    change_a_field,
+    flip_done,
+    remove_a_record,
+    delete_an_object,
+    swap_two_records,
+    rewrite_the_rest,
+]
+
+
+def test_an_untouched_log_has_no_problem() -> None:
+    assert check(*write_history()) == []
+    assert check({}, None) == []
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("tamper", TAMPERINGS, ids=lambda tamper: tamper.__name__)
+def test_every_tampering_is_found(tamper: Callable[[Log, random.Random], None], seed: int) -> None:
+    log, production = write_history()
+    tamper(log, random.Random(seed))
+    assert check(log, production)
+
+
+def test_a_move_without_a_record_is_found() -> None:
+    """Somebody moved the alias in MLflow."""
+    log, _ = write_history()
+    assert check(log, Version("3", "run", {})) == [
+        "`production` is version 3, and by reports/promotions/000006.json it is version 7."
+    ]
+    assert check({}, Version("3", "run", {})) == [
+        "`production` is version 3, and no record says why."
+    ]
+
+
+def test_the_records_of_an_earlier_release_are_accepted() -> None:
+    """They have no hash; the first record with one protects them."""
+    log, production = write_history(moves=2)
+    old = Record.model_validate_json(log["reports/promotions/000001.json"])
+    old = old.model_copy(update={"previous_sha256": None})
+    new = Record.model_validate_json(log["reports/promotions/000002.json"])
+    new = new.model_copy(update={"previous_sha256": old.sha256})
+    log |= {old.key: old.to_bytes(), new.key: new.to_bytes()}
+    rewrite_lines(log)
+    production = Version(production.number, "run", {RECORD_TAG: new.sha256})
+    assert check(log, production) == []
+
+    changed = old.model_copy(update={"started_by": "somebody@else"})
+    log[old.key] = changed.to_bytes()
+    rewrite_lines(log)
+    assert check(log, production) == [
+        "reports/promotions/000001.json was changed, or is not the record before"
+        " reports/promotions/000002.json."
+    ]
+
+
+def test_history_verifies_what_promote_and_rollback_wrote(
+    env: DeploymentEnv, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`history --verify` accepts the platform's own moves and names a move by hand."""
+    champion = env.bare(PRODUCTION)
+    candidate = env.bare(STAGING)
+    env.verdict("run-1", candidate, champion)
+    promote.run(env.context("run-1"))
+    roll_back(env.context("any"), "rollback", "parents complain")
+    arguments = argparse.Namespace(verify=True, json=False)
+
+    history.main(env.context("any"), arguments)
+    assert "2 records, complete and unchanged" in capsys.readouterr().out
+
+    env.registry.set_alias(PRODUCTION, candidate)
+    with pytest.raises(PromotionError, match=f"`production` is version {candidate}, and by"):
+        history.main(env.context("any"), arguments)
