@@ -37,7 +37,9 @@ def main() -> None:
         take_screenshot("airflow-dags")
         platform_pages.open_airflow_run(page, urls["airflow"], newest.dag_id, newest.run_id)
         take_screenshot("airflow-run")
-        platform_pages.open_mlflow_model(page, urls["mlflow"], MlflowSettings().name, PRODUCTION)
+        platform_pages.open_mlflow_model(
+            page, urls["mlflow"], MlflowSettings().model_name, PRODUCTION
+        )
         page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click()
         take_screenshot("mlflow-model")
         keys = access.get_object_store_keys()

@@ -15,6 +15,7 @@ from k8s.airflow import AirflowClient, DagRun, Task
 from k8s.process import ClusterError, Progress, indent_tail
 from k8s.release import describe_pods
 from pipeline import stages
+from pipeline.columns import PROBABILITY
 from pipeline.commands.run import predict as predict_example
 from pipeline.console import echo, format_decision
 from pipeline.errors import PipelineError
@@ -233,7 +234,7 @@ def wait_for_model(url: str) -> None:
 
 
 def describe_prediction(url: str) -> str:
-    """Ask the predictor about the data dictionary's example student, and describe the answer.
+    """Request a prediction for the example row of the columns file, and describe the answer.
 
     Raises:
         ClusterError: If it does not answer.
@@ -242,12 +243,12 @@ def describe_prediction(url: str) -> str:
         example = predict_example(url)
     except PipelineError as error:
         raise ClusterError(f"{error}\n{describe_pods()}") from error
-    student = ", ".join(f"{name} {value}" for name, value in example["student"].items())
+    row = ", ".join(f"{name} {value}" for name, value in example["row"].items())
     answer = example["answer"]
     (prediction,), model = answer["predictions"], answer["model"]
-    probability, threshold = format_decision(prediction["fail_probability"], answer["threshold"])
+    probability, threshold = format_decision(prediction[PROBABILITY], answer["threshold"])
     return (
-        f"prediction for a student with {student}: {prediction['label']} "
-        f"(fail probability {probability}, threshold {threshold}; "
+        f"prediction for {row}: {prediction['label']} "
+        f"(probability {probability}, threshold {threshold}; "
         f"{model['name']}, version {model['version']})"
     )

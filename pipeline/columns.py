@@ -20,6 +20,8 @@ from pipeline.column_file.model import (
     Number,
     SampleEffect,
     normalize_name,
+    to_slug,
+    to_title,
 )
 from pipeline.column_file.reader import COLUMNS_VARIABLE, read_columns
 
@@ -43,6 +45,14 @@ COLUMNS_SHA256 = compute_hash(COLUMNS)
 
 SUBJECT, SUBJECTS = COLUMNS.subject, COLUMNS.subjects
 """What one row is, and several rows are."""
+TITLE = COLUMNS.title or to_title(COLUMNS.label.name)
+"""What the model is about."""
+MODEL_NAME = to_slug(TITLE)
+"""Default name of the registered model and of the MLflow experiment."""
+PROBABILITY = "probability"
+"""Name of the probability of the positive outcome in answers, logged rows and reports."""
+PROBABILITY_FIELDS = tuple(filter(None, (PROBABILITY, COLUMNS.probability_alias)))
+"""The names under which the API returns it."""
 FEATURES: tuple[Feature, ...] = COLUMNS.features
 AUDIT_ONLY: tuple[Feature, ...] = COLUMNS.audit_only
 """Columns that no model sees; reports compare the groups that they divide the rows into."""

@@ -60,12 +60,20 @@ class MlflowSettings(Section):
     """Folder for artifacts if the tracking URI is a SQLite file. A server has its own location."""
     port: int = Field(default=5000, ge=1, le=65535)
     """Port of the MLflow UI that `make serve` starts."""
-    name: str = "student-performance"
-    """Name of the MLflow experiment and of the registered model."""
+    name: str = ""
+    """Name of the MLflow experiment and of the registered model. By default it is made from the
+    title in the columns file: `student-performance` for the survey."""
     timeout_seconds: int = Field(default=20, gt=0)
     """Timeout of one request to the tracking server."""
     retries: int = Field(default=3, ge=0)
     """Number of times a failed request is repeated."""
+
+    @property
+    def model_name(self) -> str:
+        """The name that is set, or the one made from the title in the columns file."""
+        from pipeline import columns  # commands that need no name work without a columns file
+
+        return self.name or columns.MODEL_NAME
 
     @property
     def max_request_seconds(self) -> float:

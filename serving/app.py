@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from pipeline.columns import TITLE
 from serving import openapi, static_files
 from serving.http.problems import (
     MEDIA_TYPE,
@@ -56,7 +57,7 @@ def create_fastapi(service: Service) -> FastAPI:
         await service.stop()
 
     app = FastAPI(
-        title="Student performance predictor",
+        title=f"{TITLE} predictor",
         version=service.code_version,
         description=openapi.DESCRIPTION,
         lifespan=lifespan,

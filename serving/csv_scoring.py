@@ -2,7 +2,7 @@
 
 Memory is bounded by the piece, not by the list. Columns are found by raw header or by name, in
 any order and among others. Every cell is returned unchanged, followed by `label`,
-`fail_probability`, `warning` and `error`. The variants that spreadsheets write are accepted: a
+`probability`, `warning` and `error`. The variants that spreadsheets write are accepted: a
 byte order mark, semicolons or tabs instead of commas (with decimal commas), and line breaks in
 quoted cells.
 """
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.columns import FEATURES, Feature, normalize_name
+from pipeline.columns import FEATURES, PROBABILITY_FIELDS, Feature, normalize_name
 from serving.http.csv_text import (
     DELIMITER_LINE,
     Column,
@@ -33,10 +33,13 @@ from serving.http.problems import Finding, Invalid
 from serving.http.requests import DIGITS, Row
 from serving.model.served_model import Model, ScoredRow
 
-ADDED_COLUMNS = ("label", "fail_probability", "warning", "error")
-PROBABILITY = normalize_name("fail_probability")
+ADDED_COLUMNS = ("label", *PROBABILITY_FIELDS, "warning", "error")
 EARLIER_COLUMNS = {normalize_name(name) for name in (*ADDED_COLUMNS, "rank")}
 """Columns of an earlier answer of the API or the page."""
+NO_PREDICTION = [""] * (len(ADDED_COLUMNS) - 1)
+EARLIER_PROBABILITIES = set(map(normalize_name, PROBABILITY_FIELDS))
+MARKS = {"label", "error"}
+"""An earlier answer has both of these and a probability."""
 MAX_RECORD_LENGTH = 50_000
 """Characters in one row, including quoted line breaks: the limit for a quote never closed."""
 MAX_QUOTED_LENGTH = 50
@@ -197,11 +200,12 @@ class Table:
                 label = self._model.label(prediction.probability)
                 probability = f"{prediction.probability:.{DIGITS}g}"
                 warning = "; ".join(map(str, prediction.warnings))
-                lines.append([*self._keep(record.cells), label, probability, warning, ""])
+                added = [label, *(probability for _ in PROBABILITY_FIELDS), warning, ""]
+                lines.append([*self._keep(record.cells), *added])
             else:
                 padded = (record.cells + [""] * self._width)[: self._width]
                 error = self._describe_errors(record, valid)
-                lines.append([*self._keep(padded), "", "", "", error])
+                lines.append([*self._keep(padded), *NO_PREDICTION, error])
         self._writer(out).writerows(lines)
 
     def _describe_errors(self, record: Record, valid: NDArray[np.bool_]) -> str:
@@ -240,10 +244,10 @@ def describe_invalid(feature: Feature, text: str) -> str:
 def find_kept_columns(header: Sequence[str]) -> list[int] | None:
     """Return which columns to return if the list is an earlier answer; None for all of them.
 
-    An earlier answer has a column `fail_probability`. Its predictions are replaced, and its ranks
-    are removed.
+    An earlier answer has a label, a probability and an error. Its predictions are replaced, and its
+    ranks are removed.
     """
     names = [normalize_name(name) for name in header]
-    if PROBABILITY not in names:
+    if not (MARKS.issubset(names) and EARLIER_PROBABILITIES.intersection(names)):
         return None
     return [index for index, name in enumerate(names) if name not in EARLIER_COLUMNS]

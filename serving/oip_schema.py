@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.columns import FEATURE_NAMES, FEATURES, Category
+from pipeline.columns import FEATURE_NAMES, FEATURES, PROBABILITY_FIELDS, Category
 from pipeline.model.bundle import ONNX_INPUT
 
 WIDTH = len(FEATURE_NAMES)
@@ -119,6 +119,6 @@ class ModelReady(BaseModel):
 
 
 OUTPUTS = [
-    TensorFacts(name="fail_probability", datatype="FP32", shape=[-1]),
+    *(TensorFacts(name=name, datatype="FP32", shape=[-1]) for name in PROBABILITY_FIELDS),
     TensorFacts(name="label", datatype="BYTES", shape=[-1]),
 ]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from pipeline.columns import FEATURE_NAMES
+from pipeline.columns import FEATURE_NAMES, PROBABILITY_FIELDS
 from pipeline.model.bundle import ONNX_INPUT
 from serving.http.problems import BadJson, Invalid
 from serving.http.requests import refuse_oversized
@@ -180,9 +180,10 @@ def write_response(
     Returns:
         The body, and the length of its JSON part if binary tensors follow it.
     """
+    probabilities = [row.probability for row in scored]
     values: dict[str, list[Any]] = {
-        "fail_probability": [row.probability for row in scored],
-        "label": [model.label(row.probability) for row in scored],
+        **dict.fromkeys(PROBABILITY_FIELDS, probabilities),
+        "label": [model.label(probability) for probability in probabilities],
     }
     outputs, pieces = [], []
     for facts in OUTPUTS:

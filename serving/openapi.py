@@ -8,13 +8,14 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from pipeline.columns import LABEL, SUBJECTS
 from serving.http.problems import ProblemDocument
-from serving.http.requests import Student
+from serving.http.requests import RowModel
 from serving.mlflow_tables import Invocation
 from serving.oip_schema import InferRequest
 from serving.service import Service
 
-DESCRIPTION = """Predicts which students are at risk of failing, and explains why.
+DESCRIPTION = f"""Predicts which {SUBJECTS} {LABEL.predicate}, and explains each prediction.
 
 Every response names its model (`X-Model-Version`, and `model` in the body) and its request
 (`X-Request-ID`: the client's own id or a new one). Every error is a problem document (RFC 9457).
@@ -33,7 +34,7 @@ def install(app: FastAPI, service: Service) -> None:
             )
             models = [
                 (model, "validation")
-                for model in (Student, ProblemDocument, Invocation, InferRequest)
+                for model in (RowModel, ProblemDocument, Invocation, InferRequest)
             ]
             _, extra = models_json_schema(models, ref_template=TEMPLATE)  # type: ignore[arg-type] # the mode is a literal
             schemas = document.setdefault("components", {}).setdefault("schemas", {})

@@ -13,6 +13,7 @@ from pipeline.column_file.model import (
     Label,
     Number,
     find_equal_names,
+    to_slug,
 )
 from pipeline.column_file.outcome import get_options, matches, parse_comparison, to_number
 from pipeline.column_file.yaml_tree import Path
@@ -20,7 +21,7 @@ from pipeline.column_file.yaml_tree import Path
 Problem = tuple[Path, str]
 """Where a problem is, and the sentence about it."""
 
-RESERVED = {"at", "request_id", "version", "fail_probability"}
+RESERVED = {"at", "request_id", "version", "probability"}
 """Fields of a logged row (serving/traffic_log.py), which no column can be named after."""
 
 FREQUENCY_TOLERANCE = 0.01
@@ -42,14 +43,19 @@ def find_problems(columns: Columns) -> Iterator[Problem]:
     ]
     places += [(("audit_only", index), column) for index, column in enumerate(columns.audit_only)]
     places.append((("label",), columns.label))
-    yield from _find_repeated(((*path, "name"), column.name) for path, column in places)
+    names: list[tuple[Path, str]] = [((*path, "name"), column.name) for path, column in places]
+    if columns.probability_alias:
+        names.append((("probability_alias",), columns.probability_alias))
+    yield from _find_repeated(names)
+    yield from (
+        (path, f"`{name}` is the name of a field in the traffic log; choose another")
+        for path, name in names
+        if name in RESERVED
+    )
+    if columns.title and not to_slug(columns.title):
+        yield ("title",), f"`{columns.title}` has neither a letter nor a digit"
     yield from _find_repeated(((*path, "raw"), column.raw) for path, column in places)
     for path, column in places:
-        if column.name in RESERVED:
-            yield (
-                (*path, "name"),
-                f"`{column.name}` is the name of a field in the traffic log; choose another",
-            )
         check = {Number: _check_number, Category: _check_category, Label: _check_label}
         for field, message in check[type(column)](column):  # type: ignore[operator]
             yield (*path, *field), message

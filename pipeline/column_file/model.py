@@ -33,6 +33,17 @@ def normalize_name(name: str) -> str:
     return re.sub(r"[\s_-]+", " ", name).strip().casefold()
 
 
+def to_title(name: str) -> str:
+    """Return the title of a name: "Review hours" for `review_hours`."""
+    text = name.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def to_slug(text: str) -> str:
+    """Return a text in lower case, with hyphens for whatever is no letter or digit."""
+    return re.sub(r"[\W_]+", "-", text.lower()).strip("-")
+
+
 def find_equal_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield each name that `normalize_name` cannot tell from an earlier one, after that one."""
     first: dict[str, str] = {}
@@ -219,6 +230,11 @@ class Label:
     verb: str = ""
     titles: dict[str, Text] = field(default_factory=dict, hash=False)
 
+    @property
+    def predicate(self) -> str:
+        """What rows with the positive outcome do, for sentences: "about 1 in 9 rows ..."."""
+        return self.verb or f"have the outcome “{self.positive}”"
+
     def get_title(self, is_positive: bool) -> str:
         """Return what people read for a row with the positive or the negative label."""
         if is_positive:
@@ -312,10 +328,14 @@ class Columns:
     """A columns file.
 
     Attributes:
-        subject: What one row is.
-        subjects: What several rows are.
         features: The columns that the model learns from, in the order of its inputs.
         label: The column that the model predicts.
+        title: What the model is about: the title of the page and of the API. The registered model
+            is named after it. The default is the name of the label.
+        subject: What one row is, such as `student`.
+        subjects: What several rows are.
+        probability_alias: Another name under which the API also returns the probability, for
+            clients of earlier releases.
         audit_only: Columns that no model sees and the API does not accept. Reports compare the
             groups that they divide the rows into.
         sample_effects: Effects in generated rows. Without any, the label of a generated row is
@@ -328,10 +348,12 @@ class Columns:
 
     __pydantic_config__ = STRICT
 
-    subject: Text
-    subjects: Text
     features: tuple[Annotated[Feature, Field(discriminator="kind")], ...]
     label: Label
+    title: str = ""
+    subject: Text = "row"
+    subjects: Text = "rows"
+    probability_alias: Identifier | None = None
     audit_only: tuple[Annotated[Feature, Field(discriminator="kind")], ...] = ()
     sample_effects: tuple[SampleEffect, ...] = ()
     expectations: tuple[Expectation, ...] = ()

@@ -173,23 +173,23 @@ def predict(url: str, api_key: str = "") -> dict[str, Any]:
         api_key: API key of the predictor; empty for none.
 
     Returns:
-        The row as `student`, and the predictor's response as `answer`.
+        The row as `row`, and the predictor's response as `answer`.
 
     Raises:
         PipelineError: If the predictor does not respond, or responds with an error.
     """
-    student = {feature.name: feature.example for feature in columns.FEATURES}
+    row = {feature.name: feature.example for feature in columns.FEATURES}
     try:
         with open_client(REQUEST_TIMEOUT_SECONDS, api_key=api_key) as client:
             options = {"explain": "true", "log": "false"}
-            response = client.post(f"{url}/predict", params=options, json=student)
+            response = client.post(f"{url}/predict", params=options, json=row)
             if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:  # too many features
                 options["explain"] = "false"
-                response = client.post(f"{url}/predict", params=options, json=student)
+                response = client.post(f"{url}/predict", params=options, json=row)
         response.raise_for_status()
     except httpx.HTTPError as error:
         raise PipelineError(f"The predictor at {url} returned no prediction: {error}") from error
-    return {"student": student, "answer": response.json()}
+    return {"row": row, "answer": response.json()}
 
 
 def _monitor(context: Context, log: RunLog) -> dict[str, Report]:

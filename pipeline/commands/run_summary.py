@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline import stages
-from pipeline.columns import LABEL
+from pipeline.columns import LABEL, PROBABILITY
 from pipeline.console import echo, format_decision, print_table
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
@@ -38,7 +38,7 @@ def show(
         context: The context of the run. A version must be in production.
         seconds: Duration of each stage that ran.
         skipped: Reasons of the stages that had nothing to do.
-        answer: A row as `student` and the predictor's explained response to it as `answer`.
+        answer: A row as `row` and the predictor's explained response to it as `answer`.
         reports: Drift reports by the kind of traffic.
     """
     version = context.registry.get_by_alias(PRODUCTION)
@@ -51,7 +51,7 @@ def show(
     ]
     print_table("Stages", ("stage", "time", "result"), stage_rows)
     _print_model(context, manifest, version.number)
-    _print_prediction(answer["student"], answer["answer"])
+    _print_prediction(answer["row"], answer["answer"])
     drift_rows = [
         (kind, "drifted" if report.verdict == DRIFT else report.verdict, report.sentence)
         for kind, report in reports.items()
@@ -108,10 +108,10 @@ def _print_model(context: Context, manifest: Manifest, number: str) -> None:
         )
 
 
-def _print_prediction(student: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+def _print_prediction(values: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     prediction = answer["predictions"][0]
-    row = ", ".join(f"{name} {value}" for name, value in student.items())
-    probability, threshold = format_decision(prediction["fail_probability"], answer["threshold"])
+    row = ", ".join(f"{name} {value}" for name, value in values.items())
+    probability, threshold = format_decision(prediction[PROBABILITY], answer["threshold"])
     verdict = LABEL.get_title(prediction["label"] == LABEL.positive)
     unsure = ", unsure" if prediction.get("unsure") else ""
     echo(

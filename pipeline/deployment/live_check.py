@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from pipeline.columns import PROBABILITY
 from pipeline.deployment.predictor_client import (
     Refused,
     Replica,
@@ -130,7 +131,7 @@ def find_difference(
     try:
         served = str(document["model"]["version"])
         predictions = document["predictions"]
-        probabilities = np.array([float(item["fail_probability"]) for item in predictions])
+        probabilities = np.array([float(item[PROBABILITY]) for item in predictions])
         labels = [item["label"] for item in predictions]
     except (KeyError, TypeError, ValueError) as error:
         return f"{name} returned something other than predictions: {error!r}"

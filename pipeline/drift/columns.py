@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipeline.columns import FEATURES, LABEL, Number
+from pipeline.columns import FEATURES, LABEL, PROBABILITY, Number
 
 Kind = Literal["number", "category"]
 Role = Literal["feature", "prediction", "label"]
 
-PREDICTION = "fail_probability"
+PREDICTION = PROBABILITY
 """Column of the model's predictions, in the traffic log and in the report."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category
+from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, PROBABILITY_FIELDS, Category
 from pipeline.data.raw_csv import MAX_HEADER_CHARACTERS, find_delimiter
 from pipeline.drift.columns import PREDICTION
 from pipeline.drift.data import Dataset
@@ -48,6 +48,8 @@ def load_file(path: Path) -> Dataset:
     if LABEL.raw in frame and LABEL.name not in frame:
         outcomes = {value: LABEL.is_positive(value) for value in frame[LABEL.raw].dropna().unique()}
         frame[LABEL.name] = frame[LABEL.raw].map(outcomes).astype(float)
+    if PREDICTION not in frame:
+        names |= dict.fromkeys(PROBABILITY_FIELDS, PREDICTION)
     frame = frame.rename(columns=names)
     kept = [name for name in (*FEATURE_NAMES, PREDICTION, LABEL.name) if name in frame]
     columns = {name: _to_floats(frame[name], path) for name in kept}

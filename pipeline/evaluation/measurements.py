@@ -119,7 +119,7 @@ def onnx_difference(inputs: GateInputs) -> Measurement:
     """
     examples = inputs.model.bundle.manifest.examples
     served = inputs.model.score(np.array(examples.inputs))
-    on_examples = float(np.abs(served - np.array(examples.fail_probability)).max())
+    on_examples = float(np.abs(served - np.array(examples.expected)).max())
     return Measurement(max(on_examples, inputs.training_onnx_difference or 0.0))
 
 

@@ -50,7 +50,14 @@ class Examples(Artifact):
     """Rows with the trained model's probabilities, which a loaded model must reproduce."""
 
     inputs: list[list[float]]
-    fail_probability: list[float]
+    probability: list[float] = Field(default_factory=list)
+    fail_probability: list[float] | None = None
+    """The probabilities in bundles of earlier releases, which have no `probability`."""
+
+    @property
+    def expected(self) -> list[float]:
+        """The probability of each row."""
+        return self.probability if self.fail_probability is None else self.fail_probability
 
 
 class TrainingFacts(Artifact):
@@ -118,6 +125,8 @@ class Manifest(Artifact):
         for name in ("columns", "training", "refits"):
             if document[name] is None:
                 del document[name]
+        is_earlier = self.examples.fail_probability is not None
+        del document["examples"]["probability" if is_earlier else "fail_probability"]
         if not self.cautions:
             del document["cautions"]
         if self.training and self.training.flagged_below_rate is None:

@@ -123,7 +123,7 @@ def make_examples(model: Pipeline, rows: Float32Array, seed: int) -> Examples:
     """
     chosen = np.vstack([_sample_rows(rows, EXAMPLE_ROWS, seed), make_extreme_rows()])
     return Examples(
-        inputs=_to_decimals(chosen), fail_probability=positive_probability(model, chosen).tolist()
+        inputs=_to_decimals(chosen), probability=positive_probability(model, chosen).tolist()
     )
 
 

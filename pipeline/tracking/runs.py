@@ -20,7 +20,11 @@ class RunStore:
 
     def __init__(self, settings: MlflowSettings) -> None:
         self.settings = settings
-        self.name = settings.name
+
+    @property
+    def name(self) -> str:
+        """Name of the experiment, and of the registered model."""
+        return self.settings.model_name
 
     def client(self) -> AbstractContextManager[MlflowClient]:
         """Return a client of MLflow; errors of its calls become RegistryError."""

@@ -104,17 +104,18 @@ _FIELDS: dict[str, Any] = {
     for feature in FEATURES
 }
 
-Student: Any = create_model(
-    SUBJECT.capitalize(),
+RowModel: Any = create_model(
+    "Row",
+    __doc__=f"The values of one {SUBJECT}.",
     __config__=ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [EXAMPLE]}),
     **_FIELDS,
 )
 """One row as JSON. Strict: text is not accepted as a number."""
 
 
-def to_row(student: BaseModel) -> Row:
-    """Return the fields of a validated Student as a Row."""
-    return tuple(student.__dict__.values())
+def to_row(validated: BaseModel) -> Row:
+    """Return the fields of a validated RowModel as a Row."""
+    return tuple(validated.__dict__.values())
 
 
 class Reader:
@@ -122,13 +123,13 @@ class Reader:
 
     def __init__(self, max_rows: int) -> None:
         self._max_rows = max_rows
-        students: Any = Annotated[list[Student], Field(min_length=1, max_length=max_rows)]
-        self.body: Any = RootModel[Student | students]
+        many: Any = Annotated[list[RowModel], Field(min_length=1, max_length=max_rows)]
+        self.body: Any = RootModel[RowModel | many]
         """Model of the body, for the OpenAPI document."""
-        many = TypeAdapter(students).validator
-        self._validate_one = TypeAdapter(Student).validator.validate_json
-        self._validate_many = many.validate_json
-        self._validate_records = many.validate_python
+        validator = TypeAdapter(many).validator
+        self._validate_one = TypeAdapter(RowModel).validator.validate_json
+        self._validate_many = validator.validate_json
+        self._validate_records = validator.validate_python
 
     def rows(self, body: bytes) -> list[Row]:
         """Parse a JSON object, or an array of them.
@@ -141,14 +142,14 @@ class Reader:
         if len(body) > LARGE_BODY:
             refuse_oversized(body, self._max_rows if listed else 1)
         try:
-            students = self._validate_many(body) if listed else (self._validate_one(body),)
+            validated = self._validate_many(body) if listed else (self._validate_one(body),)
         except ValidationError as error:
             raise _to_problem(error) from None
         # The JSON parser accepts repeated keys. A valid row has one colon per key and none
         # elsewhere, so a cheap count finds the few bodies that need a closer look.
-        if body.count(b":") != len(FEATURES) * len(students):
+        if body.count(b":") != len(FEATURES) * len(validated):
             refuse_repeated_keys(body)
-        return [to_row(student) for student in students]
+        return [to_row(row) for row in validated]
 
     def records(self, records: list[dict[str, Any]]) -> list[Row]:
         """Read rows given as dictionaries.
@@ -157,7 +158,7 @@ class Reader:
             Invalid: If a value does not match the columns file.
         """
         try:
-            return [to_row(student) for student in self._validate_records(records)]
+            return [to_row(row) for row in self._validate_records(records)]
         except ValidationError as error:
             raise _to_problem(error) from None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.columns import LABEL
+from pipeline.columns import LABEL, PROBABILITY, PROBABILITY_FIELDS
 from pipeline.model.bundle import Lineage
 from pipeline.storage.artifacts import GateResult, Interval
 
@@ -17,9 +19,9 @@ EXPLAINED = "Only with `?explain=true`"
 
 
 class Explanation(ResponseModel):
-    """Exact Shapley values: `base` plus all `contributions` is the fail probability."""
+    """Exact Shapley values: `base` plus all `contributions` is the probability."""
 
-    base: float = Field(description="Mean fail probability of the background sample")
+    base: float = Field(description="Mean probability of the background sample")
     contributions: dict[str, float] = Field(
         description="How much each feature adds to the probability"
     )
@@ -41,9 +43,24 @@ class RowWarning(RangeWarning):
     row: int = Field(description="Index of the row in the request, from 0")
 
 
-class Prediction(ResponseModel):
+def _add_alias(schema: dict[str, Any]) -> None:
+    """Describe the other name of the probability, if the columns file has one."""
+    for name in PROBABILITY_FIELDS[1:]:
+        description = f"`{PROBABILITY}` again, for clients of earlier releases"
+        field = schema["properties"][PROBABILITY] | {"title": name, "description": description}
+        schema["properties"][name] = field
+        schema["required"].append(name)
+
+
+class PlainPrediction(ResponseModel):
+    """A label, and the probability that it was made from."""
+
+    model_config = ConfigDict(json_schema_extra=_add_alias)
     label: str = Field(json_schema_extra={"enum": [LABEL.negative, LABEL.positive]})
-    fail_probability: float = Field(ge=0, le=1, description=f"Probability of `{LABEL.positive}`")
+    probability: float = Field(ge=0, le=1, description=f"Probability of `{LABEL.positive}`")
+
+
+class Prediction(PlainPrediction):
     warnings: list[RangeWarning] | None = Field(
         default=None, description="Only if a value is outside what the model learned from"
     )
@@ -80,9 +97,7 @@ class Answer(ResponseModel):
     """Predictions in the order of the rows."""
 
     predictions: list[Prediction]
-    threshold: float = Field(
-        description=f"Fail probability from which the label is `{LABEL.positive}`"
-    )
+    threshold: float = Field(description=f"Probability from which the label is `{LABEL.positive}`")
     model: ModelName
 
 

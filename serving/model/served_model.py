@@ -12,10 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES, LABEL
+from pipeline.columns import (
+    COLUMNS_SHA256,
+    FEATURE_NAMES,
+    LABEL,
+    PROBABILITY,
+    PROBABILITY_FIELDS,
+)
 from pipeline.errors import PipelineError
 from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, REFITS, Bundle, Manifest
-from pipeline.model.decision import label_name
+from pipeline.model.decision import is_positive, label_name
 from pipeline.model.onnx import open_graph
 from pipeline.times import utc_now
 from serving.http.requests import DIGITS, Matrix, Row, Scorer
@@ -64,6 +70,7 @@ class Model:
             json.dumps(name, separators=(",", ":")).encode(),
         )
         self._log_format = self._make_log_format()
+        self._answer_parts = tuple(map(_split_answer, (LABEL.negative, LABEL.positive)))
         self._generation_size = cache_size // 2
         self._young: dict[Row, ScoredRow] = {}
         self._old: dict[Row, ScoredRow] = {}
@@ -71,7 +78,7 @@ class Model:
     def _make_log_format(self) -> str:
         version = json.dumps(self.version).replace("%", "%%")
         features = "".join(f'"{name}":%.9g,' for name in FEATURE_NAMES)
-        return f'"version":{version},{features}"fail_probability":%r}}\n'
+        return f'"version":{version},{features}"{PROBABILITY}":%r}}\n'
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -106,7 +113,8 @@ class Model:
 
     def plain_answer(self, probability: float) -> str:
         """Return the JSON of a prediction without warnings."""
-        return f'{{"label":"{self.label(probability)}","fail_probability":{probability!r}}}'
+        parts = self._answer_parts[is_positive(probability, self.threshold)]
+        return repr(probability).join(parts)
 
     def response_body(
         self, scored: Sequence[ScoredRow], further_fields: Sequence[bytes] = ()
@@ -141,6 +149,13 @@ class Model:
             if len(self._young) >= self._generation_size:
                 self._old, self._young = self._young, {}
             self._young[row] = scored
+
+
+def _split_answer(label: str) -> list[str]:
+    """Return the JSON of a prediction with this label, split where its probability belongs."""
+    first, *others = [f'"{name}":' for name in PROBABILITY_FIELDS]
+    start = f'{{"label":{json.dumps(label, ensure_ascii=False)},{first}'
+    return [start, *(f",{other}" for other in others), "}"]
 
 
 def load(
@@ -186,7 +201,7 @@ def load(
         raise
     except Exception as error:  # a library's error for a broken file
         raise ModelRefused(f"{source} cannot be loaded: {type(error).__name__}: {error}") from error
-    difference = _max_difference(scored, manifest.examples.fail_probability)
+    difference = _max_difference(scored, manifest.examples.expected)
     if not difference <= tolerance:
         raise ModelRefused(
             f"{source} differs from its stored examples by {difference:g}; "

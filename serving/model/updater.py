@@ -76,7 +76,7 @@ class ModelUpdater:
         self._shadow = shadow
         uri = settings.mlflow.tracking_uri
         self.registry = (
-            RestRegistry(uri, settings.mlflow.name, self._predictor.registry_timeout_seconds)
+            RestRegistry(uri, settings.mlflow.model_name, self._predictor.registry_timeout_seconds)
             if uri.startswith(("http://", "https://"))
             else None
         )
@@ -117,7 +117,7 @@ class ModelUpdater:
         self.models.contact = time.time()
         self.models.nothing_promoted_yet = version is None and self.models.served is None
         if version is None:
-            name, alias = self._settings.mlflow.name, self._predictor.alias
+            name, alias = self._settings.mlflow.model_name, self._predictor.alias
             self._report(f"No version of {name} has the alias {alias} yet")
         elif model := self._get_model(registry, version, self._predictor.alias):
             self._serve(model)
@@ -139,7 +139,7 @@ class ModelUpdater:
         backoff = self._backoffs.setdefault(key, Backoff(self._predictor.poll_interval_seconds))
         if time.monotonic() < backoff.due:
             return None
-        source = f"version {version.number} of {self._settings.mlflow.name}"
+        source = f"version {version.number} of {self._settings.mlflow.model_name}"
         tolerance = self._settings.gates.max_onnx_difference
         try:
             bundle = registry.bundle(version)

@@ -23,8 +23,8 @@ def describe_risk(probability: float, average: float, *, is_flagged: bool, is_ou
     if is_outside:
         return "The model did not learn from such values, so this risk says little."
     odds = "Fewer than 1 in 1,000" if probability < RAREST else f"About {format_odds(probability)}"
-    verb = LABEL.verb or f"have the outcome “{LABEL.positive}”"
-    sentence = f"{odds} {SUBJECTS} with such values {verb}; on average, {format_odds(average)} do."
+    predicate = f"{LABEL.predicate}; on average, {format_odds(average)} do."
+    sentence = f"{odds} {SUBJECTS} with such values {predicate}"
     if is_flagged and probability < average:
         sentence += " The threshold is below the average risk."
     return sentence

@@ -3,7 +3,7 @@
 import { t } from "./words.js";
 
 /** Field of the API that holds the probability of the positive outcome. */
-export const PROBABILITY = "fail_probability";
+export const PROBABILITY = "probability";
 
 /** Event on `document`: the predictor rejected the API key or requires one. */
 export const KEY_REQUIRED = "key-required";

@@ -1,12 +1,14 @@
 // Turns the rows of a file into rows of the list, by the file's header.
 
-import { PROBABILITY, Problem } from "./api.js";
+import { Problem } from "./api.js";
 import { describeRow, normalize, readCell } from "./cells.js";
 import { toTitle } from "./text.js";
 import { t } from "./words.js";
 
 /** Columns that the page or the API added to a list, which may be read again. */
-const ADDED = ["rank", "label", PROBABILITY, "warning", "error"].map(normalize);
+const ADDED = ["rank", "label", "warning", "error"];
+/** A list with these columns and a probability was made by the page or the API. */
+const MARKS = ["label", "error"];
 /** Column of the template that describes the others. */
 export const HELP = "help";
 
@@ -25,11 +27,15 @@ export class Header {
     const names = cells.map(normalize);
     this.indices = this.features.map((feature) => findColumn(feature, names));
     this.requireAll(cells);
-    const isOurs = names.includes(normalize(PROBABILITY));
+    const probabilities = columns.probability_fields.map(normalize);
+    const isOurs =
+      MARKS.every((name) => names.includes(name)) &&
+      probabilities.some((name) => names.includes(name));
+    const added = [...ADDED, ...probabilities];
     const isKept = (index) =>
       !this.indices.includes(index) &&
       names[index] !== HELP &&
-      !(isOurs && ADDED.includes(names[index]));
+      !(isOurs && added.includes(names[index]));
     this.extra = cells.map((_, index) => index).filter(isKept);
     this.extraNames = this.extra.map((index) => cells[index]);
     this.width = cells.length;

@@ -7,13 +7,23 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, SUBJECT, SUBJECTS, Feature
+from pipeline.columns import (
+    FEATURE_NAMES,
+    FEATURES,
+    LABEL,
+    PROBABILITY,
+    PROBABILITY_FIELDS,
+    SUBJECT,
+    SUBJECTS,
+    TITLE,
+    Feature,
+)
 from pipeline.storage.layout import SILVER_LIVE
 from serving.routes.common import ServiceDependency
 
 router = APIRouter()
 
-LOG_FIELDS = ("at", "request_id", "version", *FEATURE_NAMES, "fail_probability")
+LOG_FIELDS = ("at", "request_id", "version", *FEATURE_NAMES, PROBABILITY)
 """Fields of a logged row, see serving/traffic_log.py."""
 FOR_THE_GENERATOR = {"frequencies"}
 """Fields that only the generator of synthetic rows reads."""
@@ -30,10 +40,12 @@ def columns(service: ServiceDependency) -> dict[str, Any]:
     `live_traffic` says what is stored of predicted rows, unless the request has `?log=false`.
     """
     return {
+        "title": TITLE,
         "subject": SUBJECT,
         "subjects": SUBJECTS,
         "features": [_describe(feature) for feature in FEATURES],
         "label": dataclasses.asdict(LABEL),
+        "probability_fields": PROBABILITY_FIELDS,
         "live_traffic": {
             "sample_rate": service.settings.log_sample_rate,
             "fields": LOG_FIELDS,

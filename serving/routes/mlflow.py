@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from serving.http.problems import WrongType
-from serving.http.responses import RowWarning
+from serving.http.responses import PlainPrediction, RowWarning
 from serving.mlflow_tables import PARSERS, rename_columns
 from serving.model.training_range import rows_to_json
 from serving.routes.common import (
@@ -20,11 +20,6 @@ from serving.routes.common import (
 )
 
 router = APIRouter(tags=["mlflow"])
-
-
-class PlainPrediction(BaseModel):
-    label: str
-    fail_probability: float
 
 
 class Predictions(BaseModel):

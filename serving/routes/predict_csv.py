@@ -54,9 +54,9 @@ async def predict_csv(
     """Columns are found by raw header or by name, in any order; other columns are kept.
 
     Every row is returned unchanged and in the same order, followed by `label`,
-    `fail_probability`, `warning` and `error`. `warning` names values outside what the model
-    learned from, `error` says what is wrong with an invalid row. Predictions are sent while the
-    list is still arriving.
+    `probability`, `warning` and `error`. `warning` names values outside what the model learned
+    from, `error` says what is wrong with an invalid row. Predictions are sent while the list is
+    still arriving.
     """
     exchange = get_exchange(request)
     require_identity(exchange.headers)

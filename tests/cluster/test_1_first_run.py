@@ -92,7 +92,7 @@ def test_a_prediction_through_the_service(platform: Platform, first: DagRun) -> 
     assert answer["model"]["version"] == production.number
     assert response.headers["X-Model-Version"] == production.number
     (prediction,) = answer["predictions"]
-    probability = prediction["fail_probability"]
+    probability = prediction["probability"]
     assert 0 <= probability <= 1
     assert prediction["label"] == ("fail" if probability >= answer["threshold"] else "pass")
 

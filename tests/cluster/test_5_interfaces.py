@@ -46,7 +46,7 @@ def test_mlflow_shows_the_model_and_its_aliases(
 ) -> None:
     """The registered model's page lists its versions and which is in production."""
     settings = platform.registry.settings
-    platform_pages.open_mlflow_model(page, settings.tracking_uri, settings.name, PRODUCTION)
+    platform_pages.open_mlflow_model(page, settings.tracking_uri, settings.model_name, PRODUCTION)
     page.get_by_text(settings.name).first.wait_for()
 
 

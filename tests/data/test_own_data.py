@@ -185,7 +185,7 @@ def test_predictor(trained: Path) -> None:
     assert names == FEATURES
     assert (refused.status_code, "Site (North" in schema) == (422, False)
     assert '"site"' not in schema
-    assert high["fail_probability"] > low["fail_probability"]
+    assert high["probability"] > low["probability"]
     assert (high["label"], low["label"]) == ("Broke down is yes", "Broke down is no")
 
 

@@ -48,7 +48,7 @@ def test_two_edits_add_a_gate(mlflow_file: dict[str, str], survey: Path, tmp_pat
         MLOPS_LAKE__URL=settings.lake.url,
         MLOPS_MLFLOW__TRACKING_URI=settings.mlflow.tracking_uri,
         MLOPS_MLFLOW__ARTIFACTS=settings.mlflow.artifacts,
-        MLOPS_MLFLOW__NAME=settings.mlflow.name,
+        MLOPS_MLFLOW__NAME=settings.mlflow.model_name,
         **{SETTING: "0.001"},
     )
     assert result.returncode == EXIT_SKIPPED, result.stderr

@@ -105,10 +105,8 @@ def test_the_onnx_difference_means_the_same_in_every_stage(bench: Judge, stage: 
     recorded = bench.inputs(model, training_onnx_difference=0.02)
     assert values(stage, recorded)["max_onnx_difference"] == 0.02
     examples = model.bundle.manifest.examples
-    probability = [value + 0.01 for value in examples.fail_probability]
-    moved = bench.model(
-        "good", examples=examples.model_copy(update={"fail_probability": probability})
-    )
+    probability = [value + 0.01 for value in examples.probability]
+    moved = bench.model("good", examples=examples.model_copy(update={"probability": probability}))
     for difference in (None, 1e-7):
         inputs = bench.inputs(moved, training_onnx_difference=difference)
         assert values(stage, inputs)["max_onnx_difference"] == pytest.approx(0.01, abs=1e-6)

@@ -142,7 +142,7 @@ def test_a_graph_that_differs_from_the_trained_model_fails(env: DeploymentEnv, s
     """The graph has to reproduce the stored examples."""
     examples = trained(survey, "good").manifest.examples
     wrong = examples.model_copy(
-        update={"fail_probability": [value + 0.01 for value in examples.fail_probability]}
+        update={"probability": [value + 0.01 for value in examples.probability]}
     )
     env.register("good", examples=wrong)
     with pytest.raises(StageSkipped, match=r"max_onnx_difference is 0\.01"):

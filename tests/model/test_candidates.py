@@ -176,7 +176,7 @@ def test_examples_include_the_extremes(splits: Splits) -> None:
     examples = export.make_examples(model, splits["train"].rows, seed=1)
     inputs = np.array(examples.inputs, dtype=np.float32)
     assert len(inputs) == export.EXAMPLE_ROWS + len(export.make_extreme_rows())
-    assert candidates.positive_probability(model, inputs).tolist() == examples.fail_probability
+    assert candidates.positive_probability(model, inputs).tolist() == examples.expected
     for row in export.make_extreme_rows():
         assert (inputs == row).all(axis=1).any()
 

@@ -39,4 +39,4 @@ def test_a_server_stores_everything(
     examples = bundle.manifest.examples
     loaded = mlflow.pyfunc.load_model(f"models:/{context.registry.name}@{STAGING}")
     probabilities = loaded.predict(np.array(examples.inputs, dtype=np.float32))[:, 1]
-    assert probabilities == pytest.approx(examples.fail_probability)
+    assert probabilities == pytest.approx(examples.expected)

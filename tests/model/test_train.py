@@ -87,7 +87,7 @@ def test_the_bundle_is_complete(registered: Context, learned: TrainingResult) ->
     assert manifest.training.precision == learned.cross_validation["precision"].value
     session = onnx.open_graph(bundle.files[ONNX])
     served = onnx.positive_probability(session, manifest.examples.inputs)
-    assert served == pytest.approx(manifest.examples.fail_probability, abs=1e-6)
+    assert served == pytest.approx(manifest.examples.expected, abs=1e-6)
     assert set(bundle.files) == {ONNX, PICKLE, REFITS}
     assert manifest.refits is not None
     assert manifest.refits.thresholds == [refit.threshold for refit in learned.refits.models]
@@ -133,7 +133,7 @@ def test_mlflow_can_load_the_model(registered: Context, tmp_path: Path) -> None:
     assert [str(spec.type) for spec in loaded.metadata.signature.inputs] == ["float32"]
     examples = registered.registry.get_bundle(report.mlflow_run_id).manifest.examples
     probabilities = loaded.predict(np.array(examples.inputs, dtype=np.float32))[:, 1]
-    assert probabilities == pytest.approx(examples.fail_probability)
+    assert probabilities == pytest.approx(examples.expected)
 
 
 def test_a_second_run_changes_nothing(new_context: NewContext, pretrained: TrainingResult) -> None:

@@ -72,10 +72,10 @@ class TestTriton:
         if binary_out is not None:
             outputs = [
                 InferRequestedOutput(name, binary_data=binary_out)
-                for name in ("fail_probability", "label")
+                for name in ("probability", "label")
             ]
         answer = triton.infer(NAME, [tensor], outputs=outputs, request_id="abc", model_version="1")
-        assert answer.as_numpy("fail_probability").tolist() == pytest.approx(expected, abs=1e-6)
+        assert answer.as_numpy("probability").tolist() == pytest.approx(expected, abs=1e-6)
         labels = [
             label.decode() if isinstance(label, bytes) else label
             for label in answer.as_numpy("label").tolist()
@@ -161,7 +161,7 @@ class TestMlflow:
         assert client.get_version()
         frame = pd.DataFrame(inputs.astype(float).round(1), columns=list(FEATURE_NAMES))
         answer = client.invoke(frame).get_predictions()
-        assert answer["fail_probability"].tolist() == pytest.approx(expected, abs=1e-6)
+        assert answer["probability"].tolist() == pytest.approx(expected, abs=1e-6)
 
     @pytest.mark.parametrize(
         "body",

@@ -68,7 +68,7 @@ def test_contributions_add_up_to_the_prediction(client: httpx.Client) -> None:
         assert answer == unexplained
         assert list(explanation["contributions"]) == list(FEATURE_NAMES)
         total = explanation["base"] + sum(explanation["contributions"].values())
-        assert total == pytest.approx(answer["fail_probability"], abs=1e-6)
+        assert total == pytest.approx(answer["probability"], abs=1e-6)
 
 
 def explain_rows(model: Model, rows: Matrix, min_stability: float = 0.8) -> list[dict[str, Any]]:

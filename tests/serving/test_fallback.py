@@ -58,7 +58,7 @@ def test_only_a_pickle(tmp_path: Path) -> None:
     with run_predictor(tmp_path) as predictor:
         wait_until_serves(predictor, "1")
         probabilities.append(httpx.post(f"{predictor.url}/predict", json=EXAMPLE).json())
-    onnx, pickled = (answer["predictions"][0]["fail_probability"] for answer in probabilities)
+    onnx, pickled = (answer["predictions"][0]["probability"] for answer in probabilities)
     assert pickled == pytest.approx(onnx, abs=1e-6)
 
 

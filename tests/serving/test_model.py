@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES
+from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES, PROBABILITY_FIELDS
 from pipeline.model.bundle import Bundle
 from serving.http.requests import Matrix, Row
 from serving.model.microbatch import Batcher
@@ -53,7 +53,10 @@ def test_label_of_a_probability_at_the_threshold(threshold: float, label: str) -
     """0.35 in float32 is less than 0.35, yet it is positive, as in the trained model."""
     scored = make_model(CountingScorer(), threshold).score([(35.0, 1.0, 6.8, 0.0, 2.1)])[0]
     assert float(np.float32(0.35)) < 0.35
-    assert json.loads(scored.answer) == {"label": label, "fail_probability": 0.35}
+    assert json.loads(scored.answer) == {
+        "label": label,
+        **dict.fromkeys(PROBABILITY_FIELDS, 0.35),
+    }
 
 
 def test_equal_rows_are_scored_once() -> None:
@@ -84,7 +87,7 @@ def test_line_of_the_traffic_log() -> None:
     assert json.loads(line) == {
         "version": "1",
         **dict(zip(FEATURE_NAMES, ROW, strict=True)),
-        "fail_probability": 0.31,
+        "probability": 0.31,
     }
 
 
@@ -93,7 +96,7 @@ def test_examples_may_differ_by_the_tolerance() -> None:
     good = make_bundle()
     stored = good.manifest.examples
     moved = stored.model_copy(
-        update={"fail_probability": [probability + 1e-3 for probability in stored.fail_probability]}
+        update={"probability": [probability + 1e-3 for probability in stored.expected]}
     )
     bundle = Bundle(good.manifest.model_copy(update={"examples": moved}), good.files)
     assert load(bundle, "test", None, tolerance=1e-2, cache_size=0)

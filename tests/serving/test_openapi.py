@@ -66,11 +66,11 @@ def test_every_response_is_documented(
 
 def test_features_are_those_of_columns(client: httpx.Client) -> None:
     """The document's row has the ranges, units and categories of the columns file."""
-    student = client.get("/openapi.json").json()["components"]["schemas"]["Student"]
-    assert student["required"] == [feature.name for feature in FEATURES]
-    assert student["additionalProperties"] is False
+    row = client.get("/openapi.json").json()["components"]["schemas"]["Row"]
+    assert row["required"] == [feature.name for feature in FEATURES]
+    assert row["additionalProperties"] is False
     for feature in FEATURES:
-        described = student["properties"][feature.name]
+        described = row["properties"][feature.name]
         if isinstance(feature, Category):
             assert described["enum"] == [*feature.codes, *feature.codes.values()]
         else:

@@ -45,7 +45,7 @@ class TestWhatIf:
         page = visit()
         (answer,) = predict(url, EXAMPLE)
         shown = to_probability(page.locator("#probability").inner_text())
-        assert shown == pytest.approx(answer["fail_probability"], abs=0.006)
+        assert shown == pytest.approx(answer["probability"], abs=0.006)
         verdict = LABEL.get_title(answer["label"] == LABEL.positive)
         expect(page.locator("#verdict")).to_have_text(verdict)
         points = page.locator("#why tbody td.number").all_inner_texts()
@@ -74,7 +74,7 @@ class TestWhatIf:
         model = httpx.get(f"{url}/model").json() | {"refits": 20, "flagged_below_rate": 0.205}
         answer = httpx.post(f"{url}/predict?explain=true", json=EXAMPLE).json()
         prediction = answer["predictions"][0]
-        prediction |= {"label": LABEL.positive, "fail_probability": 0.001}
+        prediction |= {"label": LABEL.positive, "probability": 0.001}
         page.route("**/model", lambda route: route.fulfill(json=model))
         page.route("**/predict?*", lambda route: route.fulfill(json=answer))
         page.reload()
@@ -105,7 +105,7 @@ class TestWhatIf:
             slider.press(key)
             expect(page.locator(f"#field-{NUMBER.name}")).to_have_value(f"{value:g}")
             (answer,) = predict(url, EXAMPLE | {NUMBER.name: value})
-            percent = 100 * answer["fail_probability"]
+            percent = 100 * answer["probability"]
             expect(page.locator("#probability")).to_have_text(
                 re.compile(rf"^{round(percent)}(\.\d)?%$|^{percent:.1f}%$")
             )
@@ -229,7 +229,7 @@ class TestWhatIf:
         page = visit()
         model = httpx.get(f"{page.url}model").json()
         average = model.get("positive_rate") or LABEL.rate
-        prediction = {"label": LABEL.positive, "fail_probability": 0.0}
+        prediction = {"label": LABEL.positive, "probability": 0.0}
         answer = {
             "predictions": [prediction],
             "threshold": 0.03,
@@ -237,7 +237,7 @@ class TestWhatIf:
         }
         page.route("**/predict?*", lambda route: route.fulfill(json=answer))
         for p, tone in ((average - 0.01, "mid"), (average + 0.01, "mid"), (2 * average, "high")):
-            prediction["fail_probability"] = p
+            prediction["probability"] = p
             page.locator("#reset").click()
             expect(page.locator("#risk")).to_have_attribute("data-risk", tone)
             expect(page.locator("#comparison")).to_contain_text(

@@ -109,7 +109,7 @@ class TestRanking:
         assert "Student" not in sent
         rows = [dict(zip(FEATURE_NAMES, map(float, line[1:]), strict=True)) for line in lines[1:]]
         answers = predict(url, rows)
-        first = max(range(30), key=lambda index: (answers[index]["fail_probability"], -index))
+        first = max(range(30), key=lambda index: (answers[index]["probability"], -index))
         expect(table.first).to_contain_text(lines[first + 1][0])
         shown = [to_probability(text) for text in page.locator(".risk-number").all_inner_texts()]
         assert shown == sorted(shown, reverse=True)
@@ -123,7 +123,7 @@ class TestRanking:
         choose_file(page, to_csv(lines))
         rows = [dict(zip(FEATURE_NAMES, map(float, line[1:]), strict=True)) for line in lines[1:]]
         marked = [answer for answer in predict(url, rows) if answer["label"] == LABEL.positive]
-        expected = round(sum(answer["fail_probability"] for answer in marked))
+        expected = round(sum(answer["probability"] for answer in marked))
         assert expected > 1
         expect(page.locator("#summary")).to_have_text(
             f"{len(marked)} at risk; about {expected} of them are expected to fail"
@@ -184,7 +184,7 @@ class TestRanking:
         page = visit()
         page.route(
             "**/predict/csv*",
-            lambda route: route.fulfill(body="label,fail_probability\r\npass,0.1\r\n"),
+            lambda route: route.fulfill(body="label,probability\r\npass,0.1\r\n"),
         )
         choose_file(page, to_csv(class_list(6)))
         expect(page.locator("#list-problem")).to_contain_text("returned only 1 of 6 rows")
@@ -457,7 +457,7 @@ class TestDownload:
         assert [row["rank"] for row in rows] == ["1", "2", "3", ""]
         assert {row["Who"] for row in rows} == {f"'{lines[1][0]}", *(line[0] for line in lines[2:])}
         assert rows[-1]["error"]
-        assert all(row["fail_probability"] for row in rows[:-1])
+        assert all(row["probability"] for row in rows[:-1])
         assert {row["label"] for row in rows[:-1]} <= {LABEL.positive, LABEL.negative}
 
     def test_it_follows_filter_and_order_and_can_be_read_again(self, visit: Visit) -> None:

@@ -101,7 +101,7 @@ def riskiest(lines: list[list[str]], url: str) -> str:
     answers = predict(
         url, [dict(zip(FEATURE_NAMES, map(float, row[2:7]), strict=True)) for row in rows]
     )
-    best = max(range(len(rows)), key=lambda i: (answers[i]["fail_probability"], -i))
+    best = max(range(len(rows)), key=lambda i: (answers[i]["probability"], -i))
     return rows[best][0]
 
 

@@ -40,7 +40,7 @@ def test_predictions_equal_scikit_learn(client: httpx.Client) -> None:
         client.post("/predict", json=student).json()["predictions"][0] for student in students[:50]
     ]
     for predictions in (many, few, single):
-        probabilities = [prediction["fail_probability"] for prediction in predictions]
+        probabilities = [prediction["probability"] for prediction in predictions]
         assert probabilities == pytest.approx(expected[: len(predictions)].tolist(), abs=1e-6)
         labels = ["fail" if probability >= 0.5 else "pass" for probability in probabilities]
         assert [prediction["label"] for prediction in predictions] == labels

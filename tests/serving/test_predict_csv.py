@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, RAW_HEADER
 from pipeline.data.synthetic import generate_csv
-from serving.csv_scoring import Table
+from serving.csv_scoring import ADDED_COLUMNS, Table
 from serving.http.csv_text import Column, index_names
 from serving.http.problems import Invalid
 from serving.model.served_model import Model, load
@@ -29,7 +29,7 @@ def test_same_predictions_as_json(client: httpx.Client) -> None:
     """A raw file is returned unchanged, with the labels and probabilities that JSON gets."""
     sent = generate_csv(500, 1).decode()
     returned = parse(post(client, sent).text)
-    assert list(returned[0]) == [*RAW_HEADER, "label", "fail_probability", "warning", "error"]
+    assert list(returned[0]) == [*RAW_HEADER, *ADDED_COLUMNS]
     original = parse(sent)
     assert [{name: row[name] for name in RAW_HEADER} for row in returned] == original
     students = [
@@ -38,8 +38,8 @@ def test_same_predictions_as_json(client: httpx.Client) -> None:
     ]
     predictions = client.post("/predict", json=students).json()["predictions"]
     assert [row["label"] for row in returned] == [item["label"] for item in predictions]
-    expected = [item["fail_probability"] for item in predictions]
-    assert [float(row["fail_probability"]) for row in returned] == pytest.approx(expected, abs=1e-7)
+    expected = [item["probability"] for item in predictions]
+    assert [float(row["probability"]) for row in returned] == pytest.approx(expected, abs=1e-7)
 
 
 def test_other_columns_and_order(client: httpx.Client) -> None:
@@ -48,7 +48,7 @@ def test_other_columns_and_order(client: httpx.Client) -> None:
     text = f'{header}\n"Ada, B.",2.1,No,6.8,STEM,31,"two\nlines ""q"""\n'
     (row,) = parse(post(client, text).text)
     assert (row["name"], row["note"], row["error"]) == ("Ada, B.", 'two\nlines "q"', "")
-    assert row["fail_probability"] == parse(post(client, LIST).text)[0]["fail_probability"]
+    assert row["probability"] == parse(post(client, LIST).text)[0]["probability"]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_invalid_rows(client: httpx.Client, row: str, message: str) -> None:
     before, bad, after = parse(post(client, f"{LIST}{row}\n{ROW}\n").text)
     assert before == after
     assert before["label"]
-    assert (bad["label"], bad["fail_probability"]) == ("", "")
+    assert (bad["label"], bad["probability"]) == ("", "")
     assert message in bad["error"]
 
 
@@ -96,11 +96,11 @@ def test_unreadable_lists(client: httpx.Client, text: str | bytes, message: str)
 
 def test_variants_of_spreadsheets(client: httpx.Client) -> None:
     """A byte order mark, CRLF, semicolons with decimal commas, and tabs are accepted."""
-    expected = parse(post(client, LIST).text)[0]["fail_probability"]
+    expected = parse(post(client, LIST).text)[0]["probability"]
     semicolons = f"\ufeff{HEADER}\r\n{ROW}\r\n".replace(",", ";").replace("6.8", "6,8")
-    assert parse(post(client, semicolons).text, ";")[0]["fail_probability"] == expected
+    assert parse(post(client, semicolons).text, ";")[0]["probability"] == expected
     tabs = LIST.replace(",", "\t")
-    assert parse(post(client, tabs).text, "\t")[0]["fail_probability"] == expected
+    assert parse(post(client, tabs).text, "\t")[0]["probability"] == expected
 
 
 def test_pieces_of_any_size(model: Model) -> None:

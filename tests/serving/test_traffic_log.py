@@ -30,7 +30,7 @@ from tests.support.predictor import (
     wait_until_ready,
 )
 
-LINE = ScoredRow(0.25, b"", b'"fail_probability":0.25}\n')
+LINE = ScoredRow(0.25, b"", b'"probability":0.25}\n')
 
 
 def read_logged(lake: Lake) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ def test_content_of_the_log(tmp_path: Path) -> None:
         wait_for(lambda: len(read_logged(lake)) >= 33)
     rows = read_logged(lake)
     assert [row["request_id"] for row in rows] == ["one", *["many"] * 30, "list", "last"]
-    assert list(rows[0]) == ["at", "request_id", "version", *FEATURE_NAMES, "fail_probability"]
+    assert list(rows[0]) == ["at", "request_id", "version", *FEATURE_NAMES, "probability"]
     assert described == {
         "sample_rate": 1,
         "fields": list(rows[0]),
@@ -85,7 +85,7 @@ def test_content_of_the_log(tmp_path: Path) -> None:
     expected = {"age": 31, "course": 1, "sleep_hours": 6.8, "relationship": 0, "review_hours": 2.1}
     for row in rows:
         assert {name: row[name] for name in FEATURE_NAMES} == expected
-        assert (row["version"], row["fail_probability"]) == ("1", prediction["fail_probability"])
+        assert (row["version"], row["probability"]) == ("1", prediction["probability"])
 
 
 def test_shutdown_writes_the_rest(tmp_path: Path) -> None:

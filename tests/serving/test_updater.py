@@ -80,7 +80,7 @@ def test_header_and_body_belong_to_one_version(registered: RegisteredModel, tmp_
                 body = answer.json()
                 assert answer.headers["x-model-version"] == body["model"]["version"]
                 numbers.setdefault(body["model"]["version"], set()).add(
-                    body["predictions"][0]["fail_probability"]
+                    body["predictions"][0]["probability"]
                 )
 
     with run_predictor(tmp_path, registered.environment, **POLLING) as predictor:

@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
+from pipeline.columns import PROBABILITY_FIELDS
 from pipeline.model.bundle import Bundle, TrainingFacts
 from serving.http.requests import EXAMPLE
 from serving.model.training_range import TrainingRange
@@ -67,7 +68,7 @@ def test_list(client: httpx.Client) -> None:
 def test_other_protocols(client: httpx.Client) -> None:
     """`/invocations` keeps the table of predictions plain, and `/v2` its tensors."""
     answer = client.post("/invocations", json={"instances": [EXAMPLE, OLD]}).json()
-    assert {tuple(row) for row in answer["predictions"]} == {("label", "fail_probability")}
+    assert {tuple(row) for row in answer["predictions"]} == {("label", *PROBABILITY_FIELDS)}
     assert answer["warnings"] == [{"row": 1} | WARNING]
     assert "warnings" not in client.post("/invocations", json={"instances": [EXAMPLE]}).json()
     assert json.loads(infer(client, 80)["parameters"]["warnings"]) == [{"row": 0} | WARNING]

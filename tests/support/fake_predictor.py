@@ -87,7 +87,7 @@ class FakePredictor:
             positive = ~positive
         labels = np.where(positive, LABEL.positive, LABEL.negative).tolist()
         predictions = [
-            {"label": label, "fail_probability": value}
+            {"label": label, "probability": value}
             for label, value in zip(labels, probabilities.tolist(), strict=True)
         ]
         return {"predictions": predictions, "model": {"version": number}}

@@ -41,7 +41,7 @@ def main(folder: str, sections: str) -> None:
         "candidate": result.candidate.name,
         "threshold": result.final.threshold,
         "onnx_sha256": sha256_hex(graph),
-        "probabilities": examples.fail_probability,
+        "probabilities": examples.expected,
         "served": onnx.positive_probability(onnx.open_graph(graph), examples.inputs).tolist(),
     }
     sys.stdout.write(json.dumps(printed))

@@ -38,7 +38,7 @@ BUNDLE = Bundle(
         lineage=Lineage(
             pipeline_run_id="run-1", bronze="b", silver="s", gold={}, code_version="c", image="i"
         ),
-        examples=Examples(inputs=[], fail_probability=[]),
+        examples=Examples(inputs=[], probability=[]),
         background=[],
     ),
     FILES,
@@ -90,7 +90,10 @@ def test_a_damaged_copy_is_refused(copy: Lake, name: str, data: bytes, message: 
 def test_a_manifest_of_an_earlier_release_keeps_its_hash() -> None:
     """A field that it does not have is not added when it is written again."""
     facts = TrainingFacts(values={"age": [24, 54]}, positive_rate=0.05, precision=0.1)
+    examples = Examples(inputs=[[20]], fail_probability=[0.25])
+    assert examples.expected == [0.25]
     for update, absent in (
+        ({"examples": examples}, (b'"probability"',)),
         ({"cautions": []}, (b'"training"', b'"refits"', b'"cautions"')),
         ({"training": facts}, (b'"flagged_below_rate"', b'"refits"', b'"cautions"')),
     ):

@@ -95,7 +95,10 @@ def replace_line(old: str, new: str) -> tuple[str, int]:
         ("risky: 7", "risky: 70", "expectations[0].risky: 70 is not between 0 and 24, the bounds"),
         ("risky: 7", "risky: 5", "expectations[0].risky: 5 is the safe value already"),
         ("subject: student", "subject: a: b", "mapping values are not allowed"),
-        ("subjects: students", "subject: students", "`subject` is already set in line 6"),
+        ("subjects: students", "subject: students", "`subject` is already set in line 7"),
+        ("title: Student performance", "title: '?'", "title: `?` has neither a letter nor a digit"),
+        ("name: age", "name: probability", "`probability` is the name of a field in the traffic"),
+        ("name: age", "name: fail_probability", "probability_alias: `fail_probability` occurs"),
     ],
 )
 def test_an_error_has_its_line_and_field(old: str, new: str, message: str) -> None:

@@ -33,7 +33,7 @@ def short_period(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def predictions(request: Request) -> Response:
     rows = json.loads(request.body)
-    items = [{"label": LABEL.positive, "fail_probability": 0.9}] * len(rows)
+    items = [{"label": LABEL.positive, "probability": 0.9}] * len(rows)
     return Response(200, {"predictions": items, "model": {"version": "7"}})
 
 

@@ -6,12 +6,12 @@ https://huggingface.co/docs/hub/model-cards#evaluation-results
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from pipeline.column_file.model import to_slug
 from pipeline.columns import SUBJECTS
 from pipeline.evaluation.metric_titles import get_metric_title
 from pipeline.evaluation.model_card.publication import Publication
@@ -78,11 +78,10 @@ def make_metadata(result: EvaluationResult, publication: Publication) -> dict[st
 def _make_result(
     result: EvaluationResult, split: str, rows: str, metrics: Mapping[str, Interval]
 ) -> dict[str, Any]:
-    slug = re.sub(r"[^a-z0-9]+", "-", SUBJECTS.lower()).strip("-")
     return {
         "task": dict(TASK),
         "dataset": {
-            "type": slug,
+            "type": to_slug(SUBJECTS),
             "name": f"{SUBJECTS.capitalize()}, {rows}",
             "split": split,
             "revision": result.manifest.lineage.gold[split],

@@ -21,10 +21,10 @@ class Student(BaseModel):
 
 
 class Answer(BaseModel):
-    fail_probability: float
+    probability: float
 
 
 @app.post("/predict")
 def predict(student: Student) -> Answer:
     frame = pd.DataFrame([student.model_dump()])
-    return Answer(fail_probability=forest.predict_proba(frame.to_numpy("float32"))[0, 1])
+    return Answer(probability=forest.predict_proba(frame.to_numpy("float32"))[0, 1])

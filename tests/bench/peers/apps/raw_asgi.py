@@ -17,4 +17,4 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if body:
         json.loads(body)
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    await send({"type": "http.response.body", "body": b'{"fail_probability": 0.12}'})
+    await send({"type": "http.response.body", "body": b'{"probability": 0.12}'})

@@ -25,7 +25,7 @@ class Forest:
 
     async def __call__(self, request: Request) -> Any:
         body = await request.json()
-        return {"fail_probability": await self.score(body["row"])}
+        return {"probability": await self.score(body["row"])}
 
 
 if __name__ == "__main__":
