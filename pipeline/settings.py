@@ -234,6 +234,9 @@ class PredictorClientSettings(Section):
     api_key: SecretStr = SecretStr("")
     """API key that POST requests must send (`Authorization: Bearer KEY` or `X-API-Key: KEY`);
     empty for none."""
+    require_record: bool = True
+    """Serve a version of `production` only if a promotion record moved it there, and fail the drift
+    check if one did not. Set it to false if something else than this platform moves the alias."""
 
 
 class DeploymentSettings(Section):

@@ -7,10 +7,9 @@ import sys
 
 from pipeline.console import echo, print_table
 from pipeline.context import Context
-from pipeline.deployment.chain import find_problems
-from pipeline.deployment.promotion_log import Record, read_records
-from pipeline.errors import PromotionError
-from pipeline.storage.layout import PROMOTION_LOG, PROMOTION_RECORDS, REPORTS
+from pipeline.storage.layout import PROMOTION_LOG, REPORTS
+from pipeline.tracking.promotion_chain import verify_log
+from pipeline.tracking.promotion_log import Record, read_records
 from pipeline.tracking.registry import PRODUCTION
 
 
@@ -33,7 +32,8 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
         PromotionError: If `--verify` is given and the log was changed.
     """
     if arguments.verify:
-        verify(context)
+        number = verify_log(context.lake, context.registry.get_by_alias(PRODUCTION))
+        sys.stdout.write(f"history: {number} records, complete and unchanged\n")
         return
     records = [record for record in read_records(context.lake) if record.done]
     if not records:
@@ -43,21 +43,6 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
     else:
         header = ("", "time", "action", "production", "by", "reason")
         print_table("Promotions", header, map(format_row, records), is_answer=True)
-
-
-def verify(context: Context) -> None:
-    """Check the promotion log against its own hashes and the registry.
-
-    Raises:
-        PromotionError: If it was changed.
-    """
-    lake = context.lake
-    objects = {key: lake.read(key) for key in lake.keys(PROMOTION_RECORDS)}
-    log = lake.read(PROMOTION_LOG) if lake.exists(PROMOTION_LOG) else b""
-    problems = find_problems(objects, log, context.registry.get_by_alias(PRODUCTION))
-    if problems:
-        raise PromotionError("The promotion log was changed.\n" + "\n".join(problems))
-    sys.stdout.write(f"history: {len(objects)} records, complete and unchanged\n")
 
 
 def format_row(record: Record) -> tuple[str, ...]:

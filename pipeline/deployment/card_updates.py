@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from pipeline.card_status import Status, replace_status
 from pipeline.console import echo
-from pipeline.deployment.promotion_log import Record, read_records
 from pipeline.errors import LakeError
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import (
@@ -16,6 +15,7 @@ from pipeline.storage.layout import (
     report_file,
 )
 from pipeline.times import format_time
+from pipeline.tracking.promotion_log import Record, read_records
 from pipeline.tracking.registry import PRODUCTION, STAGING, Version
 
 RUN_TAG = "pipeline_run_id"

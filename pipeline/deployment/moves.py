@@ -23,7 +23,11 @@ from datetime import UTC, datetime, timedelta
 from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.deployment.card_updates import describe_version, update_card
-from pipeline.deployment.promotion_log import (
+from pipeline.errors import LakeError, PromotionError, RegistryError
+from pipeline.model.bundle import fallback_matches, write_fallback
+from pipeline.storage.layout import MODELS, PROMOTION_LOG
+from pipeline.times import utc_now
+from pipeline.tracking.promotion_log import (
     NO_RECORD,
     Action,
     Move,
@@ -31,10 +35,6 @@ from pipeline.deployment.promotion_log import (
     find_record,
     read_records,
 )
-from pipeline.errors import LakeError, PromotionError, RegistryError
-from pipeline.model.bundle import fallback_matches, write_fallback
-from pipeline.storage.layout import MODELS, PROMOTION_LOG
-from pipeline.times import utc_now
 from pipeline.tracking.registry import (
     MANIFEST_TAG,
     PREVIOUS,

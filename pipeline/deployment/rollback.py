@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pipeline.context import Context
 from pipeline.deployment.moves import REJECTED, Aliases, get_number, move
-from pipeline.deployment.promotion_log import (
+from pipeline.errors import PromotionError
+from pipeline.tracking.promotion_log import (
     Action,
     Move,
     Record,
     get_hashes,
     read_records,
 )
-from pipeline.errors import PromotionError
 from pipeline.tracking.registry import PRODUCTION
 
 

@@ -17,7 +17,6 @@ from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.deployment.moves import get_aliases, print_aliases, resume_own_move
 from pipeline.deployment.predictor_client import wait_for_rollout
-from pipeline.deployment.promotion_log import find_record
 from pipeline.deployment.rollback import keep_production, roll_back
 from pipeline.errors import PromotionError, StageSkipped, VerifyError
 from pipeline.evaluation import datasets, gates
@@ -27,6 +26,7 @@ from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.storage.artifacts import DemotionReport, VersionCheck
 from pipeline.storage.layout import demotion_report
 from pipeline.times import utc_now
+from pipeline.tracking.promotion_log import find_record
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, Version
 
 

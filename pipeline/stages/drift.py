@@ -48,6 +48,7 @@ from pipeline.storage.layout import (
     latest_report_file,
     report_file,
 )
+from pipeline.tracking.promotion_chain import verify_log
 from pipeline.tracking.registry import PRODUCTION
 
 RUN_ID_OPTIONAL = True
@@ -153,6 +154,8 @@ def run(context: Context, window: Window = Window()) -> None:
     Raises:
         StageSkipped: If there is no production model, no drift, too few rows, or retraining must
             not be requested now.
+        PromotionError: If production was moved without a promotion record. The reports are written
+            first.
     """
     settings, lake, registry = context.settings, context.lake, context.registry
     retention_days = settings.drift.live_retention_days
@@ -172,6 +175,8 @@ def run(context: Context, window: Window = Window()) -> None:
     outcome = compare_datasets(context, reference, current, retraining, bundle.manifest)
     show(outcome.report)
     write(context, outcome)
+    if settings.predictor.require_record:
+        verify_log(lake, version)
     if outcome.report.verdict != DRIFT:
         raise StageSkipped(outcome.report.sentence)
     if blocked is not None:

@@ -12,7 +12,6 @@ from pipeline.columns import EXPECTATIONS
 from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
-from pipeline.deployment.promotion_log import read_records
 from pipeline.errors import LakeError, RegistryError
 from pipeline.evaluation import gates, groups, measurements
 from pipeline.evaluation.challenges import add_evidence, count_models, describe_reuse
@@ -47,6 +46,7 @@ from pipeline.storage.layout import (
 )
 from pipeline.storage.parquet import from_parquet
 from pipeline.times import format_time
+from pipeline.tracking.promotion_log import read_records
 from pipeline.tracking.registry import PRODUCTION
 
 FOLDER = "evaluation"

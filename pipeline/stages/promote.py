@@ -19,10 +19,10 @@ from pipeline.deployment.moves import (
     name_version,
     print_aliases,
 )
-from pipeline.deployment.promotion_log import Move, get_hashes
 from pipeline.errors import PromotionError, StageSkipped
 from pipeline.storage.artifacts import ValidationReport
 from pipeline.storage.layout import validation_report
+from pipeline.tracking.promotion_log import Move, get_hashes
 from pipeline.tracking.registry import PRODUCTION, STAGING
 
 

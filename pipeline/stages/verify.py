@@ -22,9 +22,9 @@ from pipeline.deployment.moves import (
     resume_own_move,
 )
 from pipeline.deployment.predictor_client import find_replicas, wait_for_rollout
-from pipeline.deployment.promotion_log import find_record
 from pipeline.deployment.rollback import keep_production, roll_back
 from pipeline.errors import LakeError, PromotionError, StageSkipped, VerifyError
+from pipeline.tracking.promotion_log import find_record
 from pipeline.tracking.registry import PRODUCTION, Version
 
 

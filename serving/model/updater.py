@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, RegistryError
 from pipeline.model.bundle import read_fallback
 from pipeline.storage import layout
 from pipeline.storage.lake import Lake
-from pipeline.tracking.registry import Version
+from pipeline.tracking.promotion_chain import is_recorded
+from pipeline.tracking.registry import PRODUCTION, Version
 from serving.model.mlflow_rest import RestRegistry
 from serving.model.served_model import Model, load
 from serving.model.shadow import ShadowScorer
@@ -121,6 +122,8 @@ class ModelUpdater:
             self._report(f"No version of {name} has the alias {alias} yet")
         elif model := self._get_model(registry, version, self._predictor.alias):
             self._serve(model)
+        elif self.models.served is None:  # refused: what was in production before is better
+            self._load_fallback()
         self._follow_shadow(registry)
 
     def _follow_shadow(self, registry: RestRegistry) -> None:
@@ -142,6 +145,8 @@ class ModelUpdater:
         source = f"version {version.number} of {self._settings.mlflow.model_name}"
         tolerance = self._settings.gates.max_onnx_difference
         try:
+            if alias == PRODUCTION and self._predictor.require_record:
+                self._check_record(version)
             bundle = registry.bundle(version)
             model = load(bundle, source, alias, tolerance, self._predictor.cache_size)
         except (PipelineError, ValueError) as error:  # ValueError: a manifest of another shape
@@ -151,6 +156,15 @@ class ModelUpdater:
             return None
         del self._backoffs[key]
         return model
+
+    def _check_record(self, version: Version) -> None:
+        """Raise RegistryError if no promotion record moved production to this version."""
+        if not is_recorded(self._open_lake(), version):
+            raise RegistryError(
+                f"`{PRODUCTION}` was moved there without a promotion record. Return to a recorded"
+                " version with `python -m pipeline rollback --to VERSION`, or set"
+                " MLOPS_PREDICTOR__REQUIRE_RECORD=false to accept such moves"
+            )
 
     def _serve(self, model: Model) -> None:
         models = self.models

@@ -19,7 +19,7 @@ from pipeline.drift.columns import PREDICTION
 from pipeline.drift.outcome import Outcome
 from pipeline.drift.report import Report
 from pipeline.drift.simulation import apply_drift
-from pipeline.errors import LakeError, StageSkipped
+from pipeline.errors import LakeError, PromotionError, StageSkipped
 from pipeline.model import onnx
 from pipeline.model.arrays import feature_array
 from pipeline.stages import drift
@@ -362,3 +362,13 @@ class TestWrites:
 
         for faults in kill_points(check):
             check(faults)
+
+
+def test_a_move_without_a_record_fails_the_check(env: DeploymentEnv) -> None:
+    """The reports are written first; then the task fails, and whoever watches the DAGs sees it."""
+    env.register("good", PRODUCTION)
+    log_traffic(env, sample_rows(env))
+    context = env.context("check", predictor={"require_record": True})
+    with pytest.raises(PromotionError, match="is version 1, and no record says why"):
+        drift.run(context)
+    assert read_report(context).verdict

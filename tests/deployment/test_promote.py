@@ -12,13 +12,13 @@ import pytest
 from pipeline.context import Context
 from pipeline.deployment import moves
 from pipeline.deployment.moves import REJECTED
-from pipeline.deployment.promotion_log import read_records
 from pipeline.deployment.rollback import keep_production
 from pipeline.errors import PromotionError, StageSkipped
 from pipeline.model.bundle import ONNX, read_fallback
 from pipeline.stages import promote
 from pipeline.storage.artifacts import GateResult
 from pipeline.storage.lake import Lake
+from pipeline.tracking.promotion_log import read_records
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.support.deployment_env import DeploymentEnv
 from tests.support.faults import FaultInjector, Killed, kill_points, with_faults

@@ -10,11 +10,11 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.commands import history
-from pipeline.deployment.chain import find_problems
-from pipeline.deployment.promotion_log import NO_RECORD, Move, Record
 from pipeline.deployment.rollback import roll_back
 from pipeline.errors import PromotionError
 from pipeline.stages import promote
+from pipeline.tracking.promotion_chain import find_problems
+from pipeline.tracking.promotion_log import NO_RECORD, Move, Record
 from pipeline.tracking.registry import PRODUCTION, RECORD_TAG, STAGING, Version
 from tests.support.deployment_env import DeploymentEnv
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from pipeline.deployment.promotion_log import Move, Record, read_records
 from pipeline.storage.artifacts import GateResult
 from pipeline.storage.lake import Lake
+from pipeline.tracking.promotion_log import Move, Record, read_records
 
 GATE = GateResult(name="min_recall", bound=0.6, reason="misses too many", value=0.8, passed=True)
 RECORD = Record(

@@ -13,12 +13,12 @@ import yaml
 
 from pipeline.columns import CARD, FEATURES, SENSITIVE
 from pipeline.context import Context, open_context
-from pipeline.deployment.promotion_log import Move, Record
 from pipeline.model.ablation_table import tabulate_ablations
 from pipeline.model.training import TrainingResult
 from pipeline.settings import Settings
 from pipeline.stages import evaluate, train
 from pipeline.storage.artifacts import EvaluationReport, Interval, TrainReport
+from pipeline.tracking.promotion_log import Move, Record
 from tests.model.conftest import QUICK
 from tests.support.browser import chromium
 from tests.support.gold import RUN

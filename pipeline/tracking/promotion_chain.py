@@ -12,9 +12,47 @@ from itertools import pairwise
 
 from pydantic import ValidationError
 
-from pipeline.deployment.promotion_log import NO_RECORD, Record
-from pipeline.storage.layout import PROMOTION_LOG, promotion_record
-from pipeline.tracking.registry import PRODUCTION, RECORD_TAG, Version
+from pipeline.errors import PromotionError
+from pipeline.storage.lake import Lake
+from pipeline.storage.layout import PROMOTION_LOG, PROMOTION_RECORDS, promotion_record
+from pipeline.tracking.promotion_log import NO_RECORD, Record
+from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, RECORD_TAG, Version
+
+
+def verify_log(lake: Lake, production: Version | None) -> int:
+    """Check the promotion log of a lake.
+
+    Args:
+        lake: The lake with the log.
+        production: The version in production, or None.
+
+    Returns:
+        The number of records.
+
+    Raises:
+        PromotionError: If a record was changed, removed or reordered, or production was moved
+            without one.
+    """
+    objects = {key: lake.read(key) for key in lake.keys(PROMOTION_RECORDS)}
+    log = lake.read(PROMOTION_LOG) if lake.exists(PROMOTION_LOG) else b""
+    if problems := find_problems(objects, log, production):
+        raise PromotionError(
+            f"{lake.url(PROMOTION_LOG)} does not explain what is in `{PRODUCTION}`. "
+            + " ".join(problems)
+            + " Find out who did it; `python -m pipeline rollback --to VERSION` returns to a"
+            " recorded version."
+        )
+    return len(objects)
+
+
+def is_recorded(lake: Lake, version: Version) -> bool:
+    """Whether the newest promotion record moves production to this version and this model."""
+    keys = lake.keys(PROMOTION_RECORDS)
+    if not keys:
+        return False
+    move = lake.read_model(keys[-1], Record).move
+    sha256 = move.hashes.get(MANIFEST_TAG)
+    return move.to == version.number and sha256 in (None, version.tags.get(MANIFEST_TAG))
 
 
 def find_problems(

@@ -2,7 +2,7 @@
 
 Each move is a record, the object `reports/promotions/<number>.json`. `reports/promotions.jsonl`
 has a line for each record whose move is done. Only moves.py writes records. A record has the hash
-of the one before it, so that chain.py finds a changed, removed or reordered record.
+of the one before it, so that promotion_chain.py finds a changed, removed or reordered record.
 """
 
 from __future__ import annotations
