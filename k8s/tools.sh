@@ -17,13 +17,15 @@ declare -A homes=(
   [node]='https://nodejs.org/en/download (18 or newer)'
 )
 declare -A debian_packages=(
-  [chromium]=chromium [curl]=curl [javac]=default-jdk-headless [go]=golang-go [node]=nodejs
+  [chromium]=chromium-headless-shell [curl]=curl [javac]=default-jdk-headless [go]=golang-go
+  [node]=nodejs
 )
 
 find_program() { # NAME: prints its path
   local name=$1 names=("$1")
   if [[ $name == chromium ]]; then # the names that tests/support/browser.py looks for
-    names+=(chromium-browser google-chrome google-chrome-stable chrome)
+    names=(chromium-headless-shell chromium chromium-browser)
+    names+=(google-chrome google-chrome-stable chrome)
     if [[ -n ${CHROMIUM:-} ]]; then names=("$CHROMIUM"); fi
   fi
   for name in "${names[@]}"; do command -v "$name" && return; done

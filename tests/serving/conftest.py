@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.support.browser import chromium
 from tests.support.forest import make_bundle
 from tests.support.mlflow_server import RegisteredModel
-from tests.support.page import TIMEOUT_MS, Visit, visits
+from tests.support.page import TIMEOUT_MS, Visit, shared_context, visits
 from tests.support.predictor import serve_bundle
 
 
@@ -42,8 +42,15 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser, url: str) -> Iterator[BrowserContext]:
+    """A browser context that the tests of a module share."""
+    with shared_context(browser, url) as made:
+        yield made
+
+
 @pytest.fixture
-def visit(browser: Browser, url: str) -> Iterator[Visit]:
+def visit(browser: Browser, url: str, context: BrowserContext) -> Iterator[Visit]:
     """Opens the predictor's page."""
-    with visits(browser, url) as opened:
+    with visits(browser, url, context) as opened:
         yield opened

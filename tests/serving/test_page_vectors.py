@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
 from tests.support.page import Visit
@@ -30,14 +30,14 @@ CODES = {feature.name: feature.codes for feature in FEATURES if isinstance(featu
 
 
 @pytest.fixture(scope="module")
-def results(browser: Browser, url: str) -> list[dict[str, Any]]:
+def results(context: BrowserContext, url: str) -> list[dict[str, Any]]:
     """What the page's modules read from each file."""
-    page = browser.new_page()
+    page = context.new_page()
     page.goto(url)
     texts = [vector["text"].removeprefix("\ufeff") for vector in VECTORS]  # as decoders do
     columns = page.evaluate("() => fetch('columns').then((response) => response.json())")
     read: list[dict[str, Any]] = page.evaluate(READ, [columns, texts])
-    page.context.close()
+    page.close()
     return read
 
 

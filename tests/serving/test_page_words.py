@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from pipeline.columns import FEATURE_NAMES, LABEL
 from tests.support.page import PHONE, Visit, choose_file, class_list, to_csv
@@ -33,9 +33,9 @@ Words = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def words(browser: Browser, url: str) -> dict[str, Words]:
+def words(context: BrowserContext, url: str) -> dict[str, Words]:
     """The table of each language."""
-    page = browser.new_page()
+    page = context.new_page()
     page.goto(url)
     tables: dict[str, Words] = page.evaluate(
         """async (tags) => {
@@ -44,7 +44,7 @@ def words(browser: Browser, url: str) -> dict[str, Words]:
         }""",
         LANGUAGES,
     )
-    page.context.close()
+    page.close()
     return tables
 
 

@@ -26,18 +26,45 @@ class Visit(Protocol):
     """Opens the page of a predictor, by default of the test's own."""
 
     def __call__(self, address: str = ..., *, wait: bool = True, **options: Any) -> Page:
-        """Open the page in a new browser context.
+        """Open the page with an empty storage.
 
         Args:
             address: URL of the predictor.
             wait: Wait for the first prediction.
-            options: Options of the browser context, such as PHONE.
+            options: Options of a browser context of its own, such as PHONE.
         """
 
 
 @contextmanager
-def visits(browser: Browser, url: str) -> Iterator[Visit]:
+def shared_context(browser: Browser, url: str) -> Iterator[BrowserContext]:
+    """Yield a browser context in which a document of the predictor stays open.
+
+    Pages of the predictor then open in that document's process. In a new context, Chromium starts
+    two processes per page, which needs more than half of a test's CPU time.
+    """
+    with browser.new_context() as context:
+        context.set_default_timeout(TIMEOUT_MS)
+        context.new_page().goto(f"{url}/healthz")
+        yield context
+
+
+def _reset(context: BrowserContext) -> None:
+    """Close the pages of a shared context except its first, and clear what they stored."""
+    first, *others = context.pages
+    for page in others:
+        page.close()
+    first.evaluate("localStorage.clear()")
+    context.clear_cookies()
+
+
+@contextmanager
+def visits(browser: Browser, url: str, shared: BrowserContext) -> Iterator[Visit]:
     """Yield a function that opens the page, and close what it opened.
+
+    Args:
+        browser: The browser.
+        url: URL of the predictor.
+        shared: Context of the pages that are opened without options.
 
     Raises:
         AssertionError: At the end, if a page logged an error or sent a request to another origin.
@@ -45,11 +72,14 @@ def visits(browser: Browser, url: str) -> Iterator[Visit]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def visit(address: str = url, *, wait: bool = True, **options: Any) -> Page:
+    def make_context(**options: Any) -> BrowserContext:
         context = browser.new_context(**options)
         context.set_default_timeout(TIMEOUT_MS)
         contexts.append(context)
-        page = context.new_page()
+        return context
+
+    def visit(address: str = url, *, wait: bool = True, **options: Any) -> Page:
+        page = (make_context(**options) if options else shared).new_page()
 
         def log(entry: ConsoleMessage) -> None:
             if entry.type == "error":
@@ -70,6 +100,7 @@ def visits(browser: Browser, url: str) -> Iterator[Visit]:
     yield visit
     for context in contexts:
         context.close()
+    _reset(shared)
     # The browser also logs responses with an error status, which the page shows as a message.
     assert [text for text in complaints if "Failed to load resource" not in text] == []
 
