@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,15 +16,21 @@ class ResponseModel(BaseModel):
 
 
 EXPLAINED = "Only with `?explain=true`"
+MAX_PROBABILITY_FEATURES = 10
+"""Most features of a model whose probability is explained. It needs all 2^n coalitions, and 2^10
+with 100 rows each are the most that a request should wait for."""
+Scale = Literal["probability", "log_odds"]
 
 
 class Explanation(ResponseModel):
-    """Exact Shapley values: `base` plus all `contributions` is the probability."""
+    """Exact Shapley values: `base` plus all `contributions` is the prediction on the `scale`."""
 
-    base: float = Field(description="Mean probability of the background sample")
-    contributions: dict[str, float] = Field(
-        description="How much each feature adds to the probability"
+    scale: Scale = Field(
+        description=f"`probability` for models of up to {MAX_PROBABILITY_FEATURES} features; "
+        "above, `log_odds`: the natural logarithm of p / (1 - p), where p is the probability"
     )
+    base: float = Field(description="Mean prediction of the background sample on the scale")
+    contributions: dict[str, float] = Field(description="How much each feature adds on the scale")
 
 
 class RangeWarning(ResponseModel):

@@ -1,29 +1,40 @@
-"""Exact Shapley values: how much each feature adds to one prediction.
+"""Explanations: how much each feature adds to one prediction, as exact Shapley values.
 
-A feature's value is its mean effect over all orders in which the features become known, with
-unknown features drawn from a background sample (interventional Shapley values; Lundberg and Lee,
-"A Unified Approach to Interpreting Model Predictions", 2017). With few features all 2^n
-coalitions are computed, so nothing is estimated.
+A feature that is not known is drawn from a background sample of the training rows. With few
+features, coalitions.py explains the probability. With more, there are too many coalitions, and
+log_odds.py explains the log-odds, on which trees and linear models are sums.
 """
 
 from __future__ import annotations
 
 import json
-import math
+import logging
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.columns import FEATURE_NAMES
+from pipeline.types import Float32Array, FloatArray
 from serving.http.problems import Invalid
-from serving.http.requests import DIGITS, Matrix, Row, Scorer
+from serving.http.requests import DIGITS, Row, Scorer
+from serving.http.responses import MAX_PROBABILITY_FEATURES, Scale
+from serving.model.coalitions import CoalitionShapley
+from serving.model.log_odds import LogOddsShapley
+from serving.model.onnx_file import UnsupportedGraph
 
-MAX_FEATURES = 10
-"""2^10 coalitions of 100 rows each are the most that a request should wait for."""
+log = logging.getLogger(__name__)
+
 MAX_BACKGROUND = 100
 """Number of background rows that are used, from the first on."""
 CACHE_SIZE = 2_000
 """Number of cached explanations."""
+
+
+class Shapley(Protocol):
+    """Computes the Shapley values of one row."""
+
+    def explain(self, row: Float32Array) -> tuple[float, FloatArray]:
+        """Return the mean of the background, and what each feature adds to it."""
 
 
 class Explainer:
@@ -32,85 +43,59 @@ class Explainer:
     Args:
         scorer: Scores rows, shape (n_rows, n_features).
         background: Background sample, shape (n_background, n_features).
+        graph: The serialized ONNX graph that the scorer runs, if it runs one.
     """
 
-    def __init__(self, scorer: Scorer, background: list[list[float]]) -> None:
-        self._scorer = scorer
-        self._background = np.array(background[:MAX_BACKGROUND], np.float32).reshape(
-            -1, len(FEATURE_NAMES)
-        )
-        count = len(FEATURE_NAMES)
-        self._bits = 1 << np.arange(count)
-        self._coalitions = np.arange(2**count if count <= MAX_FEATURES else 0)
+    def __init__(
+        self, scorer: Scorer, background: list[list[float]], graph: bytes | None = None
+    ) -> None:
+        few = len(FEATURE_NAMES) <= MAX_PROBABILITY_FEATURES
+        self._scale: Scale = "probability" if few else "log_odds"
+        self._shapley: Shapley | None = None
+        self._reason = ""
+        """Why there are no explanations."""
         self._cache: dict[Row, bytes] = {}
+        rows = np.array(background[:MAX_BACKGROUND], np.float32).reshape(-1, len(FEATURE_NAMES))
+        if not len(rows):
+            self._reason = "its bundle has no background sample"
+        elif few:
+            self._shapley = CoalitionShapley(scorer, rows)
+        elif graph is None:
+            self._reason = (
+                f"with more than {MAX_PROBABILITY_FEATURES} features, they need its ONNX graph"
+            )
+        else:
+            try:
+                self._shapley = LogOddsShapley(graph, scorer, rows)
+            except UnsupportedGraph as error:
+                self._reason = str(error)
+                log.warning("the model has no explanations: %s", error)
 
     def explain(self, row: Row) -> bytes:
         """Return the row's explanation as JSON.
 
         Raises:
-            Invalid: If there are too many features, or no background.
+            Invalid: If there is none.
         """
-        if not len(self._coalitions) or not len(self._background):
-            raise Invalid(
-                (),
-                "This model has no explanations: they need a background sample "
-                f"and at most {MAX_FEATURES} features",
-            )
+        if self._shapley is None:
+            raise Invalid((), f"This model has no explanations: {self._reason}")
         explanation = self._cache.get(row)
         if explanation is None:
-            base, contributions = self.shapley(row)
+            try:
+                base, values = self._shapley.explain(np.array(row, np.float32))
+            except UnsupportedGraph as error:
+                raise Invalid((), f"This model cannot explain this row: {error}") from error
             named = {
                 name: round(value, DIGITS + 2)
-                for name, value in zip(FEATURE_NAMES, contributions, strict=True)
+                for name, value in zip(FEATURE_NAMES, values.tolist(), strict=True)
             }
-            document = {"base": round(base, DIGITS + 2), "contributions": named}
+            document = {
+                "scale": self._scale,
+                "base": round(base, DIGITS + 2),
+                "contributions": named,
+            }
             explanation = json.dumps(document, separators=(",", ":")).encode()
             if len(self._cache) >= CACHE_SIZE:
                 self._cache.clear()
             self._cache[row] = explanation
         return explanation
-
-    def shapley(self, row: Row) -> tuple[float, list[float]]:
-        """Compute the Shapley values of one row.
-
-        Returns:
-            The mean prediction of the background, and how much each feature adds to it, in the
-            order of columns.FEATURES.
-        """
-        values = self._coalition_values(np.array(row, np.float32))
-        count = len(row)
-        contributions = []
-        for bit in self._bits:
-            without = self._coalitions[self._coalitions & bit == 0]
-            sizes = np.bitwise_count(without).tolist()
-            weights = [
-                math.factorial(size) * math.factorial(count - size - 1) / math.factorial(count)
-                for size in sizes
-            ]
-            contributions.append(float(np.dot(weights, values[without | bit] - values[without])))
-        return float(values[0]), contributions
-
-    def _coalition_values(self, row: Matrix) -> NDArray[np.float64]:
-        """Mean prediction of each coalition, with unknown features from the background.
-
-        A feature that a background row shares with the row changes nothing when it becomes
-        known. Of the rows that are equal for this reason, only one is scored.
-
-        Args:
-            row: Features of the explained row, shape (n_features,).
-
-        Returns:
-            Mean probabilities, shape (2**n_features,), indexed by the coalition's bit mask.
-        """
-        size = len(self._background)
-        # For each background row, the mask of the features in which it differs from the row.
-        differs = (self._background != row) @ self._bits
-        effective = self._coalitions[:, None] & differs[None, :]
-        keys = effective * size + np.arange(size)
-        unique, inverse = np.unique(keys, return_inverse=True)
-        masks, origins = np.divmod(unique, size)
-        known = (masks[:, None] & self._bits) != 0
-        batch = np.where(known, row, self._background[origins])
-        scored = self._scorer(np.ascontiguousarray(batch, np.float32)).astype(np.float64)
-        values: NDArray[np.float64] = scored[inverse.reshape(keys.shape)].mean(axis=1)
-        return values

@@ -20,7 +20,7 @@ from pipeline.columns import (
     PROBABILITY_FIELDS,
 )
 from pipeline.errors import PipelineError
-from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, REFITS, Bundle, Manifest
+from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, REFITS, Bundle
 from pipeline.model.decision import is_positive, label_name
 from pipeline.model.onnx import open_graph
 from pipeline.times import utc_now
@@ -50,13 +50,13 @@ class Model:
     """
 
     def __init__(
-        self, manifest: Manifest, scorer: Scorer, source: str, alias: str | None, cache_size: int
+        self, bundle: Bundle, scorer: Scorer, source: str, alias: str | None, cache_size: int
     ) -> None:
-        self.manifest = manifest
+        self.manifest = manifest = bundle.manifest
         self.scorer = scorer
         self.refits: Refits | None = None
         """None in bundles of earlier releases."""
-        self.explainer = Explainer(scorer, manifest.background)
+        self.explainer = Explainer(scorer, manifest.background, bundle.files.get(ONNX))
         self.range = TrainingRange(manifest.training)
         self.source = source
         self.alias = alias
@@ -191,7 +191,7 @@ def load(
             if ONNX in bundle.files
             else pickle_scorer(bundle.files[PICKLE])
         )
-        model = Model(manifest, scorer, source, alias, cache_size)
+        model = Model(bundle, scorer, source, alias, cache_size)
         inputs = np.array(manifest.examples.inputs, np.float32).reshape(-1, len(FEATURE_NAMES))
         if manifest.refits and REFITS in bundle.files:
             model.refits = Refits(bundle.files[REFITS], manifest.refits)

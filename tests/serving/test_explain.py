@@ -14,7 +14,7 @@ import pytest
 from pipeline.columns import FEATURE_NAMES
 from pipeline.model.bundle import ONNX, REFITS, Bundle
 from serving.http.requests import EXAMPLE, Matrix
-from serving.model.explain import Explainer
+from serving.model.coalitions import CoalitionShapley
 from serving.model.explained import explain, to_fields
 from serving.model.served_model import Model, load, onnx_scorer
 from tests.support.forest import generate_rows, make_bundle, train_forest, train_refits
@@ -37,10 +37,10 @@ def test_values_equal_the_definition() -> None:
             expected[feature] += value(order[: place + 1]) - value(order[:place])
     expected /= math.factorial(len(row))
 
-    explainer = Explainer(onnx_scorer(bundle.files[ONNX]), bundle.manifest.background)
-    base, contributions = explainer.shapley(tuple(row.tolist()))
+    shapley = CoalitionShapley(onnx_scorer(bundle.files[ONNX]), background.astype(np.float32))
+    base, contributions = shapley.explain(row.astype(np.float32))
     assert base == pytest.approx(value(()), abs=1e-6)
-    assert contributions == pytest.approx(expected.tolist(), abs=1e-6)
+    assert contributions == pytest.approx(expected, abs=1e-6)
 
 
 def test_unused_and_equal_features() -> None:
@@ -49,8 +49,9 @@ def test_unused_and_equal_features() -> None:
     def score_two_features(rows: Matrix) -> Matrix:
         return (rows[:, 0] + rows[:, 2]) ** 2
 
-    explainer = Explainer(score_two_features, [[0.0] * 5, [2.0] * 5])
-    base, contributions = explainer.shapley((5.0, 5.0, 5.0, 5.0, 5.0))
+    background = np.array([[0.0] * 5, [2.0] * 5], np.float32)
+    shapley = CoalitionShapley(score_two_features, background)
+    base, contributions = shapley.explain(np.full(5, 5, np.float32))
     assert contributions[1] == contributions[3] == contributions[4] == 0
     assert contributions[0] == pytest.approx(contributions[2])
     assert base + sum(contributions) == pytest.approx(100)
@@ -66,6 +67,7 @@ def test_contributions_add_up_to_the_prediction(client: httpx.Client) -> None:
         for name in ("stability", "unsure", "verdict", "risk"):
             answer.pop(name)
         assert answer == unexplained
+        assert explanation["scale"] == "probability"
         assert list(explanation["contributions"]) == list(FEATURE_NAMES)
         total = explanation["base"] + sum(explanation["contributions"].values())
         assert total == pytest.approx(answer["probability"], abs=1e-6)

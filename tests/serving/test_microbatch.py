@@ -31,7 +31,7 @@ class RecordingScorer:
 
 
 def make_model(scorer: RecordingScorer) -> Model:
-    return Model(make_bundle().manifest, scorer, "test", None, 100)
+    return Model(make_bundle(), scorer, "test", None, 100)
 
 
 def make_row(age: int) -> Row:

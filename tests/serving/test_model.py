@@ -31,8 +31,9 @@ class CountingScorer:
 
 
 def make_model(scorer: CountingScorer, threshold: float = 0.5, cache_size: int = 100) -> Model:
-    manifest = make_bundle().manifest.model_copy(update={"threshold": threshold})
-    return Model(manifest, scorer, "test", None, cache_size)
+    bundle = make_bundle()
+    manifest = bundle.manifest.model_copy(update={"threshold": threshold})
+    return Model(Bundle(manifest, bundle.files), scorer, "test", None, cache_size)
 
 
 def predict(model: Model, rows: list[Row]) -> list[ScoredRow]:

@@ -1,0 +1,141 @@
+"""Explanations of wide models are the Shapley values of their log-odds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import KBinsDiscretizer, PolynomialFeatures, StandardScaler
+
+from pipeline.model.bundle import ONNX_INPUT, ONNX_OUTPUT
+from pipeline.types import Float32Array, FloatArray
+from serving.model.coalitions import CoalitionShapley
+from serving.model.log_odds import LogOddsShapley
+from serving.model.onnx_file import UnsupportedGraph
+from serving.model.served_model import onnx_scorer
+from tests.support.random_trees import COMPARISONS, make_random_rows, make_random_trees
+
+N_FEATURES = 6
+
+
+def explain(graph: bytes, background: Float32Array, row: Float32Array) -> tuple[float, FloatArray]:
+    return LogOddsShapley(graph, onnx_scorer(graph), background).explain(row)
+
+
+def enumerate_coalitions(
+    log_odds: Callable[[Float32Array], Any], background: Float32Array, row: Float32Array
+) -> tuple[float, FloatArray]:
+    return CoalitionShapley(log_odds, background).explain(row)
+
+
+@pytest.mark.parametrize("blanks", [0.0, 0.3])
+@pytest.mark.parametrize("depth", [0, 1, 5])
+def test_trees_equal_the_enumeration(depth: int, blanks: float) -> None:
+    """With every comparison, ties and blanks, and with features that occur twice on a path."""
+    trees = make_random_trees(N_FEATURES, trees=3, depth=depth, modes=tuple(COMPARISONS))
+    *background, row = make_random_rows(N_FEATURES, 9, blanks)
+    base, values = explain(trees.to_onnx(), np.array(background), row)
+    expected_base, expected = enumerate_coalitions(trees.log_odds, np.array(background), row)
+    assert base == pytest.approx(expected_base, abs=1e-9)
+    assert values == pytest.approx(expected, abs=1e-9)
+
+
+def to_onnx(model: Any, n_features: int) -> bytes:
+    """Convert a fitted model as `pipeline.model.export` does, for any number of features."""
+    graph = convert_sklearn(
+        model,
+        initial_types=[(ONNX_INPUT, FloatTensorType([None, n_features]))],
+        final_types=[("label", None), (ONNX_OUTPUT, None)],
+        options={"zipmap": False},
+        target_opset=17,
+    )
+    data: bytes = graph.SerializeToString()
+    return data
+
+
+def fit(*steps: Any) -> tuple[Any, Float32Array]:
+    """Fit a model; the label depends on two features."""
+    rows = make_random_rows(N_FEATURES, 300)
+    noise = np.random.default_rng(2).normal(scale=0.2, size=len(rows))
+    return make_pipeline(*steps).fit(rows, rows[:, 0] * rows[:, 1] + noise > 0.25), rows
+
+
+def calibrate(classifier: Any, **options: Any) -> CalibratedClassifierCV:
+    return CalibratedClassifierCV(classifier, cv=2, **({"ensemble": False} | options))
+
+
+def cut(encode: str) -> KBinsDiscretizer:
+    return KBinsDiscretizer(3, encode=encode, strategy="uniform", subsample=None)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (calibrate(GradientBoostingClassifier(n_estimators=5)),),
+        (cut("ordinal"), calibrate(RandomForestClassifier(5, max_depth=4))),
+        (cut("onehot-dense"), calibrate(LogisticRegression())),
+        (StandardScaler(), LogisticRegression()),
+        (GradientBoostingClassifier(n_estimators=5),),
+    ],
+    ids=["boosting", "forest", "logistic", "scaled", "uncalibrated"],
+)
+def test_converted_models_equal_the_enumeration(steps: tuple[Any, ...]) -> None:
+    """A feature gets what all columns add that are made from it; float32 rounds the trees."""
+    model, rows = fit(*steps)
+
+    def log_odds(rows: Float32Array) -> FloatArray:
+        probability = model.predict_proba(rows)[:, 1]
+        difference: FloatArray = np.log(probability / (1 - probability))
+        return difference
+
+    background, row = rows[:8], rows[20]
+    base, values = explain(to_onnx(model, N_FEATURES), background, row)
+    expected_base, expected = enumerate_coalitions(log_odds, background, row)
+    assert base == pytest.approx(expected_base, abs=2e-6)
+    assert values == pytest.approx(expected, abs=2e-6)
+    assert np.abs(values).max() > 0.1
+
+
+def test_a_bin_that_no_background_row_is_in() -> None:
+    """A column that is the same for all background rows gets its feature from the row."""
+    model, rows = fit(cut("onehot-dense"), calibrate(LogisticRegression()))
+    background = rows[rows[:, 0] < 0.3][:8]
+    row = np.array([0.9, *background[0][1:]], np.float32)
+    base, values = explain(to_onnx(model, N_FEATURES), background[:1], row)
+    assert values[1:] == pytest.approx(np.zeros(N_FEATURES - 1))
+    (probability,) = model.predict_proba(row[None])[:, 1]
+    assert base + values[0] == pytest.approx(np.log(probability / (1 - probability)), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ((PolynomialFeatures(2), calibrate(LogisticRegression())), "several features"),
+        ((calibrate(LogisticRegression(), ensemble=True),), "2 nodes"),
+        ((calibrate(LogisticRegression(), method="isotonic"),), "not linear in the score"),
+        ((RandomForestClassifier(3),), "not linear in the score"),
+    ],
+    ids=["pairs", "mean of folds", "isotonic", "uncalibrated forest"],
+)
+def test_other_models_are_refused(steps: tuple[Any, ...], reason: str) -> None:
+    """Their log-odds are no sum over trees, or a column is not of one feature."""
+    model, rows = fit(*steps)
+    with pytest.raises(UnsupportedGraph, match=reason):
+        explain(to_onnx(model, N_FEATURES), rows[:8], rows[20])
+
+
+def test_a_sum_that_is_not_the_prediction_is_refused() -> None:
+    trees = make_random_trees(N_FEATURES, trees=3, depth=3)
+    other = make_random_trees(N_FEATURES, trees=3, depth=2)
+    with pytest.raises(UnsupportedGraph, match="differ from its probabilities"):
+        LogOddsShapley(
+            trees.to_onnx(), onnx_scorer(other.to_onnx()), make_random_rows(N_FEATURES, 5)
+        )
