@@ -15,7 +15,9 @@ function formatter(options, Format = Intl.NumberFormat) {
 const tenths = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
 const formatWholePercent = formatter({ style: "percent", maximumFractionDigits: 0 });
 const formatPrecisePercent = formatter({ style: "percent", ...tenths });
+const hundredths = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
 const formatSigned = formatter({ signDisplay: "exceptZero", ...tenths });
+const formatSignedPrecise = formatter({ signDisplay: "exceptZero", ...hundredths });
 const formatDateTime = formatter({ dateStyle: "medium", timeStyle: "short" }, Intl.DateTimeFormat);
 
 export const formatCount = formatter({ maximumFractionDigits: 0 });
@@ -23,6 +25,9 @@ export const formatNumber = formatter({ maximumFractionDigits: 3 });
 
 /** Format a contribution in percentage points: 0.05 is "+5.0". */
 export const formatPoints = (value) => formatSigned(100 * value).replace("-", "−");
+
+/** Format log-odds: 0.05 is "+0.05". */
+export const formatLogOdds = (value) => formatSignedPrecise(value).replace("-", "−");
 
 /** Format a probability: "0.4%", "7.2%", "34%". Only exact values are shown as 0% or 100%. */
 export function formatPercent(p) {

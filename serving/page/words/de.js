@@ -74,6 +74,13 @@ export default {
   "reasons.points": "Prozentpunkte",
   "reasons.average": "Durchschnitt",
   "reasons.sum": "Summe",
+  "reasons.others": { one: "{count} weiterer Wert", other: "{count} weitere Werte" },
+  "reasons.logOdds": "Logit",
+  "reasons.logOdds.none": "Das Modell sagt {p} voraus. Kein Wert ändert das merklich.",
+  "reasons.logOdds.lowers": "Das Modell sagt {p} voraus. Am meisten senkt „{name}“.",
+  "reasons.logOdds.raises": "Das Modell sagt {p} voraus. Am meisten erhöht „{name}“.",
+  "reasons.logOdds.note":
+    "Die Beiträge sind Logits, ln(p / (1 − p)); die Summe ist der Logit von {p}.",
 
   "outside.flag": "außerhalb",
   "outside.number":

@@ -69,6 +69,13 @@ export default {
   "reasons.points": "Percentage points",
   "reasons.average": "Average",
   "reasons.sum": "Sum",
+  "reasons.others": { one: "{count} other value", other: "{count} other values" },
+  "reasons.logOdds": "Log-odds",
+  "reasons.logOdds.none": "The model predicts {p}. No value changes it noticeably.",
+  "reasons.logOdds.lowers": "The model predicts {p}. “{name}” lowers it most.",
+  "reasons.logOdds.raises": "The model predicts {p}. “{name}” raises it most.",
+  "reasons.logOdds.note":
+    "The contributions are in log-odds, ln(p / (1 − p)); the sum is the log-odds of {p}.",
 
   "outside.flag": "outside",
   "outside.number":

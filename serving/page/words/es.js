@@ -73,6 +73,14 @@ export default {
   "reasons.points": "Puntos porcentuales",
   "reasons.average": "Promedio",
   "reasons.sum": "Suma",
+  "reasons.others": { one: "{count} valor más", other: "{count} valores más" },
+  "reasons.logOdds": "Logit",
+  "reasons.logOdds.none":
+    "El modelo predice {p}. Ningún valor lo cambia de forma apreciable.",
+  "reasons.logOdds.lowers": "El modelo predice {p}. Lo que más lo baja es «{name}».",
+  "reasons.logOdds.raises": "El modelo predice {p}. Lo que más lo sube es «{name}».",
+  "reasons.logOdds.note":
+    "Las contribuciones son logits, ln(p / (1 − p)); la suma es el logit de {p}.",
 
   "outside.flag": "fuera",
   "outside.number":

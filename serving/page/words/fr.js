@@ -76,6 +76,15 @@ export default {
   "reasons.points": "Points de pourcentage",
   "reasons.average": "Moyenne",
   "reasons.sum": "Somme",
+  "reasons.others": { one: "{count} autre valeur", other: "{count} autres valeurs" },
+  "reasons.logOdds": "Logit",
+  "reasons.logOdds.none": "Le modèle prédit {p}. Aucune valeur ne la change nettement.",
+  "reasons.logOdds.lowers":
+    "Le modèle prédit {p}. C’est « {name} » qui baisse le plus le risque.",
+  "reasons.logOdds.raises":
+    "Le modèle prédit {p}. C’est « {name} » qui augmente le plus le risque.",
+  "reasons.logOdds.note":
+    "Les contributions sont des logits, ln(p / (1 − p)) ; la somme est le logit de {p}.",
 
   "outside.flag": "hors limites",
   "outside.number":

@@ -1,0 +1,65 @@
+"""Write a bundle for a columns file with any number of features to a lake.
+
+`MLOPS_COLUMNS=FILE python -m tests.support.wide_bundle FOLDER` writes it to the lake in the folder.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from pipeline.columns import FEATURES, Category
+from pipeline.model.bundle import REFITS, Bundle, write_fallback
+from pipeline.model.calibration import FittedModel
+from pipeline.model.candidates import CANDIDATES, positive_probability
+from pipeline.model.export import describe_training
+from pipeline.model.metrics import Predictions
+from pipeline.model.refit_graph import MIN_REFITS, export_refits
+from pipeline.model.stability import Refits
+from pipeline.model.training_data import TrainingData
+from pipeline.settings import LakeSettings
+from pipeline.storage.lake import open_lake, sha256_hex
+from tests.support.forest import export_bundle
+
+ROWS = 300
+FAMILY = "boosting, 5 bins"
+"""The candidate: trees on columns that the graph computes from the features."""
+
+
+def make_rows() -> TrainingData:
+    """Make rows with random typical values; the label depends on the first two features."""
+    random = np.random.default_rng(3)
+    columns = [
+        random.choice(list(feature.codes.values()), ROWS)
+        if isinstance(feature, Category)
+        else random.uniform(*feature.typical, ROWS)
+        for feature in FEATURES
+    ]
+    ranks = [np.argsort(np.argsort(column)) / ROWS for column in columns[:2]]
+    labels = ranks[0] * ranks[1] + random.normal(scale=0.1, size=ROWS) > 0.4
+    return TrainingData(np.column_stack(columns).astype(np.float32), labels.astype(int))
+
+
+def make_bundle() -> Bundle:
+    """Train the candidate, and refits of it on halves of the rows."""
+    data = make_rows()
+    candidate = next(candidate for candidate in CANDIDATES if candidate.name == FAMILY)
+    model = candidate.build_calibrated(0, 2).fit(*data)
+    halves = [np.arange(first, ROWS, 2) for first in (0, 1)]
+    refits = [
+        FittedModel(candidate.build_calibrated(seed, 2).fit(*data.take(halves[seed % 2])), 0.5)
+        for seed in range(MIN_REFITS)
+    ]
+    exported = export_refits(Refits(refits, fraction=0.5))
+    assert exported is not None
+    predictions = Predictions(positive_probability(model, data.rows), 0.5)
+    facts = describe_training(data, 0.5, predictions)
+    bundle = export_bundle(model, data.rows, 0.5, 100, training=facts, refits=exported[1])
+    files = {**bundle.files, REFITS: exported[0]}
+    hashes = {name: sha256_hex(content) for name, content in files.items()}
+    return Bundle(bundle.manifest.model_copy(update={"files": hashes}), files)
+
+
+if __name__ == "__main__":
+    write_fallback(open_lake(LakeSettings(url=f"file://{sys.argv[1]}/lake")), make_bundle())
