@@ -183,7 +183,7 @@ def predict(url: str, api_key: str = "") -> dict[str, Any]:
         with open_client(REQUEST_TIMEOUT_SECONDS, api_key=api_key) as client:
             options = {"explain": "true", "log": "false"}
             response = client.post(f"{url}/predict", params=options, json=row)
-            if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:  # too many features
+            if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:  # no explanations
                 options["explain"] = "false"
                 response = client.post(f"{url}/predict", params=options, json=row)
         response.raise_for_status()

@@ -24,6 +24,9 @@ NEXT_STEPS = (
     "      `make adopt` describes a file of your own.",
 )
 
+MAX_REASONS = 10
+"""Most contributions that are listed for a model with many features."""
+
 
 def show(
     context: Context,
@@ -119,7 +122,7 @@ def _print_prediction(values: Mapping[str, Any], answer: Mapping[str, Any]) -> N
         f"({LABEL.positive} probability {probability}, threshold {threshold})"
     )
     if "explanation" not in prediction:
-        echo("  without an explanation, because the model has too many features")
+        echo("  without an explanation; the predictor's log has the reason")
         return
     echo(f"  {prediction['risk']}")
     if "stability" in prediction:
@@ -127,5 +130,17 @@ def _print_prediction(values: Mapping[str, Any], answer: Mapping[str, Any]) -> N
             f"  {prediction['stability']:.0%} of the models that were trained on random halves of "
             "the same rows give the same label"
         )
-    contributions = prediction["explanation"]["contributions"]
-    echo("  because " + ", ".join(f"{name} {value:+.3f}" for name, value in contributions.items()))
+    echo(f"  because {_describe_contributions(prediction['explanation'])}")
+
+
+def _describe_contributions(explanation: Mapping[str, Any]) -> str:
+    """List what the features add; for many features, the largest values and the sum of the rest."""
+    contributions = dict(explanation["contributions"])
+    scale = ""
+    if explanation["scale"] == "log_odds":
+        scale = " (log-odds)"
+        order = sorted(contributions, key=lambda name: -abs(contributions[name]))
+        rest = sum(contributions.pop(name) for name in order[MAX_REASONS:])
+        contributions = {name: contributions[name] for name in order[:MAX_REASONS]}
+        contributions["all others"] = rest
+    return ", ".join(f"{name} {value:+.3f}" for name, value in contributions.items()) + scale

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.columns import FEATURES
-from pipeline.commands import run
+from pipeline.commands import run, run_summary
 from pipeline.commands.run import RunLog
 from pipeline.context import Context
 from pipeline.errors import PipelineError, SourceError, StageSkipped
@@ -132,3 +132,13 @@ def test_a_failed_prediction_names_the_predictor() -> None:
         run.predict(url)
     with pytest.raises(PipelineError, match=f"{url} returned no prediction: .*refused"):
         run.predict(url)
+
+
+def test_the_summary_lists_the_largest_contributions() -> None:
+    """Of many features, the rest is one sum, and the scale is named; of few, all in order."""
+    many = {f"x{number}": (-1) ** number * number / 10 for number in range(1, 14)}
+    listed = run_summary._describe_contributions({"scale": "log_odds", "contributions": many})
+    assert listed.startswith("x13 -1.300, x12 +1.200, ")
+    assert listed.endswith(", x4 +0.400, all others -0.200 (log-odds)")
+    few = {"scale": "probability", "contributions": {"a": 0.1, "b": -0.25}}
+    assert run_summary._describe_contributions(few) == "a +0.100, b -0.250"
