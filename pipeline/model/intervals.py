@@ -147,9 +147,10 @@ def get_variance_factor(folds: int) -> float:
 
     The models of the folds differ from the one that is fitted on all rows, and share rows with
     each other. Nadeau and Bengio correct the variance of the mean over k folds from s/k to
-    s (1/k + 1/(k - 1)), where s is the variance of one fold. In simulations this is too wide:
-    nearly all intervals cover the truth of the model that is fitted on all rows. With the second
-    term only, about 95 % of them do, so the factor is k/(k - 1).
+    s (1/k + 1/(k - 1)), where s is the variance of one fold. That is for a training set of that
+    size, not for the model that is fitted on all rows, whose value the intervals are meant to
+    contain. In simulations of logistic regressions they do so in 92 to 98 % of the data sets with
+    the second term only, so the factor is k/(k - 1).
 
     Args:
         folds: Folds of one repetition, at least 2.

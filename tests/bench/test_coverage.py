@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.model.metrics import compute_metrics
-from tests.bench import coverage, coverage_linear
+from tests.bench import coverage, coverage_exact, coverage_linear
 from tests.bench.cached import measure, read_results
 from tests.bench.coverage_simulation import Results
 from tests.bench.tables import find, show
@@ -74,3 +74,10 @@ def test_the_exact_metrics_are_those_of_many_rows(width: int) -> None:
     rows, labels = coverage_linear.draw_rows(random, 200_000)
     for name, measured in compute_metrics(labels, model.predict(rows)).items():
         assert abs(measured.value - exact[name]) < measured.high - measured.low
+
+
+def test_the_page_shows_the_coverage_of_recall_on_few_rows() -> None:
+    """The exact coverage with 13 positive rows, which is too low for similar models."""
+    coverages = list(coverage_exact.list_coverages())
+    found = f"from {min(coverages):.0%} to {max(coverages):.0%}"
+    assert found in " ".join(coverage.PAGE.read_text().split())
