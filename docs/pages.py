@@ -158,7 +158,8 @@ for one gate; a model has to pass all of them.
 The gates on calibration and on groups have no closed form, and no power in the reports. This table
 is simulated: 150 samples per cell, from labels and scores, not from models. A good model is better
 than the bound by {RATE_DISTANCE:g} and a bad one worse by as much, also where the bound is the
-largest number that passes. The calibration is judged on test rows, with scores of a ROC AUC of 0.8.
+largest number that passes. The calibration is judged on test rows, of which the scores rank 80 % of
+the pairs correctly.
 Groups are judged on training rows, out of fold: one group of the survey is wrong, the others have a
 recall of 0.8 and a false positive rate of 0.3. A good model has a recall of 0.6 in every group.
 
