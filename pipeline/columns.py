@@ -59,6 +59,10 @@ AUDIT_ONLY: tuple[Feature, ...] = COLUMNS.audit_only
 ROW_COLUMNS = (*FEATURES, *AUDIT_ONLY)
 """Every column but the label, in the order of silver and gold."""
 LABEL = COLUMNS.label
+ROLES = COLUMNS.roles
+"""The person, the term and the groups of a row, which no model sees."""
+IGNORED: tuple[str, ...] = COLUMNS.ignore
+"""Headers of columns of the raw file that are not used and not stored."""
 SAMPLE_EFFECTS = COLUMNS.sample_effects
 EXPECTATIONS = COLUMNS.expectations
 CARD = COLUMNS.card
@@ -69,3 +73,6 @@ FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 SENSITIVE: tuple[str, ...] = tuple(feature.name for feature in FEATURES if feature.sensitive)
 """Names of the sensitive features."""
 RAW_HEADER: tuple[str, ...] = (*(column.raw for column in ROW_COLUMNS), LABEL.raw)
+"""Headers of the features, the audit-only columns and the label."""
+SOURCE_HEADER: tuple[str, ...] = (*RAW_HEADER, *(column.raw for column in ROLES.columns))
+"""Headers that a raw file must have."""

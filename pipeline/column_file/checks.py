@@ -16,13 +16,17 @@ from pipeline.column_file.model import (
     to_slug,
 )
 from pipeline.column_file.outcome import get_options, matches, parse_comparison, to_number
+from pipeline.column_file.roles import Group, Key, Role, Time
 from pipeline.column_file.yaml_tree import Path
 
 Problem = tuple[Path, str]
 """Where a problem is, and the sentence about it."""
 
-RESERVED = {"at", "request_id", "version", "probability"}
-"""Fields of a logged row (serving/traffic_log.py), which no column can be named after."""
+SPLIT_UNIT = "split_unit"
+"""Column of gold: rows with the same number stay together when rows are split."""
+RESERVED = {"at", "request_id", "version", "probability", SPLIT_UNIT}
+"""Fields of a logged row (serving/traffic_log.py) or of gold, which no column can be named
+after."""
 
 FREQUENCY_TOLERANCE = 0.01
 
@@ -38,25 +42,36 @@ def find_problems(columns: Columns) -> Iterator[Problem]:
     """
     if not columns.features:
         yield ("features",), "at least one feature is needed"
-    places: list[tuple[Path, Feature | Label]] = [
+    places: list[tuple[Path, Feature | Label | Role]] = [
         (("features", index), feature) for index, feature in enumerate(columns.features)
     ]
     places += [(("audit_only", index), column) for index, column in enumerate(columns.audit_only)]
     places.append((("label",), columns.label))
+    places += [((name,), one) for name in ("key", "time") if (one := getattr(columns, name))]
+    places += [(("groups", index), group) for index, group in enumerate(columns.groups)]
     names: list[tuple[Path, str]] = [((*path, "name"), column.name) for path, column in places]
     if columns.probability_alias:
         names.append((("probability_alias",), columns.probability_alias))
     yield from _find_repeated(names)
     yield from (
-        (path, f"`{name}` is the name of a field in the traffic log; choose another")
+        (path, f"`{name}` is the name of a column that the pipeline adds; choose another")
         for path, name in names
         if name in RESERVED
     )
     if columns.title and not to_slug(columns.title):
         yield ("title",), f"`{columns.title}` has neither a letter nor a digit"
-    yield from _find_repeated(((*path, "raw"), column.raw) for path, column in places)
+    headers = [((*path, "raw"), column.raw) for path, column in places]
+    headers += [(("ignore", index), raw) for index, raw in enumerate(columns.ignore)]
+    yield from _find_repeated(headers)
     for path, column in places:
-        check = {Number: _check_number, Category: _check_category, Label: _check_label}
+        check = {
+            Number: _check_number,
+            Category: _check_category,
+            Label: _check_label,
+            Time: _check_time,
+            Key: _check_nothing,
+            Group: _check_nothing,
+        }
         for field, message in check[type(column)](column):  # type: ignore[operator]
             yield (*path, *field), message
     for index, column in enumerate(columns.audit_only):
@@ -134,6 +149,16 @@ def _check_category(category: Category) -> Iterator[Problem]:
         yield ("frequencies",), f"{len(frequencies)} numbers for {len(names)} categories"
     elif min(frequencies, default=0) < 0 or abs(sum(frequencies) - 1) > FREQUENCY_TOLERANCE:
         yield ("frequencies",), f"the fractions add up to {sum(frequencies):g}, not to 1"
+
+
+def _check_time(time: Time) -> Iterator[Problem]:
+    if len(time.order) == 1:
+        yield ("order",), f"`{time.order[0]}` is the only term; at least two are needed"
+    yield from _find_repeated((("order", index), term) for index, term in enumerate(time.order))
+
+
+def _check_nothing(_: Key | Group) -> Iterator[Problem]:
+    yield from ()
 
 
 def _check_label(label: Label) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, WithJsonSchema
 
 from pipeline.column_file.outcome import (
     Outcome,
@@ -22,6 +22,7 @@ from pipeline.column_file.outcome import (
     is_text,
     matches,
 )
+from pipeline.column_file.roles import STRICT, Group, Identifier, Key, Roles, Text, Time
 
 MAX_NAME_LENGTH = 1_000
 """Characters of a name that are read; a request may hold longer ones."""
@@ -73,11 +74,6 @@ RawOutcome = Annotated[
         }
     ),
 ]
-Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-"""A name in JSON, MLflow and file headers."""
-Text = Annotated[str, Field(min_length=1)]
-
-STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -338,6 +334,10 @@ class Columns:
             clients of earlier releases.
         audit_only: Columns that no model sees and the API does not accept. Reports compare the
             groups that they divide the rows into.
+        key: The column that identifies the person or thing that a row is about.
+        time: The column with the term or the day of a row.
+        groups: Columns that divide the rows into groups, such as a class or a tutor.
+        ignore: Headers of columns of the raw file that are not used and not stored.
         sample_effects: Effects in generated rows. Without any, the label of a generated row is
             random.
         expectations: Effects that a model must have learned before it is promoted.
@@ -355,9 +355,18 @@ class Columns:
     subjects: Text = "rows"
     probability_alias: Identifier | None = None
     audit_only: tuple[Annotated[Feature, Field(discriminator="kind")], ...] = ()
+    key: Key | None = None
+    time: Time | None = None
+    groups: tuple[Group, ...] = ()
+    ignore: tuple[Text, ...] = ()
     sample_effects: tuple[SampleEffect, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     card: CardFacts = CardFacts()
     file_notes: dict[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], Text] = field(
         default_factory=dict
     )
+
+    @property
+    def roles(self) -> Roles:
+        """The columns that are neither features nor the label."""
+        return Roles(self.key, self.time, self.groups)

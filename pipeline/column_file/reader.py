@@ -22,6 +22,7 @@ from pipeline.column_file.model import (
     Number,
     SampleEffect,
 )
+from pipeline.column_file.roles import Group, Key, Time
 from pipeline.column_file.yaml_tree import Path, YamlError
 from pipeline.errors import ColumnsError
 
@@ -153,6 +154,12 @@ def _get_fields(path: Path, tree: Any) -> list[str]:
             owner = KINDS[tree[name][index]["kind"]]
         case ("label",):
             owner = Label
+        case ("key",):
+            owner = Key
+        case ("time",):
+            owner = Time
+        case ("groups", _):
+            owner = Group
         case ("card",):
             owner = CardFacts
         case ("sample_effects", _):

@@ -77,7 +77,7 @@ def replace_line(old: str, new: str) -> tuple[str, int]:
         ("group_edges: [30, 40, 50]", "group_edges: [40, 30]", "the edges must increase"),
         ("- kind: number", "- kind: text", "features[0]: needs a `kind`, which is one of number,"),
         ("name: age", "name: Age", "features[0].name: `Age` must consist of a-z, 0-9 and _"),
-        ("name: age", "name: version", "`version` is the name of a field in the traffic log"),
+        ("name: age", "name: version", "`version` is the name of a column that the"),
         ("name: course", "name: age", "features[1].name: `age` occurs twice"),
         ("raw: Age", "raw: Hours of Sleep", "features[2].raw: `Hours of Sleep` occurs twice"),
         ("raw: Age", "raw: 5", "features[0].raw: 5: should be a text; quote it"),
