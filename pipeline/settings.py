@@ -7,6 +7,7 @@ settings are in serving/settings.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -24,6 +25,8 @@ from pipeline.renamed_settings import RENAMED
 
 ORIGINAL_FILE = "gdrive:16_IoRl6EUCevWf4_l5orzRLjlnVG-WUd"
 """The survey file on Google Drive."""
+MIN_KEY_SECRET_LENGTH = 16
+"""With fewer characters, a secret could be guessed."""
 MAX_SHADOW_WAIT_SECONDS = 5_400
 """Longest time that `validate` may wait; Airflow ends a task after two hours (dags/pods.py)."""
 
@@ -51,6 +54,11 @@ class LakeSettings(Section):
     def bucket_prefix(self) -> str:
         """PREFIX of the URL `s3://PREFIX`; it may be empty."""
         return self.url.removeprefix("s3://").strip("/")
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of a lake on disk; None for a lake on S3."""
+        return None if self.is_s3 else Path(self.url.removeprefix("file://"))
 
 
 class MlflowSettings(Section):
@@ -92,6 +100,24 @@ class IngestSettings(Section):
     """Timeout for connecting to the source, and for each pause while it sends."""
     max_bytes: int = Field(default=2_000_000_000, gt=0)
     """Largest file that is accepted, in bytes."""
+    extra_columns: Literal["keep", "drop", "refuse"] = "drop"
+    """What happens to columns of the source that the columns file does not have. `drop` stores the
+    file without them and lists them, `keep` stores them in bronze, where no stage reads them, and
+    `refuse` stops the run."""
+    key_secret: SecretStr = SecretStr("")
+    """Secret from which the pseudonyms of the column `key` are computed, at least 16 characters.
+    Empty for a generated one next to the lake, if the lake is on disk. With another secret, persons
+    are not recognised in earlier data."""
+
+    @model_validator(mode="after")
+    def _check_key_secret(self) -> IngestSettings:
+        length = len(self.key_secret.get_secret_value())
+        if 0 < length < MIN_KEY_SECRET_LENGTH:
+            raise ValueError(
+                f"MLOPS_INGEST__KEY_SECRET has {length} characters, and could be guessed; it needs "
+                f"at least {MIN_KEY_SECRET_LENGTH}"
+            )
+        return self
 
 
 class PreprocessSettings(Section):

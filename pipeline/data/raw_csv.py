@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from pipeline.columns import RAW_HEADER
+from pipeline.columns import ROLES, SOURCE_HEADER
 from pipeline.errors import DataError, shorten
 
 MAX_HEADER_CHARACTERS = 65_536
@@ -29,7 +29,7 @@ def decode_text(data: bytes, location: str) -> str:
     """
     if not data.strip():
         raise DataError(
-            f"{location} is empty. It must be a CSV file with the header {_quote(RAW_HEADER)}"
+            f"{location} is empty. It must be a CSV file with the header {_quote(SOURCE_HEADER)}"
         )
     start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
@@ -60,7 +60,7 @@ def find_delimiter(text: str) -> str:
     def count(delimiter: str) -> int:
         with contextlib.suppress(csv.Error):
             header = next(csv.reader([line], delimiter=delimiter), [])
-            return sum(name in RAW_HEADER for name in header)
+            return sum(name in SOURCE_HEADER for name in header)
         return 0
 
     return max(DELIMITERS, key=count)
@@ -92,15 +92,22 @@ def check_header(text: str, location: str) -> list[str]:
         raise DataError(
             f"{location} has more than one column {shorten(_quote(duplicates))}. Keep one of each"
         )
-    missing = [name for name in RAW_HEADER if name not in header]
+    missing = [name for name in SOURCE_HEADER if name not in header]
     if missing:
         raise DataError(
-            f"{location} lacks the column {_quote(missing)}. Its header is "
-            f"{shorten(_quote(header))}, but must be {_quote(RAW_HEADER)}"
+            f"{location} lacks the column {_quote(missing)}. {_describe_header(header)}, but must "
+            f"be {_quote(SOURCE_HEADER)}"
         )
     if not text.partition("\n")[2].strip():
         raise DataError(f"{location} has a header but no rows")
-    return [name for name in header if name not in RAW_HEADER]
+    return [name for name in header if name not in SOURCE_HEADER]
+
+
+def _describe_header(header: list[str]) -> str:
+    """Quote a header, unless it may be a row with a person's key."""
+    if ROLES.key and not set(header) & set(SOURCE_HEADER):
+        return "Its first line has none of the columns"
+    return f"Its header is {shorten(_quote(header))}"
 
 
 def count_rows(data: bytes) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from pipeline.column_file.roles import Key, Role, Time
 from pipeline.columns import (
     LABEL,
-    RAW_HEADER,
+    ROLES,
     ROW_COLUMNS,
     SAMPLE_EFFECTS,
+    SOURCE_HEADER,
     Category,
     Feature,
     Number,
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from pipeline.types import FloatArray
 
 DEFAULT_ROWS = 1_000
+SAMPLE_YEARS = ("2023", "2024", "2025")
+SAMPLE_GROUPS = ("A", "B", "C", "D")
 
 
 def generate_csv(rows: int, seed: int) -> bytes:
@@ -55,8 +59,9 @@ def generate_csv(rows: int, seed: int) -> bytes:
     text = [_format_values(column, columns[column.name]) for column in ROW_COLUMNS]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(RAW_HEADER)
-    writer.writerows(zip(*text, label, strict=True))
+    writer.writerow(SOURCE_HEADER)
+    roles = [_draw_role(role, rows, random) for role in ROLES.columns]
+    writer.writerows(zip(*text, label, *roles, strict=True))
     return file.getvalue().encode()
 
 
@@ -80,6 +85,14 @@ def draw_values(feature: Feature, rows: int, random: np.random.Generator) -> Flo
     return random.choice(
         np.array(list(feature.codes.values()), dtype=float), rows, p=feature.frequencies
     )
+
+
+def _draw_role(role: Role, rows: int, random: np.random.Generator) -> list[str]:
+    """Draw persons with two rows on average, one of three years, or one of four groups."""
+    if isinstance(role, Key):
+        return [f"K{number}" for number in random.integers(0, max(rows // 2, 1), rows)]
+    options = role.order or SAMPLE_YEARS if isinstance(role, Time) else SAMPLE_GROUPS
+    return [str(option) for option in random.choice(list(options), rows)]
 
 
 def _format_values(feature: Feature, values: FloatArray) -> list[str]:

@@ -1,21 +1,31 @@
-"""Fetch the raw survey file and store its bytes in bronze under their SHA-256.
+"""Fetch the raw file and store its bytes in bronze under their SHA-256.
 
 Reads the source of MLOPS_INGEST__SOURCE. Writes `bronze/<sha256>.csv` if it does not exist yet, the
 run's pointer `bronze/runs/<run_id>.json`, and `bronze/latest.json`. A file with the wrong header or
 without rows is refused, and nothing is written.
+
+The bytes are stored unchanged, with two exceptions. Columns that the columns file does not have, or
+ignores, are left out. The values of the column `key` are replaced by pseudonyms, so that the lake
+never has the key of a person.
 """
 
 from __future__ import annotations
 
+from pipeline.columns import IGNORED, ROLES
 from pipeline.console import echo
 from pipeline.context import Context
+from pipeline.data.pseudonyms import Pseudonyms, open_pseudonyms
 from pipeline.data.raw_csv import check_header, count_rows, decode_text
+from pipeline.data.raw_table import rewrite
 from pipeline.data.sources import fetch
-from pipeline.errors import shorten
+from pipeline.errors import DataError, shorten
 from pipeline.storage.artifacts import BronzePointer
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import BRONZE_LATEST, bronze_file, bronze_pointer
 from pipeline.times import utc_now
+
+MAX_LINES = 3
+"""Malformed lines that a message lists."""
 
 
 def run(context: Context) -> None:
@@ -23,23 +33,32 @@ def run(context: Context) -> None:
 
     Raises:
         SourceError: If the source cannot be read.
-        DataError: If the file is not a CSV file with the right header, or has no rows.
+        DataError: If the file is not a CSV file with the right header, has no rows, or has extra
+            columns although the settings refuse them.
+        SettingsError: If the columns file has a key, and there is no secret for its pseudonyms.
     """
     source = context.settings.ingest.source
-    data = fetch(source, context.settings)
-    extra = check_header(decode_text(data, source), source)
-    if extra:
-        names = shorten(", ".join(extra))
-        echo(f"ingest: extra columns are kept in bronze and otherwise ignored: {names}")
+    fetched = fetch(source, context.settings)
+    text = decode_text(fetched, source)
+    unknown = check_header(text, source)
+    dropped = [name for name in unknown if name in IGNORED]
+    dropped += _judge_extra(context, source, [name for name in unknown if name not in IGNORED])
+    pseudonyms = open_pseudonyms(context.settings) if ROLES.key else None
+    data = _rewrite(text, source, dropped, pseudonyms) if dropped or pseudonyms else fetched
+    del text
 
     sha256 = sha256_hex(data)
     pointer = BronzePointer(
         sha256=sha256,
+        source_sha256=sha256_hex(fetched),
+        dropped=dropped,
+        key_secret_id=pseudonyms.secret_id if pseudonyms else "",
         source=source,
         fetched_at=utc_now(),
         rows=count_rows(data),
         bytes=len(data),
     )
+    _compare_secrets(context, pointer)
     is_new = context.lake.create(bronze_file(sha256), data)
     context.lake.write_model(bronze_pointer(context.run_id), pointer)
     context.lake.write_model(BRONZE_LATEST, pointer)
@@ -47,3 +66,56 @@ def run(context: Context) -> None:
         f"ingest: {pointer.rows:,} rows, {len(data):,} bytes from {source}, "
         f"sha256 {sha256[:12]}{'' if is_new else ', already in bronze'}"
     )
+
+
+def _judge_extra(context: Context, source: str, extra: list[str]) -> list[str]:
+    """Return which of the extra columns are dropped, and print what happens to them.
+
+    Raises:
+        DataError: If extra columns are refused.
+    """
+    policy = context.settings.ingest.extra_columns
+    if not extra:
+        return []
+    names = shorten(", ".join(extra))
+    if policy == "refuse":
+        raise DataError(
+            f"{source} has columns that the columns file does not have: {names}. Add them to the "
+            "columns file, to `ignore` if they are not used, or set "
+            "MLOPS_INGEST__EXTRA_COLUMNS=drop"
+        )
+    if policy == "keep":
+        echo(f"ingest: extra columns are kept in bronze and otherwise ignored: {names}", "yellow")
+        return []
+    echo(
+        f"ingest: extra columns are not stored (MLOPS_INGEST__EXTRA_COLUMNS): {names}",
+        "yellow",
+    )
+    return extra
+
+
+def _rewrite(text: str, source: str, dropped: list[str], pseudonyms: Pseudonyms | None) -> bytes:
+    """Return the file without some columns, and with pseudonyms; print which lines it spoils."""
+    replace = {ROLES.key.raw: pseudonyms.make} if ROLES.key and pseudonyms else {}
+    file = rewrite(text, source, drop=dropped, replace=replace)
+    if file.malformed:
+        lines = ", ".join(map(str, file.malformed[:MAX_LINES]))
+        echo(
+            f"ingest: {len(file.malformed):,} rows have too few or too many values and are stored "
+            f"blank; the first end at line {lines}",
+            "yellow",
+        )
+    return file.data
+
+
+def _compare_secrets(context: Context, pointer: BronzePointer) -> None:
+    """Print a warning if the last file was stored with the pseudonyms of another secret."""
+    if not pointer.key_secret_id or not context.lake.exists(BRONZE_LATEST):
+        return
+    last = context.lake.read_model(BRONZE_LATEST, BronzePointer).key_secret_id
+    if last and last != pointer.key_secret_id:
+        echo(
+            "ingest: the secret of the pseudonyms has changed since the last file "
+            "(MLOPS_INGEST__KEY_SECRET), so persons are not recognised in earlier data",
+            "yellow",
+        )

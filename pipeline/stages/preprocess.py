@@ -22,7 +22,8 @@ import pandera.pandas as pa
 import pyarrow.csv
 
 from pipeline.column_file.outcome import to_number
-from pipeline.columns import LABEL, RAW_HEADER, ROW_COLUMNS, Category, Feature, Label
+from pipeline.column_file.roles import Group, Role, Time
+from pipeline.columns import LABEL, ROLES, ROW_COLUMNS, SOURCE_HEADER, Category, Feature, Label
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data.raw_csv import check_header, decode_text, find_delimiter
@@ -50,6 +51,7 @@ TEXT_COLUMNS = {
         if isinstance(feature, Category) and feature.raw_values == "names"
     ),
     *([LABEL.raw] if LABEL.is_text else []),
+    *(role.raw for role in ROLES.columns),
 }
 """Headers of the columns that hold text."""
 
@@ -137,14 +139,15 @@ def parse_csv(text: str) -> pd.DataFrame:
     """
     delimiter = find_delimiter(text)
     types = {
-        name: pyarrow.string() if name in TEXT_COLUMNS else pyarrow.float64() for name in RAW_HEADER
+        name: pyarrow.string() if name in TEXT_COLUMNS else pyarrow.float64()
+        for name in SOURCE_HEADER
     }
     try:
         frame: pd.DataFrame = pyarrow.csv.read_csv(
             io.BytesIO(text.encode()),
             parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=types, include_columns=list(RAW_HEADER)
+                column_types=types, include_columns=list(SOURCE_HEADER)
             ),
         ).to_pandas()
     except pyarrow.ArrowInvalid:  # a value is text, or a row is too short or too long
@@ -173,7 +176,7 @@ def _parse_as_text(text: str, delimiter: str) -> pd.DataFrame:
         ]
     except csv.Error as error:
         raise DataError(f"line {reader.line_num} cannot be parsed as CSV: {error}") from None
-    return pd.DataFrame(rows, columns=header, dtype="string")[list(RAW_HEADER)]
+    return pd.DataFrame(rows, columns=header, dtype="string")[list(SOURCE_HEADER)]
 
 
 def make_schema() -> pa.DataFrameSchema:
@@ -183,6 +186,10 @@ def make_schema() -> pa.DataFrameSchema:
     """
     columns = {feature.raw: pa.Column(float, _make_checks(feature)) for feature in ROW_COLUMNS}
     columns[LABEL.raw] = pa.Column(float)
+    columns |= {
+        role.raw: pa.Column(object, _make_role_checks(role), nullable=isinstance(role, Group))
+        for role in ROLES.columns
+    }
     return pa.DataFrameSchema(columns)
 
 
@@ -194,6 +201,14 @@ def _make_checks(column: Feature) -> list[pa.Check]:
     if column.is_integer:
         checks.append(pa.Check(lambda values: values % 1 == 0, error="a whole number"))
     return checks
+
+
+def _make_role_checks(role: Role) -> list[pa.Check]:
+    if not isinstance(role, Time):
+        return []
+    return [
+        pa.Check(lambda term: role.parse(term) is not None, element_wise=True, error=role.expected)
+    ]
 
 
 def _expect(column: Category | Label) -> str:
@@ -210,7 +225,8 @@ def _expect(column: Category | Label) -> str:
 def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
     """Convert raw rows to numbers: names to codes, and the label to 1 for the positive outcome.
 
-    A value that is no number, no name and neither outcome becomes NaN.
+    A value that is no number, no name and neither outcome becomes NaN. The person, the term and
+    the groups stay text; a blank becomes None.
     """
 
     def translate(column: pd.Series[Any], function: Callable[[Any], float | None]) -> Any:
@@ -225,6 +241,9 @@ def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
         else:
             numbers[feature.raw] = pd.to_numeric(column, errors="coerce").astype("float64")
     numbers[LABEL.raw] = translate(raw[LABEL.raw], LABEL.is_positive)
+    for role in ROLES.columns:
+        text = raw[role.raw].astype("object").map(lambda value: str(value).strip(), "ignore")
+        numbers[role.raw] = text.where(text.notna() & (text != ""), None)
     return pd.DataFrame(numbers)
 
 
@@ -246,7 +265,8 @@ def validate_rows(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     rejected = bad.assign(row=bad.index + 1, reason=reasons)
     good = numbers.drop(index=reasons.index)
 
-    valid = good.rename(columns={feature.raw: feature.name for feature in ROW_COLUMNS})
+    columns = (*ROW_COLUMNS, *ROLES.columns)
+    valid = good.rename(columns={column.raw: column.name for column in columns})
     valid[LABEL.name] = good[LABEL.raw]
     types = get_column_types()
     return valid[list(types)].astype(types).reset_index(drop=True), rejected

@@ -75,6 +75,13 @@ class BronzePointer(Artifact):
     """Raw file that a run ingested."""
 
     sha256: str
+    """SHA-256 of the file as it is stored."""
+    source_sha256: str = ""
+    """SHA-256 of the file as it was fetched; empty in documents of earlier releases."""
+    dropped: list[str] = Field(default_factory=list)
+    """Headers of the columns that were not stored."""
+    key_secret_id: str = ""
+    """Identifier of the secret of the pseudonyms; empty if the table has no key."""
     source: str
     fetched_at: str
     rows: int
@@ -98,6 +105,8 @@ class SplitFacts(Artifact):
     sha256: str
     rows: int
     positives: int
+    terms: list[str] = Field(default_factory=list, exclude_if=lambda terms: not terms)
+    """The oldest and the newest term; empty, and not in JSON, if the rows have no `time`."""
 
 
 class GoldManifest(Artifact):
@@ -107,6 +116,8 @@ class GoldManifest(Artifact):
     bronze: str
     silver: str
     splits: dict[str, SplitFacts]
+    left_out: int = Field(default=0, exclude_if=lambda count: not count)
+    """Older rows of persons or groups in the test split, which are in no split."""
     columns: list[str]
     seed: int
     code_version: str

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.columns import FEATURE_NAMES, LABEL, ROW_COLUMNS
+from pipeline.columns import FEATURE_NAMES, LABEL, ROLES, ROW_COLUMNS
 from pipeline.errors import DataError
 
 
@@ -50,4 +50,4 @@ def check_columns(frame: pd.DataFrame, source: str) -> None:
 def get_column_types() -> dict[str, str]:
     """Return the type of each column from silver on: name -> pandas type."""
     types = {column.name: "int64" if column.is_integer else "float64" for column in ROW_COLUMNS}
-    return types | {LABEL.name: "int64"}
+    return types | {LABEL.name: "int64"} | {role.name: "object" for role in ROLES.columns}

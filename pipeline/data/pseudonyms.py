@@ -1,0 +1,96 @@
+"""Replace the key of a person by a pseudonym before anything is stored.
+
+A pseudonym is an HMAC of the key (RFC 2104, with SHA-256). Without the secret nobody can compute
+it from a list of possible keys, as one can with a plain hash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from pipeline.errors import SettingsError
+from pipeline.settings import Settings
+
+PSEUDONYM_LENGTH = 32
+"""Hexadecimal digits: with 128 bits, a billion keys have a common pseudonym with a probability of
+2e-21."""
+SECRET_FILE = "key_secret"  # noqa: S105 - the name of a file
+"""Name of the file with the generated secret, next to the lake on disk."""
+SECRET_BYTES = 32
+
+
+class Pseudonyms:
+    """The pseudonyms that one secret gives."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+
+    def make(self, key: str) -> str:
+        """Return the pseudonym of a key.
+
+        Args:
+            key: The key; spaces around it do not count.
+
+        Returns:
+            PSEUDONYM_LENGTH hexadecimal digits; empty for a blank key.
+        """
+        key = key.strip()
+        if not key:
+            return ""
+        digest = hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()
+        return digest[:PSEUDONYM_LENGTH]
+
+    @property
+    def secret_id(self) -> str:
+        """An identifier of the secret, by which a changed secret is noticed."""
+        return hmac.new(self._secret, b"\0secret id", hashlib.sha256).hexdigest()[:16]
+
+
+def open_pseudonyms(settings: Settings) -> Pseudonyms:
+    """Read the secret of the settings, or the one next to a lake on disk.
+
+    The first call creates the latter, readable only for its owner.
+
+    Args:
+        settings: All settings.
+
+    Raises:
+        SettingsError: If the lake is on S3 and the settings have no secret, or the file cannot be
+            read or written.
+    """
+    if secret := settings.ingest.key_secret.get_secret_value():
+        return Pseudonyms(secret)
+    folder = settings.lake.folder
+    if folder is None:
+        raise SettingsError(
+            "MLOPS_INGEST__KEY_SECRET is not set, but the columns file has a `key`, whose values "
+            "must not be stored. Set it to a random text, and keep it: with another secret, "
+            "persons are not recognised in earlier data"
+        )
+    path = folder.parent / SECRET_FILE
+    try:
+        return Pseudonyms(_read_or_create(path))
+    except OSError as error:
+        raise SettingsError(
+            f"the secret for the pseudonyms in {path} cannot be read or created: {error.strerror}. "
+            "Repair the file, or set MLOPS_INGEST__KEY_SECRET"
+        ) from None
+
+
+def _read_or_create(path: Path) -> str:
+    """Read the secret; create it first if there is none. Parallel calls return the same one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    if not path.exists():
+        temporary.touch(mode=0o600, exist_ok=False)
+        temporary.write_text(secrets.token_hex(SECRET_BYTES))
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+        temporary.unlink()
+    return path.read_text().strip()
