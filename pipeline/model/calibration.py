@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.model.candidates import calibrate_score, positive_probability
+from pipeline.model.candidates import Candidate, calibrate_score, positive_probability
 from pipeline.model.metrics import Predictions
 from pipeline.model.selection import Selection
 from pipeline.model.training_data import TrainingData
+from pipeline.model.units import split_into_folds
 from pipeline.types import Float32Array
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def fit_calibrated(selection: Selection, data: TrainingData, folds: int, seed: i
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # the summation order of a BLAS depends on its number of threads
-        model = selection.candidate.build_calibrated(seed, folds).fit(*data)
+        model = _fit(selection.candidate, data, folds, seed)
     threshold = selection.probability_threshold
     if threshold is None:
         threshold = calibrate_score(model, selection.score_threshold)
@@ -59,3 +60,15 @@ def fit_calibrated(selection: Selection, data: TrainingData, folds: int, seed: i
     if below.size and above.size:
         threshold = (float(below[-1]) + float(above[0])) / 2
     return FittedModel(model, round(threshold, THRESHOLD_DECIMALS))
+
+
+def _fit(candidate: Candidate, data: TrainingData, folds: int, seed: int) -> Pipeline:
+    """Fit a calibrated pipeline; the rows of a unit are in the same fold of the calibration."""
+    model = candidate.build_calibrated(seed, folds)
+    if data.units is None:
+        return model.fit(data.rows, data.labels)
+    calibrated = model[-1]
+    calibrated.set_params(cv=list(split_into_folds(data, folds, 1, seed)))
+    model.fit(data.rows, data.labels)
+    calibrated.set_params(cv=folds)  # the stored model does not need the indices of its rows
+    return model

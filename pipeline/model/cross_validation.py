@@ -17,6 +17,7 @@ from pipeline.model.metrics import Predictions, Sample, get_differences, get_int
 from pipeline.model.samples import measure_sample
 from pipeline.model.selection import select_candidates
 from pipeline.model.training_data import TrainingData
+from pipeline.model.units import split_into_folds
 from pipeline.settings import TrainSettings
 from pipeline.storage.artifacts import Interval
 from pipeline.types import IntArray
@@ -55,12 +56,9 @@ def cross_validate(
         The folds; each repetition holds every row out once.
     """
     from joblib import Parallel, delayed
-    from sklearn.model_selection import RepeatedStratifiedKFold
 
-    splitter = RepeatedStratifiedKFold(
-        n_splits=settings.folds, n_repeats=settings.repeats, random_state=seed
-    )
-    splits = [(data.take(train), test) for train, test in splitter.split(*data)]
+    folds = split_into_folds(data, settings.folds, settings.repeats, seed)
+    splits = [(data.take(train), test) for train, test in folds]
     selections = select_candidates([train for train, _ in splits], settings, seed, candidates)
     models = Parallel(n_jobs=-1)(
         delayed(fit_calibrated)(selection, train, settings.folds, seed)

@@ -19,6 +19,7 @@ from pipeline.model.candidates import CANDIDATES, Candidate, decision_scores
 from pipeline.model.intervals import roc_auc
 from pipeline.model.thresholds import choose_for_capacity, choose_threshold, get_cost_threshold
 from pipeline.model.training_data import TrainingData
+from pipeline.model.units import split_into_folds
 from pipeline.settings import TrainSettings
 from pipeline.types import Float32Array, FloatArray, IntArray
 
@@ -95,16 +96,14 @@ def select_candidates(
     if len(candidates) == 1 and settings.threshold_purpose == "cost":
         return [_take_only(candidates[0], subset.labels, settings) for subset in subsets]
     from joblib import Parallel, delayed
-    from sklearn.model_selection import RepeatedStratifiedKFold
 
-    splitter = RepeatedStratifiedKFold(
-        n_splits=settings.folds, n_repeats=settings.selection_repeats, random_state=seed
-    )
     tasks = [
         (candidate, subset.take(train), subset.take(test))
         for subset in subsets
         for candidate in candidates
-        for train, test in splitter.split(*subset)
+        for train, test in split_into_folds(
+            subset, settings.folds, settings.selection_repeats, seed
+        )
     ]
     scores = Parallel(n_jobs=-1)(
         delayed(fit_and_score)(candidate, train, test.rows, seed)
@@ -138,7 +137,7 @@ def fit_and_score(
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # the summation order of a BLAS depends on its number of threads
-        return decision_scores(candidate.build(seed).fit(*train), rows)
+        return decision_scores(candidate.build(seed).fit(train.rows, train.labels), rows)
 
 
 def _take_only(candidate: Candidate, labels: IntArray, settings: TrainSettings) -> Selection:

@@ -16,6 +16,7 @@ from pipeline.model.calibration import FittedModel, fit_calibrated
 from pipeline.model.candidates import Candidate
 from pipeline.model.selection import select_candidates
 from pipeline.model.training_data import TrainingData
+from pipeline.model.units import count_rarer_class, draw_subsets
 from pipeline.settings import TrainSettings
 from pipeline.storage.artifacts import LabelStability
 
@@ -56,12 +57,9 @@ def refit_on_subsets(
             the calibration has folds.
     """
     from joblib import Parallel, delayed
-    from sklearn.model_selection import StratifiedShuffleSplit
 
-    rarest = min(int(data.labels.sum()), int((1 - data.labels).sum()))
-    fraction = max(fraction, (settings.folds + 1) / rarest)
-    splitter = StratifiedShuffleSplit(REFITS, train_size=fraction, random_state=seed)
-    subsets = [data.take(kept) for kept, _ in splitter.split(*data)]
+    fraction = max(fraction, (settings.folds + 1) / count_rarer_class(data))
+    subsets = [data.take(kept) for kept in draw_subsets(data, REFITS, fraction, seed)]
     selections = select_candidates(subsets, settings, seed, (candidate,))
     models: list[FittedModel] = Parallel(n_jobs=-1)(
         delayed(fit_calibrated)(selection, subset, settings.folds, seed)

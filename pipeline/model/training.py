@@ -81,7 +81,7 @@ def train_candidate(
         DataError: If a class is missing or has fewer rows than nested folds need.
     """
     seed, folds, max_rows = settings.seed, settings.train.folds, settings.train.max_rows
-    check_class_counts(train.labels, folds)
+    check_class_counts(train.labels, folds, train.units)
     sampled = sample_indices(train.labels, max_rows, seed)
     train = train.take(sampled)
     both = stratified_sample(concatenate(train, validation), max_rows, seed)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pipeline.column_file.checks import SPLIT_UNIT
 from pipeline.columns import LABEL
 from pipeline.errors import DataError
 from pipeline.model.arrays import feature_array, label_array
@@ -23,25 +24,33 @@ class TrainingData(NamedTuple):
             float32 like the input of the ONNX graph, so that training and serving see the same
             numbers.
         labels: 1 for the positive class, shape (n_rows,).
+        units: Number of each row's unit, shape (n_rows,); see units.py. None if every row can be
+            split off from the others.
     """
 
     rows: Float32Array
     labels: IntArray
+    units: IntArray | None = None
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> TrainingData:
         """Features and labels of a gold or silver frame."""
-        return cls(feature_array(frame, np.float32), label_array(frame))
+        units = frame[SPLIT_UNIT].to_numpy(np.int64) if SPLIT_UNIT in frame else None
+        return cls(feature_array(frame, np.float32), label_array(frame), units)
 
     def take(self, indices: IntArray) -> TrainingData:
         """Return the rows at these indices."""
-        return TrainingData(self.rows[indices], self.labels[indices])
+        units = None if self.units is None else self.units[indices]
+        return TrainingData(self.rows[indices], self.labels[indices], units)
 
 
 def concatenate(first: TrainingData, second: TrainingData) -> TrainingData:
     """Return the rows of both, `first` on top."""
+    units = None
+    if first.units is not None and second.units is not None:
+        units = np.concatenate([first.units, second.units])
     return TrainingData(
-        np.vstack([first.rows, second.rows]), np.concatenate([first.labels, second.labels])
+        np.vstack([first.rows, second.rows]), np.concatenate([first.labels, second.labels]), units
     )
 
 
@@ -83,18 +92,21 @@ def sample_indices(labels: IntArray, max_rows: int, seed: int) -> IntArray:
     return np.sort(kept)
 
 
-def check_class_counts(labels: IntArray, folds: int) -> None:
+def check_class_counts(labels: IntArray, folds: int, units: IntArray | None = None) -> None:
     """Check that both classes have enough rows for nested cross-validation.
 
     Args:
         labels: 1 for the positive class, shape (n_rows,).
         folds: Number of outer folds, and of inner folds within each.
+        units: Number of each row's unit, shape (n_rows,). With units, a class needs rows in as many
+            of them.
 
     Raises:
         DataError: If a class is missing or has too few rows.
     """
     for value, name in ((1, LABEL.positive), (0, LABEL.negative)):
-        count = int((labels == value).sum())
+        has_value = labels == value
+        count = int(has_value.sum()) if units is None else np.unique(units[has_value]).size
         if count == 0:
             raise DataError(
                 f"None of the {labels.size:,} training rows is labelled '{name}'. "
@@ -106,8 +118,12 @@ def check_class_counts(labels: IntArray, folds: int) -> None:
                 for enough in range(count, labels.size + folds * 3)
                 if _fill_nested_folds(enough, folds)
             )
+            found = f"{labels.size:,} training rows are labelled"
+            if units is not None:
+                count_units = np.unique(units).size
+                found = f"{count_units:,} groups of rows that stay together have the label"
             raise DataError(
-                f"Only {count} of the {labels.size:,} training rows are labelled '{name}'. "
+                f"Only {count} of the {found} '{name}'. "
                 f"{folds} folds within {folds} folds need at least {required}. "
                 "Collect more rows, or lower MLOPS_TRAIN__FOLDS."
             )

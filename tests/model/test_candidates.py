@@ -140,7 +140,7 @@ def test_bins_come_from_the_data_dictionary() -> None:
 
 def test_probabilities_are_calibrated(model: Pipeline, splits: Splits) -> None:
     """With or without class weights, the mean probability is near the positive fraction."""
-    rows, labels = splits["train"]
+    rows, labels, _ = splits["train"]
     mean = candidates.positive_probability(model, rows).mean()
     assert mean == pytest.approx(labels.mean(), abs=0.03)
 

@@ -65,7 +65,7 @@ def train_champion(context: Context) -> str:
 @pytest.fixture
 def weak(splits: dict[str, TrainingData], learned: TrainingResult) -> TrainingResult:
     """The result of training on shuffled labels."""
-    rows, label = splits["train"]
+    rows, label, _ = splits["train"]
     shuffled = TrainingData(rows, np.random.default_rng(1).permutation(label))
     return dataclasses.replace(
         learned,
