@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pipeline.columns import FEATURE_NAMES
+from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.drift.columns import PREDICTION
 from pipeline.model.bundle import Bundle
 from pipeline.storage.artifacts import (
@@ -71,8 +71,9 @@ def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
     }
     frames = []
     for key, sha256 in hashes.items():
-        frames.append(from_parquet(lake.read(key, sha256)).astype(float))
-        check_columns(frames[-1], key)
+        frame = from_parquet(lake.read(key, sha256))
+        check_columns(frame, key)
+        frames.append(frame[[*FEATURE_NAMES, LABEL.name]].astype(float))
     frame = pd.concat(frames, ignore_index=True)
     facts = DatasetFacts(
         source="gold training rows of the production model",
@@ -97,12 +98,15 @@ def load_silver(lake: Lake, run_id: str) -> Dataset:
 
     Raises:
         LakeError: If the run has none, or its hash does not match its manifest.
+        DataError: If it was written for other columns.
     """
-    from pipeline.storage.parquet import from_parquet
+    from pipeline.storage.parquet import check_columns, from_parquet
 
     sha256 = lake.read_model(silver_manifest(run_id), SilverManifest).sha256
     key = silver_rows(run_id)
-    frame = from_parquet(lake.read(key, sha256)).astype(float)
+    frame = from_parquet(lake.read(key, sha256))
+    check_columns(frame, key)
+    frame = frame[[*FEATURE_NAMES, LABEL.name]].astype(float)
     facts = DatasetFacts(source="a silver data set", rows=len(frame), object=key, sha256=sha256)
     return Dataset(frame, facts)
 

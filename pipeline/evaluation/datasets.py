@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pipeline.columns import FEATURE_NAMES, LABEL
+from pipeline.columns import FEATURE_NAMES, LABEL, ROLES
 from pipeline.model.bundle import Lineage, Manifest
 from pipeline.storage.artifacts import BronzePointer, GoldManifest, TrainReport
 from pipeline.storage.lake import Lake
@@ -70,7 +70,7 @@ def find_train_report(lake: Lake, manifest: Manifest) -> TrainReport | None:
 
 
 def drop_training_rows(lake: Lake, frame: pd.DataFrame, lineage: Lineage) -> pd.DataFrame:
-    """Drop the rows whose values occur in the training data of a model.
+    """Drop the rows that occur in the training data of a model; see `drop_rows`.
 
     Args:
         lake: The lake with the gold of the lineage.
@@ -88,11 +88,15 @@ def drop_training_rows(lake: Lake, frame: pd.DataFrame, lineage: Lineage) -> pd.
 
 
 def drop_rows(frame: pd.DataFrame, known: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Drop the rows whose values occur in other frames.
+    """Drop the rows that occur in other frames.
+
+    With a `key`, these are all rows of a person who occurs there, in whatever term: the model
+    recognises the person. Otherwise they are the rows with the same features and label.
 
     Args:
         frame: Rows with every feature and the label.
-        known: The other frames.
+        known: The other frames. If one of them has no key, because it was written before the
+            columns file had one, rows are compared by their values.
 
     Returns:
         The other rows, in their order.
@@ -100,6 +104,8 @@ def drop_rows(frame: pd.DataFrame, known: Sequence[pd.DataFrame]) -> pd.DataFram
     if not known:
         return frame
     columns = [*FEATURE_NAMES, LABEL.name]
+    if ROLES.key and all(ROLES.key.name in one for one in (frame, *known)):
+        columns = [ROLES.key.name]
     values = pd.concat([other[columns] for other in known]).drop_duplicates()
     marked = frame[columns].merge(values, how="left", on=columns, indicator="origin")
     return frame[(marked["origin"] == "left_only").to_numpy()].reset_index(drop=True)

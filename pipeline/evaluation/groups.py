@@ -10,12 +10,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from pipeline.columns import ROW_COLUMNS, Category, Feature
+from pipeline.column_file.roles import Group
+from pipeline.columns import ROLES, ROW_COLUMNS, Category, Feature
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.model.arrays import label_array
 from pipeline.model.intervals import Z, rate_difference, rate_interval
@@ -24,6 +25,8 @@ from pipeline.types import BoolArray, FloatArray, IntArray
 
 MIN_NEGATIVES = 20
 """A group with fewer negative rows has no meaningful false positive rate."""
+MAX_REPORTED_GROUPS = 50
+"""Most groups of a column such as the tutor that are reported: the largest ones."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class GroupRows:
         probability: Mean predicted probability of each row, shape (n_rows,).
         source: What the rows are, for people.
         variance_factor: By how much the variance of a rate exceeds that of independent rows.
+        reported: Groups such as classes and tutors, in the form of `groups`. They are reported, but
+            neither gates nor comparisons judge them: of many small groups, some are bad by chance.
     """
 
     groups: Mapping[str, BoolArray]
@@ -54,6 +59,7 @@ class GroupRows:
     probability: FloatArray
     source: str
     variance_factor: float = 1.0
+    reported: Mapping[str, BoolArray] = field(default_factory=dict)
 
     @classmethod
     def from_frame(
@@ -67,8 +73,8 @@ class GroupRows:
         """Divide gold rows into groups.
 
         Args:
-            frame: Rows with every feature and the label, and the audit-only columns if the rows
-                were written when the columns file had them.
+            frame: Rows with every feature and the label, and the audit-only columns and groups if
+                the rows were written when the columns file had them.
             predicted_positive: Fraction of the predictions for each row that are positive.
             probability: Mean predicted probability of each row.
             source: What the rows are, for people.
@@ -81,6 +87,7 @@ class GroupRows:
             probability,
             source,
             variance_factor,
+            find_reported_groups(frame, ROLES.groups),
         )
 
     def measure_rate(self, mask: BoolArray, z: float = Z) -> Interval | None:
@@ -141,6 +148,30 @@ def find_groups(frame: pd.DataFrame, columns: Sequence[Feature]) -> dict[str, Bo
     return groups
 
 
+def find_reported_groups(frame: pd.DataFrame, columns: Sequence[Group]) -> dict[str, BoolArray]:
+    """Divide rows into groups such as classes and tutors.
+
+    Args:
+        frame: The rows.
+        columns: Columns whose values are the groups; those that the frame lacks are left out.
+
+    Returns:
+        Name of each group -> whether each row belongs to it, shape (n_rows,): the
+        MAX_REPORTED_GROUPS largest of a column, by name. A row with a blank belongs to none.
+    """
+    groups: dict[str, BoolArray] = {}
+    for column in columns:
+        if column.name not in frame:
+            continue
+        values = frame[column.name]
+        largest = values.value_counts().sort_index().nlargest(MAX_REPORTED_GROUPS)
+        groups |= {
+            f"{column.name} {name}": (values == name).to_numpy(bool)
+            for name in sorted(largest.index)
+        }
+    return groups
+
+
 def measure_groups(rows: GroupRows) -> list[GroupMetrics]:
     """Measure a model in every group that has any of the rows.
 
@@ -161,7 +192,7 @@ def measure_groups(rows: GroupRows) -> list[GroupMetrics]:
             positive_rate=rate_interval(float(rows.labels[mask].sum()), float(mask.sum())),
             mean_probability=float(rows.probability[mask].mean()),
         )
-        for name, mask in rows.groups.items()
+        for name, mask in {**rows.groups, **rows.reported}.items()
         if mask.any()
     ]
 
