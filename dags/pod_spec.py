@@ -33,7 +33,11 @@ def load_config() -> dict[str, Any]:
 
 def get_access(stage: Stage, config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the labels and Secrets of everything beyond the common services that a stage uses."""
-    used = {"internet": stage.internet, "predictor": stage.calls_predictor}
+    used = {
+        "internet": stage.internet,
+        "predictor": stage.calls_predictor,
+        "pseudonyms": stage.reads_keys,
+    }
     return [config["access"][name] for name, is_used in used.items() if is_used]
 
 

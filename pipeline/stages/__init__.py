@@ -53,6 +53,8 @@ class Stage:
         emits: The Airflow asset that the task updates, on which other DAGs are scheduled.
         internet: Whether the pod may connect to addresses outside the cluster.
         calls_predictor: Whether the pod may connect to the predictor, and receives its API key.
+        reads_keys: Whether the pod sees the keys of persons, and receives the secret of their
+            pseudonyms.
         commands: Modules of `pipeline/commands/` that the image also holds.
         resources: Default resources of the pod.
     """
@@ -66,6 +68,7 @@ class Stage:
     emits: str | None = None
     internet: bool = False
     calls_predictor: bool = False
+    reads_keys: bool = False
     commands: tuple[str, ...] = ()
     resources: Resources = Resources()
 
@@ -79,6 +82,7 @@ STAGES: tuple[Stage, ...] = (
         writes="bronze",
         summary="Fetch the raw file and store its bytes under their SHA-256.",
         internet=True,
+        reads_keys=True,
         commands=("buckets",),
         resources=Resources(memory_limit="1Gi"),  # holds the raw file in memory
     ),

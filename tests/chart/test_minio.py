@@ -43,7 +43,7 @@ def test_data_and_keys_outlive_the_release() -> None:
         for kind in ("PersistentVolumeClaim", "Secret")
         for name in get_names(manifests, kind)
     }
-    assert len(kept) == 6
+    assert len(kept) == 7
 
 
 def test_node_ports() -> None:

@@ -118,5 +118,5 @@ def test_uses_only_resources_of_the_release(scenario: str) -> None:
             for variable in item.get("env", []):
                 if "valueFrom" in variable:
                     used.add(("Secret", variable["valueFrom"]["secretKeyRef"]["name"]))
-    existing = {"store-keys", "database-passwords", "airflow-secrets", "my-claim", "api-key"}
+    existing = {"store-keys", "database-passwords", "airflow-secrets", "my-claim", "api-key", "key"}
     assert {(kind, name) for kind, name in used - created if name not in existing} == set()

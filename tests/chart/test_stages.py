@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
+from dags.pod_spec import build_pod
 from pipeline.settings import Settings
 from pipeline.stages import STAGES
 from tests.support.helm import NAMESPACE, find, get_pods_file, render
@@ -52,6 +55,24 @@ def test_the_pods_file() -> None:
         "app.kubernetes.io/instance": "student-mlops",
         "app.kubernetes.io/component": "stage",
     }
+
+
+def test_only_ingest_gets_the_secret_of_the_pseudonyms() -> None:
+    """The chart generates it or takes an existing one; no other pod's environment refers to it."""
+    for values, name in (
+        ({}, "student-mlops-pseudonyms"),
+        ({"pseudonyms": {"existingSecret": "mine"}}, "mine"),
+    ):
+        manifests = render(values)
+        pods = get_pods_file(manifests)
+        for stage in STAGES:
+            container = build_pod(stage, [], pods)["spec"]["containers"][0]
+            is_used = {"secretRef": {"name": name}} in container["envFrom"]
+            assert is_used is (stage.name == "ingest"), stage.name
+        others = [item for item in manifests if item["kind"] not in ("Secret", "ConfigMap")]
+        assert name not in json.dumps(others)
+    data = find(render(), "Secret", "pseudonyms")["data"]
+    assert len(base64.b64decode(data["MLOPS_INGEST__KEY_SECRET"])) == 64
 
 
 def test_no_schedule_is_null() -> None:

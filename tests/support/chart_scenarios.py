@@ -22,6 +22,7 @@ EXTERNAL: Values = {
         "external": {"host": "db.school.org", "port": 6432},
     },
     "airflow": {"existingSecret": "airflow-secrets"},
+    "pseudonyms": {"existingSecret": "key"},
     "networkPolicy": {
         "external": {
             "objectStore": [{"ipBlock": {"cidr": "192.0.2.10/32"}}],

@@ -27,6 +27,7 @@ def make_pods_file() -> dict[str, Any]:
                 "labels": {"school/calls-predictor": "true"},
                 "secrets": ["school-api-key"],
             },
+            "pseudonyms": {"labels": {}, "secrets": ["school-pseudonyms"]},
         },
         "stages": {
             stage.name: {

@@ -109,3 +109,8 @@
 {{- $generated := printf "%s-objectstore" (include "student-mlops.fullname" .) -}}
 {{- .Values.objectStore.existingSecret | default $generated }}
 {{- end }}
+
+{{- define "student-mlops.pseudonyms.secret" -}}
+{{- $generated := printf "%s-pseudonyms" (include "student-mlops.fullname" .) -}}
+{{- .Values.pseudonyms.existingSecret | default $generated }}
+{{- end }}
