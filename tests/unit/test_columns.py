@@ -97,7 +97,7 @@ def replace_line(old: str, new: str) -> tuple[str, int]:
         ("subject: student", "subject: a: b", "mapping values are not allowed"),
         ("subjects: students", "subject: students", "`subject` is already set in line 7"),
         ("title: Student performance", "title: '?'", "title: `?` has neither a letter nor a digit"),
-        ("name: age", "name: probability", "`probability` is the name of a field in the traffic"),
+        ("name: age", "name: probability", "`probability` is the name of a column that the"),
         ("name: age", "name: fail_probability", "probability_alias: `fail_probability` occurs"),
     ],
 )
