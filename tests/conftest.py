@@ -17,6 +17,15 @@ from pipeline.storage.lake import Lake, open_lake
 from pipeline.storage.layout import LAYERS
 from pipeline.storage.s3 import bucket_name, s3_client
 
+MLFLOW_SERVER_FILES = frozenset(
+    {
+        "tests/deployment/test_live.py",
+        "tests/model/test_mlflow_server.py",
+        "tests/serving/test_updater.py",
+    }
+)
+"""Files with tests that use `mlflow_url`. An MLflow server needs 11 s of CPU time to start."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fail-on-skip", action="store_true", help="exit 1 if a test was skipped")
@@ -49,6 +58,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             f"{len(reasons)} tests were skipped ({counts}). `make tools` installs what they need.",
             yellow=True,
         )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Assign whole files to workers, and the files of MLFLOW_SERVER_FILES to one worker."""
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped] # has no types
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "MLflow server" if file in MLFLOW_SERVER_FILES else file
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True)
