@@ -72,6 +72,8 @@ FILE_NOTES = COLUMNS.file_notes
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 SENSITIVE: tuple[str, ...] = tuple(feature.name for feature in FEATURES if feature.sensitive)
 """Names of the sensitive features."""
+HAS_BLANKS = not all(feature.required for feature in FEATURES)
+"""Whether a feature may be blank. A blank is NaN in rows of numbers."""
 RAW_HEADER: tuple[str, ...] = (*(column.raw for column in ROW_COLUMNS), LABEL.raw)
 """Headers of the features, the audit-only columns and the label."""
 SOURCE_HEADER: tuple[str, ...] = (*RAW_HEADER, *(column.raw for column in ROLES.columns))

@@ -28,7 +28,7 @@ from serving.http.csv_text import (
     get_feature_name,
     read_records,
 )
-from serving.http.numeric_rows import check, expectation
+from serving.http.numeric_rows import check, expectation, to_rows
 from serving.http.problems import Finding, Invalid
 from serving.http.requests import DIGITS, Row
 from serving.model.served_model import Model, ScoredRow
@@ -190,7 +190,7 @@ class Table:
             [len(record.cells) == self._width and not record.error for record in records]
         )
         rows_valid = cells_valid.all(axis=1) & readable
-        self.rows = [tuple(row) for row in values[rows_valid].tolist()]
+        self.rows = to_rows(values[rows_valid])
         self.scored = self._model.score(self.rows) if self.rows else []
         scored = iter(self.scored)
         lines = []

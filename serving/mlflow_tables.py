@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, ValidationError
 
-from pipeline.columns import FEATURE_NAMES, FEATURES
+from pipeline.column_file.blanks import is_blank
+from pipeline.columns import FEATURE_NAMES, FEATURES, HAS_BLANKS
 from serving.http.csv_text import (
     DELIMITER_LINE,
     detect_delimiter,
@@ -217,9 +218,11 @@ def _zip_columns(columns: list[str], data: list[list[Any]]) -> list[dict[str, An
     return [dict(zip(columns, row, strict=True)) for row in data]
 
 
-def _parse_cell(cell: str, delimiter: str) -> float | str:
+def _parse_cell(cell: str, delimiter: str) -> float | str | None:
     value = parse_number(cell, delimiter)
-    return cell if math.isnan(value) else value
+    if math.isnan(value):
+        return None if HAS_BLANKS and is_blank(cell) else cell
+    return value
 
 
 PARSERS = {"application/json": parse_json, "text/csv": parse_csv}

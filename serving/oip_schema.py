@@ -48,7 +48,7 @@ class RequestedOutput(Tolerant):
 
 
 class InferRequest(Tolerant):
-    """Rows of features, with categories as codes."""
+    """Rows of features, with categories as codes and null or NaN for blanks."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [EXAMPLE_TENSOR]})
     id: str | None = None

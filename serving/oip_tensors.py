@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from pipeline.columns import FEATURE_NAMES, PROBABILITY_FIELDS
+from pipeline.columns import FEATURE_NAMES, HAS_BLANKS, PROBABILITY_FIELDS
 from pipeline.model.bundle import ONNX_INPUT
 from serving.http.problems import BadJson, Invalid
 from serving.http.requests import refuse_oversized
@@ -33,6 +33,8 @@ MAX_QUOTED_LENGTH = 50
 
 DTYPES = {"FP32": "<f4", "FP64": "<f8", "INT64": "<i8", "INT32": "<i4"}
 """Datatypes accepted for the features, with numpy's names."""
+ACCEPTED = {int, float, type(None)} if HAS_BLANKS else {int, float}
+"""Types of the items of a tensor in JSON."""
 MAX_READ_ERRORS = 100
 """Up to this many errors of validation are read, of which the first is returned."""
 
@@ -136,7 +138,7 @@ def _read_values(tensor: InputTensor, binary: bytes) -> NDArray[np.float64]:
 
 
 def _to_array(data: list[Any]) -> NDArray[np.float64]:
-    """Return the numbers of a list, or of a list of lists.
+    """Return the numbers of a list, or of a list of lists; NaN for null.
 
     Raises:
         ValueError: If the lists differ in length, or an item is not a number; numpy would accept
@@ -144,7 +146,7 @@ def _to_array(data: list[Any]) -> NDArray[np.float64]:
     """
     is_nested = bool(data) and isinstance(data[0], list)
     items = list(chain.from_iterable(data)) if is_nested else data
-    if not {type(item) for item in items} <= {int, float}:
+    if not {type(item) for item in items} <= ACCEPTED:
         raise ValueError
     return np.array(data, np.float64).ravel()
 

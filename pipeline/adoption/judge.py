@@ -6,12 +6,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.adoption.label import AdoptedLabel
-from pipeline.adoption.table import Table, is_blank, is_number
+from pipeline.adoption.table import Table, is_number
+from pipeline.column_file.blanks import is_blank
 from pipeline.column_file.model import find_equal_names
 from pipeline.model.intervals import roc_auc
 from pipeline.types import FloatArray
@@ -42,9 +43,10 @@ class Decision:
         kind: `number`, `category`, or why the column is left out: `id`, `date`, `leak`,
             `constant`, `blank`, `text` or `mixed`.
         reason: The evidence.
-        values: The column as numbers, for a number.
+        values: The column as numbers, for a number; NaN for a blank.
         counts: Rows per category, for a category, in the order of the codes.
         has_names: Whether the file has names of categories, not numbers.
+        blanks: Number of rows in which the column is blank.
     """
 
     raw: str
@@ -53,6 +55,7 @@ class Decision:
     values: FloatArray = field(default_factory=lambda: np.zeros(0))
     counts: dict[str, int] = field(default_factory=dict)
     has_names: bool = False
+    blanks: int = 0
 
     @property
     def is_feature(self) -> bool:
@@ -90,12 +93,23 @@ def judge_column(raw: str, cells: Sequence[str]) -> Decision:
         raw: Its header.
         cells: Its cells.
     """
+    known = [cell for cell in cells if not is_blank(cell)]
+    if not known:
+        return Decision(raw, "blank", "every row is blank")
+    decision = _judge_known(raw, known)
+    blanks = len(cells) - len(known)
+    if not blanks:
+        return decision
+    values = decision.values
+    if decision.kind == "number":
+        values = np.array([np.nan if is_blank(cell) else float(cell) for cell in cells])
+    reason = f"{decision.reason}; {blanks:,} of {len(cells):,} rows are blank"
+    return replace(decision, reason=reason, values=values, blanks=blanks)
+
+
+def _judge_known(raw: str, cells: Sequence[str]) -> Decision:
+    """Decide what a column without blanks is."""
     counts = Counter(cells)
-    blank = sum(count for cell, count in counts.items() if is_blank(cell))
-    if blank:
-        return Decision(
-            raw, "blank", f"{blank:,} of {len(cells):,} rows are blank, which is not supported"
-        )
     if len(counts) == 1:
         return Decision(raw, "constant", f"every row is {next(iter(counts))!r:.40}")
     if all(DATE.fullmatch(cell) for cell in counts):
@@ -168,13 +182,14 @@ def find_leak(cells: Sequence[str], decision: Decision, label: AdoptedLabel) -> 
     positive = np.array([bool(outcome) for outcome in label.outcomes])[known]
     if decision.kind == "number":
         values = decision.values[known]
+        values = np.where(np.isnan(values), np.nanmin(decision.values) - 1, values)
     else:  # order the categories by their rate of positive rows
         kept = [cell for cell, is_known in zip(cells, known.tolist(), strict=True) if is_known]
         totals, hits = Counter(kept), Counter(np.array(kept)[positive].tolist())
         values = np.array([hits[cell] / totals[cell] for cell in kept])
     if label.numbers and decision.kind == "number":
-        numbers = np.array(label.numbers)[known]
-        correlation = float(np.corrcoef(values, numbers)[0, 1])
+        numbers, given = np.array(label.numbers)[known], ~np.isnan(decision.values[known])
+        correlation = float(np.corrcoef(values[given], numbers[given])[0, 1])
         if abs(correlation) >= LEAK_CORRELATION:
             return f"its correlation with {label.raw} is {correlation:.2f}"
     area = roc_auc(positive.astype(np.int64), values)

@@ -6,7 +6,8 @@ import difflib
 from collections import Counter
 from dataclasses import dataclass
 
-from pipeline.adoption.table import Table, is_blank, is_number
+from pipeline.adoption.table import Table, is_number
+from pipeline.column_file.blanks import is_blank
 from pipeline.column_file.outcome import Option, Outcome, matches, negate, parse_comparison
 from pipeline.errors import DataError, shorten
 

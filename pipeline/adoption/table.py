@@ -12,8 +12,6 @@ from pipeline.errors import DataError, SourceError, shorten
 
 DELIMITERS = ",;\t"
 MAX_COLUMNS = 200
-BLANKS = frozenset({"", "?", "na", "n/a", "nan", "null"})
-"""Cells that count as blank, in lower case."""
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -99,11 +97,6 @@ def _check_header(header: list[str], name: str) -> None:
             f"{name} has more than one column named {shorten(', '.join(map(repr, repeated)))}. "
             "Keep or rename one of them."
         )
-
-
-def is_blank(cell: str) -> bool:
-    """Whether a cell has no value."""
-    return cell.lower() in BLANKS
 
 
 def is_number(cell: str) -> bool:

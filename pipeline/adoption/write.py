@@ -96,15 +96,17 @@ def _write_feature(decision: Decision, name: str, *, has_groups: bool = False) -
     if decision.kind == "number":
         yield from _write_number(decision)
         if has_groups:
-            yield f"    group_edges: [{np.median(decision.values):g}]"
+            yield f"    group_edges: [{np.nanmedian(decision.values):g}]"
     else:
         yield from _write_category(decision)
         if not has_groups:
             yield "    groups: false"
+    if decision.blanks:
+        yield f"    required: false # {decision.blanks:,} rows are blank"
 
 
 def _write_number(decision: Decision) -> Iterator[str]:
-    values = decision.values
+    values = decision.values[~np.isnan(decision.values)]
     smallest, largest = float(values.min()), float(values.max())
     step = choose_step(values)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))

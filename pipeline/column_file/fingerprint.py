@@ -12,6 +12,8 @@ FEATURE_FIELDS = ("kind", "name", "raw", "low", "high", "step", "codes", "raw_va
 LABEL_FIELDS = ("name", "raw", "positive_raw", "negative_raw", "positive", "negative")
 """Fields that decide how a row is read and what an answer means. A corrected description, title or
 example needs no new model."""
+DEFAULTS = {"required": True}
+"""Fields that count only with another value, so that files without them keep their hash."""
 
 
 def compute_hash(columns: Columns) -> str:
@@ -21,7 +23,9 @@ def compute_hash(columns: Columns) -> str:
     does, because it is the order of the model's inputs.
     """
     meaning = {
-        "features": [_pick(feature, FEATURE_FIELDS) for feature in columns.features],
+        "features": [
+            _pick(feature, FEATURE_FIELDS) | _pick_changed(feature) for feature in columns.features
+        ],
         "label": _pick(columns.label, LABEL_FIELDS),
     }
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
@@ -31,10 +35,16 @@ def _pick(column: Any, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: _to_plain(getattr(column, name)) for name in names if hasattr(column, name)}
 
 
+def _pick_changed(column: Any) -> dict[str, Any]:
+    picked = _pick(column, tuple(DEFAULTS))
+    return {name: value for name, value in picked.items() if value != DEFAULTS[name]}
+
+
 def _to_plain(value: Any) -> Any:
     """Make equal numbers equal text: 15 and 15.0."""
     if isinstance(value, dict):
         return {key: _to_plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_to_plain(item) for item in value]
-    return float(value) if isinstance(value, int) else value
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_whole else value

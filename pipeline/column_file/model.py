@@ -27,6 +27,10 @@ from pipeline.column_file.roles import STRICT, Group, Identifier, Key, Roles, Te
 MAX_NAME_LENGTH = 1_000
 """Characters of a name that are read; a request may hold longer ones."""
 
+BLANK_DISTANCE = 0.1
+"""Distance from the smallest accepted number to the one that stands for a blank in models, as a
+fraction of the accepted range."""
+
 
 def normalize_name(name: str) -> str:
     """Return a name in lower case, with a space for spaces, hyphens and underscores."""
@@ -95,6 +99,8 @@ class Number:
             compare; none for no groups.
         sensitive: Why the model is given this sensitive column; empty if it is not sensitive. The
             model card shows the reason, and what leaving the column out would cost.
+        required: Whether every row must have a value. If not, a blank is accepted, and the model
+            learns from it.
         kind: `number`.
     """
 
@@ -111,6 +117,7 @@ class Number:
     example: Value
     group_edges: tuple[Value, ...] = ()
     sensitive: str = ""
+    required: bool = True
     kind: Literal["number"] = field(default="number", kw_only=True)
 
     @property
@@ -122,6 +129,11 @@ class Number:
     def is_integer(self) -> bool:
         """Whether all values are whole numbers."""
         return float(self.step).is_integer()
+
+    @property
+    def blank_value(self) -> float:
+        """The number that stands for a blank in models; no value is as small."""
+        return self.low - BLANK_DISTANCE * (self.high - self.low)
 
 
 @dataclass(frozen=True)
@@ -141,6 +153,8 @@ class Category:
         raw_values: What the raw file holds: `codes`, or the `names` of the categories.
         sensitive: Why the model is given this sensitive column; empty if it is not sensitive. The
             model card shows the reason, and what leaving the column out would cost.
+        required: Whether every row must have a value. If not, a blank is accepted, and the model
+            learns from it.
         kind: `category`.
     """
 
@@ -156,6 +170,7 @@ class Category:
     raw_values: Literal["codes", "names"] = "codes"
     groups: bool = True
     sensitive: str = ""
+    required: bool = True
     kind: Literal["category"] = field(default="category", kw_only=True)
 
     @property
@@ -184,6 +199,11 @@ class Category:
     def is_integer(self) -> bool:
         """Whether all codes are whole numbers."""
         return all(float(code).is_integer() for code in self.codes.values())
+
+    @property
+    def blank_value(self) -> float:
+        """The number that stands for a blank in models; no code is as small."""
+        return min(self.codes.values()) - 1
 
 
 Feature = Number | Category

@@ -186,14 +186,14 @@ def send(
     return sent
 
 
-def _split(frame: pd.DataFrame, rows_per_request: int) -> Iterator[list[dict[str, float]]]:
+def _split(frame: pd.DataFrame, rows_per_request: int) -> Iterator[list[dict[str, float | None]]]:
     """Yield the rows of each request."""
     rows = [to_request_row(row) for row in feature_array(frame).tolist()]
     for start in range(0, len(rows), rows_per_request):
         yield rows[start : start + rows_per_request]
 
 
-def _post(client: httpx.Client, url: str, rows: list[dict[str, float]]) -> httpx.Response:
+def _post(client: httpx.Client, url: str, rows: list[dict[str, float | None]]) -> httpx.Response:
     """Send one request, with retries while the predictor is busy or does not respond."""
     problem = ""
 

@@ -118,12 +118,16 @@ def check_features(rows: FloatArray, sample: IntArray, labels: IntArray) -> list
         scores = rows[sample, index]
         if isinstance(feature, Category):
             scores = _positive_rates(scores, chosen)
+        else:
+            scores = np.where(np.isnan(scores), feature.blank_value, scores)
         if has_both and roc_auc(chosen, scores) < 0.5:
             scores = -scores
+        blanks = int(np.isnan(rows[:, index]).sum())
         checks.append(
             FeatureCheck(
                 name=feature.name,
-                distinct=counts.size,
+                distinct=counts.size - (blanks > 0),
+                blanks=blanks,
                 most_common=float(counts.max() / len(rows)),
                 auc=roc_auc_interval(chosen, scores) if has_both else None,
             )
@@ -197,10 +201,14 @@ def assign_folds(labels: IntArray, random: np.random.Generator) -> IntArray:
 
 
 def _make_design(rows: FloatArray) -> FloatArray:
-    """Centered columns: standardized numbers, and an indicator of each category."""
+    """Centered columns: standardized numbers, and an indicator of each category and of blanks."""
     columns: list[FloatArray] = []
     for index, feature in enumerate(FEATURES):
-        values = rows[:, index]
+        values, is_blank = rows[:, index], np.isnan(rows[:, index])
+        if is_blank.any():
+            columns.append(is_blank.astype(np.float64))
+            known = values[~is_blank]
+            values = np.where(is_blank, known.mean() if known.size else 0.0, values)
         if isinstance(feature, Category):
             columns += [(values == code).astype(np.float64) for code in np.unique(values)]
         else:

@@ -37,21 +37,28 @@ def _blocks(check: DataCheck) -> list[Block]:
         Heading("Measurements"),
         Table((), list(list_measurements(check))),
         Heading("Features, each by itself"),
-        Table(
-            ("feature", "distinct values", "most common value", "ROC AUC (95 % interval)"),
-            [
-                (
-                    f"`{feature.name}`",
-                    f"{feature.distinct:,}",
-                    f"{feature.most_common:.1%}",
-                    str(feature.auc) if feature.auc else "",
-                )
-                for feature in check.features
-            ],
-            numeric=(1, 2, 3),
-        ),
+        _tabulate_features(check),
         *_needed(check),
     ]
+
+
+def _tabulate_features(check: DataCheck) -> Block:
+    """The features, with their blanks if there are any."""
+    header = ("feature", "distinct values", "most common value", "ROC AUC (95 % interval)")
+    rows: list[tuple[str, ...]] = [
+        (
+            f"`{feature.name}`",
+            f"{feature.distinct:,}",
+            f"{feature.most_common:.1%}",
+            str(feature.auc) if feature.auc else "",
+        )
+        for feature in check.features
+    ]
+    if any(feature.blanks for feature in check.features):
+        rates = [f"{feature.blanks / check.rows:.1%}" for feature in check.features]
+        rows = [(*row, rate) for row, rate in zip(rows, rates, strict=True)]
+        return Table((*header, "blank"), rows, numeric=(1, 2, 3, 4))
+    return Table(header, rows, numeric=(1, 2, 3))
 
 
 def _needed(check: DataCheck) -> list[Block]:

@@ -7,6 +7,7 @@ here connect to each address instead of the host.
 from __future__ import annotations
 
 import json
+import math
 import re
 import socket
 from collections.abc import Callable, Sequence
@@ -40,17 +41,18 @@ class Refused(Unreachable):
     """A predictor responded with an error or with something that is not JSON."""
 
 
-def to_request_row(row: Sequence[float]) -> dict[str, float | int]:
+def to_request_row(row: Sequence[float]) -> dict[str, float | int | None]:
     """Convert a row to an item of a request to `/predict`.
 
     Args:
-        row: One value per feature, in the order of the features; categories as codes.
+        row: One value per feature, in the order of the features; categories as codes, NaN for a
+            blank.
 
     Returns:
-        The values by feature name, whole numbers without a decimal point.
+        The values by feature name, whole numbers without a decimal point, None for a blank.
     """
     return {
-        feature.name: int(value) if feature.is_integer else value
+        feature.name: None if math.isnan(value) else int(value) if feature.is_integer else value
         for feature, value in zip(FEATURES, row, strict=True)
     }
 

@@ -6,7 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipeline.columns import FEATURES, LABEL, PROBABILITY, Number
+import numpy as np
+
+from pipeline.columns import FEATURES, LABEL, PROBABILITY, Feature, Number
+from pipeline.types import FloatArray
 
 Kind = Literal["number", "category"]
 Role = Literal["feature", "prediction", "label"]
@@ -24,6 +27,8 @@ class Column:
         kind: Number or category.
         names: Name of each category code.
         step: Resolution of a number; 0 if it has none.
+        blank_value: The number that a blank counts as, below all values; None if a blank is no
+            value. A category has it among `names`.
         role: What it is to the model.
     """
 
@@ -31,6 +36,7 @@ class Column:
     kind: Kind
     names: Mapping[float, str] = field(default_factory=dict)
     step: float = 0.0
+    blank_value: float | None = None
     role: Role = "feature"
 
     @property
@@ -45,12 +51,40 @@ class Column:
 
 def feature_columns() -> list[Column]:
     """Return the features of pipeline/columns.py."""
-    return [
-        Column(feature.name, "number", step=feature.step)
-        if isinstance(feature, Number)
-        else Column(feature.name, "category", feature.names)
-        for feature in FEATURES
-    ]
+    return [_to_column(feature) for feature in FEATURES]
+
+
+def _to_column(feature: Feature) -> Column:
+    blank_value = None if feature.required else feature.blank_value
+    if isinstance(feature, Number):
+        return Column(feature.name, "number", step=feature.step, blank_value=blank_value)
+    names = feature.names if blank_value is None else feature.names | {blank_value: "blank"}
+    return Column(feature.name, "category", names, blank_value=blank_value)
+
+
+def fill_blanks(
+    column: Column, reference: FloatArray, current: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Replace the blanks of a column that may be blank by one number below all values.
+
+    Args:
+        column: The column.
+        reference: Its values in the reference, shape (n_reference,).
+        current: Its values in the current data, shape (n_current,).
+
+    Returns:
+        The values of both sides. Arrays without a blank are returned as they are.
+    """
+    blanks = [np.isnan(side) for side in (reference, current)]
+    if column.blank_value is None or not any(side.any() for side in blanks):
+        return reference, current
+    smallest = min(float(np.nanmin(side, initial=np.inf)) for side in (reference, current))
+    number = min(column.blank_value, smallest - 1)
+    filled = (
+        np.where(is_blank, number, side)
+        for is_blank, side in zip(blanks, (reference, current), strict=True)
+    )
+    return next(filled), next(filled)
 
 
 def compared_columns(reference: Collection[str], current: Collection[str]) -> list[Column]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.drift.columns import Column
+from pipeline.drift.columns import Column, fill_blanks
 from pipeline.drift.counts import Counts, count_values
 from pipeline.drift.plan import Plan, plan_comparison
 from pipeline.drift.report import ColumnDrift, Distribution, Summary
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.settings import DriftSettings
+
+Pair = tuple[Counts, Counts]
+"""The reference and the current data."""
 
 BINS = 20
 """Bins of a number's distribution in the report."""
@@ -68,11 +71,19 @@ def compare_columns(
         The results, which count all rows even if Evidently's page shows a sample.
 
     Raises:
-        DataError: If a column has no value at all in one of the data sets.
+        DataError: If a column that may not be blank has no value at all in one of the data sets.
     """
     from pipeline.drift import evidently_report
 
-    pairs = {column.name: _count(column, reference, current) for column in columns}
+    known = {
+        column.name: _count(reference, current, column)
+        for column in columns
+        if column.blank_value is not None
+    }
+    reference, current = _fill_frames(reference, current, columns)
+    pairs = {column.name: _count(reference, current, column) for column in columns}
+    for column in columns:
+        _check_values(column, *pairs[column.name])
     plans = [plan_comparison(column, *pairs[column.name], settings) for column in columns]
     sample = None
     if max(len(reference), len(current)) > settings.max_evidently_rows:
@@ -87,36 +98,62 @@ def compare_columns(
         name = plan.column.name
         is_ours = sample or plan.method.evidently_title is None
         score = plan.score(*pairs[name]) if is_ours else drawn.scores[name]
-        results[name] = describe_column(plan, score, *pairs[name])
+        results[name] = describe_column(plan, score, *pairs[name], known.get(name))
     computed_by = f"Evidently {evidently_report.version()}" + (
         ", its methods on value counts of all rows" if sample else ""
     )
     return Comparison(results, computed_by, drawn.page, sample)
 
 
-def _count(column: Column, reference: pd.DataFrame, current: pd.DataFrame) -> tuple[Counts, Counts]:
-    pair = (
+def _count(reference: pd.DataFrame, current: pd.DataFrame, column: Column) -> Pair:
+    return (
         count_values(reference[column.name].to_numpy(float)),
         count_values(current[column.name].to_numpy(float)),
     )
-    for side, which in zip(pair, ("reference", "current data"), strict=True):
+
+
+def _fill_frames(
+    reference: pd.DataFrame, current: pd.DataFrame, columns: Sequence[Column]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Replace the blanks of the columns that may be blank."""
+    filled = {
+        column.name: fill_blanks(
+            column, reference[column.name].to_numpy(float), current[column.name].to_numpy(float)
+        )
+        for column in columns
+        if column.blank_value is not None
+    }
+    return (
+        reference.assign(**{name: sides[0] for name, sides in filled.items()}),
+        current.assign(**{name: sides[1] for name, sides in filled.items()}),
+    )
+
+
+def _check_values(column: Column, reference: Counts, current: Counts) -> None:
+    sides = (reference, current)
+    for side, which in zip(sides, ("reference", "current data"), strict=True):
         if side.rows == 0:
             raise DataError(
                 f"The column '{column.name}' has no value in any row of the {which}, "
                 "so it cannot be compared. Check the source of these rows."
             )
-    return pair
 
 
-def describe_column(plan: Plan, score: float, reference: Counts, current: Counts) -> ColumnDrift:
+def describe_column(
+    plan: Plan, score: float, reference: Counts, current: Counts, known: Pair | None = None
+) -> ColumnDrift:
     """Describe the result of a column.
 
     Args:
         plan: How the column was compared.
         score: Its score; NaN if the test is undefined, as for a constant column.
-        reference: Values of the reference.
-        current: Values of the current data.
+        reference: Values of the reference, with blanks as a value.
+        current: Values of the current data, with blanks as a value.
+        known: Values of both without blanks, for a column that may be blank.
     """
+    shown = (reference, current)
+    if known is not None and plan.column.kind == "number":
+        shown = known
     if math.isnan(score):  # a test of a single value: no evidence of drift
         score = 1.0 if plan.method.statistic == "p-value" else 0.0
     effect = plan.effect(reference, current)
@@ -129,10 +166,10 @@ def describe_column(plan: Plan, score: float, reference: Counts, current: Counts
         effect=effect,
         min_effect=plan.min_effect,
         drifted=plan.is_drift(score, effect),
-        reference=summarize(plan.column, reference),
-        current=summarize(plan.column, current),
-        distribution=make_distribution(plan.column, reference, current),
-        outside=get_outside_fraction(plan.column, reference, current),
+        reference=summarize(plan.column, shown[0]),
+        current=summarize(plan.column, shown[1]),
+        distribution=make_distribution(plan.column, *shown),
+        outside=get_outside_fraction(plan.column, *shown),
     )
 
 
@@ -141,19 +178,28 @@ def get_outside_fraction(column: Column, reference: Counts, current: Counts) -> 
 
     Args:
         column: The column. A number is covered between the smallest and the largest value of the
-            reference, a category if the reference has it.
+            reference, a category if the reference has it, and a blank if the reference has blanks.
         reference: Values of the reference.
         current: Values of the current data.
     """
-    if column.kind == "category":
+    if column.kind == "category" or not reference.rows:
         covered = np.isin(current.values, reference.values)
     else:
         covered = (current.values >= reference.values[0]) & (current.values <= reference.values[-1])
-    return float(current.counts[~covered].sum() / current.rows)
+    outside, rows = int(current.counts[~covered].sum()), current.rows
+    if column.blank_value is not None:
+        rows += current.missing
+        outside += 0 if reference.missing else current.missing
+    return float(outside / rows)
 
 
 def summarize(column: Column, side: Counts) -> Summary:
-    """Summarize one side: moments and quartiles of a number, counts of a category."""
+    """Summarize one side: moments and quartiles of a number, counts of a category.
+
+    A number that is blank in every row has neither.
+    """
+    if not side.rows:
+        return Summary(rows=0, missing=side.missing)
     if column.kind == "category":
         pairs = zip(side.values.tolist(), side.counts.tolist(), strict=True)
         counts = {column.category_name(code): count for code, count in pairs}
@@ -172,7 +218,7 @@ def make_distribution(column: Column, reference: Counts, current: Counts) -> Dis
 
     A category has one bin per value. A number has bins of equal width between the outermost
     thousandths of both data sets. If it is recorded in steps, each bin contains the same number of
-    steps, and its edges are between two steps.
+    steps, and its edges are between two steps. A number's blanks have a bin of their own.
 
     Args:
         column: The column.
@@ -185,13 +231,24 @@ def make_distribution(column: Column, reference: Counts, current: Counts) -> Dis
         fractions = [(side.get_counts(keys) / side.rows).tolist() for side in sides]
         labels = [column.category_name(key) for key in keys.tolist()]
         return Distribution(labels=labels, reference=fractions[0], current=fractions[1])
-    low = min(side.quantile(TAIL) for side in sides)
-    high = max(side.quantile(1 - TAIL) for side in sides)
+    low = min(side.quantile(TAIL) for side in sides if side.rows)
+    high = max(side.quantile(1 - TAIL) for side in sides if side.rows)
     if column.step:
         width = max(math.ceil((high - low) / column.step / BINS), 1) * column.step
         inner = np.arange(low - column.step / 2, high + width, width)
     else:
         inner = np.linspace(low, high if high > low else low + 1, BINS + 1)
     edges = np.concatenate(([-np.inf], inner[1:-1], [np.inf]))
-    fractions = [(side.histogram(edges) / side.rows).tolist() for side in sides]
-    return Distribution(edges=inner.tolist(), reference=fractions[0], current=fractions[1])
+    has_blanks = column.blank_value is not None and any(side.missing for side in sides)
+    totals = [side.rows + has_blanks * side.missing for side in sides]
+    fractions = [
+        (side.histogram(edges) / total).tolist() for side, total in zip(sides, totals, strict=True)
+    ]
+    return Distribution(
+        edges=inner.tolist(),
+        reference=fractions[0],
+        current=fractions[1],
+        blanks=[side.missing / total for side, total in zip(sides, totals, strict=True)]
+        if has_blanks
+        else None,
+    )

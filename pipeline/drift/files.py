@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.column_file.blanks import is_blank
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, PROBABILITY_FIELDS, Category
 from pipeline.data.raw_csv import MAX_HEADER_CHARACTERS, find_delimiter
 from pipeline.drift.columns import PREDICTION
@@ -76,13 +77,16 @@ def _to_floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:
     codes = feature.codes if isinstance(feature, Category) else {}
 
     def to_number(value: Any) -> Any:
+        code = None
         if isinstance(feature, Category) and isinstance(value, str):
             code = feature.get_code(value)
-            return value if code is None else code
-        return value
+        if code is None and feature and not feature.required and is_blank(str(value)):
+            return None
+        return value if code is None else code
 
-    numbers = pd.to_numeric(column.map(to_number), errors="coerce")
-    wrong = column[numbers.isna() & column.notna()]
+    converted = column.map(to_number)
+    numbers = pd.to_numeric(converted, errors="coerce")
+    wrong = column[numbers.isna() & converted.notna()]
     if len(wrong):
         expected = f"a number or one of {', '.join(codes)}" if codes else "a number"
         raise DataError(

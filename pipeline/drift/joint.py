@@ -148,11 +148,18 @@ def make_terms(
 
 
 def _encode(values: FloatArray, column: Column) -> Iterator[tuple[str, FloatArray]]:
-    """Yield the name and the centered values of a column's own terms; NaN is missing."""
+    """Yield the name and the centered values of a column's own terms; NaN is missing.
+
+    A column that may be blank has a term for blanks.
+    """
     from scipy import stats
 
     known = np.isfinite(values)
+    if column.blank_value is not None and column.kind == "category":
+        values, known = np.where(known, values, column.blank_value), np.full(len(values), True)
     if column.kind == "number":
+        if column.blank_value is not None:
+            yield f"{column.name} blank", known.mean() - known
         ranks = np.full(len(values), np.nan)
         ranks[known] = stats.rankdata(values[known]) / (known.sum() + 1) - 0.5
         yield column.name, ranks

@@ -195,11 +195,15 @@ def _rows(column: ColumnDrift) -> list[tuple[str, str, str]]:
     reference, current = column.reference, column.current
     rows = [("rows", f"{reference.rows:,}", f"{current.rows:,}")]
     if reference.missing or current.missing:
-        rows.append(("missing", f"{reference.missing:,}", f"{current.missing:,}"))
+        rows.append(("missing", _missing(reference), _missing(current)))
     if column.kind == "number":
         rows.append(("mean ± standard deviation", str(reference), str(current)))
         rows.append(("minimum, quartiles, maximum", _quartiles(reference), _quartiles(current)))
     return rows
+
+
+def _missing(side: Summary) -> str:
+    return f"{side.missing:,} ({side.missing / (side.rows + side.missing):.1%})"
 
 
 def _quartiles(side: Summary) -> str:

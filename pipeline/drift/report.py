@@ -42,7 +42,7 @@ class Summary(Artifact):
     def __str__(self) -> str:
         if self.counts is not None:
             return ", ".join(f"{name} {n / self.rows:.0%}" for name, n in self.counts.items())
-        return f"{self.mean:.4g} ± {self.std:.3g}"
+        return "" if self.mean is None else f"{self.mean:.4g} ± {self.std:.3g}"
 
 
 class Distribution(Artifact):
@@ -52,6 +52,9 @@ class Distribution(Artifact):
     labels: list[str] | None = None
     reference: list[float]
     current: list[float]
+    blanks: list[float] | None = Field(default=None, exclude_if=lambda blanks: blanks is None)
+    """Fractions of the rows of the reference and of the current data in which a number is blank;
+    None if it is blank in none."""
 
 
 class ColumnDrift(Artifact):

@@ -54,10 +54,12 @@ def _flip_categories(frame: pd.DataFrame, random: np.random.Generator) -> pd.Dat
     for column in FEATURES:
         if isinstance(column, Category):
             codes = np.array(list(column.codes.values()), dtype=float)
-            current = np.argmin(np.abs(codes[:, None] - frame[column.name].to_numpy(float)), axis=0)
+            values = frame[column.name].to_numpy(float)
+            current = np.argmin(np.abs(codes[:, None] - values), axis=0)
             flips = random.random(len(frame)) < random.uniform(*FLIP_RATES)
             steps = flips * random.integers(1, len(codes), len(frame))
-            changed[column.name] = codes[(current + steps) % len(codes)]
+            moved = codes[(current + steps) % len(codes)]
+            changed[column.name] = np.where(np.isnan(values), values, moved)
     return frame.assign(**changed)
 
 

@@ -145,6 +145,8 @@ def find_groups(frame: pd.DataFrame, columns: Sequence[Feature]) -> dict[str, Bo
             for low, high in itertools.pairwise(edges):
                 name = f"under {high:g}" if low == -math.inf else f"from {low:g}"
                 groups[f"{column.name} {name}"] = (values >= low) & (values < high)
+        if not column.required:
+            groups[f"{column.name} blank"] = np.isnan(values)
     return groups
 
 

@@ -22,7 +22,7 @@ def feature_array(frame: pd.DataFrame, dtype: DTypeLike = np.float64) -> NDArray
         dtype: Type of the array.
 
     Returns:
-        The features in the order of columns.FEATURES, shape (n_rows, n_features).
+        The features in the order of columns.FEATURES, shape (n_rows, n_features); NaN is a blank.
     """
     return frame[list(FEATURE_NAMES)].to_numpy(dtype)
 

@@ -7,10 +7,13 @@ holds everything that a predictor reports about a model, so a predictor needs on
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
+from pipeline.column_file.blanks import BLANK
 from pipeline.errors import LakeError
 from pipeline.storage.artifacts import Artifact, GateResult, Interval
 from pipeline.storage.lake import Lake, sha256_hex, to_json_bytes
@@ -25,6 +28,13 @@ ONNX_INPUT, ONNX_OUTPUT = "features", "probabilities"
 """Names in the ONNX graph. The input is float32 of shape (n_rows, n_features), in the order of
 columns.FEATURES; the output is float32 of shape (n_rows, 2), negative class first. The graph of the
 refits has the same input; its output has shape (n_rows, n_refits)."""
+
+Value = Annotated[
+    float,
+    BeforeValidator(lambda value: BLANK if value is None else value),
+    PlainSerializer(lambda value: None if math.isnan(value) else value),
+]
+"""A value of a row; a blank is NaN here and null in JSON."""
 
 
 class Lineage(Artifact):
@@ -49,7 +59,7 @@ class Lineage(Artifact):
 class Examples(Artifact):
     """Rows with the trained model's probabilities, which a loaded model must reproduce."""
 
-    inputs: list[list[float]]
+    inputs: list[list[Value]]
     probability: list[float] = Field(default_factory=list)
     fail_probability: list[float] | None = None
     """The probabilities in bundles of earlier releases, which have no `probability`."""
@@ -65,6 +75,8 @@ class TrainingFacts(Artifact):
 
     values: dict[str, list[float]]
     """By feature: smallest and largest value of a number, the codes that occur of a category."""
+    blanks: list[str] = Field(default_factory=list, exclude_if=lambda blanks: not blanks)
+    """Names of the features that have blanks."""
     positive_rate: float
     """Fraction of positive rows."""
     precision: float
@@ -105,7 +117,7 @@ class Manifest(Artifact):
     """SHA-256 of each file of the bundle."""
     lineage: Lineage
     examples: Examples
-    background: list[list[float]]
+    background: list[list[Value]]
     """Sample of the training rows that explanations are computed against."""
     training: TrainingFacts | None = None
     """None in bundles of earlier releases."""

@@ -1,7 +1,10 @@
 """Candidate models: scikit-learn families that convert to ONNX exactly, each with fixed settings.
 
 A candidate is a pipeline of transformers that ignore the label (binning, pairs of features) and a
-classifier. It ranks rows by the classifier's score. For serving, the score is calibrated, because
+classifier. A blank becomes a number below all others: one split of a tree separates it, and it has
+a bin of its own.
+
+A candidate ranks rows by the classifier's score. For serving, the score is calibrated, because
 class weights distort it: Platt scaling fits the curve from out-of-fold scores to probabilities
 (Platt, Probabilistic Outputs for Support Vector Machines, 1999). The curve is increasing, so it
 changes neither the ranking nor the predicted labels.
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.columns import FEATURES, Category, Feature
+from pipeline.columns import FEATURES, HAS_BLANKS, Category, Feature
 from pipeline.types import Float32Array, FloatArray
 
 if TYPE_CHECKING:
@@ -119,7 +122,8 @@ def get_bin_edges(feature: Feature, bins: int) -> FloatArray:
     and largest value, and one extreme row would change every bin.
 
     Args:
-        feature: The feature. A category has one bin per code.
+        feature: The feature. A category has one bin per code. The first bin of a feature that may
+            be blank is for blanks.
         bins: Number of bins of a number: they divide its typical range into equal parts.
 
     Returns:
@@ -131,7 +135,22 @@ def get_bin_edges(feature: Feature, bins: int) -> FloatArray:
         edges = np.concatenate([[codes[0] - 1], (codes[1:] + codes[:-1]) / 2, [codes[-1] + 1]])
     else:
         edges = np.linspace(*feature.typical, bins + 1)
+    if not feature.required:
+        smallest = codes[0] if isinstance(feature, Category) else feature.low
+        edges[0] = (feature.blank_value + smallest) / 2
+        edges = np.concatenate([[feature.blank_value], edges])
     return edges.astype(np.float32).astype(np.float64)
+
+
+def _fill_blanks(features: Sequence[Feature]) -> list[Any]:
+    """Return the step that replaces blanks by numbers, or no step if no feature may be blank."""
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.impute import SimpleImputer
+
+    if all(feature.required for feature in features):
+        return []
+    numbers = np.array([[feature.blank_value for feature in features]], np.float32)
+    return [FrozenEstimator(SimpleImputer(strategy="most_frequent").fit(numbers))]
 
 
 def _binning(features: Sequence[Feature], bins: int, encode: str = "ordinal") -> list[Any]:
@@ -153,14 +172,14 @@ def _binning(features: Sequence[Feature], bins: int, encode: str = "ordinal") ->
     return [FrozenEstimator(step)]
 
 
-def _tree(leaves: int) -> Candidate:
+def _tree(features: Sequence[Feature], leaves: int) -> Candidate:
     def make_steps(seed: int) -> list[Any]:
         from sklearn.tree import DecisionTreeClassifier
 
         tree = DecisionTreeClassifier(
             max_leaf_nodes=leaves, min_samples_leaf=5, class_weight="balanced", random_state=seed
         )
-        return [tree]
+        return [*_fill_blanks(features), tree]
 
     parameters = {"leaves": leaves, "class_weight": "balanced"}
     return Candidate(f"tree, {leaves} leaves", "tree", parameters, make_steps)
@@ -177,6 +196,7 @@ def _logistic(
 
         pairs = PolynomialFeatures(2, interaction_only=True, include_bias=False)
         return [
+            *_fill_blanks(features),
             *_binning(features, bins, "onehot-dense"),
             *([pairs] if has_pairs else []),
             LogisticRegression(C=C, class_weight="balanced", max_iter=5000, random_state=seed),
@@ -200,7 +220,7 @@ def _forest(features: Sequence[Feature], bins: int, leaf: int) -> Candidate:
             n_jobs=1,
             random_state=seed,
         )
-        return [*_binning(features, bins), forest]
+        return [*_fill_blanks(features), *_binning(features, bins), forest]
 
     parameters = {"bins": bins, "min_samples_leaf": leaf, "class_weight": "balanced"}
     return Candidate(f"forest, {bins} bins, leaf {leaf}", "forest", parameters, make_steps)
@@ -219,7 +239,7 @@ def _boosting(features: Sequence[Feature], bins: int) -> Candidate:
             min_samples_leaf=20,
             random_state=seed,
         )
-        return [*_binning(features, bins), boosting]
+        return [*_fill_blanks(features), *_binning(features, bins), boosting]
 
     parameters = {"bins": bins, "max_depth": 2}
     return Candidate(f"boosting, {bins} bins", "boosting", parameters, make_steps)
@@ -236,7 +256,7 @@ def make_candidates(features: Sequence[Feature]) -> tuple[Candidate, ...]:
         of two conditions.
     """
     return (
-        _tree(3),
+        _tree(features, 3),
         _logistic(features, 5, 0.1),
         _boosting(features, 0),
         _boosting(features, 5),
@@ -249,12 +269,17 @@ CANDIDATES = make_candidates(FEATURES)
 
 
 def make_plain_logistic() -> Candidate:
-    """Logistic regression on the features as they are: a baseline."""
+    """Logistic regression on the features as they are: a baseline.
+
+    A blank counts as the mean of its feature, and as a feature of its own.
+    """
 
     def make_steps(seed: int) -> list[Any]:
+        from sklearn.impute import SimpleImputer
         from sklearn.linear_model import LogisticRegression
         from sklearn.preprocessing import StandardScaler
 
-        return [StandardScaler(), LogisticRegression(max_iter=5000, random_state=seed)]
+        fill = [SimpleImputer(add_indicator=True)] if HAS_BLANKS else []
+        return [*fill, StandardScaler(), LogisticRegression(max_iter=5000, random_state=seed)]
 
     return Candidate("logistic regression", "logistic", {}, make_steps)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.column_file.blanks import BLANK
 from pipeline.columns import FEATURES, Category
 from pipeline.model import onnx
 from pipeline.model.bundle import (
@@ -34,6 +35,8 @@ BACKGROUND_ROWS = 100
 """Rows of a bundle's background sample."""
 GRID_ROWS = 20_000
 """Random grid rows on which graph and model are compared."""
+BLANK_RATE = 0.1
+"""Fraction of blanks in the grid rows, in each feature that may be blank."""
 
 
 def export_files(model: Pipeline) -> dict[str, bytes]:
@@ -93,8 +96,10 @@ def serialize(graph: ModelProto) -> bytes:
 def make_extreme_rows() -> Float32Array:
     """Rows with one feature at an end of its accepted range and the others at their example.
 
+    A feature that may be blank is also blank in one row.
+
     Returns:
-        Rows, shape (2 * n_features, n_features).
+        Rows, shape (2 * n_features + n_optional, n_features).
     """
     examples = [
         feature.codes[feature.example] if isinstance(feature, Category) else feature.example
@@ -103,9 +108,11 @@ def make_extreme_rows() -> Float32Array:
     rows = []
     for index, feature in enumerate(FEATURES):
         if isinstance(feature, Category):
-            ends = (min(feature.codes.values()), max(feature.codes.values()))
+            ends = [min(feature.codes.values()), max(feature.codes.values())]
         else:
-            ends = (feature.low, feature.high)
+            ends = [feature.low, feature.high]
+        if not feature.required:
+            ends.append(BLANK)
         rows += [[*examples[:index], end, *examples[index + 1 :]] for end in ends]
     return np.array(rows, dtype=np.float32)
 
@@ -155,14 +162,16 @@ def describe_training(
     """
     values = {}
     for feature, column in zip(FEATURES, data.rows.T, strict=True):
-        kept = np.unique(column)
+        kept = np.unique(column[~np.isnan(column)])
         if not isinstance(feature, Category):
-            kept = kept[[0, -1]]
+            kept = kept[[0, -1]] if kept.size else np.array(feature.typical, np.float32)
         values[feature.name] = _to_decimals(kept[None, :])[0]
     rate = float(data.labels.mean())
     flagged = predictions.probability[predictions.positive]
+    has_blanks = np.isnan(data.rows).any(axis=0)
     return TrainingFacts(
         values=values,
+        blanks=[FEATURES[index].name for index in np.flatnonzero(has_blanks)],
         positive_rate=rate,
         precision=precision,
         flagged_below_rate=float((flagged < rate).mean()) if flagged.size else 0.0,
@@ -200,7 +209,10 @@ def _make_grid_rows(seed: int) -> Float32Array:
             low, high = feature.typical
             steps = np.arange(low - feature.step, high + 2 * feature.step, feature.step)
             values = np.round(steps, 6)
-        columns.append(random.choice(values, GRID_ROWS))
+        drawn = random.choice(values, GRID_ROWS)
+        if not feature.required:
+            drawn = np.where(random.random(GRID_ROWS) < BLANK_RATE, BLANK, drawn)
+        columns.append(drawn)
     return np.column_stack(columns).astype(np.float32)
 
 

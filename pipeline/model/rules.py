@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import operator
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,8 +14,9 @@ from pipeline.types import BoolArray, FloatArray, IntArray
 
 Comparison = Literal["<", ">=", "is", "is not"]
 
-COMPARE = {"<": operator.lt, ">=": operator.ge, "is": operator.eq, "is not": operator.ne}
 OPPOSITE: dict[Comparison, Comparison] = {"<": ">=", ">=": "<", "is": "is not", "is not": "is"}
+NEGATIONS = ("<", "is not")
+"""Comparisons that hold where their opposite does not."""
 MAX_CONDITIONS = 400
 """Number of conditions that are tried, each with its opposite and in pairs."""
 MAX_CUTS = 50
@@ -24,7 +25,7 @@ MAX_CUTS = 50
 
 @dataclass(frozen=True)
 class Condition:
-    """A comparison of one feature with a value."""
+    """A comparison of one feature with a value; with NaN, whether the feature is blank."""
 
     feature: int
     comparison: Comparison
@@ -32,20 +33,28 @@ class Condition:
 
     def holds(self, rows: FloatArray) -> BoolArray:
         """Whether it holds for each row, shape (n_rows,)."""
-        return np.asarray(COMPARE[self.comparison](rows[:, self.feature], self.value), dtype=bool)
+        values = rows[:, self.feature]
+        if self.comparison in NEGATIONS:
+            return ~self.opposite.holds(rows)
+        if math.isnan(self.value):
+            return np.isnan(values)
+        return np.asarray(values >= self.value if self.comparison == ">=" else values == self.value)
 
     @property
     def opposite(self) -> Condition:
-        """The condition that holds for all other rows."""
+        """The condition that holds for all other rows, blanks included."""
         return Condition(self.feature, OPPOSITE[self.comparison], self.value)
 
     def __str__(self) -> str:
         feature = FEATURES[self.feature]
-        if isinstance(feature, Category):
+        if math.isnan(self.value):
+            value = "blank"
+        elif isinstance(feature, Category):
             value = feature.names[self.value]
         else:  # rows can be float32: 6.1, and not 6.09999990
             value = np.format_float_positional(np.float32(self.value), trim="-")
-        return f"{feature.name} {self.comparison} {value}"
+        or_blank = " or blank" if self.comparison == "<" and not feature.required else ""
+        return f"{feature.name} {self.comparison} {value}{or_blank}"
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,9 @@ def _make_conditions(rows: FloatArray) -> Iterator[Condition]:
     cuts = min(MAX_CUTS, max(1, MAX_CONDITIONS // len(FEATURES)))
     for index, feature in enumerate(FEATURES):
         values = np.unique(rows[:, index])
+        if math.isnan(values[-1]):
+            yield Condition(index, "is", math.nan)
+            values = values[:-1]
         if isinstance(feature, Category):
             for value in values[:cuts]:
                 yield Condition(index, "is", float(value))

@@ -21,6 +21,7 @@ import pandas as pd
 import pandera.pandas as pa
 import pyarrow.csv
 
+from pipeline.column_file.blanks import is_blank
 from pipeline.column_file.outcome import to_number
 from pipeline.column_file.roles import Group, Role, Time
 from pipeline.columns import LABEL, ROLES, ROW_COLUMNS, SOURCE_HEADER, Category, Feature, Label
@@ -70,7 +71,7 @@ def run(context: Context) -> None:
 
     raw = parse_csv(text)
     valid, rejected = validate_rows(raw)
-    raw_rows = len(raw)
+    raw_rows, blanks = len(raw), count_blanks(valid)
     del text, raw
     if len(rejected):
         lake.write(silver_rejected(run_id), rejected.to_csv(index=False).encode())
@@ -79,7 +80,7 @@ def run(context: Context) -> None:
     if len(valid):
         write_data_check(context, valid, sha256)
     manifest = SilverManifest(
-        bronze=sha256, sha256=written, rows=len(valid), rejected=len(rejected)
+        bronze=sha256, sha256=written, rows=len(valid), rejected=len(rejected), blanks=blanks
     )
     lake.write_model(silver_manifest(run_id), manifest)
     rate = valid[LABEL.name].mean()
@@ -184,7 +185,10 @@ def make_schema() -> pa.DataFrameSchema:
 
     The error of each check completes the sentence "'Age' is 7, but must be ...".
     """
-    columns = {feature.raw: pa.Column(float, _make_checks(feature)) for feature in ROW_COLUMNS}
+    columns = {
+        feature.raw: pa.Column(float, _make_checks(feature), nullable=not feature.required)
+        for feature in ROW_COLUMNS
+    }
     columns[LABEL.raw] = pa.Column(float)
     columns |= {
         role.raw: pa.Column(object, _make_role_checks(role), nullable=isinstance(role, Group))
@@ -225,8 +229,9 @@ def _expect(column: Category | Label) -> str:
 def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
     """Convert raw rows to numbers: names to codes, and the label to 1 for the positive outcome.
 
-    A value that is no number, no name and neither outcome becomes NaN. The person, the term and
-    the groups stay text; a blank becomes None.
+    A value that is no number, no name and neither outcome becomes NaN, and infinity if its column
+    may be blank, where NaN is a blank. The person, the term and the groups stay text; a blank
+    becomes None.
     """
 
     def translate(column: pd.Series[Any], function: Callable[[Any], float | None]) -> Any:
@@ -237,14 +242,33 @@ def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
     for feature in ROW_COLUMNS:
         column = raw[feature.raw]
         if isinstance(feature, Category) and feature.raw_values == "names":
-            numbers[feature.raw] = translate(column, feature.get_code)
+            values = translate(column, feature.get_code)
         else:
-            numbers[feature.raw] = pd.to_numeric(column, errors="coerce").astype("float64")
+            values = pd.to_numeric(column, errors="coerce").astype("float64")
+        if not feature.required:
+            values = values.mask(values.isna() & ~_find_blanks(column), math.inf)
+        numbers[feature.raw] = values
     numbers[LABEL.raw] = translate(raw[LABEL.raw], LABEL.is_positive)
     for role in ROLES.columns:
         text = raw[role.raw].astype("object").map(lambda value: str(value).strip(), "ignore")
         numbers[role.raw] = text.where(text.notna() & (text != ""), None)
     return pd.DataFrame(numbers)
+
+
+def _find_blanks(column: pd.Series[Any]) -> pd.Series[bool]:
+    """Whether each cell is blank."""
+    texts = [value for value in column.dropna().unique() if isinstance(value, str)]
+    return column.isna() | column.isin([text for text in texts if is_blank(text)])
+
+
+def count_blanks(rows: pd.DataFrame) -> dict[str, int]:
+    """Count the blanks of each column that has any.
+
+    Args:
+        rows: Valid rows, with the names of silver.
+    """
+    counts = rows[[column.name for column in ROW_COLUMNS]].isna().sum()
+    return {str(name): int(count) for name, count in counts.items() if count}
 
 
 def validate_rows(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -283,7 +307,8 @@ def _find_reasons(raw: pd.DataFrame, numbers: pd.DataFrame) -> pd.Series[str]:
             _describe(raw.at[row, column], column, check)
             for row, column, check in zip(rows, cases["column"], cases["check"], strict=True)
         ]
-        return pd.Series(reasons, index=rows, dtype="object").groupby(level=0).agg("; ".join)
+        found = pd.Series(reasons, index=rows, dtype="object")
+        return found.groupby(level=0).agg(lambda group: "; ".join(dict.fromkeys(group)))
     return pd.Series(dtype="object")
 
 
@@ -304,6 +329,6 @@ def _describe(value: Any, column: str, check: str) -> str:
     is_readable = column in TEXT_COLUMNS or not math.isnan(to_number(value))
     if check == "not_nullable" and is_readable:
         check = EXPECTED.get(column, check)
-    if check == "not_nullable":
+    if check == "not_nullable" or not is_readable:
         return f"'{column}' is {shorten(repr(value))}, but must be a number"
     return f"'{column}' is {shorten(str(value))}, but must be {check}"

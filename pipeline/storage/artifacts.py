@@ -97,6 +97,8 @@ class SilverManifest(Artifact):
     """SHA-256 of the rows."""
     rows: int
     rejected: int
+    blanks: dict[str, int] = Field(default_factory=dict, exclude_if=lambda blanks: not blanks)
+    """Number of blanks in each column that has any."""
 
 
 class SplitFacts(Artifact):

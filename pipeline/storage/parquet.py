@@ -48,6 +48,12 @@ def check_columns(frame: pd.DataFrame, source: str) -> None:
 
 
 def get_column_types() -> dict[str, str]:
-    """Return the type of each column from silver on: name -> pandas type."""
-    types = {column.name: "int64" if column.is_integer else "float64" for column in ROW_COLUMNS}
+    """Return the type of each column from silver on: name -> pandas type.
+
+    A column that may be blank has floats, and NaN for a blank.
+    """
+    types = {
+        column.name: "int64" if column.is_integer and column.required else "float64"
+        for column in ROW_COLUMNS
+    }
     return types | {LABEL.name: "int64"} | {role.name: "object" for role in ROLES.columns}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.column_file.blanks import BLANK, is_blank
 from pipeline.columns import FEATURES, Category, Feature, normalize_name
 
 DELIMITERS = ",;\t"
@@ -81,7 +83,7 @@ def parse_number(text: str, delimiter: str) -> float:
 
 
 class Column:
-    """Converts the cells of one feature to numbers."""
+    """Converts the cells of one feature to numbers, and blanks to NaN if it may be blank."""
 
     def __init__(self, feature: Feature, delimiter: str) -> None:
         self.feature = feature
@@ -89,7 +91,10 @@ class Column:
         self._cache: dict[str, float] = {}
 
     def value(self, text: str) -> float:
-        """Return the number or category code in a cell; NaN if it is neither."""
+        """Return the number or category code in a cell.
+
+        A cell that is neither gives NaN, or infinity if the feature may be blank.
+        """
         value = self._cache.get(text)
         if value is None:
             value = self._parse(text)
@@ -104,7 +109,10 @@ class Column:
             code = self.feature.get_code(text)
             if code is not None:
                 return code
-        return parse_number(text, self._delimiter)
+        number = parse_number(text, self._delimiter)
+        if not self.feature.required and math.isnan(number):
+            return BLANK if is_blank(text) else math.inf
+        return number
 
 
 def read_records(text: str, delimiter: str) -> Iterator[list[str]]:

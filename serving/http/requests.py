@@ -1,7 +1,7 @@
 """Parsing and validation of JSON rows, derived from the columns file.
 
 A `Row` holds the features of one row as the model expects them: floats in the order of
-columns.FEATURES, with categories as codes.
+columns.FEATURES, with categories as codes and BLANK for a blank.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from pydantic import (
     RootModel,
     TypeAdapter,
     ValidationError,
+    WrapValidator,
     create_model,
 )
 from pydantic_core import PydanticCustomError
 
-from pipeline.columns import FEATURES, SUBJECT, Category, Number
+from pipeline.column_file.blanks import BLANK
+from pipeline.columns import FEATURES, HAS_BLANKS, SUBJECT, Category, Feature, Number
 from serving.http.problems import MAX_FINDINGS, BadJson, Finding, Invalid
 
 Row = tuple[float, ...]
@@ -42,28 +44,50 @@ DIGITS = 7
 to as many, so that a probability equal to the trained model's threshold is equal here too."""
 
 
-def _number_field(feature: Number) -> tuple[Any, Any]:
-    """Type and constraints of a numeric feature, for pydantic's create_model."""
-    return float, Field(
-        ge=feature.low,
-        le=feature.high,
-        multiple_of=feature.step if feature.is_integer else None,
-        allow_inf_nan=False,
-        description=f"{feature.description}, in {feature.unit}",
-        examples=[feature.example],
-        json_schema_extra={"type": "integer"} if feature.is_integer else None,
+def _make_field(feature: Feature) -> tuple[Any, Any]:
+    """Type and constraints of a feature, for pydantic's create_model."""
+    accepted, constraints = (
+        _number_field(feature) if isinstance(feature, Number) else _category_field(feature)
+    )
+    texts: dict[str, Any] = {"description": _describe(feature), "examples": [feature.example]}
+    if feature.required:
+        return accepted, Field(**constraints, **texts)
+    texts["description"] += ". Null, or left out, for a blank"
+    value: Any = Annotated[accepted, Field(**constraints)]
+    return Annotated[value | None, WrapValidator(_read_blank)], Field(
+        default=None, validate_default=True, **texts
     )
 
 
-def _category_field(feature: Category) -> tuple[Any, Any]:
-    """Type and constraints of a categorical feature, whose names and codes are read as codes."""
-    choices: list[Any] = [*feature.codes, *(_plain(code) for code in feature.codes.values())]
+def _describe(feature: Feature) -> str:
+    if isinstance(feature, Number):
+        return f"{feature.description}, in {feature.unit}"
     described = ", ".join(f"`{name}` ({_plain(code)})" for name, code in feature.codes.items())
-    return Annotated[float, PlainValidator(_category_validator(feature, choices))], Field(
-        description=f"{feature.description}: by name, in any case, or by code: {described}",
-        examples=[feature.example],
-        json_schema_extra={"enum": choices},
-    )
+    return f"{feature.description}: by name, in any case, or by code: {described}"
+
+
+def _number_field(feature: Number) -> tuple[Any, dict[str, Any]]:
+    """Type and constraints of a number."""
+    return float, {
+        "ge": feature.low,
+        "le": feature.high,
+        "multiple_of": feature.step if feature.is_integer else None,
+        "allow_inf_nan": False,
+        "json_schema_extra": {"type": "integer"} if feature.is_integer else None,
+    }
+
+
+def _category_field(feature: Category) -> tuple[Any, dict[str, Any]]:
+    """Type and constraints of a category, whose names and codes are read as codes."""
+    choices: list[Any] = [*feature.codes, *(_plain(code) for code in feature.codes.values())]
+    return Annotated[float, PlainValidator(_category_validator(feature, choices))], {
+        "json_schema_extra": {"enum": choices}
+    }
+
+
+def _read_blank(value: object, read: Callable[[object], float]) -> float:
+    """Read a value of a feature that may be blank."""
+    return BLANK if value is None else read(value)
 
 
 def _category_validator(feature: Category, choices: list[Any]) -> Callable[[object], float]:
@@ -97,12 +121,7 @@ def _plain(code: float) -> float | int:
 
 EXAMPLE: dict[str, Any] = {feature.name: feature.example for feature in FEATURES}
 
-_FIELDS: dict[str, Any] = {
-    feature.name: _number_field(feature)
-    if isinstance(feature, Number)
-    else _category_field(feature)
-    for feature in FEATURES
-}
+_FIELDS: dict[str, Any] = {feature.name: _make_field(feature) for feature in FEATURES}
 
 RowModel: Any = create_model(
     "Row",
@@ -147,7 +166,12 @@ class Reader:
             raise _to_problem(error) from None
         # The JSON parser accepts repeated keys. A valid row has one colon per key and none
         # elsewhere, so a cheap count finds the few bodies that need a closer look.
-        if body.count(b":") != len(FEATURES) * len(validated):
+        keys = (
+            sum(len(row.model_fields_set) for row in validated)
+            if HAS_BLANKS
+            else len(FEATURES) * len(validated)
+        )
+        if body.count(b":") != keys:
             refuse_repeated_keys(body)
         return [to_row(row) for row in validated]
 

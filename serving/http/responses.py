@@ -37,7 +37,9 @@ class RangeWarning(ResponseModel):
     """A valid value outside what the model learned from, for which its probability says little."""
 
     field: str
-    value: int | float | str = Field(description="A number, or the name of a category")
+    value: int | float | str | None = Field(
+        description="A number, the name of a category, or null for a blank"
+    )
     learned_from: list[int | float | str] = Field(
         description="Smallest and largest number, or names of the categories, in the training rows"
     )
@@ -136,6 +138,9 @@ class ModelFacts(ModelName):
     learned_from: dict[str, list[int | float | str]] = Field(
         description="By feature: smallest and largest number, or names of the categories, in the "
         "training rows; predictions for other values have `warnings`"
+    )
+    learned_blanks: list[str] = Field(
+        description="Names of the features that are blank in some of the training rows"
     )
     positive_rate: float | None = Field(
         description=f"Fraction of `{LABEL.positive}` in the training rows; null if unknown"

@@ -7,6 +7,7 @@ to the same version.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import numpy as np
 from pipeline.columns import (
     COLUMNS_SHA256,
     FEATURE_NAMES,
+    HAS_BLANKS,
     LABEL,
     PROBABILITY,
     PROBABILITY_FIELDS,
@@ -77,7 +79,8 @@ class Model:
 
     def _make_log_format(self) -> str:
         version = json.dumps(self.version).replace("%", "%%")
-        features = "".join(f'"{name}":%.9g,' for name in FEATURE_NAMES)
+        place = "%s" if HAS_BLANKS else "%.9g"
+        features = "".join(f'"{name}":{place},' for name in FEATURE_NAMES)
         return f'"version":{version},{features}"{PROBABILITY}":%r}}\n'
 
     @property
@@ -107,7 +110,8 @@ class Model:
             warned = warnings.get(index, ())
             if warned:
                 answer = f'{answer[:-1]},"warnings":{to_json(warned)}}}'
-            line = self._log_format % (*row, probability)
+            logged = map(_to_json, row) if HAS_BLANKS else row
+            line = self._log_format % (*logged, probability)
             scored.append(ScoredRow(probability, answer.encode(), line.encode(), warned))
         return scored
 
@@ -216,6 +220,11 @@ def _max_difference(scored: Matrix, stored: Sequence[float]) -> float:
     if scored.shape != expected.shape:
         return np.nan
     return float(np.max(np.abs(scored - expected), initial=0.0))
+
+
+def _to_json(value: float) -> str:
+    """Write a value of a row; null for a blank."""
+    return "null" if math.isnan(value) else f"{value:.9g}"
 
 
 def onnx_scorer(data: bytes) -> Scorer:

@@ -6,13 +6,14 @@ A model extrapolates for such values, and its probability says little.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from operator import le
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.columns import FEATURES, Category, Feature
+from pipeline.columns import FEATURES, HAS_BLANKS, Category, Feature
 from pipeline.model.bundle import TrainingFacts
 from serving.http.requests import Matrix, Row
 
@@ -25,15 +26,17 @@ class RangeWarning(NamedTuple):
 
     Attributes:
         field: Name of the feature.
-        value: The value.
+        value: The value; None for a blank.
         learned_from: Smallest and largest number, or names of the categories.
     """
 
     field: str
-    value: Value
+    value: Value | None
     learned_from: list[Value]
 
     def __str__(self) -> str:
+        if self.value is None:
+            return f"{self.field} is blank, but the model learned from no blank"
         if isinstance(self.value, str):
             names = ", ".join(map(str, self.learned_from))
             known = f"not among {names}"
@@ -69,6 +72,9 @@ class TrainingRange:
             for index, (feature, values) in enumerate(zip(FEATURES, known, strict=True))
             if isinstance(feature, Category) and len(values) < len(feature.codes)
         ]
+        self.learned_blanks = facts.blanks if facts else []
+        """Names of the features that are blank in some of the training rows."""
+        self._has_blanks = np.array([feature.name in self.learned_blanks for feature in FEATURES])
         self.learned_from: dict[str, list[Value]] = {
             feature.name: [_to_value(feature, value) for value in values]
             for feature, values in zip(FEATURES, known, strict=True)
@@ -92,12 +98,16 @@ class TrainingRange:
         outside = (rows < self._low) | (rows > self._high)
         for index, codes in self._unseen:
             outside[:, index] = ~np.isin(rows[:, index], codes)
+        if HAS_BLANKS:
+            is_blank = np.isnan(rows)
+            outside = np.where(is_blank, ~self._has_blanks, outside)
         if not outside.any():
             return {}
         found: dict[int, Warnings] = {}
         for row, column in np.argwhere(outside).tolist():
             feature = FEATURES[column]
-            value = _to_value(feature, float(str(rows[row, column])))
+            given = float(str(rows[row, column]))
+            value = None if math.isnan(given) else _to_value(feature, given)
             warning = RangeWarning(feature.name, value, self.learned_from[feature.name])
             found[row] = (*found.get(row, ()), warning)
         return found

@@ -13,13 +13,19 @@ export const normalize = (name) =>
   name.replace(/’/g, "'").replace(/[\s_-]+/g, " ").trim().toLowerCase();
 
 /**
- * Return the value in a cell, a number or a category's name, or undefined if it is invalid.
+ * Return the value in a cell, a number or a category's name; null if it is blank and may be, and
+ * undefined if it is invalid.
  * Numbers may have a decimal comma; in a file with commas between the columns, three digits after
  * a comma may be thousands, and are refused.
  */
 export function readCell(feature, text, hasCommas = false) {
   const cell = text.trim();
-  const number = readNumber(cell, hasCommas);
+  const value = readValue(feature, cell, readNumber(cell, hasCommas));
+  if (value === undefined && feature.blanks?.includes(cell.toLowerCase())) return null;
+  return value;
+}
+
+function readValue(feature, cell, number) {
   if (feature.kind === "number") return isValid(feature, number) ? number : undefined;
   return categoryName(feature, cell) ?? categoryOfCode(feature, number);
 }
@@ -80,9 +86,13 @@ export function describeRow(invalid) {
   return described.join("; ");
 }
 
-/** Whether the model learned from no such value. `learned` is the feature's entry in GET /model. */
-export function isOutside(feature, value, learned) {
+/**
+ * Whether the model learned from no such value. `learned` is the feature's entry in GET /model, and
+ * `learnedBlanks` its names of features with blanks.
+ */
+export function isOutside(feature, value, learned, learnedBlanks) {
   if (!learned) return false;
+  if (value === null) return !learnedBlanks.includes(feature.name);
   if (feature.kind !== "number") return !learned.includes(value);
   return value < learned[0] || value > learned[1];
 }
@@ -90,6 +100,7 @@ export function isOutside(feature, value, learned) {
 /** Say that the model learned from no such value. */
 export function describeOutside(feature, value, learned) {
   const name = toTitle(feature.name);
+  if (value === null) return t("outside.blank", { name });
   const shown = formatValue(feature, value);
   if (feature.kind !== "number") {
     const titles = learned.map((category) => categoryTitle(feature, category));

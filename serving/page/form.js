@@ -3,7 +3,9 @@
 
 import { describeInvalid, isValid } from "./cells.js";
 import { categoryTitle, formatNumber, make, toTitle } from "./text.js";
+import { t } from "./words.js";
 
+const BLANK = ""; // value of the choice for no category
 const MAX_BUTTONS = 5; // a category with more values gets a select
 
 export class Form {
@@ -13,13 +15,13 @@ export class Form {
     container.replaceChildren(...[...this.fields.values()].map(({ element }) => element));
   }
 
-  /** The row as the API accepts it. A box without a number gives null. */
+  /** The row as the API accepts it. A field without a value gives null. */
   get values() {
     return Object.fromEntries([...this.fields].map(([name, { read }]) => [name, read()]));
   }
 
   set values(row) {
-    for (const [name, { write }] of this.fields) if (row[name] != null) write(row[name]);
+    for (const [name, { write }] of this.fields) if (row[name] !== undefined) write(row[name]);
   }
 
   /** Show what is wrong with each value. Return whether all are valid. */
@@ -51,7 +53,8 @@ function makeField(feature, onChange) {
   for (const input of inputs) input.setAttribute("aria-describedby", described);
   const check = () => {
     const value = read();
-    const valid = value !== null && (feature.kind !== "number" || isValid(feature, value));
+    const valid =
+      value === null ? !feature.required : feature.kind !== "number" || isValid(feature, value);
     error.textContent = valid ? "" : describeInvalid(feature, value, toTitle(feature.name));
     for (const input of inputs) {
       if (valid) input.removeAttribute("aria-invalid");
@@ -105,11 +108,12 @@ function makeNumber(feature, id, onChange) {
     inputs: [box, slider],
     read: () => (box.value === "" ? null : Number(box.value)),
     write: (value) => {
-      box.value = value;
-      slider.value = value;
+      box.value = value ?? "";
+      if (value !== null) slider.value = value;
       updateTrack();
     },
     translate: () => {
+      if (!feature.required) box.placeholder = t("form.blank");
       start.textContent = formatNumber(low);
       end.textContent = formatNumber(high);
     },
@@ -118,20 +122,22 @@ function makeNumber(feature, id, onChange) {
 
 function makeCategory(feature, id, onChange) {
   const names = Object.keys(feature.codes);
+  if (!feature.required) names.push(BLANK);
   const makeInput = names.length > MAX_BUTTONS ? makeSelect : makeButtons;
   return makeInput(feature, id, names, onChange);
 }
 
 function makeSelect(feature, id, names, onChange) {
   const options = names.map((name) =>
-    make("option", { value: name }, categoryTitle(feature, name)),
+    make("option", { value: name }, titleOf(feature, name)),
   );
   const select = make("select", { id, change: onChange }, ...options);
   return {
     parts: [makeHead(makeLabel(feature, id)), makeHint(feature, id), select],
     inputs: [select],
-    read: () => select.value,
-    write: (value) => (select.value = value),
+    read: () => select.value || null,
+    write: (value) => (select.value = value ?? BLANK),
+    translate: () => translateBlank(feature, options.at(-1)),
   };
 }
 
@@ -140,7 +146,7 @@ function makeButtons(feature, id, names, onChange) {
     make("input", { type: "radio", name: id, id: `${id}-${name}`, value: name, change: onChange }),
   );
   const labels = radios.map((radio, index) =>
-    make("label", {}, radio, make("span", {}, categoryTitle(feature, names[index]))),
+    make("label", {}, radio, make("span", {}, titleOf(feature, names[index]))),
   );
   const title = make("span", { class: "label", id: `${id}-label` }, toTitle(feature.name));
   const choices = make("div", { class: "choices" }, ...labels);
@@ -148,11 +154,19 @@ function makeButtons(feature, id, names, onChange) {
     role: "radiogroup",
     parts: [makeHead(title), makeHint(feature, id), choices],
     inputs: radios,
-    read: () => radios.find((radio) => radio.checked)?.value ?? null,
+    read: () => radios.find((radio) => radio.checked)?.value || null,
     write: (value) => {
-      for (const radio of radios) radio.checked = radio.value === value;
+      for (const radio of radios) radio.checked = radio.value === (value ?? BLANK);
     },
+    translate: () => translateBlank(feature, labels.at(-1).lastChild),
   };
+}
+
+const titleOf = (feature, name) => (name === BLANK ? "" : categoryTitle(feature, name));
+
+/** Write the word for a blank into the last choice of a category that may be blank. */
+function translateBlank(feature, element) {
+  if (!feature.required) element.textContent = t("form.blank");
 }
 
 const makeHead = (...parts) => make("div", { class: "field-head" }, ...parts);

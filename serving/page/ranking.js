@@ -69,7 +69,7 @@ export class Ranking {
           `value-${feature.name}`,
           toTitle(feature.name),
           feature.kind === "number" ? "fold number" : "fold",
-          ({ values }) => values[feature.name],
+          ({ values }) => values[feature.name] ?? (feature.kind === "number" ? -Infinity : ""),
           ({ values }) => formatValue(feature, values[feature.name]),
         ),
       ),

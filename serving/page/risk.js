@@ -92,9 +92,9 @@ export class Risk {
 
   /** Describe the values that the model did not learn from. */
   describeOutside(values) {
-    const learned = this.facts.learned_from ?? {};
+    const { learned_from: learned = {}, learned_blanks: blanks = [] } = this.facts;
     return this.columns.features
-      .filter((feature) => isOutside(feature, values[feature.name], learned[feature.name]))
+      .filter((feature) => isOutside(feature, values[feature.name], learned[feature.name], blanks))
       .map((feature) => describeOutside(feature, values[feature.name], learned[feature.name]));
   }
 

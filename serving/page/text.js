@@ -64,9 +64,11 @@ export function formatTime(value) {
 /** Return the title of a category. */
 export const categoryTitle = (feature, name) => feature.titles?.[name] ?? toTitle(name);
 
-/** Format a feature's value: a number, or the name of a category. */
-export const formatValue = (feature, value) =>
-  feature.kind === "number" ? formatNumber(value) : categoryTitle(feature, value);
+/** Format a feature's value: a number, the name of a category, or null. */
+export function formatValue(feature, value) {
+  if (value === null) return t("form.blank");
+  return feature.kind === "number" ? formatNumber(value) : categoryTitle(feature, value);
+}
 
 export const find = (id) => document.getElementById(id);
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from pipeline.column_file.blanks import BLANKS
 from pipeline.columns import (
     FEATURE_NAMES,
     FEATURES,
@@ -37,6 +38,8 @@ FOR_THE_GENERATOR = {"frequencies"}
 def columns(service: ServiceDependency) -> dict[str, Any]:
     """Features in the model's order; `codes` of a categorical feature maps its names to codes.
 
+    `blanks` of a feature that may be blank lists the cells that count as blank, in lower case.
+
     `live_traffic` says what is stored of predicted rows, unless the request has `?log=false`.
     """
     return {
@@ -61,4 +64,5 @@ def _describe(feature: Feature) -> dict[str, Any]:
         for name, value in dataclasses.asdict(feature).items()
         if name not in FOR_THE_GENERATOR
     }
-    return {"kind": type(feature).__name__.lower(), **fields}
+    blanks = {} if feature.required else {"blanks": sorted(BLANKS)}
+    return {"kind": type(feature).__name__.lower(), **fields, **blanks}

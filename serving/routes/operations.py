@@ -60,6 +60,7 @@ async def model(service: ServiceDependency) -> ModelFacts:
         since=served.since,
         threshold=served.threshold,
         learned_from=served.range.learned_from,
+        learned_blanks=served.range.learned_blanks,
         positive_rate=training.positive_rate if training else None,
         precision=training.precision if training else None,
         flagged_below_rate=training.flagged_below_rate if training else None,

@@ -29,6 +29,7 @@ export default {
   "form.title": "Was wäre, wenn: {name}",
   "form.one": "Beispiel",
   "form.label": "Werte",
+  "form.blank": "leer",
   "form.reset": "Zurück zum Beispiel",
   "form.back": "Zurück zur Liste",
 
@@ -83,6 +84,9 @@ export default {
     "Die Beiträge sind Logits, ln(p / (1 − p)); die Summe ist der Logit von {p}.",
 
   "outside.flag": "außerhalb",
+  "outside.blank":
+    "{name} ist leer, aber das Modell hat aus keinem leeren Wert gelernt. " +
+    "Das Risiko kann falsch sein.",
   "outside.number":
     "{name} ist {value}, aber das Modell hat nur von {low} bis {high} gelernt. " +
     "Das Risiko kann falsch sein.",

@@ -28,6 +28,7 @@ export default {
   "form.title": "What if: {name}",
   "form.one": "one {subject}",
   "form.label": "Values",
+  "form.blank": "blank",
   "form.reset": "Reset to the example",
   "form.back": "Back to the list",
 
@@ -78,6 +79,7 @@ export default {
     "The contributions are in log-odds, ln(p / (1 − p)); the sum is the log-odds of {p}.",
 
   "outside.flag": "outside",
+  "outside.blank": "{name} is blank, but the model learned from no blank. The risk may be wrong.",
   "outside.number":
     "{name} is {value}, but the model learned only from {low} to {high}. The risk may be wrong.",
   "outside.category":

@@ -28,6 +28,7 @@ export default {
   "form.title": "Qué pasaría si: {name}",
   "form.one": "un ejemplo",
   "form.label": "Valores",
+  "form.blank": "vacío",
   "form.reset": "Volver al ejemplo",
   "form.back": "Volver a la lista",
 
@@ -83,6 +84,9 @@ export default {
     "Las contribuciones son logits, ln(p / (1 − p)); la suma es el logit de {p}.",
 
   "outside.flag": "fuera",
+  "outside.blank":
+    "{name} está vacío, pero el modelo no aprendió de ningún valor vacío. " +
+    "El riesgo puede ser erróneo.",
   "outside.number":
     "{name} es {value}, pero el modelo solo aprendió de {low} a {high}. " +
     "El riesgo puede ser erróneo.",

@@ -29,6 +29,7 @@ export default {
   "form.title": "Et si : {name}",
   "form.one": "un exemple",
   "form.label": "Valeurs",
+  "form.blank": "vide",
   "form.reset": "Revenir à l’exemple",
   "form.back": "Retour à la liste",
 
@@ -87,6 +88,8 @@ export default {
     "Les contributions sont des logits, ln(p / (1 − p)) ; la somme est le logit de {p}.",
 
   "outside.flag": "hors limites",
+  "outside.blank":
+    "{name} est vide, mais le modèle n’a appris d’aucune valeur vide. Le risque peut être faux.",
   "outside.number":
     "{name} vaut {value}, mais le modèle n’a appris que de {low} à {high}. " +
     "Le risque peut être faux.",

@@ -1,0 +1,261 @@
+"""Blanks are kept by every part: data stages, models, predictor and drift check."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.column_file.blanks import is_blank
+from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL
+from pipeline.context import Context
+from pipeline.data_check.report import read_data_check
+from pipeline.deployment.predictor_client import to_request_row
+from pipeline.drift.columns import feature_columns
+from pipeline.drift.comparison import compare_columns
+from pipeline.drift.data import load_live_traffic
+from pipeline.model.bundle import Bundle, Manifest
+from pipeline.model.candidates import CANDIDATES, Candidate, make_plain_logistic
+from pipeline.model.export import max_onnx_difference, to_onnx
+from pipeline.model.rules import find_best_rule
+from pipeline.model.training_data import TrainingData
+from pipeline.settings import DriftSettings
+from pipeline.storage.artifacts import SilverManifest
+from pipeline.storage.layout import silver_manifest
+from tests.support.predictor import open_disk_lake, serve_bundle, wait_for
+from tests.support.tables import DATA, VARIABLE
+
+OPTIONAL = [feature for feature in FEATURES if not feature.required]
+REQUIRED = [feature for feature in FEATURES if feature.required]
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(scope="session")
+def cells() -> list[dict[str, str]]:
+    """The rows of the file."""
+    with (Path(os.environ[VARIABLE]) / DATA).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_silver_keeps_the_blanks(
+    context: Context, silver: pd.DataFrame, cells: list[dict[str, str]]
+) -> None:
+    """No row is rejected for a blank; manifest and data check count what the file has."""
+    manifest = context.lake.read_model(silver_manifest("run-1"), SilverManifest)
+    counts = {
+        feature.name: sum(is_blank(row[feature.raw]) for row in cells) for feature in OPTIONAL
+    }
+    assert min(counts.values()) > 0
+    assert (manifest.rejected, manifest.rows, manifest.blanks) == (0, len(cells), counts)
+    assert silver[list(FEATURE_NAMES)].isna().sum().to_dict() == counts | {
+        feature.name: 0 for feature in REQUIRED
+    }
+    check = read_data_check(context.lake, "run-1")
+    assert check
+    assert {one.name: one.blanks for one in check.features if one.blanks} == counts
+
+
+@pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.name)
+def test_the_graph_gives_the_probabilities_of_the_model(
+    candidate: Candidate, data: TrainingData
+) -> None:
+    """Model and graph agree on rows with and without blanks, and on random recordable values."""
+    model = candidate.build_calibrated(0, 2).fit(*data)
+    assert np.isnan(data.rows).any()
+    assert max_onnx_difference(model, to_onnx(model), data.rows, seed=1) <= TOLERANCE
+
+
+def test_the_baselines_accept_blanks(data: TrainingData) -> None:
+    """The plain logistic regression and the short rule learn from rows with blanks."""
+    scores = make_plain_logistic().build(0).fit(*data).predict_proba(data.rows)[:, 1]
+    assert np.isfinite(scores).all()
+    rule = find_best_rule(data.rows.astype(np.float64), data.labels)
+    holds = rule.predict(data.rows.astype(np.float64))
+    assert data.labels[holds].mean() > data.labels[~holds].mean()
+
+
+def test_a_manifest_has_null_for_a_blank(bundle: Bundle) -> None:
+    """JSON has no NaN; a manifest that is read again is the same."""
+    document = json.loads(bundle.manifest.to_bytes())
+    assert any(None in row for row in document["background"])
+    assert any(None in row for row in document["examples"]["inputs"])
+    read = Manifest.model_validate(document)
+    assert read.to_bytes() == bundle.manifest.to_bytes()
+    np.testing.assert_equal(read.background, bundle.manifest.background)
+    assert read.training
+    assert read.training.blanks == [feature.name for feature in OPTIONAL]
+
+
+@pytest.fixture(scope="module")
+def served(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """URL of a predictor of the model, and the folder of its lake."""
+    folder = tmp_path_factory.mktemp("served")
+    with serve_bundle(folder, bundle, log_flush_interval_seconds="0.1") as url:
+        yield url, folder
+
+
+@pytest.fixture(scope="module")
+def rows(data: TrainingData) -> list[dict[str, Any]]:
+    """Rows as JSON, with null for a blank."""
+    return [to_request_row([float(str(value)) for value in row]) for row in data.rows[:40]]
+
+
+@pytest.fixture(scope="module")
+def predicted(served: tuple[str, Path], rows: list[dict[str, Any]]) -> list[float]:
+    """The predictor's probabilities of these rows."""
+    return ask(f"{served[0]}/predict", rows)
+
+
+def ask(url: str, rows: Any) -> list[float]:
+    response = httpx.post(url, json=rows)
+    assert response.status_code == 200, response.text
+    return [one["fail_probability"] for one in response.json()["predictions"]]
+
+
+def drop_nulls(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def test_a_null_and_a_missing_key_are_blanks(
+    served: tuple[str, Path], rows: list[dict[str, Any]], predicted: list[float], bundle: Bundle
+) -> None:
+    """They get the probability that the model gives to a blank, alone and in a list."""
+    examples = bundle.manifest.examples
+    sent = [to_request_row(row) for row in examples.inputs]
+    assert ask(f"{served[0]}/predict", sent) == pytest.approx(examples.fail_probability, abs=1e-6)
+    without = [drop_nulls(row) for row in rows]
+    assert without != rows
+    assert ask(f"{served[0]}/predict", without) == predicted
+    assert ask(f"{served[0]}/predict", without[0]) == predicted[:1]
+
+
+def test_other_protocols_accept_blanks(
+    served: tuple[str, Path], rows: list[dict[str, Any]], predicted: list[float]
+) -> None:
+    """CSV has empty cells, MLflow's protocol and the Open Inference Protocol have null."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(FEATURE_NAMES))
+    writer.writeheader()
+    writer.writerows(rows)
+    answer = httpx.post(
+        f"{served[0]}/predict/csv", content=file.getvalue(), headers={"Content-Type": "text/csv"}
+    )
+    scored = [row["fail_probability"] for row in csv.DictReader(io.StringIO(answer.text))]
+    assert [float(text) for text in scored] == pytest.approx(predicted, abs=1e-7)
+    invocations = f"{served[0]}/invocations"
+    for kind, content in (
+        ("text/csv", file.getvalue()),
+        ("application/json", json.dumps({"dataframe_records": rows})),
+    ):
+        answer = httpx.post(invocations, content=content, headers={"Content-Type": kind})
+        assert [one["fail_probability"] for one in answer.json()["predictions"]] == predicted
+    tensor = {
+        "name": "features",
+        "shape": [len(rows), len(FEATURES)],
+        "datatype": "FP64",
+        "data": [list(row.values()) for row in rows],
+    }
+    answer = httpx.post(
+        f"{served[0]}/v2/models/student-performance/infer", json={"inputs": [tensor]}
+    )
+    assert answer.json()["outputs"][0]["data"] == predicted
+
+
+def test_only_features_that_may_be_blank_accept_it(
+    served: tuple[str, Path], rows: list[dict[str, Any]]
+) -> None:
+    """The schema says which these are; a value of another type is refused in all of them."""
+    schema = httpx.get(f"{served[0]}/openapi.json").json()["components"]["schemas"]["Row"]
+    nullable = {
+        name
+        for name, field in schema["properties"].items()
+        if {"type": "null"} in field.get("anyOf", ())
+    }
+    assert nullable == {feature.name for feature in OPTIONAL}
+    assert set(schema.get("required", ())) == {feature.name for feature in REQUIRED}
+    for feature in FEATURES[:3]:
+        for value, is_accepted in ((None, not feature.required), ("?", False), (1e9, False)):
+            answer = httpx.post(f"{served[0]}/predict", json=rows[0] | {feature.name: value})
+            assert (answer.status_code == 200) == is_accepted
+            if not is_accepted:
+                assert [one["field"] for one in answer.json()["errors"]] == [feature.name]
+    name = OPTIONAL[0].name
+    twice = json.dumps(rows[0] | {name: None})[:-1] + f', "{name}": null}}'
+    headers = {"Content-Type": "application/json"}
+    assert "Given twice" in httpx.post(f"{served[0]}/predict", content=twice, headers=headers).text
+
+
+def test_a_bad_cell_is_not_a_blank(served: tuple[str, Path], rows: list[dict[str, Any]]) -> None:
+    """A CSV cell that is neither a value nor blank is an error of its row."""
+    row = rows[0] | {OPTIONAL[0].name: "nonsense"}
+    texts = ["" if value is None else str(value) for value in row.values()]
+    content = f"{','.join(row)}\n{','.join(texts)}"
+    answer = httpx.post(
+        f"{served[0]}/predict/csv", content=content, headers={"Content-Type": "text/csv"}
+    )
+    (scored,) = csv.DictReader(io.StringIO(answer.text))
+    assert scored["fail_probability"] == ""
+    assert scored["error"].startswith(f"{OPTIONAL[0].name} must be ")
+    assert "or blank, not 'nonsense'" in scored["error"]
+
+
+def test_live_rows_keep_their_blanks(
+    served: tuple[str, Path], rows: list[dict[str, Any]], predicted: list[float]
+) -> None:
+    """The drift check reads the blanks of logged rows."""
+    since = datetime.now(UTC) - timedelta(minutes=10)
+    lake = open_disk_lake(served[1])
+
+    def read() -> list[pd.DataFrame]:
+        until = datetime.now(UTC) + timedelta(minutes=1)
+        frame = load_live_traffic(lake, since, until, 10_000, 0).frame
+        return [frame] if len(frame) >= len(rows) else []
+
+    blank = wait_for(read)[0].isna().sum()
+    assert all(blank[feature.name] for feature in OPTIONAL)
+    assert not any(blank[feature.name] for feature in REQUIRED)
+
+
+def test_drift_counts_blanks(silver: pd.DataFrame) -> None:
+    """A higher rate of blanks is drift of that column; equal rows have none."""
+    reference = silver[list(FEATURE_NAMES)].astype(float)
+    name = next(iter(feature.name for feature in OPTIONAL))
+    current = reference.copy()
+    known = np.flatnonzero(current[name].notna())
+    current.loc[known[::2], name] = np.nan
+    results = compare_columns(reference, current, feature_columns(), DriftSettings(), 0).columns
+    assert [one for one, result in results.items() if result.drifted] == [name]
+    blanks = results[name].distribution.blanks
+    if blanks is None:
+        distribution = results[name].distribution
+        assert distribution.labels
+        place = distribution.labels.index("blank")
+        blanks = [distribution.reference[place], distribution.current[place]]
+    assert blanks == pytest.approx([reference[name].isna().mean(), current[name].isna().mean()])
+    current[name] = np.nan
+    results = compare_columns(reference, current, feature_columns(), DriftSettings(), 0).columns
+    assert results[name].drifted
+
+
+def test_the_warning_of_a_blank_that_the_model_did_not_learn_from(
+    data: TrainingData, tmp_path: Path, make_bundle: Callable[[TrainingData], Bundle]
+) -> None:
+    """A model of rows without a blank in a feature says so."""
+    index = FEATURE_NAMES.index(OPTIONAL[0].name)
+    full = data.take(np.flatnonzero(~np.isnan(data.rows[:, index])))
+    with serve_bundle(tmp_path, make_bundle(full)) as url:
+        row = {feature.name: feature.example for feature in FEATURES} | {OPTIONAL[0].name: None}
+        answer = httpx.post(f"{url}/predict", json=row).json()
+    warning = answer["predictions"][0]["warnings"][0]
+    assert (warning["field"], warning["value"]) == (OPTIONAL[0].name, None)
+    assert LABEL.name not in row
