@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.columns import FEATURES, HAS_BLANKS, Category, Feature
+from pipeline.model.encoding import is_nominal, make_binning, make_filling, make_indicators
 from pipeline.types import Float32Array, FloatArray
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ TRUSTED_TYPES = [
 
 MAX_PAIRED_FEATURES = 10
 """Most features whose pairs a logistic regression learns: 30 in 5 bins have 11,000 pairs."""
+MAX_CODES = 5
+"""Most codes of a category without an order that such pairs, and trees, use as they are."""
 
 
 @dataclass(frozen=True)
@@ -115,63 +118,6 @@ def calibrate_score(model: Pipeline, score: float) -> float:
     return float(calibrator.predict(np.array([score]))[0])
 
 
-def get_bin_edges(feature: Feature, bins: int) -> FloatArray:
-    """Return the edges of a feature's bins; values beyond the outer edges belong to the outer bins.
-
-    They depend on the data dictionary only. Edges taken from the data would move with its smallest
-    and largest value, and one extreme row would change every bin.
-
-    Args:
-        feature: The feature. A category has one bin per code. The first bin of a feature that may
-            be blank is for blanks.
-        bins: Number of bins of a number: they divide its typical range into equal parts.
-
-    Returns:
-        Edges, shape (n_bins + 1,). They are float32 numbers, as the ONNX graph stores them, so
-        that both put a value at an edge into the same bin.
-    """
-    if isinstance(feature, Category):
-        codes = np.sort(np.array(list(feature.codes.values()), dtype=np.float64))
-        edges = np.concatenate([[codes[0] - 1], (codes[1:] + codes[:-1]) / 2, [codes[-1] + 1]])
-    else:
-        edges = np.linspace(*feature.typical, bins + 1)
-    if not feature.required:
-        smallest = codes[0] if isinstance(feature, Category) else feature.low
-        edges[0] = (feature.blank_value + smallest) / 2
-        edges = np.concatenate([[feature.blank_value], edges])
-    return edges.astype(np.float32).astype(np.float64)
-
-
-def _fill_blanks(features: Sequence[Feature]) -> list[Any]:
-    """Return the step that replaces blanks by numbers, or no step if no feature may be blank."""
-    from sklearn.frozen import FrozenEstimator
-    from sklearn.impute import SimpleImputer
-
-    if all(feature.required for feature in features):
-        return []
-    numbers = np.array([[feature.blank_value for feature in features]], np.float32)
-    return [FrozenEstimator(SimpleImputer(strategy="most_frequent").fit(numbers))]
-
-
-def _binning(features: Sequence[Feature], bins: int, encode: str = "ordinal") -> list[Any]:
-    """Return the step that cuts each feature into bins, or no step for 0 bins.
-
-    It is frozen, so that fitting the pipeline does not fit the edges to the data.
-    """
-    from sklearn.frozen import FrozenEstimator
-    from sklearn.preprocessing import KBinsDiscretizer
-
-    if not bins:
-        return []
-    edges = [get_bin_edges(feature, bins) for feature in features]
-    counts = [one.size - 1 for one in edges]
-    step = KBinsDiscretizer(counts, encode=encode, strategy="uniform", subsample=None)
-    step.fit(np.column_stack([[one[0], one[-1]] for one in edges]).astype(np.float32))
-    for index, one in enumerate(edges):
-        step.bin_edges_[index] = one
-    return [FrozenEstimator(step)]
-
-
 def _tree(features: Sequence[Feature], leaves: int) -> Candidate:
     def make_steps(seed: int) -> list[Any]:
         from sklearn.tree import DecisionTreeClassifier
@@ -179,7 +125,7 @@ def _tree(features: Sequence[Feature], leaves: int) -> Candidate:
         tree = DecisionTreeClassifier(
             max_leaf_nodes=leaves, min_samples_leaf=5, class_weight="balanced", random_state=seed
         )
-        return [*_fill_blanks(features), tree]
+        return [*make_filling(features), tree]
 
     parameters = {"leaves": leaves, "class_weight": "balanced"}
     return Candidate(f"tree, {leaves} leaves", "tree", parameters, make_steps)
@@ -196,14 +142,13 @@ def _logistic(
 
         pairs = PolynomialFeatures(2, interaction_only=True, include_bias=False)
         return [
-            *_fill_blanks(features),
-            *_binning(features, bins, "onehot-dense"),
+            *make_filling(features),
+            *make_binning(features, bins, "onehot-dense"),
             *([pairs] if has_pairs else []),
             LogisticRegression(C=C, class_weight="balanced", max_iter=5000, random_state=seed),
         ]
 
-    # Without a feature, as in an ablation, the candidate stays the same.
-    has_pairs = len(FEATURES) <= MAX_PAIRED_FEATURES
+    has_pairs = not is_mixed(FEATURES)
     parameters = {"bins": bins, "C": C, "pairs": has_pairs, "class_weight": "balanced"}
     return Candidate(f"logistic, {bins} bins, C {C:g}", "logistic", parameters, make_steps)
 
@@ -220,7 +165,7 @@ def _forest(features: Sequence[Feature], bins: int, leaf: int) -> Candidate:
             n_jobs=1,
             random_state=seed,
         )
-        return [*_fill_blanks(features), *_binning(features, bins), forest]
+        return [*make_filling(features), *make_binning(features, bins), forest]
 
     parameters = {"bins": bins, "min_samples_leaf": leaf, "class_weight": "balanced"}
     return Candidate(f"forest, {bins} bins, leaf {leaf}", "forest", parameters, make_steps)
@@ -239,10 +184,58 @@ def _boosting(features: Sequence[Feature], bins: int) -> Candidate:
             min_samples_leaf=20,
             random_state=seed,
         )
-        return [*_fill_blanks(features), *_binning(features, bins), boosting]
+        return [*make_filling(features), *make_binning(features, bins), boosting]
 
     parameters = {"bins": bins, "max_depth": 2}
     return Candidate(f"boosting, {bins} bins", "boosting", parameters, make_steps)
+
+
+def _histogram_boosting(features: Sequence[Feature]) -> Candidate:
+    def make_steps(seed: int) -> list[Any]:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        boosting = HistGradientBoostingClassifier(
+            max_iter=100,
+            learning_rate=0.05,
+            max_leaf_nodes=8,
+            min_samples_leaf=20,
+            early_stopping=False,
+            random_state=seed,
+        )
+        return [*make_indicators(features), boosting]
+
+    parameters = {"max_leaf_nodes": 8, "min_samples_leaf": 20}
+    return Candidate("histogram boosting, 8 leaves", "boosting", parameters, make_steps)
+
+
+def _sampling_forest(features: Sequence[Feature], leaf: int) -> Candidate:
+    def make_steps(seed: int) -> list[Any]:
+        from sklearn.ensemble import RandomForestClassifier
+
+        forest = RandomForestClassifier(
+            100,
+            min_samples_leaf=leaf,
+            max_features="sqrt",
+            class_weight="balanced",
+            n_jobs=1,
+            random_state=seed,
+        )
+        return [*make_indicators(features), forest]
+
+    parameters = {"min_samples_leaf": leaf, "max_features": "sqrt", "class_weight": "balanced"}
+    return Candidate(f"forest, leaf {leaf}", "forest", parameters, make_steps)
+
+
+def is_mixed(features: Sequence[Feature]) -> bool:
+    """Whether a table is wide, has blanks, or has categories of many values without an order."""
+    return (
+        len(features) > MAX_PAIRED_FEATURES
+        or not all(feature.required for feature in features)
+        or any(
+            is_nominal(feature) and isinstance(feature, Category) and len(feature.codes) > MAX_CODES
+            for feature in features
+        )
+    )
 
 
 def make_candidates(features: Sequence[Feature]) -> tuple[Candidate, ...]:
@@ -253,8 +246,16 @@ def make_candidates(features: Sequence[Feature]) -> tuple[Candidate, ...]:
 
     Returns:
         The candidates, from the simplest to the most complex. A tree with three leaves is a rule
-        of two conditions.
+        of two conditions. In a mixed table the logistic regression is additive, without pairs, and
+        trees see each category by itself.
     """
+    if is_mixed(FEATURES):  # of all features: without some, as in an ablation, nothing else changes
+        return (
+            _tree(features, 3),
+            _logistic(features, 5, 0.1),
+            _histogram_boosting(features),
+            _sampling_forest(features, 10),
+        )
     return (
         _tree(features, 3),
         _logistic(features, 5, 0.1),

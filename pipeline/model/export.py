@@ -19,6 +19,7 @@ from pipeline.model.bundle import (
     TrainingFacts,
 )
 from pipeline.model.candidates import positive_probability
+from pipeline.model.histogram_trees import to_convertible
 from pipeline.model.metrics import Predictions
 from pipeline.model.training_data import TrainingData
 from pipeline.types import Float32Array
@@ -64,6 +65,7 @@ def convert(model: Pipeline) -> ModelProto:
     from sklearn.frozen import FrozenEstimator
     from sklearn.pipeline import make_pipeline
 
+    model = to_convertible(model)
     # skl2onnx does not know the wrapper of the steps that were not fitted.
     steps = [
         step.estimator if isinstance(step, FrozenEstimator) else step

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from pipeline.columns import FEATURE_NAMES, FEATURES
-from pipeline.model import candidates, export, onnx
+from pipeline.model import candidates, encoding, export, onnx
 from pipeline.model.bundle import ONNX, PICKLE
 from pipeline.model.calibration import fit_calibrated
 from pipeline.model.candidates import CANDIDATES, Candidate
@@ -128,7 +128,7 @@ def test_one_extreme_row_changes_little(
 
 def test_bins_come_from_the_data_dictionary() -> None:
     """Numbers have bins of equal width over their typical range, categories one per code."""
-    edges = [candidates.get_bin_edges(feature, 5).tolist() for feature in FEATURES]
+    edges = [encoding.get_bin_edges(feature, 5).tolist() for feature in FEATURES]
     assert edges == [
         [24, 30, 36, 42, 48, 54],
         [-1, 0.5, 2],

@@ -108,7 +108,7 @@ def test_the_proposal(table: Path) -> None:
     """Ranges, steps, codes and names come from the file."""
     adopt(table)
     columns = read(table)
-    height, visits, blood, smoker, coded = columns.features
+    height, visits, blood, smoker, coded, dose = columns.features
     assert isinstance(height, Number)
     assert (height.name, height.raw) == ("große_cm".replace("ß", ""), "Größe (cm)")
     assert (height.low, height.high, height.typical) == (147.5, 159.5, (150.5, 156.5))
@@ -123,6 +123,8 @@ def test_the_proposal(table: Path) -> None:
     assert smoker.codes == {"no": 0, "yes": 1}
     assert isinstance(coded, Category)
     assert (coded.codes, coded.raw_values) == ({"1": 1, "2": 2}, "codes")
+    assert isinstance(dose, Number)
+    assert (dose.typical, dose.required, visits.required) == ((0, 2), False, True)
     label = columns.label
     assert (label.positive_raw, label.negative_raw, label.rate) == (1, 0, 0.25)
     assert (label.positive, label.negative) == ("ill is 1", "ill is 0")
