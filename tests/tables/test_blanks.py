@@ -15,6 +15,8 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from skops.io import dumps, get_untrusted_types
+from threadpoolctl import threadpool_limits
 
 from pipeline.column_file.blanks import is_blank
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL
@@ -25,7 +27,12 @@ from pipeline.drift.columns import feature_columns
 from pipeline.drift.comparison import compare_columns
 from pipeline.drift.data import load_live_traffic
 from pipeline.model.bundle import Bundle, Manifest
-from pipeline.model.candidates import CANDIDATES, Candidate, make_plain_logistic
+from pipeline.model.candidates import (
+    CANDIDATES,
+    TRUSTED_TYPES,
+    Candidate,
+    make_plain_logistic,
+)
 from pipeline.model.export import max_onnx_difference, to_onnx
 from pipeline.model.rules import find_best_rule
 from pipeline.model.training_data import TrainingData
@@ -69,10 +76,15 @@ def test_silver_keeps_the_blanks(
 def test_the_graph_gives_the_probabilities_of_the_model(
     candidate: Candidate, data: TrainingData
 ) -> None:
-    """Model and graph agree on rows with and without blanks, and on random recordable values."""
-    model = candidate.build_calibrated(0, 2).fit(*data)
+    """Model and graph agree on rows with and without blanks, and on random recordable values.
+
+    Skops trusts what the model consists of.
+    """
+    with threadpool_limits(1):
+        model = candidate.build_calibrated(0, 2).fit(*data)
     assert np.isnan(data.rows).any()
     assert max_onnx_difference(model, to_onnx(model), data.rows, seed=1) <= TOLERANCE
+    assert set(get_untrusted_types(data=dumps(model))) <= set(TRUSTED_TYPES)
 
 
 def test_the_baselines_accept_blanks(data: TrainingData) -> None:
@@ -119,7 +131,7 @@ def predicted(served: tuple[str, Path], rows: list[dict[str, Any]]) -> list[floa
 def ask(url: str, rows: Any) -> list[float]:
     response = httpx.post(url, json=rows)
     assert response.status_code == 200, response.text
-    return [one["fail_probability"] for one in response.json()["predictions"]]
+    return [one["probability"] for one in response.json()["predictions"]]
 
 
 def drop_nulls(row: dict[str, Any]) -> dict[str, Any]:
@@ -132,11 +144,24 @@ def test_a_null_and_a_missing_key_are_blanks(
     """They get the probability that the model gives to a blank, alone and in a list."""
     examples = bundle.manifest.examples
     sent = [to_request_row(row) for row in examples.inputs]
-    assert ask(f"{served[0]}/predict", sent) == pytest.approx(examples.fail_probability, abs=1e-6)
+    assert ask(f"{served[0]}/predict", sent) == pytest.approx(examples.expected, abs=1e-6)
     without = [drop_nulls(row) for row in rows]
     assert without != rows
     assert ask(f"{served[0]}/predict", without) == predicted
     assert ask(f"{served[0]}/predict", without[0]) == predicted[:1]
+
+
+def test_an_explanation_of_a_blank(
+    served: tuple[str, Path], rows: list[dict[str, Any]], predicted: list[float]
+) -> None:
+    """Base and contributions add up for rows with blanks too."""
+    answer = httpx.post(f"{served[0]}/predict?explain=true", json=rows[:3])
+    assert answer.status_code == 200, answer.text
+    explained = answer.json()["predictions"]
+    assert [one["probability"] for one in explained] == predicted[:3]
+    for one in explained:
+        explanation = one["explanation"]
+        assert explanation["contributions"].keys() == set(FEATURE_NAMES)
 
 
 def test_other_protocols_accept_blanks(
@@ -150,7 +175,7 @@ def test_other_protocols_accept_blanks(
     answer = httpx.post(
         f"{served[0]}/predict/csv", content=file.getvalue(), headers={"Content-Type": "text/csv"}
     )
-    scored = [row["fail_probability"] for row in csv.DictReader(io.StringIO(answer.text))]
+    scored = [row["probability"] for row in csv.DictReader(io.StringIO(answer.text))]
     assert [float(text) for text in scored] == pytest.approx(predicted, abs=1e-7)
     invocations = f"{served[0]}/invocations"
     for kind, content in (
@@ -158,7 +183,7 @@ def test_other_protocols_accept_blanks(
         ("application/json", json.dumps({"dataframe_records": rows})),
     ):
         answer = httpx.post(invocations, content=content, headers={"Content-Type": kind})
-        assert [one["fail_probability"] for one in answer.json()["predictions"]] == predicted
+        assert [one["probability"] for one in answer.json()["predictions"]] == predicted
     tensor = {
         "name": "features",
         "shape": [len(rows), len(FEATURES)],
@@ -204,7 +229,7 @@ def test_a_bad_cell_is_not_a_blank(served: tuple[str, Path], rows: list[dict[str
         f"{served[0]}/predict/csv", content=content, headers={"Content-Type": "text/csv"}
     )
     (scored,) = csv.DictReader(io.StringIO(answer.text))
-    assert scored["fail_probability"] == ""
+    assert scored["probability"] == ""
     assert scored["error"].startswith(f"{OPTIONAL[0].name} must be ")
     assert "or blank, not 'nonsense'" in scored["error"]
 
