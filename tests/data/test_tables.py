@@ -16,6 +16,7 @@ from tests.support.tables import COLUMNS, TABLES, VARIABLE, write_table
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_of_another_kind(name: str, tmp_path: Path) -> None:
     """Every part of the platform accepts the table, its blanks included."""
