@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.drift.performance import estimate_performance
-from tests.bench.cached import ROOT
+from tests.bench.environments import create_environment, run_program
 from tests.unit.test_drift_performance import NANNYML, PROBABILITY, THRESHOLD
 
 PROGRAMS = Path(__file__).with_name("nannyml")
-ENVIRONMENT = ROOT / ".venvs" / "nannyml"
-PYTHON = ENVIRONMENT / "bin" / "python"
 NANNYMLS_PYTHON = ">=3.11,<3.13"
 """NannyML 0.13 supports no newer Python."""
 
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """NannyML's interpreter; its environment is created once."""
-    ready = ENVIRONMENT / "ready"
-    if not ready.exists():
-        uv = shutil.which("uv") or str(ROOT / "local" / "tools" / "uv" / "bin" / "uv")
-        requirements = str(PROGRAMS / "requirements.txt")
-        create = [uv, "venv", "--clear", "--python", NANNYMLS_PYTHON, str(ENVIRONMENT)]
-        subprocess.run(create, check=True)
-        install = [uv, "pip", "install", "--python", str(PYTHON), "-r", requirements]
-        subprocess.run(install, check=True)
-        ready.touch()
-    return PYTHON
+    """NannyML's interpreter."""
+    return create_environment("nannyml", PROGRAMS / "requirements.txt", NANNYMLS_PYTHON)
 
 
 def ask_nannyml(
     python: Path, probability: np.ndarray[tuple[int], np.dtype[np.float64]], threshold: float
 ) -> dict[str, float]:
-    done = subprocess.run(
-        [python, "-W", "ignore", PROGRAMS / "estimate.py"],
-        input=json.dumps({"probability": probability.tolist(), "threshold": threshold}),
-        env=os.environ | {"NML_DISABLE_USAGE_LOGGING": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
+    given = {"probability": probability.tolist(), "threshold": threshold}
+    found: dict[str, float] = run_program(
+        python, PROGRAMS / "estimate.py", given, NML_DISABLE_USAGE_LOGGING="1"
     )
-    found: dict[str, float] = json.loads(done.stdout)
     return found
 
 

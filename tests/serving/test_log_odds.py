@@ -21,7 +21,12 @@ from serving.model.coalitions import CoalitionShapley
 from serving.model.log_odds import LogOddsShapley
 from serving.model.onnx_file import UnsupportedGraph
 from serving.model.served_model import onnx_scorer
-from tests.support.random_trees import COMPARISONS, make_random_rows, make_random_trees
+from tests.support.random_trees import (
+    COMPARISONS,
+    RandomTrees,
+    make_random_rows,
+    make_random_trees,
+)
 
 N_FEATURES = 6
 
@@ -46,6 +51,35 @@ def test_trees_equal_the_enumeration(depth: int, blanks: float) -> None:
     expected_base, expected = enumerate_coalitions(trees.log_odds, np.array(background), row)
     assert base == pytest.approx(expected_base, abs=1e-9)
     assert values == pytest.approx(expected, abs=1e-9)
+
+
+def make_shap_trees() -> RandomTrees:
+    """Trees of 30 features, which shap has explained."""
+    return make_random_trees(30, trees=20, depth=4)
+
+
+def make_shap_rows() -> tuple[Float32Array, Float32Array]:
+    """Return the background and the row that shap has explained."""
+    rows = make_random_rows(30, 11)
+    return rows[:-1], rows[-1]
+
+
+SHAP = [
+    *(-0.0349288198, -0.0610510668, -0.0462133242, 0.0105260369, -0.0052298566),
+    *(0.0054314612, 0.0163471954, -0.0133060098, -0.0380071037, -0.0013888616),
+    *(0.0085060612, -0.0288740784, -0.0892808567, -0.0194853687, 0.0419421257),
+    *(0.0657487493, -0.1152168375, -0.0250937464, -0.0315112294, 0.0702168579),
+    *(0.0234705225, -0.0077873155, -0.0095944223, -0.0115218091, 0.0929541826),
+    *(-0.0010273343, 0.0188226809, -0.0674121856, -0.1383258604, 0.0944644666),
+]
+"""What shap 0.51 gives for them; `make bench` compares it with shap again."""
+
+
+def test_values_equal_those_of_shap() -> None:
+    """Of its TreeExplainer, for an interventional perturbation; it rounds some of its weights."""
+    background, row = make_shap_rows()
+    _, values = explain(make_shap_trees().to_onnx(), background, row)
+    assert values == pytest.approx(SHAP, abs=1e-8)
 
 
 def to_onnx(model: Any, n_features: int) -> bytes:
