@@ -37,7 +37,7 @@ def candidate(request: pytest.FixtureRequest) -> Candidate:
 @pytest.fixture(scope="module")
 def model(candidate: Candidate, splits: Splits) -> Pipeline:
     """The candidate, calibrated and fitted on the train split."""
-    return candidate.build_calibrated(seed=1, folds=2).fit(*splits["train"])
+    return candidate.build_calibrated(seed=1, folds=2).fit(*splits["train"][:2])
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_the_graph_gives_the_probabilities_of_the_model(
 
 def test_equal_seeds_give_equal_bytes(candidate: Candidate, graph: bytes, splits: Splits) -> None:
     """A second fit on the same rows with the same seed exports the same graph."""
-    again = candidate.build_calibrated(seed=1, folds=2).fit(*splits["train"])
+    again = candidate.build_calibrated(seed=1, folds=2).fit(*splits["train"][:2])
     assert export.to_onnx(again) == graph
 
 
@@ -95,7 +95,7 @@ def test_the_pickle_gives_the_probabilities_of_the_graph(
 def test_calibration_keeps_ranking_and_labels(candidate: Candidate, splits: Splits) -> None:
     """The calibrated model predicts positive where the uncalibrated score reaches the threshold."""
     train, test = splits["train"], splits["test"]
-    uncalibrated = candidate.build(seed=1).fit(*train)
+    uncalibrated = candidate.build(seed=1).fit(*train[:2])
     scores = candidates.decision_scores(uncalibrated, train.rows)
     threshold = float(np.quantile(scores, 0.6)) + 1e-9
     fitted = fit_calibrated(Selection(candidate, threshold, {}), train, folds=2, seed=1)
@@ -120,7 +120,9 @@ def test_one_extreme_row_changes_little(
         row[0, FEATURE_NAMES.index(name)] = value
     more = concatenate(train, TrainingData(row, np.array([0])))
     before, after = (
-        roc_auc(test.labels, candidates.decision_scores(candidate.build(1).fit(*data), test.rows))
+        roc_auc(
+            test.labels, candidates.decision_scores(candidate.build(1).fit(*data[:2]), test.rows)
+        )
         for data in (train, more)
     )
     assert after == pytest.approx(before, abs=0.01)
@@ -172,7 +174,7 @@ def test_the_number_of_processes_does_not_change_the_result(
 
 def test_examples_include_the_extremes(splits: Splits) -> None:
     """Examples cover both ends of every feature, with the model's probabilities."""
-    model = CANDIDATES[1].build_calibrated(seed=1, folds=2).fit(*splits["train"])
+    model = CANDIDATES[1].build_calibrated(seed=1, folds=2).fit(*splits["train"][:2])
     examples = export.make_examples(model, splits["train"].rows, seed=1)
     inputs = np.array(examples.inputs, dtype=np.float32)
     assert len(inputs) == export.EXAMPLE_ROWS + len(export.make_extreme_rows())

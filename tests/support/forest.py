@@ -54,7 +54,7 @@ def fit_forest(data: TrainingData, trees: int, min_samples_leaf: int, **options:
 
     options = {"class_weight": "balanced", **options}
     forest = RandomForestClassifier(trees, min_samples_leaf=min_samples_leaf, **options)
-    return make_pipeline(forest).fit(*data)
+    return make_pipeline(forest).fit(data.rows, data.labels)
 
 
 def export_bundle(
