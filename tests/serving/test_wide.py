@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 import random
@@ -41,12 +42,20 @@ def columns(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wide_url(columns: Path) -> Iterator[str]:
-    """A predictor of such a table, with a calibrated model and its refits."""
-    environment = {"MLOPS_COLUMNS": str(columns)}
+def differences(columns: Path) -> dict[str, float]:
+    """What tests.support.wide_bundle prints; it writes a bundle for such a table."""
     program = [sys.executable, "-m", "tests.support.wide_bundle", str(columns.parent)]
-    subprocess.run(program, cwd=ROOT, env=os.environ | environment, check=True)
-    with start_predictor(columns.parent, environment) as predictor:
+    environment = os.environ | {"MLOPS_COLUMNS": str(columns)}
+    done = subprocess.run(program, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
+    printed: dict[str, float] = json.loads(done.stdout)
+    return printed
+
+
+@pytest.fixture(scope="module")
+def wide_url(columns: Path, differences: dict[str, float]) -> Iterator[str]:
+    """A predictor of such a table, with a calibrated model and its refits."""
+    assert differences
+    with start_predictor(columns.parent, {"MLOPS_COLUMNS": str(columns)}) as predictor:
         wait_until_ready(predictor)
         yield predictor.url
 
@@ -55,6 +64,12 @@ def wide_url(columns: Path) -> Iterator[str]:
 def row(columns: Path) -> dict[str, Any]:
     """The example of each feature."""
     return {feature.name: feature.example for feature in read_columns(columns).features}
+
+
+def test_every_candidate_is_explained(differences: dict[str, float]) -> None:
+    """`train` selects none that the predictor cannot explain."""
+    assert len(differences) >= 5
+    assert differences == pytest.approx(dict.fromkeys(differences, 0), abs=1e-5)
 
 
 def test_contributions_add_up_to_the_log_odds(wide_url: str, row: dict[str, Any]) -> None:

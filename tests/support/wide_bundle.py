@@ -1,10 +1,12 @@
 """Write a bundle for a columns file with any number of features to a lake.
 
-`MLOPS_COLUMNS=FILE python -m tests.support.wide_bundle FOLDER` writes it to the lake in the folder.
+`MLOPS_COLUMNS=FILE python -m tests.support.wide_bundle FOLDER` writes it to the lake in the folder,
+and prints, for each candidate, by how much a sum of contributions differs from the log-odds.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 
 import numpy as np
@@ -13,13 +15,15 @@ from pipeline.columns import FEATURES, Category
 from pipeline.model.bundle import REFITS, Bundle, write_fallback
 from pipeline.model.calibration import FittedModel
 from pipeline.model.candidates import CANDIDATES, positive_probability
-from pipeline.model.export import describe_training
+from pipeline.model.export import describe_training, to_onnx
 from pipeline.model.metrics import Predictions
 from pipeline.model.refit_graph import MIN_REFITS, export_refits
 from pipeline.model.stability import Refits
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import LakeSettings
 from pipeline.storage.lake import open_lake, sha256_hex
+from serving.model.log_odds import LogOddsShapley
+from serving.model.served_model import onnx_scorer
 from tests.support.forest import export_bundle
 
 ROWS = 300
@@ -45,10 +49,10 @@ def make_bundle() -> Bundle:
     """Train the candidate, and refits of it on halves of the rows."""
     data = make_rows()
     candidate = next(candidate for candidate in CANDIDATES if candidate.name == FAMILY)
-    model = candidate.build_calibrated(0, 2).fit(*data)
+    model = candidate.build_calibrated(0, 2).fit(data.rows, data.labels)
     halves = [np.arange(first, ROWS, 2) for first in (0, 1)]
     refits = [
-        FittedModel(candidate.build_calibrated(seed, 2).fit(*data.take(halves[seed % 2])), 0.5)
+        FittedModel(candidate.build_calibrated(seed, 2).fit(*data.take(halves[seed % 2])[:2]), 0.5)
         for seed in range(MIN_REFITS)
     ]
     exported = export_refits(Refits(refits, fraction=0.5))
@@ -61,5 +65,22 @@ def make_bundle() -> Bundle:
     return Bundle(bundle.manifest.model_copy(update={"files": hashes}), files)
 
 
+def explain_candidates() -> dict[str, float]:
+    """By candidate: largest difference of explanations from the log-odds of its probabilities."""
+    data = make_rows()
+    differences = {}
+    for candidate in CANDIDATES:
+        model = candidate.build_calibrated(0, 2).fit(data.rows, data.labels)
+        graph = to_onnx(model)
+        explainer = LogOddsShapley(graph, onnx_scorer(graph), data.rows[:20])
+        explained = [explainer.explain(row) for row in data.rows[20:25]]
+        sums = np.array([base + values.sum() for base, values in explained])
+        probability = positive_probability(model, data.rows[20:25])
+        difference = sums - np.log(probability / (1 - probability))
+        differences[candidate.name] = float(np.abs(difference).max())
+    return differences
+
+
 if __name__ == "__main__":
+    sys.stdout.write(json.dumps(explain_candidates()))
     write_fallback(open_lake(LakeSettings(url=f"file://{sys.argv[1]}/lake")), make_bundle())
