@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+os.environ.pop("MLOPS_COLUMNS", None)  # the tests are written for the survey; before any import
+
 from pipeline.context import Context, open_context
 from pipeline.environment import PREFIX
 from pipeline.settings import LakeSettings, Settings

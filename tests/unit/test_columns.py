@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -301,3 +302,18 @@ def test_outcomes_may_not_overlap(positive: str, negative: str) -> None:
     text = text.replace("negative_raw: 1", f"negative_raw: {negative}")
     with pytest.raises(ColumnsError, match=r"negative_raw: .* is the positive outcome already"):
         parse_columns(text, "x.yaml")
+
+
+def test_the_tests_use_the_survey(tmp_path: Path) -> None:
+    """They pass for a user who works with another columns file."""
+    other = tmp_path / "other.columns.yaml"
+    other.write_text(TEXT.replace("name: course", "name: subject"))
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n0", "-q", f"{__file__}::test_audit_only_columns"],
+        cwd=ROOT,
+        env=os.environ | {"MLOPS_COLUMNS": str(other)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout
