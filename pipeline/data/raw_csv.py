@@ -14,6 +14,20 @@ MAX_HEADER_CHARACTERS = 65_536
 DELIMITERS = ",;\t"
 
 
+class MissingColumnsError(DataError):
+    """A raw file lacks columns.
+
+    Attributes:
+        missing: Their headers.
+        is_other_file: Whether the file has none of the columns.
+    """
+
+    def __init__(self, missing: list[str], message: str, *, is_other_file: bool) -> None:
+        super().__init__(message)
+        self.missing = missing
+        self.is_other_file = is_other_file
+
+
 def decode_text(data: bytes, location: str) -> str:
     """Decode a raw file.
 
@@ -77,8 +91,9 @@ def check_header(text: str, location: str) -> list[str]:
         Names of the columns that the contract does not have.
 
     Raises:
-        DataError: If the header cannot be parsed, if a column is missing or appears twice, or if
-            there are no rows.
+        MissingColumnsError: If a column is missing.
+        DataError: If the header cannot be parsed, if a column appears twice, or if there are no
+            rows.
     """
     try:
         start = io.StringIO(text[:MAX_HEADER_CHARACTERS])
@@ -94,9 +109,11 @@ def check_header(text: str, location: str) -> list[str]:
         )
     missing = [name for name in SOURCE_HEADER if name not in header]
     if missing:
-        raise DataError(
+        raise MissingColumnsError(
+            missing,
             f"{location} lacks the column {_quote(missing)}. {_describe_header(header)}, but must "
-            f"be {_quote(SOURCE_HEADER)}"
+            f"be {_quote(SOURCE_HEADER)}",
+            is_other_file=len(missing) == len(SOURCE_HEADER),
         )
     if not text.partition("\n")[2].strip():
         raise DataError(f"{location} has a header but no rows")

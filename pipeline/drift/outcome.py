@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
+from pipeline.data.source_changes import read_changes
 from pipeline.drift.columns import PREDICTION, compared_columns, feature_columns
 from pipeline.drift.comparison import Comparison, compare_columns
 from pipeline.drift.data import Dataset
@@ -65,7 +66,8 @@ def compare_datasets(
         reference: Rows that the model learned from.
         current: Rows to compare with them.
         retraining: Text of the report about retraining, used if there is drift.
-        model: The model that predicted both, whose performance is estimated.
+        model: The model that predicted both, whose performance is estimated. With a model, the
+            report has what `ingest` and `preprocess` found in the newest raw file.
 
     Returns:
         The report; without pages if there are too few rows for a verdict.
@@ -83,6 +85,7 @@ def compare_datasets(
         "created": utc_now(),
         "reference": reference.facts,
         "current": current.facts,
+        "source_changes": read_changes(context.lake) if model else [],
     }
     if sentence := _find_shortage(reference, current, settings.min_rows):
         return Outcome(Report(verdict=TOO_FEW, sentence=sentence, **origin), {})

@@ -93,8 +93,10 @@ def _links(report: Report, reports: str) -> Mapping[str, str]:
 
 def _next_steps(report: Report) -> Iterator[str]:
     """What to do after this verdict, in the order of the steps."""
+    yield from report.source_changes
     if report.verdict != DRIFT:
-        yield "Nothing has to be done. The next check compares newer traffic."
+        if not report.source_changes:
+            yield "Nothing has to be done. The next check compares newer traffic."
         return
     if names := ", ".join(name for name, column in report.features.items() if column.drifted):
         yield f"Check the source of {names}: a changed unit, form or default looks like drift."

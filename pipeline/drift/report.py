@@ -173,6 +173,8 @@ class Report(Origin):
     """Rows of each data set that Evidently's page shows, if it does not show all."""
     retraining: str | None = None
     """Whether retraining was requested, and why."""
+    source_changes: list[str] = Field(default_factory=list)
+    """What the newest raw file has that the columns file does not expect, in sentences."""
 
     def columns(self, prediction: str, label: str) -> dict[str, ColumnDrift]:
         """Return the results of all compared columns.

@@ -254,6 +254,8 @@ def show(report: Report) -> None:
         echo(f"All features together: {describe_joint(report.joint)}")
     if report.performance:
         show_performance(report.performance)
+    for sentence in report.source_changes:
+        echo(sentence, "yellow")
     echo(report.sentence, "yellow" if report.verdict == DRIFT else None)
 
 

@@ -2,7 +2,8 @@
 
 Reads the source of MLOPS_INGEST__SOURCE. Writes `bronze/<sha256>.csv` if it does not exist yet, the
 run's pointer `bronze/runs/<run_id>.json`, and `bronze/latest.json`. A file with the wrong header or
-without rows is refused, and nothing is written.
+without rows is refused, and nothing is written to bronze; `reports/source_changes.json` then has
+the missing columns, for the drift check.
 
 The bytes are stored unchanged, with two exceptions. Columns that the columns file does not have, or
 ignores, are left out. The values of the column `key` are replaced by pseudonyms, so that the lake
@@ -15,8 +16,9 @@ from pipeline.columns import IGNORED, ROLES
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data.pseudonyms import Pseudonyms, open_pseudonyms
-from pipeline.data.raw_csv import check_header, count_rows, decode_text
+from pipeline.data.raw_csv import MissingColumnsError, check_header, count_rows, decode_text
 from pipeline.data.raw_table import rewrite
+from pipeline.data.source_changes import record_changes
 from pipeline.data.sources import fetch
 from pipeline.errors import DataError, shorten
 from pipeline.storage.artifacts import BronzePointer
@@ -40,7 +42,7 @@ def run(context: Context) -> None:
     source = context.settings.ingest.source
     fetched = fetch(source, context.settings)
     text = decode_text(fetched, source)
-    unknown = check_header(text, source)
+    unknown = _check_header(context, text, source)
     dropped = [name for name in unknown if name in IGNORED]
     dropped += _judge_extra(context, source, [name for name in unknown if name not in IGNORED])
     pseudonyms = open_pseudonyms(context.settings) if ROLES.key else None
@@ -66,6 +68,20 @@ def run(context: Context) -> None:
         f"ingest: {pointer.rows:,} rows, {len(data):,} bytes from {source}, "
         f"sha256 {sha256[:12]}{'' if is_new else ', already in bronze'}"
     )
+
+
+def _check_header(context: Context, text: str, source: str) -> list[str]:
+    """Check the header, and store which columns are missing; return the unknown ones.
+
+    Raises:
+        DataError: If the header is wrong.
+    """
+    try:
+        return check_header(text, source)
+    except MissingColumnsError as error:
+        if not error.is_other_file:
+            record_changes(context.lake, context.run_id, missing=error.missing)
+        raise
 
 
 def _judge_extra(context: Context, source: str, extra: list[str]) -> list[str]:

@@ -5,6 +5,9 @@ Reads the run's raw file. Writes `silver/<run_id>/students.parquet` with its man
 number below the header and the reason. The stage fails if the fraction of rejected rows exceeds
 MLOPS_PREPROCESS__MAX_REJECTED_FRACTION.
 
+Also writes `reports/source_changes.json`, the values of categories and of the label that the
+columns file does not have, for the drift check.
+
 Also writes `reports/<run_id>/data_check.{json,html}`: what can be learned from the valid rows. A
 finding is a warning; the gate `max_order_auc` can reject models of such data.
 """
@@ -28,6 +31,7 @@ from pipeline.columns import LABEL, ROLES, ROW_COLUMNS, SOURCE_HEADER, Category,
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data.raw_csv import check_header, decode_text, find_delimiter
+from pipeline.data.source_changes import find_new_values, record_changes
 from pipeline.data_check.check import check_data
 from pipeline.data_check.page import page
 from pipeline.errors import DataError, shorten
@@ -73,6 +77,9 @@ def run(context: Context) -> None:
     valid, rejected = validate_rows(raw)
     raw_rows, blanks = len(raw), count_blanks(valid)
     del text, raw
+    changes = record_changes(lake, run_id, new_values=find_new_values(rejected))
+    for sentence in changes.sentences:
+        echo(f"preprocess: {sentence}", "yellow")
     if len(rejected):
         lake.write(silver_rejected(run_id), rejected.to_csv(index=False).encode())
         report_rejected(context, rejected, raw_rows)

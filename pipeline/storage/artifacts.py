@@ -88,6 +88,32 @@ class BronzePointer(Artifact):
     bytes: int
 
 
+class SourceChanges(Artifact):
+    """What the newest raw file has that the columns file does not expect."""
+
+    run_id: str
+    missing: list[str]
+    """Headers of columns that the file lacks."""
+    new_values: dict[str, dict[str, int]]
+    """Header of a column -> each value that is no category or outcome -> its number of rows."""
+
+    @property
+    def sentences(self) -> list[str]:
+        """A sentence for the missing columns, and one for each column with new values."""
+        where = f"The raw file of run {self.run_id}"
+        found = []
+        if self.missing:
+            names = ", ".join(f"'{name}'" for name in self.missing)
+            found.append(f"{where} lacks the column {names}, so it was refused.")
+        for column, values in self.new_values.items():
+            listed = ", ".join(f"'{value}' ({rows:,} rows)" for value, rows in values.items())
+            found.append(
+                f"{where} has new values of '{column}': {listed}. Their rows were rejected; add "
+                "the values to the columns file, and train again."
+            )
+        return found
+
+
 class SilverManifest(Artifact):
     """Result of `preprocess`."""
 

@@ -38,6 +38,8 @@ VALIDATION_PAGE = "validation.html"
 """File name of the report of `validate` for people; see `report_file`."""
 DATA_CHECK, DATA_CHECK_PAGE = "data_check.json", "data_check.html"
 """File names of a data check; see `report_file`."""
+SOURCE_CHANGES = "source_changes.json"
+"""File name of what the newest raw file has that was not expected; see `latest_report_file`."""
 
 
 def bronze_file(sha256: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.context import Context, open_context
+from pipeline.data.source_changes import read_changes
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError, LakeError, SettingsError, SourceError
 from pipeline.settings import IngestSettings, LakeSettings, Settings
@@ -238,3 +239,17 @@ def test_google_drive_is_unreachable(
     ):
         run_ingest(make_context, "gdrive:abc")
     assert make_context().lake.keys("bronze/") == []
+
+
+def test_a_missing_column_is_recorded(make_context: MakeContext, source: Path) -> None:
+    """For the drift check; another file, without any of the columns, is no change of this one."""
+    source.write_bytes(b"just,some\n1,2\n")
+    with pytest.raises(DataError):
+        run_ingest(make_context, source)
+    assert read_changes(make_context().lake) == []
+    source.write_bytes(GOOD.replace(b"Hours of Sleep", b"Sleep", 1))
+    with pytest.raises(DataError):
+        run_ingest(make_context, source, "run-2")
+    assert read_changes(make_context().lake) == [
+        "The raw file of run run-2 lacks the column 'Hours of Sleep', so it was refused."
+    ]

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES, RAW_HEADER
 from pipeline.context import Context
+from pipeline.data.source_changes import read_changes
 from pipeline.data.synthetic import generate_csv
 from pipeline.data_check.report import DataCheck
 from pipeline.errors import DataError, LakeError
@@ -207,3 +208,23 @@ def test_both_parsers_agree() -> None:
     from_text, rejected = validate_rows(parse_csv(text + "x,1,6.8,0,2.1,1\n"))
     assert len(rejected) == 1
     assert to_parquet(from_numbers) == to_parquet(from_text)
+
+
+def test_new_categories_are_recorded(
+    make_context: MakeContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sentence has the column, the values and their rows; the next good file clears it."""
+    rows = ["31,7,6.8,0,2.1,1", "31,7,6.8,0,2.1,1", "31,8,6.8,0,2.1,1", "31,1,6.8,0,2.1,2", BAD]
+    context = make_context(preprocess={"max_rejected_fraction": 1})
+    preprocess.run(store_raw_file(context, make_csv(*[GOOD] * 30, *rows)))
+    sentences = read_changes(context.lake)
+    assert sentences == [
+        "The raw file of run run-1 has new values of 'Course (STEM=1, Non-STEM=0)': '7.0' (2 "
+        "rows), '8.0' (1 rows). Their rows were rejected; add the values to the columns file, and "
+        "train again.",
+        "The raw file of run run-1 has new values of 'Pass/Fail (1=Pass, 0=Fail)': '2.0' (1 rows). "
+        "Their rows were rejected; add the values to the columns file, and train again.",
+    ]
+    assert "preprocess: The raw file of run run-1 has new values" in capsys.readouterr().err
+    preprocess.run(store_raw_file(make_context("run-2"), make_csv(*[GOOD] * 30)))
+    assert read_changes(context.lake) == []

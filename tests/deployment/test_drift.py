@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
+from pipeline.data.source_changes import record_changes
 from pipeline.drift.columns import PREDICTION
 from pipeline.drift.outcome import Outcome
 from pipeline.drift.report import Report
@@ -121,6 +122,23 @@ class TestVerdicts:
             run(env)
         assert read_report(env.context("check")).verdict == "none"
         assert read_requests(env) == []
+
+    def test_changes_of_the_raw_file(
+        self, env: DeploymentEnv, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Live traffic cannot show them, so report, page and output have them with any verdict."""
+        env.register("good", PRODUCTION)
+        log_traffic(env, sample_rows(env))
+        context = env.context("check")
+        (sentence,) = record_changes(context.lake, "r", new_values={"Course": {"art": 3}}).sentences
+        with pytest.raises(StageSkipped, match="No drift"):
+            run(env)
+        report = read_report(context)
+        assert (report.verdict, report.source_changes) == ("none", [sentence])
+        page = context.lake.read(latest_report_file(DRIFT_PAGE)).decode()
+        assert "has new values of &#39;Course&#39;: &#39;art&#39; (3 rows)" in page
+        assert "Nothing has to be done" not in page
+        assert sentence[:60] in " ".join(capsys.readouterr().err.split())
 
     def test_too_few_rows(self, env: DeploymentEnv) -> None:
         """With too few rows there is no verdict, and the latest report stays."""
