@@ -27,12 +27,14 @@ from serving.model.served_model import onnx_scorer
 from tests.support.forest import export_bundle
 
 ROWS = 300
-FAMILY = "boosting, 5 bins"
-"""The candidate: trees on columns that the graph computes from the features."""
+SERVED, REFITTED = "histogram boosting, 8 leaves", "tree, 3 leaves"
+"""Names of the candidates. The refits are of another one, which fits faster."""
+BLANKS = 0.1
+"""Fraction of blanks in each feature that may be blank."""
 
 
 def make_rows() -> TrainingData:
-    """Make rows with random typical values; the label depends on the first two features."""
+    """Make rows with random typical values and blanks; two features decide about the label."""
     random = np.random.default_rng(3)
     columns = [
         random.choice(list(feature.codes.values()), ROWS)
@@ -42,17 +44,23 @@ def make_rows() -> TrainingData:
     ]
     ranks = [np.argsort(np.argsort(column)) / ROWS for column in columns[:2]]
     labels = ranks[0] * ranks[1] + random.normal(scale=0.1, size=ROWS) > 0.4
-    return TrainingData(np.column_stack(columns).astype(np.float32), labels.astype(int))
+    rows = np.column_stack(columns).astype(np.float32)
+    optional = np.array([not feature.required for feature in FEATURES])
+    rows[(random.random(rows.shape) < BLANKS) & optional] = np.nan
+    return TrainingData(rows, labels.astype(int))
 
 
 def make_bundle() -> Bundle:
-    """Train the candidate, and refits of it on halves of the rows."""
+    """Train a model, and refits on halves of the rows."""
     data = make_rows()
-    candidate = next(candidate for candidate in CANDIDATES if candidate.name == FAMILY)
-    model = candidate.build_calibrated(0, 2).fit(data.rows, data.labels)
+    candidates = {candidate.name: candidate for candidate in CANDIDATES}
+    model = candidates[SERVED].build_calibrated(0, 2).fit(data.rows, data.labels)
     halves = [np.arange(first, ROWS, 2) for first in (0, 1)]
     refits = [
-        FittedModel(candidate.build_calibrated(seed, 2).fit(*data.take(halves[seed % 2])[:2]), 0.5)
+        FittedModel(
+            candidates[REFITTED].build_calibrated(seed, 2).fit(*data.take(halves[seed % 2])[:2]),
+            0.5,
+        )
         for seed in range(MIN_REFITS)
     ]
     exported = export_refits(Refits(refits, fraction=0.5))
