@@ -46,7 +46,7 @@ def columns(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def differences(columns: Path) -> dict[str, float]:
     """What tests.support.wide_bundle prints; it writes a bundle for such a table."""
     program = [sys.executable, "-m", "tests.support.wide_bundle", str(columns.parent)]
-    environment = os.environ | {"MLOPS_COLUMNS": str(columns)}
+    environment = os.environ | {"MLOPS_COLUMNS": str(columns), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(program, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
     printed: dict[str, float] = json.loads(done.stdout)
     return printed
