@@ -34,7 +34,7 @@ def columns(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer = csv.writer(file)
         writer.writerow([*names, "kind", "result"])
         for _ in range(300):
-            values = [round(generator.random(), 2) for _ in names]
+            values: list[float | str] = [round(generator.random(), 2) for _ in names]
             values[2] = generator.choice([values[2], ""])
             kind = generator.choice(["red", "green", "blue", ""])
             writer.writerow([*values, kind, "bad" if generator.random() < 0.3 else "good"])
