@@ -69,8 +69,8 @@ def choose_columns(arguments: Sequence[str]) -> None:
     """Set MLOPS_COLUMNS before the columns file is read, which importing a command does.
 
     `--columns PATH` chooses a file. Without it, and if the variable is not set, `--data PATH`
-    chooses the file that `adopt` wrote for these data; then the lake and the registered model get
-    a name of their own, unless the environment names them.
+    chooses the file that `adopt` wrote for these data; then the lake is a folder of its own, unless
+    the environment names another.
 
     Args:
         arguments: The arguments of a command.
@@ -86,9 +86,8 @@ def choose_columns(arguments: Sequence[str]) -> None:
         if path is not None:
             name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.removesuffix(COLUMNS_SUFFIX))
             os.environ[COLUMNS_VARIABLE] = str(path)
-            os.environ.setdefault("MLOPS_MLFLOW__NAME", name)
             os.environ.setdefault("MLOPS_LAKE__URL", f"file://local/{name}")
-            chosen = (COLUMNS_VARIABLE, "MLOPS_MLFLOW__NAME", "MLOPS_LAKE__URL")
+            chosen = (COLUMNS_VARIABLE, "MLOPS_LAKE__URL")
             settings = " ".join(f"{one}={shlex.quote(os.environ[one])}" for one in chosen)
             echo(f"For other commands on these data: export {settings}")
 

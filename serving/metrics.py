@@ -143,7 +143,7 @@ class PredictorCollector(Collector):
         )
         yield CounterMetricFamily(
             "predictor_model_refused",
-            "Failed attempts to load a version",
+            "Attempts to load a version without success",
             value=models.refused,
         )
         yield GaugeMetricFamily(
@@ -164,7 +164,7 @@ class PredictorCollector(Collector):
         )
         failed = CounterMetricFamily(
             "predictor_shadow_rows_failed",
-            "Rows on which the shadow version failed",
+            "Rows that the shadow version could not score",
             labels=version,
         )
         difference = CounterMetricFamily(

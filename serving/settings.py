@@ -81,7 +81,7 @@ class PredictorSettings(PredictorClientSettings):
     min_stability: float = Field(default=0.8, ge=0, le=1)
     """A label is unsure if a smaller fraction of the refits gives it: by default, if more than one
     in five models that were trained on random halves of the rows contradicts. Of models that
-    learned from other students, 61 % give an unsure label, and 82 % another one, in the simulation
+    learned from other rows, 61 % give an unsure label, and 82 % another one, in the simulation
     of docs/reference/model-quality.md. 0 for never."""
     ready_without_model: bool = False
     """Report ready without a model while the registry has no promoted version, so that the

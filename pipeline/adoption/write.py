@@ -8,6 +8,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from pipeline.adoption.judge import MAX_STEPS, Decision
 from pipeline.adoption.label import AdoptedLabel
 from pipeline.adoption.table import Table, is_number
 from pipeline.column_file.checks import RESERVED
+from pipeline.column_file.model import to_title
 from pipeline.column_file.outcome import Outcome, get_options, parse_comparison
 
 MAX_NAME_LENGTH = 40
@@ -36,13 +38,15 @@ def write_columns(
         The text of the file.
     """
     names = make_names([*(decision.raw for decision in decisions), label.raw])
+    title = to_title(re.sub(r"[\W_]+", " ", Path(table.name).stem)) or to_title(names[label.raw])
     lines = [
         f"# The columns of {table.name}, proposed by `adopt` from {table.rows:,} rows.",
         "# Check the ranges, and give units, descriptions and names that people understand.",
         "# Set `groups: true` for categories of people whom the model must treat alike: gates then",
         "# compare its errors between them. Remove features that are not known before the outcome.",
         "",
-        "subject: row # what one row is: student, machine, order",
+        f"title: {_quote(title)} # of the page; the registered model is named after it",
+        "subject: row # what one row is: machine, patient, order",
         "subjects: rows",
         "",
         "features:",

@@ -101,6 +101,8 @@ class Number:
             model card shows the reason, and what leaving the column out would cost.
         required: Whether every row must have a value. If not, a blank is accepted, and the model
             learns from it.
+        section: Heading of the page's form under which it is found. Without any, a long form has
+            a section for each kind.
         kind: `number`.
     """
 
@@ -118,6 +120,7 @@ class Number:
     group_edges: tuple[Value, ...] = ()
     sensitive: str = ""
     required: bool = True
+    section: str = ""
     kind: Literal["number"] = field(default="number", kw_only=True)
 
     @property
@@ -155,6 +158,8 @@ class Category:
             model card shows the reason, and what leaving the column out would cost.
         required: Whether every row must have a value. If not, a blank is accepted, and the model
             learns from it.
+        section: Heading of the page's form under which it is found. Without any, a long form has
+            a section for each kind.
         kind: `category`.
     """
 
@@ -171,6 +176,7 @@ class Category:
     groups: bool = True
     sensitive: str = ""
     required: bool = True
+    section: str = ""
     kind: Literal["category"] = field(default="category", kw_only=True)
 
     @property
@@ -226,8 +232,9 @@ class Label:
         negative: Name of the negative outcome.
         rate: Fraction of positive rows.
         description: What it means.
-        verb: What those with the positive outcome do, for sentences of the page: "about 1 in 9
-            students fail". Without it, they "have the outcome" `positive`.
+        verb: What rows with the positive outcome do, as a verb that can follow "to", for
+            sentences such as "about 1 in 9 students fail". By default they "have the outcome"
+            `positive`.
         titles: Name of an outcome -> what people read for a row with this label. The default is
             "at risk" and "no sign", which the page translates: a row with the positive label may
             well have the negative outcome.

@@ -119,7 +119,7 @@ def _print_prediction(values: Mapping[str, Any], answer: Mapping[str, Any]) -> N
     unsure = ", unsure" if prediction.get("unsure") else ""
     echo(
         f"A prediction: {row} -> {verdict}{unsure} "
-        f"({LABEL.positive} probability {probability}, threshold {threshold})"
+        f"(probability {probability}, threshold {threshold})"
     )
     if "explanation" not in prediction:
         echo("  without an explanation; the predictor's log has the reason")

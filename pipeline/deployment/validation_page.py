@@ -75,7 +75,7 @@ def _gates(report: ValidationReport, manifest: Manifest) -> list[Block]:
     failed = sum(not result.passed for result in every)
     intro = (
         f"A gate is a bound that a model has to meet before it is promoted. Of {len(every)} "
-        f"gates, {len(judged) - failed} passed and {failed} failed."
+        f"gates, {len(judged) - failed} passed and {failed} did not."
     )
     if idle := len(every) - len(judged):
         intro += (

@@ -45,6 +45,6 @@ def describe_flagged_below_rate(fraction: float | None) -> str:
     if not fraction:
         return ""
     return (
-        f"{fraction:.1%} of the {SUBJECTS} who are flagged have a lower risk than the average, "
+        f"{fraction:.1%} of the {SUBJECTS} that are flagged have a lower risk than the average, "
         "because the threshold is below the overall rate"
     )

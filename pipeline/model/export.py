@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.column_file.blanks import BLANK
-from pipeline.columns import FEATURES, Category
+from pipeline.columns import FEATURES, SUBJECT, Category
 from pipeline.model import onnx
 from pipeline.model.bundle import (
     ONNX,
@@ -73,7 +73,7 @@ def convert(model: Pipeline) -> ModelProto:
     ]
     graph: ModelProto = convert_sklearn(
         make_pipeline(*steps),
-        name="student",  # the default is a random name
+        name=SUBJECT,  # the default is a random name
         initial_types=[(ONNX_INPUT, FloatTensorType([None, len(FEATURES)]))],
         final_types=[("label", None), (ONNX_OUTPUT, None)],
         options={"zipmap": False},

@@ -28,7 +28,7 @@ def describe_purpose(settings: TrainSettings) -> str:
         )
     if settings.threshold_purpose == "capacity":
         return (
-            f"There is help for {settings.capacity:.3g} of the {SUBJECTS}, so those with the "
+            f"There is capacity for {settings.capacity:.3g} of the {SUBJECTS}, so those with the "
             "highest probabilities on out-of-fold rows are flagged"
         )
     return (

@@ -1,6 +1,6 @@
 """Split silver's rows into train, validation and test, stratified by the label: silver to gold.
 
-Reads `silver/<run_id>/students.parquet`. Writes `gold/<run_id>/{train,validation,test}.parquet`
+Reads `silver/<run_id>/rows.parquet`. Writes `gold/<run_id>/{train,validation,test}.parquet`
 and, last, their manifest: the hashes of input and output, the number of rows and positive rows of
 each split, the columns, the seed and the code version.
 

@@ -1,6 +1,6 @@
 """Validate the raw rows, rename and type the columns, and flip the label: bronze to silver.
 
-Reads the run's raw file. Writes `silver/<run_id>/students.parquet` with its manifest, and
+Reads the run's raw file. Writes `silver/<run_id>/rows.parquet` with its manifest, and
 `silver/<run_id>/rejected.csv`: each row that breaks the contract of the columns file, with its
 number below the header and the reason. The stage fails if the fraction of rejected rows exceeds
 MLOPS_PREPROCESS__MAX_REJECTED_FRACTION.

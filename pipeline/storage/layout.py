@@ -54,7 +54,7 @@ def bronze_pointer(run_id: str) -> str:
 
 def silver_rows(run_id: str) -> str:
     """Key of the run's validated rows."""
-    return f"silver/{run_id}/students.parquet"
+    return f"silver/{run_id}/rows.parquet"
 
 
 def silver_rejected(run_id: str) -> str:

@@ -142,6 +142,10 @@ class ModelFacts(ModelName):
     learned_blanks: list[str] = Field(
         description="Names of the features that are blank in some of the training rows"
     )
+    importance: dict[str, float] = Field(
+        description="By feature, largest first: mean absolute change of the probability of a "
+        "training row that gets the feature's value of another row"
+    )
     positive_rate: float | None = Field(
         description=f"Fraction of `{LABEL.positive}` in the training rows; null if unknown"
     )

@@ -28,6 +28,7 @@ from pipeline.model.onnx import open_graph
 from pipeline.times import utc_now
 from serving.http.requests import DIGITS, Matrix, Row, Scorer
 from serving.model.explain import Explainer
+from serving.model.importance import compute_importance
 from serving.model.refits import Refits
 from serving.model.training_range import TrainingRange, Warnings, to_json
 
@@ -59,6 +60,8 @@ class Model:
         self.refits: Refits | None = None
         """None in bundles of earlier releases."""
         self.explainer = Explainer(scorer, manifest.background, bundle.files.get(ONNX))
+        self.importance: dict[str, float] = {}
+        """How much the predictions depend on each feature, largest first."""
         self.range = TrainingRange(manifest.training)
         self.source = source
         self.alias = alias
@@ -201,6 +204,7 @@ def load(
             model.refits = Refits(bundle.files[REFITS], manifest.refits)
             model.refits.positive_fraction(inputs)
         scored = scorer(inputs) if len(inputs) else np.zeros(0, np.float32)
+        model.importance = compute_importance(scorer, manifest.background, FEATURE_NAMES)
     except ModelRefused:
         raise
     except Exception as error:  # a library's error for a broken file

@@ -25,6 +25,7 @@ async function start() {
 }
 
 function build(columns) {
+  find("name").textContent = document.title = columns.title;
   const risk = new Risk(columns);
   const whatIf = new WhatIf(risk);
   const list = new List(risk, (row, goBack) => {
@@ -33,6 +34,7 @@ function build(columns) {
     find("fields").querySelector("input, select").focus({ preventScroll: true });
   });
   const model = new Model(risk, () => {
+    whatIf.arrange();
     list.refresh();
     whatIf.predict();
   });

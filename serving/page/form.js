@@ -2,6 +2,7 @@
 // a category gets buttons or a select.
 
 import { describeInvalid, isValid } from "./cells.js";
+import { Sections } from "./sections.js";
 import { categoryTitle, formatNumber, make, toTitle } from "./text.js";
 import { t } from "./words.js";
 
@@ -12,7 +13,13 @@ export class Form {
   /** `onChange` is called after every change of a value. */
   constructor(container, features, onChange) {
     this.fields = new Map(features.map((feature) => [feature.name, makeField(feature, onChange)]));
-    container.replaceChildren(...[...this.fields.values()].map(({ element }) => element));
+    const elements = new Map([...this.fields].map(([name, { element }]) => [name, element]));
+    this.sections = new Sections(container, features, elements);
+  }
+
+  /** Arrange the fields by the `importance` of GET /model: {name: number}, largest first. */
+  arrange(importance) {
+    this.sections.arrange(importance);
   }
 
   /** The row as the API accepts it. A field without a value gives null. */
@@ -37,6 +44,7 @@ export class Form {
 
   translate() {
     for (const { translate } of this.fields.values()) translate();
+    this.sections.translate();
   }
 }
 

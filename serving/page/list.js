@@ -9,6 +9,7 @@ import { Mend } from "./mend.js";
 import { Ranking } from "./ranking.js";
 import { knownNames, readList } from "./rows.js";
 import { download, exampleCsv, templateCsv } from "./samples.js";
+import { MANY } from "./sections.js";
 import { find, formatCount, make, showText } from "./text.js";
 import { t } from "./words.js";
 
@@ -49,8 +50,14 @@ export class List {
   translate() {
     const { subject, subjects, features } = this.columns;
     find("list-title").textContent = t("list.title", { subjects });
-    find("expected").textContent = t("list.expected", { subject, names: this.names.join(", ") });
+    const { length: count } = this.names;
+    find("expected").textContent =
+      count > MANY
+        ? t("list.expectedMany", { subject, count })
+        : t("list.expected", { subject, names: this.names.join(", ") });
     find("only-text").textContent = t("list.only", { mark: this.risk.mark });
+    find("wide-box").hidden = count <= MANY;
+    find("wide-text").textContent = t("list.wide", { count });
     this.describeStorage();
     find("allowed-rows").replaceChildren(
       ...features.map((feature) =>

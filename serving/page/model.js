@@ -65,7 +65,6 @@ export class Model {
 
   render(facts) {
     this.risk.facts = facts;
-    find("name").textContent = document.title = toTitle(facts.name);
     const version = facts.version ?? t("model.unregistered");
     find("serving").textContent = t("model.serving", { version, since: formatTime(facts.since) });
     find("trust").replaceChildren(...this.describeTrust().map((text) => make("li", {}, text)));

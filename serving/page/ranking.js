@@ -3,10 +3,12 @@
 import { PROBABILITY } from "./api.js";
 import { formatLine } from "./csv.js";
 import { PANEL_ID, describeWarnings, makePanel } from "./panel.js";
+import { MANY, sortByImportance } from "./sections.js";
 import { find, formatCount, formatPercent, formatValue, make, toTitle } from "./text.js";
 import { t } from "./words.js";
 
 const PAGE_ROWS = 50;
+const MAX_FEATURES = 6; // columns of features in the table of a long form
 const collator = new Intl.Collator(undefined, { numeric: true }); // "S9" comes before "S10"
 const STEPS = { ArrowUp: -1, ArrowDown: 1 };
 
@@ -16,6 +18,7 @@ export class Ranking {
     this.risk = risk;
     this.inspect = inspect;
     find("only").addEventListener("change", () => this.choose());
+    find("wide").addEventListener("change", () => this.refresh());
     find("more").addEventListener("click", () => this.render(this.shownRows + PAGE_ROWS));
     find("ranking").addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.opened) this.close();
@@ -64,15 +67,6 @@ export class Ranking {
       column("name", t("list.name"), "name", ({ name }) => toSortKey(name), makeName),
       column("risk", t("list.risk"), "risk", ({ p }) => p, (row) => this.makeRisk(row)),
       column("why", t("list.why"), "why", undefined, (row) => this.makeWhy(row)),
-      ...features.map((feature) =>
-        column(
-          `value-${feature.name}`,
-          toTitle(feature.name),
-          feature.kind === "number" ? "fold number" : "fold",
-          ({ values }) => values[feature.name] ?? (feature.kind === "number" ? -Infinity : ""),
-          ({ values }) => formatValue(feature, values[feature.name]),
-        ),
-      ),
       ...others.map((index) =>
         column(
           `extra-${index}`,
@@ -82,7 +76,23 @@ export class Ranking {
           ({ extra }) => extra[index],
         ),
       ),
+      ...this.chooseFeatures(features).map((feature) =>
+        column(
+          `value-${feature.name}`,
+          toTitle(feature.name),
+          feature.kind === "number" ? "fold number" : "fold",
+          ({ values }) => values[feature.name] ?? (feature.kind === "number" ? -Infinity : ""),
+          ({ values }) => formatValue(feature, values[feature.name]),
+        ),
+      ),
     ];
+  }
+
+  /** Return the features with a column: of many, the most important ones unless all are wanted. */
+  chooseFeatures(features) {
+    if (features.length <= MANY) return features;
+    const sorted = sortByImportance(features, this.risk.facts.importance ?? {});
+    return find("wide").checked ? sorted : sorted.slice(0, MAX_FEATURES);
   }
 
   makeRisk(row) {
@@ -146,6 +156,8 @@ export class Ranking {
 
   /** Filter and sort the rows as the visitor chose, and show the first ones. */
   choose() {
+    const isSorted = this.tableColumns.some(({ id }) => id === this.sortKey);
+    if (!isSorted) this.sortKey = "rank"; // its column is hidden now
     const { key } = this.tableColumns.find(({ id }) => id === this.sortKey);
     const sign = this.descending ? -1 : 1;
     const rows = find("only").checked ? this.marked : this.ranked;

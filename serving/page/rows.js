@@ -39,7 +39,7 @@ export class Header {
     this.extra = cells.map((_, index) => index).filter(isKept);
     this.extraNames = this.extra.map((index) => cells[index]);
     this.width = cells.length;
-    this.identity = findIdentity(this.extraNames);
+    this.identity = findIdentity(this.extraNames, columns.key.map(normalize));
   }
 
   requireAll(cells) {
@@ -97,11 +97,15 @@ function findColumn(feature, names) {
   return found[0];
 }
 
-/** Return the columns that name a row: those with names, then the first ones of the file. */
-function findIdentity(extraNames) {
+/**
+ * Return the columns that name a row: the key of the table, those with names, then the first ones
+ * of the file.
+ */
+function findIdentity(extraNames, key) {
   const all = extraNames.map((_, index) => index);
+  const known = all.filter((index) => key.includes(normalize(extraNames[index])));
   const named = all.filter((index) => NAME.test(extraNames[index]));
-  return [...new Set([...named, ...all])].slice(0, MAX_NAMES).sort((a, b) => a - b);
+  return [...new Set([...known, ...named, ...all])].slice(0, MAX_NAMES).sort((a, b) => a - b);
 }
 
 /**

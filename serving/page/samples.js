@@ -9,6 +9,7 @@ import { t } from "./words.js";
 const EXAMPLE_ROWS = 12;
 const DOWNLOAD_MS = 10_000;
 const LETTER_A = 65;
+const LETTERS = 26;
 
 /** Return a list to fill in: its rows have every category, and its last column explains them. */
 export function templateCsv({ subject, features }) {
@@ -32,7 +33,9 @@ export function exampleCsv({ subject, features }) {
 }
 
 const nameExample = (subject, row) =>
-  t("sample.name", { subject: toTitle(subject), letter: String.fromCharCode(LETTER_A + row) });
+  t("sample.name", { subject: toTitle(subject), letter: row < LETTERS ? nthLetter(row) : row + 1 });
+
+const nthLetter = (index) => String.fromCharCode(LETTER_A + index);
 
 function pickExample(feature, row) {
   if (feature.kind === "number") return feature.example;

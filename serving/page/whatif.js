@@ -38,6 +38,11 @@ export class WhatIf {
     return Object.fromEntries(this.columns.features.map(({ name, example }) => [name, example]));
   }
 
+  /** Arrange the form by the facts about the model. */
+  arrange() {
+    this.form.arrange(this.risk.facts.importance ?? {});
+  }
+
   translate() {
     this.showTitle();
     this.form.translate();

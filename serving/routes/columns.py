@@ -14,6 +14,7 @@ from pipeline.columns import (
     LABEL,
     PROBABILITY,
     PROBABILITY_FIELDS,
+    ROLES,
     SUBJECT,
     SUBJECTS,
     TITLE,
@@ -40,6 +41,8 @@ def columns(service: ServiceDependency) -> dict[str, Any]:
 
     `blanks` of a feature that may be blank lists the cells that count as blank, in lower case.
 
+    `key` has the names of the column that identifies a row; the predictor does not need it, and the
+    page keeps it in the browser. `probability_fields` are the names of the probability in answers.
     `live_traffic` says what is stored of predicted rows, unless the request has `?log=false`.
     """
     return {
@@ -48,6 +51,7 @@ def columns(service: ServiceDependency) -> dict[str, Any]:
         "subjects": SUBJECTS,
         "features": [_describe(feature) for feature in FEATURES],
         "label": dataclasses.asdict(LABEL),
+        "key": [ROLES.key.raw, ROLES.key.name] if ROLES.key else [],
         "probability_fields": PROBABILITY_FIELDS,
         "live_traffic": {
             "sample_rate": service.settings.log_sample_rate,

@@ -19,7 +19,7 @@ DESCRIPTIONS = {
     413: "The body is larger than the limit",
     415: "The route does not accept this content type, or the body is compressed",
     422: "A value is invalid; see `errors`",
-    500: "The model failed",
+    500: "The model cannot score the rows",
     503: "No model is loaded yet, or too many requests are running",
 }
 

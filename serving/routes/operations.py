@@ -61,6 +61,7 @@ async def model(service: ServiceDependency) -> ModelFacts:
         threshold=served.threshold,
         learned_from=served.range.learned_from,
         learned_blanks=served.range.learned_blanks,
+        importance=served.importance,
         positive_rate=training.positive_rate if training else None,
         precision=training.precision if training else None,
         flagged_below_rate=training.flagged_below_rate if training else None,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.columns import BUNDLED
 from serving.http.requests import EXAMPLE
 from tests.support.chart_scenarios import EVERYTHING, EXTERNAL
 from tests.support.helm import CHART, NAMESPACE, RELEASE, Values, render, run_helm
@@ -104,6 +105,13 @@ def test_the_example_request_is_valid(get_notes: Callable[..., str]) -> None:
     assert body is not None
     (text,) = shlex.split(body[1])
     assert yaml.safe_load(text).keys() == EXAMPLE.keys()
+
+
+def test_another_table_has_no_example_of_the_survey(get_notes: Callable[..., str]) -> None:
+    """With a columns file in the values, the notes lead to the predictor's own examples."""
+    text = get_notes({"columns": BUNDLED.read_text()})
+    assert "http://127.0.0.1:8000/docs" in text
+    assert not [name for name in EXAMPLE if f'"{name}"' in text]
 
 
 def test_what_uninstalling_keeps(get_notes: Callable[..., str]) -> None:

@@ -115,7 +115,7 @@ def test_lineage_from_the_answer_to_the_raw_bytes(
     run_id = lineage.pipeline_run_id
     for split, sha256 in lineage.gold.items():
         assert sha256_hex(lake.read(f"gold/{run_id}/{split}.parquet")) == sha256, split
-    assert sha256_hex(lake.read(f"silver/{run_id}/students.parquet")) == lineage.silver
+    assert sha256_hex(lake.read(f"silver/{run_id}/rows.parquet")) == lineage.silver
     assert sha256_hex(lake.read(f"bronze/{lineage.bronze}.csv")) == lineage.bronze
     assert read_json(lake, f"silver/{run_id}/manifest.json")["bronze"] == lineage.bronze
     assert lineage.image == read_stage_pods(platform)["train"]["image"]

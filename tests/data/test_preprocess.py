@@ -125,8 +125,8 @@ def test_few_rejected_rows_are_stored(
     assert "must be between 0 and 24" in rejected["reason"][0]
     manifest = context.lake.read_model("silver/run-1/manifest.json", SilverManifest)
     assert (manifest.rows, manifest.rejected) == (39, 1)
-    students = from_parquet(context.lake.read("silver/run-1/students.parquet", manifest.sha256))
-    assert len(students) == 39
+    rows = from_parquet(context.lake.read("silver/run-1/rows.parquet", manifest.sha256))
+    assert len(rows) == 39
     assert "1 of 40 rows were rejected (2.5%). The first is row 40" in capsys.readouterr().err
 
 

@@ -110,7 +110,7 @@ def test_a_threshold_below_the_average_risk_is_reported(
     probability = final.predict(learned.data.rows).probability
     below = probability[probability >= 0.01] < learned.data.labels.mean()
     assert facts.flagged_below_rate == pytest.approx(below.mean())
-    sentence = f"{below.mean():.1%} of the students who are flagged have a lower risk"
+    sentence = f"{below.mean():.1%} of the students that are flagged have a lower risk"
     printed = capsys.readouterr().err
     assert sentence in printed
     check = read_data_check(context.lake, context.run_id)

@@ -20,6 +20,7 @@ from tests.support.page import (
     choose_file,
     class_list,
     predict,
+    record_sent_lists,
     to_csv,
     to_probability,
 )
@@ -90,17 +91,7 @@ class TestRanking:
         """The highest risk comes first. A column that the model does not use is never sent."""
         page = visit()
         lines = class_list(30)
-        # Playwright does not see a request body that is a Blob, so record what fetch is given.
-        page.evaluate(
-            """() => {
-                const fetch = window.fetch;
-                window.sent = "";
-                window.fetch = async (path, options = {}) => {
-                    if (options.body instanceof Blob) window.sent += await options.body.text();
-                    return fetch(path, options);
-                };
-            }"""
-        )
+        record_sent_lists(page)
         choose_file(page, to_csv(lines))
         table = page.locator("#ranking tbody tr")
         expect(table).to_have_count(30)

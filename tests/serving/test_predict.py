@@ -8,8 +8,10 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
 from serving.http.requests import EXAMPLE
+from serving.oip_schema import EXAMPLE_TENSOR
 from tests.support.forest import generate_rows, make_bundle, train_forest
 
+INFER = "/v2/models/student-performance/infer"
 JSON = {"Content-Type": "application/json"}
 BODY = (
     '{"age": 31, "course": "stem", "sleep_hours": 6.8, "relationship": "no", "review_hours": 2.1}'
@@ -44,6 +46,18 @@ def test_predictions_equal_scikit_learn(client: httpx.Client) -> None:
         assert probabilities == pytest.approx(expected[: len(predictions)].tolist(), abs=1e-6)
         labels = ["fail" if probability >= 0.5 else "pass" for probability in probabilities]
         assert [prediction["label"] for prediction in predictions] == labels
+
+
+def test_the_survey_keeps_the_earlier_name_of_the_probability(client: httpx.Client) -> None:
+    """JSON, MLflow's table and tensors have both names; tests/data/test_own_data.py has one."""
+    (plain,) = client.post("/predict", json=EXAMPLE).json()["predictions"]
+    table = {"dataframe_records": [EXAMPLE]}
+    (row,) = client.post("/invocations", json=table).json()["predictions"]
+    tensors = client.post(INFER, json=EXAMPLE_TENSOR).json()["outputs"]
+    named = {tensor["name"]: tensor["data"][0] for tensor in tensors}
+    for answer in (plain, row, named):
+        assert set(answer) == {"label", "probability", "fail_probability"}
+        assert answer["probability"] == answer["fail_probability"]
 
 
 def test_response_names_its_model(client: httpx.Client) -> None:

@@ -140,6 +140,23 @@ def to_csv(lines: list[list[str]], delimiter: str = ",") -> bytes:
     return file.getvalue().encode()
 
 
+def record_sent_lists(page: Page) -> None:
+    """Append what the page sends as a list to `window.sent`.
+
+    Playwright does not see a request body that is a Blob, so this records what fetch is given.
+    """
+    page.evaluate(
+        """() => {
+            const fetch = window.fetch;
+            window.sent = "";
+            window.fetch = async (path, options = {}) => {
+                if (options.body instanceof Blob) window.sent += await options.body.text();
+                return fetch(path, options);
+            };
+        }"""
+    )
+
+
 def choose_file(page: Page, content: bytes, name: str = "class.csv") -> None:
     """Choose a file for the page's list."""
     page.locator("#file").set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})

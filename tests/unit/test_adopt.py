@@ -108,6 +108,7 @@ def test_the_proposal(table: Path) -> None:
     """Ranges, steps, codes and names come from the file."""
     adopt(table)
     columns = read(table)
+    assert (columns.title, columns.subject, columns.subjects) == ("Ward", "row", "rows")
     height, visits, blood, smoker, coded, dose = columns.features
     assert isinstance(height, Number)
     assert (height.name, height.raw) == ("große_cm".replace("ß", ""), "Größe (cm)")
@@ -277,7 +278,7 @@ def test_names() -> None:
 
 def test_run_takes_the_adopted_file(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--data` chooses the file that `adopt` wrote; the environment and `--columns` come first."""
-    for name in (COLUMNS_VARIABLE, "MLOPS_MLFLOW__NAME", "MLOPS_LAKE__URL"):
+    for name in (COLUMNS_VARIABLE, "MLOPS_LAKE__URL"):
         monkeypatch.setenv(name, "")  # restored after the test
         monkeypatch.delenv(name)
     choose_columns(["--data", str(table)])
@@ -285,7 +286,6 @@ def test_run_takes_the_adopted_file(table: Path, monkeypatch: pytest.MonkeyPatch
     adopt(table)
     choose_columns(["--data", str(table)])
     assert os.environ[COLUMNS_VARIABLE] == str(table.parent / "ward.columns.yaml")
-    assert os.environ["MLOPS_MLFLOW__NAME"] == "ward"
     assert os.environ["MLOPS_LAKE__URL"] == "file://local/ward"
     choose_columns(["--data", "other.csv", "--columns", "own.yaml"])
     assert os.environ[COLUMNS_VARIABLE] == "own.yaml"

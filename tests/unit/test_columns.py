@@ -18,7 +18,7 @@ from pipeline import stages
 from pipeline.column_file import yaml_tree
 from pipeline.column_file.fingerprint import compute_hash
 from pipeline.column_file.reader import parse_columns, read_columns
-from pipeline.columns import BUNDLED, COLUMNS_SHA256, FEATURES, LABEL, Category, Label
+from pipeline.columns import BUNDLED, COLUMNS, COLUMNS_SHA256, FEATURES, LABEL, Category, Label
 from pipeline.errors import ColumnsError
 
 ROOT = Path(__file__).parents[2]
@@ -160,6 +160,15 @@ def test_no_model_is_expected_to_learn_from_an_audit_only_column() -> None:
     text = TEXT.replace("- feature: sleep_hours", "- feature: siblings")
     with pytest.raises(ColumnsError, match="`siblings` is not a feature; the features are age,"):
         parse_columns(text + AUDITED, "x.yaml")
+
+
+def test_words_have_defaults() -> None:
+    """Without words for a row and the outcome, sentences are about rows with the outcome."""
+    words = ("title:", "subject:", "subjects:", "probability_alias:", "  verb:")
+    columns = parse_columns("\n".join(line for line in LINES if not line.startswith(words)), "x")
+    assert (columns.subject, columns.subjects, columns.title) == ("row", "rows", "")
+    assert columns.label.predicate == "have the outcome “fail”"
+    assert COLUMNS.label.predicate == "fail"
 
 
 def test_all_errors_are_listed() -> None:

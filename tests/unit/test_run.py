@@ -120,7 +120,7 @@ def test_the_example_row_is_explained() -> None:
         answer = run.predict(url, "secret")
     row = {feature.name: feature.example for feature in FEATURES}
     assert requests == [("/predict?explain=true&log=false", "Bearer secret", row)]
-    assert answer == {"student": row, "answer": {"predictions": []}}
+    assert answer == {"row": row, "answer": {"predictions": []}}
 
 
 def test_a_failed_prediction_names_the_predictor() -> None:

@@ -14,6 +14,12 @@ def test_defaults() -> None:
     assert Settings.load({}) == Settings()
 
 
+def test_the_model_is_named_after_the_title() -> None:
+    """The columns file has the title, and the setting replaces it."""
+    assert Settings.load({}).mlflow.model_name == "student-performance"
+    assert Settings.load({"MLOPS_MLFLOW__NAME": "Own"}).mlflow.model_name == "Own"
+
+
 def test_field_of_a_section() -> None:
     """The section and the field are joined by two underscores, and the value gets its type."""
     assert Settings.load({"MLOPS_TRAIN__FOLDS": "7"}).train.folds == 7

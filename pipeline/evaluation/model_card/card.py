@@ -7,7 +7,7 @@ Fairness, Accountability, and Transparency (2019). The card has every section of
 from __future__ import annotations
 
 from pipeline.card_status import Status
-from pipeline.columns import LABEL, SUBJECT
+from pipeline.columns import LABEL, SUBJECTS
 from pipeline.evaluation.model_card import choice, groups, measured, provenance, use
 from pipeline.evaluation.model_card.measured import Findings
 from pipeline.evaluation.model_card.publication import Publication
@@ -82,7 +82,7 @@ def _model(result: EvaluationResult) -> list[Block]:
         ("parameters", parameters),
         (
             "threshold",
-            f"{manifest.threshold:.4g}: a {SUBJECT} with at least this probability is predicted "
+            f"{manifest.threshold:.4g}: {SUBJECTS} with at least this probability are predicted "
             f"`{LABEL.positive}`",
         ),
         (

@@ -8,7 +8,6 @@ from pipeline.columns import (
     FEATURES,
     LABEL,
     ROW_COLUMNS,
-    SUBJECT,
     SUBJECTS,
 )
 from pipeline.evaluation.model_card.publication import NOBODY, Publication
@@ -16,8 +15,6 @@ from pipeline.evaluation.result import EvaluationResult
 from pipeline.model import ablation_table
 from pipeline.reporting.document import Block, Heading, Items, Table, Text
 from pipeline.storage.artifacts import Interval
-
-VERB = LABEL.verb or f"have the outcome `{LABEL.positive}`"
 
 
 def describe_use(result: EvaluationResult) -> list[Block]:
@@ -32,7 +29,7 @@ def describe_use(result: EvaluationResult) -> list[Block]:
             f"({LABEL.description.lower()}). A person decides what follows from it: of the "
             f"{SUBJECTS} predicted `{LABEL.positive}` in cross-validation, {_percent(precision)} "
             f"had that outcome. A probability is meant as a frequency: of ten {SUBJECTS} with a "
-            f"probability of 10 %, one is expected to {VERB}."
+            f"probability of 10 %, one is expected to {LABEL.predicate}."
         ),
         Text(
             f"The model was trained on one data set with {cases:,} cases of `{LABEL.positive}`. "
@@ -43,10 +40,10 @@ def describe_use(result: EvaluationResult) -> list[Block]:
         Heading("Out-of-scope uses"),
         Items(
             [
-                f"Deciding about a {SUBJECT} by the prediction only.",
+                f"Deciding about {SUBJECTS} by the prediction only.",
                 f"Predicting {SUBJECTS} of another population, or with values that the training "
                 "data does not have. The predictor warns of such values.",
-                f"Explaining why a {SUBJECT} has an outcome, or choosing what to change: the model "
+                f"Explaining why {SUBJECTS} have an outcome, or choosing what to change: the model "
                 "shows what occurs together with the outcome, not what causes it.",
                 *(f"{use}." for use in CARD.out_of_scope),
             ]
@@ -59,14 +56,14 @@ def describe_affected(result: EvaluationResult, publication: Publication) -> lis
     recall = result.training.cross_validation["recall"]
     return [
         Heading("Who is affected"),
-        *_sentences(CARD.affected or f"{SUBJECTS.capitalize()} who are flagged or missed"),
+        *_sentences(CARD.affected or f"The {SUBJECTS} that are flagged or missed"),
         Text(
             f"Of the {SUBJECTS} with the outcome `{LABEL.positive}` in cross-validation, the model "
             f"flagged {_percent(recall)} and missed the others."
         ),
         Heading("How to contest a prediction"),
         Text(
-            f"Contact: {publication.contact or NOBODY}. A {SUBJECT}, or whoever acts for one, can "
+            f"Contact: {publication.contact or NOBODY}. Whoever is affected, or acts for them, can "
             "ask which values the prediction was made from, have wrong values corrected, and have "
             "the prediction made again. With `?explain=true` the predictor returns how much each "
             "value contributed. Each answer has the version of the model, which leads to this card "
@@ -96,16 +93,16 @@ def describe_factors() -> list[Block]:
 
 
 def describe_ethics(result: EvaluationResult) -> list[Block]:
-    """Why sensitive features are used, what they are worth, and how help changes later labels."""
+    """Why sensitive features are used, what they are worth, and how acting changes later labels."""
     return [
         *_describe_sensitive(result),
         Heading("Feedback loop"),
         Text(
-            f"Acting on a prediction can prevent the outcome. A {SUBJECT} who was flagged, was "
-            f"helped and therefore did not {VERB} is recorded as `{LABEL.negative}`. In later data "
-            "this looks like a needless warning, and a model trained on it learns that the risk "
-            "was low. Record who was helped, leave these rows out of training, and measure the "
-            "effect of the help by a comparison, not by the metrics of this model."
+            f"Acting on a prediction can prevent the outcome. {SUBJECTS.capitalize()} for which it "
+            f"was prevented are recorded as `{LABEL.negative}`. In later data this looks like "
+            "needless warnings, and a model trained on them learns that the risk was low. Record "
+            f"for which {SUBJECTS} somebody acted, leave these rows out of training, and measure "
+            "the effect by a comparison, not by the metrics of this model."
         ),
     ]
 

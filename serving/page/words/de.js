@@ -3,9 +3,7 @@
 export default {
   "page.title": "Vorhersagen",
   "page.loading": "Das Modell wird geladen …",
-  "page.footer":
-    "Eine Vorhersage ist ein Anlass, mit jemandem zu sprechen. " +
-    "Sie ist kein Urteil über die Person.",
+  "page.footer": "Eine Vorhersage ist ein Anlass, genauer hinzusehen. Sie ist kein Urteil.",
   "nav.skip": "Zur Vorhersage springen",
   "nav.label": "Auf dieser Seite",
   "nav.one": "Was wäre, wenn",
@@ -32,6 +30,13 @@ export default {
   "form.blank": "leer",
   "form.reset": "Zurück zum Beispiel",
   "form.back": "Zurück zur Liste",
+
+  "sections.search": "Werte suchen",
+  "sections.found": "{count} von {total} Werten",
+  "sections.first": "Wichtigste",
+  "sections.numbers": "Zahlen",
+  "sections.categories": "Kategorien",
+  "sections.others": "Weitere",
 
   "risk.name": "Geschätztes Risiko",
   "risk.nothing": "keine Vorhersage",
@@ -98,6 +103,7 @@ export default {
   "list.drop": "CSV- oder Excel-Datei hier ablegen oder",
   "list.choose": "auswählen",
   "list.expected": "Eine Zeile pro Person oder Fall, mit den Spalten {names}",
+  "list.expectedMany": "Eine Zeile pro Person oder Fall, mit den {count} Spalten unten",
   "list.private": "Diese Liste nicht speichern",
   "list.sent":
     "Ihr Browser sendet nur die Spalten, die das Modell braucht. Namen und andere Spalten " +
@@ -123,6 +129,7 @@ export default {
   "list.cancel": "Abbrechen",
   "list.cancelled": "Abgebrochen. Es gibt keine Ergebnisse.",
   "list.only": "Nur „{mark}“",
+  "list.wide": "Alle {count} Spalten",
   "list.download": "Diese Liste herunterladen",
   "list.ranked": "Liste nach Risiko",
   "list.scale": "Der längste Balken ist das höchste Risiko in dieser Liste, {highest}.",

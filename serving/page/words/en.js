@@ -3,8 +3,7 @@
 export default {
   "page.title": "Predictions",
   "page.loading": "Loading the model…",
-  "page.footer":
-    "A prediction is a reason to talk to someone. It is not a judgment of that person.",
+  "page.footer": "A prediction is a reason to look closer. It is not a judgment.",
   "nav.skip": "Skip to the prediction",
   "nav.label": "On this page",
   "nav.one": "What if",
@@ -31,6 +30,13 @@ export default {
   "form.blank": "blank",
   "form.reset": "Reset to the example",
   "form.back": "Back to the list",
+
+  "sections.search": "Search the values",
+  "sections.found": "{count} of {total} values",
+  "sections.first": "Most important",
+  "sections.numbers": "Numbers",
+  "sections.categories": "Categories",
+  "sections.others": "Others",
 
   "risk.name": "Estimated risk",
   "risk.nothing": "no prediction",
@@ -89,6 +95,7 @@ export default {
   "list.drop": "Drop a CSV or Excel file here, or",
   "list.choose": "choose one",
   "list.expected": "One row per {subject}, with the columns {names}",
+  "list.expectedMany": "One row per {subject}, with the {count} columns below",
   "list.private": "Do not store this list",
   "list.sent":
     "Your browser sends only the columns that the model needs. Names and other columns stay in " +
@@ -113,6 +120,7 @@ export default {
   "list.cancel": "Cancel",
   "list.cancelled": "Cancelled. There are no results.",
   "list.only": "Only “{mark}”",
+  "list.wide": "All {count} columns",
   "list.download": "Download this list",
   "list.ranked": "Ranked list",
   "list.scale": "The longest bar is the highest risk in this list, {highest}.",

@@ -3,8 +3,7 @@
 export default {
   "page.title": "Predicciones",
   "page.loading": "Cargando el modelo…",
-  "page.footer":
-    "Una predicción es un motivo para hablar con alguien. No es un juicio sobre esa persona.",
+  "page.footer": "Una predicción es un motivo para mirar con más atención. No es un juicio.",
   "nav.skip": "Ir a la predicción",
   "nav.label": "En esta página",
   "nav.one": "Qué pasaría si",
@@ -31,6 +30,13 @@ export default {
   "form.blank": "vacío",
   "form.reset": "Volver al ejemplo",
   "form.back": "Volver a la lista",
+
+  "sections.search": "Buscar valores",
+  "sections.found": "{count} de {total} valores",
+  "sections.first": "Los más importantes",
+  "sections.numbers": "Números",
+  "sections.categories": "Categorías",
+  "sections.others": "Otros",
 
   "risk.name": "Riesgo estimado",
   "risk.nothing": "sin predicción",
@@ -97,6 +103,7 @@ export default {
   "list.drop": "Suelte aquí un archivo CSV o de Excel, o",
   "list.choose": "elija uno",
   "list.expected": "Una fila por persona o caso, con las columnas {names}",
+  "list.expectedMany": "Una fila por persona o caso, con las {count} columnas de abajo",
   "list.private": "No guardar esta lista",
   "list.sent":
     "Su navegador envía solo las columnas que necesita el modelo. Los nombres y las demás " +
@@ -123,6 +130,7 @@ export default {
   "list.cancel": "Cancelar",
   "list.cancelled": "Cancelado. No hay resultados.",
   "list.only": "Solo «{mark}»",
+  "list.wide": "Las {count} columnas",
   "list.download": "Descargar esta lista",
   "list.ranked": "Lista por riesgo",
   "list.scale": "La barra más larga es el riesgo más alto de esta lista, {highest}.",

@@ -3,9 +3,7 @@
 export default {
   "page.title": "Prédictions",
   "page.loading": "Chargement du modèle…",
-  "page.footer":
-    "Une prédiction est une raison de parler avec quelqu’un. " +
-    "Ce n’est pas un jugement sur cette personne.",
+  "page.footer": "Une prédiction est une raison d’y regarder de plus près. Ce n’est pas un jugement.",
   "nav.skip": "Aller à la prédiction",
   "nav.label": "Sur cette page",
   "nav.one": "Et si",
@@ -32,6 +30,13 @@ export default {
   "form.blank": "vide",
   "form.reset": "Revenir à l’exemple",
   "form.back": "Retour à la liste",
+
+  "sections.search": "Chercher des valeurs",
+  "sections.found": "{count} valeurs sur {total}",
+  "sections.first": "Les plus importantes",
+  "sections.numbers": "Nombres",
+  "sections.categories": "Catégories",
+  "sections.others": "Autres",
 
   "risk.name": "Risque estimé",
   "risk.nothing": "aucune prédiction",
@@ -100,6 +105,7 @@ export default {
   "list.drop": "Déposez ici un fichier CSV ou Excel, ou",
   "list.choose": "choisissez-en un",
   "list.expected": "Une ligne par personne ou par cas, avec les colonnes {names}",
+  "list.expectedMany": "Une ligne par personne ou par cas, avec les {count} colonnes ci-dessous",
   "list.private": "Ne pas enregistrer cette liste",
   "list.sent":
     "Votre navigateur n’envoie que les colonnes dont le modèle a besoin. Les noms et les " +
@@ -125,6 +131,7 @@ export default {
   "list.cancel": "Annuler",
   "list.cancelled": "Annulé. Il n’y a pas de résultat.",
   "list.only": "Seulement « {mark} »",
+  "list.wide": "Les {count} colonnes",
   "list.download": "Télécharger cette liste",
   "list.ranked": "Liste par risque",
   "list.scale": "La barre la plus longue est le risque le plus élevé de cette liste, {highest}.",
