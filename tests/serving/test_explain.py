@@ -13,8 +13,10 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES
 from pipeline.model.bundle import ONNX, REFITS, Bundle
+from serving.http.problems import Invalid
 from serving.http.requests import EXAMPLE, Matrix
 from serving.model.coalitions import CoalitionShapley
+from serving.model.explain import Explainer
 from serving.model.explained import explain, to_fields
 from serving.model.served_model import Model, load, onnx_scorer
 from tests.support.forest import generate_rows, make_bundle, train_forest, train_refits
@@ -115,3 +117,10 @@ def test_the_model_has_facts_about_its_refits(client: httpx.Client) -> None:
     assert facts["refits"] == len(train_refits().models)
     assert facts["min_stability"] == 0.8
     assert facts["flagged_below_rate"] == 0
+
+
+def test_a_bundle_without_a_background_has_no_explanations() -> None:
+    """The refusal has the reason."""
+    explainer = Explainer(onnx_scorer(make_bundle().files[ONNX]), [])
+    with pytest.raises(Invalid, match="no background sample"):
+        explainer.explain(tuple(generate_rows(1).rows[0].tolist()))

@@ -21,6 +21,8 @@ from serving.model.coalitions import CoalitionShapley
 from serving.model.log_odds import LogOddsShapley
 from serving.model.onnx_file import UnsupportedGraph
 from serving.model.served_model import onnx_scorer
+from serving.model.tree_shapley import MAX_PATH_FEATURES, TreeShapley
+from serving.model.trees import Trees
 from tests.support.random_trees import (
     COMPARISONS,
     RandomTrees,
@@ -173,3 +175,37 @@ def test_a_sum_that_is_not_the_prediction_is_refused() -> None:
         LogOddsShapley(
             trees.to_onnx(), onnx_scorer(other.to_onnx()), make_random_rows(N_FEATURES, 5)
         )
+
+
+def make_chain(length: int) -> Trees:
+    """A tree whose only leaf with a value is reached by values up to 0 of `length` features."""
+    inner, leaves = np.arange(length), np.full(length + 1, -1)
+    return Trees(
+        roots=np.array([0]),
+        column=np.concatenate([inner, np.zeros(length + 1, np.int64)]),
+        threshold=np.zeros(2 * length + 1, np.float32),
+        blank_is_lower=np.zeros(2 * length + 1, bool),
+        lower=np.concatenate([inner + 1, leaves]),
+        upper=np.concatenate([inner + length + 1, leaves]),
+        value=np.eye(1, 2 * length + 1, length)[0],
+        offset=0.0,
+    )
+
+
+def test_a_path_of_many_features() -> None:
+    """Features that have an effect only together share it; a path has at most 63 features."""
+    length = MAX_PATH_FEATURES
+    background = np.ones((1, length + 1), np.float32)
+    features = np.arange(length + 1)
+    shapley = TreeShapley(make_chain(length), background, features, length + 1)
+    base, values = shapley.explain(np.zeros(length + 1, np.float32))
+    assert base == 0
+    assert values[:-1] == pytest.approx(np.full(length, 1 / length), abs=1e-12)
+    with pytest.raises(UnsupportedGraph, match="more than 63 features"):
+        TreeShapley(make_chain(length + 1), background, features, length + 1)
+
+
+def test_other_branches_are_refused() -> None:
+    graph = make_random_trees(N_FEATURES, trees=1, depth=1, modes=("BRANCH_EQ",)).to_onnx()
+    with pytest.raises(UnsupportedGraph, match="BRANCH_EQ"):
+        explain(graph, *np.split(make_random_rows(N_FEATURES, 2), 2))
