@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from pipeline import columns, stages
+from pipeline import stages
 from pipeline.commands import local_servers, run_summary, traffic
 from pipeline.console import console, echo
 from pipeline.context import Context, open_context
@@ -164,7 +164,7 @@ def _deploy(context: Context, log: RunLog) -> bool:
 
 
 def predict(url: str, api_key: str = "") -> dict[str, Any]:
-    """Request an explained prediction for the example row of the columns file.
+    """Request an explained prediction for the example row of the predictor's columns file.
 
     The row describes nobody, so the predictor does not log it as live traffic.
 
@@ -178,9 +178,10 @@ def predict(url: str, api_key: str = "") -> dict[str, Any]:
     Raises:
         PipelineError: If the predictor does not respond, or responds with an error.
     """
-    row = {feature.name: feature.example for feature in columns.FEATURES}
     try:
         with open_client(REQUEST_TIMEOUT_SECONDS, api_key=api_key) as client:
+            described = client.get(f"{url}/columns").raise_for_status().json()
+            row = {feature["name"]: feature["example"] for feature in described["features"]}
             options = {"explain": "true", "log": "false"}
             response = client.post(f"{url}/predict", params=options, json=row)
             if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:  # no explanations

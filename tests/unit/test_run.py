@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.columns import FEATURES
-from pipeline.commands import run, run_summary
+from pipeline.commands import run
 from pipeline.commands.run import RunLog
 from pipeline.context import Context
 from pipeline.errors import PipelineError, SourceError, StageSkipped
@@ -109,16 +108,19 @@ def test_without_a_model_the_run_fails(
 
 
 def test_the_example_row_is_explained() -> None:
-    """The request has the example of every column, and the API key; it is no live traffic."""
+    """The row is the example of the predictor's own columns; it is no live traffic."""
     requests: list[Any] = []
+    row = {"machine": "lathe", "hours": 7}
+    features = [{"name": name, "example": value} for name, value in row.items()]
 
     def handle(request: Request) -> Response:
+        if request.path == "/columns":
+            return Response(200, {"features": features})
         requests.append((request.path, request.headers["Authorization"], json.loads(request.body)))
         return Response(200, {"predictions": []})
 
     with serve(handle) as url:
         answer = run.predict(url, "secret")
-    row = {feature.name: feature.example for feature in FEATURES}
     assert requests == [("/predict?explain=true&log=false", "Bearer secret", row)]
     assert answer == {"row": row, "answer": {"predictions": []}}
 
@@ -132,13 +134,3 @@ def test_a_failed_prediction_names_the_predictor() -> None:
         run.predict(url)
     with pytest.raises(PipelineError, match=f"{url} returned no prediction: .*refused"):
         run.predict(url)
-
-
-def test_the_summary_lists_the_largest_contributions() -> None:
-    """Of many features, the rest is one sum, and the scale is named; of few, all in order."""
-    many = {f"x{number}": (-1) ** number * number / 10 for number in range(1, 14)}
-    listed = run_summary._describe_contributions({"scale": "log_odds", "contributions": many})
-    assert listed.startswith("x13 -1.300, x12 +1.200, ")
-    assert listed.endswith(", x4 +0.400, all others -0.200 (log-odds)")
-    few = {"scale": "probability", "contributions": {"a": 0.1, "b": -0.25}}
-    assert run_summary._describe_contributions(few) == "a +0.100, b -0.250"
