@@ -12,7 +12,7 @@ from pipeline.deployment.predictor_client import find_replicas
 from pipeline.deployment.rollback import roll_back
 from pipeline.errors import VerifyError
 from pipeline.stages import promote, validate, verify
-from pipeline.tracking.registry import PRODUCTION, STAGING
+from pipeline.tracking.registry import STAGING
 from tests.support.deployment_env import DeploymentEnv
 from tests.support.predictor import run_predictor, wait_until_ready
 
@@ -26,7 +26,9 @@ def test_a_predictor_follows_every_move(
         "MLOPS_MLFLOW__TRACKING_URI": mlflow_url,
         "MLOPS_MLFLOW__NAME": env.registry.name,
     }
-    first = env.register("good", PRODUCTION)
+    first = env.register("good", STAGING)
+    env.verdict("run-0", first, None)
+    promote.run(env.context("run-0"))
     with run_predictor(
         tmp_path, environment, poll_interval_seconds="0.2", log_sample_rate="0"
     ) as predictor:
@@ -56,6 +58,7 @@ def test_a_predictor_follows_every_move(
             verify.run(context("run-2"))
         assert replica.get_version() == first
     assert env.log() == [
+        ("promote", None, first),
         ("promote", first, second),
         ("verify", second, second),
         ("rollback", second, first),

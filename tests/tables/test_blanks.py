@@ -81,7 +81,7 @@ def test_the_graph_gives_the_probabilities_of_the_model(
     Skops trusts what the model consists of.
     """
     with threadpool_limits(1):
-        model = candidate.build_calibrated(0, 2).fit(*data)
+        model = candidate.build_calibrated(0, 2).fit(data.rows, data.labels)
     assert np.isnan(data.rows).any()
     assert max_onnx_difference(model, to_onnx(model), data.rows, seed=1) <= TOLERANCE
     assert set(get_untrusted_types(data=dumps(model))) <= set(TRUSTED_TYPES)
@@ -89,7 +89,9 @@ def test_the_graph_gives_the_probabilities_of_the_model(
 
 def test_the_baselines_accept_blanks(data: TrainingData) -> None:
     """The plain logistic regression and the short rule learn from rows with blanks."""
-    scores = make_plain_logistic().build(0).fit(*data).predict_proba(data.rows)[:, 1]
+    scores = (
+        make_plain_logistic().build(0).fit(data.rows, data.labels).predict_proba(data.rows)[:, 1]
+    )
     assert np.isfinite(scores).all()
     rule = find_best_rule(data.rows.astype(np.float64), data.labels)
     holds = rule.predict(data.rows.astype(np.float64))
