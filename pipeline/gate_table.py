@@ -267,8 +267,8 @@ GATES: tuple[Gate, ...] = (
         direction="min",
         bound=0,
         reason="Fraction of live rows that get the same label from the candidate and the champion, "
-        "minus the fraction that 95 % of the pairs of honest refits reach. Below zero, the models "
-        "differ more than the choice of training rows explains: a person must review it.",
+        "minus that of the two honest refits that differ the most. Below zero, the models differ "
+        "more than the choice of training rows explains: a person must review it.",
         measure="shadow_agreement_difference",
         stages={"validate": Statistic.UPPER},
         against_champion=True,

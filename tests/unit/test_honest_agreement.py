@@ -11,7 +11,7 @@ import pytest
 from pipeline.evaluation.honest_agreement import compare_agreement, estimate_honest_agreement
 from pipeline.types import BoolArray, FloatArray
 
-ROWS, FEATURES, REFITS, MODELS, SHOWN = 200, 16, 20, 100, 500
+ROWS, REFITS, MODELS, SHOWN = 200, 20, 100, 500
 
 
 class Fitted(NamedTuple):
@@ -25,14 +25,15 @@ def fit(rows: FloatArray, targets: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.lstsq(rows, targets, rcond=None)[0], np.float64)
 
 
-@pytest.fixture(scope="module")
-def models() -> list[Fitted]:
-    """Models that learned from other rows of one population."""
+@pytest.fixture(scope="module", params=[6, 16])
+def models(request: pytest.FixtureRequest) -> list[Fitted]:
+    """Models with few or more weights that learned from other rows of one population."""
+    features: int = request.param
     random = np.random.default_rng(20)
-    shown, truth = random.normal(size=(SHOWN, FEATURES)), random.normal(size=FEATURES)
+    shown, truth = random.normal(size=(SHOWN, features)), random.normal(size=features)
     fitted = []
     for _ in range(MODELS):
-        rows = random.normal(size=(ROWS, FEATURES))
+        rows = random.normal(size=(ROWS, features))
         targets = np.sign(rows @ truth + random.normal(0, 6, ROWS))
         halves = [random.permutation(ROWS)[: ROWS // 2] for _ in range(REFITS)]
         refits = [shown @ fit(rows[half], targets[half]) > 0 for half in halves]
@@ -50,25 +51,28 @@ def upper_ends(models: list[Fitted], labels: list[BoolArray]) -> FloatArray:
 
 
 def test_honest_pairs_pass(models: list[Fitted]) -> None:
-    """At least 95 % of the pairs do, though most agree on less than 80 % of the rows."""
+    """At least 95 % of the pairs do, though half of them agree on less than 80 % of the rows."""
     labels = [model.labels for model in models]
     agreements = [(a == b).mean() for a, b in pairwise(labels)]
-    assert np.quantile(agreements, 0.75) < 0.8
+    assert np.median(agreements) < 0.8
     assert (upper_ends(models, labels) >= 0).mean() >= 0.95
 
 
 def test_a_different_model_fails(models: list[Fitted]) -> None:
-    """So does nearly every one whose labels have nothing to do with the champion's."""
+    """The opposite labels do, and labels that are not related to the champion's mostly."""
     random = np.random.default_rng(0)
     unrelated = [random.permutation(model.labels) for model in models]
-    assert (upper_ends(models, unrelated) >= 0).mean() <= 0.1
+    assert (upper_ends(models, unrelated) >= 0).mean() <= 0.35
+    opposite = [~model.labels for model in models]
+    assert (upper_ends(models, opposite) < 0).mean() >= 0.95
 
 
-def test_stable_refits_agree() -> None:
-    """Equal refits disagree on nothing; random ones on half of the rows, times the spread."""
-    equal = np.repeat(np.array([[True], [False], [False]]), 10, axis=1)
+def test_the_refits_that_differ_the_most_count() -> None:
+    """Of one model, the largest disagreement of two refits; of two models, the mean of squares."""
+    equal = np.repeat(np.array([[True], [False], [False], [True]]), 10, axis=1)
     assert estimate_honest_agreement([equal]) == 1
-    random = np.random.default_rng(0).random((10_000, 20)) < 0.5
-    assert estimate_honest_agreement([random]) == pytest.approx(1 - 1.3 / 2, abs=0.01)
-    both = estimate_honest_agreement([equal, random])
-    assert both == pytest.approx(1 - 1.3 / 2 / 2**0.5, abs=0.01)
+    unequal = equal.copy()
+    unequal[0, 3] = False
+    unequal[1, 5] = True
+    assert estimate_honest_agreement([unequal]) == 1 - 2 / 4
+    assert estimate_honest_agreement([equal, unequal]) == pytest.approx(1 - 0.5 / 2**0.5)
