@@ -74,7 +74,10 @@ SENSITIVE: tuple[str, ...] = tuple(feature.name for feature in FEATURES if featu
 """Names of the sensitive features."""
 HAS_BLANKS = not all(feature.required for feature in FEATURES)
 """Whether a feature may be blank. A blank is NaN in rows of numbers."""
-RAW_HEADER: tuple[str, ...] = (*(column.raw for column in ROW_COLUMNS), LABEL.raw)
-"""Headers of the features, the audit-only columns and the label."""
+_DATES = [one.until_column for one in ROW_COLUMNS if isinstance(one, Number) and one.until_column]
+RAW_HEADER: tuple[str, ...] = tuple(
+    dict.fromkeys([*(column.raw for column in ROW_COLUMNS), LABEL.raw, *_DATES])
+)
+"""Headers of the features, the audit-only columns, the label and the dates that end a time."""
 SOURCE_HEADER: tuple[str, ...] = (*RAW_HEADER, *(column.raw for column in ROLES.columns))
 """Headers that a raw file must have."""

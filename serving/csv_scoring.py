@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.columns import FEATURES, PROBABILITY_FIELDS, Feature, normalize_name
+from pipeline.columns import FEATURES, PROBABILITY_FIELDS, Feature, Number, normalize_name
 from serving.http.csv_text import (
     DELIMITER_LINE,
     Column,
@@ -153,7 +153,8 @@ class Table:
         for feature in FEATURES:
             places = [index for index, name in enumerate(names) if name == feature.name]
             if len(places) == 1:
-                columns.append((places[0], Column(feature, self._delimiter)))
+                end = find_end_column(feature, header, places[0])
+                columns.append((places[0], Column(feature, self._delimiter, end)))
             else:
                 message = (
                     "More than one column has this name"
@@ -178,7 +179,7 @@ class Table:
         values = np.array(
             [
                 [
-                    column.value(cells[place]) if place < len(cells) else np.nan
+                    column.read(cells, place) if place < len(cells) else np.nan
                     for place, column in self._columns
                 ]
                 for cells, _ in records
@@ -239,6 +240,15 @@ def describe_invalid(feature: Feature, text: str) -> str:
     if not text.strip():
         return f"{feature.name} is missing"
     return f"{feature.name} {expectation(feature)}, not {text[:MAX_QUOTED_LENGTH]!r}"
+
+
+def find_end_column(feature: Feature, header: Sequence[str], place: int) -> int | None:
+    """Return the column of the dates until which a feature is measured, if the list has dates."""
+    if not isinstance(feature, Number) or not feature.until_column:
+        return None
+    names = [name.strip() for name in header]
+    has_dates = names[place] == feature.raw and feature.until_column in names
+    return names.index(feature.until_column) if has_dates else None
 
 
 def find_kept_columns(header: Sequence[str]) -> list[int] | None:

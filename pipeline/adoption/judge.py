@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pipeline.adoption.dates import Elapsed, measure_dates
 from pipeline.adoption.label import AdoptedLabel
 from pipeline.adoption.table import Table, is_number
 from pipeline.column_file.blanks import is_blank
-from pipeline.column_file.model import find_equal_names
+from pipeline.column_file.dates import FORMATS, parse_date
+from pipeline.column_file.model import OTHER, normalize_name
 from pipeline.model.intervals import roc_auc
 from pipeline.types import FloatArray
 
@@ -30,6 +32,20 @@ LEAK_CORRELATION = 0.75
 MIN_ID_ROWS = 20
 """Fewest rows among which different values in every row are a sign of an identifier."""
 
+MIN_KEPT_ROWS = 10
+MIN_KEPT_FRACTION = 0.01
+"""Fewest rows of a category that is kept when the rare ones are pooled, and fewest of all rows."""
+SCALES = (
+    ("very low", "low", "medium", "high", "very high"),
+    ("low", "moderate", "high"),
+    ("small", "medium", "large"),
+    ("never", "rarely", "sometimes", "often", "always"),
+    ("very poor", "poor", "fair", "good", "very good", "excellent"),
+    ("strongly disagree", "disagree", "neutral", "agree", "strongly agree"),
+    ("primary", "secondary", "tertiary"),
+)
+"""Scales of texts, in their order; a column may lack some of the steps."""
+
 DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([ T].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( .*)?")
 ID_NAME = re.compile(r"(^|[^a-z])(id|uuid|key|index|nr|no)$|^unnamed", re.IGNORECASE)
 
@@ -40,13 +56,16 @@ class Decision:
 
     Attributes:
         raw: Header of the column.
-        kind: `number`, `category`, or why the column is left out: `id`, `date`, `leak`,
+        kind: `number`, `category`, `date`, or why the column is left out: `id`, `leak`,
             `constant`, `blank`, `text` or `mixed`.
         reason: The evidence.
-        values: The column as numbers, for a number; NaN for a blank.
+        values: The column as numbers, for a number or a date; NaN for a blank.
         counts: Rows per category, for a category, in the order of the codes.
         has_names: Whether the file has names of categories, not numbers.
         blanks: Number of rows in which the column is blank.
+        is_ordered: Whether the categories have an order.
+        has_other: Whether the category `other` holds the rare ones.
+        elapsed: How a date becomes a number.
     """
 
     raw: str
@@ -56,11 +75,19 @@ class Decision:
     counts: dict[str, int] = field(default_factory=dict)
     has_names: bool = False
     blanks: int = 0
+    is_ordered: bool = False
+    has_other: bool = False
+    elapsed: Elapsed | None = None
 
     @property
     def is_feature(self) -> bool:
         """Whether a model learns from the column."""
-        return self.kind in ("number", "category")
+        return self.kind in ("number", "category") or self.elapsed is not None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the feature is a number."""
+        return self.kind == "number" or self.elapsed is not None
 
 
 def judge_columns(table: Table, label: AdoptedLabel, keep: Sequence[str]) -> list[Decision]:
@@ -75,15 +102,34 @@ def judge_columns(table: Table, label: AdoptedLabel, keep: Sequence[str]) -> lis
         One decision per column, in the order of the file.
     """
     decisions = []
+    dates = measure_dates(table, label.raw)
     for raw, cells in table.columns.items():
         if raw == label.raw:
             continue
-        decision = judge_column(raw, cells)
+        decision = judge_dates(raw, dates[raw]) if raw in dates else judge_column(raw, cells)
         if decision.is_feature and raw not in keep:
             leak = find_leak(cells, decision, label)
             decision = Decision(raw, "leak", leak) if leak else decision
         decisions.append(decision)
     return decisions
+
+
+def judge_dates(raw: str, elapsed: Elapsed) -> Decision:
+    """Decide what a column of dates is.
+
+    Args:
+        raw: Its header.
+        elapsed: The times until another date.
+    """
+    known = elapsed.values[~np.isnan(elapsed.values)]
+    if not known.size or known.min() == known.max():
+        return Decision(raw, "constant", f"every date is the same time before {elapsed.until}")
+    blanks = len(elapsed.values) - known.size
+    counted = f"; {blanks:,} of {len(elapsed.values):,} rows are blank" if blanks else ""
+    reason = f"dates {known.min():g} to {known.max():g} {elapsed.unit} before {elapsed.until}"
+    return Decision(
+        raw, "date", reason + counted, values=elapsed.values, blanks=blanks, elapsed=elapsed
+    )
 
 
 def judge_column(raw: str, cells: Sequence[str]) -> Decision:
@@ -96,6 +142,12 @@ def judge_column(raw: str, cells: Sequence[str]) -> Decision:
     known = [cell for cell in cells if not is_blank(cell)]
     if not known:
         return Decision(raw, "blank", "every row is blank")
+    for name, is_one in (("numbers", is_number), ("dates", _is_date)):
+        rows = [at for at, cell in enumerate(cells) if not is_blank(cell) and not is_one(cell)]
+        if 0 < len(rows) < len(known) / 2:
+            first = ", ".join(f"row {at + 1}: {cells[at]!r:.30}" for at in rows[:3])
+            counted = f"{len(rows):,} of {len(cells):,} rows are not"
+            return Decision(raw, "mixed", f"{name}, but {counted} ({first})")
     decision = _judge_known(raw, known)
     blanks = len(cells) - len(known)
     if not blanks:
@@ -113,7 +165,12 @@ def _judge_known(raw: str, cells: Sequence[str]) -> Decision:
     if len(counts) == 1:
         return Decision(raw, "constant", f"every row is {next(iter(counts))!r:.40}")
     if all(DATE.fullmatch(cell) for cell in counts):
-        return Decision(raw, "date", "dates are not supported; use the days between two dates")
+        return Decision(
+            raw,
+            "text",
+            f"the day and the month of {next(iter(counts))!r} cannot be told apart; write dates "
+            "such as 2026-01-31",
+        )
     if all(map(is_number, counts)):
         return _judge_numbers(raw, cells, counts)
     return _judge_texts(raw, cells, counts)
@@ -138,15 +195,13 @@ def _judge_numbers(raw: str, cells: Sequence[str], counts: Counter[str]) -> Deci
 
 
 def _judge_texts(raw: str, cells: Sequence[str], counts: Counter[str]) -> Decision:
-    numbers = sum(count for cell, count in counts.items() if is_number(cell))
-    if numbers > len(cells) / 2:
-        rows = [index for index, cell in enumerate(cells) if not is_number(cell)]
-        first = ", ".join(f"row {index + 1}: {cells[index]!r:.30}" for index in rows[:3])
-        return Decision(
-            raw, "mixed", f"numbers, but {len(rows):,} of {len(cells):,} rows are text ({first})"
-        )
+    counts, spellings = _merge_spellings(counts)
     if len(counts) == len(cells) >= MIN_ID_ROWS:
         return Decision(raw, "id", "a different text in every row")
+    is_long = len(counts) > MAX_CATEGORIES or len(cells) < MIN_CATEGORY_ROWS * len(counts)
+    if is_long and (pooled := _pool_rare(counts, len(cells))):
+        named = f"{len(counts):,} different texts: {', '.join(pooled)}, which holds the rare ones"
+        return Decision(raw, "category", named, counts=pooled, has_names=True, has_other=True)
     if len(counts) > MAX_CATEGORIES:
         return Decision(
             raw,
@@ -160,14 +215,52 @@ def _judge_texts(raw: str, cells: Sequence[str], counts: Counter[str]) -> Decisi
             f"{len(counts):,} different texts in {len(cells):,} rows; a category needs "
             f"{MIN_CATEGORY_ROWS} rows on average",
         )
-    if alike := next(find_equal_names(counts), None):
-        first, second = alike
-        return Decision(
-            raw, "text", f"{first!r:.40} and {second!r:.40} differ only in case, spaces or hyphens"
-        )
-    ordered = {cell: counts[cell] for cell in sorted(counts)}
-    named = f"{len(counts)} categories: {', '.join(ordered)}"
-    return Decision(raw, "category", named, counts=ordered, has_names=True)
+    scale = find_scale(counts)
+    ordered = {cell: counts[cell] for cell in scale or sorted(counts)}
+    kind = "ordered categories" if scale else "categories"
+    named = f"{len(counts)} {kind}: {', '.join(ordered)}{spellings}"
+    return Decision(raw, "category", named, counts=ordered, has_names=True, is_ordered=bool(scale))
+
+
+def _is_date(cell: str) -> bool:
+    return DATE.fullmatch(cell) is not None and any(parse_date(cell, one) for one in FORMATS)
+
+
+def _merge_spellings(counts: Counter[str]) -> tuple[Counter[str], str]:
+    """Count texts that differ only in case, spaces or hyphens as the most frequent one of them."""
+    chosen: dict[str, str] = {}
+    for cell, _ in counts.most_common():
+        chosen.setdefault(normalize_name(cell), cell)
+    merged: Counter[str] = Counter()
+    for cell, count in counts.items():
+        merged[chosen[normalize_name(cell)]] += count
+    others = [cell for cell in counts if cell not in merged]
+    if not others:
+        return counts, ""
+    first = chosen[normalize_name(others[0])]
+    return merged, f"; {others[0]!r:.40} counts as {first!r:.40}"
+
+
+def _pool_rare(counts: Counter[str], rows: int) -> dict[str, int]:
+    """Keep the frequent categories and pool the others; empty if these hold most of the rows."""
+    enough = max(MIN_KEPT_ROWS, MIN_KEPT_FRACTION * rows)
+    kept = {
+        cell: count
+        for cell, count in counts.most_common(MAX_CATEGORIES - 1)
+        if count >= enough and normalize_name(cell) != OTHER
+    }
+    if len(kept) < 2 or sum(kept.values()) < rows / 2:
+        return {}
+    return {cell: kept[cell] for cell in sorted(kept)} | {OTHER: rows - sum(kept.values())}
+
+
+def find_scale(texts: Iterable[str]) -> list[str]:
+    """Return texts in the order of the scale that they are from; empty if they are from none."""
+    by_name = {normalize_name(text): text for text in texts}
+    for scale in SCALES:
+        if len(by_name) > 2 and set(by_name) <= set(scale):
+            return [by_name[name] for name in scale if name in by_name]
+    return []
 
 
 def find_leak(cells: Sequence[str], decision: Decision, label: AdoptedLabel) -> str:
@@ -180,14 +273,14 @@ def find_leak(cells: Sequence[str], decision: Decision, label: AdoptedLabel) -> 
     """
     known = np.array([outcome is not None for outcome in label.outcomes])
     positive = np.array([bool(outcome) for outcome in label.outcomes])[known]
-    if decision.kind == "number":
+    if decision.is_number:
         values = decision.values[known]
         values = np.where(np.isnan(values), np.nanmin(decision.values) - 1, values)
     else:  # order the categories by their rate of positive rows
         kept = [cell for cell, is_known in zip(cells, known.tolist(), strict=True) if is_known]
         totals, hits = Counter(kept), Counter(np.array(kept)[positive].tolist())
         values = np.array([hits[cell] / totals[cell] for cell in kept])
-    if label.numbers and decision.kind == "number":
+    if label.numbers and decision.is_number:
         numbers, given = np.array(label.numbers)[known], ~np.isnan(decision.values[known])
         correlation = float(np.corrcoef(values[given], numbers[given])[0, 1])
         if abs(correlation) >= LEAK_CORRELATION:

@@ -16,7 +16,8 @@ from pipeline.adoption.judge import MAX_STEPS, Decision
 from pipeline.adoption.label import AdoptedLabel
 from pipeline.adoption.table import Table, is_number
 from pipeline.column_file.checks import RESERVED
-from pipeline.column_file.model import to_title
+from pipeline.column_file.dates import ISO, parse_date
+from pipeline.column_file.model import OTHER, to_title
 from pipeline.column_file.outcome import Outcome, get_options, parse_comparison
 
 MAX_NAME_LENGTH = 40
@@ -94,10 +95,10 @@ def make_names(headers: Sequence[str]) -> dict[str, str]:
 
 
 def _write_feature(decision: Decision, name: str, *, has_groups: bool = False) -> Iterator[str]:
-    yield f"  - kind: {decision.kind}"
+    yield f"  - kind: {'number' if decision.is_number else decision.kind}"
     yield f"    name: {name}"
     yield f"    raw: {_quote(decision.raw)}"
-    if decision.kind == "number":
+    if decision.is_number:
         yield from _write_number(decision)
         if has_groups:
             yield f"    group_edges: [{np.nanmedian(decision.values):g}]"
@@ -116,7 +117,9 @@ def _write_number(decision: Decision) -> Iterator[str]:
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     margin = (largest - smallest) / 2
     low, high = smallest - margin, largest + margin
-    if smallest >= 0:
+    elapsed = decision.elapsed
+    # Rows that are not there yet can have dates after a fixed one.
+    if smallest >= 0 and not (elapsed and parse_date(elapsed.until)):
         low = max(low, 0.0)
 
     def show(value: float, rounding: float = 0) -> str:
@@ -130,7 +133,11 @@ def _write_number(decision: Decision) -> Iterator[str]:
     yield f"    high: {show(high, 1)}"
     yield f"    typical: [{typical}]"
     yield f"    step: {step:.{decimals}f}"
-    yield '    unit: ""'
+    yield f"    unit: {elapsed.unit if elapsed else _quote('')}"
+    if elapsed:
+        yield f"    until: {_quote(elapsed.until)}"
+        if elapsed.date_format != ISO:
+            yield f"    date_format: {_quote(elapsed.date_format)}"
     yield f"    description: {_quote(decision.raw)}"
     yield f"    example: {show(math.floor(example / step) * step)}"
 
@@ -167,6 +174,10 @@ def _write_category(decision: Decision) -> Iterator[str]:
     yield f"    codes: {{{pairs}}}"
     if decision.has_names:
         yield "    raw_values: names"
+    if decision.is_ordered:
+        yield "    ordered: true"
+    if decision.has_other:
+        yield f"    unknown: {OTHER}"
     yield f"    frequencies: [{', '.join(f'{one:g}' for one in frequencies)}]"
     yield f"    description: {_quote(decision.raw)}"
     most_frequent = max(decision.counts, key=lambda name: decision.counts[name])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from pipeline.column_file.dates import DAYS_PER_UNIT
 from pipeline.column_file.model import (
+    OTHER,
     Category,
     Columns,
     Expectation,
@@ -118,6 +120,10 @@ def _check_number(number: Number) -> Iterator[Problem]:
     edges = number.group_edges
     if sorted(set(edges)) != list(edges):
         yield ("group_edges",), "the edges must increase"
+    if number.until and number.unit not in DAYS_PER_UNIT:
+        yield ("unit",), f"`{number.unit}` must be {' or '.join(DAYS_PER_UNIT)} with `until`"
+    if number.until == number.raw:
+        yield ("until",), f"`{number.until}` is the column itself"
 
 
 def _check_category(category: Category) -> Iterator[Problem]:
@@ -142,6 +148,8 @@ def _check_category(category: Category) -> Iterator[Problem]:
         yield ("codes",), "two categories have the same code"
     if category.example not in category.codes:
         yield ("example",), f"`{category.example}` is not one of {', '.join(names)}"
+    if category.unknown == OTHER and category.other_code is None:
+        yield ("unknown",), f"`codes` has no category named `{OTHER}`; add it"
     for name in category.titles.keys() - category.codes.keys():
         yield ("titles", name), f"`{name}` is not one of {', '.join(names)}"
     frequencies = category.frequencies

@@ -12,8 +12,11 @@ FEATURE_FIELDS = ("kind", "name", "raw", "low", "high", "step", "codes", "raw_va
 LABEL_FIELDS = ("name", "raw", "positive_raw", "negative_raw", "positive", "negative")
 """Fields that decide how a row is read and what an answer means. A corrected description, title or
 example needs no new model."""
-DEFAULTS = {"required": True}
+DEFAULTS: dict[str, Any] = {"required": True, "unknown": "refuse", "until": ""}
 """Fields that count only with another value, so that files without them keep their hash."""
+
+DATE_FIELDS = ("unit", "date_format")
+"""Fields that count only if the number is the time from a date."""
 
 
 def compute_hash(columns: Columns) -> str:
@@ -37,7 +40,8 @@ def _pick(column: Any, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _pick_changed(column: Any) -> dict[str, Any]:
     picked = _pick(column, tuple(DEFAULTS))
-    return {name: value for name, value in picked.items() if value != DEFAULTS[name]}
+    changed = {name: value for name, value in picked.items() if value != DEFAULTS[name]}
+    return changed | (_pick(column, DATE_FIELDS) if "until" in changed else {})
 
 
 def _to_plain(value: Any) -> Any:

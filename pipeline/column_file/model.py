@@ -9,11 +9,13 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
+from pipeline.column_file.dates import ISO, DateFormat, measure_time, parse_date
 from pipeline.column_file.outcome import (
     Outcome,
     check_outcome,
@@ -27,6 +29,8 @@ from pipeline.column_file.roles import STRICT, Group, Identifier, Key, Roles, Te
 MAX_NAME_LENGTH = 1_000
 """Characters of a name that are read; a request may hold longer ones."""
 
+OTHER = "other"
+"""Name of the category of unknown values."""
 BLANK_DISTANCE = 0.1
 """Distance from the smallest accepted number to the one that stands for a blank in models, as a
 fraction of the accepted range."""
@@ -103,6 +107,10 @@ class Number:
             learns from it.
         section: Heading of the page's form under which it is found. Without any, a long form has
             a section for each kind.
+        until: Makes the number the time from a date until another, in the unit `days` or `years`.
+            The raw file then has dates in the column `raw`. The other date is a date such as
+            2026-01-31, or the header of a column with dates.
+        date_format: Format of these dates; dates such as 2026-01-31 are always accepted.
         kind: `number`.
     """
 
@@ -121,6 +129,8 @@ class Number:
     sensitive: str = ""
     required: bool = True
     section: str = ""
+    until: str = ""
+    date_format: DateFormat = ISO
     kind: Literal["number"] = field(default="number", kw_only=True)
 
     @property
@@ -132,6 +142,27 @@ class Number:
     def is_integer(self) -> bool:
         """Whether all values are whole numbers."""
         return float(self.step).is_integer()
+
+    @cached_property
+    def until_date(self) -> date | None:
+        """The date at which the time ends; None if there is none, or a column has it."""
+        return parse_date(self.until) if self.until else None
+
+    @property
+    def until_column(self) -> str:
+        """Header of the column that the time ends at; empty if there is none."""
+        return "" if self.until_date else self.until
+
+    def measure_dates(self, start: str, end: str = "") -> float | None:
+        """Return the time from the date in a text; None if a text has no date.
+
+        Args:
+            start: The text in the column `raw`.
+            end: The text in the column `until`, if `until` is a column.
+        """
+        first = parse_date(start, self.date_format)
+        last = self.until_date or parse_date(end, self.date_format)
+        return measure_time(first, last, self.unit) if first and last else None
 
     @property
     def blank_value(self) -> float:
@@ -160,6 +191,9 @@ class Category:
             learns from it.
         section: Heading of the page's form under which it is found. Without any, a long form has
             a section for each kind.
+        ordered: Whether the codes have an order: a larger one means more.
+        unknown: What a value is that is not in `codes`: an error (`refuse`), or the category
+            `other` of `codes`, which then holds all rare categories.
         kind: `category`.
     """
 
@@ -177,6 +211,8 @@ class Category:
     sensitive: str = ""
     required: bool = True
     section: str = ""
+    ordered: bool = False
+    unknown: Literal["refuse", "other"] = "refuse"
     kind: Literal["category"] = field(default="category", kw_only=True)
 
     @property
@@ -195,6 +231,11 @@ class Category:
         Case, spaces, hyphens and underscores do not matter: `Non-STEM` is `non_stem`.
         """
         return self._code_by_name.get(normalize_name(name))
+
+    @property
+    def other_code(self) -> float | None:
+        """Code of unknown values; None if they are refused."""
+        return self.get_code(OTHER) if self.unknown == OTHER else None
 
     @property
     def names(self) -> dict[float, str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
 
+from pipeline.column_file.dates import DAYS_PER_UNIT
 from pipeline.column_file.roles import Key, Role, Time
 from pipeline.columns import (
     LABEL,
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from pipeline.types import FloatArray
 
 DEFAULT_ROWS = 1_000
+SAMPLE_DATE = date(2026, 1, 1)
+"""Date in generated rows until which another date is measured."""
 SAMPLE_YEARS = ("2023", "2024", "2025")
 SAMPLE_GROUPS = ("A", "B", "C", "D")
 
@@ -52,16 +56,18 @@ def generate_csv(rows: int, seed: int) -> bytes:
         values = columns[effect.feature]
         log_odds += np.where((values >= effect.low) & (values < effect.high), effect.weight, 0.0)
     positive = random.random(rows) < _logistic(log_odds + _find_intercept(log_odds, LABEL.rate))
-    label = [
+    label: list[Any] = [
         LABEL.example_raw[0] if is_positive else LABEL.example_raw[1] for is_positive in positive
     ]
 
-    text = [_format_values(column, columns[column.name]) for column in ROW_COLUMNS]
+    cells = {LABEL.raw: label}
+    for column in ROW_COLUMNS:
+        cells |= _format_column(column, columns[column.name])
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(SOURCE_HEADER)
-    roles = [_draw_role(role, rows, random) for role in ROLES.columns]
-    writer.writerows(zip(*text, label, *roles, strict=True))
+    cells |= {role.raw: _draw_role(role, rows, random) for role in ROLES.columns}
+    writer.writerows(zip(*(cells[header] for header in SOURCE_HEADER), strict=True))
     return file.getvalue().encode()
 
 
@@ -93,6 +99,18 @@ def _draw_role(role: Role, rows: int, random: np.random.Generator) -> list[str]:
         return [f"K{number}" for number in random.integers(0, max(rows // 2, 1), rows)]
     options = role.order or SAMPLE_YEARS if isinstance(role, Time) else SAMPLE_GROUPS
     return [str(option) for option in random.choice(list(options), rows)]
+
+
+def _format_column(feature: Feature, values: FloatArray) -> dict[str, list[str]]:
+    """The cells of a feature, and those of the dates until which it is measured, by header."""
+    if not isinstance(feature, Number) or not feature.until:
+        return {feature.raw: _format_values(feature, values)}
+    end = feature.until_date or SAMPLE_DATE
+    days = [round(value * DAYS_PER_UNIT[feature.unit]) for value in values.tolist()]
+    cells = {feature.raw: [(end - timedelta(days=count)).isoformat() for count in days]}
+    if feature.until_column:
+        cells[feature.until_column] = [end.isoformat()] * len(days)
+    return cells
 
 
 def _format_values(feature: Feature, values: FloatArray) -> list[str]:

@@ -116,7 +116,7 @@ def check_features(rows: FloatArray, sample: IntArray, labels: IntArray) -> list
     for index, feature in enumerate(FEATURES):
         _, counts = np.unique(rows[:, index], return_counts=True)
         scores = rows[sample, index]
-        if isinstance(feature, Category):
+        if isinstance(feature, Category) and not feature.ordered:
             scores = _positive_rates(scores, chosen)
         else:
             scores = np.where(np.isnan(scores), feature.blank_value, scores)

@@ -121,4 +121,4 @@ def make_indicators(features: Sequence[Feature]) -> list[Any]:
 
 def is_nominal(feature: Feature) -> bool:
     """Whether a feature is a category whose codes have no order."""
-    return isinstance(feature, Category) and len(feature.codes) > 2
+    return isinstance(feature, Category) and not feature.ordered and len(feature.codes) > 2

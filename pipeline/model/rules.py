@@ -50,7 +50,7 @@ class Condition:
         if math.isnan(self.value):
             value = "blank"
         elif isinstance(feature, Category):
-            value = feature.names[self.value]
+            value = feature.names[float(self.value)]
         else:  # rows can be float32: 6.1, and not 6.09999990
             value = np.format_float_positional(np.float32(self.value), trim="-")
         or_blank = " or blank" if self.comparison == "<" and not feature.required else ""
@@ -119,7 +119,7 @@ def _make_conditions(rows: FloatArray) -> Iterator[Condition]:
         if math.isnan(values[-1]):
             yield Condition(index, "is", math.nan)
             values = values[:-1]
-        if isinstance(feature, Category):
+        if isinstance(feature, Category) and not feature.ordered:
             for value in values[:cuts]:
                 yield Condition(index, "is", float(value))
         elif values.size > 1:

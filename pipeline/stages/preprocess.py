@@ -27,7 +27,16 @@ import pyarrow.csv
 from pipeline.column_file.blanks import is_blank
 from pipeline.column_file.outcome import to_number
 from pipeline.column_file.roles import Group, Role, Time
-from pipeline.columns import LABEL, ROLES, ROW_COLUMNS, SOURCE_HEADER, Category, Feature, Label
+from pipeline.columns import (
+    LABEL,
+    ROLES,
+    ROW_COLUMNS,
+    SOURCE_HEADER,
+    Category,
+    Feature,
+    Label,
+    Number,
+)
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data.raw_csv import check_header, decode_text, find_delimiter
@@ -54,6 +63,13 @@ TEXT_COLUMNS = {
         feature.raw
         for feature in ROW_COLUMNS
         if isinstance(feature, Category) and feature.raw_values == "names"
+    ),
+    *(
+        header
+        for feature in ROW_COLUMNS
+        if isinstance(feature, Number) and feature.until
+        for header in (feature.raw, feature.until_column)
+        if header
     ),
     *([LABEL.raw] if LABEL.is_text else []),
     *(role.raw for role in ROLES.columns),
@@ -208,8 +224,8 @@ def _make_checks(column: Feature) -> list[pa.Check]:
     if isinstance(column, Category):
         return [pa.Check.isin(list(column.codes.values()), error=_expect(column))]
     low, high = column.low, column.high
-    checks = [pa.Check.in_range(low, high, error=f"between {low:g} and {high:g}")]
-    if column.is_integer:
+    checks = [pa.Check.in_range(low, high, error=_expect(column))]
+    if column.is_integer and not column.until:
         checks.append(pa.Check(lambda values: values % 1 == 0, error="a whole number"))
     return checks
 
@@ -222,8 +238,14 @@ def _make_role_checks(role: Role) -> list[pa.Check]:
     ]
 
 
-def _expect(column: Category | Label) -> str:
+def _expect(column: Feature | Label) -> str:
     """Describe the values that a column may have."""
+    if isinstance(column, Number):
+        bounds = f"{column.low:g} and {column.high:g}"
+        if not column.until:
+            return f"between {bounds}"
+        end = f"the date in '{column.until}'" if column.until_column else column.until
+        return f"a date between {bounds} {column.unit} before {end}"
     if isinstance(column, Label):
         options: Iterable[str] = column.raw_options
     elif column.raw_values == "names":
@@ -250,8 +272,13 @@ def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
         column = raw[feature.raw]
         if isinstance(feature, Category) and feature.raw_values == "names":
             values = translate(column, feature.get_code)
+        elif isinstance(feature, Number) and feature.until:
+            values, column = _measure_dates(raw, feature)
         else:
             values = pd.to_numeric(column, errors="coerce").astype("float64")
+        if isinstance(feature, Category) and feature.other_code is not None:
+            is_known = values.isin([float(code) for code in feature.codes.values()])
+            values = values.mask(~is_known & ~_find_blanks(column), feature.other_code)
         if not feature.required:
             values = values.mask(values.isna() & ~_find_blanks(column), math.inf)
         numbers[feature.raw] = values
@@ -260,6 +287,21 @@ def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
         text = raw[role.raw].astype("object").map(lambda value: str(value).strip(), "ignore")
         numbers[role.raw] = text.where(text.notna() & (text != ""), None)
     return pd.DataFrame(numbers)
+
+
+def _measure_dates(raw: pd.DataFrame, feature: Number) -> tuple[Any, Any]:
+    """The times from the dates of a column, and the cells that are blank if one of them is."""
+    start = raw[feature.raw].astype("object")
+    end = raw[feature.until_column].astype("object") if feature.until_column else start
+    pairs = list(zip(start, end, strict=True))
+    is_blank_pair = [any(pd.isna(cell) or is_blank(str(cell)) for cell in pair) for pair in pairs]
+    known = {
+        pair: feature.measure_dates(*map(str, pair))
+        for pair, is_blank_one in zip(pairs, is_blank_pair, strict=True)
+        if not is_blank_one
+    }
+    values = pd.Series([known.get(pair) for pair in pairs], start.index, dtype="float64")
+    return values, start.mask(pd.Series(is_blank_pair, start.index), None)
 
 
 def _find_blanks(column: pd.Series[Any]) -> pd.Series[bool]:
@@ -321,11 +363,7 @@ def _find_reasons(raw: pd.DataFrame, numbers: pd.DataFrame) -> pd.Series[str]:
 
 EXPECTED = {
     LABEL.raw: _expect(LABEL),
-    **{
-        feature.raw: _expect(feature)
-        for feature in ROW_COLUMNS
-        if isinstance(feature, Category) and feature.raw_values == "names"
-    },
+    **{feature.raw: _expect(feature) for feature in ROW_COLUMNS if feature.raw in TEXT_COLUMNS},
 }
 """Header of a column whose values are translated -> the values that it may have."""
 

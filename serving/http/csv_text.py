@@ -11,13 +11,13 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.column_file.blanks import BLANK, is_blank
-from pipeline.columns import FEATURES, Category, Feature, normalize_name
+from pipeline.columns import FEATURES, Category, Feature, Number, normalize_name
 
 DELIMITERS = ",;\t"
 QUOTED_CELLS = {
@@ -85,10 +85,22 @@ def parse_number(text: str, delimiter: str) -> float:
 class Column:
     """Converts the cells of one feature to numbers, and blanks to NaN if it may be blank."""
 
-    def __init__(self, feature: Feature, delimiter: str) -> None:
+    def __init__(self, feature: Feature, delimiter: str, end: int | None = None) -> None:
         self.feature = feature
+        self._end = end
+        """Column of the dates that end the time, if the list has dates."""
         self._delimiter = delimiter
         self._cache: dict[str, float] = {}
+
+    def read(self, cells: Sequence[str], place: int) -> float:
+        """Return the number or category code of a row; see `value`."""
+        if self._end is None or not isinstance(self.feature, Number) or self._end >= len(cells):
+            return self.value(cells[place])
+        measured = self.feature.measure_dates(cells[place], cells[self._end])
+        if measured is not None:
+            return measured
+        is_known = is_blank(cells[place]) or is_blank(cells[self._end])
+        return BLANK if self.feature.required or is_known else math.inf
 
     def value(self, text: str) -> float:
         """Return the number or category code in a cell.
@@ -110,6 +122,13 @@ class Column:
             if code is not None:
                 return code
         number = parse_number(text, self._delimiter)
+        if isinstance(self.feature, Number) and self.feature.until_date and math.isnan(number):
+            measured = self.feature.measure_dates(text)
+            number = math.nan if measured is None else measured
+        if isinstance(self.feature, Category) and self.feature.other_code is not None:
+            is_known = number in self.feature.names
+            if not is_known and not is_blank(text):
+                return self.feature.other_code
         if not self.feature.required and math.isnan(number):
             return BLANK if is_blank(text) else math.inf
         return number

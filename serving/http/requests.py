@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -26,7 +28,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from pipeline.column_file.blanks import BLANK
+from pipeline.column_file.blanks import BLANK, is_blank
+from pipeline.column_file.model import OTHER
 from pipeline.columns import FEATURES, HAS_BLANKS, SUBJECT, Category, Feature, Number
 from serving.http.problems import MAX_FINDINGS, BadJson, Finding, Invalid
 
@@ -61,20 +64,43 @@ def _make_field(feature: Feature) -> tuple[Any, Any]:
 
 def _describe(feature: Feature) -> str:
     if isinstance(feature, Number):
-        return f"{feature.description}, in {feature.unit}"
+        end = f", or the date itself, for the time until {feature.until}"
+        return f"{feature.description}, in {feature.unit}{end if feature.until_date else ''}"
     described = ", ".join(f"`{name}` ({_plain(code)})" for name, code in feature.codes.items())
-    return f"{feature.description}: by name, in any case, or by code: {described}"
+    unknown = "" if feature.other_code is None else f"; any other counts as `{OTHER}`"
+    return f"{feature.description}: by name, in any case, or by code: {described}{unknown}"
 
 
 def _number_field(feature: Number) -> tuple[Any, dict[str, Any]]:
     """Type and constraints of a number."""
-    return float, {
+    accepted: Any = float
+    if feature.until_date:
+        accepted = Annotated[float, BeforeValidator(partial(_read_date, feature))]
+    return accepted, {
         "ge": feature.low,
         "le": feature.high,
         "multiple_of": feature.step if feature.is_integer else None,
         "allow_inf_nan": False,
-        "json_schema_extra": {"type": "integer"} if feature.is_integer else None,
+        "json_schema_extra": _get_schema(feature),
     }
+
+
+def _get_schema(feature: Number) -> dict[str, Any] | None:
+    """What the JSON schema has instead of pydantic's type."""
+    kind = "integer" if feature.is_integer else "number"
+    if feature.until_date:
+        return {"type": [kind, "string"]}
+    return {"type": kind} if feature.is_integer else None
+
+
+def _read_date(feature: Number, value: object) -> object:
+    """Convert a date to the time from it until the date of the feature."""
+    if not isinstance(value, str):
+        return value
+    number = feature.measure_dates(value)
+    if number is None:
+        raise PydanticCustomError("date", "Input should be a number, or a date such as 2026-01-31")
+    return number
 
 
 def _category_field(feature: Category) -> tuple[Any, dict[str, Any]]:
@@ -82,6 +108,8 @@ def _category_field(feature: Category) -> tuple[Any, dict[str, Any]]:
     choices: list[Any] = [*feature.codes, *(_plain(code) for code in feature.codes.values())]
     return Annotated[float, PlainValidator(_category_validator(feature, choices))], {
         "json_schema_extra": {"enum": choices}
+        if feature.other_code is None
+        else {"type": ["string", "number"]}
     }
 
 
@@ -95,6 +123,7 @@ def _category_validator(feature: Category, choices: list[Any]) -> Callable[[obje
     message = f"Input should be {', '.join(first)} or {last}"
     names = {name: float(code) for name, code in feature.codes.items()}
     codes = {float(code): float(code) for code in feature.codes.values()}
+    other = feature.other_code
 
     def validate(value: object) -> float:
         code = None
@@ -108,6 +137,8 @@ def _category_validator(feature: Category, choices: list[Any]) -> Callable[[obje
             )
         elif isinstance(value, int | float):
             code = codes.get(value)
+        if code is None and not (isinstance(value, str) and is_blank(value)):
+            code = other
         if code is None:
             raise PydanticCustomError("category", message)
         return code

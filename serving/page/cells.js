@@ -4,6 +4,10 @@ import { categoryTitle, formatValue, toTitle } from "./text.js";
 import { joinAlternatives, t } from "./words.js";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const DATE = /^\d{4}-\d{2}-\d{2}$/;
+const MS_PER_DAY = 86_400_000;
+const DAYS_PER_YEAR = 365.25;
+const OTHER = "other"; // category of unknown values
 const THOUSANDS = /,\d{3}$/;
 const MAX_QUOTED_LENGTH = 50; // characters of a cell that its error repeats
 const MAX_DESCRIBED = 2; // invalid cells of a row that its error describes
@@ -21,13 +25,24 @@ export const normalize = (name) =>
 export function readCell(feature, text, hasCommas = false) {
   const cell = text.trim();
   const value = readValue(feature, cell, readNumber(cell, hasCommas));
-  if (value === undefined && feature.blanks?.includes(cell.toLowerCase())) return null;
-  return value;
+  if (value !== undefined) return value;
+  if (feature.blanks?.includes(cell.toLowerCase())) return null;
+  return feature.unknown === OTHER && cell ? categoryName(feature, OTHER) : undefined;
 }
 
 function readValue(feature, cell, number) {
-  if (feature.kind === "number") return isValid(feature, number) ? number : undefined;
-  return categoryName(feature, cell) ?? categoryOfCode(feature, number);
+  if (feature.kind !== "number") {
+    return categoryName(feature, cell) ?? categoryOfCode(feature, number);
+  }
+  const given = number ?? readTime(feature, cell);
+  return isValid(feature, given) ? given : undefined;
+}
+
+/** Return the time from the date in a cell until the feature's date, in its unit. */
+function readTime({ until, unit }, cell) {
+  if (!DATE.test(cell) || !DATE.test(until)) return undefined;
+  const days = (Date.parse(until) - Date.parse(cell)) / MS_PER_DAY;
+  return unit === "days" ? days : Number((days / DAYS_PER_YEAR).toFixed(2));
 }
 
 function readNumber(cell, hasCommas) {

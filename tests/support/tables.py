@@ -36,12 +36,23 @@ class SourceTable:
 
 
 def make_mixed() -> Cells:
-    """Return rows with 40 towns, an ordered plan, dates, numbers and a yes or no.
+    """Return rows with 40 towns, rare streets, an ordered plan, dates, numbers and a yes or no.
 
     The label depends on the town, the score and on whether `Visits` is blank.
     """
     random = np.random.default_rng(3)
-    header = ["Town", "Plan", "Born", "Opened", "Closed", "Visits", "Score", "Happy", "Left"]
+    header = [
+        "Town",
+        "Plan",
+        "Born",
+        "Opened",
+        "Closed",
+        "Visits",
+        "Score",
+        "Happy",
+        "Street",
+        "Left",
+    ]
     rows = [header]
     for _ in range(ROWS):
         town = int(40 * random.random() ** 2)
@@ -58,6 +69,7 @@ def make_mixed() -> Cells:
             str(random.integers(30)),
             str(score),
             str(random.choice(["yes", "no"])),
+            f"Street {int(200 * random.random() ** 8)}",
         ]
         _plant_blanks(cells, random)
         if lapsed:

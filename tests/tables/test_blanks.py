@@ -19,7 +19,8 @@ from skops.io import dumps, get_untrusted_types
 from threadpoolctl import threadpool_limits
 
 from pipeline.column_file.blanks import is_blank
-from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL
+from pipeline.column_file.model import OTHER
+from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category, Feature, Number
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
 from pipeline.deployment.predictor_client import to_request_row
@@ -37,6 +38,7 @@ from pipeline.model.export import max_onnx_difference, to_onnx
 from pipeline.model.rules import find_best_rule
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import DriftSettings
+from pipeline.stages.preprocess import parse_csv, validate_rows
 from pipeline.storage.artifacts import SilverManifest
 from pipeline.storage.layout import silver_manifest
 from tests.support.predictor import open_disk_lake, serve_bundle, wait_for
@@ -54,13 +56,22 @@ def cells() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def list_headers(feature: Feature) -> list[str]:
+    """Headers of the columns that a feature is read from."""
+    end = feature.until_column if isinstance(feature, Number) else ""
+    return [feature.raw, *([end] if end else [])]
+
+
 def test_silver_keeps_the_blanks(
     context: Context, silver: pd.DataFrame, cells: list[dict[str, str]]
 ) -> None:
     """No row is rejected for a blank; manifest and data check count what the file has."""
     manifest = context.lake.read_model(silver_manifest("run-1"), SilverManifest)
     counts = {
-        feature.name: sum(is_blank(row[feature.raw]) for row in cells) for feature in OPTIONAL
+        feature.name: sum(
+            any(is_blank(row[header]) for header in list_headers(feature)) for row in cells
+        )
+        for feature in OPTIONAL
     }
     assert min(counts.values()) > 0
     assert (manifest.rejected, manifest.rows, manifest.blanks) == (0, len(cells), counts)
@@ -70,6 +81,26 @@ def test_silver_keeps_the_blanks(
     check = read_data_check(context.lake, "run-1")
     assert check
     assert {one.name: one.blanks for one in check.features if one.blanks} == counts
+
+
+def test_a_bad_cell_rejects_its_row(cells: list[dict[str, str]]) -> None:
+    """Each reason has the header, the cell and what it must be; other texts are a category."""
+    changed = [
+        row | {feature.raw: "2026-02-30"}
+        for row, feature in zip(cells, FEATURES, strict=False)
+        if not (isinstance(feature, Category) and feature.unknown == OTHER)
+    ]
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(cells[0]))
+    writer.writeheader()
+    writer.writerows([*changed, *cells[:50]])
+    valid, rejected = validate_rows(parse_csv(file.getvalue()))
+    assert (len(valid), len(rejected)) == (50, len(changed))
+    for row, reason in zip(changed, rejected["reason"], strict=True):
+        header = next(name for name, cell in row.items() if cell == "2026-02-30")
+        assert reason.startswith(f"'{header}' is ")
+        assert "2026-02-30" in reason
+        assert ", but must be " in reason
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.name)
@@ -196,6 +227,43 @@ def test_other_protocols_accept_blanks(
         f"{served[0]}/v2/models/student-performance/infer", json={"inputs": [tensor]}
     )
     assert answer.json()["outputs"][0]["data"] == predicted
+
+
+def test_a_list_with_the_cells_of_the_raw_file(
+    served: tuple[str, Path], predicted: list[float], cells: list[dict[str, str]]
+) -> None:
+    """Names, codes, dates and blanks are read as `preprocess` reads them."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(cells[0]))
+    writer.writeheader()
+    writer.writerows(cells[: len(predicted)])
+    answer = httpx.post(
+        f"{served[0]}/predict/csv", content=file.getvalue(), headers={"Content-Type": "text/csv"}
+    )
+    scored = list(csv.DictReader(io.StringIO(answer.text)))
+    assert {row["error"] for row in scored} == {""}
+    assert [float(row["probability"]) for row in scored] == pytest.approx(predicted, abs=1e-6)
+
+
+def test_unknown_categories_and_dates(served: tuple[str, Path], rows: list[dict[str, Any]]) -> None:
+    """A category with `unknown: other` accepts any text; a date is as good as its number."""
+    url = f"{served[0]}/predict"
+    for feature in FEATURES:
+        if isinstance(feature, Category):
+            answer = httpx.post(url, json=rows[0] | {feature.name: "Elsewhere"})
+            assert (answer.status_code == 200) == (feature.unknown == OTHER)
+            if feature.unknown == OTHER:
+                known = ask(url, rows[0] | {feature.name: OTHER})
+                assert answer.json()["predictions"][0]["probability"] == known[0]
+                assert httpx.post(url, json=rows[0] | {feature.name: ""}).status_code == 422
+        elif feature.until_date:
+            day = feature.until_date - timedelta(days=100)
+            sent = [day.isoformat(), feature.measure_dates(day.isoformat())]
+            one, other = (ask(url, rows[0] | {feature.name: value}) for value in sent)
+            assert one == other
+            for wrong in ("2026-02-30", "soon"):
+                answer = httpx.post(url, json=rows[0] | {feature.name: wrong})
+                assert "or a date such as 2026-01-31" in answer.json()["errors"][0]["message"]
 
 
 def test_only_features_that_may_be_blank_accept_it(

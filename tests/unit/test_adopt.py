@@ -84,18 +84,18 @@ def test_what_each_column_is_taken_for(table: Path, capsys: pytest.CaptureFixtur
         "note": "text",
         "dose": "number",
         "weight": "mixed",
-        "answer": "text",
+        "answer": "category",
         "letter": "leak",
         "ill": "label",
     }
     for name, reason in {
         "id": "a different whole number in every row",
-        "seen": "dates are not supported",
+        "seen": "dates 0 to 27 days before 2026-01-28",
         "ward": "every row is 'north'",
         "note": "25 different texts in 40 rows; a category needs 5 rows on average",
         "dose": "3 different whole numbers, 0 to 2; 1 of 40 rows are blank",
-        "weight": "2 of 40 rows are text (row 4: 'heavy', row 8: 'heavy')",
-        "answer": "'no' and 'No' differ only in case, spaces or hyphens",
+        "weight": "numbers, but 2 of 40 rows are not (row 4: 'heavy', row 8: 'heavy')",
+        "answer": "2 categories: no, yes; 'No' counts as 'no'",
         "letter": "it predicts the label by itself (ROC AUC 1.000)",
         "ill": "ill is 1: 25.0% of 40 rows",
     }.items():
@@ -109,7 +109,7 @@ def test_the_proposal(table: Path) -> None:
     adopt(table)
     columns = read(table)
     assert (columns.title, columns.subject, columns.subjects) == ("Ward", "row", "rows")
-    height, visits, blood, smoker, coded, dose = columns.features
+    height, visits, blood, smoker, coded, seen, dose, answer = columns.features
     assert isinstance(height, Number)
     assert (height.name, height.raw) == ("große_cm".replace("ß", ""), "Größe (cm)")
     assert (height.low, height.high, height.typical) == (147.5, 159.5, (150.5, 156.5))
@@ -126,6 +126,10 @@ def test_the_proposal(table: Path) -> None:
     assert (coded.codes, coded.raw_values) == ({"1": 1, "2": 2}, "codes")
     assert isinstance(dose, Number)
     assert (dose.typical, dose.required, visits.required) == ((0, 2), False, True)
+    assert isinstance(seen, Number)
+    assert (seen.until, seen.unit, seen.typical, seen.low) == ("2026-01-28", "days", (0, 27), -14)
+    assert isinstance(answer, Category)
+    assert answer.codes == {"no": 0, "yes": 1}
     label = columns.label
     assert (label.positive_raw, label.negative_raw, label.rate) == (1, 0, 0.25)
     assert (label.positive, label.negative) == ("ill is 1", "ill is 0")
@@ -266,6 +270,57 @@ def test_a_column_close_to_a_label_of_numbers_is_a_leak(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", columns)
     assert adopt(path, "--positive", "<10", label="mark") == 0
     assert [feature.name for feature in read(path).features] == ["other"]
+
+
+def adopt_column(folder: Path, cells: Sequence[str]) -> tuple[Columns, str]:
+    """Adopt a table with one more column, `x`; return the proposal and its text."""
+    path = write(folder / "x.csv", make_columns() | {"x": list(cells)})
+    assert adopt(path) == 0
+    return read(path), path.with_name("x.columns.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (
+            ["2026-01-05", "2026-02-30", *["2026-03-01", "2026-03-02"] * 19],
+            "1 of 40 rows are not (row 2: '2026-02-30')",
+        ),
+        (["1/2/2026", "3/4/2026"] * 20, "the day and the month of '1/2/2026' cannot be told apart"),
+        (["", *["7"] * 39], "every row is '7'; 1 of 40 rows are blank"),
+        ([""] * 40, "every row is blank"),
+    ],
+)
+def test_a_column_that_is_left_out(tmp_path: Path, cells: list[str], reason: str) -> None:
+    """The columns file says why, with the first rows."""
+    columns, text = adopt_column(tmp_path, cells)
+    assert "x" not in [feature.name for feature in columns.features]
+    assert reason in text
+
+
+def test_dates_in_other_formats(tmp_path: Path) -> None:
+    """A day above 12 tells the day from the month."""
+    columns, _ = adopt_column(tmp_path, ["13/2/2001", "3/4/2026"] * 20)
+    feature = columns.features[-1]
+    assert isinstance(feature, Number)
+    assert (feature.date_format, feature.until, feature.unit) == ("%d/%m/%Y", "2026-04-03", "years")
+    assert feature.measure_dates("3/4/2025") == 1
+    assert feature.measure_dates("2025-04-03") == 1
+
+
+def test_ordered_categories_and_rare_ones(tmp_path: Path) -> None:
+    """A known scale keeps its order; categories of few rows count as `other`."""
+    columns, _ = adopt_column(tmp_path, ["often", "never", "Sometimes", "never"] * 10)
+    scale = columns.features[-1]
+    assert isinstance(scale, Category)
+    assert (list(scale.codes), scale.ordered) == (["never", "Sometimes", "often"], True)
+    rare = [f"street {index}" if index > 29 else "ab"[index % 2] for index in range(ROWS)]
+    (tmp_path / "x.columns.yaml").unlink()
+    columns, _ = adopt_column(tmp_path, rare)
+    street = columns.features[-1]
+    assert isinstance(street, Category)
+    assert (street.codes, street.unknown) == ({"a": 0, "b": 1, "other": 2}, "other")
+    assert street.other_code == 2
 
 
 def test_names() -> None:

@@ -95,6 +95,11 @@ def replace_line(old: str, new: str) -> tuple[str, int]:
         ("- feature: sleep_hours", "- feature: sleep", "`sleep` is not a feature; the features"),
         ("risky: 7", "risky: 70", "expectations[0].risky: 70 is not between 0 and 24, the bounds"),
         ("risky: 7", "risky: 5", "expectations[0].risky: 5 is the safe value already"),
+        ("step: 1", "step: 1\n    until: Age", "features[0].until: `Age` is the column itself"),
+        ("step: 0.1", "step: 0.1\n    until: x", "`hours per day` must be days or years with"),
+        ("step: 1", "step: 1\n    required: maybe", "features[0].required: 'maybe': should be a"),
+        ("example: stem", "example: stem\n    unknown: other", "no category named `other`; add"),
+        ("example: stem", "example: stem\n    unknown: drop", "should be 'refuse' or 'other'"),
         ("subject: student", "subject: a: b", "mapping values are not allowed"),
         ("subjects: students", "subject: students", "`subject` is already set in line 7"),
         ("title: Student performance", "title: '?'", "title: `?` has neither a letter nor a digit"),
@@ -269,6 +274,9 @@ def test_the_hash_covers_what_a_model_depends_on() -> None:
         TEXT.replace("high: 100", "high: 101"),
         TEXT.replace("{non_stem: 0, stem: 1}", "{non_stem: 1, stem: 0}"),
         TEXT.replace("positive_raw: 0", "positive_raw: 2"),
+        TEXT.replace("step: 1\n", "step: 1\n    required: false\n"),
+        TEXT.replace("step: 1\n", "step: 1\n    until: 2026-01-31\n"),
+        TEXT.replace("step: 1\n", "step: 1\n    until: 2026-01-31\n").replace("years", "days"),
         TEXT.replace("features:\n", "features:\n" + TEXT[slice(*features)]).replace(
             TEXT[slice(*features)] + "label:", "label:"
         ),
