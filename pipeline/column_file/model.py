@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
+from pipeline.column_file.blanks import BLANK, is_blank
 from pipeline.column_file.dates import ISO, DateFormat, measure_time, parse_date
 from pipeline.column_file.outcome import (
     Outcome,
@@ -154,15 +155,21 @@ class Number:
         return "" if self.until_date else self.until
 
     def measure_dates(self, start: str, end: str = "") -> float | None:
-        """Return the time from the date in a text; None if a text has no date.
+        """Return the time from the date in a text.
 
         Args:
             start: The text in the column `raw`.
             end: The text in the column `until`, if `until` is a column.
+
+        Returns:
+            The time; BLANK if one of the texts is blank, None if one has no date.
         """
-        first = parse_date(start, self.date_format)
-        last = self.until_date or parse_date(end, self.date_format)
-        return measure_time(first, last, self.unit) if first and last else None
+        texts = [start, end] if self.until_column else [start]
+        dates = [parse_date(text, self.date_format) for text in texts]
+        if any(not one and not is_blank(text) for one, text in zip(dates, texts, strict=True)):
+            return None
+        first, last = dates[0], self.until_date or dates[-1]
+        return measure_time(first, last, self.unit) if first and last else BLANK
 
     @property
     def blank_value(self) -> float:

@@ -290,18 +290,15 @@ def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measure_dates(raw: pd.DataFrame, feature: Number) -> tuple[Any, Any]:
-    """The times from the dates of a column, and the cells that are blank if one of them is."""
-    start = raw[feature.raw].astype("object")
-    end = raw[feature.until_column].astype("object") if feature.until_column else start
-    pairs = list(zip(start, end, strict=True))
-    is_blank_pair = [any(pd.isna(cell) or is_blank(str(cell)) for cell in pair) for pair in pairs]
-    known = {
-        pair: feature.measure_dates(*map(str, pair))
-        for pair, is_blank_one in zip(pairs, is_blank_pair, strict=True)
-        if not is_blank_one
-    }
-    values = pd.Series([known.get(pair) for pair in pairs], start.index, dtype="float64")
-    return values, start.mask(pd.Series(is_blank_pair, start.index), None)
+    """The times from the dates of a column, and its cells; None where a date is blank."""
+    cells = raw[feature.raw].astype("object").where(raw[feature.raw].notna(), "")
+    ends = raw[feature.until_column or feature.raw].astype("object")
+    pairs = list(zip(cells, ends.where(ends.notna(), ""), strict=True))
+    known = {pair: feature.measure_dates(*map(str, pair)) for pair in set(pairs)}
+    times = [known[pair] for pair in pairs]
+    values = pd.Series(times, cells.index, dtype="float64")
+    is_readable = pd.Series([time is not None for time in times], cells.index)
+    return values, cells.mask(is_readable & values.isna(), None)
 
 
 def _find_blanks(column: pd.Series[Any]) -> pd.Series[bool]:

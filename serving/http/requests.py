@@ -7,6 +7,7 @@ columns.FEATURES, with categories as codes and BLANK for a blank.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
@@ -98,7 +99,7 @@ def _read_date(feature: Number, value: object) -> object:
     if not isinstance(value, str):
         return value
     number = feature.measure_dates(value)
-    if number is None:
+    if number is None or math.isnan(number):
         raise PydanticCustomError("date", "Input should be a number, or a date such as 2026-01-31")
     return number
 

@@ -98,9 +98,8 @@ def test_a_bad_cell_rejects_its_row(cells: list[dict[str, str]]) -> None:
     assert (len(valid), len(rejected)) == (50, len(changed))
     for row, reason in zip(changed, rejected["reason"], strict=True):
         header = next(name for name, cell in row.items() if cell == "2026-02-30")
-        assert reason.startswith(f"'{header}' is ")
-        assert "2026-02-30" in reason
-        assert ", but must be " in reason
+        unquoted = reason.replace("'2026-02-30'", "2026-02-30")
+        assert f"'{header}' is 2026-02-30, but must be " in unquoted
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.name)
