@@ -19,9 +19,10 @@ help: ## list the targets
 	  /^[a-z0-9]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
 
 ##@ On this machine
-adopt: .venv/local ## describe a CSV file of your own: DATA= LABEL= [POSITIVE= KEEP= AUDIT= FORCE=1]
+adopt: .venv/local ## describe a CSV file of your own: DATA= LABEL= [POSITIVE= KEEP= AUDIT= KEY= TIME= GROUP= FORCE=1]
 	@$(PY) -m pipeline adopt --data '$(DATA)' --label '$(LABEL)' $(if $(KEEP),--keep '$(KEEP)') \
-	  $(if $(AUDIT),--audit '$(AUDIT)') \
+	  $(if $(AUDIT),--audit '$(AUDIT)') $(if $(KEY),--key '$(KEY)') \
+	  $(if $(TIME),--time '$(TIME)') $(if $(GROUP),--group '$(GROUP)') \
 	  $(if $(POSITIVE),--positive '$(POSITIVE)') $(if $(FORCE),--force)
 
 run: .venv/local ## train, serve and monitor a model; DATA=gdrive:ID, https://, s3://, a path, sample:ROWS

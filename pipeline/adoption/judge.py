@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -90,13 +90,16 @@ class Decision:
         return self.kind == "number" or self.elapsed is not None
 
 
-def judge_columns(table: Table, label: AdoptedLabel, keep: Sequence[str]) -> list[Decision]:
-    """Decide what each column but the label is.
+def judge_columns(
+    table: Table, label: AdoptedLabel, keep: Sequence[str], roles: Collection[str] = ()
+) -> list[Decision]:
+    """Decide what each column is that is neither the label nor has a role.
 
     Args:
         table: The table.
         label: Its label.
         keep: Headers of columns that are not leaks, whatever their values show.
+        roles: Headers of the columns with a role.
 
     Returns:
         One decision per column, in the order of the file.
@@ -104,7 +107,7 @@ def judge_columns(table: Table, label: AdoptedLabel, keep: Sequence[str]) -> lis
     decisions = []
     dates = measure_dates(table, label.raw)
     for raw, cells in table.columns.items():
-        if raw == label.raw:
+        if raw == label.raw or raw in roles:
             continue
         decision = judge_dates(raw, dates[raw]) if raw in dates else judge_column(raw, cells)
         if decision.is_feature and raw not in keep:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 import unicodedata
@@ -14,7 +13,9 @@ import numpy as np
 
 from pipeline.adoption.judge import MAX_STEPS, Decision
 from pipeline.adoption.label import AdoptedLabel
+from pipeline.adoption.roles import AdoptedRole, write_roles
 from pipeline.adoption.table import Table, is_number
+from pipeline.adoption.yaml_text import quote
 from pipeline.column_file.checks import RESERVED
 from pipeline.column_file.dates import ISO, parse_date
 from pipeline.column_file.model import OTHER, to_title
@@ -25,7 +26,11 @@ MAX_DECIMALS = 9
 
 
 def write_columns(
-    table: Table, label: AdoptedLabel, decisions: Sequence[Decision], audit: Sequence[str] = ()
+    table: Table,
+    label: AdoptedLabel,
+    decisions: Sequence[Decision],
+    audit: Sequence[str] = (),
+    roles: Sequence[AdoptedRole] = (),
 ) -> str:
     """Write a columns file.
 
@@ -34,11 +39,12 @@ def write_columns(
         label: Its label.
         decisions: What its other columns are.
         audit: Headers of columns that no model sees.
+        roles: The person, the term and the groups, which are not among the decisions.
 
     Returns:
         The text of the file.
     """
-    names = make_names([*(decision.raw for decision in decisions), label.raw])
+    names = make_names([*(one.raw for one in decisions), *(one.raw for one in roles), label.raw])
     title = to_title(re.sub(r"[\W_]+", " ", Path(table.name).stem)) or to_title(names[label.raw])
     lines = [
         f"# The columns of {table.name}, proposed by `adopt` from {table.rows:,} rows.",
@@ -46,7 +52,7 @@ def write_columns(
         "# Set `groups: true` for categories of people whom the model must treat alike: gates then",
         "# compare its errors between them. Remove features that are not known before the outcome.",
         "",
-        f"title: {_quote(title)} # of the page; the registered model is named after it",
+        f"title: {quote(title)} # of the page; the registered model is named after it",
         "subject: row # what one row is: machine, patient, order",
         "subjects: rows",
         "",
@@ -58,14 +64,15 @@ def write_columns(
             lines += [*_write_feature(decision, names[decision.raw]), ""]
     left_out = [decision for decision in decisions if not decision.is_feature]
     if left_out:
-        lines.append("# Columns that are not used:")
-        lines += [_clean(f"# - {one.raw}: {one.kind}, {one.reason}") for one in left_out]
+        lines.append("ignore: # columns that are not used and not stored, and why")
+        lines += [f"  - {quote(one.raw)} # {one.kind}: {_clean(one.reason)}" for one in left_out]
         lines.append("")
     if audit:
         lines.append("audit_only:")
     for decision in usable:
         if decision.raw in audit:
             lines += [*_write_feature(decision, names[decision.raw], has_groups=True), ""]
+    lines += write_roles(roles, names)
     lines += _write_label(label, names[label.raw])
     return "\n".join(lines) + "\n"
 
@@ -97,7 +104,7 @@ def make_names(headers: Sequence[str]) -> dict[str, str]:
 def _write_feature(decision: Decision, name: str, *, has_groups: bool = False) -> Iterator[str]:
     yield f"  - kind: {'number' if decision.is_number else decision.kind}"
     yield f"    name: {name}"
-    yield f"    raw: {_quote(decision.raw)}"
+    yield f"    raw: {quote(decision.raw)}"
     if decision.is_number:
         yield from _write_number(decision)
         if has_groups:
@@ -133,12 +140,12 @@ def _write_number(decision: Decision) -> Iterator[str]:
     yield f"    high: {show(high, 1)}"
     yield f"    typical: [{typical}]"
     yield f"    step: {step:.{decimals}f}"
-    yield f"    unit: {elapsed.unit if elapsed else _quote('')}"
+    yield f"    unit: {elapsed.unit if elapsed else quote('')}"
     if elapsed:
-        yield f"    until: {_quote(elapsed.until)}"
+        yield f"    until: {quote(elapsed.until)}"
         if elapsed.date_format != ISO:
-            yield f"    date_format: {_quote(elapsed.date_format)}"
-    yield f"    description: {_quote(decision.raw)}"
+            yield f"    date_format: {quote(elapsed.date_format)}"
+    yield f"    description: {quote(decision.raw)}"
     yield f"    example: {show(math.floor(example / step) * step)}"
 
 
@@ -170,7 +177,7 @@ def _write_category(decision: Decision) -> Iterator[str]:
     codes = _choose_codes(names)
     total = sum(decision.counts.values())
     frequencies = [round(count / total, 6) for count in decision.counts.values()]
-    pairs = ", ".join(f"{_quote(name)}: {code}" for name, code in codes.items())
+    pairs = ", ".join(f"{quote(name)}: {code}" for name, code in codes.items())
     yield f"    codes: {{{pairs}}}"
     if decision.has_names:
         yield "    raw_values: names"
@@ -179,9 +186,9 @@ def _write_category(decision: Decision) -> Iterator[str]:
     if decision.has_other:
         yield f"    unknown: {OTHER}"
     yield f"    frequencies: [{', '.join(f'{one:g}' for one in frequencies)}]"
-    yield f"    description: {_quote(decision.raw)}"
+    yield f"    description: {quote(decision.raw)}"
     most_frequent = max(decision.counts, key=lambda name: decision.counts[name])
-    yield f"    example: {_quote(most_frequent)}"
+    yield f"    example: {quote(most_frequent)}"
 
 
 def _choose_codes(names: Sequence[str]) -> dict[str, int | str]:
@@ -194,17 +201,17 @@ def _choose_codes(names: Sequence[str]) -> dict[str, int | str]:
 def _write_label(label: AdoptedLabel, name: str) -> Iterator[str]:
     yield "label:"
     yield f"  name: {name}"
-    yield f"  raw: {_quote(label.raw)}"
+    yield f"  raw: {quote(label.raw)}"
     yield f"  positive_raw: {_write_outcome(label.positive)}"
     yield f"  negative_raw: {_write_outcome(label.negative)}"
-    yield f"  positive: {_quote(_name_outcome(label.raw, label.positive))}"
-    yield f"  negative: {_quote(_name_outcome(label.raw, label.negative))}"
+    yield f"  positive: {quote(_name_outcome(label.raw, label.positive))}"
+    yield f"  negative: {quote(_name_outcome(label.raw, label.negative))}"
     yield f"  rate: {max(label.rate, 1e-6):.6g}"
-    yield f"  description: {_quote(f'Whether {_name_outcome(label.raw, label.positive)}')}"
+    yield f"  description: {quote(f'Whether {_name_outcome(label.raw, label.positive)}')}"
 
 
 def _write_outcome(outcome: Outcome) -> str:
-    options = [_quote(one) if isinstance(one, str) else repr(one) for one in get_options(outcome)]
+    options = [quote(one) if isinstance(one, str) else repr(one) for one in get_options(outcome)]
     return f"[{', '.join(options)}]" if len(options) > 1 else options[0]
 
 
@@ -213,14 +220,6 @@ def _name_outcome(raw: str, outcome: Outcome) -> str:
     if len(options) == 1 and parse_comparison(options[0]) is not None:
         return f"{raw} {options[0]}"
     return f"{raw} is {' or '.join(map(str, options))}"
-
-
-def _quote(text: str) -> str:
-    """Write text as YAML reads it: plain if it can be, else in double quotes."""
-    is_plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*( [A-Za-z0-9_]+)*", text)
-    if is_plain and text.lower() not in ("true", "false", "null"):
-        return text
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _clean(line: str) -> str:

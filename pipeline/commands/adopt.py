@@ -7,10 +7,12 @@ Nothing is asked, and an existing file is kept unless --force is given.
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 
 from pipeline.adoption.judge import judge_columns
 from pipeline.adoption.label import adopt_label
+from pipeline.adoption.roles import AdoptedRole, adopt_roles
 from pipeline.adoption.table import Table, read_table
 from pipeline.adoption.write import make_names, write_columns
 from pipeline.column_file.reader import name_columns, parse_columns
@@ -44,6 +46,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="headers, separated by commas, of columns that no model sees; reports compare the "
         "groups that they divide the rows into",
     )
+    parser.add_argument(
+        "--key",
+        metavar="COLUMN",
+        default="",
+        help="header of the column that identifies the person: it is stored as a pseudonym, and "
+        "all rows of a person stay together",
+    )
+    parser.add_argument(
+        "--time",
+        metavar="COLUMN",
+        default="",
+        help="header of the column with the term or day: the newest rows test the model",
+    )
+    parser.add_argument(
+        "--group",
+        metavar="COLUMNS",
+        default="",
+        help="headers, separated by commas, of columns such as the class or the tutor, whose "
+        "results are reported",
+    )
     parser.add_argument("--force", action="store_true", help="overwrite the columns file")
 
 
@@ -65,7 +87,8 @@ def main(_: Context, arguments: argparse.Namespace) -> None:
     label = adopt_label(table, arguments.label, arguments.positive)
     audit = _split_headers(arguments.audit, table)
     keep = [*_split_headers(arguments.keep, table), *audit]
-    decisions = judge_columns(table, label, keep)
+    roles = _adopt_roles(table, arguments)
+    decisions = judge_columns(table, label, keep, [role.raw for role in roles])
     if unusable := [one for one in decisions if one.raw in audit and not one.is_feature]:
         raise DataError(
             f"{unusable[0].raw!r} divides no rows into groups: {unusable[0].reason}. Leave it out "
@@ -74,11 +97,11 @@ def main(_: Context, arguments: argparse.Namespace) -> None:
     if not any(one.is_feature and one.raw not in audit for one in decisions):
         reasons = "; ".join(f"{one.raw}: {one.reason}" for one in decisions[:3])
         raise DataError(f"No column of {table.name} can be learned from. {reasons}")
-    text = write_columns(table, label, decisions, audit)
+    text = write_columns(table, label, decisions, audit, roles)
     columns = parse_columns(text, str(path))
     path.write_text(text, encoding="utf-8")
 
-    names = make_names([*(one.raw for one in decisions), label.raw])
+    names = make_names([*(one.raw for one in decisions), *(one.raw for one in roles), label.raw])
     rows = [
         (
             one.raw,
@@ -88,6 +111,7 @@ def main(_: Context, arguments: argparse.Namespace) -> None:
         )
         for one in decisions
     ]
+    rows += [(role.raw, names[role.raw], role.kind, role.reason) for role in roles]
     outcome = f"{columns.label.positive}: {label.rate:.1%} of {table.rows:,} rows"
     rows.append((label.raw, names[label.raw], "label", outcome))
     print_table(str(path), ("column", "name", "taken for", "because"), rows, is_answer=True)
@@ -95,6 +119,23 @@ def main(_: Context, arguments: argparse.Namespace) -> None:
         echo(f"adopt: {label.missing:,} rows have no outcome and will be rejected", "yellow")
     echo(f"adopt: wrote {path} with {len(columns.features)} features. Check it, then run")
     echo(f"  make run DATA={arguments.data}")
+
+
+def _adopt_roles(table: Table, arguments: argparse.Namespace) -> list[AdoptedRole]:
+    """Describe the columns to which the options give a role.
+
+    Raises:
+        DataError: If the table lacks one of them, or a column has two roles.
+    """
+    single = [_split_headers(text, table) for text in (arguments.key, arguments.time)]
+    groups = _split_headers(arguments.group, table)
+    named = [*itertools.chain(*single), *groups, arguments.label]
+    named += _split_headers(arguments.audit, table)
+    if repeated := [name for name in named if named.count(name) > 1]:
+        raise DataError(
+            f"The column {repeated[0]!r} can only be one of key, time, group, audit and label."
+        )
+    return adopt_roles(table, key=arguments.key.strip(), time=arguments.time.strip(), groups=groups)
 
 
 def _split_headers(text: str, table: Table) -> list[str]:

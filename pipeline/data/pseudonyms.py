@@ -13,6 +13,7 @@ import os
 import secrets
 from pathlib import Path
 
+from pipeline.column_file.blanks import is_blank
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 
@@ -40,7 +41,7 @@ class Pseudonyms:
             PSEUDONYM_LENGTH hexadecimal digits; empty for a blank key.
         """
         key = key.strip()
-        if not key:
+        if is_blank(key):
             return ""
         digest = hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()
         return digest[:PSEUDONYM_LENGTH]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from pipeline.column_file.blanks import is_blank
 from pipeline.column_file.outcome import to_number
 from pipeline.columns import LABEL, ROW_COLUMNS, Category, Feature, Label
 from pipeline.errors import shorten
@@ -37,7 +38,7 @@ def find_new_values(rejected: pd.DataFrame) -> dict[str, dict[str, int]]:
         if not isinstance(column, (Category, Label)) or column.raw not in rejected:
             continue
         values = rejected[column.raw].dropna().astype(str).str.strip()
-        counts = values[values != ""].value_counts(sort=False).sort_index()
+        counts = values[~values.map(is_blank).astype(bool)].value_counts(sort=False).sort_index()
         new = counts[[value for value in counts.index if not _is_known(column, value)]]
         largest = new.nlargest(MAX_VALUES)
         if len(largest):

@@ -38,7 +38,7 @@ def find_units(frame: pd.DataFrame, columns: Sequence[str]) -> IntArray:
     rows = np.arange(len(frame))
     sources, targets, nodes = [], [], len(frame)
     for column in columns:  # connect each row with a node for each of its values
-        codes, values = pd.factorize(frame[column])
+        codes, values = pd.factorize(frame[column])  # -1 for a blank
         known = codes >= 0
         sources.append(rows[known])
         targets.append(codes[known] + nodes)

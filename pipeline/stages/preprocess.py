@@ -285,7 +285,7 @@ def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
     numbers[LABEL.raw] = translate(raw[LABEL.raw], LABEL.is_positive)
     for role in ROLES.columns:
         text = raw[role.raw].astype("object").map(lambda value: str(value).strip(), "ignore")
-        numbers[role.raw] = text.where(text.notna() & (text != ""), None)
+        numbers[role.raw] = text.where(~_find_blanks(text), None)
     return pd.DataFrame(numbers)
 
 

@@ -103,7 +103,7 @@ def test_pseudonyms() -> None:
     assert len(made) == PSEUDONYM_LENGTH
     assert made not in (pseudonyms.make("CARD-2"), Pseudonyms(f"{SECRET}x").make("CARD-1"))
     assert made != hashlib.sha256(b"CARD-1").hexdigest()[:PSEUDONYM_LENGTH]
-    assert pseudonyms.make("  ") == ""
+    assert pseudonyms.make("  ") == pseudonyms.make("NA") == ""
 
 
 def test_a_secret_is_generated_once(tmp_path: Path) -> None:

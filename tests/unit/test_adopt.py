@@ -16,6 +16,7 @@ from pipeline.adoption.table import read_table
 from pipeline.adoption.write import make_names
 from pipeline.column_file.model import Category, Columns, Number
 from pipeline.column_file.reader import COLUMNS_VARIABLE, read_columns
+from pipeline.column_file.roles import Group, Key, Roles, Time
 
 ROWS = 40
 
@@ -101,7 +102,9 @@ def test_what_each_column_is_taken_for(table: Path, capsys: pytest.CaptureFixtur
     }.items():
         assert reason in shown[name][1]
     text = (table.parent / "ward.columns.yaml").read_text()
-    assert "# - ward: constant, every row is 'north'" in text
+    assert "  - ward # constant: every row is 'north'" in text
+    left_out = ("id", "seen", "ward", "note", "weight", "answer", "letter")
+    assert read(table).ignore == left_out
 
 
 def test_the_proposal(table: Path) -> None:
@@ -257,6 +260,34 @@ def test_audit_only_columns(table: Path) -> None:
     assert all(column.has_groups for column in columns.audit_only)
     assert getattr(columns.audit_only[0], "group_edges", None) == (2,)
     assert not {"visits", "blood_group"} & {feature.name for feature in columns.features}
+
+
+def test_roles(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Columns with a role are neither features nor ignored, whatever their values look like."""
+    roles = ["--key=id", "--time=seen", "--group=note,ward"]
+    assert adopt(table, *roles) == 0
+    columns = read(table)
+    assert columns.roles == Roles(
+        Key("id", "id"), Time("seen", "seen"), (Group("note", "note"), Group("ward", "ward"))
+    )
+    assert columns.ignore == ("weight", "answer", "letter")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "| id | id | key | 40 different values in 40 rows |" in shown
+    assert "| seen | seen | time | 28 terms, 2026-01-01 to 2026-01-28 |" in shown
+
+
+def test_terms_without_an_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Their order is proposed as the file has it; a single term is refused."""
+    seasons = [("spring", "autumn", "")[index % 3] for index in range(ROWS)]
+    options = {"season": seasons, "one": ["1"] * ROWS}
+    table = write(tmp_path / "w.csv", make_columns() | options)
+    assert adopt(table, "--time=season") == 0
+    assert read(table).time == Time("season", "season", ("spring", "autumn"))
+    assert "2 terms; check their order; 13 rows are blank" in capsys.readouterr().out
+    assert adopt(table, "--time=one", "--force") == 1
+    assert "All rows are of one term ('one')" in capsys.readouterr().err
+    assert adopt(table, "--time=visits", "--key=visits", "--force") == 1
+    assert "The column 'visits' can only be one of key, time" in capsys.readouterr().err
 
 
 def test_a_column_close_to_a_label_of_numbers_is_a_leak(tmp_path: Path) -> None:

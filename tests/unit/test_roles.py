@@ -186,7 +186,7 @@ def test_a_leak_over_time_is_closed_by_the_term() -> None:
     random = np.random.default_rng(2)
     terms = [f"202{number % 6}-1" for number in range(len(rows))]
     outcome = {
-        (term, age): random.random() < 0.4 for term in set(terms) for age in set(rows["age"])
+        (term, age): random.random() < 0.4 for term in sorted(set(terms)) for age in range(24, 55)
     }
     rows["term"] = terms
     rows["sleep_hours"] = rows["term"].str[3].astype(float)  # a feature that changes with the term
