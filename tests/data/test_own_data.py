@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "how-to" / "bring-your-own-data.md"
 COLUMNS = "machines.columns.yaml"
-ROWS = 400
+ROWS, MACHINES = 400, 250
 RAW_HEADER = ["Type", "Hours since service", "Vibration (mm/s)", "Site", "Broke down"]
 FEATURES = ["type", "hours_since_service", "vibration_mm_s"]
 QUICK_TRAINING = {
@@ -85,14 +85,15 @@ def generate_machines() -> bytes:
     generator = random.Random(5)
     file = io.StringIO()
     writer = csv.writer(file, delimiter=";")
-    writer.writerow(["Machine", *RAW_HEADER])
+    writer.writerow(["Machine", "Month", *RAW_HEADER])
     for number in range(ROWS):
         hours, vibration = generator.randint(0, 1_000), round(generator.uniform(0.5, 9.5), 1)
         risk = 0.02 + 0.35 * (hours > 700) + 0.35 * (vibration > 6)
         breaks = "yes" if generator.random() < risk else "no"
         kind = generator.choice(["Lathe", "Mill", "Press"])
         site = generator.choice(["North", "South"])
-        writer.writerow([f"M-{number + 1:04}", kind, hours, vibration, site, breaks])
+        machine, month = f"M-{number % MACHINES + 1:04}", f"2026-{1 + 4 * number // ROWS:02}"
+        writer.writerow([machine, month, kind, hours, vibration, site, breaks])
     return file.getvalue().encode()
 
 
@@ -109,7 +110,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = [f"--{name.lower()}={value}" for name, value in given.items()]
     assert main(["adopt", "--data", data, *options]) == 0
     with (folder / COLUMNS).open("a") as file:
-        file.write(get_blocks("yaml")[-1])
+        file.write(get_blocks("yaml")[1])
     return folder
 
 
@@ -141,7 +142,8 @@ def trained(workshop: Path) -> Path:
     It was trained on the file with two more rows that break the contract. `run.log` has the logs.
     """
     with (workshop / "machines.csv").open("a") as file:
-        file.write("M-9001;Drill;100;2.0;North;no\r\nM-9002;Mill;100;2.0;North;maybe\r\n")
+        file.write("M-9001;2026-01;Drill;100;2.0;North;no\r\n")
+        file.write("M-9002;2026-01;Mill;100;2.0;North;maybe\r\n")
     log = run_python(workshop, RUN_STAGES.format(stages=DEPLOY))
     log += run_python(workshop, CHECK_DRIFT)
     (workshop / "run.log").write_text(log)
@@ -155,10 +157,13 @@ def test_generated_rows(workshop: Path) -> None:
     )
     header, *rows = [row for row in csv.reader(io.StringIO(run_python(workshop, program))) if row]
     shown = next(csv.reader(io.StringIO(get_blocks("csv")[0]), delimiter=";"))
-    assert header == RAW_HEADER == shown[1:]
+    assert header == [*RAW_HEADER, "Machine", "Month"]
+    assert shown == ["Machine", "Month", *RAW_HEADER]
     assert {row[0] for row in rows} == {"Lathe", "Mill", "Press"}
     rate = read_columns(workshop / COLUMNS).label.rate
-    assert sum(row[-1] == "yes" for row in rows) / len(rows) == pytest.approx(rate, abs=0.03)
+    assert sum(row[len(RAW_HEADER) - 1] == "yes" for row in rows) / len(rows) == pytest.approx(
+        rate, abs=0.03
+    )
 
 
 def test_the_guide_shows_what_adopt_writes(workshop: Path) -> None:
@@ -174,7 +179,8 @@ def test_training(trained: Path) -> None:
     """Every valid row is used, and the model ranks machines by their risk."""
     lake = trained / "lake"
     gold = json.loads((lake / "gold/first/manifest.json").read_text())
-    assert sum(split["rows"] for split in gold["splits"].values()) == ROWS
+    assert sum(split["rows"] for split in gold["splits"].values()) + gold["left_out"] == ROWS
+    assert gold["splits"]["test"]["terms"] == ["2026-04", "2026-04"]
     rejected = (lake / "silver/first/rejected.csv").read_text()
     assert "'Type' is Drill, but must be one of Lathe, Mill, Press" in rejected
     assert "'Broke down' is maybe, but must be one of yes, no" in rejected
@@ -182,11 +188,21 @@ def test_training(trained: Path) -> None:
     assert evaluation["metrics"]["roc_auc"]["value"] > 0.7
 
 
+def test_no_machine_is_stored(trained: Path) -> None:
+    """No file that training wrote has a key, neither in the lake nor in MLflow."""
+    wrote = [path for path in trained.rglob("*") if path.is_file() and path.suffix != ".csv"]
+    wrote += list((trained / "lake").rglob("*.csv"))
+    assert {path.suffix for path in wrote} >= {".csv", ".json", ".md", ".html", ".onnx", ".db"}
+    for path in wrote:
+        assert b"M-0" not in path.read_bytes(), path
+
+
 def test_an_audit_only_column_divides_the_rows_into_groups(trained: Path) -> None:
     """Silver, gold and the group tables have it; the model's features do not."""
     lake = trained / "lake"
     gold = json.loads((lake / "gold/first/manifest.json").read_text())
-    assert gold["columns"] == [*FEATURES, "site", "broke_down"]
+    roles = ["machine", "month", "split_unit"]
+    assert gold["columns"] == [*FEATURES, "site", "broke_down", *roles]
     evaluation = json.loads((lake / "reports/first/evaluation.json").read_text())
     sites = {
         group["name"]: group["rows"]
