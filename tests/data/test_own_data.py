@@ -161,9 +161,8 @@ def test_generated_rows(workshop: Path) -> None:
     assert shown == ["Machine", "Month", *RAW_HEADER]
     assert {row[0] for row in rows} == {"Lathe", "Mill", "Press"}
     rate = read_columns(workshop / COLUMNS).label.rate
-    assert sum(row[len(RAW_HEADER) - 1] == "yes" for row in rows) / len(rows) == pytest.approx(
-        rate, abs=0.03
-    )
+    broken = sum(row[len(RAW_HEADER) - 1] == "yes" for row in rows)
+    assert broken / len(rows) == pytest.approx(rate, abs=0.03)
 
 
 def test_the_guide_shows_what_adopt_writes(workshop: Path) -> None:
