@@ -110,7 +110,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = [f"--{name.lower()}={value}" for name, value in given.items()]
     assert main(["adopt", "--data", data, *options]) == 0
     with (folder / COLUMNS).open("a") as file:
-        file.write(get_blocks("yaml")[1])
+        file.write(next(block for block in get_blocks("yaml") if "sample_effects" in block))
     return folder
 
 
