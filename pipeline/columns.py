@@ -79,5 +79,7 @@ RAW_HEADER: tuple[str, ...] = tuple(
     dict.fromkeys([*(column.raw for column in ROW_COLUMNS), LABEL.raw, *_DATES])
 )
 """Headers of the features, the audit-only columns, the label and the dates that end a time."""
-SOURCE_HEADER: tuple[str, ...] = (*RAW_HEADER, *(column.raw for column in ROLES.columns))
+SOURCE_HEADER: tuple[str, ...] = tuple(
+    dict.fromkeys([*RAW_HEADER, *(column.raw for column in ROLES.columns)])
+)
 """Headers that a raw file must have."""

@@ -103,7 +103,7 @@ def test_what_each_column_is_taken_for(table: Path, capsys: pytest.CaptureFixtur
         assert reason in shown[name][1]
     text = (table.parent / "ward.columns.yaml").read_text()
     assert "  - ward # constant: every row is 'north'" in text
-    left_out = ("id", "seen", "ward", "note", "weight", "answer", "letter")
+    left_out = ("id", "ward", "note", "weight", "letter")
     assert read(table).ignore == left_out
 
 
@@ -270,7 +270,7 @@ def test_roles(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert columns.roles == Roles(
         Key("id", "id"), Time("seen", "seen"), (Group("note", "note"), Group("ward", "ward"))
     )
-    assert columns.ignore == ("weight", "answer", "letter")
+    assert columns.ignore == ("weight", "letter")
     shown = " ".join(capsys.readouterr().out.split())
     assert "| id | id | key | 40 different values in 40 rows |" in shown
     assert "| seen | seen | time | 28 terms, 2026-01-01 to 2026-01-28 |" in shown
