@@ -1,7 +1,8 @@
 """Take the screenshots of the predictor's page in docs/images/.
 
-Run `python -m docs.screenshots [URL]` with a predictor running, as `make serve` starts one. It
-needs Chromium (`make tools`, or its path in CHROMIUM).
+Run `python -m docs.screenshots [URL] [CSV]` with a predictor running, as `make serve` starts one.
+With a CSV file it takes those of another table, in docs/how-to/uci-student-performance.md. It needs
+Chromium (`make tools`, or its path in CHROMIUM).
 """
 
 from __future__ import annotations
@@ -61,5 +62,25 @@ def main(url: str) -> None:
         phone.screenshot(path=IMAGES / "page-phone.png")
 
 
+def take_other_table(url: str, data: str) -> None:
+    """Take the screenshots of a table that is not the survey."""
+    with chromium() as browser:
+        open_page(browser, url, **DESKTOP).screenshot(path=IMAGES / "uci-page.png")
+        page = open_page(browser, url, **TALL)
+        page.locator("#file").set_input_files(data)
+        expect(page.locator("#result")).to_be_visible()
+        page.locator("#ranking .why button").first.click()
+        expect(page.locator("#why-panel table")).to_be_visible()
+        page.evaluate("document.activeElement.blur()")
+        clip = page.locator("#result").bounding_box()
+        assert clip is not None
+        clip["height"] = min(clip["height"], DESKTOP["viewport"]["height"])
+        page.screenshot(path=IMAGES / "uci-list.png", clip=clip)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000")
+    address, *files = sys.argv[1:] or ["http://127.0.0.1:8000"]
+    if files:
+        take_other_table(address, files[0])
+    else:
+        main(address)

@@ -140,7 +140,7 @@ def _describe_contributions(explanation: Mapping[str, Any]) -> str:
     if explanation["scale"] == "log_odds":
         scale = " (log-odds)"
         order = sorted(contributions, key=lambda name: -abs(contributions[name]))
-        rest = sum(contributions.pop(name) for name in order[MAX_REASONS:])
-        contributions = {name: contributions[name] for name in order[:MAX_REASONS]}
-        contributions["all others"] = rest
+        shown = [name for name in order[:MAX_REASONS] if round(contributions[name], 3)]
+        rest = sum(contributions.values()) - sum(contributions[name] for name in shown)
+        contributions = {name: contributions[name] for name in shown} | {"all others": rest}
     return ", ".join(f"{name} {value:+.3f}" for name, value in contributions.items()) + scale

@@ -63,7 +63,7 @@ export class Reasons {
 
   /**
    * Show the explanation of a result of `risk.predict` for these values. Of many features, only
-   * the largest contributions have a row.
+   * the largest contributions that are noticeable have a row.
    */
   show(risk, { explanation, p, threshold, ...result }, values) {
     const { base, contributions } = explanation;
@@ -74,7 +74,9 @@ export class Reasons {
     let shown = this.features;
     if (shown.length > MAX_ROWS) {
       const bySize = (one, other) => size(add(other)) - size(add(one));
-      shown = [...shown].sort(bySize).slice(0, MAX_ROWS);
+      const largestFirst = [...shown].sort(bySize).slice(0, MAX_ROWS);
+      const isShown = (feature, index) => !index || size(add(feature)) >= scale.noticeable;
+      shown = largestFirst.filter(isShown);
     }
     const rows = shown.map((feature) => {
       const value = make("span", { class: "quiet" }, formatValue(feature, values[feature.name]));
