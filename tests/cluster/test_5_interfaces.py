@@ -47,7 +47,7 @@ def test_mlflow_shows_the_model_and_its_aliases(
     """The registered model's page lists its versions and which is in production."""
     settings = platform.registry.settings
     platform_pages.open_mlflow_model(page, settings.tracking_uri, settings.model_name, PRODUCTION)
-    page.get_by_text(settings.name).first.wait_for()
+    page.get_by_text(settings.model_name).first.wait_for()
 
 
 def test_minio_shows_the_buckets(platform: Platform, first: DagRun, page: Page) -> None:

@@ -125,7 +125,12 @@ def test_a_class_list_is_scored_and_checked_for_drift(
     table: Path, predictor: str, other_lake: Lake, airflow: AirflowClient
 ) -> None:
     """The table's own rows are scored as a CSV list, logged, and compared by the drift DAG."""
-    response = httpx.post(f"{predictor}/predict/csv", content=table.read_bytes(), timeout=120)
+    response = httpx.post(
+        f"{predictor}/predict/csv",
+        content=table.read_bytes(),
+        headers={"Content-Type": "text/csv"},
+        timeout=120,
+    )
     lines = response.raise_for_status().text.splitlines()
     assert len(lines) == len(table.read_text().splitlines())
     wait_for("live traffic", lambda: other_lake.keys(SILVER_LIVE))
