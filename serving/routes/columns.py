@@ -68,5 +68,7 @@ def _describe(feature: Feature) -> dict[str, Any]:
         for name, value in dataclasses.asdict(feature).items()
         if name not in FOR_THE_GENERATOR
     }
+    if not fields.get("until"):  # not a date
+        fields = {name: fields[name] for name in fields if name not in ("until", "date_format")}
     blanks = {} if feature.required else {"blanks": sorted(BLANKS)}
     return {"kind": type(feature).__name__.lower(), **fields, **blanks}

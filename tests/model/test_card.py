@@ -37,7 +37,7 @@ SECTIONS = {
     "Differences between groups": "cannot be told",
     "How it was chosen": "base rate",
     "Sensitive features": FEATURES[1].sensitive,
-    "Feedback loop": "Record who was helped",
+    "Feedback loop": "somebody acted",
     "Caveats": "one data set",
     "Data": CARD.source,
     "Versions": "scikit-learn",

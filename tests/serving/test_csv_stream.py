@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from tests.support.predictor import (
 
 WIDE_ROWS = make_chunk(("x" * 10_000 + "\n") * 100)
 """1 MB of invalid rows, which take little time."""
+CHUNK_BORDER = re.compile(rb"\r\n[0-9a-f]+\r\n")
+"""What the chunked transfer coding puts between two chunks, in the middle of a row too."""
 
 
 def test_predictions_are_sent_while_the_list_arrives(client: httpx.Client) -> None:
@@ -44,7 +47,8 @@ def test_predictions_are_sent_while_the_list_arrives(client: httpx.Client) -> No
         connection.sendall(LAST_CHUNK)
         while not received.endswith(LAST_CHUNK):
             received += connection.recv(1 << 20)
-    assert received.count(b",pass,") == 150_001
+    body = CHUNK_BORDER.sub(b"", received)
+    assert body.count(b",pass,") == 150_001
 
 
 def test_too_long(tmp_path: Path) -> None:

@@ -33,10 +33,10 @@ def test_predictor_reads_its_section_and_those_of_stages() -> None:
 
 
 def test_stages_ignore_variables_of_the_predictor() -> None:
-    """Stages read the address and the key, and accept all other variables of the predictor."""
+    """Stages read what they need of the predictor, and accept all its other variables."""
     loaded = pipeline_settings.Settings.load(OTHERS | {"MLOPS_PREDICTOR__URL": "http://a"})
     assert loaded.predictor.url == "http://a"
-    assert set(type(loaded.predictor).model_fields) == {"url", "api_key"}
+    assert set(type(loaded.predictor).model_fields) == {"url", "api_key", "require_record"}
 
 
 @pytest.mark.parametrize(
