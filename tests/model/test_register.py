@@ -28,6 +28,7 @@ from pipeline.storage.layout import (
     DATA_CHECK,
     DATA_CHECK_PAGE,
     MODELS_PREFIX,
+    SOURCE_CHANGES,
     evaluation_report,
     gold_manifest,
     model_file,
@@ -209,7 +210,7 @@ def test_killed_stages_can_be_run_again(
     expected = read_state(context)
     for number, round_points in enumerate(zip(*points, strict=True)):
         for key in [*context.lake.keys("reports/"), *context.lake.keys(MODELS_PREFIX)]:
-            if not key.endswith((DATA_CHECK, DATA_CHECK_PAGE)):  # these are of `preprocess`
+            if not key.endswith((DATA_CHECK, DATA_CHECK_PAGE, SOURCE_CHANGES)):  # of `preprocess`
                 context.lake.delete(key)
         context = new_context(mlflow_name=f"round-{number}")
         for stage, (at, after) in zip(STAGES, round_points, strict=True):
