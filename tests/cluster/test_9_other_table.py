@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import pytest
 
@@ -92,6 +93,7 @@ def other_lake(output: str) -> Lake:
     """The lake of the new release."""
     user, password = access.get_object_store_keys()
     os.environ.update(AWS_ACCESS_KEY_ID=user, AWS_SECRET_ACCESS_KEY=password)
+    boto3.setup_default_session()  # the old one keeps the keys of the deleted release
     return open_lake(LakeSettings(url="s3://", endpoint=access.get_urls()["minio"]))
 
 
