@@ -107,7 +107,7 @@ def move(context: Context, action: Action, plan: Callable[[Aliases], Move]) -> R
     records = read_records(lake)
     if records and not records[-1].done:
         unfinished = records[-1]
-        if unfinished.owner != (run_id or _get_user()) and not _has_expired(unfinished):
+        if unfinished.owner != (run_id or _get_user()) and not unfinished.has_expired():
             raise PromotionError(
                 f"{unfinished.owner} has been moving `{PRODUCTION}` since "
                 f"{unfinished.started_at} ({unfinished.action} of version {unfinished.move.to}). "
@@ -189,12 +189,6 @@ def _get_lock_expiry(context: Context) -> str:
     return (datetime.now(UTC) + timeout).isoformat(timespec="seconds")
 
 
-def _has_expired(record: Record, margin_seconds: float = 0) -> bool:
-    """Whether the lock of a record expires within the next `margin_seconds`."""
-    expiry = datetime.fromisoformat(record.lock_expires_at)
-    return datetime.now(UTC) + timedelta(seconds=margin_seconds) >= expiry
-
-
 def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Record:
     """Create the record, set everything that it says, and mark it as done."""
     previous = earlier[-1].sha256 if earlier else NO_RECORD
@@ -208,7 +202,7 @@ def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Recor
 
     def locked() -> Registry:
         """Return the registry; raise if a request could outlast the lock."""
-        if _has_expired(record, margin_seconds=context.settings.mlflow.max_request_seconds):
+        if record.has_expired(margin_seconds=context.settings.mlflow.max_request_seconds):
             raise PromotionError(
                 f"The {record.action} of version {planned.to} took too long and is unfinished. Run "
                 "it again. If that does not help, raise MLOPS_DEPLOYMENT__LOCK_TIMEOUT_SECONDS."

@@ -16,15 +16,15 @@ from pipeline.errors import PromotionError
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import PROMOTION_LOG, PROMOTION_RECORDS, promotion_record
 from pipeline.tracking.promotion_log import NO_RECORD, Record
-from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, RECORD_TAG, Version
+from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, RECORD_TAG, Registry, Version
 
 
-def verify_log(lake: Lake, production: Version | None) -> int:
+def verify_log(lake: Lake, registry: Registry) -> int:
     """Check the promotion log of a lake.
 
     Args:
         lake: The lake with the log.
-        production: The version in production, or None.
+        registry: The registry, which knows the version that is in production now.
 
     Returns:
         The number of records.
@@ -33,6 +33,7 @@ def verify_log(lake: Lake, production: Version | None) -> int:
         PromotionError: If a record was changed, removed or reordered, or production was moved
             without one.
     """
+    production = registry.get_by_alias(PRODUCTION)
     objects = {key: lake.read(key) for key in lake.keys(PROMOTION_RECORDS)}
     log = lake.read(PROMOTION_LOG) if lake.exists(PROMOTION_LOG) else b""
     if problems := find_problems(objects, log, production):
@@ -78,7 +79,7 @@ def find_problems(
     problems = [problem for pair in pairwise(records) for problem in _compare(*pair)]
     if records and records[0].previous_sha256 not in (None, NO_RECORD):
         problems.append(f"{records[0].key} is not the first record that was written.")
-    if log != "".join(record.to_line() for record in records if record.done).encode():
+    if not _has_lines_of(records, log.decode(errors="replace")):
         problems.append(f"{PROMOTION_LOG} differs from the records.")
     return problems + _check_production(records, production)
 
@@ -112,6 +113,17 @@ def _compare(record: Record, following: Record) -> list[str]:
         state = "done, and completed again" if record.done else "unfinished, and not completed"
         return [f"{record.key} is {state} by {following.key}."]
     return []
+
+
+def _has_lines_of(records: list[Record], log: str) -> bool:
+    """Whether the log has the line of each completed move, and no other line."""
+    done = [record for record in records if record.done]
+    if done and done[-1].previous_sha256 is None:  # the next move writes all lines again
+        return True
+    lines = "".join(record.to_line() for record in done)
+    # The line of a move is written before the move is done.
+    current = [each for each in records[-1:] if not each.done and not each.has_expired()]
+    return log in (lines, lines + "".join(record.to_line() for record in current))
 
 
 def _check_production(records: list[Record], production: Version | None) -> list[str]:

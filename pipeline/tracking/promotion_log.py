@@ -8,6 +8,7 @@ of the one before it, so that promotion_chain.py finds a changed, removed or reo
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pydantic import AliasChoices, Field
@@ -89,6 +90,11 @@ class Record(Artifact):
     def key(self) -> str:
         """The record's key in the lake."""
         return promotion_record(self.number)
+
+    def has_expired(self, margin_seconds: float = 0) -> bool:
+        """Whether the lock expires within the next `margin_seconds`."""
+        expiry = datetime.fromisoformat(self.lock_expires_at)
+        return datetime.now(UTC) + timedelta(seconds=margin_seconds) >= expiry
 
     @property
     def sha256(self) -> str:

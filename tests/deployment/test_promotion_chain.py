@@ -19,6 +19,7 @@ from pipeline.tracking.registry import PRODUCTION, RECORD_TAG, STAGING, Version
 from tests.support.deployment_env import DeploymentEnv
 
 Log = dict[str, bytes]
+IN_THE_FUTURE = "9999-01-01T00:00:00+00:00"
 LINES = "reports/promotions.jsonl"
 
 
@@ -172,6 +173,31 @@ def test_the_records_of_an_earlier_release_are_accepted() -> None:
         "reports/promotions/000001.json was changed, or is not the record before"
         " reports/promotions/000002.json."
     ]
+
+
+def test_a_move_between_its_line_and_its_end_is_no_problem() -> None:
+    """The drift check may run while production moves, until the lock of the move expires."""
+    log, production = write_history()
+    key = list_record_keys(log)[-1]
+    fields = json.loads(log[key]) | {"done": False}
+    log[key] = Record.model_validate(fields).to_bytes()
+    assert check(log, production) == ["reports/promotions.jsonl differs from the records."]
+    log[key] = Record.model_validate(fields | {"lock_expires_at": IN_THE_FUTURE}).to_bytes()
+    rewrite_lines(log)
+    assert check(log, production) == []
+    log[LINES] += Record.model_validate(fields).to_line().encode()
+    assert check(log, production) == []
+
+
+def test_the_lines_of_an_earlier_release_are_accepted() -> None:
+    """They lack newer fields until the next move writes all lines again."""
+    log, production = write_history(moves=1)
+    (key,) = list_record_keys(log)
+    old = Record.model_validate_json(log[key]).model_copy(update={"previous_sha256": None})
+    line = json.loads(old.to_line())
+    del line["previous_sha256"]
+    log |= {key: old.to_bytes(), LINES: f"{json.dumps(line, sort_keys=True)}\n".encode()}
+    assert check(log, Version(production.number, "run", {})) == []
 
 
 def test_history_verifies_what_promote_and_rollback_wrote(
