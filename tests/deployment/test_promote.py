@@ -10,7 +10,6 @@ from datetime import datetime, tzinfo
 import pytest
 
 from pipeline.context import Context
-from pipeline.deployment import moves
 from pipeline.deployment.moves import REJECTED
 from pipeline.deployment.rollback import keep_production
 from pipeline.errors import PromotionError, StageSkipped
@@ -18,6 +17,7 @@ from pipeline.model.bundle import ONNX, read_fallback
 from pipeline.stages import promote
 from pipeline.storage.artifacts import GateResult
 from pipeline.storage.lake import Lake
+from pipeline.tracking import promotion_log
 from pipeline.tracking.promotion_log import read_records
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.support.deployment_env import DeploymentEnv
@@ -185,7 +185,7 @@ def test_a_slow_run_stops_before_its_lock_expires(
     class SlowLake(Lake):
         def create(self, key: str, data: bytes) -> bool:
             created = super().create(key, data)
-            monkeypatch.setattr(moves, "datetime", InAnHour)
+            monkeypatch.setattr(promotion_log, "datetime", InAnHour)
             return created
 
     slow = replace(slow, lake=SlowLake(slow.lake._store))
