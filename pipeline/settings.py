@@ -262,7 +262,7 @@ class PredictorClientSettings(Section):
     empty for none."""
     require_record: bool = True
     """Serve a version of `production` only if a promotion record moved it there, and fail the drift
-    check if one did not. Set it to false if something else than this platform moves the alias."""
+    check if one did not. Set it to false if another program moves the alias."""
 
 
 class DeploymentSettings(Section):
