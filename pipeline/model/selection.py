@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -98,12 +99,9 @@ def select_candidates(
     from joblib import Parallel, delayed
 
     tasks = [
-        (candidate, subset.take(train), subset.take(test))
+        (candidate, train, test)
         for subset in subsets
-        for candidate in candidates
-        for train, test in split_into_folds(
-            subset, settings.folds, settings.selection_repeats, seed
-        )
+        for candidate, (train, test) in product(candidates, _split(subset, settings, seed))
     ]
     scores = Parallel(n_jobs=-1)(
         delayed(fit_and_score)(candidate, train, test.rows, seed)
@@ -118,6 +116,14 @@ def select_candidates(
         _select(candidates, held_out[start : start + per_subset], settings)
         for start in range(0, len(held_out), per_subset)
     ]
+
+
+def _split(
+    subset: TrainingData, settings: TrainSettings, seed: int
+) -> list[tuple[TrainingData, TrainingData]]:
+    """The training rows and the held-out rows of each fold, which all candidates share."""
+    folds = split_into_folds(subset, settings.folds, settings.selection_repeats, seed)
+    return [(subset.take(train), subset.take(test)) for train, test in folds]
 
 
 def fit_and_score(
