@@ -10,6 +10,7 @@ from pipeline.column_file.checks import SPLIT_UNIT
 from pipeline.columns import LABEL
 from pipeline.errors import DataError
 from pipeline.model.arrays import feature_array, label_array
+from pipeline.model.units import count_class
 from pipeline.types import Float32Array, IntArray
 
 if TYPE_CHECKING:
@@ -105,8 +106,7 @@ def check_class_counts(labels: IntArray, folds: int, units: IntArray | None = No
         DataError: If a class is missing or has too few rows.
     """
     for value, name in ((1, LABEL.positive), (0, LABEL.negative)):
-        has_value = labels == value
-        count = int(has_value.sum()) if units is None else np.unique(units[has_value]).size
+        count = count_class(labels, units, value)
         if count == 0:
             raise DataError(
                 f"None of the {labels.size:,} training rows is labelled '{name}'. "

@@ -126,10 +126,21 @@ def split_into_folds(
             yield np.flatnonzero(parts != fold), np.flatnonzero(parts == fold)
 
 
+def count_class(labels: IntArray, units: IntArray | None, value: int) -> int:
+    """Count the rows of a class, or the units that have such rows.
+
+    Args:
+        labels: 1 for the positive class, shape (n_rows,).
+        units: Number of each row's unit, shape (n_rows,); None to count the rows.
+        value: Label of the class.
+    """
+    is_in_class = labels == value
+    return int(is_in_class.sum()) if units is None else np.unique(units[is_in_class]).size
+
+
 def count_rarer_class(data: TrainingData) -> int:
     """Return the number of rows, or of units with such rows, of the rarer class."""
-    counted = np.arange(data.labels.size) if data.units is None else data.units
-    return min(np.unique(counted[data.labels == value]).size for value in (0, 1))
+    return min(count_class(data.labels, data.units, value) for value in (0, 1))
 
 
 def draw_subsets(data: TrainingData, count: int, fraction: float, seed: int) -> Iterator[IntArray]:
