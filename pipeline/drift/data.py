@@ -62,18 +62,12 @@ def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
     """
     import pandas as pd
 
-    from pipeline.storage.parquet import check_columns, from_parquet
-
     manifest = bundle.manifest
     hashes = {
         gold_split(manifest.lineage.pipeline_run_id, split): manifest.lineage.gold[split]
         for split in TRAINING_SPLITS
     }
-    frames = []
-    for key, sha256 in hashes.items():
-        frame = from_parquet(lake.read(key, sha256))
-        check_columns(frame, key)
-        frames.append(frame[[*FEATURE_NAMES, LABEL.name]].astype(float))
+    frames = [_read_labelled(lake, key, sha256) for key, sha256 in hashes.items()]
     frame = pd.concat(frames, ignore_index=True)
     facts = DatasetFacts(
         source="gold training rows of the production model",
@@ -100,15 +94,18 @@ def load_silver(lake: Lake, run_id: str) -> Dataset:
         LakeError: If the run has none, or its hash does not match its manifest.
         DataError: If it was written for other columns.
     """
-    from pipeline.storage.parquet import check_columns, from_parquet
-
     sha256 = lake.read_model(silver_manifest(run_id), SilverManifest).sha256
     key = silver_rows(run_id)
-    frame = from_parquet(lake.read(key, sha256))
-    check_columns(frame, key)
-    frame = frame[[*FEATURE_NAMES, LABEL.name]].astype(float)
+    frame = _read_labelled(lake, key, sha256)
     facts = DatasetFacts(source="a silver data set", rows=len(frame), object=key, sha256=sha256)
     return Dataset(frame, facts)
+
+
+def _read_labelled(lake: Lake, key: str, sha256: str) -> pd.DataFrame:
+    """Read the features and the label of rows as floats."""
+    from pipeline.storage.parquet import read_rows
+
+    return read_rows(lake, key, sha256)[[*FEATURE_NAMES, LABEL.name]].astype(float)
 
 
 def load_live_traffic(

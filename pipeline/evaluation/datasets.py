@@ -18,7 +18,7 @@ from pipeline.storage.layout import (
     is_gold_manifest,
     train_report,
 )
-from pipeline.storage.parquet import check_columns, from_parquet
+from pipeline.storage.parquet import from_parquet, read_rows
 
 
 def read_split(lake: Lake, lineage: Lineage, split: str) -> pd.DataFrame:
@@ -43,10 +43,7 @@ def read_gold_split(lake: Lake, run_id: str, split: str, sha256: str) -> pd.Data
         LakeError: If the split is missing or has another hash.
         DataError: If the split has other columns than the columns file.
     """
-    key = gold_split(run_id, split)
-    frame = from_parquet(lake.read(key, sha256))
-    check_columns(frame, key)
-    return frame
+    return read_rows(lake, gold_split(run_id, split), sha256)
 
 
 def find_train_report(lake: Lake, manifest: Manifest) -> TrainReport | None:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from pipeline.columns import FEATURE_NAMES, LABEL, ROLES, ROW_COLUMNS
 from pipeline.errors import DataError
+from pipeline.storage.lake import Lake
 
 
 def to_parquet(frame: pd.DataFrame) -> bytes:
@@ -29,22 +30,26 @@ def from_parquet(data: bytes) -> pd.DataFrame:
     return frame
 
 
-def check_columns(frame: pd.DataFrame, source: str) -> None:
-    """Check that rows which another run wrote have every feature and the label.
+def read_rows(lake: Lake, key: str, sha256: str) -> pd.DataFrame:
+    """Read rows that another run wrote, with every feature and the label.
 
     Args:
-        frame: The rows.
-        source: Where they came from, for the message.
+        lake: The lake.
+        key: Key of the rows.
+        sha256: Their SHA-256.
 
     Raises:
+        LakeError: If the rows are missing or have another hash.
         DataError: If the run that wrote them had other columns.
     """
+    frame = from_parquet(lake.read(key, sha256))
     if missing := [name for name in (*FEATURE_NAMES, LABEL.name) if name not in frame]:
         raise DataError(
-            f"{source} lacks the columns {', '.join(missing)} of the columns file; it was "
+            f"{key} lacks the columns {', '.join(missing)} of the columns file; it was "
             "written for other columns. Register models of other columns under another name "
             "(MLOPS_MLFLOW__NAME)."
         )
+    return frame
 
 
 def get_column_types() -> dict[str, str]:
