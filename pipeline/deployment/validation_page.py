@@ -104,16 +104,14 @@ def _table(results: Sequence[GateResult]) -> Table:
 
 
 def _row(result: GateResult) -> tuple[str, ...]:
-    gate = get_gate(result.name)
-    title = gate.title if gate else result.name
     value, bound = gates.format_distinct(result.value, result.bound)
     verdict = gates.get_verdict(result)
     return (
-        f"{title} `{result.name}`",
+        gates.get_title(result.name),
         "" if result.value is None else value,
         f"{'≥' if result.name.startswith('min_') else '≤'} {bound}",
         verdict,
-        _get_statistic(gate),
+        _get_statistic(get_gate(result.name)),
         result.reason,
     )
 

@@ -69,6 +69,12 @@ def tabulate_power(results: Sequence[GateResult]) -> list[tuple[str, ...]]:
     ]
 
 
+def get_title(name: str) -> str:
+    """Return the title of a gate with its name; only the name of a gate of an earlier release."""
+    gate = get_gate(name)
+    return f"{gate.title} `{name}`" if gate else f"`{name}`"
+
+
 def print_gates(title: str, stage: str, results: Sequence[GateResult]) -> None:
     """Print a table of the gates that a stage judged, and one of their power.
 

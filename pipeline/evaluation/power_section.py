@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.evaluation import gates
-from pipeline.gate_table import get_gate
 from pipeline.reporting.document import Block, Table, Text
 from pipeline.storage.artifacts import GateResult
 
@@ -19,7 +18,7 @@ def describe_power(results: Sequence[GateResult]) -> list[Block]:
     Returns:
         A text and a table; empty if the power of no gate is known.
     """
-    rows = [(_get_title(name), *cells) for name, *cells in gates.tabulate_power(results)]
+    rows = [(gates.get_title(name), *cells) for name, *cells in gates.tabulate_power(results)]
     if not rows:
         return []
     return [
@@ -30,8 +29,3 @@ def describe_power(results: Sequence[GateResult]) -> list[Block]:
         ),
         Table(gates.POWER_HEADER, rows, numeric=(1, 2, 3)),
     ]
-
-
-def _get_title(name: str) -> str:
-    gate = get_gate(name)
-    return f"{gate.title} `{name}`" if gate else f"`{name}`"

@@ -11,7 +11,6 @@ from pipeline.evaluation.metric_titles import get_metric_meaning, get_metric_tit
 from pipeline.evaluation.model_card.figures import FIGURES
 from pipeline.evaluation.power_section import describe_power
 from pipeline.evaluation.result import EvaluationResult
-from pipeline.gate_table import get_gate
 from pipeline.reporting.document import Block, Callout, Heading, Items, Pictures, Table, Text
 
 
@@ -62,7 +61,7 @@ def describe_quality(result: EvaluationResult, findings: Findings) -> list[Block
 def describe_gates(result: EvaluationResult) -> list[Block]:
     """The gates that `evaluate` judged."""
     rows = [
-        (f"{_get_gate_title(name)} `{name}`", *cells)
+        (gates.get_title(name), *cells)
         for name, *cells in gates.tabulate_gates("evaluate", result.gates)
     ]
     return [
@@ -72,11 +71,6 @@ def describe_gates(result: EvaluationResult) -> list[Block]:
         *describe_power(result.gates),
         *_notes(result.gate_notes),
     ]
-
-
-def _get_gate_title(name: str) -> str:
-    gate = get_gate(name)
-    return gate.title if gate else ""
 
 
 def describe_champion(result: EvaluationResult) -> list[Block]:
