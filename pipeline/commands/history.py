@@ -10,6 +10,7 @@ from pipeline.context import Context
 from pipeline.storage.layout import PROMOTION_LOG, REPORTS
 from pipeline.tracking.promotion_chain import verify_log
 from pipeline.tracking.promotion_log import Record, read_records
+from pipeline.tracking.registry import PRODUCTION
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,7 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
         PromotionError: If `--verify` is given and the log was changed.
     """
     if arguments.verify:
-        number = verify_log(context.lake, context.registry)
+        number = verify_log(context.lake, context.registry.get_by_alias(PRODUCTION))
         sys.stdout.write(f"history: {number} records, complete and unchanged\n")
         return
     records = [record for record in read_records(context.lake) if record.done]

@@ -176,7 +176,7 @@ def run(context: Context, window: Window = Window()) -> None:
     show(outcome.report)
     write(context, outcome)
     if settings.predictor.require_record:
-        verify_log(lake, registry)
+        verify_log(lake, registry.get_by_alias(PRODUCTION))
     if outcome.report.verdict != DRIFT:
         raise StageSkipped(outcome.report.sentence)
     if blocked is not None:

@@ -16,15 +16,15 @@ from pipeline.errors import PromotionError
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import PROMOTION_LOG, PROMOTION_RECORDS, promotion_record
 from pipeline.tracking.promotion_log import NO_RECORD, Record
-from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, RECORD_TAG, Registry, Version
+from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, RECORD_TAG, Version
 
 
-def verify_log(lake: Lake, registry: Registry) -> int:
+def verify_log(lake: Lake, production: Version | None) -> int:
     """Check the promotion log of a lake.
 
     Args:
         lake: The lake with the log.
-        registry: The registry, which knows the version that is in production now.
+        production: The version that is in production now, or None.
 
     Returns:
         The number of records.
@@ -33,7 +33,6 @@ def verify_log(lake: Lake, registry: Registry) -> int:
         PromotionError: If a record was changed, removed or reordered, or production was moved
             without one.
     """
-    production = registry.get_by_alias(PRODUCTION)
     objects = {key: lake.read(key) for key in lake.keys(PROMOTION_RECORDS)}
     log = lake.read(PROMOTION_LOG) if lake.exists(PROMOTION_LOG) else b""
     if problems := find_problems(objects, log, production):
