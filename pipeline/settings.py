@@ -57,8 +57,8 @@ class LakeSettings(Section):
 
     @property
     def folder(self) -> Path | None:
-        """The folder of a lake on disk; None for a lake on S3."""
-        return None if self.is_s3 else Path(self.url.removeprefix("file://"))
+        """The folder of a lake on disk, which may be relative; None for another lake."""
+        return Path(self.url.removeprefix("file://")) if self.url.startswith("file://") else None
 
 
 class MlflowSettings(Section):

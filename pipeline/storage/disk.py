@@ -7,7 +7,6 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 from pipeline.errors import LakeError
 
@@ -23,11 +22,6 @@ class DiskStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-
-    @classmethod
-    def from_url(cls, url: str) -> Self:
-        """Open the folder of a `file://` URL; a relative one starts at the working directory."""
-        return cls(Path(url.removeprefix("file://")))
 
     def url(self, key: str) -> str:
         return str(self._root / key)

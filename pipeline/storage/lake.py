@@ -130,8 +130,8 @@ def open_lake(settings: LakeSettings) -> Lake:
     Raises:
         LakeError: If the URL is neither `file://` nor `s3://`.
     """
-    if settings.url.startswith("file://"):
-        return Lake(DiskStore.from_url(settings.url))
+    if settings.folder is not None:
+        return Lake(DiskStore(settings.folder))
     if settings.is_s3:
         return Lake(S3Store.from_settings(settings))
     raise LakeError(f"MLOPS_LAKE__URL is {settings.url!r}; it must begin with file:// or s3://")
