@@ -6,16 +6,14 @@ it from a list of possible keys, as one can with a plain hash.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
-import os
 import secrets
-from pathlib import Path
 
 from pipeline.column_file.blanks import is_blank
-from pipeline.errors import SettingsError
+from pipeline.errors import LakeError, SettingsError
 from pipeline.settings import Settings
+from pipeline.storage.disk import DiskStore
 
 PSEUDONYM_LENGTH = 32
 """Hexadecimal digits: with 128 bits, a billion keys have a common pseudonym with a probability of
@@ -73,25 +71,17 @@ def open_pseudonyms(settings: Settings) -> Pseudonyms:
             "must not be stored. Set it to a random text, and keep it: with another secret, "
             "persons are not recognised in earlier data"
         )
-    path = folder.parent / SECRET_FILE
+    store = DiskStore(folder.parent)
     try:
-        return Pseudonyms(_read_or_create(path))
-    except OSError as error:
+        stored = store.read(SECRET_FILE)
+        if stored is None:
+            store.create(SECRET_FILE, secrets.token_hex(SECRET_BYTES).encode())
+            stored = store.read(SECRET_FILE)  # a parallel run may have been first
+    except LakeError as error:
+        cause = error.__cause__
         raise SettingsError(
-            f"the secret for the pseudonyms in {path} cannot be read or created: {error.strerror}. "
-            "Repair the file, or set MLOPS_INGEST__KEY_SECRET"
+            f"the secret for the pseudonyms in {store.url(SECRET_FILE)} cannot be read or created: "
+            f"{getattr(cause, 'strerror', cause)}. Repair the file, or set MLOPS_INGEST__KEY_SECRET"
         ) from None
-
-
-def _read_or_create(path: Path) -> str:
-    """Read the secret; create it first if there is none. Parallel calls return the same one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    if not path.exists():
-        temporary.touch(mode=0o600, exist_ok=False)
-        temporary.write_text(secrets.token_hex(SECRET_BYTES))
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-        temporary.unlink()
-    return path.read_text().strip()
+    assert stored is not None
+    return Pseudonyms(stored.decode().strip())

@@ -17,7 +17,7 @@ class DiskStore:
     """A folder per layer.
 
     Data is written to a temporary file in the same folder, which is then renamed: an object
-    appears, or is replaced, in one step.
+    appears, or is replaced, in one step. Only its owner can read it.
     """
 
     def __init__(self, root: Path) -> None:
