@@ -14,7 +14,7 @@ from pipeline.adoption.judge import judge_columns
 from pipeline.adoption.label import adopt_label
 from pipeline.adoption.roles import AdoptedRole, adopt_roles
 from pipeline.adoption.table import Table, read_table
-from pipeline.adoption.write import make_names, write_columns
+from pipeline.adoption.write import write_columns
 from pipeline.column_file.reader import name_columns, parse_columns
 from pipeline.console import echo, print_table
 from pipeline.context import Context
@@ -101,11 +101,12 @@ def main(_: Context, arguments: argparse.Namespace) -> None:
     columns = parse_columns(text, str(path))
     path.write_text(text, encoding="utf-8")
 
-    names = make_names([*(one.raw for one in decisions), *(one.raw for one in roles), label.raw])
+    named = (*columns.features, *columns.audit_only, *columns.roles.columns, columns.label)
+    names = {column.raw: column.name for column in named}
     rows = [
         (
             one.raw,
-            names[one.raw] if one.is_feature else "",
+            names.get(one.raw, ""),
             f"{one.kind}, audit only" if one.raw in audit else one.kind,
             one.reason,
         )
