@@ -7,7 +7,7 @@ Nothing is asked, and an existing file is kept unless --force is given.
 from __future__ import annotations
 
 import argparse
-import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.adoption.judge import judge_columns
@@ -87,7 +87,7 @@ def main(_: Context, arguments: argparse.Namespace) -> None:
     label = adopt_label(table, arguments.label, arguments.positive)
     audit = _split_headers(arguments.audit, table)
     keep = [*_split_headers(arguments.keep, table), *audit]
-    roles = _adopt_roles(table, arguments)
+    roles = _adopt_roles(table, arguments, audit)
     decisions = judge_columns(table, label, keep, [role.raw for role in roles])
     if unusable := [one for one in decisions if one.raw in audit and not one.is_feature]:
         raise DataError(
@@ -122,26 +122,32 @@ def main(_: Context, arguments: argparse.Namespace) -> None:
     echo(f"  make run DATA={arguments.data}")
 
 
-def _adopt_roles(table: Table, arguments: argparse.Namespace) -> list[AdoptedRole]:
+def _adopt_roles(
+    table: Table, arguments: argparse.Namespace, audit: Sequence[str]
+) -> list[AdoptedRole]:
     """Describe the columns to which the options give a role.
 
     Raises:
         DataError: If the table lacks one of them, or a column has two roles.
     """
-    single = [_split_headers(text, table) for text in (arguments.key, arguments.time)]
+    key, time = arguments.key.strip(), arguments.time.strip()
     groups = _split_headers(arguments.group, table)
-    named = [*itertools.chain(*single), *groups, arguments.label]
-    named += _split_headers(arguments.audit, table)
+    named = [*filter(None, (key, time)), *groups, *audit, arguments.label]
+    _check_headers(named, table)
     if repeated := [name for name in named if named.count(name) > 1]:
         raise DataError(
             f"The column {repeated[0]!r} can only be one of key, time, group, audit and label."
         )
-    return adopt_roles(table, key=arguments.key.strip(), time=arguments.time.strip(), groups=groups)
+    return adopt_roles(table, key=key, time=time, groups=groups)
 
 
 def _split_headers(text: str, table: Table) -> list[str]:
     """Split a list of headers, and check that the table has them."""
     headers = [name.strip() for name in text.split(",") if name.strip()]
+    _check_headers(headers, table)
+    return headers
+
+
+def _check_headers(headers: Sequence[str], table: Table) -> None:
     if unknown := [name for name in headers if name not in table.columns]:
         raise DataError(f"{table.name} has no column {unknown[0]!r}.")
-    return headers

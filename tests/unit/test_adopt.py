@@ -288,6 +288,8 @@ def test_terms_without_an_order(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "All rows are of one term ('one')" in capsys.readouterr().err
     assert adopt(table, "--time=visits", "--key=visits", "--force") == 1
     assert "The column 'visits' can only be one of key, time" in capsys.readouterr().err
+    assert adopt(table, "--key=visits,one", "--force") == 1
+    assert "has no column 'visits,one'" in capsys.readouterr().err
 
 
 def test_a_column_close_to_a_label_of_numbers_is_a_leak(tmp_path: Path) -> None:
