@@ -18,7 +18,7 @@ from pipeline.column_file.model import (
     to_slug,
 )
 from pipeline.column_file.outcome import get_options, matches, parse_comparison, to_number
-from pipeline.column_file.roles import Group, Key, Role, Time
+from pipeline.column_file.roles import Role, Time
 from pipeline.column_file.yaml_tree import Path
 
 Problem = tuple[Path, str]
@@ -66,15 +66,7 @@ def find_problems(columns: Columns) -> Iterator[Problem]:
     headers += [(("ignore", index), raw) for index, raw in enumerate(columns.ignore)]
     yield from _find_repeated(headers)
     for path, column in places:
-        check = {
-            Number: _check_number,
-            Category: _check_category,
-            Label: _check_label,
-            Time: _check_time,
-            Key: _check_nothing,
-            Group: _check_nothing,
-        }
-        for field, message in check[type(column)](column):  # type: ignore[operator]
+        for field, message in _check_column(column):
             yield (*path, *field), message
     for index, column in enumerate(columns.audit_only):
         if not column.has_groups:
@@ -103,6 +95,18 @@ def _find_repeated(values: Iterable[tuple[Path, str]]) -> Iterator[Problem]:
 
 def _unknown_feature(name: str, features: Iterable[str]) -> str:
     return f"`{name}` is not a feature; the features are {', '.join(features)}"
+
+
+def _check_column(column: Feature | Label | Role) -> Iterator[Problem]:
+    match column:
+        case Number():
+            yield from _check_number(column)
+        case Category():
+            yield from _check_category(column)
+        case Label():
+            yield from _check_label(column)
+        case Time():
+            yield from _check_time(column)
 
 
 def _check_number(number: Number) -> Iterator[Problem]:
@@ -163,10 +167,6 @@ def _check_time(time: Time) -> Iterator[Problem]:
     if len(time.order) == 1:
         yield ("order",), f"`{time.order[0]}` is the only term; at least two are needed"
     yield from _find_repeated((("order", index), term) for index, term in enumerate(time.order))
-
-
-def _check_nothing(_: Key | Group) -> Iterator[Problem]:
-    yield from ()
 
 
 def _check_label(label: Label) -> Iterator[Problem]:
