@@ -11,13 +11,15 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from pipeline.column_file.dates import parse_date
+
 STRICT = ConfigDict(extra="forbid")
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 """A name in JSON, MLflow and file headers."""
 Text = Annotated[str, Field(min_length=1)]
 
-_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ].*)?")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?")
 _PART_OF_YEAR = re.compile(r"(\d{4})[-/ ]?[A-Za-z]{0,2}(\d{1,2})")
 TERM_FORMATS = "a number, a term such as 2025-1 or 2025/26, or a date such as 2025-09-01"
 
@@ -142,11 +144,7 @@ class Roles:
 
 def parse_day(term: str) -> date | None:
     """Return the day of a date in ISO 8601 form, with or without a time; None for other text."""
-    found = _DAY.fullmatch(term.strip())
-    try:
-        return date.fromisoformat(found[1]) if found else None
-    except ValueError:
-        return None
+    return parse_date(term) if _DAY.fullmatch(term.strip()) else None
 
 
 def are_days(terms: Sequence[str]) -> bool:
