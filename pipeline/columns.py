@@ -74,9 +74,12 @@ SENSITIVE: tuple[str, ...] = tuple(feature.name for feature in FEATURES if featu
 """Names of the sensitive features."""
 HAS_BLANKS = not all(feature.required for feature in FEATURES)
 """Whether a feature may be blank. A blank is NaN in rows of numbers."""
-_DATES = [one.until_column for one in ROW_COLUMNS if isinstance(one, Number) and one.until_column]
+UNTIL_COLUMNS = tuple(
+    one.until_column for one in ROW_COLUMNS if isinstance(one, Number) and one.until_column
+)
+"""Headers of the dates that end a time."""
 RAW_HEADER: tuple[str, ...] = tuple(
-    dict.fromkeys([*(column.raw for column in ROW_COLUMNS), LABEL.raw, *_DATES])
+    dict.fromkeys([*(column.raw for column in ROW_COLUMNS), LABEL.raw, *UNTIL_COLUMNS])
 )
 """Headers of the features, the audit-only columns, the label and the dates that end a time."""
 SOURCE_HEADER: tuple[str, ...] = tuple(

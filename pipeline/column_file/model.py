@@ -144,6 +144,11 @@ class Number:
         """Whether all values are whole numbers."""
         return float(self.step).is_integer()
 
+    @property
+    def is_text(self) -> bool:
+        """Whether the raw file has text in this column: dates."""
+        return bool(self.until)
+
     @cached_property
     def until_date(self) -> date | None:
         """The date at which the time ends; None if there is none, or a column has it."""
@@ -226,6 +231,11 @@ class Category:
     def has_groups(self) -> bool:
         """Whether its categories divide the rows into groups."""
         return self.groups
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the raw file has text in this column: names of categories."""
+        return self.raw_values == "names"
 
     @cached_property
     def _code_by_name(self) -> dict[str, float]:

@@ -114,7 +114,7 @@ def _format_column(feature: Feature, values: FloatArray) -> dict[str, list[str]]
 
 
 def _format_values(feature: Feature, values: FloatArray) -> list[str]:
-    if isinstance(feature, Category) and feature.raw_values == "names":
+    if isinstance(feature, Category) and feature.is_text:
         return [feature.names[value] for value in values.tolist()]
     return (
         [f"{value:g}" for value in values.tolist()]

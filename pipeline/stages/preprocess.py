@@ -32,6 +32,7 @@ from pipeline.columns import (
     ROLES,
     ROW_COLUMNS,
     SOURCE_HEADER,
+    UNTIL_COLUMNS,
     Category,
     Feature,
     Label,
@@ -59,19 +60,8 @@ from pipeline.storage.layout import (
 from pipeline.storage.parquet import get_column_types, to_parquet
 
 TEXT_COLUMNS = {
-    *(
-        feature.raw
-        for feature in ROW_COLUMNS
-        if isinstance(feature, Category) and feature.raw_values == "names"
-    ),
-    *(
-        header
-        for feature in ROW_COLUMNS
-        if isinstance(feature, Number) and feature.until
-        for header in (feature.raw, feature.until_column)
-        if header
-    ),
-    *([LABEL.raw] if LABEL.is_text else []),
+    *(column.raw for column in (*ROW_COLUMNS, LABEL) if column.is_text),
+    *UNTIL_COLUMNS,
     *(role.raw for role in ROLES.columns),
 }
 """Headers of the columns that hold text."""
@@ -248,7 +238,7 @@ def _expect(column: Feature | Label) -> str:
         return f"a date between {bounds} {column.unit} before {end}"
     if isinstance(column, Label):
         options: Iterable[str] = column.raw_options
-    elif column.raw_values == "names":
+    elif column.is_text:
         options = column.codes
     else:
         options = (f"{code:g}" for code in column.codes.values())
@@ -270,9 +260,9 @@ def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
     numbers = {}
     for feature in ROW_COLUMNS:
         column = raw[feature.raw]
-        if isinstance(feature, Category) and feature.raw_values == "names":
+        if isinstance(feature, Category) and feature.is_text:
             values = translate(column, feature.get_code)
-        elif isinstance(feature, Number) and feature.until:
+        elif isinstance(feature, Number) and feature.is_text:
             values, column = _measure_dates(raw, feature)
         else:
             values = pd.to_numeric(column, errors="coerce").astype("float64")
