@@ -1,4 +1,4 @@
-"""Raw survey files: fetching, checking and generating them.
+"""Raw files: fetching, checking, reading and generating them.
 
-Begin with sources.py.
+Begin with sources.py, which fetches a file, and contract.py, which reads its rows.
 """

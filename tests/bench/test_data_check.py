@@ -11,11 +11,11 @@ import time
 import pytest
 
 from pipeline.console import print_table
+from pipeline.data.contract import parse_csv, validate_rows
 from pipeline.data.synthetic import generate_csv
 from pipeline.data_check.check import check_data
 from pipeline.model.arrays import feature_array, label_array
 from pipeline.settings import Settings
-from pipeline.stages.preprocess import parse_csv, validate_rows
 
 SIZES = (1_000, 100_000, 1_000_000)
 

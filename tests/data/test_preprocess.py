@@ -10,13 +10,13 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES, RAW_HEADER
 from pipeline.context import Context
+from pipeline.data.contract import parse_csv, validate_rows
 from pipeline.data.source_changes import read_changes
 from pipeline.data.synthetic import generate_csv
 from pipeline.data_check.report import DataCheck
 from pipeline.errors import DataError, LakeError
 from pipeline.reporting.templates import inline_code
 from pipeline.stages import ingest, preprocess
-from pipeline.stages.preprocess import parse_csv, validate_rows
 from pipeline.storage.artifacts import BronzePointer, SilverManifest
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.parquet import from_parquet, to_parquet

@@ -6,8 +6,8 @@ import csv
 import io
 
 from pipeline.columns import LABEL, RAW_HEADER
+from pipeline.data.contract import parse_csv, validate_rows
 from pipeline.data.synthetic import generate_csv
-from pipeline.stages.preprocess import parse_csv, validate_rows
 
 
 def test_header() -> None:

@@ -22,6 +22,7 @@ from pipeline.column_file.blanks import is_blank
 from pipeline.column_file.model import OTHER
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category, Feature, Number
 from pipeline.context import Context
+from pipeline.data.contract import parse_csv, validate_rows
 from pipeline.data_check.report import read_data_check
 from pipeline.deployment.predictor_client import to_request_row
 from pipeline.drift.columns import feature_columns
@@ -38,7 +39,6 @@ from pipeline.model.export import max_onnx_difference, to_onnx
 from pipeline.model.rules import find_best_rule
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import DriftSettings
-from pipeline.stages.preprocess import parse_csv, validate_rows
 from pipeline.storage.artifacts import SilverManifest
 from pipeline.storage.layout import silver_manifest
 from tests.support.predictor import open_disk_lake, serve_bundle, wait_for

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.columns import FEATURE_NAMES
+from pipeline.data.contract import parse_csv, validate_rows
 from pipeline.data_check import measurements
 from pipeline.data_check.check import check_data
 from pipeline.data_check.page import page
@@ -17,7 +18,6 @@ from pipeline.data_check.sample_size import find_positives_needed
 from pipeline.model.arrays import feature_array, label_array
 from pipeline.model.intervals import wilson_interval
 from pipeline.settings import Settings
-from pipeline.stages.preprocess import parse_csv, validate_rows
 from pipeline.storage.lake import sha256_hex
 from pipeline.types import FloatArray, IntArray
 from tests.support.rows import ROWS
