@@ -50,6 +50,8 @@ def _is_known(column: Feature | Label, value: str) -> bool:
     if isinstance(column, Label):
         return column.is_positive(value) is not None
     assert isinstance(column, Category)
+    if column.other_code is not None:
+        return True
     if column.is_text:
         return column.get_code(value) is not None
     return to_number(value) in column.codes.values()

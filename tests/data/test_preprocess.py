@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from pipeline.columns import FEATURE_NAMES, RAW_HEADER
+from pipeline.columns import FEATURE_NAMES, RAW_HEADER, Category
 from pipeline.context import Context
+from pipeline.data import source_changes
 from pipeline.data.contract import parse_csv, validate_rows
-from pipeline.data.source_changes import read_changes
+from pipeline.data.source_changes import find_new_values, read_changes
 from pipeline.data.synthetic import generate_csv
 from pipeline.data_check.report import DataCheck
 from pipeline.errors import DataError, LakeError
@@ -228,3 +230,21 @@ def test_new_categories_are_recorded(
     assert "preprocess: The raw file of run run-1 has new values" in capsys.readouterr().err
     preprocess.run(store_raw_file(make_context("run-2"), make_csv(*[GOOD] * 30)))
     assert read_changes(context.lake) == []
+
+
+def test_a_value_of_the_category_other_is_not_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row was rejected for another reason, so the columns file needs no change."""
+    course = Category(
+        name="course",
+        raw="Course",
+        codes={"stem": 1, "other": 0},
+        frequencies=(0.5, 0.5),
+        description="",
+        example="stem",
+        raw_values="names",
+    )
+    rejected = pd.DataFrame({"Course": ["stem", "art"]})
+    monkeypatch.setattr(source_changes, "ROW_COLUMNS", (course,))
+    assert find_new_values(rejected) == {"Course": {"art": 1}}
+    monkeypatch.setattr(source_changes, "ROW_COLUMNS", (replace(course, unknown="other"),))
+    assert find_new_values(rejected) == {}
