@@ -8,18 +8,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pipeline.column_file import model
+from pipeline.column_file import kinds, model
 from pipeline.column_file.reader import ADAPTER
 
 PATH = Path(__file__).parent / "reference" / "columns.schema.json"
 ROOT = "Columns"
+CLASSES: dict[str, type] = {**vars(kinds), **vars(model)}
+"""Name of a definition -> its class."""
 
 
 def schema() -> str:
     """Return docs/reference/columns.schema.json."""
     generated = ADAPTER.json_schema()
     for name, definition in {ROOT: generated, **generated["$defs"]}.items():
-        _describe(definition, getattr(model, name))
+        _describe(definition, CLASSES[name])
     return (
         json.dumps(
             {

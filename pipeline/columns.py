@@ -11,18 +11,9 @@ import os
 from pathlib import Path
 
 from pipeline.column_file.fingerprint import compute_hash
-from pipeline.column_file.model import (
-    CardFacts,
-    Category,
-    Expectation,
-    Feature,
-    Label,
-    Number,
-    SampleEffect,
-    normalize_name,
-    to_slug,
-    to_title,
-)
+from pipeline.column_file.kinds import Category, Feature, Number
+from pipeline.column_file.model import CardFacts, Expectation, Label, SampleEffect
+from pipeline.column_file.names import normalize_name, to_slug, to_title
 from pipeline.column_file.reader import COLUMNS_VARIABLE, read_columns
 
 __all__ = [

@@ -15,7 +15,8 @@ from pipeline.adoption.label import AdoptedLabel
 from pipeline.adoption.table import Table, is_number
 from pipeline.column_file.blanks import is_blank
 from pipeline.column_file.dates import FORMATS, parse_date
-from pipeline.column_file.model import OTHER, normalize_name
+from pipeline.column_file.kinds import OTHER
+from pipeline.column_file.names import normalize_name
 from pipeline.model.intervals import roc_auc
 from pipeline.types import FloatArray
 

@@ -18,7 +18,8 @@ from pipeline.adoption.table import Table, is_number
 from pipeline.adoption.yaml_text import quote
 from pipeline.column_file.checks import RESERVED
 from pipeline.column_file.dates import ISO, parse_date
-from pipeline.column_file.model import OTHER, to_title
+from pipeline.column_file.kinds import OTHER
+from pipeline.column_file.names import to_title
 from pipeline.column_file.outcome import Outcome, get_options, parse_comparison
 
 MAX_NAME_LENGTH = 40

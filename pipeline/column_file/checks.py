@@ -6,17 +6,9 @@ import math
 from collections.abc import Iterable, Iterator
 
 from pipeline.column_file.dates import DAYS_PER_UNIT
-from pipeline.column_file.model import (
-    OTHER,
-    Category,
-    Columns,
-    Expectation,
-    Feature,
-    Label,
-    Number,
-    find_equal_names,
-    to_slug,
-)
+from pipeline.column_file.kinds import OTHER, Category, Feature, Number
+from pipeline.column_file.model import Columns, Expectation, Label
+from pipeline.column_file.names import find_equal_names, to_slug
 from pipeline.column_file.outcome import get_options, matches, parse_comparison, to_number
 from pipeline.column_file.roles import Role, Time
 from pipeline.column_file.yaml_tree import Path

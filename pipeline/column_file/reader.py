@@ -12,16 +12,8 @@ from pydantic_core import ErrorDetails
 
 from pipeline.column_file import yaml_tree
 from pipeline.column_file.checks import find_problems
-from pipeline.column_file.model import (
-    CardFacts,
-    Category,
-    Columns,
-    Expectation,
-    Feature,
-    Label,
-    Number,
-    SampleEffect,
-)
+from pipeline.column_file.kinds import Category, Feature, Number
+from pipeline.column_file.model import CardFacts, Columns, Expectation, Label, SampleEffect
 from pipeline.column_file.roles import Group, Key, Time
 from pipeline.column_file.yaml_tree import Path, YamlError
 from pipeline.errors import ColumnsError

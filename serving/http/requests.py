@@ -30,7 +30,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pipeline.column_file.blanks import BLANK, is_blank
-from pipeline.column_file.model import OTHER
+from pipeline.column_file.kinds import OTHER
 from pipeline.columns import FEATURES, HAS_BLANKS, SUBJECT, Category, Feature, Number
 from serving.http.problems import MAX_FINDINGS, BadJson, Finding, Invalid
 

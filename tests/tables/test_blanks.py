@@ -19,7 +19,7 @@ from skops.io import dumps, get_untrusted_types
 from threadpoolctl import threadpool_limits
 
 from pipeline.column_file.blanks import is_blank
-from pipeline.column_file.model import OTHER
+from pipeline.column_file.kinds import OTHER
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category, Feature, Number
 from pipeline.context import Context
 from pipeline.data.contract import parse_csv, validate_rows

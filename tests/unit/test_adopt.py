@@ -14,7 +14,8 @@ from pipeline import stages
 from pipeline.__main__ import choose_columns, main
 from pipeline.adoption.table import read_table
 from pipeline.adoption.write import make_names
-from pipeline.column_file.model import Category, Columns, Number
+from pipeline.column_file.kinds import Category, Number
+from pipeline.column_file.model import Columns
 from pipeline.column_file.reader import COLUMNS_VARIABLE, read_columns
 from pipeline.column_file.roles import Group, Key, Roles, Time
 

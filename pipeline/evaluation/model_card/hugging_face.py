@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.column_file.model import to_slug
+from pipeline.column_file.names import to_slug
 from pipeline.columns import SUBJECTS
 from pipeline.evaluation.metric_titles import get_metric_title
 from pipeline.evaluation.model_card.publication import Publication
