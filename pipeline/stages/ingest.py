@@ -52,7 +52,7 @@ def run(context: Context) -> None:
     sha256 = sha256_hex(data)
     pointer = BronzePointer(
         sha256=sha256,
-        source_sha256=sha256_hex(fetched),
+        source_sha256=sha256 if data is fetched else sha256_hex(fetched),
         dropped=dropped,
         key_secret_id=pseudonyms.secret_id if pseudonyms else "",
         source=source,
