@@ -166,7 +166,7 @@ recall of 0.8 and a false positive rate of 0.3. A good model has a recall of 0.6
 {_read_block(FOLDER / "gates.md", "gate power")}
 
 With the rows of the survey, the gates on calibration and on the recall of groups only stop models
-that are far from the bound. The [gate on shadow traffic](#shadow-traffic) has a table of its own.
+that are far from the bound. The [gate on shadow traffic](#shadow-traffic) has its own table.
 The other gates have numbers without a sampling error, or measure the model on chosen rows.
 
 ## When a candidate replaces the champion

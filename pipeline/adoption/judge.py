@@ -27,7 +27,7 @@ MIN_CATEGORY_ROWS = 5
 MAX_STEPS = 10_000
 """Most steps between the smallest and the largest value of a number."""
 LEAK_AUC = 0.99
-"""ROC AUC of one column by itself from which it counts as a leak."""
+"""ROC AUC of a single column from which it counts as a leak."""
 LEAK_CORRELATION = 0.75
 """Correlation with a label that is a number from which a column counts as a leak."""
 MIN_ID_ROWS = 20
@@ -99,7 +99,7 @@ def judge_columns(
     Args:
         table: The table.
         label: Its label.
-        keep: Headers of columns that are not leaks, whatever their values show.
+        keep: Headers of columns that are kept even if their values look like a leak.
         roles: Headers of the columns with a role.
 
     Returns:
@@ -172,8 +172,8 @@ def _judge_known(raw: str, cells: Sequence[str]) -> Decision:
         return Decision(
             raw,
             "text",
-            f"the day and the month of {next(iter(counts))!r} cannot be told apart; write dates "
-            "such as 2026-01-31",
+            f"the day and the month of {next(iter(counts))!r} are ambiguous; write dates such as "
+            "2026-01-31",
         )
     if all(map(is_number, counts)):
         return _judge_numbers(raw, cells, counts)

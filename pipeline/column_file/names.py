@@ -22,12 +22,12 @@ def to_title(name: str) -> str:
 
 
 def to_slug(text: str) -> str:
-    """Return a text in lower case, with hyphens for whatever is no letter or digit."""
+    """Return a text in lower case, with hyphens for all but letters and digits."""
     return re.sub(r"[\W_]+", "-", text.lower()).strip("-")
 
 
 def find_equal_names(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield each name that `normalize_name` cannot tell from an earlier one, after that one."""
+    """Yield pairs of names that are equal after `normalize_name`, the earlier name first."""
     first: dict[str, str] = {}
     for name in names:
         same = first.setdefault(normalize_name(name), name)

@@ -1,4 +1,4 @@
-"""Columns that are no features: the person, the term, and groups of rows."""
+"""Columns that are not features: the person, the term, and groups of rows."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Roles:
 
     @property
     def unit_names(self) -> list[str]:
-        """Names of the columns of which rows with the same value belong together."""
+        """Names of the columns whose rows with the same value stay together."""
         key = [self.key.name] if self.key else []
         return [*key, *(group.name for group in self.groups if group.split)]
 

@@ -142,8 +142,8 @@ def _expect(column: Feature | Label) -> str:
 def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
     """Convert raw rows to numbers: names to codes, and the label to 1 for the positive outcome.
 
-    A value that is no number, no name and neither outcome becomes NaN, and infinity if its column
-    may be blank, where NaN is a blank. The person, the term and the groups stay text; a blank
+    A value that is not a number, a name or an outcome becomes NaN, and infinity if its column may
+    be blank, where NaN is a blank. The person, the term and the groups stay text; a blank
     becomes None.
     """
 

@@ -95,7 +95,7 @@ class SourceChanges(Artifact):
     missing: list[str]
     """Headers of columns that the file lacks."""
     new_values: dict[str, dict[str, int]]
-    """Header of a column -> each value that is no category or outcome -> its number of rows."""
+    """Header of a column -> each unknown category or outcome -> its number of rows."""
 
     @property
     def sentences(self) -> list[str]:

@@ -320,7 +320,7 @@ def adopt_column(folder: Path, cells: Sequence[str]) -> tuple[Columns, str]:
             ["2026-01-05", "2026-02-30", *["2026-03-01", "2026-03-02"] * 19],
             "1 of 40 rows are not (row 2: '2026-02-30')",
         ),
-        (["1/2/2026", "3/4/2026"] * 20, "the day and the month of '1/2/2026' cannot be told apart"),
+        (["1/2/2026", "3/4/2026"] * 20, "the day and the month of '1/2/2026' are ambiguous"),
         (["", *["7"] * 39], "every row is '7'; 1 of 40 rows are blank"),
         ([""] * 40, "every row is blank"),
     ],
