@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,18 +95,31 @@ def train_forest(trees: int = 20, seed: int = 0) -> Pipeline:
 @functools.cache
 def train_refits() -> Refits:
     """Train small forests on halves of generated rows, which disagree about some of them."""
-    data = generate_rows(ROWS)
-    halves = [np.arange(first, ROWS, 2) for first in (0, 1)]
-    models = [
-        fit_forest(data.take(halves[seed % 2]), 3, min_samples_leaf=5, random_state=seed)
-        for seed in range(MIN_REFITS)
-    ]
+    return fit_on_halves(
+        generate_rows(ROWS),
+        lambda half, seed: fit_forest(half, 3, min_samples_leaf=5, random_state=seed),
+    )
+
+
+def fit_on_halves(data: TrainingData, fit: Callable[[TrainingData, int], Pipeline]) -> Refits:
+    """Fit as few refits as a bundle may have, on alternating halves of the rows.
+
+    Args:
+        data: The rows.
+        fit: Fits a model to rows with a seed.
+    """
+    halves = [data.take(np.arange(first, data.labels.size, 2)) for first in (0, 1)]
+    models = [fit(halves[seed % 2], seed) for seed in range(MIN_REFITS)]
     return Refits([FittedModel(model, 0.5) for model in models], fraction=0.5)
 
 
 @functools.cache
-def _export_refits() -> tuple[bytes, RefitFacts]:
-    exported = export_refits(train_refits())
+def _export_trained_refits() -> tuple[bytes, RefitFacts]:
+    return _export(train_refits())
+
+
+def _export(refits: Refits) -> tuple[bytes, RefitFacts]:
+    exported = export_refits(refits)
     assert exported is not None
     return exported
 
@@ -138,9 +152,9 @@ def make_bundle(
     return add_refits(bundle)
 
 
-def add_refits(bundle: Bundle) -> Bundle:
-    """Return a bundle with the exported refits of `train_refits`."""
-    graph, refits = _export_refits()
+def add_refits(bundle: Bundle, refits: Refits | None = None) -> Bundle:
+    """Return a bundle with exported refits, by default those of `train_refits`."""
+    graph, facts = _export(refits) if refits else _export_trained_refits()
     files = {**bundle.manifest.files, REFITS: sha256_hex(graph)}
-    manifest = bundle.manifest.model_copy(update={"files": files, "refits": refits})
+    manifest = bundle.manifest.model_copy(update={"files": files, "refits": facts})
     return Bundle(manifest, {**bundle.files, REFITS: graph})

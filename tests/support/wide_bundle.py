@@ -12,19 +12,16 @@ import sys
 import numpy as np
 
 from pipeline.columns import FEATURES, Category
-from pipeline.model.bundle import REFITS, Bundle, write_fallback
-from pipeline.model.calibration import FittedModel
+from pipeline.model.bundle import Bundle, write_fallback
 from pipeline.model.candidates import CANDIDATES, positive_probability
 from pipeline.model.export import describe_training, to_onnx
 from pipeline.model.metrics import Predictions
-from pipeline.model.refit_graph import MIN_REFITS, export_refits
-from pipeline.model.stability import Refits
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import LakeSettings
-from pipeline.storage.lake import open_lake, sha256_hex
+from pipeline.storage.lake import open_lake
 from serving.model.log_odds import LogOddsShapley
 from serving.model.served_model import onnx_scorer
-from tests.support.forest import export_bundle
+from tests.support.forest import add_refits, export_bundle, fit_on_halves
 
 ROWS = 300
 SERVED, REFITTED = "histogram boosting, 8 leaves", "tree, 3 leaves"
@@ -55,22 +52,13 @@ def make_bundle() -> Bundle:
     data = make_rows()
     candidates = {candidate.name: candidate for candidate in CANDIDATES}
     model = candidates[SERVED].build_calibrated(0, 2).fit(data.rows, data.labels)
-    halves = [np.arange(first, ROWS, 2) for first in (0, 1)]
-    refits = [
-        FittedModel(
-            candidates[REFITTED].build_calibrated(seed, 2).fit(*data.take(halves[seed % 2])[:2]),
-            0.5,
-        )
-        for seed in range(MIN_REFITS)
-    ]
-    exported = export_refits(Refits(refits, fraction=0.5))
-    assert exported is not None
+    refitted = candidates[REFITTED]
+    refits = fit_on_halves(
+        data, lambda half, seed: refitted.build_calibrated(seed, 2).fit(half.rows, half.labels)
+    )
     predictions = Predictions(positive_probability(model, data.rows), 0.5)
     facts = describe_training(data, 0.5, predictions)
-    bundle = export_bundle(model, data.rows, 0.5, 100, training=facts, refits=exported[1])
-    files = {**bundle.files, REFITS: exported[0]}
-    hashes = {name: sha256_hex(content) for name, content in files.items()}
-    return Bundle(bundle.manifest.model_copy(update={"files": hashes}), files)
+    return add_refits(export_bundle(model, data.rows, 0.5, 100, training=facts), refits)
 
 
 def explain_candidates() -> dict[str, float]:
