@@ -13,8 +13,6 @@ import random
 import re
 import shlex
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -23,26 +21,15 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.column_file.reader import read_columns
+from tests.support.own_table import ROOT, run_program, run_stages
 from tests.support.predictor import start_predictor, wait_until_ready
 
 pytestmark = pytest.mark.timeout(600)
-ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "how-to" / "bring-your-own-data.md"
 COLUMNS = "machines.columns.yaml"
 ROWS, MACHINES = 400, 250
 RAW_HEADER = ["Type", "Hours since service", "Vibration (mm/s)", "Site", "Broke down"]
 FEATURES = ["type", "hours_since_service", "vibration_mm_s"]
-QUICK_TRAINING = {
-    "MLOPS_TRAIN__FOLDS": "2",
-}
-RUN_STAGES = """
-import sys
-from pipeline.__main__ import main
-for stage in {stages}:
-    if code := main([stage, "--run-id", "first"]):
-        sys.exit(code)
-"""
-"""A program that runs stages in one process, and stops at a failure."""
 PREPARE = ("ingest", "preprocess", "features")
 DEPLOY = (*PREPARE, "train", "evaluate", "register", "validate", "promote")
 CHECK_DRIFT = """
@@ -114,27 +101,6 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_python(folder: Path, program: str, *arguments: str, name: str = "machines") -> str:
-    """Run a program with the folder's columns file, and return its output and what it logged."""
-    settings = {
-        "MLOPS_COLUMNS": f"{name}.columns.yaml",
-        "MLOPS_LAKE__URL": f"file://{folder}/lake",
-        "MLOPS_INGEST__SOURCE": f"{name}.csv",
-        "PYTHONPATH": str(ROOT),
-    }
-    process = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=folder,
-        env=os.environ | settings | QUICK_TRAINING,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout[-3000:]
-    return process.stdout
-
-
 @pytest.fixture(scope="module")
 def trained(workshop: Path) -> Path:
     """The folder with a model in production.
@@ -144,8 +110,8 @@ def trained(workshop: Path) -> Path:
     with (workshop / "machines.csv").open("a") as file:
         file.write("M-9001;2026-01;Drill;100;2.0;North;no\r\n")
         file.write("M-9002;2026-01;Mill;100;2.0;North;maybe\r\n")
-    log = run_python(workshop, RUN_STAGES.format(stages=DEPLOY))
-    log += run_python(workshop, CHECK_DRIFT)
+    log = run_stages(workshop, "machines", *DEPLOY)
+    log += run_program(workshop, "machines", CHECK_DRIFT)
     (workshop / "run.log").write_text(log)
     return workshop
 
@@ -155,7 +121,8 @@ def test_generated_rows(workshop: Path) -> None:
     program = (
         "from pipeline.data.synthetic import generate_csv; print(generate_csv(2000, 1).decode())"
     )
-    header, *rows = [row for row in csv.reader(io.StringIO(run_python(workshop, program))) if row]
+    generated = run_program(workshop, "machines", program)
+    header, *rows = [row for row in csv.reader(io.StringIO(generated)) if row]
     shown = next(csv.reader(io.StringIO(get_blocks("csv")[0]), delimiter=";"))
     assert header == [*RAW_HEADER, "Machine", "Month"]
     assert shown == ["Machine", "Month", *RAW_HEADER]
@@ -258,7 +225,7 @@ def test_predictor(trained: Path) -> None:
             httpx.get(f"{predictor.url}/{path}", follow_redirects=True).raise_for_status().text
             for path in PATHS
         ]
-        summary = run_python(trained, SUMMARIZE, predictor.url)
+        summary = run_program(trained, "machines", SUMMARIZE, predictor.url)
     found = find_foreign_words("\n".join([*rendered, response.text, explained.text, summary]))
     assert found == []
     assert response.json()["predictions"][0].keys() == {"label", "probability"}
@@ -284,6 +251,6 @@ if "TEST_UCI" in os.environ:  # path of the UCI file: 33 columns of numbers and 
         header = data.read_text().splitlines()[0].split(",")
         assert [feature.raw for feature in columns.features] == header[:-3]
         assert (header[-3:], columns.label.rate) == (["G1", "G2", "G3"], 0.324051)
-        run_python(tmp_path, RUN_STAGES.format(stages=PREPARE), name="uci")
+        run_stages(tmp_path, "uci", *PREPARE)
         gold = json.loads((tmp_path / "lake/gold/first/manifest.json").read_text())
         assert sum(split["rows"] for split in gold["splits"].values()) == 395

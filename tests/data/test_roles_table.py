@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.own_table import run_program, run_stages
+
 COLUMNS = """
 subject: visitor
 subjects: visitors
@@ -45,13 +43,6 @@ groups:
   - {name: tutor, raw: Tutor}
 ignore: [Surname]
 """
-PROGRAM = """
-import sys
-from pipeline.__main__ import main
-for stage in ("ingest", "preprocess", "features"):
-    if code := main([stage, "--run-id", "first"]):
-        sys.exit(code)
-"""
 HEADER = ["Card", "Term", "Tutor", "Surname", "Note", "Visits", "Result"]
 PERSONS = 120
 BROKEN = [
@@ -78,33 +69,13 @@ def write_table(path: Path) -> None:
     path.write_text(file.getvalue())
 
 
-def run_stages(folder: Path, program: str = PROGRAM) -> subprocess.CompletedProcess[str]:
-    """Run a program with the table's columns file in a folder that has both."""
-    settings = {
-        "MLOPS_COLUMNS": "visitors.columns.yaml",
-        "MLOPS_LAKE__URL": f"file://{folder}/lake",
-        "MLOPS_INGEST__SOURCE": "visitors.csv",
-        "PYTHONPATH": str(ROOT),
-    }
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=folder,
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def split(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder with a lake in which the table was split, and the output of the stages."""
     folder = tmp_path_factory.mktemp("visitors")
     (folder / "visitors.columns.yaml").write_text(COLUMNS)
     write_table(folder / "visitors.csv")
-    process = run_stages(folder)
-    assert process.returncode == 0, process.stderr[-3000:]
-    return folder, process.stdout + process.stderr
+    return folder, run_stages(folder, "visitors", "ingest", "preprocess", "features")
 
 
 def read_json(folder: Path, key: str) -> Any:
@@ -166,11 +137,11 @@ def test_another_secret_is_noticed(split: tuple[Path, str], tmp_path: Path) -> N
     """The same file gets other pseudonyms, and a warning."""
     folder, _ = split
     ingest = "from pipeline.__main__ import main; main(['ingest', '--run-id', 'second'])"
-    assert "has changed" not in run_stages(folder, ingest).stderr
+    assert "has changed" not in run_program(folder, "visitors", ingest)
     secret = (folder / "key_secret").read_text()
     try:
         (folder / "key_secret").write_text("another secret of the release")
-        assert "the secret of the pseudonyms has changed" in run_stages(folder, ingest).stderr
+        assert "the secret of the pseudonyms has changed" in run_program(folder, "visitors", ingest)
     finally:
         (folder / "key_secret").write_text(secret)
 
@@ -181,7 +152,8 @@ def test_generated_rows_have_roles(split: tuple[Path, str]) -> None:
     program = (
         "from pipeline.data.synthetic import generate_csv; print(generate_csv(90, 1).decode())"
     )
-    rows = list(csv.DictReader(io.StringIO(run_stages(folder, program).stdout.strip())))
+    generated = run_program(folder, "visitors", program)
+    rows = list(csv.DictReader(io.StringIO(generated.strip())))
     assert list(rows[0]) == ["Visits", "Result", "Card", "Term", "Tutor"]
     assert len({row["Term"] for row in rows}) == 3
     assert 20 < len({row["Card"] for row in rows}) < 90
