@@ -75,10 +75,7 @@ def test_without_a_cost_nobody_below_the_average_is_flagged() -> None:
             "as 4 needless warnings, so students with ",
         ),
         (TrainSettings(threshold_purpose="recall"), "reach a recall of 0.8"),
-        (
-            TrainSettings(threshold_purpose="capacity", capacity=0.1),
-            "for 0.1 of the students",
-        ),
+        (TrainSettings(threshold_purpose="capacity", capacity=0.1), "capacity for 0.1 of the"),
     ],
     ids=["default", "cost", "recall", "capacity"],
 )
