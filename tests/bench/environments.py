@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from tests.bench.cached import ROOT
+from tests.support.uv import find_uv
 
 
 def create_environment(name: str, requirements: Path, python: str) -> Path:
@@ -26,7 +26,8 @@ def create_environment(name: str, requirements: Path, python: str) -> Path:
     environment = ROOT / ".venvs" / name
     interpreter, ready = environment / "bin" / "python", environment / "ready"
     if not ready.exists():
-        uv = shutil.which("uv") or str(ROOT / "local" / "tools" / "uv" / "bin" / "uv")
+        uv = find_uv()
+        assert uv, "uv is not installed"
         subprocess.run([uv, "venv", "--clear", "--python", python, str(environment)], check=True)
         install = [uv, "pip", "install", "--python", str(interpreter), "-r", str(requirements)]
         subprocess.run(install, check=True)

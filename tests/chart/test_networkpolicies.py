@@ -11,7 +11,8 @@ from images.layers import find_reachable
 from pipeline.stages import STAGES
 from tests.support.chart_scenarios import EVERYTHING, EXTERNAL, SERVING, TRAINING
 from tests.support.helm import RELEASE, ROOT, Manifest, Values, find, get_names, render
-from tests.support.network import OUTSIDERS, Connection, find_uv, get_connections
+from tests.support.network import OUTSIDERS, Connection, get_connections
+from tests.support.uv import find_uv
 
 pytestmark = pytest.mark.skipif(find_uv() is None, reason="uv is not installed")
 

@@ -10,7 +10,6 @@ import functools
 import ipaddress
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,12 +22,12 @@ from dags.pod_spec import build_labels
 from pipeline.stages import STAGES
 from tests.support.helm import (
     NAMESPACE,
-    ROOT,
     Manifest,
     get_by_hand_pod,
     get_names,
     get_pods_file,
 )
+from tests.support.uv import find_uv
 
 ANALYZER = "network-config-analyzer==2.1.0"
 OVERRIDES = "lxml>=5.3\n"  # the version that it pins has no wheel for newer Pythons
@@ -49,13 +48,6 @@ OUTSIDERS = ("dns", "stranger", "guest", *ADDRESSES)
 
 Connection = tuple[str, str, str]
 """Source, destination and ports."""
-
-
-def find_uv() -> str | None:
-    """Return uv's path: on PATH, or where the Makefile installs it."""
-    return shutil.which("uv") or shutil.which(
-        "uv", path=str(ROOT / "local" / "tools" / "uv" / "bin")
-    )
 
 
 def get_connections(manifests: list[Manifest]) -> set[Connection]:
