@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 from pipeline.column_file.blanks import BLANK
 from pipeline.errors import LakeError
 from pipeline.storage.artifacts import Artifact, GateResult, Interval
-from pipeline.storage.lake import Lake, sha256_hex, to_json_bytes
+from pipeline.storage.lake import Lake, sha256_hex
 from pipeline.storage.layout import MODELS, model_file
 
 ONNX, PICKLE, REFITS, MANIFEST = "model.onnx", "model.pkl", "refits.onnx", "manifest.json"
@@ -35,6 +35,10 @@ Value = Annotated[
     PlainSerializer(lambda value: None if math.isnan(value) else value),
 ]
 """A value of a row; a blank is NaN here and null in JSON."""
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class Lineage(Artifact):
@@ -60,8 +64,8 @@ class Examples(Artifact):
     """Rows with the trained model's probabilities, which a loaded model must reproduce."""
 
     inputs: list[list[Value]]
-    probability: list[float] = Field(default_factory=list)
-    fail_probability: list[float] | None = None
+    probability: list[float] = Field(default_factory=list, exclude_if=lambda values: not values)
+    fail_probability: list[float] | None = Field(default=None, exclude_if=_is_none)
     """The probabilities in bundles of earlier releases, which have no `probability`."""
 
     @property
@@ -81,7 +85,7 @@ class TrainingFacts(Artifact):
     """Fraction of positive rows."""
     precision: float
     """Fraction of true positives among the rows predicted positive, in nested cross-validation."""
-    flagged_below_rate: float | None = None
+    flagged_below_rate: float | None = Field(default=None, exclude_if=_is_none)
     """Fraction of the rows predicted positive whose probability is below `positive_rate`. None in
     bundles of earlier releases."""
 
@@ -96,7 +100,11 @@ class RefitFacts(Artifact):
 
 
 class Manifest(Artifact):
-    """Everything that is known about a model."""
+    """Everything that is known about a model.
+
+    A field of a later release than the manifest's is left out of its JSON, so that the manifest
+    keeps its bytes, and so its hash, when it is written again.
+    """
 
     name: str
     """Name of the registered model."""
@@ -110,7 +118,7 @@ class Manifest(Artifact):
     """Probability from which the positive label is predicted."""
     features: list[str]
     """Feature names, in the order of the ONNX input."""
-    columns: str | None = None
+    columns: str | None = Field(default=None, exclude_if=_is_none)
     """Hash of the columns file (pipeline/column_file/fingerprint.py); None in bundles of earlier
     releases."""
     files: dict[str, str]
@@ -119,31 +127,17 @@ class Manifest(Artifact):
     examples: Examples
     background: list[list[Value]]
     """Sample of the training rows that explanations are computed against."""
-    training: TrainingFacts | None = None
+    training: TrainingFacts | None = Field(default=None, exclude_if=_is_none)
     """None in bundles of earlier releases."""
-    refits: RefitFacts | None = None
+    refits: RefitFacts | None = Field(default=None, exclude_if=_is_none)
     """None without `refits.onnx`."""
     metrics: dict[str, Interval] = Field(default_factory=dict)
     """Metrics on the test rows; empty until the model is registered."""
     gates: list[GateResult] = Field(default_factory=list)
     """Gates that `evaluate` judged; empty until the model is registered."""
-    cautions: list[str] = Field(default_factory=list)
+    cautions: list[str] = Field(default_factory=list, exclude_if=lambda cautions: not cautions)
     """What the data check found: sentences without a full stop that limit what the metrics mean.
     Empty until the model is registered, and in bundles of earlier releases."""
-
-    def to_bytes(self) -> bytes:
-        """Encode as JSON. A manifest of an earlier release keeps its bytes, and so its hash."""
-        document = self.model_dump()
-        for name in ("columns", "training", "refits"):
-            if document[name] is None:
-                del document[name]
-        is_earlier = self.examples.fail_probability is not None
-        del document["examples"]["probability" if is_earlier else "fail_probability"]
-        if not self.cautions:
-            del document["cautions"]
-        if self.training and self.training.flagged_below_rate is None:
-            del document["training"]["flagged_below_rate"]
-        return to_json_bytes(document)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,7 @@ from serving.routes.common import ServiceDependency, problems
 
 router = APIRouter(tags=["operations"])
 
-FROM_MANIFEST = {
-    *("name", "run_id", "family", "created", "features", "lineage"),
-    *("metrics", "gates", "cautions"),
-}
+FROM_MANIFEST = {"name", "run_id", "family", "created", "features", "lineage", "metrics", "gates"}
 """Fields of `/model` that are those of the bundle's manifest."""
 
 
@@ -54,6 +51,7 @@ async def model(service: ServiceDependency) -> ModelFacts:
     training = served.manifest.training
     return ModelFacts(
         **served.manifest.model_dump(include=FROM_MANIFEST),
+        cautions=served.manifest.cautions,
         version=served.version,
         alias=served.alias,
         source=served.source,
