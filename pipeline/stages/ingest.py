@@ -7,7 +7,7 @@ the missing columns, for the drift check.
 
 The bytes are stored unchanged, with two exceptions. Columns that the columns file does not have, or
 ignores, are left out. The values of the column `key` are replaced by pseudonyms, so that the lake
-never has the key of a person.
+never has the key of a person. In both cases a source in the lake's inbox is deleted at the end.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from __future__ import annotations
 from pipeline.columns import IGNORED, ROLES
 from pipeline.console import echo
 from pipeline.context import Context
+from pipeline.data.inbox import (
+    UPLOAD_AGAIN,
+    delete_inbox_file,
+    find_inbox_file,
+    read_earlier_pointer,
+)
 from pipeline.data.pseudonyms import Pseudonyms, open_pseudonyms
 from pipeline.data.raw_csv import MissingColumnsError, check_header, count_rows, decode_text
 from pipeline.data.raw_table import rewrite
@@ -40,6 +46,11 @@ def run(context: Context) -> None:
         SettingsError: If the columns file has a key, and there is no secret for its pseudonyms.
     """
     source = context.settings.ingest.source
+    key = ROLES.key.raw if ROLES.key else ""
+    inbox_file = find_inbox_file(context.lake, source)
+    if inbox_file and (earlier := read_earlier_pointer(context.lake, inbox_file, key)):
+        _use_again(context, earlier)
+        return
     fetched = fetch(source, context.settings)
     text = decode_text(fetched, source)
     unknown = _check_header(context, text, source)
@@ -54,6 +65,7 @@ def run(context: Context) -> None:
         sha256=sha256,
         source_sha256=sha256 if data is fetched else sha256_hex(fetched),
         dropped=dropped,
+        key=key,
         key_secret_id=pseudonyms.secret_id if pseudonyms else "",
         source=source,
         fetched_at=utc_now(),
@@ -62,12 +74,42 @@ def run(context: Context) -> None:
     )
     _compare_secrets(context, pointer)
     is_new = context.lake.create(bronze_file(sha256), data)
-    context.lake.write_model(bronze_pointer(context.run_id), pointer)
-    context.lake.write_model(BRONZE_LATEST, pointer)
+    _write_pointers(context, pointer)
+    if inbox_file and pointer.sha256 != pointer.source_sha256:
+        delete_inbox_file(context.lake, inbox_file, pointer)
+        echo(f"ingest: deleted {source}, which has keys or columns that are not stored")
     echo(
         f"ingest: {pointer.rows:,} rows, {len(data):,} bytes from {source}, "
         f"sha256 {sha256[:12]}{'' if is_new else ', already in bronze'}"
     )
+
+
+def _use_again(context: Context, pointer: BronzePointer) -> None:
+    """Let the run use rows that are in bronze, because their file was deleted from the inbox.
+
+    Raises:
+        DataError: If the columns file has a column that was not stored.
+    """
+    text = decode_text(
+        context.lake.read(bronze_file(pointer.sha256), pointer.sha256), pointer.source
+    )
+    try:
+        _check_header(context, text, pointer.source)
+    except MissingColumnsError as error:
+        raise DataError(
+            f"{error}. The file was deleted when its rows were stored; {UPLOAD_AGAIN}"
+        ) from None
+    _write_pointers(context, pointer)
+    echo(
+        f"ingest: {pointer.rows:,} rows from {pointer.source}, which was deleted when they were "
+        f"stored, sha256 {pointer.sha256[:12]}, already in bronze"
+    )
+
+
+def _write_pointers(context: Context, pointer: BronzePointer) -> None:
+    """Point to the rows as those of this run, and as the newest."""
+    context.lake.write_model(bronze_pointer(context.run_id), pointer)
+    context.lake.write_model(BRONZE_LATEST, pointer)
 
 
 def _check_header(context: Context, text: str, source: str) -> list[str]:

@@ -80,6 +80,8 @@ class BronzePointer(Artifact):
     """SHA-256 of the file as it was fetched; empty in documents of earlier releases."""
     dropped: list[str] = Field(default_factory=list)
     """Headers of the columns that were not stored."""
+    key: str = ""
+    """Header of the column whose values were replaced by pseudonyms; empty if there is none."""
     key_secret_id: str = ""
     """Identifier of the secret of the pseudonyms; empty if the table has no key."""
     source: str

@@ -49,6 +49,18 @@ class DiskStore:
         with self._raise_lake_errors(key, "deleted"):
             (self._root / key).unlink(missing_ok=True)
 
+    def versions(self, key: str) -> list[str]:
+        with self._raise_lake_errors(key, "read"):
+            try:
+                status = (self._root / key).stat()
+            except FileNotFoundError:
+                return []
+        return [f"{status.st_ino}-{status.st_mtime_ns}"]
+
+    def erase(self, key: str, version: str) -> None:
+        if version in self.versions(key):
+            self.delete(key)
+
     def keys(self, prefix: str, before: str | None) -> Iterator[str]:
         layer = self._root / prefix.partition("/")[0]
         for path in layer.rglob("*"):

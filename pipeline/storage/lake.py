@@ -30,6 +30,8 @@ class Store(Protocol):
     def write(self, key: str, data: bytes) -> None: ...
     def create(self, key: str, data: bytes) -> bool: ...
     def delete(self, key: str) -> None: ...
+    def versions(self, key: str) -> list[str]: ...
+    def erase(self, key: str, version: str) -> None: ...
     def keys(self, prefix: str, before: str | None) -> Iterator[str]: ...
     def url(self, key: str) -> str: ...
 
@@ -78,6 +80,17 @@ class Lake:
     def delete(self, key: str) -> None:
         """Delete an object; a missing one is no error."""
         self._store.delete(key)
+
+    def versions(self, key: str) -> list[str]:
+        """Return the ids of an object's versions, newest first.
+
+        On a service that keeps old versions, `delete` adds one that marks the object as deleted.
+        """
+        return self._store.versions(key)
+
+    def erase(self, key: str, version: str) -> None:
+        """Delete one version of an object for good; a missing one is no error."""
+        self._store.erase(key, version)
 
     def exists(self, key: str) -> bool:
         """Return whether there is an object with that key."""

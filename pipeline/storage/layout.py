@@ -47,6 +47,11 @@ def bronze_file(sha256: str) -> str:
     return f"bronze/{sha256}.csv"
 
 
+def bronze_from_inbox(name: str) -> str:
+    """Key of the pointer to the rows of a file that was deleted from the inbox."""
+    return f"bronze/from_inbox/{name}.json"
+
+
 def bronze_pointer(run_id: str) -> str:
     """Key of the pointer to the raw file that the run ingested."""
     return f"bronze/runs/{run_id}.json"

@@ -60,6 +60,25 @@ class S3Store:
         with self._raise_lake_errors(key, "deleted"):
             self._client.delete_object(**self._location(key))
 
+    def versions(self, key: str) -> list[str]:
+        location = self._location(key)
+        with self._raise_lake_errors(key, "listed"):
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=location["Bucket"], Prefix=location["Key"]
+            )
+            found = [
+                item
+                for page in pages
+                for item in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+                if item["Key"] == location["Key"]
+            ]
+        found.sort(key=lambda item: (item["IsLatest"], item["LastModified"]), reverse=True)
+        return [item["VersionId"] for item in found]
+
+    def erase(self, key: str, version: str) -> None:
+        with self._raise_lake_errors(key, "deleted"):
+            self._client.delete_object(**self._location(key), VersionId=version)
+
     def keys(self, prefix: str, before: str | None) -> Iterator[str]:
         layer = prefix.partition("/")[0]
         location = self._location(prefix)
