@@ -14,27 +14,38 @@ RESULTS = Path(__file__).with_name("results")
 
 
 def hash_code(paths: Iterable[Path], *values: Any) -> str:
-    """Hash source files without their comments and docstrings, and values.
+    """Hash source files and values.
+
+    Comments and docstrings do not count, nor does the module that a name is imported from: it
+    changes when code moves.
 
     Args:
         paths: Python files.
-        values: Whatever else the results depend on; its `repr` is hashed.
+        values: What else the results depend on; its `repr` is hashed.
     """
     found = hashlib.sha256()
     for path in paths:
-        found.update(ast.dump(_without_docstrings(ast.parse(path.read_text()))).encode())
+        tree = ast.parse(path.read_text())
+        imported = sorted(
+            (name.name, name.asname or "")
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for name in node.names
+        )
+        found.update(f"{imported}{ast.dump(_remove_docstrings_and_imports(tree))}".encode())
     found.update(repr(values).encode())
     return found.hexdigest()
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
+def _remove_docstrings_and_imports(tree: ast.Module) -> ast.Module:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [  # type: ignore[attr-defined]
                 statement
                 for statement in body
-                if not (
+                if not isinstance(statement, ast.ImportFrom)
+                and not (
                     isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
                 )
             ]
