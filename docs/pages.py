@@ -17,7 +17,7 @@ from pipeline.evaluation import gates
 from pipeline.evaluation.judge import RATES
 from pipeline.gate_table import DIFFERENCE_DISTANCE, GATES, RATE_DISTANCE, get_stage_gates
 from pipeline.stages import EXIT_CODES, STAGES
-from pipeline.storage.artifacts import GateResult
+from pipeline.storage.artifacts.gates import GateResult
 from serving.settings import Settings
 
 FOLDER = Path(__file__).parent / "reference"

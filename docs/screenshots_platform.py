@@ -11,7 +11,7 @@ import contextlib
 from docs.screenshots import IMAGES
 from k8s import access
 from k8s.airflow import AirflowClient
-from pipeline.settings import MlflowSettings
+from pipeline.settings.connections import MlflowSettings
 from pipeline.stages import DAGS
 from pipeline.tracking.registry import PRODUCTION
 from tests.support import platform_pages

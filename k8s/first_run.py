@@ -19,7 +19,7 @@ from pipeline.columns import PROBABILITY
 from pipeline.commands.run import predict as predict_example
 from pipeline.console import echo, format_decision
 from pipeline.errors import PipelineError
-from pipeline.settings import ORIGINAL_FILE
+from pipeline.settings.data import ORIGINAL_FILE
 from pipeline.storage.layout import BRONZE_INBOX
 
 RUN_TIMEOUT_SECONDS = 1800

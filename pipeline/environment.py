@@ -1,7 +1,7 @@
 """Read typed settings from environment variables with the prefix `MLOPS_`.
 
 The field `min_rows` of the section `drift` is the variable `MLOPS_DRIFT__MIN_ROWS`. This module
-knows no setting; settings.py lists them.
+knows no setting; settings/ lists them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The predictor's settings: those of pipeline/settings.py with the whole section `predictor`.
+"""The predictor's settings: those of pipeline/settings with the whole section `predictor`.
 
 Stages read only the address and the key from that section, so their images do not contain this
 file and are not rebuilt when it changes.
@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from pipeline import renamed_settings
 from pipeline import settings as pipeline_settings
-from pipeline.settings import PredictorClientSettings
+from pipeline.settings.connections import PredictorClientSettings
 
 RENAMED = {
     "MLOPS_PREDICTOR__POLL_SECONDS": "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS",

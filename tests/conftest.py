@@ -15,7 +15,8 @@ if "TEST_TABLE" not in os.environ:  # all tests but tests/tables are written for
 
 from pipeline.context import Context, open_context
 from pipeline.environment import PREFIX
-from pipeline.settings import LakeSettings, Settings
+from pipeline.settings import Settings
+from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import Lake, open_lake
 from pipeline.storage.layout import LAYERS
 from pipeline.storage.s3 import bucket_name, s3_client

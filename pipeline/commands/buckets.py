@@ -12,7 +12,7 @@ from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.polling import poll_until
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from pipeline.storage.layout import BRONZE, LAYERS
 from pipeline.storage.s3 import bucket_name, s3_client
 

@@ -14,7 +14,7 @@ from pipeline.drift.report import BLIND_SPOT, DRIFT, PERFORMANCE_TITLES, Report
 from pipeline.evaluation import gates
 from pipeline.model import ablation_table
 from pipeline.model.bundle import Manifest
-from pipeline.storage.artifacts import TrainReport
+from pipeline.storage.artifacts.training import TrainReport
 from pipeline.storage.layout import MODELS_PREFIX, files_of_run, train_report
 from pipeline.tracking.registry import PRODUCTION
 

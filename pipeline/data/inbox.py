@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.errors import DataError
-from pipeline.storage.artifacts import BronzePointer
+from pipeline.storage.artifacts.data import BronzePointer
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import BRONZE_INBOX, bronze_from_inbox
 

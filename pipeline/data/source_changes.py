@@ -13,7 +13,7 @@ from pipeline.column_file.blanks import is_blank
 from pipeline.column_file.outcome import to_number
 from pipeline.columns import LABEL, ROW_COLUMNS, Category, Feature, Label
 from pipeline.errors import shorten
-from pipeline.storage.artifacts import SourceChanges
+from pipeline.storage.artifacts.data import SourceChanges
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import SOURCE_CHANGES, latest_report_file
 

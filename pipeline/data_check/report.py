@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipeline.storage.artifacts import Artifact, Interval
+from pipeline.storage.artifacts.base import Artifact, Interval
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import DATA_CHECK, report_file
 

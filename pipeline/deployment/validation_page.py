@@ -19,7 +19,8 @@ from pipeline.reporting.document import (
     Text,
     to_html,
 )
-from pipeline.storage.artifacts import GateResult, ValidationReport
+from pipeline.storage.artifacts.deployment import ValidationReport
+from pipeline.storage.artifacts.gates import GateResult
 from pipeline.storage.layout import DATA_CHECK_PAGE, DRIFT_PAGE, MODEL_CARD_HTML
 from pipeline.times import format_time
 

@@ -23,7 +23,7 @@ from pipeline.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipeline.settings import DriftSettings
+    from pipeline.settings.drift import DriftSettings
 
 Pair = tuple[Counts, Counts]
 """The reference and the current data."""

@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.drift.columns import PREDICTION
 from pipeline.model.bundle import Bundle
-from pipeline.storage.artifacts import (
-    DatasetFacts,
-    ModelIdentity,
-    SilverManifest,
-    TrafficObjects,
-)
+from pipeline.storage.artifacts.data import SilverManifest
+from pipeline.storage.artifacts.drift import DatasetFacts, ModelIdentity, TrafficObjects
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import (
     TRAINING_SPLITS,

@@ -16,7 +16,7 @@ from pipeline.drift.plan import Plan
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipeline.settings import DriftSettings
+    from pipeline.settings.drift import DriftSettings
 
 SAMPLE_BANNER = (
     '<p style="margin:0;padding:12px 24px;background:#fff3cd;font:16px sans-serif">'

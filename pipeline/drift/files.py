@@ -11,7 +11,7 @@ from pipeline.data.raw_csv import MAX_HEADER_CHARACTERS, find_delimiter
 from pipeline.drift.columns import PREDICTION
 from pipeline.drift.data import Dataset
 from pipeline.errors import DataError, SourceError
-from pipeline.storage.artifacts import DatasetFacts
+from pipeline.storage.artifacts.drift import DatasetFacts
 
 if TYPE_CHECKING:
     import pandas as pd

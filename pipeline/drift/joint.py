@@ -25,7 +25,7 @@ from pipeline.types import FloatArray, IntArray
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipeline.settings import DriftSettings
+    from pipeline.settings.drift import DriftSettings
 
 MAX_ROWS = 2_000
 """Rows per side; of more rows, a random sample is compared."""

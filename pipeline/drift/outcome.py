@@ -31,7 +31,7 @@ from pipeline.errors import SettingsError
 from pipeline.model.bundle import Manifest
 from pipeline.model.decision import is_positive
 from pipeline.model.intervals import rate_interval
-from pipeline.settings import DriftSettings
+from pipeline.settings.drift import DriftSettings
 from pipeline.storage.layout import DRIFT_PAGE, DRIFT_REPORT, EVIDENTLY_PAGE
 from pipeline.times import utc_now
 

@@ -21,7 +21,7 @@ from pipeline.drift.report import (
     describe_joint,
 )
 from pipeline.reporting.templates import render
-from pipeline.storage.artifacts import DatasetFacts
+from pipeline.storage.artifacts.drift import DatasetFacts
 from pipeline.storage.layout import (
     DRIFT_REPORT,
     EVIDENTLY_PAGE,

@@ -16,7 +16,7 @@ from pipeline.drift.effect import largest_share_change
 from pipeline.drift.methods import METHODS, Method
 
 if TYPE_CHECKING:
-    from pipeline.settings import DriftSettings
+    from pipeline.settings.drift import DriftSettings
 
 MAX_TESTED_ROWS = 1_000
 """Evidently uses tests up to this many reference rows, and distances above."""

@@ -10,7 +10,8 @@ from pipeline.columns import LABEL
 from pipeline.drift.columns import Kind
 from pipeline.drift.methods import Statistic
 from pipeline.model.metrics import flatten_metrics
-from pipeline.storage.artifacts import Artifact, DatasetFacts, Interval
+from pipeline.storage.artifacts.base import Artifact, Interval
+from pipeline.storage.artifacts.drift import DatasetFacts
 
 DRIFT, NONE, TOO_FEW = "drift", "none", "not enough data"
 """Verdicts of a report."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from pipeline.settings import DriftSettings
+from pipeline.settings.drift import DriftSettings
 from pipeline.storage import layout
-from pipeline.storage.artifacts import RetrainingRequest
+from pipeline.storage.artifacts.drift import RetrainingRequest
 from pipeline.storage.lake import Lake
 
 

@@ -32,9 +32,11 @@ from pipeline.evaluation.datasets import (
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.model.arrays import label_array
 from pipeline.model.bundle import ONNX, Bundle, Manifest
-from pipeline.settings import Settings, TrainSettings
+from pipeline.settings import Settings
+from pipeline.settings.training import TrainSettings
 from pipeline.storage import layout
-from pipeline.storage.artifacts import Artifact, Evidence
+from pipeline.storage.artifacts.base import Artifact
+from pipeline.storage.artifacts.evaluation import Evidence
 from pipeline.storage.lake import Lake, sha256_hex
 from pipeline.times import utc_now
 

@@ -16,7 +16,7 @@ from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.model.bundle import ONNX, Bundle
 from pipeline.model.metrics import compute_metrics, paired_differences
 from pipeline.settings import Settings
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 from pipeline.storage.lake import Lake
 
 LATENCY_ROWS = 300

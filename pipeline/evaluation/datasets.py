@@ -8,7 +8,8 @@ import pandas as pd
 
 from pipeline.columns import FEATURE_NAMES, LABEL, ROLES
 from pipeline.model.bundle import Lineage, Manifest
-from pipeline.storage.artifacts import BronzePointer, GoldManifest, TrainReport
+from pipeline.storage.artifacts.data import BronzePointer, GoldManifest
+from pipeline.storage.artifacts.training import TrainReport
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import (
     BRONZE_LATEST,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pipeline.console import echo, print_table
 from pipeline.gate_table import DIFFERENCE_DISTANCE, RATE_DISTANCE, get_gate
-from pipeline.storage.artifacts import GateResult, Power
+from pipeline.storage.artifacts.gates import GateResult, Power
 
 HEADER = ("gate", "judged", "value", "bound", "verdict", "why")
 POWER_HEADER = ("gate", "good refused", "bad accepted", "found with 80 %")

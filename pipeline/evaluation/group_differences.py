@@ -15,7 +15,8 @@ from statistics import NormalDist
 from pipeline.columns import ROW_COLUMNS
 from pipeline.evaluation.groups import GroupRows
 from pipeline.model.intervals import rate_difference
-from pipeline.storage.artifacts import GroupDifference, Interval
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.evaluation import GroupDifference
 from pipeline.types import BoolArray
 
 CONFIDENCE = 0.95

@@ -20,7 +20,8 @@ from pipeline.columns import ROLES, ROW_COLUMNS, Category, Feature
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.model.arrays import label_array
 from pipeline.model.intervals import Z, rate_difference, rate_interval
-from pipeline.storage.artifacts import GroupMetrics, Interval
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.evaluation import GroupMetrics
 from pipeline.types import BoolArray, FloatArray, IntArray
 
 MIN_NEGATIVES = 20

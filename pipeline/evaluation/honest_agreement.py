@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.model.intervals import rate_difference, rate_interval
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 from pipeline.types import BoolArray
 
 

@@ -10,7 +10,8 @@ from pipeline.evaluation.measurements import GateInputs, Measurement
 from pipeline.evaluation.pass_probability import NUMBERS
 from pipeline.evaluation.predictions import SignatureMismatchError
 from pipeline.gate_table import Gate, Statistic
-from pipeline.storage.artifacts import Evidence, GateResult, Power
+from pipeline.storage.artifacts.evaluation import Evidence
+from pipeline.storage.artifacts.gates import GateResult, Power
 
 RATES = {
     measurements.roc_auc.__name__: power.roc_auc_power,

@@ -23,7 +23,8 @@ from pipeline.evaluation.shadow import ShadowTraffic
 from pipeline.model.bundle import ONNX, Manifest
 from pipeline.model.metrics import compute_metrics
 from pipeline.settings import Settings
-from pipeline.storage.artifacts import Evidence, Interval
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.evaluation import Evidence
 
 
 @dataclass(frozen=True)

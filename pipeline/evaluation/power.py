@@ -22,7 +22,8 @@ from pipeline.evaluation.pass_probability import (
 from pipeline.gate_table import DIFFERENCE_DISTANCE, RATE_DISTANCE, Statistic
 from pipeline.model.expected_error import expect_roc_auc_error
 from pipeline.model.intervals import Z, student_quantile
-from pipeline.storage.artifacts import Interval, Power
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.gates import Power
 
 CONFIDENCE = 0.8
 """Probability with which the smallest gain or loss is found."""

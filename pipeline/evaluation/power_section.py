@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.evaluation import gates
 from pipeline.reporting.document import Block, Table, Text
-from pipeline.storage.artifacts import GateResult
+from pipeline.storage.artifacts.gates import GateResult
 
 
 def describe_power(results: Sequence[GateResult]) -> list[Block]:

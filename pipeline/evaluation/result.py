@@ -9,17 +9,17 @@ from pipeline.data_check.report import DataCheck
 from pipeline.evaluation.champion import ChampionComparison
 from pipeline.evaluation.gates import describe_failures
 from pipeline.model.bundle import Manifest
-from pipeline.storage.artifacts import (
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.data import SplitFacts
+from pipeline.storage.artifacts.evaluation import (
     ChampionReport,
     EvaluationReport,
     Evidence,
-    GateResult,
     GroupDifference,
     GroupMetrics,
-    Interval,
-    SplitFacts,
-    TrainReport,
 )
+from pipeline.storage.artifacts.gates import GateResult
+from pipeline.storage.artifacts.training import TrainReport
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pipeline.model.metrics import Predictions
 from pipeline.model.selection import fit_and_score
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import Settings
-from pipeline.storage.artifacts import Ablation
+from pipeline.storage.artifacts.training import Ablation
 
 
 def measure_ablations(

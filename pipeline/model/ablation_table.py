@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.storage.artifacts import Ablation
+from pipeline.storage.artifacts.training import Ablation
 
 HEADER = ("without", "ROC AUC lost", "result")
 """Columns of the table."""

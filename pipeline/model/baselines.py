@@ -18,7 +18,7 @@ from pipeline.model.metrics import Predictions
 from pipeline.model.rules import Rule, find_best_rule
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import Settings
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 from pipeline.types import IntArray
 
 BASE_RATE, SHORT_RULE, LOGISTIC = "base rate", "best short rule", "logistic regression"

@@ -15,7 +15,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from pipeline.column_file.blanks import BLANK
 from pipeline.errors import LakeError
-from pipeline.storage.artifacts import Artifact, GateResult, Interval
+from pipeline.storage.artifacts.base import Artifact, Interval
+from pipeline.storage.artifacts.gates import GateResult
 from pipeline.storage.lake import Lake, sha256_hex
 from pipeline.storage.layout import MODELS, model_file
 

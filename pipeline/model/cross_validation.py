@@ -18,8 +18,8 @@ from pipeline.model.samples import measure_sample
 from pipeline.model.selection import select_candidates
 from pipeline.model.training_data import TrainingData
 from pipeline.model.units import split_into_folds
-from pipeline.settings import TrainSettings
-from pipeline.storage.artifacts import Interval
+from pipeline.settings.training import TrainSettings
+from pipeline.storage.artifacts.base import Interval
 from pipeline.types import IntArray
 
 

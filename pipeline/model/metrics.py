@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.model.intervals import Estimate, average_intervals, rate_difference
 from pipeline.model.samples import Measured, Predictions, measure_sample
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 from pipeline.types import FloatArray, IntArray
 
 __all__ = [

@@ -21,7 +21,7 @@ from pipeline.model.intervals import roc_auc
 from pipeline.model.thresholds import choose_for_capacity, choose_threshold, get_cost_threshold
 from pipeline.model.training_data import TrainingData
 from pipeline.model.units import split_into_folds
-from pipeline.settings import TrainSettings
+from pipeline.settings.training import TrainSettings
 from pipeline.types import Float32Array, FloatArray, IntArray
 
 RANKING_DECIMALS = 6

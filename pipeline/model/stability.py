@@ -17,8 +17,8 @@ from pipeline.model.candidates import Candidate
 from pipeline.model.selection import select_candidates
 from pipeline.model.training_data import TrainingData
 from pipeline.model.units import count_rarer_class, draw_subsets
-from pipeline.settings import TrainSettings
-from pipeline.storage.artifacts import LabelStability
+from pipeline.settings.training import TrainSettings
+from pipeline.storage.artifacts.training import LabelStability
 
 REFITS = 20
 """With 20, the standard error of a row's fraction of equal labels is at most 0.11."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.columns import LABEL, SUBJECTS
-from pipeline.settings import TrainSettings
+from pipeline.settings.training import TrainSettings
 from pipeline.types import FloatArray, IntArray
 
 _TOLERANCE = 1e-9

@@ -23,7 +23,8 @@ from pipeline.model.training_data import (
     sample_indices,
     stratified_sample,
 )
-from pipeline.storage.artifacts import Ablation, Interval, LabelStability
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.training import Ablation, LabelStability
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings

@@ -23,7 +23,7 @@ from pipeline.evaluation import datasets, gates
 from pipeline.evaluation.judge import judge
 from pipeline.evaluation.measurements import GateInputs
 from pipeline.evaluation.predictions import SplitPredictions
-from pipeline.storage.artifacts import DemotionReport, VersionCheck
+from pipeline.storage.artifacts.deployment import DemotionReport, VersionCheck
 from pipeline.storage.layout import demotion_report
 from pipeline.times import utc_now
 from pipeline.tracking.promotion_log import find_record

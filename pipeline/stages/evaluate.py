@@ -33,7 +33,8 @@ from pipeline.model.arrays import label_array
 from pipeline.model.bundle import Bundle
 from pipeline.model.metrics import flatten_metrics
 from pipeline.reporting import document
-from pipeline.storage.artifacts import GoldManifest, TrainReport
+from pipeline.storage.artifacts.data import GoldManifest
+from pipeline.storage.artifacts.training import TrainReport
 from pipeline.storage.layout import (
     HUGGING_FACE_CARD,
     MODEL_CARD_HTML,

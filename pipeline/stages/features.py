@@ -22,8 +22,8 @@ from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import DataError
 from pipeline.model.units import assign_units, find_units
-from pipeline.settings import FeaturesSettings
-from pipeline.storage.artifacts import GoldManifest, SilverManifest, SplitFacts
+from pipeline.settings.data import FeaturesSettings
+from pipeline.storage.artifacts.data import GoldManifest, SilverManifest, SplitFacts
 from pipeline.storage.layout import SPLITS, gold_manifest, gold_split, silver_manifest, silver_rows
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.types import IntArray

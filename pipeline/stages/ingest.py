@@ -27,7 +27,7 @@ from pipeline.data.raw_table import rewrite
 from pipeline.data.source_changes import record_changes
 from pipeline.data.sources import fetch
 from pipeline.errors import DataError, shorten
-from pipeline.storage.artifacts import BronzePointer
+from pipeline.storage.artifacts.data import BronzePointer
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import BRONZE_LATEST, bronze_file, bronze_pointer
 from pipeline.times import utc_now

@@ -26,7 +26,7 @@ from pipeline.data_check.check import check_data
 from pipeline.data_check.page import page
 from pipeline.errors import DataError
 from pipeline.model.arrays import feature_array, label_array
-from pipeline.storage.artifacts import BronzePointer, SilverManifest
+from pipeline.storage.artifacts.data import BronzePointer, SilverManifest
 from pipeline.storage.layout import (
     DATA_CHECK,
     DATA_CHECK_PAGE,

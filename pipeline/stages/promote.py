@@ -20,7 +20,7 @@ from pipeline.deployment.moves import (
     print_aliases,
 )
 from pipeline.errors import PromotionError, StageSkipped
-from pipeline.storage.artifacts import ValidationReport
+from pipeline.storage.artifacts.deployment import ValidationReport
 from pipeline.storage.layout import validation_report
 from pipeline.tracking.promotion_log import Move, get_hashes
 from pipeline.tracking.registry import PRODUCTION, STAGING

@@ -17,7 +17,8 @@ from pipeline.deployment.card_updates import update_candidate_card
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Bundle, write_fallback
-from pipeline.storage.artifacts import EvaluationReport, TrainReport
+from pipeline.storage.artifacts.evaluation import EvaluationReport
+from pipeline.storage.artifacts.training import TrainReport
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import MODELS, evaluation_report, train_report
 from pipeline.times import utc_now

@@ -26,7 +26,8 @@ from pipeline.model.thresholds import describe_purpose
 from pipeline.model.training import TrainingResult, train_candidate
 from pipeline.model.training_data import TrainingData
 from pipeline.model.training_export import ExportedTraining, export_training
-from pipeline.storage.artifacts import GoldManifest, TrainInputs, TrainReport
+from pipeline.storage.artifacts.data import GoldManifest
+from pipeline.storage.artifacts.training import TrainInputs, TrainReport
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import (
     DATA_CHECK,

@@ -27,7 +27,7 @@ from pipeline.evaluation.measurements import GateInputs, get_recorded_onnx_diffe
 from pipeline.evaluation.out_of_fold import read_out_of_fold
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.shadow import describe_unjudged
-from pipeline.storage.artifacts import ValidationReport
+from pipeline.storage.artifacts.deployment import ValidationReport
 from pipeline.storage.layout import VALIDATION_PAGE, report_file, validation_report
 from pipeline.times import utc_now
 from pipeline.tracking.registry import PRODUCTION, STAGING, Registry, Version

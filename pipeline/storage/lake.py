@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import LakeError
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from pipeline.storage.disk import DiskStore
 from pipeline.storage.s3 import S3Store
 
@@ -110,7 +110,7 @@ class Lake:
         return self._store.url(key)
 
     def read_model(self, key: str, kind: type[ModelT]) -> ModelT:
-        """Read a JSON object as a model of artifacts.py.
+        """Read a JSON object as a model of artifacts/.
 
         Args:
             key: Its key, from layout.py.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.errors import LakeError
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient

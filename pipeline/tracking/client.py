@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipeline.errors import RegistryError
-from pipeline.settings import MlflowSettings
+from pipeline.settings.connections import MlflowSettings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

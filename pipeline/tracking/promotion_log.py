@@ -14,7 +14,8 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 
 from pipeline.model.bundle import Lineage
-from pipeline.storage.artifacts import Artifact, GateResult
+from pipeline.storage.artifacts.base import Artifact
+from pipeline.storage.artifacts.gates import GateResult
 from pipeline.storage.lake import Lake, sha256_hex, to_json_bytes
 from pipeline.storage.layout import PROMOTION_RECORDS, promotion_record
 from pipeline.tracking.registry import MANIFEST_TAG, Version

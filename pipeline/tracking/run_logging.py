@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.columns import FEATURES
 from pipeline.model.candidates import TRUSTED_TYPES
-from pipeline.storage.artifacts import GoldManifest
+from pipeline.storage.artifacts.data import GoldManifest
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import gold_split
 from pipeline.tracking.registry import Registry

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.settings import MlflowSettings
+from pipeline.settings.connections import MlflowSettings
 from pipeline.tracking.client import connect
 
 if TYPE_CHECKING:

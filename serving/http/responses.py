@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.columns import LABEL, PROBABILITY, PROBABILITY_FIELDS
 from pipeline.model.bundle import Lineage
-from pipeline.storage.artifacts import GateResult, Interval
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.gates import GateResult
 
 
 class ResponseModel(BaseModel):

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.model.cross_validation import OuterFold, estimate_differences, estimate_metrics
 from pipeline.model.metrics import METRICS, Predictions, get_differences, get_intervals
 from pipeline.model.samples import measure_sample
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 from pipeline.types import FloatArray, IntArray
 from tests.bench.coverage_linear import COEFFICIENTS, compute_exact_metrics, draw_rows, fit
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.settings import DriftSettings
+from pipeline.settings.drift import DriftSettings
 from tests.bench import drift_power, drift_quality, drift_scale, drift_years
 from tests.bench import drift_simulation as simulation
 from tests.bench.cached import ROOT, hash_code, measure, read_results

@@ -15,7 +15,8 @@ from pipeline.drift.counts import Counts, count_values
 from pipeline.drift.decisions import JOINT, adjust_p_values, get_weights
 from pipeline.drift.joint import compare_jointly
 from pipeline.drift.plan import plan_comparison
-from pipeline.settings import DriftSettings, Settings
+from pipeline.settings import Settings
+from pipeline.settings.drift import DriftSettings
 
 WINDOWS = 100
 REFERENCES = (750, 7_500)

@@ -23,7 +23,8 @@ from pipeline.evaluation.groups import (
 from pipeline.evaluation.recalibration import calibration_error
 from pipeline.gate_table import RATE_DISTANCE, get_gate
 from pipeline.model.intervals import get_variance_factor
-from pipeline.settings import DeploymentSettings, TrainSettings
+from pipeline.settings.deployment import DeploymentSettings
+from pipeline.settings.training import TrainSettings
 from pipeline.types import BoolArray, FloatArray
 from tests.bench import label_stability
 from tests.bench.cached import ROOT, hash_code, measure

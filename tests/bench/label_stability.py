@@ -20,7 +20,7 @@ from pipeline.model.candidates import CANDIDATES
 from pipeline.model.selection import select_candidate
 from pipeline.model.stability import refit_on_subsets
 from pipeline.model.training_data import TrainingData
-from pipeline.settings import TrainSettings
+from pipeline.settings.training import TrainSettings
 from serving.settings import PredictorSettings
 from tests.bench.cached import ROOT, hash_code, measure
 from tests.bench.tables import put, table

@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.evaluation import evidence
 from pipeline.gate_table import get_gate
-from pipeline.settings import DeploymentSettings
+from pipeline.settings.deployment import DeploymentSettings
 from pipeline.types import FloatArray
 from tests.bench.cached import ROOT, hash_code, measure
 from tests.bench.tables import put, table

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.settings import DriftSettings
+from pipeline.settings.drift import DriftSettings
 from tests.bench import drift, drift_power, drift_scale, drift_years
 from tests.bench.cached import measure, read_results
 from tests.bench.tables import find, show

@@ -13,7 +13,7 @@ import pytest
 
 from images.layers import find_code
 from k8s.images import list_artifacts, list_modules
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from tests.support.helm import CHART, ROOT
 
 FILES = CHART / "files"

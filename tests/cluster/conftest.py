@@ -20,7 +20,8 @@ from k8s.process import ROOT
 from k8s.release import CHART, RELEASE, SOURCE_SETTING
 from pipeline.context import open_context
 from pipeline.data.synthetic import generate_csv
-from pipeline.settings import LakeSettings, MlflowSettings, Settings
+from pipeline.settings import Settings
+from pipeline.settings.connections import LakeSettings, MlflowSettings
 from pipeline.storage.lake import Lake
 from pipeline.tracking.registry import PRODUCTION, Registry
 from tests.cluster.airflow_runs import wait_for_run

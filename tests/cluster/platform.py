@@ -21,7 +21,7 @@ from k8s.release import RELEASE, SOURCE_SETTING
 from pipeline.columns import FEATURE_NAMES, LABEL, RAW_HEADER
 from pipeline.context import Context
 from pipeline.data.synthetic import generate_csv
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import Lake
 from pipeline.storage.s3 import s3_client
 from pipeline.tracking.registry import Registry

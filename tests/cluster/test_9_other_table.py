@@ -23,7 +23,7 @@ from k8s.airflow import AirflowClient
 from k8s.process import ROOT
 from k8s.release import RELEASE
 from pipeline.drift.report import DRIFT, NONE
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from pipeline.stages import get_dag_stages
 from pipeline.storage.lake import Lake, open_lake
 from pipeline.storage.layout import SILVER_LIVE

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.settings import MAX_SHADOW_WAIT_SECONDS
+from pipeline.settings.deployment import MAX_SHADOW_WAIT_SECONDS
 from pipeline.stages import DAGS, STAGES, get_dag_stages
 
 ROOT = Path(__file__).parents[2]

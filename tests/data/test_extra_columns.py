@@ -18,9 +18,10 @@ from pipeline.data.raw_csv import check_header
 from pipeline.data.raw_table import rewrite
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError, SettingsError
-from pipeline.settings import LakeSettings, Settings
+from pipeline.settings import Settings
+from pipeline.settings.connections import LakeSettings
 from pipeline.stages import ingest
-from pipeline.storage.artifacts import BronzePointer
+from pipeline.storage.artifacts.data import BronzePointer
 
 GOOD = generate_csv(20, seed=1)
 GOOD_SHA256 = hashlib.sha256(GOOD).hexdigest()

@@ -12,10 +12,10 @@ from pipeline.context import Context
 from pipeline.data.contract import parse_csv, validate_rows
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError
-from pipeline.settings import FeaturesSettings
+from pipeline.settings.data import FeaturesSettings
 from pipeline.stages import features, ingest, preprocess
 from pipeline.stages.features import split_rows
-from pipeline.storage.artifacts import BronzePointer, GoldManifest, SilverManifest
+from pipeline.storage.artifacts.data import BronzePointer, GoldManifest, SilverManifest
 from pipeline.storage.parquet import from_parquet
 
 MakeContext = Callable[..., Context]

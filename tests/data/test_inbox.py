@@ -14,9 +14,11 @@ from pipeline.data import raw_csv
 from pipeline.data.pseudonyms import Pseudonyms
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError, LakeError, SourceError
-from pipeline.settings import IngestSettings, LakeSettings, Settings
+from pipeline.settings import Settings
+from pipeline.settings.connections import LakeSettings
+from pipeline.settings.data import IngestSettings
 from pipeline.stages import ingest
-from pipeline.storage.artifacts import BronzePointer
+from pipeline.storage.artifacts.data import BronzePointer
 from pipeline.storage.lake import Lake, open_lake
 from pipeline.storage.s3 import s3_client
 

@@ -12,9 +12,11 @@ from pipeline.context import Context, open_context
 from pipeline.data.source_changes import read_changes
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError, LakeError, SettingsError, SourceError
-from pipeline.settings import IngestSettings, LakeSettings, Settings
+from pipeline.settings import Settings
+from pipeline.settings.connections import LakeSettings
+from pipeline.settings.data import IngestSettings
 from pipeline.stages import ingest
-from pipeline.storage.artifacts import BronzePointer
+from pipeline.storage.artifacts.data import BronzePointer
 from pipeline.storage.lake import open_lake
 from pipeline.storage.s3 import s3_client
 from tests.support.file_server import serve_file

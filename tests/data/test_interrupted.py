@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.synthetic import generate_csv
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from pipeline.stages import EXIT_INTERRUPTED
-from pipeline.storage.artifacts import BronzePointer
+from pipeline.storage.artifacts.data import BronzePointer
 from pipeline.storage.lake import open_lake
 
 GOOD = generate_csv(50, seed=1)

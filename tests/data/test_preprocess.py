@@ -19,7 +19,7 @@ from pipeline.data_check.report import DataCheck
 from pipeline.errors import DataError, LakeError
 from pipeline.reporting.templates import inline_code
 from pipeline.stages import ingest, preprocess
-from pipeline.storage.artifacts import BronzePointer, SilverManifest
+from pipeline.storage.artifacts.data import BronzePointer, SilverManifest
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.parquet import from_parquet, to_parquet
 

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.context import Context
 from pipeline.stages import features, ingest, preprocess
-from pipeline.storage.artifacts import GoldManifest
+from pipeline.storage.artifacts.data import GoldManifest
 from pipeline.storage.lake import sha256_hex
 
 RECORDED = {

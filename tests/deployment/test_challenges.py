@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from pipeline.errors import StageSkipped
-from pipeline.settings import TrainSettings
+from pipeline.settings.training import TrainSettings
 from pipeline.stages import validate
-from pipeline.storage.artifacts import TrainInputs, TrainReport
+from pipeline.storage.artifacts.training import TrainInputs, TrainReport
 from pipeline.storage.layout import gold_split, train_report
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.registry import PRODUCTION, STAGING

@@ -13,7 +13,8 @@ from pipeline.deployment.moves import REJECTED
 from pipeline.errors import PromotionError, StageSkipped, VerifyError
 from pipeline.model.bundle import read_fallback
 from pipeline.stages import demote
-from pipeline.storage.artifacts import BronzePointer, DemotionReport, GoldManifest, SplitFacts
+from pipeline.storage.artifacts.data import BronzePointer, GoldManifest, SplitFacts
+from pipeline.storage.artifacts.deployment import DemotionReport
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import (
     BRONZE_LATEST,

@@ -24,7 +24,7 @@ from pipeline.errors import LakeError, PromotionError, StageSkipped
 from pipeline.model import onnx
 from pipeline.model.arrays import feature_array
 from pipeline.stages import drift
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 from pipeline.storage.layout import (
     DRIFT_PAGE,
     DRIFT_REPORT,

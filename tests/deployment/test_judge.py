@@ -21,7 +21,7 @@ from pipeline.gate_table import get_stage_gates
 from pipeline.model.bundle import Bundle
 from pipeline.model.intervals import wilson_interval
 from pipeline.settings import Settings
-from pipeline.storage.artifacts import Evidence
+from pipeline.storage.artifacts.evaluation import Evidence
 from tests.support.deployment_env import GOLD_RUN, Kind, trained
 from tests.support.forest import add_refits
 

@@ -15,7 +15,7 @@ from pipeline.deployment.rollback import keep_production
 from pipeline.errors import PromotionError, StageSkipped
 from pipeline.model.bundle import ONNX, read_fallback
 from pipeline.stages import promote
-from pipeline.storage.artifacts import GateResult
+from pipeline.storage.artifacts.gates import GateResult
 from pipeline.storage.lake import Lake
 from pipeline.tracking import promotion_log
 from pipeline.tracking.promotion_log import read_records

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pipeline.storage.artifacts import GateResult
+from pipeline.storage.artifacts.gates import GateResult
 from pipeline.storage.lake import Lake
 from pipeline.tracking.promotion_log import Move, Record, read_records
 

@@ -17,7 +17,7 @@ from pipeline.errors import LakeError, StageSkipped
 from pipeline.gate_table import GATES, get_stage_gates
 from pipeline.model.bundle import Bundle
 from pipeline.stages import promote, validate
-from pipeline.storage.artifacts import GateResult
+from pipeline.storage.artifacts.gates import GateResult
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.support.deployment_env import GOLD_RUN, DeploymentEnv, trained
 from tests.support.fake_predictor import FakePredictor

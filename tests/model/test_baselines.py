@@ -9,7 +9,8 @@ from pipeline.model.baselines import BASE_RATE, LOGISTIC, SHORT_RULE
 from pipeline.model.rules import find_best_rule
 from pipeline.model.training import TrainingResult
 from pipeline.model.training_data import TrainingData
-from pipeline.storage.artifacts import Interval, TrainReport
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.training import TrainReport
 
 
 def test_every_baseline_is_measured_on_the_outer_folds(

@@ -23,7 +23,7 @@ from pipeline.model.cross_validation import cross_validate
 from pipeline.model.intervals import roc_auc
 from pipeline.model.selection import Selection, select_candidate
 from pipeline.model.training_data import TrainingData, concatenate
-from pipeline.settings import TrainSettings
+from pipeline.settings.training import TrainSettings
 
 Splits = dict[str, TrainingData]
 

@@ -17,7 +17,9 @@ from pipeline.model.ablation_table import tabulate_ablations
 from pipeline.model.training import TrainingResult
 from pipeline.settings import Settings
 from pipeline.stages import evaluate, train
-from pipeline.storage.artifacts import EvaluationReport, Interval, TrainReport
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.evaluation import EvaluationReport
+from pipeline.storage.artifacts.training import TrainReport
 from pipeline.tracking.promotion_log import Move, Record
 from tests.model.conftest import QUICK
 from tests.support.browser import chromium

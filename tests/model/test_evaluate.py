@@ -28,7 +28,7 @@ from pipeline.model.selection import Selection
 from pipeline.model.training import TrainingResult
 from pipeline.model.training_data import TrainingData
 from pipeline.stages import evaluate, register, train
-from pipeline.storage.artifacts import TrainReport
+from pipeline.storage.artifacts.training import TrainReport
 from pipeline.storage.layout import out_of_fold, train_report
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION

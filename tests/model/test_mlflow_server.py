@@ -12,7 +12,7 @@ from pipeline.context import Context
 from pipeline.model.bundle import read_fallback
 from pipeline.model.training import TrainingResult
 from pipeline.stages import evaluate, register, train
-from pipeline.storage.artifacts import TrainReport
+from pipeline.storage.artifacts.training import TrainReport
 from pipeline.storage.layout import train_report
 from pipeline.tracking.registry import STAGING
 from tests.support.gold import RUN

@@ -22,7 +22,8 @@ from pipeline.model.decision import is_positive
 from pipeline.model.onnx import open_graph, positive_probability
 from pipeline.model.training import TrainingResult
 from pipeline.stages import EXIT_SKIPPED, evaluate, register, train
-from pipeline.storage.artifacts import EvaluationReport, GoldManifest
+from pipeline.storage.artifacts.data import GoldManifest
+from pipeline.storage.artifacts.evaluation import EvaluationReport
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import (
     DATA_CHECK,

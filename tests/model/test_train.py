@@ -20,7 +20,8 @@ from pipeline.model.training import TrainingResult
 from pipeline.model.training_data import TrainingData
 from pipeline.model.training_export import export_training
 from pipeline.stages import train
-from pipeline.storage.artifacts import GoldManifest, SplitFacts, TrainReport
+from pipeline.storage.artifacts.data import GoldManifest, SplitFacts
+from pipeline.storage.artifacts.training import TrainReport
 from pipeline.storage.layout import (
     DATA_CHECK,
     DATA_CHECK_PAGE,

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES
 from pipeline.model.bundle import write_fallback
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import Lake, open_lake
 from pipeline.storage.layout import SILVER_LIVE
 from serving.http.requests import EXAMPLE

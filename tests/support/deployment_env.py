@@ -14,8 +14,9 @@ from pipeline.context import Context, open_context
 from pipeline.model import export, onnx
 from pipeline.model.bundle import ARTIFACT_FOLDER, Bundle, Lineage
 from pipeline.model.training_data import TrainingData
-from pipeline.settings import LakeSettings, Settings
-from pipeline.storage.artifacts import ValidationReport
+from pipeline.settings import Settings
+from pipeline.settings.connections import LakeSettings
+from pipeline.storage.artifacts.deployment import ValidationReport
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import PROMOTION_LOG, SPLITS, gold_split, validation_report
 from pipeline.storage.parquet import from_parquet

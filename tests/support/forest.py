@@ -20,7 +20,8 @@ from pipeline.model.metrics import Predictions
 from pipeline.model.refit_graph import MIN_REFITS, export_refits
 from pipeline.model.stability import Refits
 from pipeline.model.training_data import TrainingData
-from pipeline.storage.artifacts import GateResult, Interval
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.gates import GateResult
 from pipeline.storage.lake import sha256_hex
 from pipeline.types import Float32Array
 

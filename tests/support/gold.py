@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.context import open_context
 from pipeline.settings import Settings
 from pipeline.stages import features, ingest, preprocess
-from pipeline.storage.artifacts import GoldManifest
+from pipeline.storage.artifacts.data import GoldManifest
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import SPLITS, gold_manifest, gold_split
 

@@ -16,7 +16,7 @@ import httpx
 from pipeline.commands.local_servers import find_free_port
 from pipeline.model.bundle import Bundle
 from pipeline.polling import poll_until
-from pipeline.settings import MlflowSettings
+from pipeline.settings.connections import MlflowSettings
 from pipeline.tracking.registry import Registry
 from tests.support.versions import register_bundle
 

@@ -23,7 +23,7 @@ import uvloop
 from pipeline.commands.local_servers import find_free_port
 from pipeline.model.bundle import Bundle, write_fallback
 from pipeline.polling import poll_until
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import Lake, open_lake
 from serving.__main__ import Server, make_config
 from serving.app import build

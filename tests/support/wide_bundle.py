@@ -17,7 +17,7 @@ from pipeline.model.candidates import CANDIDATES, positive_probability
 from pipeline.model.export import describe_training, to_onnx
 from pipeline.model.metrics import Predictions
 from pipeline.model.training_data import TrainingData
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import open_lake
 from serving.model.log_odds import LogOddsShapley
 from serving.model.served_model import onnx_scorer

@@ -38,8 +38,8 @@ from pipeline.model.candidates import (
 from pipeline.model.export import max_onnx_difference, to_onnx
 from pipeline.model.rules import find_best_rule
 from pipeline.model.training_data import TrainingData
-from pipeline.settings import DriftSettings
-from pipeline.storage.artifacts import SilverManifest
+from pipeline.settings.drift import DriftSettings
+from pipeline.storage.artifacts.data import SilverManifest
 from pipeline.storage.layout import silver_manifest
 from tests.support.predictor import open_disk_lake, serve_bundle, wait_for
 from tests.support.tables import DATA, VARIABLE

@@ -14,7 +14,8 @@ from pipeline.model.cross_validation import OuterFold
 from pipeline.model.metrics import Predictions
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import Settings
-from pipeline.storage.artifacts import Ablation, Interval
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.training import Ablation
 from tests.support.rows import ROWS
 
 COURSE, RELATIONSHIP = (FEATURE_NAMES.index(name) for name in ("course", "relationship"))

@@ -14,7 +14,8 @@ from moto.server import ThreadedMotoServer
 from pipeline.commands.buckets import create_buckets, main
 from pipeline.context import open_context
 from pipeline.errors import LakeError, StageSkipped
-from pipeline.settings import LakeSettings, Settings
+from pipeline.settings import Settings
+from pipeline.settings.connections import LakeSettings
 from pipeline.storage.layout import LAYERS
 from pipeline.storage.s3 import bucket_name, s3_client
 

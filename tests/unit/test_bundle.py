@@ -21,7 +21,7 @@ from pipeline.model.bundle import (
     read_fallback,
     write_fallback,
 )
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import Lake, open_lake, sha256_hex
 from pipeline.storage.layout import model_file
 

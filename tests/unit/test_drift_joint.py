@@ -12,7 +12,7 @@ from pipeline.drift.columns import Column
 from pipeline.drift.decisions import JOINT, adjust_p_values, get_weights
 from pipeline.drift.joint import MAX_TERMS, compare_jointly, make_terms
 from pipeline.drift.report import JointDrift
-from pipeline.settings import DriftSettings
+from pipeline.settings.drift import DriftSettings
 
 SETTINGS = DriftSettings()
 BOUND = SETTINGS.max_false_positive_rate / 8

@@ -21,7 +21,7 @@ from pipeline.drift.methods import (
     sturges_edges,
 )
 from pipeline.drift.plan import plan_comparison
-from pipeline.settings import DriftSettings
+from pipeline.settings.drift import DriftSettings
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.drift import performance
 from pipeline.drift.performance import estimate_performance
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 from pipeline.types import FloatArray
 
 PROBABILITY = np.array([0.02, 0.03, 0.03, 0.05, 0.08, 0.08, 0.12, 0.2, 0.2, 0.31, 0.45, 0.7])

@@ -20,9 +20,10 @@ from pipeline.drift.data import Dataset
 from pipeline.drift.outcome import compare_datasets
 from pipeline.drift.report import Report
 from pipeline.errors import DataError, SettingsError
-from pipeline.settings import DriftSettings, Settings
+from pipeline.settings import Settings
+from pipeline.settings.drift import DriftSettings
 from pipeline.stages import drift
-from pipeline.storage.artifacts import DatasetFacts
+from pipeline.storage.artifacts.drift import DatasetFacts
 from pipeline.storage.layout import DRIFT_PAGE
 from tests.support.accessibility import find_violations
 from tests.support.rows import make_students

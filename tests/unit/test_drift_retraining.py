@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from pipeline.drift.retraining import blocked_reason, request_retraining
-from pipeline.settings import DriftSettings
+from pipeline.settings.drift import DriftSettings
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import RETRAINING_REQUESTS
 from tests.support.lake import read_json, write_json

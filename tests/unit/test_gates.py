@@ -10,7 +10,7 @@ from pipeline.evaluation import gates, measurements
 from pipeline.gate_table import GATES, Gate, Statistic
 from pipeline.settings import Settings
 from pipeline.stages import STAGES
-from pipeline.storage.artifacts import GateResult, Power
+from pipeline.storage.artifacts.gates import GateResult, Power
 
 
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.name)

@@ -23,7 +23,8 @@ from pipeline.evaluation.group_differences import (
 )
 from pipeline.evaluation.groups import GroupRows
 from pipeline.model.intervals import rate_difference, rate_interval
-from pipeline.storage.artifacts import GroupDifference, Interval
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.evaluation import GroupDifference
 from pipeline.types import BoolArray
 from tests.support.helm import ROOT
 

@@ -16,7 +16,7 @@ from pipeline.model.intervals import (
     student_quantile,
     wilson_interval,
 )
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 
 RANDOM = np.random.default_rng(0)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import LakeError
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import Lake, open_lake, to_json_bytes
 
 
@@ -108,7 +108,7 @@ def test_a_killed_writer_leaves_the_old_object(tmp_path: Path) -> None:
     lake.write("reports/x", b"old")
     program = (
         "import os, pipeline.storage.lake as module\n"
-        "from pipeline.settings import LakeSettings\n"
+        "from pipeline.settings.connections import LakeSettings\n"
         "os.fsync = lambda _: os._exit(9)\n"  # after the bytes are written, before the rename
         f"module.open_lake(LakeSettings(url='file://{tmp_path}')).write('reports/x', b'new')\n"
     )

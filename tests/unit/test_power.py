@@ -9,7 +9,8 @@ from pipeline.evaluation import evidence, pass_probability, power
 from pipeline.gate_table import Statistic
 from pipeline.model.expected_error import expect_roc_auc_error
 from pipeline.model.intervals import Z, average_intervals, rate_interval, roc_auc_interval
-from pipeline.storage.artifacts import GateResult, Interval
+from pipeline.storage.artifacts.base import Interval
+from pipeline.storage.artifacts.gates import GateResult
 from pipeline.types import FloatArray
 
 POSITIVES, NEGATIVES = 13, 237

@@ -24,7 +24,7 @@ from pipeline.model.intervals import roc_auc
 from pipeline.model.selection import Selection
 from pipeline.model.training_data import TrainingData, check_class_counts, concatenate
 from pipeline.model.units import assign_units, draw_subsets, find_units, split_into_folds
-from pipeline.settings import FeaturesSettings
+from pipeline.settings.data import FeaturesSettings
 from pipeline.stages.features import split_rows
 from pipeline.types import IntArray
 from tests.support.rows import make_students

@@ -9,7 +9,7 @@ from pipeline.model import selection
 from pipeline.model.candidates import Candidate
 from pipeline.model.selection import get_standard_error
 from pipeline.model.training_data import TrainingData
-from pipeline.settings import TrainSettings
+from pipeline.settings.training import TrainSettings
 
 SIMPLE, COMPLEX = (Candidate(name, name, {}, lambda _: []) for name in ("simple", "complex"))
 SETTINGS = TrainSettings(folds=5, selection_repeats=2)

@@ -12,7 +12,7 @@ from pipeline.model.calibration import FittedModel
 from pipeline.model.candidates import CANDIDATES
 from pipeline.model.stability import REFITS, Refits, measure_stability, refit_on_subsets
 from pipeline.model.training_data import TrainingData
-from pipeline.settings import TrainSettings
+from pipeline.settings.training import TrainSettings
 from pipeline.types import FloatArray
 
 DATA = TrainingData(np.arange(4, dtype=np.float32)[:, None], np.array([0, 0, 1, 1]))

@@ -12,7 +12,7 @@ from pipeline.model.thresholds import (
     get_cost_threshold,
     threshold_curve,
 )
-from pipeline.settings import TrainSettings
+from pipeline.settings.training import TrainSettings
 from pipeline.types import IntArray
 
 SCORES = np.array([0.1, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])

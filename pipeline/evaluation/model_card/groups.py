@@ -17,7 +17,7 @@ from pipeline.evaluation.group_differences import (
 )
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.reporting.document import Block, Heading, Table, Text
-from pipeline.storage.artifacts import GroupDifference, GroupMetrics
+from pipeline.storage.artifacts.evaluation import GroupDifference, GroupMetrics
 
 DETECTABLE = "detectable"
 """Name of the column with the smallest difference that the rows can show."""

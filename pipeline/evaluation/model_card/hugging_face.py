@@ -17,7 +17,7 @@ from pipeline.evaluation.metric_titles import get_metric_title
 from pipeline.evaluation.model_card.publication import Publication
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.reporting.document import Block, Links, to_markdown
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 
 TASK = {"type": "tabular-classification", "name": "Tabular classification"}
 

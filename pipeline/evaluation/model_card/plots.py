@@ -19,7 +19,7 @@ from pipeline.evaluation.model_card.canvas import (
     to_svg,
 )
 from pipeline.evaluation.model_card.effects import EffectCurve
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 from pipeline.types import BoolArray, IntArray
 
 if TYPE_CHECKING:

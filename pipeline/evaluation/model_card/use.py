@@ -14,7 +14,7 @@ from pipeline.evaluation.model_card.publication import NOBODY, Publication
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.model import ablation_table
 from pipeline.reporting.document import Block, Heading, Items, Table, Text
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 
 
 def describe_use(result: EvaluationResult) -> list[Block]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
 from pipeline.model.bundle import write_fallback
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import open_lake
 from tests.support.forest import generate_rows, make_bundle, train_forest
 

@@ -1,0 +1,77 @@
+"""Settings of the services that stages connect to: the lake, MLflow and the predictor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ConfigDict, Field, SecretStr
+
+from pipeline.environment import Section
+
+
+class LakeSettings(Section):
+    url: str = "file://local/lake"
+    """Location of the data lake: `file://FOLDER` (one folder per layer), or `s3://` or `s3://PREFIX`
+    (one bucket per layer: PREFIX-bronze and so on)."""
+    endpoint: str | None = None
+    """URL of the S3 service; empty for AWS. The keys come from the standard AWS variables."""
+
+    @property
+    def is_s3(self) -> bool:
+        return self.url.startswith("s3://")
+
+    @property
+    def bucket_prefix(self) -> str:
+        """PREFIX of the URL `s3://PREFIX`; it may be empty."""
+        return self.url.removeprefix("s3://").strip("/")
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of a lake on disk, which may be relative; None for another lake."""
+        return Path(self.url.removeprefix("file://")) if self.url.startswith("file://") else None
+
+
+class MlflowSettings(Section):
+    tracking_uri: str = "sqlite:///local/mlflow.db"
+    """URL of the tracking server, or a SQLite file on one machine."""
+    artifacts: str = "local/mlartifacts"
+    """Folder for artifacts if the tracking URI is a SQLite file. A server has its own location."""
+    port: int = Field(default=5000, ge=1, le=65535)
+    """Port of the MLflow UI that `make serve` starts."""
+    name: str = ""
+    """Name of the MLflow experiment and of the registered model. By default it is made from the
+    title in the columns file: `student-performance` for the survey."""
+    timeout_seconds: int = Field(default=20, gt=0)
+    """Timeout of one request to the tracking server."""
+    retries: int = Field(default=3, ge=0)
+    """Number of times a failed request is repeated."""
+
+    @property
+    def model_name(self) -> str:
+        """The name that is set, or the one made from the title in the columns file."""
+        from pipeline import columns  # commands that need no name work without a columns file
+
+        return self.name or columns.MODEL_NAME
+
+    @property
+    def max_request_seconds(self) -> float:
+        """Longest time that a request can take: every attempt, and the pauses between them.
+
+        Each pause is twice as long as the one before.
+        """
+        return self.timeout_seconds * (self.retries + 1) + 2.0**self.retries
+
+
+class PredictorClientSettings(Section):
+    """How stages reach the predictor; they ignore its other settings (serving/settings.py)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    url: str = "http://127.0.0.1:8000"
+    """URL at which stages reach the predictor."""
+    api_key: SecretStr = SecretStr("")
+    """API key that POST requests must send (`Authorization: Bearer KEY` or `X-API-Key: KEY`);
+    empty for none."""
+    require_record: bool = True
+    """Serve a version of `production` only if a promotion record moved it there, and fail the drift
+    check if one did not. Set it to false if another program moves the alias."""

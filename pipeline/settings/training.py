@@ -1,0 +1,54 @@
+"""Settings of `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.environment import Section
+
+
+class TrainSettings(Section):
+    folds: int = Field(default=5, ge=2)
+    """Number of folds of the outer cross-validation, whose results are reported."""
+    repeats: int = Field(default=1, ge=1)
+    """Number of times the outer cross-validation is repeated with other folds."""
+    selection_repeats: int = Field(default=2, ge=1)
+    """Number of times the cross-validation that selects the candidate and the threshold is
+    repeated with other folds, so that the choice depends less on one split."""
+    threshold_purpose: Literal["cost", "recall", "capacity"] = "cost"
+    """What the threshold is chosen for. `cost` weighs a missed positive row against a needless
+    warning, `recall` finds a fraction of the positive rows, `capacity` flags a fraction of all
+    rows. If it is not set, the one of `MISSED_COST`, `MIN_RECALL` and `CAPACITY` that is set
+    chooses the purpose. The default depends least on how the rows were split."""
+    missed_cost: float | None = Field(default=None, gt=0)
+    """Cost of a missed positive row, in needless warnings, if the purpose of the threshold is
+    `cost`. With N, every row with a probability of at least 1/(N + 1) is flagged. Empty for the
+    number of negative rows per positive row: then nobody is flagged whose risk is below average."""
+    min_recall: float = Field(default=0.8, gt=0, le=1)
+    """Out-of-fold recall of the positive class that the threshold is chosen to reach if its purpose
+    is `recall`."""
+    capacity: float = Field(default=0.3, gt=0, le=1)
+    """Fraction of the rows that can be flagged if the purpose of the threshold is `capacity`."""
+    max_rows: int = Field(default=20_000, gt=0)
+    """Largest number of rows for cross-validation and fitting; more are sampled, stratified."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _infer_purpose(cls, values: Any) -> Any:
+        """Take the purpose of the threshold from the number that was set, if it is not set itself.
+
+        Settings and reports of earlier releases have only `min_recall`.
+        """
+        if not isinstance(values, Mapping) or "threshold_purpose" in values:
+            return values
+        numbers = {"min_recall": "recall", "missed_cost": "cost", "capacity": "capacity"}
+        purposes = [purpose for name, purpose in numbers.items() if name in values]
+        if len(purposes) > 1:
+            raise ValueError(
+                f"the threshold cannot be chosen for {' and '.join(purposes)}: set "
+                "MLOPS_TRAIN__THRESHOLD_PURPOSE to one of them"
+            )
+        return {**values, "threshold_purpose": purposes[0]} if purposes else values

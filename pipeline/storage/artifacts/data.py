@@ -1,0 +1,89 @@
+"""Documents of `ingest`, `preprocess` and `features`."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline.storage.artifacts.base import Artifact
+
+
+class BronzePointer(Artifact):
+    """Raw file that a run ingested."""
+
+    sha256: str
+    """SHA-256 of the file as it is stored."""
+    source_sha256: str = ""
+    """SHA-256 of the file as it was fetched; empty in documents of earlier releases."""
+    dropped: list[str] = Field(default_factory=list)
+    """Headers of the columns that were not stored."""
+    key: str = ""
+    """Header of the column whose values were replaced by pseudonyms; empty if there is none."""
+    key_secret_id: str = ""
+    """Identifier of the secret of the pseudonyms; empty if the table has no key."""
+    source: str
+    fetched_at: str
+    rows: int
+    bytes: int
+
+
+class SourceChanges(Artifact):
+    """What the newest raw file has that the columns file does not expect."""
+
+    run_id: str
+    missing: list[str]
+    """Headers of columns that the file lacks."""
+    new_values: dict[str, dict[str, int]]
+    """Header of a column -> each unknown category or outcome -> its number of rows."""
+
+    @property
+    def sentences(self) -> list[str]:
+        """A sentence for the missing columns, and one for each column with new values."""
+        where = f"The raw file of run {self.run_id}"
+        found = []
+        if self.missing:
+            names = ", ".join(f"'{name}'" for name in self.missing)
+            found.append(f"{where} lacks the column {names}, so it was refused.")
+        for column, values in self.new_values.items():
+            listed = ", ".join(f"'{value}' ({rows:,} rows)" for value, rows in values.items())
+            found.append(
+                f"{where} has new values of '{column}': {listed}. Their rows were rejected; add "
+                "the values to the columns file, and train again."
+            )
+        return found
+
+
+class SilverManifest(Artifact):
+    """Result of `preprocess`."""
+
+    bronze: str
+    """SHA-256 of the raw file."""
+    sha256: str
+    """SHA-256 of the rows."""
+    rows: int
+    rejected: int
+    blanks: dict[str, int] = Field(default_factory=dict, exclude_if=lambda blanks: not blanks)
+    """Number of blanks in each column that has any."""
+
+
+class SplitFacts(Artifact):
+    """A split of gold."""
+
+    sha256: str
+    rows: int
+    positives: int
+    terms: list[str] = Field(default_factory=list, exclude_if=lambda terms: not terms)
+    """The oldest and the newest term; empty, and not in JSON, if the rows have no `time`."""
+
+
+class GoldManifest(Artifact):
+    """Result of `features`."""
+
+    run_id: str
+    bronze: str
+    silver: str
+    splits: dict[str, SplitFacts]
+    left_out: int = Field(default=0, exclude_if=lambda count: not count)
+    """Older rows of persons or groups in the test split, which are in no split."""
+    columns: list[str]
+    seed: int
+    code_version: str
