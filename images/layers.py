@@ -26,6 +26,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 SHARED, IMAGE, APP = Path("/shared"), Path("/image"), Path("/app")
@@ -111,13 +112,14 @@ def lay_out_image(name: str) -> None:
     install(missing, IMAGE / "rest")
 
 
-def find_imports(file: Path) -> set[str]:
-    """Return the modules that a file can import when it runs, anywhere in it.
+@cache
+def find_imports(source: bytes) -> frozenset[str]:
+    """Return the modules that a Python source can import when it runs, anywhere in it.
 
     `from a import b` counts as `a` and `a.b`. Imports for type checkers do not count.
     """
     found: set[str] = set()
-    nodes: list[ast.AST] = [ast.parse(file.read_bytes())]
+    nodes: list[ast.AST] = [ast.parse(source)]
     while nodes:
         node = nodes.pop()
         if isinstance(node, ast.Import):
@@ -128,7 +130,7 @@ def find_imports(file: Path) -> set[str]:
             nodes += node.orelse
         else:
             nodes += ast.iter_child_nodes(node)
-    return found
+    return frozenset(found)
 
 
 def find_file(module: str, root: Path) -> Path | None:
@@ -153,9 +155,11 @@ def find_reachable(modules: Iterable[str], root: Path) -> tuple[set[Path], set[s
     """
     files: set[Path] = set()
     outside: set[str] = set()
-    waiting = list(modules)
+    visited: set[str] = set()
+    waiting = set(modules)
     while waiting:
         module = waiting.pop()
+        visited.add(module)
         parent = module.rpartition(".")[0]
         file = find_file(module, root)
         if file is None:
@@ -163,7 +167,8 @@ def find_reachable(modules: Iterable[str], root: Path) -> tuple[set[Path], set[s
                 outside.add(module)
         elif file not in files:
             files.add(file)
-            waiting += [*find_imports(root / file), *([parent] if parent else [])]
+            found = find_imports((root / file).read_bytes())
+            waiting |= found.union([parent] if parent else []) - visited
     return files, outside
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -64,6 +65,12 @@ def get_closure(names: set[str]) -> set[str]:
     return closure
 
 
+@cache
+def get_distributions() -> Mapping[str, list[str]]:
+    """Return the installed distributions that contain each top-level module."""
+    return packages_distributions()
+
+
 def get_imported_packages(artifact: Artifact) -> dict[str, set[str]]:
     """Return what an image's code imports: top-level module -> packages that contain it.
 
@@ -75,7 +82,7 @@ def get_imported_packages(artifact: Artifact) -> dict[str, set[str]]:
     if not any(re.search(r"context\.registry\b|\bRegistry\b", path.read_text()) for path in own):
         mlflow = {module for module in external if module.split(".")[0] == "mlflow"}
         external -= {"requests", *mlflow}
-    distributions = packages_distributions()
+    distributions = get_distributions()
     modules = {module.split(".")[0] for module in external} - sys.stdlib_module_names
     return {
         module: {name.lower().replace("_", "-") for name in distributions.get(module, [module])}
