@@ -31,10 +31,11 @@ def get_bin_edges(feature: Feature, bins: int) -> FloatArray:
     if isinstance(feature, Category):
         codes = np.sort(np.array(list(feature.codes.values()), dtype=np.float64))
         edges = np.concatenate([[codes[0] - 1], (codes[1:] + codes[:-1]) / 2, [codes[-1] + 1]])
+        smallest = float(codes[0])
     else:
         edges = np.linspace(*feature.typical, bins + 1)
+        smallest = feature.low
     if not feature.required:
-        smallest = codes[0] if isinstance(feature, Category) else feature.low
         edges[0] = (feature.blank_value + smallest) / 2
         edges = np.concatenate([[feature.blank_value], edges])
     return edges.astype(np.float32).astype(np.float64)
@@ -100,14 +101,15 @@ def make_indicators(features: Sequence[Feature]) -> list[Any]:
         return make_filling(features)
     categories = [features[index] for index in nominal]
     others = [index for index in indices if index not in nominal]
-    parts = [
-        ("categories", [*make_filling(categories), *make_binning(categories, 1, "onehot-dense")]),
-        ("others", make_filling([features[index] for index in others])),
-    ]
+    indicators = [*make_filling(categories), *make_binning(categories, 1, "onehot-dense")]
+    filling = make_filling([features[index] for index in others])
     step = ColumnTransformer(
         [
             (name, Pipeline([(f"step{at}", step) for at, step in enumerate(steps)]), columns)
-            for (name, steps), columns in zip(parts, (nominal, others), strict=True)
+            for name, steps, columns in (
+                ("categories", indicators, nominal),
+                ("others", filling, others),
+            )
             if steps
         ],
         remainder="passthrough",
