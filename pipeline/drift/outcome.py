@@ -103,8 +103,8 @@ def compare_datasets(
         settings.max_false_positive_rate,
     )
     performance = None if model is None else _expect_performance(context, model, *frames)
-    extras = {"performance": performance, "retraining": retraining}
-    report = _build_report(replace(compared, columns=results), joint, origin | extras)
+    compared = replace(compared, columns=results)
+    report = _build_report(compared, joint, retraining, origin | {"performance": performance})
     return Outcome(report, {EVIDENTLY_PAGE: compared.page, DRIFT_PAGE: page(report)})
 
 
@@ -151,7 +151,9 @@ def _find_shortage(reference: Dataset, current: Dataset, min_rows: int) -> str |
     return None
 
 
-def _build_report(compared: Comparison, joint: JointDrift, others: dict[str, Any]) -> Report:
+def _build_report(
+    compared: Comparison, joint: JointDrift, retraining: str | None, others: dict[str, Any]
+) -> Report:
     features = {name: column for name, column in compared.columns.items() if name in FEATURE_NAMES}
     prediction = compared.columns.get(PREDICTION)
     drifted = [joint.drifted, *(column.drifted for column in features.values())]
@@ -168,5 +170,6 @@ def _build_report(compared: Comparison, joint: JointDrift, others: dict[str, Any
         label=compared.columns.get(LABEL.name),
         computed_by=compared.computed_by,
         page_sample=compared.page_sample,
-        **others | ({} if verdict == DRIFT else {"retraining": None}),
+        retraining=retraining if verdict == DRIFT else None,
+        **others,
     )
