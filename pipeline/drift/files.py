@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.column_file.blanks import is_blank
-from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, PROBABILITY_FIELDS, Category, Number
+from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, PROBABILITY_FIELDS, Category
 from pipeline.data.raw_csv import MAX_HEADER_CHARACTERS, find_delimiter
 from pipeline.drift.columns import PREDICTION
 from pipeline.drift.data import Dataset
@@ -77,14 +77,15 @@ def _to_floats(column: pd.Series[Any], path: Path) -> pd.Series[float]:
     codes = feature.codes if isinstance(feature, Category) else {}
 
     def to_number(value: Any) -> Any:
-        code = None
-        if isinstance(feature, Category) and isinstance(value, str):
+        if feature is None or not isinstance(value, str):
+            return value
+        if isinstance(feature, Category):
             code = feature.get_code(value)
-        elif isinstance(feature, Number) and feature.until_date and isinstance(value, str):
-            code = feature.measure_dates(value)
-        if code is None and feature and not feature.required and is_blank(str(value)):
+        else:
+            code = feature.measure_dates(value) if feature.until_date else None
+        if code is None and not feature.required and is_blank(value):
             return None
-        if code is None and isinstance(feature, Category) and isinstance(value, str):
+        if code is None and isinstance(feature, Category):
             code = feature.other_code
         return value if code is None else code
 
