@@ -66,22 +66,20 @@ class LinearShapley:
     ) -> None:
         self._coefficients = model.coefficients
         self._means = background.astype(np.float64).mean(axis=0)
-        self._base = float(self._means @ model.coefficients) + model.intercept
         self._varies = features >= 0
         self._features = features[self._varies]
         self._count = count
 
-    def explain(self, row: Float32Array) -> tuple[float, FloatArray]:
+    def explain(self, row: Float32Array) -> FloatArray:
         """Compute the Shapley values of one row.
 
         Args:
             row: The row, shape (n_columns,).
 
         Returns:
-            The mean score of the background, and how much each feature adds to it, shape
-            (n_features,).
+            How much each feature adds to the mean score of the background, shape (n_features,).
         """
         added = self._coefficients * (row - self._means)
         values: FloatArray = np.zeros(self._count)
         np.add.at(values, self._features, added[self._varies])
-        return self._base, values
+        return values

@@ -54,6 +54,7 @@ class LogOddsShapley:
         self._prepare()
         log_odds = self._slope * self._model.predict(self._background) + self._intercept
         self._check(log_odds, background)
+        self._base = float(log_odds.mean())
 
     def _prepare(self) -> None:
         """Prepare for the columns whose features are known."""
@@ -82,10 +83,9 @@ class LogOddsShapley:
         columns = self._columns.compute(row)
         if self._features is not self._columns.features:
             self._prepare()
-        base, values = self._shapley.explain(columns)
-        base, values = self._slope * base + self._intercept, self._slope * values
-        self._check(np.array([base + values.sum()]), row[None])
-        return base, values
+        values = self._slope * self._shapley.explain(columns)
+        self._check(np.array([self._base + values.sum()]), row[None])
+        return self._base, values
 
     def _check(self, log_odds: FloatArray, rows: Float32Array) -> None:
         """Compare log-odds with the graph's predictions for the rows."""

@@ -108,27 +108,24 @@ class TreeShapley:
         self._feature = features[trees.column]
         self._bit = _number_path_features(trees, self._feature)
 
-    def explain(self, row: Float32Array) -> tuple[float, FloatArray]:
+    def explain(self, row: Float32Array) -> FloatArray:
         """Compute the Shapley values of one row.
 
         Args:
             row: The row, shape (n_columns,).
 
         Returns:
-            The mean score of the background, and how much each feature adds to it, shape
-            (n_features,).
+            How much each feature adds to the mean score of the background, shape (n_features,).
         """
         trees, size = self._trees, len(self._background)
         is_lower = trees.goes_lower(row[trees.column], np.arange(len(trees.column)))
-        base, values = trees.offset * size, np.zeros(self._count)
+        values = np.zeros(self._count)
         step = max(1, MAX_PAIRS // size)
         for first in range(0, len(trees.roots), step):
-            levels, score = self._walk(trees.roots[first : first + step], is_lower)
-            base += score
-            self._add_up(levels, values)
-        return base / size, values / size
+            self._add_up(self._walk(trees.roots[first : first + step], is_lower), values)
+        return values / size
 
-    def _walk(self, roots: IntArray, is_lower: BoolArray) -> tuple[list[_Level], float]:
+    def _walk(self, roots: IntArray, is_lower: BoolArray) -> list[_Level]:
         """Walk trees with all background rows, from the roots to the leaves.
 
         Args:
@@ -136,27 +133,25 @@ class TreeShapley:
             is_lower: Whether the explained row goes to the lower child, by node.
 
         Returns:
-            The levels, and the sum of the background's scores.
+            The levels.
         """
         trees, (size, width) = self._trees, self._background.shape
         begins = np.tile(np.arange(size) * width, len(roots))
         start = np.zeros(len(begins), np.int64)
         states = _States(np.repeat(roots, size), begins, start, start)
         levels: list[_Level] = []
-        score = 0.0
         while states.nodes.size:
             is_leaf = trees.lower[states.nodes] < 0
             leaves, inner = np.flatnonzero(is_leaf), np.flatnonzero(~is_leaf)
             value = trees.value[states.nodes[leaves]]
             s, n = np.bitwise_count(states.s[leaves]), np.bitwise_count(states.n[leaves])
-            score += float(value[s == 0].sum())
             in_s, in_n = value * _WEIGHTS[s, n], -value * _WEIGHTS[n, s]
             level = len(is_leaf), leaves, in_s, in_n
             states, forks, others, features = self._step(
                 _States(*(values[inner] for values in states)), is_lower
             )
             levels.append(_Level(*level, inner[forks], inner[others], features))
-        return levels, score
+        return levels
 
     def _step(
         self, states: _States, is_lower: BoolArray

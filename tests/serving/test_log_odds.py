@@ -197,9 +197,11 @@ def test_a_path_of_many_features() -> None:
     length = MAX_PATH_FEATURES
     background = np.ones((1, length + 1), np.float32)
     features = np.arange(length + 1)
-    shapley = TreeShapley(make_chain(length), background, features, length + 1)
-    base, values = shapley.explain(np.zeros(length + 1, np.float32))
-    assert base == 0
+    trees = make_chain(length)
+    values = TreeShapley(trees, background, features, length + 1).explain(
+        np.zeros(length + 1, np.float32)
+    )
+    assert trees.predict(background) == 0
     assert values[:-1] == pytest.approx(np.full(length, 1 / length), abs=1e-12)
     with pytest.raises(UnsupportedGraph, match="more than 63 features"):
         TreeShapley(make_chain(length + 1), background, features, length + 1)
