@@ -47,9 +47,7 @@ export function describeWarnings(row, risk) {
 
 async function explain(row, risk, reasons) {
   try {
-    const result = await risk.predict(row.values);
-    if (result.explanation) reasons.show(risk, result, row.values);
-    else reasons.hide(t("reasons.unavailable", { reason: result.noExplanation }));
+    reasons.show(risk, await risk.predict(row.values), row.values);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     reasons.hide(error.message);

@@ -62,10 +62,15 @@ export class Reasons {
   }
 
   /**
-   * Show the explanation of a result of `risk.predict` for these values. Of many features, only
-   * the largest contributions that are noticeable have a row.
+   * Show the explanation of a result of `risk.predict` for these values, or why there is none. Of
+   * many features, only the largest contributions that are noticeable have a row.
    */
-  show(risk, { explanation, p, threshold, ...result }, values) {
+  show(risk, result, values) {
+    const { explanation, p, threshold, noExplanation } = result;
+    if (!explanation) {
+      this.hide(t("reasons.unavailable", { reason: noExplanation }));
+      return;
+    }
     const { base, contributions } = explanation;
     const scale = SCALES[explanation.scale];
     const largest = Math.max(...Object.values(contributions).map(size));

@@ -126,7 +126,7 @@ export class WhatIf {
   }
 
   showPrediction(result, values) {
-    const { p, explanation, warnings } = result;
+    const { p, warnings } = result;
     showText(find("refusal"), "");
     this.showRisk(result);
     const describe = ({ field, value, learned_from: learned }) => [
@@ -134,8 +134,7 @@ export class WhatIf {
       describeOutside(this.features.get(field), value, learned),
     ];
     this.form.showWarnings(new Map(warnings.map(describe)));
-    if (explanation) this.reasons.show(this.risk, result, values);
-    else this.reasons.hide(t("reasons.unavailable", { reason: result.noExplanation }));
+    this.reasons.show(this.risk, result, values);
     this.announce(`${formatPercent(p)}, ${find("verdict").textContent}`);
     this.onResponse?.(result);
   }
