@@ -14,6 +14,7 @@ export class Sections {
     Object.assign(this, { container, features, elements });
     this.isLong = features.length > MANY;
     this.importance = {};
+    this.sections = []; // none in a short form
     find("search-box").hidden = !this.isLong;
     find("form").classList.toggle("long", this.isLong);
     find("search").addEventListener("input", () => this.search());
@@ -29,9 +30,9 @@ export class Sections {
   }
 
   translate() {
-    const open = this.list().map(({ element }) => element.open);
+    const open = this.sections.map(({ element }) => element.open);
     this.fill();
-    this.list().forEach(({ element }, index) => (element.open = open[index]));
+    this.sections.forEach(({ element }, index) => (element.open = open[index]));
     this.search();
   }
 
@@ -62,10 +63,6 @@ export class Sections {
     return this.sections.map(({ element }) => element);
   }
 
-  list() {
-    return this.isLong ? this.sections : [];
-  }
-
   fieldOf({ name }) {
     return this.elements.get(name);
   }
@@ -78,7 +75,6 @@ export class Sections {
 
   /** Show the fields with all words of the search in their text, and open their sections. */
   search() {
-    if (!this.isLong) return;
     const words = find("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     let found = 0;
     for (const section of this.sections) {
