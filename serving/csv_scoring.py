@@ -201,7 +201,7 @@ class Table:
                 label = self._model.label(prediction.probability)
                 probability = f"{prediction.probability:.{DIGITS}g}"
                 warning = "; ".join(map(str, prediction.warnings))
-                added = [label, *(probability for _ in PROBABILITY_FIELDS), warning, ""]
+                added = [label, *[probability] * len(PROBABILITY_FIELDS), warning, ""]
                 lines.append([*self._keep(record.cells), *added])
             else:
                 padded = (record.cells + [""] * self._width)[: self._width]

@@ -97,9 +97,7 @@ class Column:
         if self._end is None or not isinstance(self.feature, Number) or self._end >= len(cells):
             return self.value(cells[place])
         measured = self.feature.measure_dates(cells[place], cells[self._end])
-        if measured is None:
-            return math.inf
-        return BLANK if math.isnan(measured) else measured
+        return math.inf if measured is None else measured
 
     def value(self, text: str) -> float:
         """Return the number or category code in a cell.
