@@ -20,10 +20,11 @@ from pipeline.stages import evaluate, train
 from pipeline.storage.artifacts.base import Interval
 from pipeline.storage.artifacts.evaluation import EvaluationReport
 from pipeline.storage.artifacts.training import TrainReport
-from pipeline.tracking.promotion_log import Move, Record
+from pipeline.tracking.registry import Version
 from tests.model.conftest import QUICK
 from tests.support.browser import chromium
 from tests.support.gold import RUN
+from tests.support.promotions import write_first_promotion
 
 CONTACT = "Data office, data@school.example"
 SECTIONS = {
@@ -63,19 +64,7 @@ def context(
         "card": {"contact": CONTACT, "license": "cc-by-4.0"},
     }
     made = open_context(Settings.model_validate(sections | QUICK), RUN)
-    time = "2026-03-01T08:30:00+00:00"
-    move = Move(origin=None, to="3", previous=None, reason="every gate holds")
-    record = Record(
-        number=1,
-        action="promote",
-        run_id="earlier",
-        started_by="a",
-        started_at=time,
-        lock_expires_at=time,
-        done=True,
-        move=move,
-    )
-    made.lake.write_model(record.key, record)
+    write_first_promotion(made.lake, Version("3", "earlier", {}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "train_candidate", lambda *_: learned)
         train.run(made)

@@ -15,8 +15,7 @@ import httpx
 
 from pipeline.model.bundle import ONNX, Bundle, write_fallback
 from pipeline.model.refit_graph import MIN_REFITS
-from pipeline.storage.lake import Lake, sha256_hex
-from pipeline.tracking.promotion_log import Move, Record, get_hashes
+from pipeline.storage.lake import sha256_hex
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING
 from serving.http.requests import EXAMPLE
 from serving.model.shadow import ShadowScorer
@@ -32,6 +31,7 @@ from tests.support.predictor import (
     wait_for,
     wait_until_serves,
 )
+from tests.support.promotions import write_first_promotion
 
 NOTHING_PROMOTED = "has the alias production yet"
 POLLING = {"poll_interval_seconds": "0.1", "registry_timeout_seconds": "5"}
@@ -155,29 +155,12 @@ def test_refuses_broken_versions(registered: RegisteredModel, tmp_path: Path) ->
         wait_until_serves(predictor, newer)
 
 
-def write_record(lake: Lake, registered: RegisteredModel, number: str) -> None:
-    """Write the record of a first promotion, as `promote` does."""
-    version = registered.registry.get_version(number)
-    move = Move(origin=None, to=number, previous=None, reason="", hashes=get_hashes(version))
-    now = "2026-11-01T10:00:00+00:00"
-    record = Record(
-        number=1,
-        action="promote",
-        run_id="run",
-        started_by="",
-        started_at=now,
-        lock_expires_at=now,
-        move=move,
-    )
-    lake.write(record.key, record.to_bytes())
-
-
 def test_refuses_a_move_without_a_record(registered: RegisteredModel, tmp_path: Path) -> None:
     """A version that somebody gave the alias in MLflow is not served, not even after a restart."""
     lake = open_disk_lake(tmp_path)
     environment = registered.environment | {"MLOPS_PREDICTOR__REQUIRE_RECORD": "true"}
     promoted = registered.register(make_bundle(), PRODUCTION)
-    write_record(lake, registered, promoted)
+    write_first_promotion(lake, registered.registry.get_version(promoted))
     write_fallback(lake, make_bundle(version=promoted))
     with run_predictor(tmp_path, environment, **POLLING) as predictor:
         wait_until_serves(predictor, promoted)
@@ -196,7 +179,7 @@ def test_refuses_another_model_under_a_recorded_number(
     lake = open_disk_lake(tmp_path)
     environment = registered.environment | {"MLOPS_PREDICTOR__REQUIRE_RECORD": "true"}
     version = registered.register(make_bundle(), PRODUCTION)
-    write_record(lake, registered, version)
+    write_first_promotion(lake, registered.registry.get_version(version))
     registered.registry.set_tag(version, MANIFEST_TAG, "0" * 64)
     with run_predictor(tmp_path, environment, **POLLING) as predictor:
         assert "without a promotion record" in wait_for(partial(find_refusal, predictor, version))
