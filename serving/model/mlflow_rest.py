@@ -89,7 +89,7 @@ class RestRegistry:
                 f"{source}: the manifest is that of version {manifest.version}, "
                 f"run {manifest.run_id}"
             )
-        names = [name for name in (ONNX, REFITS) if name == ONNX or name in manifest.files]
+        names = [ONNX, REFITS] if REFITS in manifest.files else [ONNX]
         files = {name: self._artifact(version.run_id, name, source) for name in names}
         return verify_files(manifest, files, source)
 
