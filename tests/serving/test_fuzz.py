@@ -13,6 +13,7 @@ import pytest
 
 from serving.http.requests import EXAMPLE
 from serving.oip_schema import EXAMPLE_TENSOR
+from tests.support.predictor import INFER
 
 VALID = json.dumps([EXAMPLE, EXAMPLE]).encode()
 TENSOR = json.dumps(EXAMPLE_TENSOR).encode()
@@ -27,7 +28,7 @@ TARGETS = [
     ("/predict/csv", "text/csv", LIST),
     ("/invocations", "application/json", SPLIT),
     ("/invocations", "text/csv", LIST),
-    ("/v2/models/student-performance/infer", "application/json", TENSOR),
+    (INFER, "application/json", TENSOR),
 ]
 TOKENS = [
     *(b"NaN", b"-Infinity", b"1e999", b"null", b"true", b'"', b"{}", b"[]"),

@@ -14,8 +14,9 @@ from serving.http.problems import MAX_FINDINGS
 from serving.service import Service
 from serving.settings import Settings
 from tests.support.forest import make_bundle
-from tests.support.hostile_bodies import BODIES, INFER, LISTS, SIZE, measure_growth, post
+from tests.support.hostile_bodies import BODIES, LISTS, SIZE, measure_growth, post
 from tests.support.predictor import (
+    INFER,
     PredictorProcess,
     open_disk_lake,
     start_predictor,

@@ -18,9 +18,8 @@ from serving.http import exchange
 from serving.http.exchange import Exchange
 from serving.http.requests import EXAMPLE
 from tests.support.forest import make_bundle
-from tests.support.predictor import serve_bundle, wait_for
+from tests.support.predictor import INFER, serve_bundle, wait_for
 
-INFER = "/v2/models/student-performance/infer"
 JSON = {"Content-Type": "application/json"}
 BODY = (
     '{"age": 31, "course": "stem", "sleep_hours": 6.8, "relationship": "no", "review_hours": 2.1}'
@@ -94,7 +93,7 @@ def test_cors(strict_url: str, url: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/predict", "/predict/csv", "/invocations", "/v2/models/student-performance/infer"],
+    ["/predict", "/predict/csv", "/invocations", INFER],
 )
 def test_compressed_body(client: httpx.Client, path: str) -> None:
     """A compressed body gets 415 and a message that names the header."""
@@ -185,7 +184,7 @@ def make_head(client: httpx.Client, header: str, path: str = "/predict") -> byte
 
 @pytest.mark.parametrize(
     "path",
-    ["/predict", "/predict?log=false", "/invocations", "/v2/models/student-performance/infer"],
+    ["/predict", "/predict?log=false", "/invocations", INFER],
 )
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_plain_client_sees_413(url: str, path: str, announced: bool) -> None:

@@ -10,8 +10,8 @@ from pipeline.columns import FEATURE_NAMES, FEATURES, Category
 from serving.http.requests import EXAMPLE
 from serving.oip_schema import EXAMPLE_TENSOR
 from tests.support.forest import generate_rows, make_bundle, train_forest
+from tests.support.predictor import INFER
 
-INFER = "/v2/models/student-performance/infer"
 JSON = {"Content-Type": "application/json"}
 BODY = (
     '{"age": 31, "course": "stem", "sleep_hours": 6.8, "relationship": "no", "review_hours": 2.1}'

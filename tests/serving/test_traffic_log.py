@@ -22,6 +22,7 @@ from serving.oip_schema import EXAMPLE_TENSOR
 from serving.traffic_log import TrafficLog
 from tests.support.forest import make_bundle
 from tests.support.predictor import (
+    INFER,
     open_disk_lake,
     run_predictor,
     serve_bundle,
@@ -66,9 +67,8 @@ def test_content_of_the_log(tmp_path: Path) -> None:
         client.post("/predict/csv", content=csv, headers=headers)
         predict(EXAMPLE, "private", "?log=false")
         client.post("/invocations?log=false", json={"instances": [EXAMPLE]})
-        infer = "/v2/models/student-performance/infer"
-        client.post(f"{infer}?log=false", json=EXAMPLE_TENSOR)
-        refused = client.post(infer, json=EXAMPLE_TENSOR | {"outputs": [{"name": "other"}]})
+        client.post(f"{INFER}?log=false", json=EXAMPLE_TENSOR)
+        refused = client.post(INFER, json=EXAMPLE_TENSOR | {"outputs": [{"name": "other"}]})
         assert refused.status_code == 422
         predict(EXAMPLE, "last")
         described = client.get("/columns").json()["live_traffic"]

@@ -17,11 +17,10 @@ from pipeline.model.bundle import Bundle, TrainingFacts
 from serving.http.requests import EXAMPLE
 from serving.model.training_range import TrainingRange
 from tests.support.forest import make_bundle
-from tests.support.predictor import serve_bundle
+from tests.support.predictor import INFER, serve_bundle
 
 OLD = EXAMPLE | {"age": 80}
 WARNING = {"field": "age", "value": 80, "learned_from": [24, 54]}
-INFER = "/v2/models/student-performance/infer"
 
 
 def infer(client: httpx.Client, age: float) -> dict[str, Any]:

@@ -10,11 +10,10 @@ import httpx
 
 from pipeline.columns import FEATURE_NAMES
 from serving.http.requests import EXAMPLE
-from tests.support.predictor import PredictorProcess
+from tests.support.predictor import INFER, PredictorProcess
 
 SIZE = 900_000
 """Bytes of a body; the limit is a million."""
-INFER = "/v2/models/student-performance/infer"
 
 
 def fill(start: str, item: str, end: str) -> str:

@@ -33,6 +33,8 @@ from serving.settings import Settings
 Value = TypeVar("Value")
 
 ROOT = Path(__file__).parents[2]
+INFER = "/v2/models/student-performance/infer"
+"""Route that predicts tensors."""
 START_TIMEOUT_SECONDS = 150
 NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
 
