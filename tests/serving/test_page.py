@@ -21,6 +21,7 @@ from tests.support.page import (
     class_list,
     predict,
     to_csv,
+    to_number,
     to_probability,
 )
 from tests.support.predictor import serve_bundle
@@ -51,7 +52,7 @@ class TestWhatIf:
         points = page.locator("#why tbody td.number").all_inner_texts()
         assert len(points) == len(FEATURES)
         base = to_probability(page.locator("#why tfoot .number").first.inner_text())
-        total = base + sum(float(text.replace("\N{MINUS SIGN}", "-")) for text in points) / 100
+        total = base + sum(map(to_number, points)) / 100
         assert total == pytest.approx(shown, abs=0.015)
 
     def test_the_api_words_the_risk_as_the_page_does(self, visit: Visit, url: str) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.column_file.reader import read_columns
-from tests.support.page import Visit
+from tests.support.page import Visit, to_number
 from tests.support.predictor import ROOT, start_predictor, wait_until_ready
 
 N_FEATURES = 12
@@ -102,14 +102,11 @@ def test_the_page_lists_the_largest_contributions(
     answer = httpx.post(f"{wide_url}/predict?explain=true", json=row, timeout=60).json()
     explanation = answer["predictions"][0]["explanation"]
     lines = page.locator("#why tbody td.number").all_inner_texts()
-    shown = [float(text.replace("\N{MINUS SIGN}", "-")) for text in lines]
+    shown = [to_number(text) for text in lines]
     largest = sorted(explanation["contributions"].values(), key=abs, reverse=True)[:10]
     assert shown[:10] == pytest.approx(largest, abs=0.0051)
     assert len(shown) == 11
-    base, total = (
-        float(text.replace("\N{MINUS SIGN}", "-"))
-        for text in page.locator("#why tfoot .number").all_inner_texts()
-    )
+    base, total = map(to_number, page.locator("#why tfoot .number").all_inner_texts())
     assert base == pytest.approx(explanation["base"], abs=0.0051)
     assert base + sum(shown) == pytest.approx(total, abs=0.06)
     assert "log-odds" in page.locator("#why").inner_text().lower()

@@ -117,6 +117,11 @@ def to_probability(text: str) -> float:
     return float(text.strip("<>%")) / 100
 
 
+def to_number(text: str) -> float:
+    """Return the number that the page shows as `text`; its minus sign is not a hyphen."""
+    return float(text.replace("\N{MINUS SIGN}", "-"))
+
+
 def class_list(rows: int, header: tuple[str, ...] = FEATURE_NAMES) -> list[list[str]]:
     """Return a header and rows that spread over the features' ranges, with names in column 1."""
     lines = [["Who", *header]]
