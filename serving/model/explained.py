@@ -19,7 +19,7 @@ DECIMALS = 3
 
 
 class Explained(NamedTuple):
-    """What explains a row, whatever its label is.
+    """What explains a row; it does not depend on the label.
 
     Attributes:
         explanation: JSON of the Shapley values.

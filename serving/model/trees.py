@@ -117,7 +117,7 @@ def read_trees(node: Any) -> Trees:
 
 
 class _Places:
-    """Finds the index of a node from the ids of its tree and of itself."""
+    """Finds the index of a node by the id of its tree and its id in the tree."""
 
     def __init__(self, trees: IntArray, nodes: IntArray) -> None:
         self.trees = trees
@@ -135,7 +135,7 @@ class _Places:
 def _read_leaf_values(attributes: dict[str, Any], places: _Places) -> FloatArray:
     """What each node adds to the score of the positive class.
 
-    If only one class has weights, its score is that of the positive class, whatever its id is.
+    If only one class has weights, they are those of the positive class, even if its id is 0.
     """
     classes, weights = attributes["class_ids"], attributes["class_weights"]
     counted = classes == classes.max()

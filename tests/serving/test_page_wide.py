@@ -68,7 +68,7 @@ def test_search(visit: Visit, wide: str) -> None:
     expect(page.locator(".section .field:visible")).to_have_count(FIRST)
 
 
-def test_the_list_shows_columns_of_the_file_beside_the_answer(visit: Visit, wide: str) -> None:
+def test_the_list_shows_other_columns_of_the_file(visit: Visit, wide: str) -> None:
     """They are not sent, and the key names the row. The most important features have columns."""
     page = visit(wide)
     record_sent_lists(page)

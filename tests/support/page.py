@@ -31,7 +31,7 @@ class Visit(Protocol):
         Args:
             address: URL of the predictor.
             wait: Wait for the first prediction.
-            options: Options of a browser context of its own, such as PHONE.
+            options: Options of a separate browser context, such as PHONE.
         """
 
 
