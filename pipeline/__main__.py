@@ -28,6 +28,7 @@ COMMANDS = {
     "rollback": "Put an earlier version back into production.",
     "history": "List the moves of `production`: who, when, from which version to which, and why.",
     "compare": "Compare two registered models on the same rows.",
+    "keys": "Add, rotate, revoke and list the API keys of the predictor.",
     "buckets": "Create the buckets of a data lake on S3.",
     "settings": "List all settings with their values and descriptions.",
 }

@@ -106,12 +106,13 @@ def main() -> int:
     try:
         settings = Settings.load()
         from serving.app import build  # reads the columns file, which may have errors
+
+        app, service = build(settings)
     except PipelineError as error:
         log.error("%s", error)  # noqa: TRY400 - a message for people, without a traceback
         return 1
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     gc.set_threshold(GC_THRESHOLD, 50, 100)
-    app, service = build(settings)
     activity = Activity()
     Server(make_config(app, settings.predictor, activity), service, activity).run()
     return 0

@@ -98,7 +98,7 @@ def _summarize(document: dict[str, Any]) -> str:
 async def _handle_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     get_exchange(request).is_body_unread = error.is_body_unread
-    return _respond(request, error.body(), error.status, error.headers)
+    return _respond(request, error.body(), error.status, error.get_headers())
 
 
 async def _handle_http(request: Request, error: Exception) -> Response:

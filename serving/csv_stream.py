@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from serving.csv_scoring import Table
+from serving.http.exchange import Exchange
 from serving.http.problems import Problem, SlowList, TooLarge
 from serving.http.protocol import ABORT
 from serving.model.served_model import Model
@@ -105,7 +106,7 @@ class CsvStream:
     def __init__(self, service: Service, model: Model, request: Request, log: bool) -> None:
         self._service = service
         self._log = log
-        self._request_id: bytes = request.state.exchange.request_id
+        self._exchange: Exchange = request.state.exchange
         settings = service.settings
         self._bytes_left = settings.max_csv_bytes
         self._min_rate = settings.min_csv_bytes_per_second
@@ -175,7 +176,7 @@ class CsvStream:
             work = partial(self._table.feed, data[start : start + SCORED_BYTES], self.ended)
             self._spool.write(await loop.run_in_executor(self._service.workers, work))
             self._service.record_predictions(
-                self._model, self._table.rows, self._table.scored, self._request_id, self._log
+                self._model, self._table.rows, self._table.scored, self._exchange, self._log
             )
         self._changed.set()
         return not self.ended

@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: limits, API key, request ids, metrics, connection age, and a fast path.
+"""The outermost ASGI layer: limits, keys, request ids, metrics, connection age, and a fast path.
 
 `POST /predict` without a query string bypasses FastAPI, which would take longer than the
 prediction itself: the middleware calls the route's handler (serving/routes/predict.py) directly.
@@ -49,7 +49,7 @@ class Middleware:
             if path not in PROBE_PATHS:
                 service.admit()
             if is_post:  # every route that predicts
-                service.authorize(exchange.headers)
+                service.authorize(exchange)
             if is_fast:
                 model, body = await answer_predict(service, exchange)
                 await exchange.respond(200, [JSON, model.header], body)
@@ -94,7 +94,9 @@ class Middleware:
 
 def problem_headers(problem: Problem) -> Headers:
     """Return a problem's headers as ASGI expects them."""
-    extra = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+    extra = [
+        (name.lower().encode(), value.encode()) for name, value in problem.get_headers().items()
+    ]
     return [PROBLEM, *extra]
 
 

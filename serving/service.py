@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hmac
 import itertools
 import re
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from pipeline.storage.lake import open_lake
-from serving.http.problems import Failed, Invalid, Problem, Unauthorized, Unavailable
+from serving.access.key_metrics import KeyCollector
+from serving.access.keyring import KeyRing
+from serving.http.exchange import Exchange
+from serving.http.problems import Failed, Invalid, Problem, Unavailable
 from serving.http.request_body import BodyReader
 from serving.http.requests import Reader, Row
 from serving.metrics import PredictorCollector, RequestMetrics
@@ -65,6 +68,10 @@ class Service:
             self.settings.log_flush_interval_seconds,
         )
         self.reports = ReportReader(lake)
+        self.keys = KeyRing(
+            Path(self.settings.api_keys_file) if self.settings.api_keys_file else None,
+            self.settings.api_key.get_secret_value().encode(),
+        )
         self.metrics = RequestMetrics()
         self.registry = CollectorRegistry()
         """Everything that /metrics exposes."""
@@ -75,11 +82,12 @@ class Service:
                 self.metrics, self.models, self.shadow, self.traffic, lambda: self.ready
             )
         )
+        self.registry.register(KeyCollector(self.keys))
         self.workers = ThreadPoolExecutor(2, "score", initializer=lower_thread_priority)
         self._batcher = Batcher()
         self._explainer = ThreadPoolExecutor(1, "explain", initializer=lower_thread_priority)
         self._explaining = 0
-        self._api_key = self.settings.api_key.get_secret_value().encode()
+        self._keys_required = self.keys.is_required
         self._request_numbers = itertools.count()
         self._process_id = secrets.token_hex(6).encode()
 
@@ -88,11 +96,15 @@ class Service:
         self.updater.start()
         self.shadow.start()
         self.traffic.start()
-        self._body_watch = asyncio.create_task(self.bodies.watch())
+        self._watches = [
+            asyncio.create_task(self.bodies.watch()),
+            asyncio.create_task(self.keys.watch()),
+        ]
 
     async def stop(self) -> None:
         """Stop the threads and write the rest of the live traffic."""
-        self._body_watch.cancel()
+        for watch in self._watches:
+            watch.cancel()
         self.updater.stop()
         self.shadow.stop()
         self.reports.stop()
@@ -155,28 +167,25 @@ class Service:
             return given
         return b"%b-%x" % (self._process_id, next(self._request_numbers))
 
-    def authorize(self, headers: Mapping[bytes, bytes]) -> None:
-        """Check the API key, if one is configured, in constant time.
+    def authorize(self, exchange: Exchange) -> None:
+        """Find out whose API key a request has, if keys are required.
 
         Raises:
-            Unauthorized: If the key is missing or wrong.
+            Unauthorized: If the key is missing, wrong, expired or revoked.
+            TooManyRequests: If the key has reached one of its limits.
         """
-        if not self._api_key:
-            return
-        scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
-        given = bearer.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
-        if not hmac.compare_digest(given, self._api_key):
-            raise Unauthorized
+        if self._keys_required:
+            exchange.caller = self.keys.authenticate(exchange.headers)
 
     async def predict(
-        self, model: Model, rows: list[Row], request_id: bytes, log: bool = True
+        self, model: Model, rows: list[Row], exchange: Exchange, log: bool = True
     ) -> list[ScoredRow]:
         """Score valid rows and record the predictions.
 
         Args:
             model: The model that scores them.
             rows: Valid rows.
-            request_id: Id of the request, for the traffic log.
+            exchange: The request: its id is in the traffic log, its caller's rows are counted.
             log: Whether to add the rows to the traffic log.
 
         Raises:
@@ -196,7 +205,7 @@ class Service:
             raise Failed(
                 f"Model version {model.version} failed on these rows: {type(error).__name__}"
             ) from error
-        self.record_predictions(model, rows, scored, request_id, log)
+        self.record_predictions(model, rows, scored, exchange, log)
         return scored
 
     async def explain(self, model: Model, rows: list[Row]) -> list[Explained]:
@@ -228,15 +237,17 @@ class Service:
         model: Model,
         rows: Sequence[Row],
         scored: Sequence[ScoredRow],
-        request_id: bytes,
+        exchange: Exchange,
         log: bool = True,
     ) -> None:
         """Count predicted rows, and hand them to the traffic log and the shadow."""
         self.metrics.rows += len(scored)
+        if exchange.caller is not None:
+            exchange.caller.add_rows(len(scored))
         for row in scored:
             for warning in row.warnings:
                 self.metrics.warnings[warning.field] += 1
         if log:
-            self.traffic.add(request_id, scored)
+            self.traffic.add(exchange.request_id, scored)
         if self.shadow.comparison is not None:
             self.shadow.add(model, rows, scored)

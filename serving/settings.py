@@ -110,6 +110,9 @@ class PredictorSettings(PredictorClientSettings):
     """After SIGTERM, how long the predictor answers at most."""
     shutdown_timeout_seconds: int = Field(default=20, gt=0)
     """After draining, how long running requests may take to finish."""
+    api_keys_file: str = ""
+    """File of API keys that `python -m pipeline keys` writes; empty for none. It is read again when
+    it changes. Requests for predictions must then have one of its keys, or API_KEY."""
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = ()
     """Origins whose pages may call the predictor: `https://a.example,https://b.example`, or `*`."""
 

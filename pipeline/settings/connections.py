@@ -70,8 +70,9 @@ class PredictorClientSettings(Section):
     url: str = "http://127.0.0.1:8000"
     """URL at which stages reach the predictor."""
     api_key: SecretStr = SecretStr("")
-    """API key that POST requests must send (`Authorization: Bearer KEY` or `X-API-Key: KEY`);
-    empty for none."""
+    """API key that stages send to the predictor. The predictor requires it with each prediction
+    (`Authorization: Bearer KEY` or `X-API-Key: KEY`), or a key of `API_KEYS_FILE`; empty for
+    none."""
     require_record: bool = True
     """Serve a version of `production` only if a promotion record moved it there, and fail the drift
     check if one did not. Set it to false if another program moves the alias."""

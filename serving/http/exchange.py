@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Protocol
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -14,6 +15,12 @@ LINGER_BYTES = 64 << 20
 """Bytes of an unread body that are discarded after the response."""
 LINGER_SECONDS = 10
 """How long they are discarded."""
+
+
+class CountsRows(Protocol):
+    """Somebody whose predicted rows are counted."""
+
+    def add_rows(self, count: int) -> None: ...
 
 
 class Exchange:
@@ -29,7 +36,7 @@ class Exchange:
 
     __slots__ = (
         *("_client", "_must_close", "_send"),
-        *("headers", "is_body_unread", "receive", "request_id", "status"),
+        *("caller", "headers", "is_body_unread", "receive", "request_id", "status"),
     )
 
     def __init__(
@@ -42,6 +49,8 @@ class Exchange:
     ) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         """By lower-case name; of repeated headers the last."""
+        self.caller: CountsRows | None = None
+        """Whose API key the request has; None if no key is required."""
         self.receive = receive
         self.request_id = make_request_id(self.headers.get(b"x-request-id"))
         self.status = 0

@@ -2,7 +2,7 @@
 
 Problem              a response with an error status; `detail` says what happened and what to do
 ├── BadJson          400  the body is not JSON
-├── Unauthorized     401  the API key is missing or wrong
+├── Unauthorized     401  the API key is missing, wrong, expired or revoked
 ├── NotFound         404  unknown model, version or path
 ├── SlowBody         408  the body did not arrive in time
 ├── SlowList         408  a CSV list arrives too slowly
@@ -10,6 +10,7 @@ Problem              a response with an error status; `detail` says what happene
 ├── WrongType        415  the route does not accept this content type
 ├── WrongEncoding    415  the body is compressed
 ├── Invalid          422  the body does not match the columns file; `errors` lists where
+├── TooManyRequests  429  the API key has reached one of its limits
 ├── Failed           500  the model failed on valid rows
 └── Unavailable      503  no model yet, or too many requests
 """
@@ -17,7 +18,8 @@ Problem              a response with an error status; `detail` says what happene
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -62,6 +64,10 @@ class Problem(Exception):
     def body(self) -> bytes:
         return problem_body(self.status, str(self), self.findings)
 
+    def get_headers(self) -> Mapping[str, str]:
+        """Return the headers of the response, apart from those that every response has."""
+        return self.headers
+
 
 def problem_body(status: int, detail: str, findings: Sequence[Finding] = ()) -> bytes:
     """Return a problem document as JSON."""
@@ -86,9 +92,11 @@ class Unauthorized(Problem):
     status = 401
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
 
-    def __init__(self) -> None:
+    def __init__(self, reason: str = "") -> None:
+        """Args: reason: What is wrong with a known key, for its owner; empty otherwise."""
         super().__init__(
-            "The API key is missing or wrong; send `Authorization: Bearer KEY` or `X-API-Key: KEY`"
+            f"{reason or 'The API key is missing or wrong'}; "
+            "send `Authorization: Bearer KEY` or `X-API-Key: KEY`"
         )
 
 
@@ -153,6 +161,21 @@ class Invalid(Problem):
         total = len(findings) if count is None else count
         more = f" (the first {MAX_FINDINGS} are listed)" if total > MAX_FINDINGS else ""
         super().__init__(detail or f"{total} invalid value(s){more}; see `errors`", findings)
+
+
+class TooManyRequests(Problem):
+    status = 429
+
+    def __init__(self, name: str, limit: int, unit: str, wait_seconds: float) -> None:
+        """Args: wait_seconds: How long to wait before the next request."""
+        self._retry_after = math.ceil(wait_seconds)
+        super().__init__(
+            f"The key of {name} may send {limit} {unit} per minute; "
+            f"try again in {self._retry_after} s"
+        )
+
+    def get_headers(self) -> Mapping[str, str]:
+        return {"Retry-After": str(self._retry_after)}
 
 
 class Failed(Problem):

@@ -13,12 +13,13 @@ from serving.service import Service
 
 DESCRIPTIONS = {
     400: "The body is not valid JSON",
-    401: "The API key is missing or wrong",
+    401: "The API key is missing, wrong, expired or revoked",
     404: "Unknown model or version",
     408: "The body did not arrive in time",
     413: "The body is larger than the limit",
     415: "The route does not accept this content type, or the body is compressed",
     422: "A value is invalid; see `errors`",
+    429: "The API key has reached one of its limits",
     500: "The model cannot score the rows",
     503: "No model is loaded yet, or too many requests are running",
 }

@@ -44,7 +44,7 @@ BODY = {
     "/invocations",
     summary="Predict a table, in MLflow's scoring protocol",
     response_model=Predictions,
-    responses=problems(400, 401, 408, 413, 415, 422, 500, 503),
+    responses=problems(400, 401, 408, 413, 415, 422, 429, 500, 503),
     openapi_extra={"requestBody": BODY},
 )
 async def invocations(
@@ -59,7 +59,7 @@ async def invocations(
     model = service.model()
     records = parse(data, service.settings.max_rows)
     rows = service.reader.records(rename_columns(records))
-    scored = await service.predict(model, rows, exchange.request_id, log)
+    scored = await service.predict(model, rows, exchange, log)
     answers = ",".join([model.plain_answer(row.probability) for row in scored])
     warnings = [row.warnings for row in scored]
     warned = f',"warnings":{rows_to_json(warnings)}' if any(warnings) else ""

@@ -130,7 +130,7 @@ async def infer(
     asked, binary = parse_request(data, request.headers.get(HEADER_LENGTH), max_rows)
     outputs = read_outputs(asked)
     rows = rows_from_numbers(read_features(asked, binary, max_rows))
-    scored = await service.predict(model, rows, exchange.request_id, log)
+    scored = await service.predict(model, rows, exchange, log)
     body, header_length = write_response(asked, outputs, model, scored)
     extra = model_headers(model)
     if header_length is None:
@@ -155,6 +155,6 @@ for base in BASES:
         methods=["POST"],
         summary="Predict tensors",
         response_model=InferResponse,
-        responses=RESPONSES | problems(400, 401, 404, 408, 413, 415, 422, 500, 503),
+        responses=RESPONSES | problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
         openapi_extra={"requestBody": {"required": True, "content": BODY_TYPES}},
     )

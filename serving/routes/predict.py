@@ -60,7 +60,7 @@ async def answer_predict(
     model = service.model()
     rows = service.reader.rows(data)
     explained = await service.explain(model, rows) if explain else ()
-    scored = await service.predict(model, rows, exchange.request_id, log)
+    scored = await service.predict(model, rows, exchange, log)
     if not explained:
         return model, model.response_body(scored)
     fields = [
@@ -75,7 +75,7 @@ async def answer_predict(
     summary=f"Predict one {SUBJECT} or many",
     response_model=Answer,
     response_model_exclude_none=True,
-    responses=problems(400, 401, 408, 413, 415, 422, 500, 503),
+    responses=problems(400, 401, 408, 413, 415, 422, 429, 500, 503),
     openapi_extra={"requestBody": BODY},
 )
 async def predict(

@@ -107,6 +107,8 @@ def test_uses_only_resources_of_the_release(scenario: str) -> None:
         for volume in spec["volumes"]:
             if "configMap" in volume:
                 used.add(("ConfigMap", volume["configMap"]["name"]))
+            if "secret" in volume:
+                used.add(("Secret", volume["secret"]["secretName"]))
             if "persistentVolumeClaim" in volume:
                 used.add(("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]))
         for item in get_containers(spec):
@@ -118,5 +120,8 @@ def test_uses_only_resources_of_the_release(scenario: str) -> None:
             for variable in item.get("env", []):
                 if "valueFrom" in variable:
                     used.add(("Secret", variable["valueFrom"]["secretKeyRef"]["name"]))
-    existing = {"store-keys", "database-passwords", "airflow-secrets", "my-claim", "api-key", "key"}
+    existing = {
+        *("store-keys", "database-passwords", "airflow-secrets", "my-claim", "key"),
+        *("api-key", "callers"),
+    }
     assert {(kind, name) for kind, name in used - created if name not in existing} == set()

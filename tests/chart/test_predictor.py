@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from serving.service import FLUSH_TIMEOUT_SECONDS
@@ -108,6 +109,38 @@ def test_who_gets_the_api_key() -> None:
     pods = get_pods_file(manifests)
     assert pods["env_from"]["secrets"] == ["student-mlops-objectstore"]
     assert pods["access"]["predictor"]["secrets"] == ["api-key"]
+
+
+def test_keys_of_callers() -> None:
+    """The keys file is mounted as a folder, which kubelet updates, and only in the predictor."""
+    manifests = render({"predictor": {"apiKeys": {"existingSecret": "callers"}}})
+    spec = find(manifests, "Deployment", "predictor")["spec"]["template"]["spec"]
+    (volume,) = [each for each in spec["volumes"] if each["name"] == "keys"]
+    assert volume["secret"]["secretName"] == "callers"
+    container = get_container(find(manifests, "Deployment", "predictor"))
+    (mount,) = [each for each in container["volumeMounts"] if each["name"] == "keys"]
+    assert "subPath" not in mount
+    path = f"{mount['mountPath']}/{volume['secret']['items'][0]['path']}"
+    assert get_variables(container)["MLOPS_PREDICTOR__API_KEYS_FILE"] == path
+    assert "callers" not in str([each for each in manifests if each["kind"] == "ConfigMap"])
+    assert "MLOPS_PREDICTOR__API_KEYS_FILE" not in get_variables(
+        get_container(find(render(), "Deployment", "predictor"))
+    )
+
+
+def test_stages_get_a_key_if_callers_need_one() -> None:
+    """With keys of callers only, the chart generates the key that the stages send."""
+    manifests = render({"predictor": {"apiKeys": {"existingSecret": "callers"}}})
+    secret = find(manifests, "Secret", "predictor-key")
+    assert len(base64.b64decode(secret["data"]["MLOPS_PREDICTOR__API_KEY"])) == 64
+    name = secret["metadata"]["name"]
+    assert get_pods_file(manifests)["access"]["predictor"]["secrets"] == [name]
+    container = get_container(find(manifests, "Deployment", "predictor"))
+    assert {"secretRef": {"name": name}} in container["envFrom"]
+    own = {"existingSecret": "api-key", "apiKeys": {"existingSecret": "callers"}}
+    for predictor in ({}, own, {"existingSecret": "api-key"}):
+        names = get_names(render({"predictor": predictor}), "Secret")
+        assert "student-mlops-predictor-key" not in names
 
 
 def test_ingress() -> None:

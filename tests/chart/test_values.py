@@ -144,7 +144,6 @@ def test_derived_settings_are_set_elsewhere() -> None:
     elsewhere = {
         "MLOPS_CODE_VERSION",  # the images set it
         "MLOPS_MLFLOW__ARTIFACTS",  # only SQLite needs it
-        "MLOPS_PREDICTOR__API_KEY",  # in the Secret that predictor.existingSecret names
     }
     assert {name for name in DERIVED if name not in templates} == elsewhere
 

@@ -77,6 +77,7 @@ EVERYTHING: Values = {
     },
     "predictor": {
         "existingSecret": "api-key",
+        "apiKeys": {"existingSecret": "callers"},
         "service": {"type": "LoadBalancer"},
         "ingress": {
             "enabled": True,

@@ -114,3 +114,11 @@
 {{- $generated := printf "%s-pseudonyms" (include "student-mlops.fullname" .) -}}
 {{- .Values.pseudonyms.existingSecret | default $generated }}
 {{- end }}
+
+{{/* Secret with the key that stages send to the predictor; empty if predictions need no key. */}}
+{{- define "student-mlops.predictor.secret" -}}
+{{- $generated := printf "%s-key" (include "student-mlops.predictor.fullname" .) -}}
+{{- with .Values.predictor }}
+{{- .existingSecret | default (empty .apiKeys.existingSecret | ternary "" $generated) }}
+{{- end }}
+{{- end }}

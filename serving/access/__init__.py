@@ -1,0 +1,1 @@
+"""Who may send predictions: API keys and their limits. Begin with keyring.py."""

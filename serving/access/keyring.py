@@ -1,0 +1,229 @@
+"""The API keys that the predictor accepts, from a file that is read again when it changes.
+
+Without keys, everybody may send predictions. The key of MLOPS_PREDICTOR__API_KEY, which the
+platform's stages send, is accepted in addition to those of the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from pipeline.api_keys import PLATFORM, ApiKey, hash_key, read_keys
+from pipeline.errors import SettingsError
+from serving.access.allowance import Allowance
+from serving.http.problems import TooManyRequests, Unauthorized
+
+log = logging.getLogger(__name__)
+
+WATCH_INTERVAL_SECONDS = 1.0
+"""Pause between two looks at the file's time and size."""
+
+
+class Caller:
+    """All keys of one name: their counts and their limits. For the event loop's thread only."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.requests = 0
+        """Accepted requests."""
+        self.rows = 0
+        """Predicted rows."""
+        self.limited = 0
+        """Requests over a limit."""
+        self._limits: dict[str, Allowance] = {}
+
+    def set_limits(self, key: ApiKey) -> None:
+        """Apply the limits of a key; an unchanged limit keeps what was spent of it."""
+        limits = {"requests": key.requests_per_minute, "rows": key.rows_per_minute}
+        now = time.monotonic()
+        changed: dict[str, Allowance] = {}
+        for unit, per_minute in limits.items():
+            known = self._limits.get(unit)
+            if known is not None and known.per_minute == per_minute:
+                changed[unit] = known
+            elif per_minute is not None:
+                changed[unit] = Allowance(per_minute, now)
+        self._limits = changed
+
+    def admit(self) -> None:
+        """Count a request.
+
+        Raises:
+            TooManyRequests: If it exceeds a limit.
+        """
+        if self._limits:
+            now = time.monotonic()
+            for unit, allowance in self._limits.items():
+                if wait_seconds := allowance.get_wait_seconds(now):
+                    self.limited += 1
+                    raise TooManyRequests(self.name, allowance.per_minute, unit, wait_seconds)
+            if "requests" in self._limits:
+                self._limits["requests"].spend(1)
+        self.requests += 1
+
+    def add_rows(self, count: int) -> None:
+        """Count predicted rows."""
+        self.rows += count
+        if "rows" in self._limits:
+            self._limits["rows"].spend(count)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A key that the predictor knows.
+
+    Attributes:
+        digest: SHA-256 of the key.
+        caller: Whose key it is.
+        refused_from: Time in seconds since the epoch from which it is refused.
+        state: Why it is refused from then on, with its day.
+    """
+
+    digest: bytes
+    caller: Caller
+    refused_from: float = float("inf")
+    state: str = ""
+
+
+class KeyRing:
+    """Finds out whose key a request has.
+
+    Args:
+        path: The keys file; None for none.
+        platform_key: The key of the platform's own stages; empty for none.
+
+    Raises:
+        SettingsError: If the file cannot be read, or a line is not a key.
+    """
+
+    def __init__(self, path: Path | None, platform_key: bytes) -> None:
+        self.callers: dict[str, Caller] = {}
+        """By name, including the callers whose keys were removed from the file."""
+        self.expiries: dict[str, float] = {}
+        """Time from which the last valid key of a name is refused, if it expires."""
+        self.refused: dict[str, int] = dict.fromkeys(
+            ("missing", "unknown", "expired", "revoked"), 0
+        )
+        """Refused requests by the reason."""
+        self.is_stale = False
+        """Whether the file has changed and could not be read; the earlier keys apply."""
+        self._path = path
+        self._platform_key = platform_key
+        self._entries: dict[bytes, Entry] = {}
+        self._version: object = None
+        if path is not None:
+            self._version = _get_version(path)
+            self._set_keys(read_keys(path))
+        else:
+            self._set_keys([])
+
+    @property
+    def is_required(self) -> bool:
+        """Whether predictions need a key. A file without a valid key refuses all."""
+        return self._path is not None or bool(self._platform_key)
+
+    async def watch(self) -> None:
+        """Read the file again whenever it has changed, until this task is cancelled.
+
+        A mounted Secret changes by the replacement of a symbolic link, which changes the inode.
+        """
+        if self._path is None:
+            return
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL_SECONDS)
+            self._reload(self._path)
+
+    def _reload(self, path: Path) -> None:
+        version = _get_version(path)
+        if version == self._version:
+            return
+        self._version = version
+        try:
+            keys = read_keys(path)
+        except SettingsError as error:
+            self.is_stale = True
+            log.error("%s. The keys read before stay valid", error)  # noqa: TRY400 - for people
+            return
+        self.is_stale = False
+        self._set_keys(keys)
+        log.info("read %d keys from %s", len(keys), path)
+
+    def _set_keys(self, keys: list[ApiKey]) -> None:
+        entries: dict[bytes, Entry] = {}
+        expiries: dict[str, float] = {}
+        if self._platform_key:
+            digest = hash_key(self._platform_key)
+            entries[digest] = Entry(digest, self._get_caller(PLATFORM))
+        for key in keys:
+            caller, digest = self._get_caller(key.name), bytes.fromhex(key.sha256)
+            caller.set_limits(key)  # of two keys with one name, those of the last
+            if key.revoked is not None:
+                entries[digest] = Entry(digest, caller, 0, f"revoked on {key.revoked}")
+                continue
+            entries[digest] = Entry(digest, caller, key.expires_at, f"expired on {key.expires}")
+            expiries[key.name] = max(expiries.get(key.name, 0), key.expires_at)
+        self._entries = entries
+        self.expiries = {name: at for name, at in expiries.items() if at != float("inf")}
+
+    def _get_caller(self, name: str) -> Caller:
+        return self.callers.setdefault(name, Caller(name))
+
+    def authenticate(self, headers: Mapping[bytes, bytes]) -> Caller:
+        """Find out whose key a request has, and count the request.
+
+        Its time reveals nothing about a key: the table is searched by SHA-256, of which Python
+        compares a hash with a random seed, so no time depends on how much of two keys is equal.
+
+        Args:
+            headers: The request's headers, by lower-case name.
+
+        Raises:
+            Unauthorized: If there is no key, or it is unknown, expired or revoked.
+            TooManyRequests: If the request exceeds a limit of the key.
+        """
+        key = get_key(headers)
+        if not key:
+            self._refuse("missing")
+        caller = self.find(key).caller
+        caller.admit()
+        return caller
+
+    def find(self, key: bytes) -> Entry:
+        """Return the entry of a valid key.
+
+        Raises:
+            Unauthorized: If it is unknown, expired or revoked.
+        """
+        digest = hash_key(key)
+        entry = self._entries.get(digest)
+        if entry is None:
+            self._refuse("unknown")
+        if time.time() >= entry.refused_from:
+            self._refuse(entry.state.partition(" ")[0], entry)
+        return entry
+
+    def _refuse(self, reason: str, entry: Entry | None = None) -> NoReturn:
+        """Count and raise Unauthorized; only the owner of a key learns what is wrong with it."""
+        self.refused[reason] += 1
+        raise Unauthorized(f"The key of {entry.caller.name} {entry.state}" if entry else "")
+
+
+def get_key(headers: Mapping[bytes, bytes]) -> bytes:
+    """Return the key that a request sends, or no bytes."""
+    scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
+    return bearer.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
+
+
+def _get_version(path: Path) -> object:
+    """Return what changes with the content of a file; None if it does not exist."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_ino, facts.st_size
