@@ -82,13 +82,15 @@ class Entry:
         digest: SHA-256 of the key.
         caller: Whose key it is.
         refused_from: Time in seconds since the epoch from which it is refused.
-        state: Why it is refused from then on, with its day.
+        reason: Why it is refused from then on: `expired` or `revoked`.
+        detail: The same with the day, for the owner.
     """
 
     digest: bytes
     caller: Caller
     refused_from: float = float("inf")
-    state: str = ""
+    reason: str = ""
+    detail: str = ""
 
 
 class KeyRing:
@@ -164,9 +166,11 @@ class KeyRing:
             caller, digest = self._get_caller(key.name), bytes.fromhex(key.sha256)
             caller.set_limits(key)  # of two keys with one name, those of the last
             if key.revoked is not None:
-                entries[digest] = Entry(digest, caller, 0, f"revoked on {key.revoked}")
+                detail = f"was revoked on {key.revoked}"
+                entries[digest] = Entry(digest, caller, 0, "revoked", detail)
                 continue
-            entries[digest] = Entry(digest, caller, key.expires_at, f"expired on {key.expires}")
+            detail = f"expired on {key.expires}"
+            entries[digest] = Entry(digest, caller, key.expires_at, "expired", detail)
             expiries[key.name] = max(expiries.get(key.name, 0), key.expires_at)
         self._entries = entries
         self.expiries = {name: at for name, at in expiries.items() if at != float("inf")}
@@ -205,13 +209,13 @@ class KeyRing:
         if entry is None:
             self._refuse("unknown")
         if time.time() >= entry.refused_from:
-            self._refuse(entry.state.partition(" ")[0], entry)
+            self._refuse(entry.reason, entry)
         return entry
 
     def _refuse(self, reason: str, entry: Entry | None = None) -> NoReturn:
         """Count and raise Unauthorized; only the owner of a key learns what is wrong with it."""
         self.refused[reason] += 1
-        raise Unauthorized(f"The key of {entry.caller.name} {entry.state}" if entry else "")
+        raise Unauthorized(f"The key of {entry.caller.name} {entry.detail}" if entry else "")
 
 
 def get_key(headers: Mapping[bytes, bytes]) -> bytes:

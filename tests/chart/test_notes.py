@@ -107,6 +107,14 @@ def test_the_example_request_is_valid(get_notes: Callable[..., str]) -> None:
     assert yaml.safe_load(text).keys() == EXAMPLE.keys()
 
 
+def test_the_example_request_has_a_key_if_one_is_required(get_notes: Callable[..., str]) -> None:
+    """With keys of callers, the example shows where the key goes; the command stays one command."""
+    text = get_notes({"predictor": {"apiKeys": {"existingSecret": "callers"}}})
+    (command,) = re.findall(r"curl (?:.*\\\n)*.*", text)
+    assert "X-API-Key: KEY" in shlex.split(command)
+    assert "X-API-Key" not in get_notes()
+
+
 def test_another_table_has_no_example_of_the_survey(get_notes: Callable[..., str]) -> None:
     """With a columns file in the values, the notes lead to the predictor's own examples."""
     text = get_notes({"columns": BUNDLED.read_text()})

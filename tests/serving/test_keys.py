@@ -113,7 +113,7 @@ def test_keys_are_added_and_revoked_without_a_restart(predictor: Predictor, keys
     wait_for_status(predictor, key, 200)
     keys.revoke("tutor")
     refused = wait_for_status(predictor, key, 401)
-    assert f"The key of tutor revoked on {today()};" in refused.json()["detail"]
+    assert f"The key of tutor was revoked on {today()};" in refused.json()["detail"]
     assert predict(predictor, keys.made["registrar"]).status_code == 200
 
 
