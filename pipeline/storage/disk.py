@@ -5,12 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.errors import LakeError
+from pipeline.storage.streams import CHUNK_BYTES, NewFile
 
 TEMPORARY_PREFIX = ".writing-"
+MAX_TEMPORARY_SECONDS = 24 * 3600
+"""Older temporary files are those of killed processes."""
 
 
 class DiskStore:
@@ -33,17 +38,53 @@ class DiskStore:
             except FileNotFoundError:
                 return None
 
+    def chunks(self, key: str) -> Generator[bytes, None, None] | None:
+        with self._raise_lake_errors(key, "read"):
+            try:
+                file = (self._root / key).open("rb")
+            except FileNotFoundError:
+                return None
+        return self._read_chunks(key, file)
+
+    def size(self, key: str) -> int | None:
+        with self._raise_lake_errors(key, "read"):
+            try:
+                return (self._root / key).stat().st_size
+            except FileNotFoundError:
+                return None
+
     def write(self, key: str, data: bytes) -> None:
         with self._raise_lake_errors(key, "written"), self._temporary_file(key, data) as temporary:
             temporary.replace(self._root / key)
 
     def create(self, key: str, data: bytes) -> bool:
         with self._raise_lake_errors(key, "written"), self._temporary_file(key, data) as temporary:
-            try:
-                os.link(temporary, self._root / key)
-            except FileExistsError:
-                return False
-        return True
+            return self._link(temporary, key)
+
+    @contextlib.contextmanager
+    def new_file(self, layer: str) -> Iterator[NewFile]:
+        folder = self._root / layer
+        with self._raise_lake_errors(layer, "written"):
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+                if time.time() - path.stat().st_mtime > MAX_TEMPORARY_SECONDS:
+                    path.unlink(missing_ok=True)
+            path = _make_temporary(folder)
+        try:
+            with NewFile(path) as file:
+                yield file
+        finally:
+            path.unlink(missing_ok=True)
+
+    def write_file(self, key: str, path: Path) -> None:
+        with self._raise_lake_errors(key, "written"):
+            (self._root / key).parent.mkdir(parents=True, exist_ok=True)
+            path.replace(self._root / key)
+
+    def create_file(self, key: str, path: Path) -> bool:
+        with self._raise_lake_errors(key, "written"):
+            (self._root / key).parent.mkdir(parents=True, exist_ok=True)
+            return self._link(path, key)
 
     def delete(self, key: str) -> None:
         with self._raise_lake_errors(key, "deleted"):
@@ -74,15 +115,28 @@ class DiskStore:
         """Write and sync the data to a file in the object's folder; delete it at the end."""
         folder = (self._root / key).parent
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=folder, prefix=TEMPORARY_PREFIX)
+        path = _make_temporary(folder)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with path.open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            yield Path(name)
+            yield path
         finally:
-            Path(name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+
+    def _link(self, path: Path, key: str) -> bool:
+        """Make a file an object unless there is one; return whether it was made."""
+        try:
+            os.link(path, self._root / key)
+        except FileExistsError:
+            return False
+        return True
+
+    def _read_chunks(self, key: str, file: BinaryIO) -> Generator[bytes, None, None]:
+        with file, self._raise_lake_errors(key, "read"):
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
 
     @contextlib.contextmanager
     def _raise_lake_errors(self, key: str, verb: str) -> Iterator[None]:
@@ -94,3 +148,10 @@ class DiskStore:
                 f"{self.url(key)} cannot be {verb}: {error.strerror}. Check the folder's "
                 "permissions, or set MLOPS_LAKE__URL to another one"
             ) from error
+
+
+def _make_temporary(folder: Path) -> Path:
+    """Create an empty file that only its owner can read."""
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=TEMPORARY_PREFIX)
+    os.close(descriptor)
+    return Path(name)

@@ -5,10 +5,14 @@ layout.py has the keys. Writes are atomic: a reader sees either the old object o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
-from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,6 +20,7 @@ from pipeline.errors import LakeError
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.disk import DiskStore
 from pipeline.storage.s3 import S3Store
+from pipeline.storage.streams import ChunkReader, NewFile
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -23,12 +28,18 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 class Store(Protocol):
     """Where a lake stores its bytes. A key is `LAYER/REST`.
 
-    `read` returns None if there is no such object, and `create` returns False if there is one.
+    `read`, `chunks` and `size` return None if there is no such object, and `create` and
+    `create_file` return False if there is one.
     """
 
     def read(self, key: str) -> bytes | None: ...
+    def chunks(self, key: str) -> Generator[bytes, None, None] | None: ...
+    def size(self, key: str) -> int | None: ...
     def write(self, key: str, data: bytes) -> None: ...
     def create(self, key: str, data: bytes) -> bool: ...
+    def new_file(self, layer: str) -> AbstractContextManager[NewFile]: ...
+    def write_file(self, key: str, path: Path) -> None: ...
+    def create_file(self, key: str, path: Path) -> bool: ...
     def delete(self, key: str) -> None: ...
     def versions(self, key: str) -> list[str]: ...
     def erase(self, key: str, version: str) -> None: ...
@@ -60,13 +71,40 @@ class Lake:
         """
         data = self._store.read(key)
         if data is None:
-            raise LakeError(f"{self.url(key)} does not exist; run the stage that writes it first")
-        if sha256 is not None and sha256_hex(data) != sha256:
-            raise LakeError(
-                f"{self.url(key)} has the hash {sha256_hex(data)}, but {sha256} was recorded: it "
-                "was modified outside the pipeline. Run the stage that writes it again"
-            )
+            raise self._missing(key)
+        if sha256 is not None:
+            self._check_hash(key, sha256_hex(data), sha256)
         return data
+
+    def open(self, key: str, sha256: str | None = None) -> BinaryIO:
+        """Open an object for reading, from its beginning to its end.
+
+        Args:
+            key: Its key, from layout.py.
+            sha256: The hash that the bytes must have; None accepts any bytes. It is compared at the
+                end, so read the whole object before anything that depends on it is stored.
+
+        Returns:
+            A stream of the object's bytes. Reading raises LakeError if the hash differs.
+
+        Raises:
+            LakeError: If there is no such object.
+        """
+        chunks = self._store.chunks(key)
+        if chunks is None:
+            raise self._missing(key)
+        return io.BufferedReader(ChunkReader(self._hash_chunks(key, chunks, sha256)))
+
+    def size(self, key: str) -> int:
+        """Return the number of bytes of an object.
+
+        Raises:
+            LakeError: If there is no such object.
+        """
+        size = self._store.size(key)
+        if size is None:
+            raise self._missing(key)
+        return size
 
     def write(self, key: str, data: bytes) -> str:
         """Write or replace an object; return the SHA-256 of its bytes."""
@@ -76,6 +114,28 @@ class Lake:
     def create(self, key: str, data: bytes) -> bool:
         """Write an object unless there is one with that key; return whether it was written."""
         return self._store.create(key, data)
+
+    def new_file(self, layer: str) -> AbstractContextManager[NewFile]:
+        """Create a temporary file to be stored with `write_file` or `create_file`.
+
+        The file is deleted at the end of the `with` block. A lake on disk has it in the folder of
+        the layer, so storing it does not copy it.
+
+        Args:
+            layer: One of layout.LAYERS.
+        """
+        return self._store.new_file(layer)
+
+    def write_file(self, key: str, file: NewFile) -> str:
+        """Write or replace an object with a file's bytes; return their SHA-256."""
+        file.finish()
+        self._store.write_file(key, file.path)
+        return file.sha256
+
+    def create_file(self, key: str, file: NewFile) -> bool:
+        """Write an object unless there is one with that key; return whether it was written."""
+        file.finish()
+        return self._store.create_file(key, file.path)
 
     def delete(self, key: str) -> None:
         """Delete an object; a missing one is no error."""
@@ -135,6 +195,29 @@ class Lake:
     def write_model(self, key: str, model: BaseModel) -> str:
         """Write a model as JSON, equal models as equal bytes; return their SHA-256."""
         return self.write(key, to_json_bytes(model.model_dump()))
+
+    def _missing(self, key: str) -> LakeError:
+        return LakeError(f"{self.url(key)} does not exist; run the stage that writes it first")
+
+    def _hash_chunks(
+        self, key: str, chunks: Generator[bytes, None, None], recorded: str | None
+    ) -> Generator[bytes, None, None]:
+        """Pass chunks on, and compare their hash with the recorded one after the last."""
+        found = hashlib.sha256()
+        with contextlib.closing(chunks):
+            for chunk in chunks:
+                if recorded is not None:
+                    found.update(chunk)
+                yield chunk
+        if recorded is not None:
+            self._check_hash(key, found.hexdigest(), recorded)
+
+    def _check_hash(self, key: str, found: str, recorded: str) -> None:
+        if found != recorded:
+            raise LakeError(
+                f"{self.url(key)} has the hash {found}, but {recorded} was recorded: it was "
+                "modified outside the pipeline. Run the stage that writes it again"
+            )
 
 
 def open_lake(settings: LakeSettings) -> Lake:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import math
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.errors import LakeError
 from pipeline.settings.connections import LakeSettings
+from pipeline.storage.streams import CHUNK_BYTES, NewFile
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
+
+PART_BYTES = 16 << 20
+"""Larger files are uploaded in parts of this size, which are held in memory one at a time."""
+MAX_PARTS = 10_000
+"""S3's limit; a file that would have more gets larger parts."""
+EXISTS_CODES = ("PreconditionFailed", "ConditionalRequestConflict")
+"""S3's errors for an object that must not exist but does."""
 
 
 class S3Store:
@@ -37,24 +48,53 @@ class S3Store:
                 return None
             return data
 
+    def chunks(self, key: str) -> Generator[bytes, None, None] | None:
+        with self._raise_lake_errors(key, "read"):
+            try:
+                body = self._client.get_object(**self._location(key))["Body"]
+            except self._client.exceptions.NoSuchKey:
+                return None
+        return self._read_chunks(key, body)
+
+    def size(self, key: str) -> int | None:
+        from botocore.exceptions import ClientError
+
+        with self._raise_lake_errors(key, "read"):
+            try:
+                size: int = self._client.head_object(**self._location(key))["ContentLength"]
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "404":
+                    return None
+                raise
+        return size
+
     def write(self, key: str, data: bytes) -> None:
         with self._raise_lake_errors(key, "written"):
             self._client.put_object(**self._location(key), Body=data)
 
     def create(self, key: str, data: bytes) -> bool:
-        from botocore.exceptions import ClientError
-
         with self._raise_lake_errors(key, "written"):
-            try:
-                self._client.put_object(**self._location(key), Body=data, IfNoneMatch="*")
-            except ClientError as error:
-                if error.response["Error"]["Code"] in (
-                    "PreconditionFailed",
-                    "ConditionalRequestConflict",
-                ):
-                    return False
-                raise
-        return True
+            return self._unless_exists(
+                lambda: self._client.put_object(**self._location(key), Body=data, IfNoneMatch="*")
+            )
+
+    @contextlib.contextmanager
+    def new_file(self, layer: str) -> Iterator[NewFile]:
+        with (
+            tempfile.NamedTemporaryFile(prefix=f"{layer}-") as temporary,
+            NewFile(Path(temporary.name)) as file,
+        ):
+            yield file
+
+    def write_file(self, key: str, path: Path) -> None:
+        with self._raise_lake_errors(key, "written"):
+            self._upload(key, path)
+
+    def create_file(self, key: str, path: Path) -> bool:
+        if self.size(key) is not None:
+            return False
+        with self._raise_lake_errors(key, "written"):
+            return self._unless_exists(lambda: self._upload(key, path, IfNoneMatch="*"))
 
     def delete(self, key: str) -> None:
         with self._raise_lake_errors(key, "deleted"):
@@ -92,6 +132,50 @@ class S3Store:
                     if before is not None and key >= before:  # S3 lists keys in their order
                         return
                     yield key
+
+    def _upload(self, key: str, path: Path, **conditions: str) -> None:
+        """Upload a file, in parts if it is large. The object appears when the last part has.
+
+        Raises:
+            ClientError: If a condition does not hold, or the service fails.
+        """
+        location, size = self._location(key), path.stat().st_size
+        with path.open("rb") as file:
+            if size <= PART_BYTES:
+                self._client.put_object(**location, Body=file, **conditions)
+                return
+            part_bytes = max(PART_BYTES, math.ceil(size / MAX_PARTS))
+            upload = self._client.create_multipart_upload(**location)["UploadId"]
+            try:
+                parts: list[dict[str, Any]] = []
+                while data := file.read(part_bytes):
+                    number = len(parts) + 1
+                    part = self._client.upload_part(
+                        **location, UploadId=upload, PartNumber=number, Body=data
+                    )
+                    parts.append({"PartNumber": number, "ETag": part["ETag"]})
+                self._client.complete_multipart_upload(
+                    **location, UploadId=upload, MultipartUpload={"Parts": parts}, **conditions
+                )
+            except BaseException:
+                self._client.abort_multipart_upload(**location, UploadId=upload)
+                raise
+
+    def _unless_exists(self, create: Callable[[], Any]) -> bool:
+        """Create an object on the condition that there is none; return whether it was created."""
+        from botocore.exceptions import ClientError
+
+        try:
+            create()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in EXISTS_CODES:
+                return False
+            raise
+        return True
+
+    def _read_chunks(self, key: str, body: Any) -> Generator[bytes, None, None]:
+        with contextlib.closing(body), self._raise_lake_errors(key, "read"):
+            yield from body.iter_chunks(CHUNK_BYTES)
 
     def _location(self, key: str) -> dict[str, str]:
         layer, _, rest = key.partition("/")

@@ -7,12 +7,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import BotoCoreError
 
 from pipeline.errors import LakeError
 from pipeline.settings.connections import LakeSettings
+from pipeline.storage import s3
 from pipeline.storage.lake import Lake, open_lake, to_json_bytes
+from pipeline.storage.streams import NewFile
 
 
 def test_write_and_read(lake: Lake) -> None:
@@ -43,11 +47,104 @@ def test_modified_bytes_are_refused(lake: Lake) -> None:
         lake.read("gold/a/train.parquet", recorded)
 
 
+def store(lake: Lake, key: str, *parts: bytes) -> str:
+    with lake.new_file("gold") as file:
+        for part in parts:
+            file.write(part)
+        return lake.write_file(key, file)
+
+
+def test_a_file_is_stored_and_streamed(lake: Lake) -> None:
+    """An object that was written in parts is read in parts; its hash is that of all its bytes."""
+    sha256 = store(lake, "gold/a/train.parquet", b"old")
+    sha256 = store(lake, "gold/a/train.parquet", b"ro", b"ws")
+    assert sha256 == hashlib.sha256(b"rows").hexdigest()
+    assert lake.read("gold/a/train.parquet", sha256) == b"rows"
+    assert lake.size("gold/a/train.parquet") == 4
+    with lake.open("gold/a/train.parquet", sha256) as stream:
+        assert [stream.read(3), stream.read(3), stream.read(3)] == [b"row", b"s", b""]
+    assert lake.keys("gold/") == ["gold/a/train.parquet"]
+
+
+def test_a_file_never_replaces_an_object_that_is_created(lake: Lake) -> None:
+    """`create_file` stores a file once, as `create` does with bytes."""
+    for data, is_new in ((b"first", True), (b"second", False)):
+        with lake.new_file("bronze") as file:
+            file.write(data)
+            assert lake.create_file("bronze/x.csv", file) == is_new
+    assert lake.read("bronze/x.csv") == b"first"
+
+
+def test_a_large_file_is_uploaded_in_parts(
+    s3_lake: LakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parts are one object; if one of them fails, there is no object and no part is left."""
+    monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)  # the smallest part that S3 accepts
+    lake, data = open_lake(s3_lake), os.urandom(11 << 20)
+    sha256 = store(lake, "gold/large", data)
+    with lake.open("gold/large", sha256) as stream:
+        assert stream.read() == data
+    client = lake._store._client  # type: ignore[attr-defined]
+    fail = BotoCoreError()
+    monkeypatch.setattr(client, "complete_multipart_upload", Mock(side_effect=fail))
+    with pytest.raises(LakeError, match="gold/broken cannot be written"):
+        store(lake, "gold/broken", data)
+    assert not lake.exists("gold/broken")
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=f"{s3_lake.bucket_prefix}-gold")
+
+
+def test_a_stream_with_another_hash_is_refused(lake: Lake) -> None:
+    """At its end, because the hash is not known before."""
+    lake.write("gold/a/train.parquet", b"tampered")
+    with (
+        lake.open("gold/a/train.parquet", "0" * 64) as stream,
+        pytest.raises(LakeError, match="has the hash .*, but 0000"),
+    ):
+        assert stream.read(2) == b"ta"
+        stream.read()
+
+
+def test_an_unfinished_file_is_no_object(lake: Lake) -> None:
+    """A writer that fails leaves nothing, and the next one starts with an empty file."""
+    with pytest.raises(ValueError, match="broken off"), lake.new_file("gold") as file:
+        file.write(b"half")
+        raise ValueError("broken off")
+    with lake.new_file("gold") as file, file.read_again() as stream:
+        assert stream.read() == b""
+    assert lake.keys("gold/") == []
+    assert not file.path.exists()
+
+
+def test_leftovers_of_killed_writers_are_deleted(tmp_path: Path) -> None:
+    """A killed process leaves its temporary file; a later one deletes it after a day."""
+    lake = open_lake(LakeSettings(url=f"file://{tmp_path}"))
+    with lake.new_file("gold") as file:
+        kept, old = (file.path.with_name(f".writing-{name}") for name in ("new", "old"))
+        kept.touch()
+        old.touch()
+        os.utime(old, (0, 0))
+    with lake.new_file("gold"):
+        assert (kept.exists(), old.exists()) == (True, False)
+
+
+def test_a_full_disk() -> None:
+    """The message has the file, how many bytes came before, and what to do."""
+    with (
+        NewFile(Path("/dev/full")) as file,
+        pytest.raises(LakeError, match=r"after 1 bytes: No space left on device\. Free space"),
+    ):
+        file.write(b"x")
+        file.finish()
+
+
 def test_a_missing_object(lake: Lake) -> None:
     """The message has the object's location, and what to do."""
     assert not lake.exists("gold/a/manifest.json")
     with pytest.raises(LakeError, match=r"gold/a/manifest\.json does not exist; run the stage"):
         lake.read("gold/a/manifest.json")
+    for method in (lake.open, lake.size):
+        with pytest.raises(LakeError, match=r"gold/a/manifest\.json does not exist"):
+            method("gold/a/manifest.json")
 
 
 def test_lists_by_prefix(lake: Lake) -> None:

@@ -1,0 +1,119 @@
+"""Objects of the lake as streams: files that are larger than the memory pass through in chunks."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from pipeline.errors import LakeError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+CHUNK_BYTES = 1 << 20
+"""How much of an object is read at a time."""
+
+
+class ChunkReader(io.RawIOBase):
+    """A readable stream of chunks."""
+
+    def __init__(self, chunks: Generator[bytes, None, None]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        target = memoryview(buffer)
+        size = min(len(target), len(self._rest))
+        target[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+    def close(self) -> None:
+        self._chunks.close()
+        super().close()
+
+
+class NewFile(io.RawIOBase):
+    """A temporary file that the lake stores once it is complete. It hashes what is written.
+
+    Attributes:
+        path: Where the file is.
+        size: Number of bytes that were written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._file = path.open("wb")
+        self._hash = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of what was written, as hexadecimal digits."""
+        return self._hash.hexdigest()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Append bytes.
+
+        Raises:
+            LakeError: If the disk is full or fails.
+        """
+        with self._raise_lake_errors():
+            size = self._file.write(data)
+        self._hash.update(data)
+        self.size += size
+        return size
+
+    def tell(self) -> int:
+        return self.size
+
+    def finish(self) -> None:
+        """Write everything to the disk.
+
+        Raises:
+            LakeError: If the disk is full or fails.
+        """
+        with self._raise_lake_errors():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def read_again(self) -> BinaryIO:
+        """Open what was written so far for reading.
+
+        Raises:
+            LakeError: If the disk is full or fails.
+        """
+        with self._raise_lake_errors():
+            self._file.flush()
+            return self.path.open("rb")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # `finish` has raised it, or the file is not needed
+            self._file.close()
+        super().close()
+
+    @contextlib.contextmanager
+    def _raise_lake_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LakeError(
+                f"{self.path} cannot be written after {self.size:,} bytes: {error.strerror}. Free "
+                "space on its disk, and run the stage again"
+            ) from error
