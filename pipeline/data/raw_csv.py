@@ -1,4 +1,4 @@
-"""Checks of a raw file before any of its rows is read."""
+"""Checks of the start of a raw file, before any of its rows is parsed."""
 
 from __future__ import annotations
 
@@ -28,34 +28,46 @@ class MissingColumnsError(DataError):
         self.is_other_file = is_other_file
 
 
-def decode_text(data: bytes, location: str) -> str:
-    """Decode a raw file.
+def check_start(start: bytes, location: str) -> None:
+    """Check that a file is neither empty nor a web page.
 
     Args:
-        data: Its bytes.
+        start: Its first bytes.
         location: Where it is stored, for errors.
 
-    Returns:
-        The text, without a byte order mark.
-
     Raises:
-        DataError: If the file is empty, a web page, or not UTF-8.
+        DataError: If it is.
     """
-    if not data.strip():
+    if not start.strip():
         raise DataError(
             f"{location} is empty. It must be a CSV file with the header {_quote(SOURCE_HEADER)}"
         )
-    start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower()
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+    if start.lstrip(b" \t\r\n")[:15].lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise DataError(
-            f"{location} is a web page, not a CSV file: it begins with {data[:40]!r}. Google Drive "
-            "sends one if the file is not shared with everyone or its daily quota is used up. "
-            "Share the file, try again later, or use another source"
+            f"{location} is a web page, not a CSV file: it begins with {start[:40]!r}. Google "
+            "Drive sends one if the file is not shared with everyone or its daily quota is used "
+            "up. Share the file, try again later, or use another source"
         )
+
+
+def decode_text(data: bytes, location: str, line: int = 0) -> str:
+    """Decode whole lines of a raw file.
+
+    Args:
+        data: Their bytes.
+        location: Where the file is stored, for errors.
+        line: Number of lines before them.
+
+    Returns:
+        The text.
+
+    Raises:
+        DataError: If they are not UTF-8.
+    """
     try:
-        return data.decode("utf-8-sig")
+        return data.decode()
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line += data.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{location} is not UTF-8: byte {data[error.start]:#04x} in line {line}. Save the file "
             "as CSV UTF-8 and try again"
@@ -125,11 +137,6 @@ def _describe_header(header: list[str]) -> str:
     if ROLES.key and not set(header) & set(SOURCE_HEADER):
         return "Its first line has none of the columns"
     return f"Its header is {shorten(_quote(header))}"
-
-
-def count_rows(data: bytes) -> int:
-    """Return the number of lines below the header, without empty lines at the end."""
-    return data.rstrip(b"\r\n").count(b"\n")
 
 
 def _quote(names: Sequence[str]) -> str:

@@ -5,69 +5,82 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from typing import Any
 
-from pipeline.data.raw_csv import find_delimiter
+from pipeline.data.blocks import Block, RawFile
 from pipeline.errors import DataError
 
+MAX_LINES = 3
+"""Malformed lines that are listed."""
 
-@dataclass(frozen=True)
-class RewrittenFile:
-    """A raw file as it is stored.
+
+class Rewriter:
+    """Drops columns of a raw file, and replaces the values of others.
+
+    A row with too few or too many values is written without values, because any value may belong to
+    a column that is not stored. Blank lines are left out. The delimiter is that of the file.
 
     Attributes:
-        data: Its bytes.
-        malformed: Lines at which rows with too few or too many values end. They are stored without
-            values, because any value may belong to a column that is not stored.
+        header: Text of the new header.
+        malformed: Number of rows with too few or too many values so far.
+        malformed_lines: Lines at which the first MAX_LINES of them end.
     """
 
-    data: bytes
-    malformed: list[int] = field(default_factory=list)
+    def __init__(
+        self,
+        raw: RawFile,
+        *,
+        drop: Collection[str] = (),
+        replace: Mapping[str, Callable[[str], str]] = {},
+    ) -> None:
+        """Prepare the new header.
 
+        Args:
+            raw: The file.
+            drop: Headers of the columns to drop.
+            replace: Header of a column -> the function that returns the new value.
+        """
+        self._raw = raw
+        names = next(csv.reader(io.StringIO(raw.header, newline=""), delimiter=raw.delimiter))
+        self._width = len(names)
+        self._kept = [index for index, name in enumerate(names) if name not in drop]
+        self._functions = {names.index(name): make for name, make in replace.items()}
+        self.malformed = 0
+        self.malformed_lines: list[int] = []
+        file = io.StringIO(newline="")
+        self._make_writer(file).writerow([names[index] for index in self._kept])
+        self.header = file.getvalue()
 
-def rewrite(
-    text: str,
-    location: str,
-    *,
-    drop: Collection[str] = (),
-    replace: Mapping[str, Callable[[str], str]] = {},
-) -> RewrittenFile:
-    """Drop columns of a raw file, and replace the values of others.
+    def rewrite(self, block: Block) -> str:
+        """Return the new text of a block.
 
-    Args:
-        text: The file's text.
-        location: Where it comes from, for errors.
-        drop: Headers of the columns to drop.
-        replace: Header of a column -> the function that returns the new value.
+        Raises:
+            DataError: If a line cannot be parsed as CSV.
+        """
+        reader = csv.reader(io.StringIO(block.rows, newline=""), delimiter=self._raw.delimiter)
+        file = io.StringIO(newline="")
+        writer = self._make_writer(file)
+        try:
+            for row in reader:
+                if len(row) != self._width:
+                    if not row:
+                        continue
+                    self._count_malformed(block.line + reader.line_num)
+                    row = [""] * self._width  # noqa: PLW2901 - the row is replaced on purpose
+                for index, make in self._functions.items():
+                    row[index] = make(row[index])
+                writer.writerow([row[index] for index in self._kept])
+        except csv.Error as error:
+            raise DataError(
+                f"{self._raw.location}: line {block.line + reader.line_num} cannot be parsed as "
+                f"CSV: {error}. Save the file as CSV UTF-8 and try again"
+            ) from None
+        return file.getvalue()
 
-    Returns:
-        The new file, with the delimiter of the old one. Blank lines are left out.
+    def _make_writer(self, file: io.StringIO) -> Any:
+        return csv.writer(file, delimiter=self._raw.delimiter, lineterminator="\n")
 
-    Raises:
-        DataError: If a line cannot be parsed as CSV.
-    """
-    delimiter = find_delimiter(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-    malformed: list[int] = []
-    try:
-        header = next(reader)
-        kept = [index for index, name in enumerate(header) if name not in drop]
-        functions = {header.index(name): make for name, make in replace.items()}
-        writer.writerow([header[index] for index in kept])
-        for row in reader:
-            if len(row) != len(header):
-                if not row:
-                    continue
-                malformed.append(reader.line_num)
-                row = [""] * len(header)  # noqa: PLW2901 - the row is replaced on purpose
-            for index, make in functions.items():
-                row[index] = make(row[index])
-            writer.writerow([row[index] for index in kept])
-    except csv.Error as error:
-        raise DataError(
-            f"{location}: line {reader.line_num} cannot be parsed as CSV: {error}. Save the file "
-            "as CSV UTF-8 and try again"
-        ) from None
-    return RewrittenFile(file.getvalue().encode(), malformed)
+    def _count_malformed(self, line: int) -> None:
+        self.malformed += 1
+        if len(self.malformed_lines) < MAX_LINES:
+            self.malformed_lines.append(line)

@@ -3,43 +3,62 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from pipeline.data.synthetic import DEFAULT_ROWS, generate_csv
 from pipeline.errors import SettingsError, SourceError, shorten
 from pipeline.settings import Settings
 from pipeline.storage.s3 import s3_client
+from pipeline.storage.streams import CHUNK_BYTES, NewFile
 from pipeline.tls import trust_ca_bundle
 
-CHUNK_BYTES = 1 << 20
+
+class _BoundedFile:
+    """Passes bytes on to a file, up to the limit of the settings."""
+
+    def __init__(self, file: NewFile, source: str, settings: Settings) -> None:
+        self._file, self._source = file, source
+        self._max_bytes = settings.ingest.max_bytes
+
+    def write(self, data: bytes) -> int:
+        if self._file.size + len(data) > self._max_bytes:
+            raise SourceError(
+                f"{self._source} has more than {self._max_bytes:,} bytes; "
+                "MLOPS_INGEST__MAX_BYTES is the limit"
+            )
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """Flush nothing: the bytes count once the file is complete."""
 
 
-def fetch(source: str, settings: Settings) -> bytes:
-    """Fetch the bytes of a source.
+def fetch(source: str, settings: Settings, file: NewFile) -> None:
+    """Copy the bytes of a source to a file, unchanged and a chunk at a time.
 
     Args:
         source: The source, as MLOPS_INGEST__SOURCE describes it.
         settings: All settings.
-
-    Returns:
-        The bytes, unchanged.
+        file: An empty file.
 
     Raises:
         SettingsError: If the source is a path and the lake is on S3.
         SourceError: If the source cannot be read, is too large, or is cut off.
+        LakeError: If the disk is full or fails.
     """
+    target = _BoundedFile(file, source, settings)
     scheme, _, rest = source.partition(":")
     if scheme == "gdrive":
-        return _from_google_drive(rest, settings)
-    if scheme in ("https", "http"):
-        return _from_web(source, settings)
-    if scheme == "s3":
-        return _from_s3(source, settings)
-    if scheme == "sample":
-        return generate_csv(_parse_rows(source, rest), settings.seed)
-    return _from_disk(source, settings)
+        _copy_google_drive(rest, source, settings, target)
+    elif scheme in ("https", "http"):
+        _copy_web(source, settings, target)
+    elif scheme == "s3":
+        _copy_s3(source, settings, target)
+    elif scheme == "sample":
+        target.write(generate_csv(_parse_rows(source, rest), settings.seed))
+    else:
+        _copy_disk(source, settings, target)
 
 
 def _parse_rows(source: str, rest: str) -> int:
@@ -50,19 +69,19 @@ def _parse_rows(source: str, rest: str) -> int:
     return int(rest)
 
 
-def _from_disk(source: str, settings: Settings) -> bytes:
+def _copy_disk(source: str, settings: Settings, target: _BoundedFile) -> None:
     # A pod's own files, such as /proc/self/environ with its S3 keys, must not become data.
     if settings.lake.is_s3:
         raise SettingsError(
             f"the source {source!r} is a path, which is refused if the lake is on S3. Upload the "
             "file to a bucket and use s3://BUCKET/KEY, or use https:// or gdrive:ID"
         )
-    path = Path(source)
-    with _raise_source_errors(source, settings, OSError), path.open("rb") as file:
-        return _read_bounded(iter(lambda: file.read(CHUNK_BYTES), b""), source, settings)
+    with _raise_source_errors(source, settings, OSError), Path(source).open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            target.write(chunk)
 
 
-def _from_web(source: str, settings: Settings) -> bytes:
+def _copy_web(source: str, settings: Settings, target: _BoundedFile) -> None:
     import httpx
 
     certificates = httpx.create_ssl_context()
@@ -79,46 +98,33 @@ def _from_web(source: str, settings: Settings) -> bytes:
         ) as response,
     ):
         response.raise_for_status()
-        return _read_bounded(response.iter_bytes(CHUNK_BYTES), source, settings)
+        for chunk in response.iter_bytes(CHUNK_BYTES):
+            target.write(chunk)
 
 
-def _from_s3(source: str, settings: Settings) -> bytes:
+def _copy_s3(source: str, settings: Settings, target: _BoundedFile) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, key = source.removeprefix("s3://").partition("/")
     with _raise_source_errors(source, settings, BotoCoreError, ClientError):
         body = s3_client(settings.lake).get_object(Bucket=bucket, Key=key)["Body"]
-        return _read_bounded(body.iter_chunks(CHUNK_BYTES), source, settings)
+        for chunk in body.iter_chunks(CHUNK_BYTES):
+            target.write(chunk)
 
 
-def _from_google_drive(file_id: str, settings: Settings) -> bytes:
+def _copy_google_drive(file_id: str, source: str, settings: Settings, target: _BoundedFile) -> None:
     import gdown
     import requests
 
-    source = f"gdrive:{file_id}"
-    received = io.BytesIO()
     errors = (requests.RequestException, gdown.exceptions.DownloadError)
     with _raise_source_errors(source, settings, *errors):
         gdown.download(
             id=file_id,
-            output=received,
+            output=cast("BinaryIO", target),  # gdown calls only `write` and `flush`
             quiet=True,
             use_cookies=False,
             timeout=settings.ingest.timeout_seconds,
         )
-    return _read_bounded(iter((received.getvalue(),)), source, settings)
-
-
-def _read_bounded(chunks: Iterator[bytes], source: str, settings: Settings) -> bytes:
-    data = bytearray()
-    for chunk in chunks:
-        data += chunk
-        if len(data) > settings.ingest.max_bytes:
-            raise SourceError(
-                f"{source} has more than {settings.ingest.max_bytes:,} bytes; "
-                "MLOPS_INGEST__MAX_BYTES is the limit"
-            )
-    return bytes(data)
 
 
 @contextlib.contextmanager

@@ -12,9 +12,12 @@ never has the key of a person. In both cases a source in the lake's inbox is del
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
 from pipeline.columns import IGNORED, ROLES
 from pipeline.console import echo
 from pipeline.context import Context
+from pipeline.data.blocks import LineCounter, RawFile
 from pipeline.data.inbox import (
     UPLOAD_AGAIN,
     delete_inbox_file,
@@ -22,18 +25,15 @@ from pipeline.data.inbox import (
     read_earlier_pointer,
 )
 from pipeline.data.pseudonyms import Pseudonyms, open_pseudonyms
-from pipeline.data.raw_csv import MissingColumnsError, check_header, count_rows, decode_text
-from pipeline.data.raw_table import rewrite
+from pipeline.data.raw_csv import MissingColumnsError
+from pipeline.data.raw_table import Rewriter
 from pipeline.data.source_changes import record_changes
 from pipeline.data.sources import fetch
 from pipeline.errors import DataError, shorten
 from pipeline.storage.artifacts.data import BronzePointer
-from pipeline.storage.lake import sha256_hex
-from pipeline.storage.layout import BRONZE_LATEST, bronze_file, bronze_pointer
+from pipeline.storage.layout import BRONZE, BRONZE_LATEST, bronze_file, bronze_pointer
+from pipeline.storage.streams import NewFile
 from pipeline.times import utc_now
-
-MAX_LINES = 3
-"""Malformed lines that a message lists."""
 
 
 def run(context: Context) -> None:
@@ -45,43 +45,54 @@ def run(context: Context) -> None:
             columns although the settings refuse them.
         SettingsError: If the columns file has a key, and there is no secret for its pseudonyms.
     """
-    source = context.settings.ingest.source
+    lake, source = context.lake, context.settings.ingest.source
     key = ROLES.key.raw if ROLES.key else ""
-    inbox_file = find_inbox_file(context.lake, source)
-    if inbox_file and (earlier := read_earlier_pointer(context.lake, inbox_file, key)):
+    inbox_file = find_inbox_file(lake, source)
+    if inbox_file and (earlier := read_earlier_pointer(lake, inbox_file, key)):
         _use_again(context, earlier)
         return
-    fetched = fetch(source, context.settings)
-    text = decode_text(fetched, source)
-    unknown = _check_header(context, text, source)
-    dropped = [name for name in unknown if name in IGNORED]
-    dropped += _judge_extra(context, source, [name for name in unknown if name not in IGNORED])
-    pseudonyms = open_pseudonyms(context.settings) if ROLES.key else None
-    data = _rewrite(text, source, dropped, pseudonyms) if dropped or pseudonyms else fetched
-    del text
+    with lake.new_file(BRONZE) as fetched, lake.new_file(BRONZE) as rewritten:
+        fetch(source, context.settings, fetched)
+        pointer, is_new = _store(context, fetched, rewritten)
+    _write_pointers(context, pointer)
+    if inbox_file and pointer.sha256 != pointer.source_sha256:
+        delete_inbox_file(lake, inbox_file, pointer)
+        echo(f"ingest: deleted {source}, which has keys or columns that are not stored")
+    echo(
+        f"ingest: {pointer.rows:,} rows, {pointer.bytes:,} bytes from {source}, "
+        f"sha256 {pointer.sha256[:12]}{'' if is_new else ', already in bronze'}"
+    )
 
-    sha256 = sha256_hex(data)
+
+def _store(context: Context, fetched: NewFile, rewritten: NewFile) -> tuple[BronzePointer, bool]:
+    """Check the fetched file, rewrite it if necessary, and store it.
+
+    Returns:
+        The pointer to the file, and whether bronze did not have it.
+    """
+    source = context.settings.ingest.source
+    with fetched.read_again() as file:
+        raw = _open_raw_file(context, file, source)
+        dropped = [name for name in raw.unknown if name in IGNORED]
+        extra = [name for name in raw.unknown if name not in IGNORED]
+        dropped += _judge_extra(context, source, extra)
+        pseudonyms = open_pseudonyms(context.settings) if ROLES.key else None
+        must_rewrite = bool(dropped or pseudonyms)
+        rows = _copy_rows(raw, dropped, pseudonyms, rewritten if must_rewrite else None)
+    stored = rewritten if must_rewrite else fetched
     pointer = BronzePointer(
-        sha256=sha256,
-        source_sha256=sha256 if data is fetched else sha256_hex(fetched),
+        sha256=stored.sha256,
+        source_sha256=fetched.sha256,
         dropped=dropped,
-        key=key,
+        key=ROLES.key.raw if ROLES.key else "",
         key_secret_id=pseudonyms.secret_id if pseudonyms else "",
         source=source,
         fetched_at=utc_now(),
-        rows=count_rows(data),
-        bytes=len(data),
+        rows=rows,
+        bytes=stored.size,
     )
     _compare_secrets(context, pointer)
-    is_new = context.lake.create(bronze_file(sha256), data)
-    _write_pointers(context, pointer)
-    if inbox_file and pointer.sha256 != pointer.source_sha256:
-        delete_inbox_file(context.lake, inbox_file, pointer)
-        echo(f"ingest: deleted {source}, which has keys or columns that are not stored")
-    echo(
-        f"ingest: {pointer.rows:,} rows, {len(data):,} bytes from {source}, "
-        f"sha256 {sha256[:12]}{'' if is_new else ', already in bronze'}"
-    )
+    return pointer, context.lake.create_file(bronze_file(pointer.sha256), stored)
 
 
 def _use_again(context: Context, pointer: BronzePointer) -> None:
@@ -90,11 +101,9 @@ def _use_again(context: Context, pointer: BronzePointer) -> None:
     Raises:
         DataError: If the columns file has a column that was not stored.
     """
-    text = decode_text(
-        context.lake.read(bronze_file(pointer.sha256), pointer.sha256), pointer.source
-    )
     try:
-        _check_header(context, text, pointer.source)
+        with context.lake.open(bronze_file(pointer.sha256)) as file:
+            _open_raw_file(context, file, pointer.source)
     except MissingColumnsError as error:
         raise DataError(
             f"{error}. The file was deleted when its rows were stored; {UPLOAD_AGAIN}"
@@ -112,14 +121,14 @@ def _write_pointers(context: Context, pointer: BronzePointer) -> None:
     context.lake.write_model(BRONZE_LATEST, pointer)
 
 
-def _check_header(context: Context, text: str, source: str) -> list[str]:
-    """Check the header, and store which columns are missing; return the unknown ones.
+def _open_raw_file(context: Context, file: BinaryIO, source: str) -> RawFile:
+    """Check the header of a raw file, and store which columns are missing.
 
     Raises:
         DataError: If the header is wrong.
     """
     try:
-        return check_header(text, source)
+        return RawFile(file, source)
     except MissingColumnsError as error:
         if not error.is_other_file:
             record_changes(context.lake, context.run_id, missing=error.missing)
@@ -152,18 +161,42 @@ def _judge_extra(context: Context, source: str, extra: list[str]) -> list[str]:
     return extra
 
 
-def _rewrite(text: str, source: str, dropped: list[str], pseudonyms: Pseudonyms | None) -> bytes:
-    """Return the file without some columns, and with pseudonyms; print which lines it spoils."""
+def _copy_rows(
+    raw: RawFile, dropped: list[str], pseudonyms: Pseudonyms | None, target: NewFile | None
+) -> int:
+    """Check every block of a raw file, and write it without some columns and with pseudonyms.
+
+    Print which lines this spoils.
+
+    Args:
+        raw: The file.
+        dropped: Headers of the columns to drop.
+        pseudonyms: The pseudonyms of its keys, if it has any.
+        target: Where the file is written; None to count its rows only.
+
+    Returns:
+        Number of lines below the header, without empty lines at the end.
+    """
+    lines = LineCounter()
+    if target is None:
+        for block in raw.read_blocks():
+            lines.add(block.rows)
+        return lines.count
     replace = {ROLES.key.raw: pseudonyms.make} if ROLES.key and pseudonyms else {}
-    file = rewrite(text, source, drop=dropped, replace=replace)
-    if file.malformed:
-        lines = ", ".join(map(str, file.malformed[:MAX_LINES]))
+    rewriter = Rewriter(raw, drop=dropped, replace=replace)
+    target.write(rewriter.header.encode())
+    for block in raw.read_blocks():
+        text = rewriter.rewrite(block)
+        lines.add(text)
+        target.write(text.encode())
+    if rewriter.malformed:
+        listed = ", ".join(map(str, rewriter.malformed_lines))
         echo(
-            f"ingest: {len(file.malformed):,} rows have too few or too many values and are stored "
-            f"blank; the first end at line {lines}",
+            f"ingest: {rewriter.malformed:,} rows have too few or too many values and are stored "
+            f"blank; the first end at line {listed}",
             "yellow",
         )
-    return file.data
+    return lines.count
 
 
 def _compare_secrets(context: Context, pointer: BronzePointer) -> None:

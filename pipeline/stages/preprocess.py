@@ -19,8 +19,8 @@ import pandas as pd
 from pipeline.columns import LABEL
 from pipeline.console import echo
 from pipeline.context import Context
+from pipeline.data.blocks import RawFile
 from pipeline.data.contract import count_blanks, parse_csv, validate_rows
-from pipeline.data.raw_csv import check_header, decode_text
 from pipeline.data.source_changes import find_new_values, record_changes
 from pipeline.data_check.check import check_data
 from pipeline.data_check.page import page
@@ -49,8 +49,9 @@ def run(context: Context) -> None:
     lake, run_id = context.lake, context.run_id
     sha256 = lake.read_model(bronze_pointer(run_id), BronzePointer).sha256
     key = bronze_file(sha256)
-    text = decode_text(lake.read(key, sha256), lake.url(key))
-    check_header(text, lake.url(key))
+    with lake.open(key, sha256) as file:
+        source = RawFile(file, lake.url(key))
+        text = "".join((source.header, *(block.rows for block in source.read_blocks())))
 
     raw = parse_csv(text)
     valid, rejected = validate_rows(raw)

@@ -7,15 +7,17 @@ import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from pipeline.column_file.roles import Key, Roles
 from pipeline.context import Context
 from pipeline.data import raw_csv
+from pipeline.data.blocks import Block
 from pipeline.data.pseudonyms import PSEUDONYM_LENGTH, Pseudonyms, open_pseudonyms
 from pipeline.data.raw_csv import check_header
-from pipeline.data.raw_table import rewrite
+from pipeline.data.raw_table import Rewriter
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError, SettingsError
 from pipeline.settings import Settings
@@ -89,11 +91,14 @@ def test_ignored_columns_are_not_extra(
 
 def test_a_malformed_row_is_stored_blank() -> None:
     """A shifted value must not end up in a column that is stored; quoted line breaks are kept."""
-    text = 'a,key,b\n1,secret,2\n1,x,secret,2\n\nsecret,1\n"x\ny",secret,3\n'
-    file = rewrite(text, "x.csv", replace={"key": str.upper})
-    assert file.data.decode() == 'a,key,b\n1,SECRET,2\n,,\n,,\n"x\ny",SECRET,3\n'
-    assert file.malformed == [3, 5]
-    assert rewrite(text, "x.csv", drop=["key"]).data.startswith(b"a,b\n1,2\n,\n")
+    raw = Mock(header="a,key,b\n", delimiter=",")
+    block = Block('1,secret,2\n1,x,secret,2\n\nsecret,1\n"x\ny",secret,3\n', line=1)
+    rewriter = Rewriter(raw, replace={"key": str.upper})
+    assert rewriter.rewrite(block) == '1,SECRET,2\n,,\n,,\n"x\ny",SECRET,3\n'
+    assert (rewriter.malformed, rewriter.malformed_lines) == (2, [3, 5])
+    without_key = Rewriter(raw, drop=["key"])
+    assert without_key.header == "a,b\n"
+    assert without_key.rewrite(block).startswith("1,2\n,\n")
 
 
 def test_pseudonyms() -> None:

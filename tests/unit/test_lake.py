@@ -98,7 +98,7 @@ def test_a_stream_with_another_hash_is_refused(lake: Lake) -> None:
     lake.write("gold/a/train.parquet", b"tampered")
     with (
         lake.open("gold/a/train.parquet", "0" * 64) as stream,
-        pytest.raises(LakeError, match="has the hash .*, but 0000"),
+        pytest.raises(LakeError, match=r"has the hash .*, but 0000"),
     ):
         assert stream.read(2) == b"ta"
         stream.read()
