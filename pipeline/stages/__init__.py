@@ -84,7 +84,7 @@ STAGES: tuple[Stage, ...] = (
         internet=True,
         reads_keys=True,
         commands=("buckets",),
-        resources=Resources(memory_limit="1Gi"),  # holds the raw file in memory
+        resources=Resources(memory_limit="1Gi"),  # generates the rows of `sample:ROWS` in memory
     ),
     Stage(
         name="preprocess",
