@@ -14,9 +14,11 @@ from pipeline.columns import RAW_HEADER
 from pipeline.context import Context
 from pipeline.data.blocks import LineCounter, RawFile
 from pipeline.errors import DataError
-from pipeline.settings import IngestSettings, LakeSettings, Settings
+from pipeline.settings import Settings
+from pipeline.settings.connections import LakeSettings
+from pipeline.settings.data import IngestSettings
 from pipeline.stages import ingest
-from pipeline.storage.artifacts import BronzePointer
+from pipeline.storage.artifacts.data import BronzePointer
 from pipeline.storage.s3 import s3_client
 
 HEADER = ",".join(f'"{name}"' for name in (*RAW_HEADER, "Note")) + "\n"
