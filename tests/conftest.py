@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
-if "TEST_TABLE" not in os.environ:  # all tests but tests/tables are written for the survey
-    os.environ.pop("MLOPS_COLUMNS", None)  # before any import
+if "TEST_TABLE" not in os.environ:
+    # The columns file decides at import what the models, requests and pages look like, and the
+    # tests name the features of the bundled one. Without this line `make test` would fail for
+    # whoever has set MLOPS_COLUMNS to an adopted file. Tests of other tables set it themselves, in
+    # processes of their own; tests/tables has one table per process, which TEST_TABLE names.
+    os.environ.pop("MLOPS_COLUMNS", None)  # before the first import of pipeline.columns
 
 from pipeline.context import Context, open_context
 from pipeline.environment import PREFIX

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from pipeline.columns import FEATURE_NAMES
-from pipeline.data.contract import parse_csv, validate_rows
 from pipeline.data_check import measurements
 from pipeline.data_check.check import check_data
 from pipeline.data_check.page import page
 from pipeline.data_check.report import DataCheck, Finding
 from pipeline.data_check.sample_size import find_positives_needed
-from pipeline.model.arrays import feature_array, label_array
 from pipeline.model.intervals import wilson_interval
 from pipeline.settings import Settings
-from pipeline.storage.lake import sha256_hex
 from pipeline.types import FloatArray, IntArray
 from tests.support.rows import ROWS
 
@@ -134,19 +128,3 @@ def test_the_positive_rows_needed_are_the_fewest() -> None:
     for positives, is_enough in ((first.needed, True), (first.needed - 1, False)):
         low, high = wilson_interval(0.8 * positives, positives)
         assert ((high - low) / 2 <= first.half_width) == is_enough
-
-
-if "TEST_SURVEY" in os.environ:  # path of the survey file
-
-    def test_the_survey_file() -> None:
-        """Its label depends on the order, its best rule has the ceiling of its note as ROC AUC."""
-        data = Path(os.environ["TEST_SURVEY"]).read_bytes()
-        valid, _ = validate_rows(parse_csv(data.decode()))
-        found = check_data(feature_array(valid), label_array(valid), Settings(), sha256_hex(data))
-        assert list_checks(found) == {"order_auc", "runs"}
-        assert found.order is not None
-        assert found.order.auc.value == pytest.approx(0.982, abs=0.001)
-        assert found.rule is not None
-        assert found.rule.rule == "sleep_hours >= 6.1 or review_hours < 2"
-        assert found.note is not None
-        assert f"ROC AUC of {found.rule.auc:.4f} on new rows" in found.note
