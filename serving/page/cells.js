@@ -1,12 +1,10 @@
 // Reads cells by the data dictionary, by the same rules as serving/csv_scoring.py.
 
+import { isBetween, parseDay, readTime } from "./dates.js";
 import { categoryTitle, formatValue, toTitle } from "./text.js";
 import { joinAlternatives, t } from "./words.js";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const DATE = /^\d{4}-\d{2}-\d{2}$/;
-const MS_PER_DAY = 86_400_000;
-const DAYS_PER_YEAR = 365.25;
 const OTHER = "other"; // category of unknown values
 const THOUSANDS = /,\d{3}$/;
 const MAX_QUOTED_LENGTH = 50; // characters of a cell that its error repeats
@@ -18,31 +16,33 @@ export const normalize = (name) =>
 
 /**
  * Return the value in a cell, a number or a category's name; null if it is blank and may be, and
- * undefined if it is invalid.
+ * undefined if it is invalid. `end` is the cell with the date until which the feature is measured.
  * Numbers may have a decimal comma; in a file with commas between the columns, three digits after
  * a comma may be thousands, and are refused.
  */
-export function readCell(feature, text, hasCommas = false) {
-  const cell = text.trim();
-  const value = readValue(feature, cell, readNumber(cell, hasCommas));
+export function readCell(feature, text, hasCommas = false, end = undefined) {
+  const cells = [text.trim(), end?.trim()];
+  const [cell] = cells;
+  const value = readValue(feature, cells, readNumber(cell, hasCommas));
   if (value !== undefined) return value;
-  if (feature.blanks?.includes(cell.toLowerCase())) return null;
+  if (isBlank(feature, cells)) return null;
   return feature.unknown === OTHER && cell ? categoryName(feature, OTHER) : undefined;
 }
 
-function readValue(feature, cell, number) {
+function readValue(feature, cells, number) {
   if (feature.kind !== "number") {
-    return categoryName(feature, cell) ?? categoryOfCode(feature, number);
+    return categoryName(feature, cells[0]) ?? categoryOfCode(feature, number);
   }
-  const given = number ?? readTime(feature, cell);
+  const given = number ?? readTime(feature, ...cells);
   return isValid(feature, given) ? given : undefined;
 }
 
-/** Return the time from the date in a cell until the feature's date, in its unit. */
-function readTime({ until, unit }, cell) {
-  if (!DATE.test(cell) || !DATE.test(until)) return undefined;
-  const days = (Date.parse(until) - Date.parse(cell)) / MS_PER_DAY;
-  return unit === "days" ? days : Number((days / DAYS_PER_YEAR).toFixed(2));
+/** Whether a feature may be blank and is: of two dates, one may be known. */
+function isBlank({ blanks = [], date_format: format }, [cell, end]) {
+  const isEmpty = (text) => blanks.includes(text.toLowerCase());
+  if (end === undefined) return isEmpty(cell);
+  const isDate = (text) => parseDay(text, format) !== undefined;
+  return (isEmpty(cell) && (isEmpty(end) || isDate(end))) || (isDate(cell) && isEmpty(end));
 }
 
 function readNumber(cell, hasCommas) {
@@ -69,12 +69,13 @@ const categoryOfCode = (feature, code) =>
 
 /** Describe what a feature accepts: "a whole number from 15 to 100". */
 export function describeAccepted(feature) {
-  return t(ruleOf(feature, "allowed"), limitsOf(feature));
+  const { raw: start, until: end } = feature;
+  return t(ruleOf(feature, "allowed"), { ...limitsOf(feature), start, end });
 }
 
-/** Say what is wrong with a value of the feature that is called `name`. */
-export function describeInvalid(feature, value, name) {
-  const text = String(value ?? "").trim();
+/** Say what is wrong with a value, or two dates, of the feature that is called `name`. */
+export function describeInvalid(feature, value, name, end = "") {
+  const text = [value ?? "", end].join(" ").trim();
   if (text === "") return t("invalid.missing", { name });
   const shown = text.slice(0, MAX_QUOTED_LENGTH);
   return t(ruleOf(feature, "invalid"), { ...limitsOf(feature), name, value: shown });
@@ -82,6 +83,7 @@ export function describeInvalid(feature, value, name) {
 
 function ruleOf(feature, group) {
   if (feature.kind !== "number") return `${group}.category`;
+  if (feature.until) return isBetween(feature) ? `${group}.dates` : `${group}.date`;
   return Number.isInteger(feature.step) ? `${group}.whole` : `${group}.number`;
 }
 
@@ -91,11 +93,11 @@ function limitsOf(feature) {
   return { choices: joinAlternatives(titles) };
 }
 
-/** Say what is wrong with a row, given its invalid cells as [feature, text]. */
+/** Say what is wrong with a row, given its invalid cells as [feature, text, end]. */
 export function describeRow(invalid) {
   const described = invalid
     .slice(0, MAX_DESCRIBED)
-    .map(([feature, text]) => describeInvalid(feature, text, feature.name));
+    .map(([feature, text, end]) => describeInvalid(feature, text, feature.name, end));
   const names = invalid.slice(MAX_DESCRIBED).map(([{ name }]) => name);
   if (names.length) described.push(t("invalid.more", { names: names.join(", ") }));
   return described.join("; ");

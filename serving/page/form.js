@@ -1,9 +1,10 @@
-// The form for one row, built from the data dictionary. A number gets a slider and a box,
-// a category gets buttons or a select.
+// The form for one row, built from the data dictionary. A category gets buttons or a select.
 
 import { describeInvalid, isValid } from "./cells.js";
+import { makeHead, makeHint, makeLabel } from "./fields.js";
+import { makeNumber } from "./number.js";
 import { Sections } from "./sections.js";
-import { categoryTitle, formatNumber, make, toTitle } from "./text.js";
+import { categoryTitle, make, toTitle } from "./text.js";
 import { t } from "./words.js";
 
 const BLANK = ""; // value of the choice for no category
@@ -75,59 +76,6 @@ function makeField(feature, onChange) {
   return { element, read, write, check, showWarning, translate };
 }
 
-function makeNumber(feature, id, onChange) {
-  const [low, high] = feature.typical;
-  const slider = make("input", {
-    type: "range",
-    id: `${id}-slider`,
-    min: low,
-    max: high,
-    step: feature.step,
-    "aria-labelledby": `${id}-label`,
-  });
-  const box = make("input", {
-    type: "number",
-    id,
-    min: feature.low,
-    max: feature.high,
-    step: feature.step,
-    inputmode: feature.step % 1 ? "decimal" : "numeric",
-  });
-  const updateTrack = () => {
-    const fraction = (slider.value - low) / (high - low);
-    slider.style.setProperty("--fraction", `${100 * fraction}%`);
-  };
-  slider.addEventListener("input", () => {
-    box.value = slider.value;
-    updateTrack();
-    onChange();
-  });
-  box.addEventListener("input", () => {
-    if (box.value !== "") slider.value = box.value;
-    updateTrack();
-    onChange();
-  });
-  const unit = make("span", { class: "unit" }, feature.unit);
-  const head = makeHead(makeLabel(feature, id), make("span", { class: "box" }, box, unit));
-  const [start, end] = [make("span"), make("span")];
-  const ends = make("p", { class: "ends", "aria-hidden": "true" }, start, end);
-  return {
-    parts: [head, makeHint(feature, id), slider, ends],
-    inputs: [box, slider],
-    read: () => (box.value === "" ? null : Number(box.value)),
-    write: (value) => {
-      box.value = value ?? "";
-      if (value !== null) slider.value = value;
-      updateTrack();
-    },
-    translate: () => {
-      if (!feature.required) box.placeholder = t("form.blank");
-      start.textContent = formatNumber(low);
-      end.textContent = formatNumber(high);
-    },
-  };
-}
-
 function makeCategory(feature, id, onChange) {
   const names = Object.keys(feature.codes);
   if (!feature.required) names.push(BLANK);
@@ -176,11 +124,3 @@ const titleOf = (feature, name) => (name === BLANK ? "" : categoryTitle(feature,
 function translateBlank(feature, element) {
   if (!feature.required) element.textContent = t("form.blank");
 }
-
-const makeHead = (...parts) => make("div", { class: "field-head" }, ...parts);
-
-const makeLabel = (feature, id) =>
-  make("label", { for: id, id: `${id}-label` }, toTitle(feature.name));
-
-const makeHint = (feature, id) =>
-  make("p", { class: "hint", id: `${id}-hint` }, feature.description);

@@ -44,7 +44,7 @@ def results(context: BrowserContext, url: str) -> list[dict[str, Any]]:
 def to_vector(row: dict[str, Any]) -> Any:
     """Return a row that the page read in the form of csv_vectors.json."""
     if row["error"]:
-        invalid = [feature["name"] for feature, _ in row["invalid"]]
+        invalid = [feature["name"] for feature, *_ in row["invalid"]]
         missing = [name for name in invalid if f"{name} is missing" in row["error"]]
         return {"invalid": invalid} | ({"missing": missing} if missing else {})
     values = [row["values"][name] for name in FEATURE_NAMES]

@@ -69,7 +69,7 @@ def test_search(visit: Visit, wide: str) -> None:
 
 
 def test_the_list_shows_other_columns_of_the_file(visit: Visit, wide: str) -> None:
-    """They are not sent, and the key names the row. The most important features have columns."""
+    """They are not sent; the key names the row. The most important features have columns."""
     page = visit(wide)
     record_sent_lists(page)
     rows = [
@@ -78,16 +78,16 @@ def test_the_list_shows_other_columns_of_the_file(visit: Visit, wide: str) -> No
     ]
     choose_file(page, to_csv([["Unit", "Ward", "Case number", *FEATURES], *rows]))
     heads = page.locator("#ranking thead th")
-    expect(heads).to_have_count(5 + SHOWN_FEATURES)
+    expect(heads).to_have_count(6 + SHOWN_FEATURES)
     titles = heads.all_inner_texts()
-    assert titles[:5] == ["Rank", "Name", "Risk", "Why", "Ward"]
-    assert set(titles[5:7]) == {"Width 41", "Shape 3"}
-    expect(page.locator("#ranking tbody .name").first).to_have_text(re.compile(r"Site \d, P-\d"))
+    assert titles[:6] == ["Rank", "Name", "Risk", "Why", "Unit", "Ward"]
+    assert set(titles[6:8]) == {"Width 41", "Shape 3"}
+    expect(page.locator("#ranking tbody .name").first).to_have_text(re.compile(r"^P-\d$"))
     sent = page.evaluate("window.sent")
     assert sent.splitlines()[0] == ",".join(FEATURES)
     assert not [text for text in ("P-", "Site", "Ward") if text in sent]
     page.locator("#wide").check()
-    expect(heads).to_have_count(5 + len(FEATURES))
+    expect(heads).to_have_count(6 + len(FEATURES))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

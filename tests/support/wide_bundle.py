@@ -61,6 +61,15 @@ def make_bundle() -> Bundle:
     return add_refits(export_bundle(model, data.rows, 0.5, 100, training=facts), refits)
 
 
+def make_small_bundle() -> Bundle:
+    """Train a small tree, without refits."""
+    data = make_rows()
+    candidates = {candidate.name: candidate for candidate in CANDIDATES}
+    model = candidates[REFITTED].build(0).fit(data.rows, data.labels)
+    facts = describe_training(data, 0.5, Predictions(positive_probability(model, data.rows), 0.5))
+    return export_bundle(model, data.rows, 0.5, 100, training=facts)
+
+
 def explain_candidates() -> dict[str, float]:
     """By candidate: largest difference of explanations from the log-odds of its probabilities."""
     data = make_rows()

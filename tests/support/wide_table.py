@@ -57,11 +57,27 @@ def write_columns() -> str:
 @contextmanager
 def serve_wide_table(folder: Path) -> Iterator[str]:
     """Serve a forest that was trained on generated rows; yields the predictor's URL."""
-    path = folder / "wide.columns.yaml"
-    path.write_text(write_columns())
+    with serve_columns(folder, write_columns(), WRITE_BUNDLE) as url:
+        yield url
+
+
+@contextmanager
+def serve_columns(folder: Path, text: str, write_bundle: str) -> Iterator[str]:
+    """Serve a model of another table than the survey.
+
+    Args:
+        folder: Folder of the columns file and of the lake.
+        text: Text of the columns file.
+        write_bundle: Program that writes the model to the lake in the folder of its argument.
+
+    Yields:
+        The predictor's URL.
+    """
+    path = folder / "other.columns.yaml"
+    path.write_text(text)
     columns = {"MLOPS_COLUMNS": str(path)}
     subprocess.run(
-        [sys.executable, "-c", WRITE_BUNDLE, str(folder)],
+        [sys.executable, "-c", write_bundle, str(folder)],
         check=True,
         cwd=ROOT,
         env=os.environ | columns,

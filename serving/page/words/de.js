@@ -27,7 +27,7 @@ export default {
   "form.title": "Was wäre, wenn: {name}",
   "form.one": "Beispiel",
   "form.label": "Werte",
-  "form.blank": "leer",
+  "form.blank": "nicht bekannt",
   "form.reset": "Zurück zum Beispiel",
   "form.back": "Zurück zur Liste",
 
@@ -170,10 +170,19 @@ export default {
   "allowed.values": "Werte",
   "allowed.whole": "eine ganze Zahl von {low} bis {high}",
   "allowed.number": "eine Zahl von {low} bis {high}",
+  "allowed.date": "ein Datum wie 2026-01-31 oder eine Zahl von {low} bis {high}",
+  "allowed.dates":
+    "eine Zahl von {low} bis {high}; in einer Liste auch die Daten „{start}“ und „{end}“",
   "allowed.category": "{choices}",
 
   "invalid.whole": "{name} muss eine ganze Zahl von {low} bis {high} sein, nicht „{value}“",
   "invalid.number": "{name} muss eine Zahl von {low} bis {high} sein, nicht „{value}“",
+  "invalid.date":
+    "{name} muss ein Datum wie 2026-01-31 oder eine Zahl von {low} bis {high} sein, " +
+    "nicht „{value}“",
+  "invalid.dates":
+    "{name} braucht zwei Daten wie 2026-01-31 oder eine Zahl von {low} bis {high}, " +
+    "nicht „{value}“",
   "invalid.category": "{name} muss {choices} sein, nicht „{value}“",
   "invalid.missing": "{name} fehlt",
   "invalid.more": "ebenfalls ungültig: {names}",

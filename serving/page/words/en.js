@@ -27,7 +27,7 @@ export default {
   "form.title": "What if: {name}",
   "form.one": "one {subject}",
   "form.label": "Values",
-  "form.blank": "blank",
+  "form.blank": "not known",
   "form.reset": "Reset to the example",
   "form.back": "Back to the list",
 
@@ -164,10 +164,16 @@ export default {
   "allowed.values": "Values",
   "allowed.whole": "a whole number from {low} to {high}",
   "allowed.number": "a number from {low} to {high}",
+  "allowed.date": "a date such as 2026-01-31, or a number from {low} to {high}",
+  "allowed.dates": "a number from {low} to {high}; in a list also the dates “{start}” and “{end}”",
   "allowed.category": "{choices}",
 
   "invalid.whole": "{name} must be a whole number from {low} to {high}, not “{value}”",
   "invalid.number": "{name} must be a number from {low} to {high}, not “{value}”",
+  "invalid.date":
+    "{name} must be a date such as 2026-01-31, or a number from {low} to {high}, not “{value}”",
+  "invalid.dates":
+    "{name} needs two dates such as 2026-01-31, or a number from {low} to {high}, not “{value}”",
   "invalid.category": "{name} must be {choices}, not “{value}”",
   "invalid.missing": "{name} is missing",
   "invalid.more": "also invalid: {names}",

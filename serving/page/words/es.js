@@ -27,7 +27,7 @@ export default {
   "form.title": "Qué pasaría si: {name}",
   "form.one": "un ejemplo",
   "form.label": "Valores",
-  "form.blank": "vacío",
+  "form.blank": "no se sabe",
   "form.reset": "Volver al ejemplo",
   "form.back": "Volver a la lista",
 
@@ -171,10 +171,17 @@ export default {
   "allowed.values": "Valores",
   "allowed.whole": "un número entero de {low} a {high}",
   "allowed.number": "un número de {low} a {high}",
+  "allowed.date": "una fecha como 2026-01-31 o un número de {low} a {high}",
+  "allowed.dates":
+    "un número de {low} a {high}; en una lista también las fechas «{start}» y «{end}»",
   "allowed.category": "{choices}",
 
   "invalid.whole": "{name} debe ser un número entero de {low} a {high}, no «{value}»",
   "invalid.number": "{name} debe ser un número de {low} a {high}, no «{value}»",
+  "invalid.date":
+    "{name} debe ser una fecha como 2026-01-31 o un número de {low} a {high}, no «{value}»",
+  "invalid.dates":
+    "{name} necesita dos fechas como 2026-01-31 o un número de {low} a {high}, no «{value}»",
   "invalid.category": "{name} debe ser {choices}, no «{value}»",
   "invalid.missing": "falta {name}",
   "invalid.more": "tampoco son válidos: {names}",

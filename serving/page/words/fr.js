@@ -27,7 +27,7 @@ export default {
   "form.title": "Et si : {name}",
   "form.one": "un exemple",
   "form.label": "Valeurs",
-  "form.blank": "vide",
+  "form.blank": "inconnu",
   "form.reset": "Revenir à l’exemple",
   "form.back": "Retour à la liste",
 
@@ -173,10 +173,18 @@ export default {
   "allowed.values": "Valeurs",
   "allowed.whole": "un nombre entier de {low} à {high}",
   "allowed.number": "un nombre de {low} à {high}",
+  "allowed.date": "une date comme 2026-01-31 ou un nombre de {low} à {high}",
+  "allowed.dates":
+    "un nombre de {low} à {high} ; dans une liste aussi les dates « {start} » et « {end} »",
   "allowed.category": "{choices}",
 
   "invalid.whole": "{name} doit être un nombre entier de {low} à {high}, et non « {value} »",
   "invalid.number": "{name} doit être un nombre de {low} à {high}, et non « {value} »",
+  "invalid.date":
+    "{name} doit être une date comme 2026-01-31 ou un nombre de {low} à {high}, et non « {value} »",
+  "invalid.dates":
+    "{name} demande deux dates comme 2026-01-31 ou un nombre de {low} à {high}, " +
+    "et non « {value} »",
   "invalid.category": "{name} doit être {choices}, et non « {value} »",
   "invalid.missing": "{name} manque",
   "invalid.more": "ne sont pas valides non plus : {names}",
