@@ -14,7 +14,7 @@ from pipeline.columns import LABEL
 from pipeline.evaluation.datasets import drop_training_rows
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.model.bundle import ONNX, Bundle
-from pipeline.model.metrics import compute_metrics, paired_differences
+from pipeline.model.clusters import compute_clustered_differences, compute_clustered_metrics
 from pipeline.settings import Settings
 from pipeline.storage.artifacts.base import Interval
 from pipeline.storage.lake import Lake
@@ -63,8 +63,11 @@ class ChampionComparison:
     @cached_property
     def difference(self) -> Mapping[str, Interval]:
         """Each metric, candidate minus champion, on the same rows."""
-        return paired_differences(
-            self.candidate.labels, self.candidate.predictions, self.champion.predictions
+        return compute_clustered_differences(
+            self.candidate.labels,
+            self.candidate.predictions,
+            self.champion.predictions,
+            self.candidate.units,
         )
 
     @cached_property
@@ -74,7 +77,7 @@ class ChampionComparison:
         return candidate / champion
 
     def _measure(self, model: SplitPredictions) -> Mapping[str, Interval]:
-        return compute_metrics(model.labels, model.predictions)
+        return compute_clustered_metrics(model.labels, model.predictions, model.units)
 
 
 def measure_latency_ms(models: Sequence[SplitPredictions]) -> list[float]:

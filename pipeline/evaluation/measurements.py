@@ -21,7 +21,7 @@ from pipeline.evaluation.honest_agreement import compare_agreement
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.shadow import ShadowTraffic
 from pipeline.model.bundle import ONNX, Manifest
-from pipeline.model.metrics import compute_metrics
+from pipeline.model.clusters import compute_clustered_metrics
 from pipeline.settings import Settings
 from pipeline.storage.artifacts.base import Interval
 from pipeline.storage.artifacts.evaluation import Evidence
@@ -78,7 +78,9 @@ class GateInputs:
     @cached_property
     def metrics(self) -> Mapping[str, Interval]:
         """The model's metrics on the rows."""
-        return compute_metrics(self.model.labels, self.model.predictions)
+        return compute_clustered_metrics(
+            self.model.labels, self.model.predictions, self.model.units
+        )
 
 
 def get_recorded_onnx_difference(manifest: Manifest) -> float | None:

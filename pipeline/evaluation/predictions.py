@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from pipeline.column_file.checks import SPLIT_UNIT
 from pipeline.columns import FEATURE_NAMES
 from pipeline.errors import DataError, RegistryError
 from pipeline.model.arrays import feature_array, label_array
@@ -71,6 +73,11 @@ class SplitPredictions:
                 "Run `features` again on data with both labels."
             )
         return labels
+
+    @cached_property
+    def units(self) -> IntArray | None:
+        """Number of each row's unit, shape (n_rows,); see units.py. None without units."""
+        return self.frame[SPLIT_UNIT].to_numpy(np.int64) if SPLIT_UNIT in self.frame else None
 
     @cached_property
     def predictions(self) -> Predictions:
