@@ -17,7 +17,7 @@ import numpy as np
 from pipeline.model.intervals import student_quantile
 from pipeline.model.metrics import get_differences, get_intervals
 from pipeline.model.samples import Measured, Predictions, measure_sample
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 from pipeline.types import FloatArray, IntArray
 
 

@@ -14,7 +14,7 @@ from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.model.clusters import compute_clustered_differences, compute_clustered_metrics
 from pipeline.model.metrics import METRICS, Predictions
 from pipeline.settings import Settings
-from pipeline.storage.artifacts import Interval
+from pipeline.storage.artifacts.base import Interval
 from pipeline.types import FloatArray, IntArray
 from tests.support.forest import make_bundle
 from tests.support.rows import make_students
