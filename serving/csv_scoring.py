@@ -30,7 +30,8 @@ from serving.http.csv_text import (
 )
 from serving.http.numeric_rows import check, expectation, to_rows
 from serving.http.problems import Finding, Invalid
-from serving.http.requests import DIGITS, Row
+from serving.http.rows import Row
+from serving.model.scorers import DIGITS
 from serving.model.served_model import Model, ScoredRow
 
 ADDED_COLUMNS = ("label", *PROBABILITY_FIELDS, "warning", "error")

@@ -21,7 +21,8 @@ from serving.http.csv_text import (
     read_records,
 )
 from serving.http.problems import BadJson, Finding, Invalid
-from serving.http.requests import EXAMPLE, SPARE, refuse_oversized
+from serving.http.requests import SPARE, refuse_oversized
+from serving.http.rows import EXAMPLE
 
 MAX_COLUMNS = 2 * len(FEATURES) + 100
 """Largest number of columns in a table; more than the model's are refused afterwards by name."""

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from pipeline.columns import LABEL, SUBJECTS
 from serving.http.problems import ProblemDocument
-from serving.http.requests import RowModel
+from serving.http.rows import RowModel
 from serving.mlflow_tables import Invocation
 from serving.oip_schema import InferRequest
 from serving.service import Service

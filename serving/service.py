@@ -20,7 +20,8 @@ from serving.access.keyring import KeyRing
 from serving.http.exchange import Exchange
 from serving.http.problems import Failed, Invalid, Problem, Unavailable
 from serving.http.request_body import BodyReader
-from serving.http.requests import Reader, Row
+from serving.http.requests import Reader
+from serving.http.rows import Row
 from serving.metrics import PredictorCollector, RequestMetrics
 from serving.model.explained import Explained, explain
 from serving.model.microbatch import Batcher

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.column_file.blanks import BLANK
 from pipeline.columns import FEATURE_NAMES, FEATURES, HAS_BLANKS, Category, Feature, Number
 from serving.http.problems import MAX_FINDINGS, Finding, Invalid
-from serving.http.requests import Row
+from serving.http.rows import Row
 
 LOW = np.array(
     [min(f.codes.values()) if isinstance(f, Category) else f.low for f in FEATURES], np.float64

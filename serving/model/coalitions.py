@@ -12,7 +12,8 @@ import math
 import numpy as np
 
 from pipeline.types import Float32Array, FloatArray
-from serving.http.requests import Matrix, Scorer
+from serving.http.rows import Matrix
+from serving.model.scorers import Scorer
 
 
 class CoalitionShapley:

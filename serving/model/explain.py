@@ -16,11 +16,12 @@ import numpy as np
 from pipeline.columns import FEATURE_NAMES
 from pipeline.types import Float32Array, FloatArray
 from serving.http.problems import Invalid
-from serving.http.requests import DIGITS, Row, Scorer
 from serving.http.responses import MAX_PROBABILITY_FEATURES, Scale
+from serving.http.rows import Row
 from serving.model.coalitions import CoalitionShapley
 from serving.model.log_odds import LogOddsShapley
 from serving.model.onnx_file import UnsupportedGraph
+from serving.model.scorers import DIGITS, Scorer
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.columns import LABEL
 from pipeline.model.decision import is_positive
-from serving.http.requests import Row
+from serving.http.rows import Row
 from serving.model.served_model import Model, ScoredRow
 from serving.model.wording import describe_risk
 

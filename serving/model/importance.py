@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from serving.http.requests import Matrix, Scorer
+from serving.http.rows import Matrix
+from serving.model.scorers import Scorer
 
 DECIMALS = 6
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from pipeline.model.bundle import ONNX_INPUT
 from pipeline.types import Float32Array, FloatArray
-from serving.http.requests import Scorer
 from serving.model.graph_columns import GraphColumns
 from serving.model.linear import LinearShapley, read_linear
 from serving.model.onnx_file import OnnxFile, UnsupportedGraph, read_attributes
+from serving.model.scorers import Scorer
 from serving.model.tree_shapley import TreeShapley
 from serving.model.trees import Trees, read_trees
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from serving.http.requests import Row
+from serving.http.rows import Row
 from serving.model.served_model import Model, ScoredRow
 
 MAX_BATCH = 64

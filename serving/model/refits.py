@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.model.bundle import ONNX_INPUT, ONNX_OUTPUT, RefitFacts
 from pipeline.model.decision import is_positive
 from pipeline.model.onnx import open_graph
-from serving.http.requests import Matrix
+from serving.http.rows import Matrix
 
 if TYPE_CHECKING:
     from pipeline.types import FloatArray

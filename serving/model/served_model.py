@@ -21,20 +21,15 @@ from pipeline.columns import (
     PROBABILITY,
     PROBABILITY_FIELDS,
 )
-from pipeline.errors import PipelineError
-from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE, REFITS, Bundle
+from pipeline.model.bundle import ONNX, PICKLE, REFITS, Bundle
 from pipeline.model.decision import is_positive, label_name
-from pipeline.model.onnx import open_graph
 from pipeline.times import utc_now
-from serving.http.requests import DIGITS, Matrix, Row, Scorer
+from serving.http.rows import Matrix, Row
 from serving.model.explain import Explainer
 from serving.model.importance import compute_importance
 from serving.model.refits import Refits
+from serving.model.scorers import DIGITS, ModelRefused, Scorer, onnx_scorer, pickle_scorer
 from serving.model.training_range import TrainingRange, Warnings, to_json
-
-
-class ModelRefused(PipelineError):
-    """A bundle cannot be loaded, or its predictions differ from its manifest."""
 
 
 class ScoredRow(NamedTuple):
@@ -229,40 +224,3 @@ def _max_difference(scored: Matrix, stored: Sequence[float]) -> float:
 def _to_json(value: float) -> str:
     """Write a value of a row; null for a blank."""
     return "null" if math.isnan(value) else f"{value:.9g}"
-
-
-def onnx_scorer(data: bytes) -> Scorer:
-    """Return a scorer that runs an ONNX graph on the calling thread."""
-    session = open_graph(data)
-    run, outputs = session.run, [ONNX_OUTPUT]
-
-    def score(matrix: Matrix) -> Matrix:
-        probabilities: Matrix = run(outputs, {ONNX_INPUT: matrix})[0][:, 1]
-        return probabilities
-
-    return score
-
-
-def pickle_scorer(data: bytes) -> Scorer:
-    """Return a scorer of a pickled scikit-learn model.
-
-    The caller has compared the file's hash with the manifest that our own stage wrote.
-
-    Raises:
-        ModelRefused: If scikit-learn is not installed.
-    """
-    import pickle
-
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        raise ModelRefused(
-            f"only {PICKLE} is present: install the group `serving-pickle`, or provide {ONNX}"
-        ) from error
-    estimator = pickle.loads(data)  # noqa: S301 - see above
-
-    def score(matrix: Matrix) -> Matrix:
-        probabilities: Matrix = estimator.predict_proba(matrix)[:, 1].astype(np.float32)
-        return probabilities
-
-    return score

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.model.decision import is_positive
-from serving.http.requests import DIGITS, Matrix, Row
 from serving.http.responses import Shadow
+from serving.http.rows import Matrix, Row
+from serving.model.scorers import DIGITS
 from serving.model.served_model import Model, ScoredRow
 from serving.threads import lower_thread_priority
 

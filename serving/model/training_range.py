@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.columns import FEATURES, HAS_BLANKS, Category, Feature
 from pipeline.model.bundle import TrainingFacts
-from serving.http.requests import Matrix, Row
+from serving.http.rows import Matrix, Row
 
 Value = float | int | str
 """A number, or a category's name."""

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pipeline.columns import SUBJECT, SUBJECTS
 from serving.http.exchange import Exchange
 from serving.http.request_body import require_json
-from serving.http.requests import EXAMPLE
 from serving.http.responses import Answer
+from serving.http.rows import EXAMPLE
 from serving.model.explained import to_fields
 from serving.model.served_model import Model
 from serving.routes.common import (

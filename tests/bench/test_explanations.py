@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.types import Float32Array, FloatArray
 from serving.model.log_odds import LogOddsShapley
-from serving.model.served_model import onnx_scorer
+from serving.model.scorers import onnx_scorer
 from tests.bench.environments import create_environment, run_program
 from tests.serving.test_log_odds import SHAP, make_shap_rows, make_shap_trees
 from tests.support.random_trees import (

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from pipeline.columns import BUNDLED
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from tests.support.chart_scenarios import EVERYTHING, EXTERNAL
 from tests.support.helm import CHART, NAMESPACE, RELEASE, Values, render, run_helm
 

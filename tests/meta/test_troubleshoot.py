@@ -14,7 +14,8 @@ from pipeline.columns import BUNDLED
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import ColumnsError
 from pipeline.model.bundle import Bundle
-from serving.model.served_model import ModelRefused, load
+from serving.model.scorers import ModelRefused
+from serving.model.served_model import load
 from tests.support.forest import make_bundle
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "troubleshoot.md"

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES
 from pipeline.types import Float32Array
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from serving.oip_tensors import _pack
 from tests.support.forest import generate_rows, train_forest
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from serving.http.protocol import MAX_HEADER_BYTES
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from tests.support.forest import make_bundle
 from tests.support.predictor import serve_bundle
 

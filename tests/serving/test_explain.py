@@ -14,11 +14,12 @@ import pytest
 from pipeline.columns import FEATURE_NAMES
 from pipeline.model.bundle import ONNX, REFITS, Bundle
 from serving.http.problems import Invalid
-from serving.http.requests import EXAMPLE, Matrix
+from serving.http.rows import EXAMPLE, Matrix
 from serving.model.coalitions import CoalitionShapley
 from serving.model.explain import Explainer
 from serving.model.explained import explain, to_fields
-from serving.model.served_model import Model, load, onnx_scorer
+from serving.model.scorers import onnx_scorer
+from serving.model.served_model import Model, load
 from tests.support.forest import generate_rows, make_bundle, train_forest, train_refits
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.model.bundle import ONNX, write_fallback
 from pipeline.storage.layout import model_file
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from tests.support.forest import make_bundle
 from tests.support.predictor import (
     open_disk_lake,

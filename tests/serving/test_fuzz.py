@@ -11,7 +11,7 @@ import random
 import httpx
 import pytest
 
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from serving.oip_schema import EXAMPLE_TENSOR
 from tests.support.predictor import INFER
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from serving.http.requests import Matrix
+from serving.http.rows import Matrix
 from serving.model.importance import compute_importance
 
 ROWS = [[0.0, 0.0, 7.0], [1.0, 0.5, 8.0], [0.0, 1.0, 9.0]]

@@ -13,7 +13,7 @@ import pytest
 from pipeline.api_keys import PLATFORM, ApiKey, add_key, read_keys, revoke_keys, today, write_keys
 from pipeline.model.bundle import write_fallback
 from serving.access.allowance import Allowance
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from tests.support.forest import make_bundle
 from tests.support.predictor import (
     Predictor,

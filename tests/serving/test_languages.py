@@ -16,7 +16,8 @@ import pytest
 import requests
 
 from serving.csv_scoring import Table
-from serving.http.requests import EXAMPLE, Reader
+from serving.http.requests import Reader
+from serving.http.rows import EXAMPLE
 from serving.model.served_model import load
 from tests.support.csv_lists import HEADER, ROW
 from tests.support.forest import make_bundle

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope
 
 from serving.http import exchange
 from serving.http.exchange import Exchange
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from tests.support.forest import make_bundle
 from tests.support.predictor import INFER, serve_bundle, wait_for
 

@@ -20,7 +20,7 @@ from pipeline.types import Float32Array, FloatArray
 from serving.model.coalitions import CoalitionShapley
 from serving.model.log_odds import LogOddsShapley
 from serving.model.onnx_file import UnsupportedGraph
-from serving.model.served_model import onnx_scorer
+from serving.model.scorers import onnx_scorer
 from serving.model.tree_shapley import MAX_PATH_FEATURES, TreeShapley
 from serving.model.trees import Trees
 from tests.support.random_trees import (

@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from serving.http.requests import Matrix, Row
+from serving.http.rows import Matrix, Row
 from serving.model import microbatch
 from serving.model.microbatch import Batcher
 from serving.model.served_model import Model, ScoredRow

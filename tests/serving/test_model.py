@@ -10,9 +10,10 @@ import pytest
 
 from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES, PROBABILITY_FIELDS
 from pipeline.model.bundle import Bundle
-from serving.http.requests import Matrix, Row
+from serving.http.rows import Matrix, Row
 from serving.model.microbatch import Batcher
-from serving.model.served_model import Model, ModelRefused, ScoredRow, load
+from serving.model.scorers import ModelRefused
+from serving.model.served_model import Model, ScoredRow, load
 from tests.support.forest import make_bundle
 
 ROW = (31.0, 1.0, 6.8, 0.0, 2.1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from serving.oip_schema import EXAMPLE_TENSOR
 from tests.support.forest import generate_rows, make_bundle, train_forest
 from tests.support.predictor import INFER

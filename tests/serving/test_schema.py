@@ -12,7 +12,8 @@ from pipeline.columns import FEATURE_NAMES, FEATURES, Category
 from serving.http.csv_text import Column
 from serving.http.numeric_rows import check
 from serving.http.problems import Problem
-from serving.http.requests import EXAMPLE, Reader
+from serving.http.requests import Reader
+from serving.http.rows import EXAMPLE
 
 VALID = [
     float(feature.codes[feature.example] if isinstance(feature, Category) else feature.example)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from pipeline.model.bundle import write_fallback
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from tests.support.forest import make_bundle
 from tests.support.predictor import (
     Predictor,

@@ -16,7 +16,7 @@ from pipeline.model.bundle import write_fallback
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import Lake, open_lake
 from pipeline.storage.layout import SILVER_LIVE
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from serving.model.served_model import ScoredRow
 from serving.oip_schema import EXAMPLE_TENSOR
 from serving.traffic_log import TrafficLog

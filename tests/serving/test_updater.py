@@ -17,7 +17,7 @@ from pipeline.model.bundle import ONNX, Bundle, write_fallback
 from pipeline.model.refit_graph import MIN_REFITS
 from pipeline.storage.lake import sha256_hex
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from serving.model.shadow import ShadowScorer
 from serving.model.updater import ModelUpdater
 from serving.settings import Settings

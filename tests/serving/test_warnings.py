@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.columns import PROBABILITY_FIELDS
 from pipeline.model.bundle import Bundle, TrainingFacts
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from serving.model.training_range import TrainingRange
 from tests.support.forest import make_bundle
 from tests.support.predictor import INFER, serve_bundle

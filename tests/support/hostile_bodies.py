@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from pipeline.columns import FEATURE_NAMES
-from serving.http.requests import EXAMPLE
+from serving.http.rows import EXAMPLE
 from tests.support.predictor import INFER, PredictorProcess
 
 SIZE = 900_000

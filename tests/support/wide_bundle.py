@@ -20,7 +20,7 @@ from pipeline.model.training_data import TrainingData
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import open_lake
 from serving.model.log_odds import LogOddsShapley
-from serving.model.served_model import onnx_scorer
+from serving.model.scorers import onnx_scorer
 from tests.support.forest import add_refits, export_bundle, fit_on_halves
 
 ROWS = 300
