@@ -15,25 +15,22 @@ challenges that open within a year share one error rate.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import LakeError
 from pipeline.evaluation import evidence
 from pipeline.evaluation.champion import get_identity
 from pipeline.evaluation.datasets import (
     drop_rows,
     drop_training_rows,
-    find_train_report,
     read_gold_split,
 )
 from pipeline.evaluation.predictions import SplitPredictions
+from pipeline.evaluation.recipes import Recipe, read_recipe
 from pipeline.model.arrays import label_array
-from pipeline.model.bundle import ONNX, Bundle, Manifest
+from pipeline.model.bundle import Bundle, Manifest
 from pipeline.settings import Settings
-from pipeline.settings.training import TrainSettings
 from pipeline.storage import layout
 from pipeline.storage.artifacts.base import Artifact
 from pipeline.storage.artifacts.evaluation import Evidence
@@ -42,28 +39,6 @@ from pipeline.times import utc_now
 
 YEAR = timedelta(days=365)
 DECIMALS = 6
-
-
-class Recipe(Artifact):
-    """How a model was made, apart from its rows.
-
-    Attributes:
-        candidate: Name of the candidate; the family if the report of `train` is missing.
-        parameters: Its parameters.
-        settings: The settings of `train`; None if its report is missing.
-        code_version: Version of the code that trained it.
-    """
-
-    candidate: str
-    parameters: dict[str, Any]
-    settings: TrainSettings | None
-    code_version: str
-
-    def equals_but_for_code(self, other: Recipe) -> bool:
-        """Whether both are known, and differ at most in the code version."""
-        ignored = {"code_version"}
-        same = self.model_dump(exclude=ignored) == other.model_dump(exclude=ignored)
-        return self.settings is not None and same
 
 
 class Challenge(Artifact):
@@ -106,12 +81,6 @@ class Look(Artifact):
     rows: int
     positives: int
     differences: list[float]
-
-
-class MeasuredModel(Artifact):
-    """A model that was measured on a test split, under the hash of its ONNX file."""
-
-    mlflow_run_id: str
 
 
 def add_evidence(
@@ -162,43 +131,6 @@ def add_evidence(
         lake.create(layout.challenge_look(*names, test), look.to_bytes())
         looks.append(look)
     return _summarize(challenge, looks, look)
-
-
-def count_models(lake: Lake, manifest: Manifest) -> int:
-    """Record that a model was measured on its test split; return how many different ones were."""
-    test, onnx = manifest.lineage.gold["test"], manifest.files[ONNX]
-    run = MeasuredModel(mlflow_run_id=manifest.run_id)
-    lake.create(layout.test_split_model(test, onnx), run.to_bytes())
-    return len(lake.keys(layout.test_split_models(test)))
-
-
-def describe_reuse(models: int) -> str:
-    """Describe how many models a test split has measured, in a sentence without a full stop."""
-    if models == 1:
-        return "this is the only model that was measured on this test split"
-    return (
-        f"{models} different models were measured on this test split: the best of several looks "
-        "better than it is"
-    )
-
-
-def read_recipe(lake: Lake, manifest: Manifest) -> Recipe:
-    """Read how a model was made from the report of `train`, or what its manifest knows of it."""
-    code_version = manifest.lineage.code_version
-    try:
-        report = find_train_report(lake, manifest)
-    except LakeError:
-        report = None
-    if report is None:
-        return Recipe(
-            candidate=manifest.family, parameters={}, settings=None, code_version=code_version
-        )
-    return Recipe(
-        candidate=report.candidate,
-        parameters=report.parameters,
-        settings=report.inputs.settings,
-        code_version=code_version,
-    )
 
 
 def _is_refresh(lake: Lake, recipe: Recipe, candidate: Manifest, champion: Manifest) -> bool:

@@ -21,26 +21,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline.columns import LABEL
-from pipeline.console import echo, print_table
+from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.drift import data as drift_data
 from pipeline.drift import report as drift_report
 from pipeline.drift import retraining as drift_retraining
-from pipeline.drift.columns import PREDICTION
 from pipeline.drift.data import Dataset
 from pipeline.drift.files import load_file
 from pipeline.drift.outcome import Outcome, compare_datasets
 from pipeline.drift.page import page
 from pipeline.drift.report import (
-    BLIND_SPOT,
     DRIFT,
     TOO_FEW,
-    ExpectedPerformance,
-    Report,
-    describe_joint,
 )
 from pipeline.drift.retention import delete_old_traffic
+from pipeline.drift.summary import print_report
 from pipeline.errors import LakeError, SettingsError, StageSkipped
 from pipeline.storage.layout import (
     DRIFT_PAGE,
@@ -138,7 +133,7 @@ def check_files(context: Context, reference: Path, current: Path, out: Path) -> 
             f"{error.filename} cannot be written: {error.strerror}. "
             "Let --out name a writable folder."
         ) from error
-    show(outcome.report)
+    print_report(outcome.report)
     echo(f"drift: wrote {', '.join(outcome.files)} into {out}")
     if outcome.report.verdict != DRIFT:
         raise StageSkipped(outcome.report.sentence)
@@ -173,7 +168,7 @@ def run(context: Context, window: Window = Window()) -> None:
     blocked = drift_retraining.blocked_reason(lake, context.run_id, settings.drift, at)
     retraining = "requested" if blocked is None else f"not requested: {blocked}"
     outcome = compare_datasets(context, reference, current, retraining, bundle.manifest)
-    show(outcome.report)
+    print_report(outcome.report)
     write(context, outcome)
     if settings.predictor.require_record:
         verify_log(lake, registry.get_by_alias(PRODUCTION))
@@ -226,48 +221,6 @@ def write(context: Context, outcome: Outcome) -> None:
         outcome.files,
     )
     echo(f"drift: wrote {', '.join(outcome.files)} into {lake.url(REPORTS)}")
-
-
-def show(report: Report) -> None:
-    """Print the report as a table."""
-    columns = report.columns(PREDICTION, LABEL.name)
-    if columns:
-        print_table(
-            f"Drift: {report.reference.rows:,} reference rows, "
-            f"{report.current.rows:,} current rows",
-            ("column", "reference", "current", "method", "score", "change", "drift if", "verdict"),
-            (
-                (
-                    name,
-                    str(column.reference),
-                    str(column.current),
-                    column.method,
-                    column.shown_score,
-                    f"{column.effect:.1%}",
-                    column.rule,
-                    "drifted" if column.drifted else "same",
-                )
-                for name, column in columns.items()
-            ),
-        )
-    if report.joint:
-        echo(f"All features together: {describe_joint(report.joint)}")
-    if report.performance:
-        show_performance(report.performance)
-    for sentence in report.source_changes:
-        echo(sentence, "yellow")
-    echo(report.sentence, "yellow" if report.verdict == DRIFT else None)
-
-
-def show_performance(performance: ExpectedPerformance) -> None:
-    """Print the expected performance as a table."""
-    print_table(
-        f"Expected performance without labels: {performance.predicted_positive:,} of "
-        f"{performance.rows:,} current rows are predicted {LABEL.positive}",
-        ("metric", "expected", "measured with labels"),
-        performance.table,
-    )
-    echo(BLIND_SPOT)
 
 
 def _time(text: str) -> datetime:

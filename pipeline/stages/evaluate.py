@@ -14,7 +14,7 @@ from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
 from pipeline.errors import LakeError, RegistryError
 from pipeline.evaluation import gates, groups, measurements
-from pipeline.evaluation.challenges import add_evidence, count_models, describe_reuse
+from pipeline.evaluation.challenges import add_evidence
 from pipeline.evaluation.champion import ChampionComparison, compare_with_champion
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.group_differences import compare_groups, summarize_differences
@@ -29,6 +29,7 @@ from pipeline.evaluation.model_card.publication import Change, Publication
 from pipeline.evaluation.out_of_fold import read_out_of_fold
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.result import EvaluationResult
+from pipeline.evaluation.split_reuse import count_models, describe_reuse
 from pipeline.model.arrays import label_array
 from pipeline.model.bundle import Bundle
 from pipeline.model.metrics import flatten_metrics

@@ -19,7 +19,7 @@ from pipeline.deployment.shadow_traffic import get_shadow_traffic, wait_for_shad
 from pipeline.deployment.validation_page import render_validation
 from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
-from pipeline.evaluation.challenges import add_evidence, count_models, describe_reuse
+from pipeline.evaluation.challenges import add_evidence
 from pipeline.evaluation.champion import compare_with_champion
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.judge import judge
@@ -27,6 +27,7 @@ from pipeline.evaluation.measurements import GateInputs, get_recorded_onnx_diffe
 from pipeline.evaluation.out_of_fold import read_out_of_fold
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.shadow import describe_unjudged
+from pipeline.evaluation.split_reuse import count_models, describe_reuse
 from pipeline.storage.artifacts.deployment import ValidationReport
 from pipeline.storage.layout import VALIDATION_PAGE, report_file, validation_report
 from pipeline.times import utc_now
