@@ -1,6 +1,6 @@
 """The pod of a stage, as plain data.
 
-The stage table says what a stage is. The images, resources, labels and Secrets come from the JSON
+The stage table defines the stages. The images, resources, labels and Secrets come from the JSON
 file that PODS_FILE names, which the chart renders from its values. This module imports no Airflow,
 so that the chart's tests can build the pods that its values lead to.
 """

@@ -124,7 +124,7 @@ difference.
 - Evidence comes from test rows on which neither model was trained, each row once. `evaluate` stores
   it in `reports/challenges/`, whether or not the candidate passes its gates.
 - The evidence is an e-value: if models of the recipe rank no better than the champion, the
-  probability that it ever reaches 20 is at most 5 %, however often it is looked at
+  probability that it ever reaches 20 is at most 5 %, however often it is checked
   ([Waudby-Smith and Ramdas 2024](https://doi.org/10.1093/jrsssb/qkad009), [Ramdas et al.
   2023](https://doi.org/10.1214/23-STS894)).
 - All challenges that open within a year share the 5 %: the e-value of the k-th is multiplied by
@@ -157,7 +157,7 @@ The table shows pairs of models that learned from different rows: 750 each, of w
 positive, unless stated. The first row is the logistic regression of `train`, calibrated and with
 its threshold, on simulated students that are like the survey: 24 models. Each other row has 48
 simpler models of normal features. Refits were compared on 250 rows. Percentages before the slash
-are for 200 live rows, the others for 10,000. The ROC AUC of a population says how well its models
+are for 200 live rows, the others for 10,000. The ROC AUC of a population is how well its models
 rank; on the survey's file no model can exceed 0.7605 on new students.
 
 *80 % are refused at* is the highest agreement with which the gate refuses 80 % of the pairs.

@@ -173,7 +173,7 @@ def find_reachable(modules: Iterable[str], root: Path) -> tuple[set[Path], set[s
 
 
 def find_code(modules: Iterable[str], root: Path) -> set[Path]:
-    """Find the files that modules need: what they can import, and the data files beside it.
+    """Find the files that modules need: what they can import, and the data files next to it.
 
     Args:
         modules: Names of modules below `root`.

@@ -139,7 +139,7 @@ def send(node: str, images: dict[str, list[Blob]], present: Collection[str]) -> 
         sent = _write_archive(process.stdin, make_layout(images, present))
         process.stdin.close()
     except BrokenPipeError:
-        pass  # the import failed; its output says why
+        pass  # the import failed; its output has the reason
     with process.stdout:
         try:
             exit_code = process.wait(timeout=IMPORT_TIMEOUT_SECONDS)

@@ -47,7 +47,7 @@ def run(
         )
     except FileNotFoundError:
         raise ClusterError(
-            f"{words[0]} is not installed. `make tools` installs it or says where to get it."
+            f"{words[0]} is not installed. `make tools` installs it or prints where to get it."
         ) from None
     except subprocess.TimeoutExpired:
         raise ClusterError(f"`{shown} ...` did not exit within {timeout_seconds:g} s") from None

@@ -21,7 +21,7 @@ from pipeline.errors import PipelineError, StageSkipped
 from pipeline.settings import Settings
 
 COMMANDS = {
-    "adopt": "Propose a columns file for a CSV file of your own.",
+    "adopt": "Propose a columns file for your own CSV file.",
     "run": "Run the whole life cycle on this machine, from raw rows to a monitored prediction.",
     "serve": "Run the predictor and the MLflow UI on the results of `run`.",
     "traffic": "Send rows to a running predictor, drifted if requested, and check them for drift.",
@@ -70,8 +70,8 @@ def choose_columns(arguments: Sequence[str]) -> None:
     """Set MLOPS_COLUMNS before the columns file is read, which importing a command does.
 
     `--columns PATH` chooses a file. Without it, and if the variable is not set, `--data PATH`
-    chooses the file that `adopt` wrote for these data; then the lake is a folder of its own, unless
-    the environment names another.
+    chooses the file that `adopt` wrote for these data; then the lake has its own folder, unless the
+    environment names another.
 
     Args:
         arguments: The arguments of a command.

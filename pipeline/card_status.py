@@ -1,4 +1,4 @@
-"""The part of a model card that says where the model is now.
+"""The part of a model card that describes the current state of its model.
 
 A card is rendered once, by `evaluate`. What happens to the model later replaces this part, in
 stages that have neither the figures nor the templates of the card.

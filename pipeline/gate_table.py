@@ -72,7 +72,7 @@ GATES: tuple[Gate, ...] = (
         title="Ranking (ROC AUC)",
         direction="min",
         bound=0.65,
-        reason="A lower ROC AUC is hardly better than a random ranking.",
+        reason="A lower ROC AUC is little better than a random ranking.",
         measure="roc_auc",
         stages={
             "evaluate": Statistic.POINT,
@@ -154,7 +154,7 @@ GATES: tuple[Gate, ...] = (
         direction="min",
         bound=0,
         reason="ROC AUC minus the champion's on the same rows. Below zero, this candidate ranks "
-        "them significantly worse, whatever earlier runs of its recipe showed.",
+        "them significantly worse, regardless of what earlier runs showed.",
         measure="roc_auc_difference",
         stages={"validate": Statistic.UPPER},
         against_champion=True,

@@ -31,7 +31,7 @@ SWITCH_INTERVAL_SECONDS = 0.0005
 """How long a background thread may hold the interpreter lock while the event loop waits; a tenth
 of Python's default."""
 GC_THRESHOLD = 20_000
-"""Allocations between two collections. Requests create hardly any cycles, and a collection
+"""Allocations between two collections. Requests create few cycles, and a collection
 pauses the process."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 s of common load balancers, so that they close idle connections first."""

@@ -33,7 +33,7 @@ class Reading:
 
 
 class ReportReader:
-    """Reads reports, one at a time, in a thread of its own.
+    """Reads reports, one at a time, in its own thread.
 
     However many requests arrive, the lake gets one of them per report and CACHE_SECONDS. The
     methods belong to the event loop's thread.

@@ -25,7 +25,7 @@ from serving.threads import lower_thread_priority
 log = logging.getLogger(__name__)
 
 SLICE_LINES = 500
-"""Lines compressed at a time: few enough that the event loop hardly waits for the interpreter."""
+"""Lines compressed at a time: few enough that the event loop barely waits for the interpreter."""
 COMPRESSION_LEVEL = 3
 """The lines are so similar that higher levels gain little."""
 GZIP = 31

@@ -105,7 +105,7 @@ def start_server(
     log = Path("local", "logs", f"{name}.log")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        # In a session of its own the server does not receive Ctrl-C; the end of the block stops it.
+        # The new session keeps Ctrl-C from the server; the end of the block stops it.
         process = subprocess.Popen(  # noqa: S603 - our own commands
             command,
             stdout=output,

@@ -21,7 +21,7 @@ from pipeline.tracking.registry import PRODUCTION
 NEXT_STEPS = (
     "Next: `make serve` opens the predictor's page and the MLflow UI; `make run` trains another",
     "      candidate; `make up` runs the platform on Kubernetes. Give each the same DATA=...;",
-    "      `make adopt` describes a file of your own.",
+    "      `make adopt` describes your own file.",
 )
 
 MAX_REASONS = 10

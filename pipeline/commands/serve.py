@@ -14,7 +14,7 @@ from pipeline.settings import Settings
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to its parser."""
-    parser.add_argument("--data", metavar="PATH", help="data file of your own that `run` used")
+    parser.add_argument("--data", metavar="PATH", help="your own data file, which `run` used")
     parser.add_argument("--columns", metavar="PATH", help="columns file that `run` used")
 
 

@@ -16,7 +16,7 @@ from pipeline.types import FloatArray, IntArray
 
 MAX_ROWS_PER_CLASS = 5_000
 """Rows of each class that models and rules are fitted on. ROC AUC does not depend on the ratio of
-the classes, so each class can be sampled by itself."""
+the classes, so each class can be sampled separately."""
 
 MAX_P_VALUE = 0.001
 """A dependence on the order is reported if its p-value is below this, and it is this strong:"""
@@ -30,7 +30,7 @@ MAX_CONTRADICTING = 0.01
 MAX_MOST_COMMON = 0.99
 """A feature is nearly constant if at least this fraction of its values is the same."""
 MIN_LEAK_AUC = 0.95
-"""A feature that ranks the rows this well by itself may have been recorded after the outcome."""
+"""A single feature that ranks the rows this well may have been recorded after the outcome."""
 MAX_NULL_P_VALUE = 0.05
 """A simple model that is no better than on permuted labels has nothing to learn."""
 RECALL_HALF_WIDTH = RECALL_HALF_WIDTHS[0]
@@ -104,7 +104,7 @@ def _judge_order(check: DataCheck) -> Iterator[Finding]:
             check="order_auc",
             value=order.strength,
             bound=MIN_ORDER_AUC,
-            sentence=f"The row number by itself ranks the rows by `{LABEL.name}` with a ROC AUC of "
+            sentence=f"The row number ranks the rows by `{LABEL.name}` with a ROC AUC of "
             f"{order.strength:.3f}: the label depends on the row's place in the file. No figure "
             "measured on a random split of it holds for new rows",
         )
@@ -157,8 +157,8 @@ def _judge_features(check: DataCheck) -> Iterator[Finding]:
                 check="leak",
                 value=feature.auc.value,
                 bound=MIN_LEAK_AUC,
-                sentence=f"`{feature.name}` by itself ranks the rows with a ROC AUC of "
-                f"{feature.auc.value:.3f}. Check that it is known before the outcome is",
+                sentence=f"Without other features, `{feature.name}` ranks the rows with a ROC AUC "
+                f"of {feature.auc.value:.3f}. Check that it is known before the outcome is",
             )
 
 

@@ -63,7 +63,7 @@ def check_duplicates(rows: FloatArray, labels: IntArray, seed: int) -> Duplicate
     """Count rows that repeat the features of an earlier row.
 
     On a coarse grid of values, rows repeat by chance. How many do is measured on the same columns,
-    each shuffled by itself.
+    each shuffled separately.
 
     Args:
         rows: Features, shape (n_rows, n_features).
@@ -100,7 +100,7 @@ def _number_rows(codes: list[IntArray]) -> IntArray:
 
 
 def check_features(rows: FloatArray, sample: IntArray, labels: IntArray) -> list[FeatureCheck]:
-    """Measure each feature by itself.
+    """Measure each feature separately.
 
     Args:
         rows: Features in the order of columns.FEATURES, shape (n_rows, n_features).

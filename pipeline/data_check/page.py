@@ -36,7 +36,7 @@ def _blocks(check: DataCheck) -> list[Block]:
         *([Items(sentences)] if sentences else []),
         Heading("Measurements"),
         Table((), list(list_measurements(check))),
-        Heading("Features, each by itself"),
+        Heading("Single features"),
         _tabulate_features(check),
         *_needed(check),
     ]

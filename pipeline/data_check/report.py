@@ -47,7 +47,7 @@ class FeatureCheck(Artifact):
     most_common: float
     """Fraction of the rows that have the most common value."""
     auc: Interval | None
-    """ROC AUC of the feature by itself, or of its reverse. A category is ranked by the rate of
+    """ROC AUC of the feature as a score, or of its reverse. A category is ranked by the rate of
     positive rows in it, and blanks before all numbers."""
     blanks: int = Field(default=0, exclude_if=lambda blanks: not blanks)
     """Number of rows in which it is blank."""

@@ -5,7 +5,7 @@ conditional, so if two runs read the same state, only one of them gets the next 
 move. The record is
 
 - the lock: until it is `done` or `lock_expires_at` has passed, no other run may move production;
-- the intent: after a crash, the next run sets what the record says, however much was set before;
+- the intent: after a crash, the next run sets everything in the record, even what was set before;
 - the history, from which the promotion log is written.
 
 Every write can be repeated without harm.
@@ -190,7 +190,7 @@ def _get_lock_expiry(context: Context) -> str:
 
 
 def _carry_out(context: Context, record: Record, earlier: list[Record]) -> Record:
-    """Create the record, set everything that it says, and mark it as done."""
+    """Create the record, set everything in it, and mark it as done."""
     previous = earlier[-1].sha256 if earlier else NO_RECORD
     record = record.model_copy(update={"previous_sha256": previous})
     lake, planned = context.lake, record.move

@@ -193,7 +193,7 @@ def wait_for_rollout(settings: Settings, version: str) -> str | None:
         version: Number of the version.
 
     Returns:
-        None once all serve it. Otherwise a sentence that says which predictors did not serve it
+        None once all serve it. Otherwise a sentence with the predictors that did not serve it
         within `deployment.rollout_timeout_seconds`.
     """
     versions: dict[Replica, str | Unreachable] = {}

@@ -218,7 +218,7 @@ def make_distribution(column: Column, reference: Counts, current: Counts) -> Dis
 
     A category has one bin per value. A number has bins of equal width between the outermost
     thousandths of both data sets. If it is recorded in steps, each bin contains the same number of
-    steps, and its edges are between two steps. A number's blanks have a bin of their own.
+    steps, and its edges are between two steps. A number's blanks have their own bin.
 
     Args:
         column: The column.

@@ -1,4 +1,4 @@
-"""Joint drift: can a classifier tell current rows from the reference?
+"""Joint drift: can a classifier separate current rows from the reference?
 
 It finds changes that no single column shows, such as a reversed correlation. The classifier is
 linear in the columns, their squares and their pairwise products, and is fitted by ridge regression
@@ -32,7 +32,7 @@ MAX_ROWS = 2_000
 MAX_TERMS = 300
 """Terms of the classifier; of more products, a random selection is used."""
 MAX_CATEGORIES = 10
-"""Categories of a column that get a term of their own: the most frequent ones but the first."""
+"""Categories of a column that get their own term: the most frequent ones but the first."""
 MIN_STD = 1e-9
 """A term that varies less is constant."""
 FOLDS = 5

@@ -108,7 +108,7 @@ def _next_steps(report: Report) -> Iterator[str]:
         )
     if report.prediction is not None and not report.prediction.drifted:
         yield (
-            "The predictions have not drifted: the model hardly uses what has changed. There is "
+            "The predictions have not drifted: the model barely uses what has changed. There is "
             "no hurry."
         )
     elif report.prediction is not None:

@@ -67,13 +67,13 @@ class ColumnDrift(Artifact):
     """A p-value below the threshold means drift, a distance at or above it."""
     score: float
     adjusted: float | None = None
-    """The p-value adjusted for the number of decisions; None if the column decides by itself."""
+    """The p-value adjusted for the number of decisions; None if the column is judged separately."""
     threshold: float
     effect: float
     """Largest difference between the fractions of both sides' rows that have certain values: those
     up to some bound for a number, any set of values for a category."""
     min_effect: float
-    """With a smaller effect, the column has not drifted, whatever its p-value."""
+    """With a smaller effect, the column has not drifted, regardless of its p-value."""
     drifted: bool
     reference: Summary
     current: Summary
@@ -98,7 +98,7 @@ class ColumnDrift(Artifact):
 
 
 class JointDrift(Artifact):
-    """The result for all features together: a classifier tells current rows from the reference."""
+    """The result for all features together: a classifier separates current from reference rows."""
 
     rows: list[int]
     """Rows of the reference and of the current data that were compared."""
@@ -228,7 +228,7 @@ def describe_joint(joint: JointDrift) -> str:
     """Describe what the joint test found, to follow `All features together`."""
     strongest = f", most by {', '.join(joint.strongest)}" if joint.drifted else ""
     return (
-        f"a classifier tells current from training rows with ROC AUC "
+        f"a classifier separates current from training rows with ROC AUC "
         f"{joint.auc:.3f} (p {joint.adjusted or joint.score:.3g}): "
         f"{'drifted' if joint.drifted else 'same'}{strongest}."
     )

@@ -88,7 +88,7 @@ def drop_training_rows(lake: Lake, frame: pd.DataFrame, lineage: Lineage) -> pd.
 def drop_rows(frame: pd.DataFrame, known: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Drop the rows that occur in other frames.
 
-    With a `key`, these are all rows of a person who occurs there, in whatever term: the model
+    With a `key`, these are all rows of a person who occurs there, of any term: the model
     recognises the person. Otherwise they are the rows with the same features and label.
 
     Args:

@@ -2,10 +2,10 @@
 
 The evidence is an e-value: the capital of a gambler who starts with 1 and bets, unit by unit, that
 the first model ranks better. If it does not, the expected capital never exceeds 1, so the
-probability that it ever reaches 20 is at most 1/20, no matter how often and when it is looked at
+probability that it ever reaches 20 is at most 1/20, no matter how often and when it is checked
 (Ville's inequality). Evidence on further rows multiplies.
 
-A unit is a group of positive rows with negative rows of its own; each row is in one unit. Its
+A unit is a group of positive and negative rows; each row is in one unit. Its
 difference is the fraction of its pairs that the first model ranks correctly, minus that of the
 second. The units are independent, and the mean of each is the difference in ROC AUC, so the bound
 is exact for any number of rows and any distribution of the scores.

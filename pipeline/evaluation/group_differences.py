@@ -23,8 +23,8 @@ CONFIDENCE = 0.95
 POWER = 0.8
 """Probability of finding a difference that is called detectable."""
 MAX_WIDTH = 0.2
-"""An interval that contains 0 and is wider than this does not tell whether two groups differ."""
-HIGHER, LOWER, SIMILAR, UNKNOWN = "higher", "lower", "similar", "cannot be told"
+"""An interval that contains 0 and is wider than this is inconclusive."""
+HIGHER, LOWER, SIMILAR, INCONCLUSIVE = "higher", "lower", "similar", "inconclusive"
 RECALL, FALSE_POSITIVE_RATE = "recall", "false positive rate"
 OTHERS = "the others"
 """What a group is compared with if its column has more than two."""
@@ -93,12 +93,12 @@ def get_detectable_difference(successes: float, first: int, second: int, z: floa
 
 
 def judge_difference(difference: Interval) -> str:
-    """Return what an interval of a difference shows: HIGHER, LOWER, SIMILAR or UNKNOWN."""
+    """Return what an interval of a difference shows: HIGHER, LOWER, SIMILAR or INCONCLUSIVE."""
     if difference.low > 0:
         return HIGHER
     if difference.high < 0:
         return LOWER
-    return UNKNOWN if difference.high - difference.low > MAX_WIDTH else SIMILAR
+    return INCONCLUSIVE if difference.high - difference.low > MAX_WIDTH else SIMILAR
 
 
 def summarize_differences(differences: Sequence[GroupDifference]) -> str:
@@ -107,10 +107,10 @@ def summarize_differences(differences: Sequence[GroupDifference]) -> str:
     Args:
         differences: The differences, at least one.
     """
-    unknown = sum(one.verdict == UNKNOWN for one in differences)
+    inconclusive = sum(one.verdict == INCONCLUSIVE for one in differences)
     summary = (
-        f"Of {len(differences)} comparisons between groups, {unknown} cannot be told: their "
-        "intervals are too wide"
+        f"{inconclusive} of {len(differences)} comparisons between groups came out inconclusive: "
+        "too wide an interval"
     )
     found = [
         f"the {one.rate} of '{one.group}' is {one.verdict} ({one.difference.signed} compared with "

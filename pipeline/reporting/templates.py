@@ -25,7 +25,7 @@ def render(template: Path, **values: Any) -> str:
     """Render a template.
 
     Args:
-        template: The file. It can extend and include templates of its own folder and of this one.
+        template: The file. It can extend and include templates of its folder and of this one.
             Values are escaped in `.html.j2` files, and written as they are in `.md.j2` files.
         values: Variables of the template. A page needs `title`.
 
@@ -64,7 +64,7 @@ def inline_code(text: str) -> Markup:
 
 
 def stack_interval(cell: str) -> Markup:
-    """Escape a number for HTML and put its interval, in parentheses, on a line of its own."""
+    """Escape a number for HTML and put its interval, in parentheses, on a separate line."""
     value, bracket, interval = cell.partition(" (")
     if not bracket:
         return escape(cell)

@@ -40,8 +40,9 @@ class DriftSettings(Section):
     distance_threshold: float = Field(default=0.1, gt=0)
     """A feature compared by a distance drifts if the distance is at least this."""
     thresholds: Annotated[dict[str, float], BeforeValidator(_parse_pairs)] = Field(default={})
-    """Thresholds of single features: `age=0.0001,course=0.2`. These features decide by themselves:
-    their p-values are not adjusted, and the test of all features together leaves them out."""
+    """Thresholds of single features: `age=0.0001,course=0.2`. Each of these features is
+    judged separately: its p-value is not adjusted, and the test of all features together leaves it
+    out."""
     cooldown_hours: float = Field(default=12, ge=0)
     """Shortest time between two requests for retraining."""
     max_retrainings_per_day: int = Field(default=2, ge=0)

@@ -49,7 +49,7 @@ class Stage:
         after: Stages of the same DAG that must succeed first.
         reads: Inputs, for the documentation.
         writes: Outputs, for the documentation.
-        summary: One sentence that says what the stage does.
+        summary: What the stage does, in one sentence.
         emits: The Airflow asset that the task updates, on which other DAGs are scheduled.
         internet: Whether the pod may connect to addresses outside the cluster.
         calls_predictor: Whether the pod may connect to the predictor, and receives its API key.

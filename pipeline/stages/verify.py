@@ -91,7 +91,7 @@ def revert(context: Context, number: str, problem: str) -> NoReturn:
         problem: What is wrong with it, without a final period.
 
     Raises:
-        VerifyError: Always. The message says what the problem was and what is in production now.
+        VerifyError: Always. The message has the problem and the version that is in production now.
     """
     failure = f"Version {number} failed its live checks: {problem}"
     try:

@@ -130,7 +130,7 @@ def _check_production(records: list[Record], production: Version | None) -> list
     if not records or not records[-1].done:
         if production is None or records:  # an unfinished move may have set the alias or not
             return []
-        return [f"`{PRODUCTION}` is version {production.number}, and no record says why."]
+        return [f"`{PRODUCTION}` is version {production.number}, and no record has the reason."]
     last = records[-1]
     if production is None or production.number != last.move.to:
         found = "no version" if production is None else f"version {production.number}"

@@ -29,7 +29,7 @@ class BodyReader:
         self._late: set[asyncio.Task[object]] = set()
 
     async def watch(self) -> None:
-        """Cancel the reading of late bodies until this task is cancelled itself."""
+        """Cancel the reading of late bodies until this task is cancelled."""
         while True:
             await asyncio.sleep(WATCH_INTERVAL_SECONDS)
             oldest = time.monotonic() - self._timeout_seconds

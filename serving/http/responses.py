@@ -35,7 +35,7 @@ class Explanation(ResponseModel):
 
 
 class RangeWarning(ResponseModel):
-    """A valid value outside what the model learned from, for which its probability says little."""
+    """A valid value outside the training data; the probability is not reliable for it."""
 
     field: str
     value: int | float | str | None = Field(

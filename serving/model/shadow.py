@@ -1,6 +1,6 @@
 """Shadow scoring: a second version scores the live traffic, and its predictions are only counted.
 
-The scoring runs in a thread of its own, outside the requests.
+The scoring runs in its own thread, outside the requests.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Warns of values that are valid but outside what the model learned from.
 
-A model extrapolates for such values, and its probability says little.
+A model extrapolates for such values, and its probability is not reliable.
 """
 
 from __future__ import annotations

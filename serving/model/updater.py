@@ -65,7 +65,7 @@ class Backoff:
 
 
 class ModelUpdater:
-    """Keeps `models` up to date in a thread of its own."""
+    """Keeps `models` up to date in its own thread."""
 
     def __init__(
         self, settings: Settings, open_lake: Callable[[], Lake], shadow: ShadowScorer

@@ -1,4 +1,4 @@
-// Predicts one row, and says what its probability means: mark, tone and frequency.
+// Predicts one row, and shows what its probability means: mark, tone and frequency.
 
 import { Problem, PROBABILITY, SLOW, post } from "./api.js";
 import { describeOutside, isOutside } from "./cells.js";

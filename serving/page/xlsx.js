@@ -32,7 +32,7 @@ export async function readWorkbook(buffer) {
   return rows;
 }
 
-/** Return the elements with this name, whatever prefix the writer of the file uses. */
+/** Return the elements with this name, with any prefix. */
 const findAll = (parent, name) => [...parent.getElementsByTagNameNS("*", name)];
 
 /** Return the path of the first sheet, which the workbook names by an id. */

@@ -43,7 +43,7 @@ def columns(service: ServiceDependency) -> dict[str, Any]:
 
     `key` has the names of the column that identifies a row; the predictor does not need it, and the
     page keeps it in the browser. `probability_fields` are the names of the probability in answers.
-    `live_traffic` says what is stored of predicted rows, unless the request has `?log=false`.
+    `live_traffic` describes what is stored of predicted rows, unless the request has `?log=false`.
     """
     return {
         "title": TITLE,

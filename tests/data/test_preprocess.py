@@ -187,7 +187,7 @@ def test_the_data_check_is_written(
     printed = capsys.readouterr().err
     assert check.order is not None
     assert check.order.auc.value == 1
-    assert "The row number by itself ranks the rows by `fail` with a ROC AUC of 1.000" in printed
+    assert "The row number ranks the rows by `fail` with a ROC AUC of 1.000" in printed
     for finding in check.findings:
         assert f"preprocess: {finding.sentence}" in printed
         assert str(inline_code(finding.sentence)) in page

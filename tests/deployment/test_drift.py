@@ -387,6 +387,6 @@ def test_a_move_without_a_record_fails_the_check(env: DeploymentEnv) -> None:
     env.register("good", PRODUCTION)
     log_traffic(env, sample_rows(env))
     context = env.context("check", predictor={"require_record": True})
-    with pytest.raises(PromotionError, match="is version 1, and no record says why"):
+    with pytest.raises(PromotionError, match="is version 1, and no record has the reason"):
         drift.run(context)
     assert read_report(context).verdict

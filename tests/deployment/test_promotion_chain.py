@@ -150,7 +150,7 @@ def test_a_move_without_a_record_is_found() -> None:
         "`production` is version 3, and by reports/promotions/000006.json it is version 7."
     ]
     assert check({}, Version("3", "run", {})) == [
-        "`production` is version 3, and no record says why."
+        "`production` is version 3, and no record has the reason."
     ]
 
 

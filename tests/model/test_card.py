@@ -37,7 +37,7 @@ SECTIONS = {
     "Quality": "95 %",
     "Gates of training": "A good model is better than the bound by",
     "Groups": "out of fold",
-    "Differences between groups": "cannot be told",
+    "Differences between groups": "inconclusive",
     "How it was chosen": "base rate",
     "Sensitive features": FEATURES[1].sensitive,
     "Feedback loop": "somebody acted",

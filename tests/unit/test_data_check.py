@@ -110,7 +110,7 @@ def test_a_constant_feature_and_one_that_knows_the_label() -> None:
     findings = {finding.check: finding for finding in check(rows, LABELS).findings}
     assert set(findings) - {"positives"} == {"constant", "leak"}
     assert "`age` has the same value in 100.0% of the rows" in findings["constant"].sentence
-    assert "`sleep_hours` by itself ranks the rows" in findings["leak"].sentence
+    assert "Without other features, `sleep_hours` ranks the rows" in findings["leak"].sentence
 
 
 def test_labels_without_information_are_reported() -> None:

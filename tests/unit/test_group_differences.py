@@ -10,12 +10,12 @@ import pytest
 from pipeline.evaluation.group_differences import (
     FALSE_POSITIVE_RATE,
     HIGHER,
+    INCONCLUSIVE,
     LOWER,
     MAX_WIDTH,
     POWER,
     RECALL,
     SIMILAR,
-    UNKNOWN,
     compare_groups,
     get_detectable_difference,
     judge_difference,
@@ -108,7 +108,7 @@ def test_few_cases_tell_nothing() -> None:
     """A recall of 3 of 5 and one of 8 of 10 may be equal or very different."""
     rows = make_rows({"course stem": (10, 8, 900, 90), "course non_stem": (5, 3, 900, 90)})
     differences = compare_groups(rows)
-    assert [one.verdict for one in differences] == [UNKNOWN, SIMILAR]
+    assert [one.verdict for one in differences] == [INCONCLUSIVE, SIMILAR]
 
 
 def test_a_group_without_cases_has_no_recall() -> None:
@@ -148,8 +148,8 @@ def test_few_rows_detect_nothing() -> None:
         (0.01, 0.9, HIGHER),
         (-0.9, -0.01, LOWER),
         (-0.1, 0.1, SIMILAR),
-        (-0.1, 0.11, UNKNOWN),
-        (0.0, 0.3, UNKNOWN),
+        (-0.1, 0.11, INCONCLUSIVE),
+        (0.0, 0.3, INCONCLUSIVE),
     ],
 )
 def test_verdicts(low: float, high: float, verdict: str) -> None:
@@ -160,7 +160,7 @@ def test_verdicts(low: float, high: float, verdict: str) -> None:
 def test_the_guide_states_the_verdicts() -> None:
     """It has the name of each, and the width of an interval that tells nothing."""
     guide = (ROOT / "docs" / "how-to" / "read-the-model-card.md").read_text()
-    assert not [one for one in (HIGHER, LOWER, SIMILAR, UNKNOWN) if f"`{one}`" not in guide]
+    assert not [one for one in (HIGHER, LOWER, SIMILAR, INCONCLUSIVE) if f"`{one}`" not in guide]
     assert f"at most {MAX_WIDTH:g} wide" in guide
 
 
@@ -188,9 +188,11 @@ def test_the_summary_names_the_differences() -> None:
     """It counts the comparisons that show nothing, and states those that differ."""
     rows = make_rows({"course stem": (10, 8, 900, 90), "course non_stem": (5, 3, 900, 400)})
     assert summarize_differences(compare_groups(rows)) == (
-        "Of 2 comparisons between groups, 1 cannot be told: their intervals are too wide. These "
+        "1 of 2 comparisons between groups came out inconclusive: too wide an interval. These "
         "differ: the false positive rate of 'course stem' is lower (-0.344 (-0.387 to -0.300) "
         "compared with course non_stem)"
     )
     equal = make_rows({"course stem": (10, 8, 900, 90), "course non_stem": (10, 8, 900, 90)})
-    assert summarize_differences(compare_groups(equal)).endswith("wide. None is shown to differ")
+    assert summarize_differences(compare_groups(equal)).endswith(
+        "interval. None is shown to differ"
+    )

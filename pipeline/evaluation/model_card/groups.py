@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pipeline.columns import LABEL
 from pipeline.evaluation.group_differences import (
     FALSE_POSITIVE_RATE,
+    INCONCLUSIVE,
     MAX_WIDTH,
     OTHERS,
     POWER,
     RECALL,
     SIMILAR,
-    UNKNOWN,
     summarize_differences,
 )
 from pipeline.evaluation.result import EvaluationResult
@@ -64,9 +64,9 @@ def _describe_differences(result: EvaluationResult) -> list[Block]:
         Text(
             "Each group is compared with the other rows of its column. The intervals hold for all "
             "comparisons together with 95 % confidence (Bonferroni). If an interval contains 0 and "
-            f"is wider than {MAX_WIDTH:g}, the result is `{UNKNOWN}`: the groups may be equal or "
-            f"very different. A narrower interval that contains 0 is `{SIMILAR}`. A difference of "
-            f"the size in the column `{DETECTABLE}` is found with a probability of {POWER:.0%}; "
+            f"is wider than {MAX_WIDTH:g}, the result is `{INCONCLUSIVE}`: the groups may be equal "
+            f"or very different. A narrower interval that contains 0 is `{SIMILAR}`. A difference "
+            f"of the size in the column `{DETECTABLE}` is found with a probability of {POWER:.0%}; "
             "smaller ones are often missed."
         ),
         *(
