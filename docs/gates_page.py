@@ -116,7 +116,7 @@ The other gates have numbers without a sampling error, or measure the model on c
 
 ## When a candidate replaces the champion
 
-`min_gain_evidence` collects evidence over runs, because the test rows of one run seldom show a real
+`min_gain_evidence` collects evidence over runs, because the test rows of one run rarely show a real
 difference.
 
 - A *challenger* is a recipe: the candidate and its parameters, the settings of `train` and the code

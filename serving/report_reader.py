@@ -35,7 +35,7 @@ class Reading:
 class ReportReader:
     """Reads reports, one at a time, in its own thread.
 
-    However many requests arrive, the lake gets one of them per report and CACHE_SECONDS. The
+    The lake gets at most one request per report in CACHE_SECONDS, for any number of clients. The
     methods belong to the event loop's thread.
     """
 

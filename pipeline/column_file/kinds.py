@@ -21,7 +21,7 @@ from pipeline.column_file.roles import STRICT, Identifier, Text
 OTHER = "other"
 """Name of the category of unknown values."""
 BLANK_DISTANCE = 0.1
-"""Distance from the smallest accepted number to the one that stands for a blank in models, as a
+"""Distance from the smallest accepted number to the one that represents a blank in models, as a
 fraction of the accepted range."""
 
 
@@ -128,7 +128,7 @@ class Number:
 
     @property
     def blank_value(self) -> float:
-        """The number that stands for a blank in models; no value is as small."""
+        """The number that represents a blank in models, smaller than every value."""
         return self.low - BLANK_DISTANCE * (self.high - self.low)
 
 
@@ -216,7 +216,7 @@ class Category:
 
     @property
     def blank_value(self) -> float:
-        """The number that stands for a blank in models; no code is as small."""
+        """The number that represents a blank in models, smaller than every code."""
         return min(self.codes.values()) - 1
 
 

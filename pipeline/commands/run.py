@@ -166,7 +166,7 @@ def _deploy(context: Context, log: RunLog) -> bool:
 def predict(url: str, api_key: str = "") -> dict[str, Any]:
     """Request an explained prediction for the example row of the predictor's columns file.
 
-    The row describes nobody, so the predictor does not log it as live traffic.
+    The row is not a real person's, so the predictor does not log it as live traffic.
 
     Args:
         url: URL of the predictor.

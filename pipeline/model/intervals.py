@@ -31,7 +31,7 @@ class Estimate:
         trials: Effective number of rows; 0 if the value is a convention without any.
         quantile: Quantile of the interval: normal, or Student's where the variance is estimated
             from few rows.
-        max_trials: Highest number of rows that an interval may count, whatever the variance.
+        max_trials: Highest number of rows that an interval may count, for any variance.
     """
 
     value: float

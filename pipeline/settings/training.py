@@ -26,7 +26,7 @@ class TrainSettings(Section):
     missed_cost: float | None = Field(default=None, gt=0)
     """Cost of a missed positive row, in needless warnings, if the purpose of the threshold is
     `cost`. With N, every row with a probability of at least 1/(N + 1) is flagged. Empty for the
-    number of negative rows per positive row: then nobody is flagged whose risk is below average."""
+    number of negative rows per positive row: then no row with a risk below average is flagged."""
     min_recall: float = Field(default=0.8, gt=0, le=1)
     """Out-of-fold recall of the positive class that the threshold is chosen to reach if its purpose
     is `recall`."""
