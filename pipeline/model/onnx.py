@@ -42,7 +42,7 @@ def open_graph(data: bytes) -> InferenceSession:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
-    # By default ONNX Runtime starts a thread per core of the machine, even if the cgroup allows fewer.
+    # By default ONNX Runtime starts a thread per core of the machine, even if its cgroup has fewer.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
