@@ -26,6 +26,8 @@ COMMANDS = {
     "serve": "Run the predictor and the MLflow UI on the results of `run`.",
     "traffic": "Send rows to a running predictor, drifted if requested, and check them for drift.",
     "rollback": "Put an earlier version back into production.",
+    "stop": "Stop the answers of all predictors.",
+    "resume": "Let the predictors answer again.",
     "history": "List the moves of `production`: who, when, from which version to which, and why.",
     "compare": "Compare two registered models on the same rows.",
     "keys": "Add, rotate, revoke and list the API keys of the predictor.",

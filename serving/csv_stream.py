@@ -173,6 +173,7 @@ class CsvStream:
         if self._bytes_left < 0:
             raise TooLarge(self._service.settings.max_csv_bytes)
         for start in range(0, max(len(data), 1), SCORED_BYTES):
+            self._service.stop_watcher.check()  # a list can take longer than a stop
             work = partial(self._table.feed, data[start : start + SCORED_BYTES], self.ended)
             self._spool.write(await loop.run_in_executor(self._service.workers, work))
             self._service.record_predictions(

@@ -50,6 +50,7 @@ class Middleware:
                 service.admit()
             if is_post:  # every route that predicts
                 service.authorize(exchange)
+                service.stop_watcher.check()
             if is_fast:
                 model, body = await answer_predict(service, exchange)
                 await exchange.respond(200, [JSON, model.header], body)

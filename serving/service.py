@@ -30,6 +30,7 @@ from serving.model.shadow import ShadowScorer
 from serving.model.updater import Models, ModelUpdater
 from serving.report_reader import ReportReader
 from serving.settings import Settings
+from serving.stop_watcher import StopWatcher
 from serving.threads import lower_thread_priority
 from serving.traffic_log import TrafficLog
 
@@ -69,6 +70,7 @@ class Service:
             self.settings.log_flush_interval_seconds,
         )
         self.reports = ReportReader(lake)
+        self.stop_watcher = StopWatcher(lake, self.settings.stop_poll_interval_seconds)
         self.keys = KeyRing(
             Path(self.settings.api_keys_file) if self.settings.api_keys_file else None,
             self.settings.api_key.get_secret_value().encode(),
@@ -84,6 +86,7 @@ class Service:
             )
         )
         self.registry.register(KeyCollector(self.keys))
+        self.registry.register(self.stop_watcher)
         self.workers = ThreadPoolExecutor(2, "score", initializer=lower_thread_priority)
         self._batcher = Batcher()
         self._explainer = ThreadPoolExecutor(1, "explain", initializer=lower_thread_priority)
@@ -94,6 +97,7 @@ class Service:
 
     def start(self) -> None:
         """Start the threads and tasks; call it on the event loop."""
+        self.stop_watcher.start()
         self.updater.start()
         self.shadow.start()
         self.traffic.start()
@@ -106,6 +110,7 @@ class Service:
         """Stop the threads and write the rest of the live traffic."""
         for watch in self._watches:
             watch.cancel()
+        self.stop_watcher.stop()
         self.updater.stop()
         self.shadow.stop()
         self.reports.stop()
@@ -119,12 +124,15 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        return self.models.served is not None and self.accepts_traffic
+        return (
+            self.models.served is not None and self.accepts_traffic and self.stop_watcher.is_known
+        )
 
     def check_accepts_traffic(self) -> None:
-        """Raises: Unavailable: If the process is about to stop."""
+        """Raises: Unavailable: If the process has just started, or is about to stop."""
         if not self.accepts_traffic:
             raise Unavailable("The process is about to stop")
+        self.stop_watcher.check_known()
 
     def model(self) -> Model:
         """Return the served model; call it once per request.

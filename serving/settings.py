@@ -53,6 +53,8 @@ class PredictorSettings(PredictorClientSettings):
     are counted, never returned. Empty for none."""
     poll_interval_seconds: float = Field(default=5, gt=0)
     """Pause between two polls of the registry, plus or minus 20 %."""
+    stop_poll_interval_seconds: float = Field(default=2, gt=0, le=5)
+    """Pause between two looks at the lake for the marker of `python -m pipeline stop`."""
     registry_timeout_seconds: float = Field(default=5, gt=0)
     """Timeout of one registry request."""
     max_rows: int = Field(default=1_000, gt=0)

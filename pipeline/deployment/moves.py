@@ -59,6 +59,9 @@ ACTION_TAGS: dict[Action, str] = {
 }
 """Tag that an action sets, with its time, on the version that is in production after it."""
 
+BY_PEOPLE: tuple[Action, ...] = ("rollback", "stop", "resume")
+"""Actions of a person instead of a run."""
+
 
 @dataclass(frozen=True)
 class Aliases:
@@ -92,7 +95,7 @@ def move(context: Context, action: Action, plan: Callable[[Aliases], Move]) -> R
 
     Args:
         context: The lake, the registry and the run that moves.
-        action: Why production moves. A `rollback` belongs to a person instead of the run.
+        action: Why production moves. One of BY_PEOPLE belongs to a person instead of the run.
         plan: Returns what to set, from the aliases at the time when the move starts.
 
     Returns:
@@ -107,7 +110,7 @@ def move(context: Context, action: Action, plan: Callable[[Aliases], Move]) -> R
     records = read_records(lake)
     if records and not records[-1].done:
         unfinished = records[-1]
-        if unfinished.owner != (run_id or _get_user()) and not unfinished.has_expired():
+        if unfinished.owner != (run_id or get_user()) and not unfinished.has_expired():
             raise PromotionError(
                 f"{unfinished.owner} has been moving `{PRODUCTION}` since "
                 f"{unfinished.started_at} ({unfinished.action} of version {unfinished.move.to}). "
@@ -122,7 +125,7 @@ def move(context: Context, action: Action, plan: Callable[[Aliases], Move]) -> R
         number=records[-1].number + 1 if records else 1,
         action=action,
         run_id=run_id,
-        started_by=_get_user(),
+        started_by=get_user(),
         started_at=utc_now(),
         lock_expires_at=_get_lock_expiry(context),
         move=plan(get_aliases(context.registry)),
@@ -139,7 +142,7 @@ def resume_own_move(context: Context, action: Action) -> Record | None:
     records = read_records(context.lake)
     if not records or records[-1].done:
         return None
-    owner = _get_run_id(context, action) or _get_user()
+    owner = _get_run_id(context, action) or get_user()
     if (records[-1].owner, records[-1].action) != (owner, action):
         return None
     return _resume(context, records)
@@ -155,10 +158,10 @@ def print_aliases(record: Record) -> None:
 
 
 def _get_run_id(context: Context, action: Action) -> str | None:
-    return None if action == "rollback" else context.run_id
+    return None if action in BY_PEOPLE else context.run_id
 
 
-def _get_user() -> str:
+def get_user() -> str:
     """Return the user and the machine that run this process."""
     try:
         user = getpass.getuser()
@@ -177,7 +180,7 @@ def _resume(context: Context, records: list[Record]) -> Record:
     changes = {
         "number": unfinished.number + 1,
         "resumes": unfinished.number,
-        "started_by": _get_user(),
+        "started_by": get_user(),
         "started_at": utc_now(),
         "lock_expires_at": _get_lock_expiry(context),
     }

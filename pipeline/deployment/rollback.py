@@ -27,7 +27,7 @@ def roll_back(
 
     Args:
         context: The lake, the registry and the run that moves.
-        action: Why production moves. A `rollback` belongs to a person instead of the run.
+        action: Why production moves, as in `moves.move`.
         reason: The reason for the log and for the tag.
         expected: Version that must be in production for the move to happen; None for any.
         to: Version that enters production; None for the one with the alias `previous`.

@@ -142,7 +142,7 @@ STAGES: tuple[Stage, ...] = (
         writes="validation report",
         summary="Check the registered candidate against the deployment gates and the champion.",
         calls_predictor=True,
-        commands=("rollback", "history", "compare"),
+        commands=("rollback", "history", "compare", "stop", "resume"),
         resources=Resources(memory="256Mi", memory_limit="1Gi"),  # scores two models
     ),
     Stage(

@@ -45,6 +45,7 @@ from pipeline.storage.layout import (
 )
 from pipeline.tracking.promotion_chain import verify_log
 from pipeline.tracking.registry import PRODUCTION
+from pipeline.tracking.stop_marker import read_stop
 
 RUN_ID_OPTIONAL = True
 """Comparing two files needs no run."""
@@ -172,6 +173,8 @@ def run(context: Context, window: Window = Window()) -> None:
     write(context, outcome)
     if settings.predictor.require_record:
         verify_log(lake, registry.get_by_alias(PRODUCTION))
+    if outcome.report.verdict == TOO_FEW and (stop := read_stop(lake)) is not None:
+        raise StageSkipped(f"{outcome.report.sentence} {stop}")
     if outcome.report.verdict != DRIFT:
         raise StageSkipped(outcome.report.sentence)
     if blocked is not None:

@@ -32,6 +32,7 @@ from pipeline.storage.artifacts.deployment import ValidationReport
 from pipeline.storage.layout import VALIDATION_PAGE, report_file, validation_report
 from pipeline.times import utc_now
 from pipeline.tracking.registry import PRODUCTION, STAGING, Registry, Version
+from pipeline.tracking.stop_marker import read_stop
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,10 @@ def load_inputs(context: Context, matchup: Matchup) -> GateInputs:
             comparison = compare_with_champion(lake, settings, candidate, champion, test)
             evidence = add_evidence(lake, settings, model, champion)
     in_shadow = matchup.champion is not None and matchup.production != matchup.candidate.number
-    count_shadow = wait_for_shadow_traffic if in_shadow else get_shadow_traffic
+    if (stop := read_stop(lake)) is not None:
+        echo(f"validate: there is no new shadow traffic. {stop}", "yellow")
+    waits = in_shadow and stop is None
+    count_shadow = wait_for_shadow_traffic if waits else get_shadow_traffic
     return GateInputs(
         settings,
         model,

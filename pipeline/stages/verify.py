@@ -23,6 +23,7 @@ from pipeline.deployment.moves import (
 )
 from pipeline.deployment.predictor_client import find_replicas, wait_for_rollout
 from pipeline.deployment.rollback import keep_production, roll_back
+from pipeline.deployment.stopping import skip_if_stopped
 from pipeline.errors import LakeError, PromotionError, StageSkipped, VerifyError
 from pipeline.tracking.promotion_log import find_record
 from pipeline.tracking.registry import PRODUCTION, Version
@@ -32,7 +33,8 @@ def run(context: Context) -> None:
     """Watch the promoted version, then record it as verified or roll back.
 
     Raises:
-        StageSkipped: If this run promoted nothing, or its version is no longer in production.
+        StageSkipped: If this run promoted nothing, its version is no longer in production, or
+            somebody has stopped the answers of the predictors.
         VerifyError: If the version is rejected.
     """
     lake, registry, run_id = context.lake, context.registry, context.run_id
@@ -55,7 +57,9 @@ def run(context: Context) -> None:
         echo(f"verify: this run has verified version {version.number} already")
         return
 
+    skip_if_stopped(context, version.number)
     if problem := find_problem(context, version):
+        skip_if_stopped(context, version.number)  # somebody stopped the answers meanwhile
         revert(context, version.number, problem)
     count = len(find_replicas(context.settings))
     who = "the predictor serves it" if count == 1 else f"{count} predictors serve it"

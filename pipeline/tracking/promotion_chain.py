@@ -14,8 +14,13 @@ from pydantic import ValidationError
 
 from pipeline.errors import PromotionError
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import PROMOTION_LOG, PROMOTION_RECORDS, promotion_record
-from pipeline.tracking.promotion_log import NO_RECORD, Record
+from pipeline.storage.layout import (
+    PROMOTION_LOG,
+    PROMOTION_RECORDS,
+    STOP_MARKER,
+    promotion_record,
+)
+from pipeline.tracking.promotion_log import NO_RECORD, Record, is_stopped, read_records
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, RECORD_TAG, Version
 
 
@@ -35,7 +40,10 @@ def verify_log(lake: Lake, production: Version | None) -> int:
     """
     objects = {key: lake.read(key) for key in lake.keys(PROMOTION_RECORDS)}
     log = lake.read(PROMOTION_LOG) if lake.exists(PROMOTION_LOG) else b""
-    if problems := find_problems(objects, log, production):
+    problems = find_problems(objects, log, production)
+    if not problems and _was_resumed_secretly(lake):
+        problems = [f"{lake.url(STOP_MARKER)} was deleted without a record of `resume`."]
+    if problems:
         raise PromotionError(
             f"{lake.url(PROMOTION_LOG)} does not explain what is in `{PRODUCTION}`. "
             + " ".join(problems)
@@ -43,6 +51,11 @@ def verify_log(lake: Lake, production: Version | None) -> int:
             " recorded version."
         )
     return len(objects)
+
+
+def _was_resumed_secretly(lake: Lake) -> bool:
+    """Whether answers are stopped by the log, and the marker is missing."""
+    return not lake.exists(STOP_MARKER) and is_stopped(read_records(lake))
 
 
 def is_recorded(lake: Lake, version: Version) -> bool:

@@ -8,6 +8,7 @@ of the one before it, so that promotion_chain.py finds a changed, removed or reo
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -23,7 +24,7 @@ from pipeline.tracking.registry import MANIFEST_TAG, Version
 NO_RECORD = "0" * 64
 """`previous_sha256` of the first record."""
 
-Action = Literal["promote", "verify", "revert", "demote", "rollback", "alarm"]
+Action = Literal["promote", "verify", "revert", "demote", "rollback", "alarm", "stop", "resume"]
 
 
 class Move(Artifact):
@@ -124,6 +125,12 @@ def get_hashes(version: Version) -> dict[str, str]:
 def read_records(lake: Lake) -> list[Record]:
     """Read every record, oldest first, including unfinished ones."""
     return [lake.read_model(key, Record) for key in lake.keys(PROMOTION_RECORDS)]
+
+
+def is_stopped(records: Sequence[Record]) -> bool:
+    """Whether, by the log, the answers of the predictors are stopped."""
+    actions = [record.action for record in records if record.done]
+    return [action for action in actions if action in ("stop", "resume")][-1:] == ["stop"]
 
 
 def find_record(lake: Lake, run_id: str, action: Action) -> Record | None:

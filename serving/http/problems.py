@@ -12,7 +12,8 @@ Problem              a response with an error status; `detail` says what happene
 ├── Invalid          422  the body does not match the columns file; `errors` lists where
 ├── TooManyRequests  429  the API key has reached one of its limits
 ├── Failed           500  the model failed on valid rows
-└── Unavailable      503  no model yet, or too many requests
+├── Unavailable      503  no model yet, or too many requests
+└── Stopped          503  somebody has stopped all answers
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from pydantic import BaseModel, Field
+
+from pipeline.times import format_time
 
 MEDIA_TYPE = "application/problem+json"
 MAX_FINDINGS = 100
@@ -39,6 +42,14 @@ class Finding(BaseModel):
     message: str
 
 
+class StopFacts(BaseModel):
+    """Who stopped all answers."""
+
+    by: str
+    at: str = Field(description="ISO 8601")
+    reason: str
+
+
 class ProblemDocument(BaseModel):
     """RFC 9457 problem document, the body of every error."""
 
@@ -47,6 +58,9 @@ class ProblemDocument(BaseModel):
     status: int
     detail: str = Field(description="What happened, and what to do")
     errors: list[Finding] = Field(default=[], description="Errors in the input")
+    stopped: StopFacts | None = Field(
+        default=None, description="Only if somebody has stopped all answers"
+    )
 
 
 class Problem(Exception):
@@ -185,3 +199,21 @@ class Failed(Problem):
 class Unavailable(Problem):
     status = 503
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+class Stopped(Problem):
+    status = 503
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "30"}
+
+    def __init__(self, by: str, at: str, reason: str) -> None:
+        """Args: at: Time of the stop, ISO 8601."""
+        self._facts = StopFacts(by=by, at=at, reason=reason)
+        super().__init__(
+            f"{by} stopped all answers at {format_time(at)}: {reason}. Ask the operator; "
+            "predictions work again after `python -m pipeline resume`"
+        )
+
+    def body(self) -> bytes:
+        return json.dumps(
+            {**json.loads(super().body()), "stopped": self._facts.model_dump()}
+        ).encode()

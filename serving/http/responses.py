@@ -10,6 +10,7 @@ from pipeline.columns import LABEL, PROBABILITY, PROBABILITY_FIELDS
 from pipeline.model.bundle import Lineage
 from pipeline.storage.artifacts.base import Interval
 from pipeline.storage.artifacts.gates import GateResult
+from serving.http.problems import StopFacts
 
 
 class ResponseModel(BaseModel):
@@ -172,3 +173,6 @@ class ModelFacts(ModelName):
     )
     gates: list[GateResult]
     shadow: Shadow | None
+    stopped: StopFacts | None = Field(
+        description="Who stopped all answers; null if predictions are answered"
+    )

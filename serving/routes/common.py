@@ -21,7 +21,7 @@ DESCRIPTIONS = {
     422: "A value is invalid; see `errors`",
     429: "The API key has reached one of its limits",
     500: "The model cannot score the rows",
-    503: "No model is loaded yet, or too many requests are running",
+    503: "No model is loaded yet, too many requests are running, or all answers are stopped",
 }
 
 

@@ -70,7 +70,8 @@ async def invocations(
 @router.get("/ping", summary="Can it predict?", responses=problems(503))
 @router.get("/health", summary="Can it predict?", responses=problems(503))
 async def ping(service: ServiceDependency) -> Literal["ready"]:
-    """200 if a model is loaded."""
+    """200 if a model is loaded, and answers are not stopped."""
+    service.stop_watcher.check()
     service.model()
     return "ready"
 

@@ -86,6 +86,7 @@ async def live() -> Live:
 @router.get("/v2/health/ready", summary="Can it predict?", responses=problems(503))
 async def ready(service: ServiceDependency) -> Ready:
     service.check_accepts_traffic()
+    service.stop_watcher.check()
     service.model()
     return Ready(ready=True)
 
@@ -107,7 +108,8 @@ async def metadata(
 async def model_ready(
     service: ServiceDependency, name: str, version: str | None = None
 ) -> ModelReady:
-    """200 if the model is loaded."""
+    """200 if the model is loaded, and answers are not stopped."""
+    service.stop_watcher.check()
     get_model(service, name, version)
     return ModelReady(name=name, ready=True)
 

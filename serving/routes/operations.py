@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
+from serving.http.problems import StopFacts
 from serving.http.responses import ModelFacts
 from serving.routes.common import ServiceDependency, problems
 
@@ -27,8 +28,9 @@ async def healthz() -> Health:
 
 @router.get("/readyz", summary="Can it predict?", responses=problems(503))
 async def readyz(service: ServiceDependency) -> Health:
-    """Readiness: a model is loaded.
+    """Readiness: a model is loaded, or answers are stopped by an operator.
 
+    Stopped predictors stay ready, so that clients get the reason instead of no connection.
     With MLOPS_PREDICTOR__READY_WITHOUT_MODEL the process is also ready while the registry has no
     promoted version.
     """
@@ -36,7 +38,7 @@ async def readyz(service: ServiceDependency) -> Health:
     if service.settings.ready_without_model and service.models.nothing_promoted_yet:
         return Health(status="waiting for a first model")
     service.model()
-    return Health(status="ready")
+    return Health(status="stopped" if service.stop_watcher.stop_marker else "ready")
 
 
 @router.get(
@@ -49,6 +51,7 @@ async def model(service: ServiceDependency) -> ModelFacts:
     served = service.model()
     comparison = service.shadow.comparison
     training = served.manifest.training
+    marker = service.stop_watcher.stop_marker
     return ModelFacts(
         **served.manifest.model_dump(include=FROM_MANIFEST),
         cautions=served.manifest.cautions,
@@ -66,6 +69,7 @@ async def model(service: ServiceDependency) -> ModelFacts:
         refits=len(served.refits) if served.refits else None,
         min_stability=service.settings.min_stability,
         shadow=comparison.facts() if comparison else None,
+        stopped=StopFacts(**marker.model_dump()) if marker else None,
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.columns import FEATURE_NAMES
 from pipeline.deployment.moves import REJECTED, VERIFIED
+from pipeline.deployment.stopping import write_marker
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.gate_table import GATES, get_stage_gates
 from pipeline.model.bundle import Bundle
@@ -242,6 +243,17 @@ def test_a_first_candidate_does_not_wait(env: DeploymentEnv) -> None:
     env.register("good")
     validate.run(env.context("run-1", deployment={"shadow_wait_seconds": 5_400}))
     assert read_report(env)["passed"]
+
+
+def test_a_candidate_does_not_wait_while_answers_are_stopped(
+    env: DeploymentEnv, candidate: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No shadow traffic arrives then, so what there is is reported at once, with the reason."""
+    write_marker(env.context("any"), "the threshold is wrong", "Ada")
+    shadow = [in_shadow(150, 0.3), in_shadow(500, 0.3)]
+    report = validate_in_shadow(env, shadow, candidate, shadow_wait_seconds=5_400)
+    assert report["passed"]
+    assert "no new shadow traffic. Ada stopped all answers" in capsys.readouterr().err
 
 
 def test_a_candidate_without_refits_is_not_judged_on_shadow_traffic(
