@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.columns import FILE_NOTES, LABEL
 from pipeline.data_check import measurements
 from pipeline.data_check.report import DataCheck, Finding, PositivesNeeded
+from pipeline.data_check.roles import RoleChecks
 from pipeline.data_check.sample_size import RECALL_HALF_WIDTHS, find_positives_needed
 from pipeline.settings import Settings
 from pipeline.types import FloatArray, IntArray
@@ -33,11 +34,20 @@ MIN_LEAK_AUC = 0.95
 """A single feature that ranks the rows this well may have been recorded after the outcome."""
 MAX_NULL_P_VALUE = 0.05
 """A simple model that is no better than on permuted labels has nothing to learn."""
+NO_ROLES = RoleChecks()
+MAX_ROWS_OF_A_PERSON = 5
+"""Persons have many rows if a row's person has more than this, on average over all rows."""
 RECALL_HALF_WIDTH = RECALL_HALF_WIDTHS[0]
 """Half width of the recall's interval that the test split should allow."""
 
 
-def check_data(rows: FloatArray, labels: IntArray, settings: Settings, sha256: str) -> DataCheck:
+def check_data(
+    rows: FloatArray,
+    labels: IntArray,
+    settings: Settings,
+    sha256: str,
+    roles: RoleChecks = NO_ROLES,
+) -> DataCheck:
     """Check the rows of a file, in their order.
 
     Args:
@@ -45,6 +55,7 @@ def check_data(rows: FloatArray, labels: IntArray, settings: Settings, sha256: s
         labels: 1 for the positive class, shape (n_rows,).
         settings: The seed, the fraction of test rows, and the recall to assume.
         sha256: Hash of the raw file, for what is known about it.
+        roles: How the rows are spread over persons and terms.
 
     Returns:
         The measurements, and the findings beyond their bounds.
@@ -74,6 +85,8 @@ def check_data(rows: FloatArray, labels: IntArray, settings: Settings, sha256: s
         null=null,
         rule=rule,
         needed=needed,
+        persons=roles.persons,
+        terms=roles.terms,
     )
     return check.model_copy(update={"findings": list(find_findings(check))})
 
@@ -93,6 +106,7 @@ def find_findings(check: DataCheck) -> Iterator[Finding]:
     yield from _judge_duplicates(check)
     yield from _judge_features(check)
     yield from _judge_models(check)
+    yield from _judge_persons(check)
 
 
 def _judge_order(check: DataCheck) -> Iterator[Finding]:
@@ -184,3 +198,16 @@ def _judge_models(check: DataCheck) -> Iterator[Finding]:
                 f"`{LABEL.positive}`. It needs {item.needed:,} to measure a recall of "
                 f"{item.assumed:g} to within {item.half_width:g}",
             )
+
+
+def _judge_persons(check: DataCheck) -> Iterator[Finding]:
+    persons = check.persons
+    if persons and persons.typical > MAX_ROWS_OF_A_PERSON:
+        yield Finding(
+            check="persons",
+            value=persons.typical,
+            bound=MAX_ROWS_OF_A_PERSON,
+            sentence=f"{check.rows:,} rows have only {persons.persons:,} different values of "
+            f"`{persons.column}`, up to {persons.most:,} rows each. Rows with the same value are "
+            "not independent, so a model learns less from them than from as many other rows",
+        )

@@ -87,6 +87,30 @@ class PositivesNeeded(Artifact):
     present: int
 
 
+class PersonCheck(Artifact):
+    """How the rows are spread over persons."""
+
+    column: str
+    """Name of the key."""
+    persons: int
+    most: int
+    """Largest number of rows of a person."""
+    typical: float
+    """Mean number of rows of the persons of all rows: a person with twice the rows counts twice."""
+
+
+class TermCheck(Artifact):
+    """The terms that the rows are of."""
+
+    column: str
+    """Name of the column with the terms."""
+    terms: int
+    oldest: str
+    newest: str
+    newest_rows: int
+    """Number of rows of the newest term."""
+
+
 class Finding(Artifact):
     """A measurement that people should read."""
 
@@ -112,6 +136,10 @@ class DataCheck(Artifact):
     null: NullCheck | None = None
     rule: RuleCheck | None = None
     needed: list[PositivesNeeded] = Field(default_factory=list)
+    persons: PersonCheck | None = Field(default=None, exclude_if=lambda check: check is None)
+    """None, and not in JSON, if the table has no `key`."""
+    terms: TermCheck | None = Field(default=None, exclude_if=lambda check: check is None)
+    """None, and not in JSON, if the table has no `time`."""
     findings: list[Finding] = Field(default_factory=list)
 
     @property

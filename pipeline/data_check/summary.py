@@ -38,3 +38,17 @@ def list_measurements(check: DataCheck) -> Iterator[tuple[str, str]]:
         f"{duplicates.repeated:,}; {duplicates.expected:,} by chance",
     )
     yield "rows whose features occur with both labels", f"{duplicates.contradicting:,}"
+    if check.persons:
+        persons = check.persons
+        yield (
+            f"different values of `{persons.column}`",
+            f"{persons.persons:,}; {check.rows / persons.persons:.1f} rows each on average, at "
+            f"most {persons.most:,}",
+        )
+    if check.terms:
+        terms = check.terms
+        yield (
+            f"different values of `{terms.column}`",
+            f"{terms.terms:,}, from {terms.oldest} to {terms.newest}; {terms.newest_rows:,} rows "
+            "in the newest",
+        )

@@ -41,6 +41,7 @@ class EvaluationResult:
         evidence: Evidence over all runs against the champion; None without a champion.
         test_split_models: Number of models that were measured on the test split so far.
         splits: Rows of each gold split.
+        left_out: Older rows of persons or groups in the test split, which are in no split.
         training: The report of `train`.
         data_check: What `preprocess` found in the rows; None in runs of earlier releases.
         gate_notes: Sentences about what the gates measured.
@@ -58,6 +59,7 @@ class EvaluationResult:
     beats_champion: bool
     splits: Mapping[str, SplitFacts]
     training: TrainReport
+    left_out: int = 0
     evidence: Evidence | None = None
     test_split_models: int = 1
     data_check: DataCheck | None = None

@@ -209,8 +209,8 @@ def get_placements(labels: IntArray, scores: FloatArray) -> FloatArray:
 def estimate_roc_auc(labels: IntArray, placements: FloatArray, weights: FloatArray) -> Estimate:
     """Estimate a ROC AUC, or the mean of several, with DeLong's variance.
 
-    One more row of each class is assumed that is ranked at random (placement 0.5), so that the
-    variance is not zero if the ranking is perfect.
+    One row of each class, ranked at random (placement 0.5), is added, so that the variance is not
+    zero if the ranking is perfect.
 
     Args:
         labels: 1 for the positive class, shape (n_rows,); both classes must occur.

@@ -125,6 +125,7 @@ def evaluate_candidate(
         evidence=inputs.evidence,
         test_split_models=test_split_models,
         splits=gold.splits,
+        left_out=gold.left_out,
         training=training,
         data_check=inputs.data_check,
         gate_notes=judgement.notes,

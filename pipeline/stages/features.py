@@ -11,6 +11,8 @@ the test split; older rows of its persons are left out of gold.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
@@ -45,14 +47,17 @@ def run(context: Context) -> None:
     if ROLES.unit_names:
         rows[SPLIT_UNIT] = find_units(rows, ROLES.unit_names)
 
+    frames = split_rows(rows, settings.features, settings.seed, ROLES.time)
+    check_units(frames, ROLES.unit_names)
     splits = {}
-    for name, frame in split_rows(rows, settings.features, settings.seed, ROLES.time).items():
+    for name, frame in frames.items():
         sha256 = lake.write(gold_split(run_id, name), to_parquet(frame))
         splits[name] = SplitFacts(
             sha256=sha256,
             rows=len(frame),
             positives=int(frame[LABEL.name].sum()),
             terms=_list_terms(frame, ROLES.time),
+            persons=frame[ROLES.key.name].nunique() if ROLES.key else 0,
         )
     manifest = GoldManifest(
         run_id=run_id,
@@ -130,6 +135,29 @@ def split_rows(
                 f"too few; collect more{_explain_time(time, rows)}"
             )
     return splits
+
+
+def check_units(splits: Mapping[str, pd.DataFrame], names: Sequence[str]) -> None:
+    """Check that no person or group is in two splits, however the rows were split.
+
+    Args:
+        splits: Name of each split -> its rows.
+        names: Names of the columns whose rows with the same value stay together.
+
+    Raises:
+        DataError: If a value is in two splits.
+    """
+    for column in names:
+        known: set[object] = set()
+        for split, frame in splits.items():
+            values = frame[column].dropna()
+            if shared := int(values.isin(known).sum()):
+                raise DataError(
+                    f"{shared:,} of {len(frame):,} rows of the split {split} have a value of "
+                    f"'{column}' that is in another split too, so its figures would be too good. "
+                    "Report this as an error of `features`"
+                )
+            known.update(values)
 
 
 def _explain_time(time: Time | None, rows: pd.DataFrame) -> str:

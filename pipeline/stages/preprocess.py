@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pipeline.columns import LABEL
+from pipeline.columns import LABEL, ROLES
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data.blocks import RawFile
@@ -24,6 +24,7 @@ from pipeline.data.contract import count_blanks, parse_csv, validate_rows
 from pipeline.data.source_changes import find_new_values, record_changes
 from pipeline.data_check.check import check_data
 from pipeline.data_check.page import page
+from pipeline.data_check.roles import check_roles
 from pipeline.errors import DataError
 from pipeline.model.arrays import feature_array, label_array
 from pipeline.storage.artifacts.data import BronzePointer, SilverManifest
@@ -85,7 +86,13 @@ def write_data_check(context: Context, valid: pd.DataFrame, sha256: str) -> None
         valid: The valid rows, in the order of the file.
         sha256: Hash of the raw file.
     """
-    check = check_data(feature_array(valid), label_array(valid), context.settings, sha256)
+    check = check_data(
+        feature_array(valid),
+        label_array(valid),
+        context.settings,
+        sha256,
+        check_roles(valid, ROLES),
+    )
     context.lake.write_model(report_file(context.run_id, DATA_CHECK), check)
     context.lake.write(report_file(context.run_id, DATA_CHECK_PAGE), page(check, context.run_id))
     for sentence in check.sentences:

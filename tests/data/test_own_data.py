@@ -152,6 +152,8 @@ def test_training(trained: Path) -> None:
     assert "'Broke down' is maybe, but must be one of yes, no" in rejected
     evaluation = json.loads((lake / "reports/first/evaluation.json").read_text())
     assert evaluation["metrics"]["roc_auc"]["value"] > 0.7
+    card = (lake / "reports/first/model_card.md").read_text()
+    assert "the newest `month`: 2026-04. No `machine` is in two splits" in card
 
 
 def test_no_machine_is_stored(trained: Path) -> None:

@@ -129,6 +129,10 @@ def test_persons_and_terms_are_split(split: tuple[Path, str]) -> None:
     assert manifest["splits"]["train"]["terms"] == ["2024-1", "2024-2"]
     persons = [set(frame["person"]) for frame in frames.values()]
     assert len(set.union(*persons)) == sum(map(len, persons)) == PERSONS
+    assert [split["persons"] for split in manifest["splits"].values()] == list(map(len, persons))
+    check = read_json(folder, "reports/first/data_check.json")
+    assert (check["persons"]["persons"], check["persons"]["most"]) == (PERSONS, 2)
+    assert (check["terms"]["oldest"], check["terms"]["newest"]) == ("2024-1", "2024-10")
     assert manifest["left_out"] == 2 * PERSONS - sum(map(len, frames.values())) > 0
     assert f"{manifest['left_out']:,} older rows are left out" in output
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from pipeline.columns import AUDIT_ONLY, CARD, LABEL, ROW_COLUMNS, Category, Feature
+from collections.abc import Iterator, Mapping
+
+from pipeline.column_file.roles import Roles
+from pipeline.columns import AUDIT_ONLY, CARD, LABEL, ROLES, ROW_COLUMNS, Category, Feature
 from pipeline.data_check.summary import list_measurements
 from pipeline.evaluation.model_card.publication import Publication
 from pipeline.evaluation.result import EvaluationResult
 from pipeline.reporting.document import Block, Heading, Table, Text
+from pipeline.storage.artifacts.data import SplitFacts
 
 NOT_STATED = "not stated"
+FITTED_ON = "The model was fitted on `train` and `validation`."
 
 
 def describe_data(result: EvaluationResult) -> list[Block]:
@@ -17,10 +22,6 @@ def describe_data(result: EvaluationResult) -> list[Block]:
     columns = [
         (f"`{column.name}`", column.raw, column.description, _accepted(column), _get_role(column))
         for column in ROW_COLUMNS
-    ]
-    splits = [
-        (name, f"{split.rows:,}", f"{split.positives:,}", f"`{split.sha256}`")
-        for name, split in result.splits.items()
     ]
     origin = [
         ("source", CARD.source or NOT_STATED),
@@ -34,12 +35,60 @@ def describe_data(result: EvaluationResult) -> list[Block]:
         *_describe_file(result),
         Table(("column", "name in the file", "meaning", "accepted", "role"), columns),
         *_describe_check(result),
-        Text(
-            "The splits are stratified by the label. The model was fitted on `train` and "
-            "`validation`."
-        ),
-        Table(("split", "rows", LABEL.positive, "SHA-256"), splits, numeric=(1, 2)),
+        Text(" ".join([*describe_split(result.splits, result.left_out, ROLES), FITTED_ON])),
+        tabulate_splits(result.splits, ROLES),
     ]
+
+
+def describe_split(splits: Mapping[str, SplitFacts], left_out: int, roles: Roles) -> Iterator[str]:
+    """Yield sentences about how the rows were split.
+
+    Args:
+        splits: Name of each split -> its rows.
+        left_out: Older rows of persons or groups in the test split, which are in no split.
+        roles: The roles of the columns file.
+    """
+    if roles.time:
+        oldest, newest = splits["test"].terms
+        terms = newest if oldest == newest else f"{oldest} to {newest}"
+        yield f"The test split has the rows with the newest `{roles.time.name}`: {terms}."
+    else:
+        yield "The splits are stratified by the label."
+    if not roles.unit_names:
+        return
+    names = " or ".join(f"`{name}`" for name in roles.unit_names)
+    yield (
+        f"No {names} is in two splits, and the intervals of the test rows count these instead of "
+        "rows."
+    )
+    if left_out:
+        yield (
+            f"{left_out:,} older rows are in no split, because newer rows of the same "
+            f"{names} are tested."
+        )
+
+
+def tabulate_splits(splits: Mapping[str, SplitFacts], roles: Roles) -> Table:
+    """Return a table of the splits, with their persons and terms if the rows have them.
+
+    Args:
+        splits: Name of each split -> its rows.
+        roles: The roles of the columns file.
+    """
+    facts = splits.values()
+    columns = {
+        "split": list(splits),
+        "rows": [f"{split.rows:,}" for split in facts],
+        LABEL.positive: [f"{split.positives:,}" for split in facts],
+    }
+    if roles.key:
+        columns[f"different `{roles.key.name}`"] = [f"{split.persons:,}" for split in facts]
+    numeric = range(1, len(columns))
+    if roles.time:
+        terms = [" to ".join(dict.fromkeys(split.terms)) for split in facts]
+        columns[f"`{roles.time.name}`"] = terms
+    columns["SHA-256"] = [f"`{split.sha256}`" for split in facts]
+    return Table(tuple(columns), list(zip(*columns.values(), strict=True)), numeric=tuple(numeric))
 
 
 def describe_versions(result: EvaluationResult, publication: Publication) -> list[Block]:

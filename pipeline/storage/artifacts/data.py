@@ -73,6 +73,8 @@ class SplitFacts(Artifact):
     positives: int
     terms: list[str] = Field(default_factory=list, exclude_if=lambda terms: not terms)
     """The oldest and the newest term; empty, and not in JSON, if the rows have no `time`."""
+    persons: int = Field(default=0, exclude_if=lambda count: not count)
+    """Number of persons; 0, and not in JSON, if the rows have no `key`."""
 
 
 class GoldManifest(Artifact):
