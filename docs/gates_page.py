@@ -121,8 +121,9 @@ difference.
 
 - A *challenger* is a recipe: the candidate and its parameters, the settings of `train` and the code
   version. Each retraining by the recipe makes another model, and adds evidence about the recipe.
-- Evidence comes from test rows on which neither model was trained, each row once. `evaluate` stores
-  it in `reports/challenges/`, whether or not the candidate passes its gates.
+- Evidence comes from test rows on which neither model was trained, each row once; with a `key`, it
+  comes from one row of each person. `evaluate` stores it in `reports/challenges/`, whether or not
+  the candidate passes its gates.
 - The evidence is an e-value: if models of the recipe rank no better than the champion, the
   probability that it ever reaches 20 is at most 5 %, however often it is checked
   ([Waudby-Smith and Ramdas 2024](https://doi.org/10.1093/jrsssb/qkad009), [Ramdas et al.

@@ -22,6 +22,7 @@ import pandas as pd
 from pipeline.evaluation import evidence
 from pipeline.evaluation.champion import get_identity
 from pipeline.evaluation.datasets import (
+    draw_independent_rows,
     drop_rows,
     drop_training_rows,
     read_gold_split,
@@ -127,6 +128,7 @@ def add_evidence(
     look = next((look for look in looks if look.test == test), None)
     if look is None:
         rows = _drop_known(lake, candidate.frame, champion.manifest, looks)
+        rows = draw_independent_rows(rows, settings.seed)
         look = _look(settings, bundle, champion, rows)
         lake.create(layout.challenge_look(*names, test), look.to_bytes())
         looks.append(look)

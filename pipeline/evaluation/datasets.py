@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from pipeline.column_file.checks import SPLIT_UNIT
 from pipeline.columns import FEATURE_NAMES, LABEL, ROLES
 from pipeline.model.bundle import Lineage, Manifest
 from pipeline.storage.artifacts.data import BronzePointer, GoldManifest
@@ -107,6 +108,22 @@ def drop_rows(frame: pd.DataFrame, known: Sequence[pd.DataFrame]) -> pd.DataFram
     values = pd.concat([other[columns] for other in known]).drop_duplicates()
     marked = frame[columns].merge(values, how="left", on=columns, indicator="origin")
     return frame[(marked["origin"] == "left_only").to_numpy()].reset_index(drop=True)
+
+
+def draw_independent_rows(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Draw one row of each person or group that stays together, for methods that need independence.
+
+    Args:
+        frame: Rows of gold.
+        seed: Seed of the choice.
+
+    Returns:
+        The drawn rows in their order; all of them without persons and groups.
+    """
+    if SPLIT_UNIT not in frame:
+        return frame
+    shuffled = frame.sample(frac=1, random_state=seed)
+    return shuffled.drop_duplicates(SPLIT_UNIT).sort_index().reset_index(drop=True)
 
 
 def load_newest_gold(lake: Lake) -> tuple[str, pd.DataFrame] | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.accessibility import check_accessibility
 from tests.support.dated_table import serve_dated_table
 from tests.support.page import Visit, choose_file, record_sent_lists, to_csv
 
@@ -95,6 +96,7 @@ def test_a_blank_in_the_form(page: Page) -> None:
     expect(page.locator("#field-visits-blank")).to_be_checked()
     page.locator("#field-town-").check(force=True)  # its label covers it
     expect_row(page, age=None, visits=None, town=None)
+    check_accessibility(page)
     page.locator("#field-age-blank").uncheck()
     expect_row(page, age=40, visits=None, town=None)
 

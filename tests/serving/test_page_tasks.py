@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # has no types
 from playwright.sync_api import Locator, Page, expect
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, Category, Number
+from tests.support.accessibility import check_accessibility
 from tests.support.page import PHONE, Visit, choose_file, class_list, predict, to_csv
 
 SCREENS: dict[str, dict[str, Any]] = {
@@ -103,11 +103,6 @@ def riskiest(lines: list[list[str]], url: str) -> str:
     )
     best = max(range(len(rows)), key=lambda i: (answers[i]["probability"], -i))
     return rows[best][0]
-
-
-def check_accessibility(page: Page) -> None:
-    found = Axe().run(page, options={"resultTypes": ["violations"]})
-    assert found.violations_count == 0, found.generate_report()
 
 
 def download(teacher: Teacher) -> list[dict[str, str]]:

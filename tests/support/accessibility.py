@@ -1,8 +1,9 @@
-"""axe-core's accessibility rules, for pages that are one HTML file."""
+"""axe-core's accessibility rules, for open pages and for pages that are one HTML file."""
 
 from __future__ import annotations
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # has no types
+from playwright.sync_api import Page
 
 from tests.support.browser import chromium
 
@@ -11,6 +12,16 @@ OPTIONS: tuple[dict[str, object], ...] = (
     {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
 )
 """A desk in light mode and a phone in dark mode."""
+
+
+def check_accessibility(page: Page) -> None:
+    """Check a page that is open.
+
+    Raises:
+        AssertionError: If it violates a rule.
+    """
+    found = Axe().run(page, options={"resultTypes": ["violations"]})
+    assert found.violations_count == 0, found.generate_report()
 
 
 def find_violations(html: str) -> list[str]:
