@@ -97,7 +97,8 @@ class Column:
         if self._end is None or not isinstance(self.feature, Number) or self._end >= len(cells):
             return self.value(cells[place])
         measured = self.feature.measure_dates(cells[place], cells[self._end])
-        return math.inf if measured is None else measured
+        # Without dates, the cell may have the number.
+        return self.value(cells[place]) if measured is None else measured
 
     def value(self, text: str) -> float:
         """Return the number or category code in a cell.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -101,25 +104,33 @@ def test_a_blank_in_the_form(page: Page) -> None:
     expect_row(page, age=40, visits=None, town=None)
 
 
-def send_list(page: Page, *rows: list[str]) -> list[str]:
+def post_csv(url: str, content: bytes | str) -> list[dict[str, str]]:
+    """Return the rows of the API's answer to a list."""
+    headers = {"Content-Type": "text/csv"}
+    answer = httpx.post(f"{url}/predict/csv", content=content, headers=headers, timeout=30)
+    return list(csv.DictReader(io.StringIO(answer.raise_for_status().text)))
+
+
+def send_list(page: Page, content: bytes) -> list[str]:
     """Rank a list; return the lines that the page sent."""
-    choose_file(page, to_csv([HEADER, *rows]))
+    choose_file(page, content)
     expect(page.locator("#summary-detail")).to_be_visible()
     sent: str = page.evaluate("window.sent")
     return sent.splitlines()
 
 
-def test_dates_and_blanks_in_a_list(page: Page) -> None:
-    """Dates become numbers before they are sent; blanks and unknown categories are accepted."""
-    sent = send_list(
-        page,
+def test_dates_and_blanks_in_a_list(page: Page, dated: str) -> None:
+    """Dates become numbers before they are sent, by the rules of the API."""
+    rows = [
         ["2025-04-15", "C-1", "2000-07-01", "2025-03-01", "3", "Ulm"],
         ["2025-03-11 10:00", "C-2", "01.07.2000", "1.3.2025", "3", "kiel"],
         ["2025-03-02", "C-3", "", "2025-03-01", "NA", "Paris"],
         ["", "C-4", "30", "12", "?", ""],
         ["2025-03-02", "C-5", "2000-02-30", "2025-03-01", "3", "ulm"],
         ["", "C-6", "30", "2025-03-01", "3", "ulm"],
-    )
+    ]
+    content = to_csv([HEADER, *rows])
+    sent = send_list(page, content)
     assert sent == [
         "age,stay,visits,town",
         "25.59,45,3,ulm",
@@ -127,6 +138,9 @@ def test_dates_and_blanks_in_a_list(page: Page) -> None:
         ",1,NA,other",
         "30,12,?,",
     ]
+    by_api, by_page = post_csv(dated, content), post_csv(dated, "\n".join(sent))
+    assert [row["error"] != "" for row in by_api] == [False] * 4 + [True] * 2
+    assert [row["probability"] for row in by_api[:4]] == [row["probability"] for row in by_page]
     expect(page.locator("#ranking tbody tr")).to_have_count(4)
     problems = page.locator("#mend-rows li > span:first-child")
     expect(problems).to_have_text(
