@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import LakeError
 from pipeline.model.bundle import write_fallback
-from pipeline.settings import LakeSettings
+from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import Lake, open_lake
 from pipeline.storage.layout import STOP_MARKER
 from pipeline.tracking.stop_marker import Stop
