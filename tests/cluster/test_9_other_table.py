@@ -25,8 +25,9 @@ from k8s.release import RELEASE
 from pipeline.drift.report import DRIFT, NONE
 from pipeline.settings.connections import LakeSettings
 from pipeline.stages import get_dag_stages
+from pipeline.storage.artifacts.data import BronzePointer
 from pipeline.storage.lake import Lake, open_lake
-from pipeline.storage.layout import SILVER_LIVE
+from pipeline.storage.layout import BRONZE_INBOX, BRONZE_LATEST, SILVER_LIVE
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.conftest import delete_release
@@ -151,6 +152,13 @@ def test_every_stage_succeeded(airflow: AirflowClient) -> None:
         (run,) = airflow.list_runs(dag_id)[:1]
         states = airflow.get_states(dag_id, run.run_id)
         assert states == {stage.name: "success" for stage in get_dag_stages(dag_id)}
+
+
+def test_the_uploaded_file_is_deleted(table: Path, other_lake: Lake) -> None:
+    """If bronze lacks some of its columns, no version of it is left in the inbox."""
+    pointer = other_lake.read_model(BRONZE_LATEST, BronzePointer)
+    versions = other_lake.versions(f"{BRONZE_INBOX}/{table.name}")
+    assert bool(versions) == (pointer.sha256 == pointer.source_sha256)
 
 
 def test_the_survey_is_not_mentioned(predictor: str) -> None:
