@@ -153,3 +153,15 @@ def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     with mlflow_server(tmp_path_factory.mktemp("mlflow-server")) as url:
         yield url
+
+
+@pytest.fixture
+def without_evidently(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score columns with the project's own methods instead of Evidently, and draw no page of it.
+
+    Evidently needs a second per report. tests/unit/test_drift_methods.py holds that the scores are
+    equal.
+    """
+    from tests.support.drift import draw_nothing  # not needed by tests/dags
+
+    monkeypatch.setattr("pipeline.drift.evidently_report.draw", draw_nothing)

@@ -114,6 +114,7 @@ class TestVerdicts:
             names = ("model_card.html", "validation.html")
             assert links == [f"{prefix}{GOLD_RUN}/{name}" for name in names]
 
+    @pytest.mark.usefixtures("without_evidently")
     def test_no_drift(self, env: DeploymentEnv) -> None:
         """Traffic like the training rows is reported, and requests nothing."""
         env.register("good", PRODUCTION)
@@ -123,6 +124,7 @@ class TestVerdicts:
         assert read_report(env.context("check")).verdict == "none"
         assert read_requests(env) == []
 
+    @pytest.mark.usefixtures("without_evidently")
     def test_changes_of_the_raw_file(
         self, env: DeploymentEnv, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -140,6 +142,7 @@ class TestVerdicts:
         assert "Nothing has to be done" not in page
         assert sentence[:60] in " ".join(capsys.readouterr().err.split())
 
+    @pytest.mark.usefixtures("without_evidently")
     def test_too_few_rows(self, env: DeploymentEnv) -> None:
         """With too few rows there is no verdict, and the latest report stays."""
         env.register("good", PRODUCTION)
@@ -181,6 +184,7 @@ class TestVerdicts:
         with pytest.raises(StageSkipped, match="has the alias `production`"):
             run(env)
 
+    @pytest.mark.usefixtures("without_evidently")
     def test_cooldown(self, env: DeploymentEnv) -> None:
         """During the cooldown, drift is reported and requests nothing."""
         env.register("good", PRODUCTION)
@@ -196,6 +200,7 @@ class TestVerdicts:
         assert run(env, "third", {"cooldown_hours": 0}).retraining == "requested"
 
 
+@pytest.mark.usefixtures("without_evidently")
 class TestData:
     """Which rows are compared."""
 
@@ -284,6 +289,7 @@ class TestData:
         assert (prediction.current.std or 0) > 0.01
 
 
+@pytest.mark.usefixtures("without_evidently")
 class TestExpectedPerformance:
     """What the production model reaches on the current rows, without their labels."""
 
@@ -321,6 +327,7 @@ class TestExpectedPerformance:
         assert "cannot see concept drift" in page
 
 
+@pytest.mark.usefixtures("without_evidently")
 class TestWrites:
     """What is left after a run, and after one that was killed."""
 
@@ -382,6 +389,7 @@ class TestWrites:
             check(faults)
 
 
+@pytest.mark.usefixtures("without_evidently")
 def test_a_move_without_a_record_fails_the_check(env: DeploymentEnv) -> None:
     """The reports are written first; then the task fails, and whoever watches the DAGs sees it."""
     env.register("good", PRODUCTION)

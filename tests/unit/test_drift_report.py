@@ -45,6 +45,7 @@ def report_on(
 class TestVerdict:
     """The data set drifts if a feature, the predictions or the joint distribution do."""
 
+    @pytest.mark.usefixtures("without_evidently")
     @pytest.mark.parametrize("rows", [600, 2_000])
     def test_none(self, make_context: MakeContext, rows: int) -> None:
         """Rows of one population do not drift, and all methods are tests."""
@@ -72,6 +73,7 @@ class TestVerdict:
         assert column.score < column.adjusted < column.threshold
         assert column.effect > column.min_effect
 
+    @pytest.mark.usefixtures("without_evidently")
     @pytest.mark.parametrize(("method", "lenient"), [("ks", 1e-30), ("wasserstein", 5.0)])
     def test_own_threshold(self, make_context: MakeContext, method: str, lenient: float) -> None:
         """A feature's own threshold decides: a p-value below it, a distance from it upwards."""
@@ -105,6 +107,7 @@ class TestVerdict:
         assert report.features == {}
 
 
+@pytest.mark.usefixtures("without_evidently")
 class TestJoint:
     """All features together decide, too."""
 
@@ -132,6 +135,7 @@ class TestJoint:
         assert first == second
 
 
+@pytest.mark.usefixtures("without_evidently")
 class TestPredictionAndLabel:
     """Prediction and label are compared if both sides have them; only the prediction decides."""
 
@@ -238,6 +242,7 @@ class TestManyRows:
 class TestValues:
     """Values that are not finite are missing; an unseen category is drift, not an error."""
 
+    @pytest.mark.usefixtures("without_evidently")
     def test_missing(self, make_context: MakeContext) -> None:
         """Missing values do not enter the score, and are reported."""
         current = make_students(600, 2)
@@ -257,6 +262,7 @@ class TestValues:
         ):
             report_on(make_context, make_students(600, 1), current)
 
+    @pytest.mark.usefixtures("without_evidently")
     def test_new_category(self, make_context: MakeContext) -> None:
         """A code that the reference lacks counts as a value, shown by its code."""
         current = make_students(600, 2)
@@ -285,6 +291,7 @@ class TestValues:
             pd.testing.assert_frame_equal(side, copy)
 
 
+@pytest.mark.usefixtures("without_evidently")
 def test_distributions_are_of_whole_steps(make_context: MakeContext) -> None:
     """Bins hold whole steps, so that a flat distribution looks flat; fractions add up to 1."""
     frame = make_students(600, 1)
@@ -296,6 +303,7 @@ def test_distributions_are_of_whole_steps(make_context: MakeContext) -> None:
     assert sum(shape.current) == pytest.approx(1)
 
 
+@pytest.mark.usefixtures("without_evidently")
 def test_json_is_strict(make_context: MakeContext) -> None:
     """The report is JSON without NaN, and reads back as the same report."""
     report = report_on(make_context, make_students(600, 1), make_students(600, 2))
