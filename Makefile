@@ -34,15 +34,8 @@ serve: .venv/local ## run the predictor and the MLflow UI with the model of `mak
 # The tests run side by side: more processes and BLAS threads of their own would only wait.
 test: export LOKY_MAX_CPU_COUNT := 1
 test: export OMP_NUM_THREADS := 1
-test: .venv/dev .venvs/airflow/ready ## run the checks and all tests without a cluster
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
-	@# On a new clone each worker of pytest would compile the modules that the tests import.
-	$(PY) -m pytest -m 'not cluster and not bench' --collect-only -qq > /dev/null & \
-	  $(PY) -m mypy; status=$$?; wait; exit $$status
-	.venv/bin/lint-imports --no-logo --no-cache
-	$(PY) -m pytest -m 'not cluster and not bench' -n 3 --dist loadfile
-	.venvs/airflow/bin/python -m pytest tests/dags
+test: .venv/dev ## run the checks and all tests without a cluster
+	@MAKE='$(MAKE)' tests/run.sh
 
 lint: .venv/dev ## fix what can be fixed automatically, report the rest
 	$(PY) -m ruff check --fix .
