@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import uuid
 from collections.abc import Callable
@@ -13,12 +14,15 @@ import pytest
 from pipeline.context import Context, open_context
 from pipeline.model.training import TrainingResult, train_candidate
 from pipeline.model.training_data import TrainingData
+from pipeline.model.training_export import ExportedTraining, export_training
 from pipeline.settings import Settings
 from pipeline.stages import evaluate, register, train
 from pipeline.storage.layout import SPLITS, gold_split
 from pipeline.storage.parquet import from_parquet
 from tests.support.gold import RUN, make_gold
 from tests.support.shared import compute_once
+
+UseTraining = Callable[[pytest.MonkeyPatch, TrainingResult], None]
 
 QUICK: dict[str, Any] = {"train": {"folds": 2}, "ingest": {"source": "sample:1000"}}
 """Settings with which a training takes seconds."""
@@ -56,10 +60,34 @@ def learned(
     return result
 
 
+@pytest.fixture(scope="session")
+def use_training() -> UseTraining:
+    """Let the stage `train` use a result; it does the rest itself, but exports a result only once.
+
+    An export needs a second.
+    """
+    exports: dict[tuple[int, int], tuple[TrainingResult, ExportedTraining]] = {}
+
+    def export_once(result: TrainingResult, seed: int) -> ExportedTraining:
+        key = id(result), seed
+        if key not in exports:
+            exports[key] = result, export_training(result, seed)  # keeps the result, so its id
+        exported = exports[key][1]
+        return dataclasses.replace(exported, files=dict(exported.files))
+
+    def use(patch: pytest.MonkeyPatch, result: TrainingResult) -> None:
+        patch.setattr(train, "train_candidate", lambda *_: result)
+        patch.setattr(train, "export_training", export_once)
+
+    return use
+
+
 @pytest.fixture
-def pretrained(monkeypatch: pytest.MonkeyPatch, learned: TrainingResult) -> TrainingResult:
-    """Let the stage `train` use the result of `learned`; it does everything else itself."""
-    monkeypatch.setattr(train, "train_candidate", lambda *_: learned)
+def pretrained(
+    monkeypatch: pytest.MonkeyPatch, learned: TrainingResult, use_training: UseTraining
+) -> TrainingResult:
+    """Let the stage `train` use the result of `learned`."""
+    use_training(monkeypatch, learned)
     return learned
 
 
@@ -78,6 +106,7 @@ def registered(
     mlflow_file: dict[str, str],
     gold: Path,
     learned: TrainingResult,
+    use_training: UseTraining,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Context:
     """A context in which train, evaluate and register ran, for tests that change none of it.
@@ -87,7 +116,7 @@ def registered(
     make = _contexts_on_copy(mlflow_file, gold, tmp_path_factory.mktemp("registered") / "lake")
     context = make(code_version="abc", image="train:1")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "train_candidate", lambda *_: learned)
+        use_training(patch, learned)
         for stage in (train, evaluate, register):
             stage.run(context)
     return context

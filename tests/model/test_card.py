@@ -21,7 +21,7 @@ from pipeline.storage.artifacts.base import Interval
 from pipeline.storage.artifacts.evaluation import EvaluationReport
 from pipeline.storage.artifacts.training import TrainReport
 from pipeline.tracking.registry import Version
-from tests.model.conftest import QUICK
+from tests.model.conftest import QUICK, UseTraining
 from tests.support.browser import chromium
 from tests.support.gold import RUN
 from tests.support.promotions import write_first_promotion
@@ -53,6 +53,7 @@ def context(
     mlflow_file: dict[str, str],
     gold: Path,
     learned: TrainingResult,
+    use_training: UseTraining,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Context]:
     """A run whose candidate was trained and evaluated when version 3 was in production."""
@@ -66,7 +67,7 @@ def context(
     made = open_context(Settings.model_validate(sections | QUICK), RUN)
     write_first_promotion(made.lake, Version("3", "earlier", {}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "train_candidate", lambda *_: learned)
+        use_training(patch, learned)
         train.run(made)
     evaluate.run(made)
     yield made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from pipeline.storage.artifacts.training import TrainReport
 from pipeline.storage.layout import out_of_fold, train_report
 from pipeline.storage.parquet import from_parquet, to_parquet
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION
+from tests.model.conftest import UseTraining
 from tests.support.accessibility import find_violations
 from tests.support.gold import RUN, copy_gold
 from tests.support.lake import read_json, write_json
@@ -62,7 +64,7 @@ def train_champion(context: Context) -> str:
     return number
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def weak(splits: dict[str, TrainingData], learned: TrainingResult) -> TrainingResult:
     """The result of training on shuffled labels."""
     rows, label, _ = splits["train"]
@@ -273,9 +275,17 @@ def test_a_candidate_identical_to_the_champion(
     assert first.lake.exists("reports/run-2/champion.svg")
 
 
+@pytest.fixture
+def train_on(
+    monkeypatch: pytest.MonkeyPatch, use_training: UseTraining
+) -> Callable[[TrainingResult], None]:
+    """Replaces training by a result."""
+    return partial(use_training, monkeypatch)
+
+
 def challenge(
     new_context: NewContext,
-    monkeypatch: pytest.MonkeyPatch,
+    train_on: Callable[[TrainingResult], None],
     champion: TrainingResult,
     challenger: TrainingResult,
     **sections: Any,
@@ -284,22 +294,22 @@ def challenge(
 
     Args:
         new_context: Makes a context.
-        monkeypatch: Replaces training by these results.
+        train_on: Replaces training by a result.
         champion: The champion.
         challenger: The challenger.
         sections: Settings of the challenger's run.
     """
-    monkeypatch.setattr(train, "train_candidate", lambda *_: champion)
+    train_on(champion)
     first = new_context(gates=LOOSE)
     train_champion(first)
-    monkeypatch.setattr(train, "train_candidate", lambda *_: challenger)
+    train_on(challenger)
     copy_gold(first.lake, "run-2")
     return train_and_evaluate(new_context("run-2", **sections))
 
 
 def test_a_better_challenger(
     new_context: NewContext,
-    monkeypatch: pytest.MonkeyPatch,
+    train_on: Callable[[TrainingResult], None],
     weak: TrainingResult,
     learned: TrainingResult,
 ) -> None:
@@ -307,7 +317,7 @@ def test_a_better_challenger(
 
     Twelve positive rows are too few for the default of `min_gain_evidence`.
     """
-    report = challenge(new_context, monkeypatch, weak, learned, gates={"min_gain_evidence": 3})
+    report = challenge(new_context, train_on, weak, learned, gates={"min_gain_evidence": 3})
     champion = report["champion"]
     assert champion["candidate_is_better"]
     assert "It can replace version 1, the champion (ROC AUC +" in report["decision"]
@@ -321,12 +331,12 @@ def test_a_better_challenger(
 
 def test_a_worse_challenger(
     new_context: NewContext,
-    monkeypatch: pytest.MonkeyPatch,
+    train_on: Callable[[TrainingResult], None],
     weak: TrainingResult,
     learned: TrainingResult,
 ) -> None:
     """The decision shows how much worse a challenger is."""
-    report = challenge(new_context, monkeypatch, learned, weak, gates=LOOSE)
+    report = challenge(new_context, train_on, learned, weak, gates=LOOSE)
     assert not report["champion"]["candidate_is_better"]
     decision = "Nothing shows yet that it should replace version 1, the champion (ROC AUC -"
     assert decision in report["decision"]

@@ -18,7 +18,6 @@ from pipeline.model import candidates, onnx
 from pipeline.model.bundle import ONNX, PICKLE, REFITS
 from pipeline.model.training import TrainingResult
 from pipeline.model.training_data import TrainingData
-from pipeline.model.training_export import export_training
 from pipeline.stages import train
 from pipeline.storage.artifacts.data import GoldManifest, SplitFacts
 from pipeline.storage.artifacts.training import TrainReport
@@ -96,12 +95,15 @@ def test_the_bundle_is_complete(registered: Context, learned: TrainingResult) ->
 
 def test_a_threshold_below_the_average_risk_is_reported(
     new_context: NewContext,
+    registered: Context,
     learned: TrainingResult,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Some who are flagged then have a lower risk than the average. By default nobody has."""
-    assert export_training(learned, seed=0).facts.flagged_below_rate == 0
+    default = registered.registry.get_bundle(read_report(registered).mlflow_run_id).manifest
+    assert default.training is not None
+    assert default.training.flagged_below_rate == 0
     final = replace(learned.final, threshold=0.01)
     monkeypatch.setattr(train, "train_candidate", lambda *_: replace(learned, final=final))
     context = new_context()
