@@ -17,7 +17,7 @@ from pipeline.stages import DAGS, STAGES, get_dag_stages
 ROOT = Path(__file__).parents[2]
 
 READ_DAGS = """
-import json, sys
+import json, os, sys
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
@@ -33,31 +33,52 @@ def guard(event, arguments):
 
 sys.meta_path.insert(0, Forbidden())
 sys.addaudithook(guard)
-bag = DagBag(sys.argv[1], bundle_name="dags")
-modules = sorted(name for name in sys.modules if name.startswith("pipeline"))
-dags = {name: DagSerialization.to_dict(dag) for name, dag in bag.dags.items()}
-print(json.dumps({"errors": bag.import_errors, "dags": dags, "modules": modules}))
+for pods_file in sys.argv[2:]:
+    if child := os.fork():  # importing Airflow takes longer than parsing
+        if os.waitpid(child, 0)[1]:
+            sys.exit(f"the process of {pods_file} failed")
+        continue
+    os.environ["PODS_FILE"] = pods_file
+    bag = DagBag(sys.argv[1], bundle_name="dags")
+    modules = sorted(name for name in sys.modules if name.startswith("pipeline"))
+    dags = {name: DagSerialization.to_dict(dag) for name, dag in bag.dags.items()}
+    print(json.dumps({"errors": bag.import_errors, "dags": dags, "modules": modules}), flush=True)
+    os._exit(0)
 """
 
 
-def read_dags(environment: dict[str, str], folder: Path = ROOT / "dags") -> dict[str, Any]:
-    """Parse the DAGs in a new Airflow process, and return them as the scheduler sees them."""
+@pytest.fixture(scope="module")
+def readings(
+    config: dict[str, Any],
+    environment: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, dict[str, Any]]:
+    """The DAGs as the scheduler sees them: of the chart, without schedules, without a PODS_FILE.
+
+    Each was parsed by a process that can neither connect nor import a stage's dependencies.
+    """
+    folder = tmp_path_factory.mktemp("pods")
+    off = folder / "off.json"
+    off.write_text(json.dumps(config | {"schedules": {"training": None, "drift": None}}))
     process = subprocess.run(
-        [sys.executable, "-c", READ_DAGS, str(folder)],
+        [
+            *(sys.executable, "-c", READ_DAGS, str(ROOT / "dags")),
+            *(environment["PODS_FILE"], str(off), str(folder / "absent.json")),
+        ],
         env=environment,
         capture_output=True,
         text=True,
         timeout=170,
         check=True,
     )
-    parsed: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
-    return parsed
+    lines = [line for line in process.stdout.splitlines() if line.startswith("{")]
+    return dict(zip(("chart", "no schedules", "no file"), map(json.loads, lines), strict=True))
 
 
 @pytest.fixture(scope="module")
-def parsed(environment: dict[str, str]) -> dict[str, Any]:
-    """The DAGs, parsed by a process that can neither connect nor import a stage's dependencies."""
-    return read_dags(environment)
+def parsed(readings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The DAGs of the chart."""
+    return readings["chart"]
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +129,9 @@ def test_schedules(dags: dict[str, dict[str, Any]]) -> None:
         assert '"run_immediately": 0.0' in timetables[dag_id]
 
 
-def test_schedules_can_be_switched_off(
-    config: dict[str, Any], environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_schedules_can_be_switched_off(readings: dict[str, dict[str, Any]]) -> None:
     """Without schedules training still runs on drift, and drift runs only when triggered."""
-    off = tmp_path / "pods.json"
-    off.write_text(json.dumps(config | {"schedules": {"training": None, "drift": None}}))
-    parsed = read_dags(environment | {"PODS_FILE": str(off)})
+    parsed = readings["no schedules"]
     assert parsed["errors"] == {}
     training, drift = (
         json.dumps(parsed["dags"][dag_id]["dag"]["timetable"]) for dag_id in ("training", "drift")
@@ -171,11 +188,9 @@ def test_waiting_for_shadow_traffic_ends_before_the_task(dags: dict[str, dict[st
     assert timeout_seconds >= MAX_SHADOW_WAIT_SECONDS + 900
 
 
-def test_a_missing_pods_file_is_an_import_error(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_missing_pods_file_is_an_import_error(readings: dict[str, dict[str, Any]]) -> None:
     """Airflow shows the name of the missing file as the import error of each DAG."""
-    parsed = read_dags(environment | {"PODS_FILE": str(tmp_path / "absent.json")})
+    parsed = readings["no file"]
     assert parsed["dags"] == {}
     assert len(parsed["errors"]) == len(DAGS)
     assert all("absent.json" in error for error in parsed["errors"].values())
