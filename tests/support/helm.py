@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import pickle
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -66,18 +67,21 @@ def render(
         file: Name of a values file in the chart.
         chart: Folder of the chart.
     """
-    text = _render(json.dumps(values or {}), release, file, chart)
-    return list(yaml.load_all(text, Loader=UniqueKeyLoader))
+    manifests: list[Manifest] = pickle.loads(
+        _render(json.dumps(values or {}), release, file, chart)
+    )
+    return manifests
 
 
 @functools.cache
-def _render(values: str, release: str, file: str | None, chart: Path) -> str:
+def _render(values: str, release: str, file: str | None, chart: Path) -> bytes:
+    """Render a release, and return its manifests as a pickle, which is read faster than YAML."""
     files = [f"--values={chart / file}"] if file else []
     process = run_helm(
         "template", release, str(chart), "--namespace", NAMESPACE, *files, values=json.loads(values)
     )
     assert process.returncode == 0, process.stderr
-    return process.stdout
+    return pickle.dumps(list(yaml.load_all(process.stdout, Loader=UniqueKeyLoader)))
 
 
 def get_refusal(values: Values) -> str:

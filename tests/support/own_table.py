@@ -42,6 +42,7 @@ def run_program(folder: Path, name: str, program: str, *arguments: str) -> str:
         "MLOPS_LAKE__URL": f"file://{folder}/lake",
         "MLOPS_INGEST__SOURCE": f"{name}.csv",
         "MLOPS_TRAIN__FOLDS": "2",  # trains quickly
+        "MLOPS_TRAIN__SELECTION_REPEATS": "1",
         "PYTHONPATH": str(ROOT),
     }
     process = subprocess.run(
