@@ -38,8 +38,12 @@ TEXT_COLUMNS = {
 """Headers of the columns that hold text."""
 
 
-def parse_csv(text: str) -> pd.DataFrame:
+def parse_csv(text: str, line: int = 0) -> pd.DataFrame:
     """Parse the columns of the contract.
+
+    Args:
+        text: A header and rows.
+        line: Number of lines of the file between the header and the rows, for errors.
 
     Returns:
         The columns under their raw names: text for columns of names, float64 for the others.
@@ -59,11 +63,11 @@ def parse_csv(text: str) -> pd.DataFrame:
             ),
         ).to_pandas()
     except pyarrow.ArrowInvalid:  # a value is text, or a row is too short or too long
-        return _parse_as_text(text, delimiter)
+        return _parse_as_text(text, delimiter, line)
     return frame
 
 
-def _parse_as_text(text: str, delimiter: str) -> pd.DataFrame:
+def _parse_as_text(text: str, delimiter: str, line: int) -> pd.DataFrame:
     """Parse every value as text.
 
     The last values of a short row are missing; the last value of a long row holds all the rest.
@@ -83,7 +87,8 @@ def _parse_as_text(text: str, delimiter: str) -> pd.DataFrame:
             if row
         ]
     except csv.Error as error:
-        raise DataError(f"line {reader.line_num} cannot be parsed as CSV: {error}") from None
+        line += reader.line_num
+        raise DataError(f"line {line} cannot be parsed as CSV: {error}") from None
     return pd.DataFrame(rows, columns=header, dtype="string")[list(SOURCE_HEADER)]
 
 

@@ -6,6 +6,8 @@ refuses the same values, so live traffic never shows them.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -22,28 +24,57 @@ if TYPE_CHECKING:
 
 MAX_VALUES = 5
 """Most new values of a column that are listed, the most frequent ones."""
+MAX_COUNTED = 10_000
+"""Most new values of a column that are counted; beyond it, the least frequent are forgotten."""
 
 
-def find_new_values(rejected: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Find the values of categories and of the label that the columns file does not have.
+class NewValues:
+    """Counts the values of categories and of the label that the columns file does not have."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+
+    def update(self, other: NewValues) -> None:
+        """Add the counts of other rows."""
+        for column, counts in other._counts.items():
+            total = self._counts.setdefault(column, Counter())
+            total.update(counts)
+            if len(total) > MAX_COUNTED:
+                self._counts[column] = Counter(dict(total.most_common(MAX_COUNTED)))
+
+    def add(self, column: str, value: str, rows: int) -> None:
+        """Count rows with a new value of a column."""
+        self._counts.setdefault(column, Counter())[value] += rows
+
+    def find_most_frequent(self) -> dict[str, dict[str, int]]:
+        """Return the header of each column -> its most frequent new values -> their rows."""
+        return {
+            column: dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_VALUES])
+            for column, counts in self._counts.items()
+        }
+
+
+def count_new_values(rejected: pd.DataFrame) -> NewValues:
+    """Count the values of categories and of the label that the columns file does not have.
 
     Args:
         rejected: The rejected rows, under their raw names.
-
-    Returns:
-        Header of a column -> each new value -> the number of its rows.
     """
-    found = {}
+    found = NewValues()
     for column in (*ROW_COLUMNS, LABEL):
         if not isinstance(column, (Category, Label)) or column.raw not in rejected:
             continue
         values = rejected[column.raw].dropna().astype(str).str.strip()
-        counts = values[~values.map(is_blank).astype(bool)].value_counts(sort=False).sort_index()
-        new = counts[[value for value in counts.index if not _is_known(column, value)]]
-        largest = new.nlargest(MAX_VALUES)
-        if len(largest):
-            found[column.raw] = {shorten(str(value)): int(rows) for value, rows in largest.items()}
+        for value, rows in values.value_counts(sort=False).items():
+            if not is_blank(str(value)) and not _is_known(column, str(value)):
+                found.add(column.raw, _format_value(column, str(value)), int(rows))
     return found
+
+
+def _format_value(column: Category | Label, value: str) -> str:
+    """Write a number in one way, whether it was parsed as a number or as text."""
+    number = to_number(value)
+    return shorten(value) if column.is_text or math.isnan(number) else f"{number:g}"
 
 
 def _is_known(column: Feature | Label, value: str) -> bool:
@@ -70,7 +101,7 @@ def record_changes(
         lake: The lake.
         run_id: The run that read the file.
         missing: Headers of missing columns.
-        new_values: The result of `find_new_values`.
+        new_values: The result of `NewValues.find_most_frequent`.
     """
     changes = SourceChanges(run_id=run_id, missing=list(missing), new_values=new_values or {})
     lake.write_model(latest_report_file(SOURCE_CHANGES), changes)

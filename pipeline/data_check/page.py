@@ -31,6 +31,7 @@ def _blocks(check: DataCheck) -> list[Block]:
         Text(
             f"What can be learned from {check.rows:,} {SUBJECTS}, {check.positives:,} of them "
             f"labelled `{LABEL.positive}`, before a model is trained."
+            + (f" They are a random sample of {check.file_rows:,}." if check.file_rows else "")
         ),
         Callout(verdict, is_good=not sentences),
         *([Items(sentences)] if sentences else []),

@@ -127,6 +127,9 @@ class DataCheck(Artifact):
     """
 
     rows: int
+    """Number of rows that were checked."""
+    file_rows: int | None = Field(default=None, exclude_if=lambda rows: rows is None)
+    """Number of valid rows of the file; None, and not in JSON, if all of them were checked."""
     positives: int
     note: str | None
     """What is known about this file; see columns.FILE_NOTES."""

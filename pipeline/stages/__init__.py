@@ -94,7 +94,9 @@ STAGES: tuple[Stage, ...] = (
         writes="silver, rejected rows, data check",
         summary="Validate every row, apply our column names and types, flip the label, and check "
         "what can be learned from the rows.",
-        resources=Resources(memory="256Mi", memory_limit="2Gi"),  # holds all raw rows as a table
+        resources=Resources(
+            memory="256Mi", memory_limit="2Gi"
+        ),  # blocks of rows, a sample for the data check
     ),
     Stage(
         name="features",

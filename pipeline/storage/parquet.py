@@ -12,6 +12,8 @@ from pipeline.columns import FEATURE_NAMES, LABEL, ROLES, ROW_COLUMNS
 from pipeline.errors import DataError
 from pipeline.storage.lake import Lake
 
+COMPRESSION = "zstd"
+
 
 def to_parquet(frame: pd.DataFrame) -> bytes:
     """Encode a frame as Parquet.
@@ -20,8 +22,24 @@ def to_parquet(frame: pd.DataFrame) -> bytes:
     """
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     file = io.BytesIO()
-    pq.write_table(table, file, compression="zstd")
+    pq.write_table(table, file, compression=COMPRESSION)
     return file.getvalue()
+
+
+def to_table(rows: pd.DataFrame) -> pa.Table:
+    """Convert rows of silver to an Arrow table, whose types do not depend on their values.
+
+    Args:
+        rows: Rows with the columns of `get_column_types`.
+    """
+    schema = get_schema()
+    return pa.Table.from_pandas(rows, schema, preserve_index=False).replace_schema_metadata(None)
+
+
+def get_schema() -> pa.Schema:
+    """Return the Arrow schema of silver."""
+    types = {"int64": pa.int64(), "float64": pa.float64(), "object": pa.string()}
+    return pa.schema([(name, types[kind]) for name, kind in get_column_types().items()])
 
 
 def from_parquet(data: bytes) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from pipeline.errors import DataError
 from pipeline.settings import Settings
 from pipeline.settings.connections import LakeSettings
 from pipeline.settings.data import IngestSettings
-from pipeline.stages import ingest
+from pipeline.stages import ingest, preprocess
 from pipeline.storage.artifacts.data import BronzePointer
 from pipeline.storage.s3 import s3_client
 
@@ -122,14 +122,15 @@ def refuse_whole_reads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("refuse_whole_reads")
 @pytest.mark.parametrize("policy", ["keep", "drop"])
-def test_ingest_never_reads_a_whole_file(
+def test_no_stage_reads_a_whole_raw_file(
     make_context: Callable[..., Context], tmp_path: Path, policy: str
 ) -> None:
-    """Neither the source nor its copy, whether columns are dropped or not."""
+    """Neither the source, nor its copy, nor bronze, whether columns are dropped or not."""
     source = tmp_path / "source.csv"
     source.write_text(LARGE)
     context = make_context(ingest={"source": str(source), "extra_columns": policy})
     ingest.run(context)
+    preprocess.run(context)
     pointer = context.lake.read_model("bronze/latest.json", BronzePointer)
     assert pointer.rows == 2000
     assert context.lake.size(f"bronze/{pointer.sha256}.csv") == pointer.bytes

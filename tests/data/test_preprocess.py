@@ -7,19 +7,20 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, RAW_HEADER, Category
 from pipeline.context import Context
-from pipeline.data import source_changes
+from pipeline.data import silver, source_changes
 from pipeline.data.contract import parse_csv, validate_rows
-from pipeline.data.source_changes import find_new_values, read_changes
+from pipeline.data.source_changes import count_new_values, read_changes
 from pipeline.data.synthetic import generate_csv
 from pipeline.data_check.report import DataCheck
 from pipeline.errors import DataError, LakeError
 from pipeline.reporting.templates import inline_code
-from pipeline.stages import ingest, preprocess
-from pipeline.storage.artifacts.data import BronzePointer, SilverManifest
+from pipeline.stages import features, ingest, preprocess
+from pipeline.storage.artifacts.data import BronzePointer, GoldManifest, SilverManifest
 from pipeline.storage.lake import sha256_hex
 from pipeline.storage.parquet import from_parquet, to_parquet
 
@@ -221,10 +222,10 @@ def test_new_categories_are_recorded(
     preprocess.run(store_raw_file(context, make_csv(*[GOOD] * 30, *rows)))
     sentences = read_changes(context.lake)
     assert sentences == [
-        "The raw file of run run-1 has new values of 'Course (STEM=1, Non-STEM=0)': '7.0' (2 "
-        "rows), '8.0' (1 rows). Their rows were rejected; add the values to the columns file, and "
+        "The raw file of run run-1 has new values of 'Course (STEM=1, Non-STEM=0)': '7' (2 "
+        "rows), '8' (1 rows). Their rows were rejected; add the values to the columns file, and "
         "train again.",
-        "The raw file of run run-1 has new values of 'Pass/Fail (1=Pass, 0=Fail)': '2.0' (1 rows). "
+        "The raw file of run run-1 has new values of 'Pass/Fail (1=Pass, 0=Fail)': '2' (1 rows). "
         "Their rows were rejected; add the values to the columns file, and train again.",
     ]
     assert "preprocess: The raw file of run run-1 has new values" in capsys.readouterr().err
@@ -245,6 +246,46 @@ def test_a_value_of_the_category_other_is_not_new(monkeypatch: pytest.MonkeyPatc
     )
     rejected = pd.DataFrame({"Course": ["stem", "art"]})
     monkeypatch.setattr(source_changes, "ROW_COLUMNS", (course,))
-    assert find_new_values(rejected) == {"Course": {"art": 1}}
+    assert count_new_values(rejected).find_most_frequent() == {"Course": {"art": 1}}
     monkeypatch.setattr(source_changes, "ROW_COLUMNS", (replace(course, unknown="other"),))
-    assert find_new_values(rejected) == {}
+    assert count_new_values(rejected).find_most_frequent() == {}
+
+
+def test_block_sizes_do_not_matter(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silver, gold and the numbers of rejected rows are the same for blocks of any size."""
+    rows = generate_csv(400, 7).decode().splitlines()[1:]
+    rows[150:150] = ["", BAD]
+    rows[300:300] = ["31,1,much,0,2.1,1", '31,1,"6.8\n",0,2.1,1', BAD, "31,7,6.8,0,2.1,1"]
+    found = []
+    for block_bytes in (300, 1000, 1 << 20):
+        monkeypatch.setattr(preprocess, "BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr(silver, "ROW_GROUP_VALUES", 6 * 100)
+        context = store_raw_file(make_context(f"run-{block_bytes}"), make_csv(*rows))
+        preprocess.run(context)
+        features.run(context)
+        prefix = f"silver/{context.run_id}"
+        rejected = pd.read_csv(io.BytesIO(context.lake.read(f"{prefix}/rejected.csv")))
+        manifest = context.lake.read_model(f"{prefix}/manifest.json", SilverManifest)
+        gold = context.lake.read_model(f"gold/{context.run_id}/manifest.json", GoldManifest)
+        check = context.lake.read(f"reports/{context.run_id}/data_check.json")
+        found.append((rejected["row"].tolist(), manifest, gold.splits, check))
+        parquet = pq.ParquetFile(io.BytesIO(context.lake.read(f"{prefix}/rows.parquet")))
+        sizes = [parquet.metadata.row_group(n).num_rows for n in range(parquet.num_row_groups)]
+        assert sizes == [100, 100, 100, 100, 1]
+    assert found[0] == found[1] == found[2]
+    assert found[0][0] == [151, 300, 302, 303]
+    assert read_changes(context.lake)[0].count("'7' (1 rows)") == 1
+
+
+def test_an_error_leaves_no_silver(make_context: MakeContext) -> None:
+    """A file that breaks off between its blocks leaves no object, and no temporary file."""
+    text = make_csv(*[GOOD] * 400)
+    context = store_raw_file(make_context(), text)
+    context.lake.write(f"bronze/{sha256_hex(text.encode())}.csv", text[:-10].encode())
+    with pytest.raises(LakeError, match="has the hash"):
+        preprocess.run(context)
+    folder = context.settings.lake.folder
+    assert folder is not None
+    assert list((folder / "silver").iterdir()) == []

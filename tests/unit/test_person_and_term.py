@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from pipeline.column_file.roles import Group, Key, Roles, Time
+from pipeline.data_check import roles as data_check_roles
 from pipeline.data_check.check import check_data
 from pipeline.data_check.report import DataCheck
-from pipeline.data_check.roles import RoleChecks, check_roles
+from pipeline.data_check.roles import RoleChecks, RoleCounter
 from pipeline.data_check.summary import list_measurements
 from pipeline.errors import DataError
 from pipeline.evaluation.model_card.provenance import describe_split, tabulate_splits
@@ -30,6 +31,13 @@ SPLITS = {
 }
 
 
+def count(frame: pd.DataFrame, roles: Roles, block_rows: int = 1000) -> RoleChecks:
+    counter = RoleCounter(roles)
+    for start in range(0, len(frame), block_rows):
+        counter.add(frame.iloc[start : start + block_rows])
+    return counter.take()
+
+
 def check(rows_of_a_person: int) -> DataCheck:
     """The data check of rows whose persons have as many rows each, of three terms."""
     numbers = np.arange(len(ROWS))
@@ -39,7 +47,7 @@ def check(rows_of_a_person: int) -> DataCheck:
             "term": [("2024-10", "2024-1", "2024-2")[number % 3] for number in numbers],
         }
     )
-    return check_data(ROWS, LABELS, Settings(), "0" * 64, check_roles(frame, ROLES))
+    return check_data(ROWS, LABELS, Settings(), "0" * 64, count(frame, ROLES))
 
 
 def test_persons_and_terms_are_measured() -> None:
@@ -53,6 +61,18 @@ def test_persons_and_terms_are_measured() -> None:
     assert "persons" not in {finding.check for finding in found.findings}
 
 
+def test_blocks_of_rows_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person's rows may be in several blocks, whether these are merged early or at the end."""
+    frame = pd.DataFrame({"person": list("abcabda"), "term": ["2024-1"] * 6 + ["2024-2"]})
+    whole = count(frame, ROLES)
+    assert whole.persons is not None
+    assert (whole.persons.persons, whole.persons.most) == (4, 3)
+    assert whole.persons.typical == pytest.approx((9 + 4 + 1 + 1) / 7)
+    for merge_at in (0, 100):
+        monkeypatch.setattr(data_check_roles, "MERGE_PERSONS", merge_at)
+        assert count(frame, ROLES, block_rows=2) == whole
+
+
 def test_many_rows_of_a_person_are_a_finding() -> None:
     """It says how many persons there are, and what that means."""
     (finding,) = [finding for finding in check(10).findings if finding.check == "persons"]
@@ -64,7 +84,7 @@ def test_many_rows_of_a_person_are_a_finding() -> None:
 
 def test_a_table_without_roles_has_none_of_it() -> None:
     """Its report is the same as before there were roles."""
-    assert check_roles(pd.DataFrame({"age": [1]}), Roles()) == RoleChecks(None, None)
+    assert count(pd.DataFrame({"age": [1]}), Roles()) == RoleChecks(None, None)
     document = check_data(ROWS, LABELS, Settings(), "0" * 64).model_dump()
     assert not {"persons", "terms"} & set(document)
     plain = SplitFacts(sha256="a" * 64, rows=1, positives=1)
