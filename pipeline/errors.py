@@ -5,6 +5,7 @@ PipelineError           the command failed; the message has the cause, the value
 ├── ColumnsError        the columns file is missing or has errors
 ├── SourceError         the data source could not be read
 ├── DataError           the data breaks the contract of the columns file
+├── MemoryLimitError    the table is too large for the memory of the stage
 ├── LakeError           the lake could not be read or written, or an object's hash is wrong
 ├── RegistryError       MLflow did not respond, or lacks what was requested
 ├── PromotionError      another run moves `production`, or it is not the expected version
@@ -42,6 +43,12 @@ class SourceError(PipelineError):
 
 class DataError(PipelineError):
     """The data breaks the contract of the columns file."""
+
+    retryable = False
+
+
+class MemoryLimitError(PipelineError):
+    """The table is too large for the memory of the stage; more memory or fewer rows help."""
 
     retryable = False
 

@@ -23,11 +23,12 @@ from pipeline.columns import LABEL, ROLES
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import DataError
+from pipeline.memory import check_memory
 from pipeline.model.units import assign_units, find_units
 from pipeline.settings.data import FeaturesSettings
 from pipeline.storage.artifacts.data import GoldManifest, SilverManifest, SplitFacts
 from pipeline.storage.layout import SPLITS, gold_manifest, gold_split, silver_manifest, silver_rows
-from pipeline.storage.parquet import from_parquet, to_parquet
+from pipeline.storage.parquet import from_parquet, get_column_types, to_parquet
 from pipeline.types import IntArray
 
 MIN_ROWS_PER_CLASS = 2
@@ -40,10 +41,13 @@ def run(context: Context) -> None:
     Raises:
         DataError: If a class is missing, has too few rows for three splits, or all rows are of the
             same term.
+        MemoryLimitError: If the rows do not fit into memory.
     """
     lake, run_id, settings = context.lake, context.run_id, context.settings
     silver = lake.read_model(silver_manifest(run_id), SilverManifest)
-    rows = from_parquet(lake.read(silver_rows(run_id), silver.sha256))
+    key = silver_rows(run_id)
+    check_memory("features", silver.rows, len(get_column_types()), lake.url(key), lake.size(key))
+    rows = from_parquet(lake.read(key, silver.sha256))
     if ROLES.unit_names:
         rows[SPLIT_UNIT] = find_units(rows, ROLES.unit_names)
 

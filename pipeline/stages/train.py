@@ -17,6 +17,7 @@ from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES
 from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
+from pipeline.memory import check_memory
 from pipeline.model import ablation_table, export
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Lineage, Manifest
 from pipeline.model.decision import describe_flagged_below_rate
@@ -28,10 +29,11 @@ from pipeline.model.training_data import TrainingData
 from pipeline.model.training_export import ExportedTraining, export_training
 from pipeline.storage.artifacts.data import GoldManifest
 from pipeline.storage.artifacts.training import TrainInputs, TrainReport
-from pipeline.storage.lake import sha256_hex
+from pipeline.storage.lake import Lake, sha256_hex
 from pipeline.storage.layout import (
     DATA_CHECK,
     DATA_CHECK_PAGE,
+    TRAINING_SPLITS,
     gold_manifest,
     gold_split,
     out_of_fold,
@@ -54,6 +56,7 @@ def run(context: Context) -> None:
     Raises:
         DataError: If a class is missing or has fewer rows than nested folds need.
         LakeError: If gold is missing or was modified.
+        MemoryLimitError: If gold does not fit into memory.
         RegistryError: If MLflow does not respond.
     """
     lake, run_id, settings = context.lake, context.run_id, context.settings
@@ -70,11 +73,12 @@ def run(context: Context) -> None:
             "these settings and this code"
         )
         return
+    _check_memory(lake, gold)
     train, validation = (
         TrainingData.from_frame(
             from_parquet(lake.read(gold_split(run_id, name), inputs.gold[name]))
         )
-        for name in ("train", "validation")
+        for name in TRAINING_SPLITS
     )
     result = train_candidate(train, validation, settings)
     exported = export_training(result, settings.seed)
@@ -82,6 +86,18 @@ def run(context: Context) -> None:
     context.registry.end_run(report.mlflow_run_id)
     check = read_data_check(lake, run_id)
     _print_report(report, exported, check.sentences if check else ())
+
+
+def _check_memory(lake: Lake, gold: GoldManifest) -> None:
+    """Check that the training splits fit into memory.
+
+    Raises:
+        MemoryLimitError: If they do not.
+    """
+    keys = [gold_split(gold.run_id, name) for name in TRAINING_SPLITS]
+    rows = sum(gold.splits[name].rows for name in TRAINING_SPLITS)
+    size = sum(lake.size(key) for key in keys)
+    check_memory("train", rows, len(gold.columns), " and ".join(map(lake.url, keys)), size)
 
 
 def _find_finished_training(context: Context, inputs: TrainInputs) -> str | None:

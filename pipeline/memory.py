@@ -1,0 +1,97 @@
+"""Refuse a table that a stage cannot hold in memory, before the operating system kills the stage.
+
+A stage calls `check_memory` once it knows the size of its table, and before it reads it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import MemoryLimitError
+
+MEBIBYTE = 1 << 20
+
+CGROUP_FILES = (
+    Path("/sys/fs/cgroup/memory.max"),  # version 2
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # version 1
+)
+"""Where a container reads its memory limit."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Peak memory of a stage, for tables of any size.
+
+    Attributes:
+        base_mebibytes: Memory without a table: the interpreter, the libraries, and what does not
+            grow with the table.
+        bytes_per_value: Memory per value; a table has rows times columns of them.
+    """
+
+    base_mebibytes: float
+    bytes_per_value: float
+
+    def estimate(self, rows: int, columns: int) -> float:
+        """Return the peak memory for a table, in MiB."""
+        return self.base_mebibytes + self.bytes_per_value * rows * columns / MEBIBYTE
+
+
+NEEDS = {
+    "features": Need(base_mebibytes=240, bytes_per_value=55),
+    "train": Need(base_mebibytes=700, bytes_per_value=55),
+    "drift": Need(base_mebibytes=500, bytes_per_value=80),
+}
+"""Stage -> its peak memory; see docs/reference/scale.md."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How much memory a process may use.
+
+    Attributes:
+        mebibytes: How much.
+        is_container: Whether it is the limit of a container, and not the memory of the machine.
+    """
+
+    mebibytes: float
+    is_container: bool
+
+
+def find_limit() -> Limit:
+    """Return the memory limit of the container, or else the memory of the machine."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in CGROUP_FILES:
+        text = path.read_text().strip() if path.exists() else "max"
+        if text.isdecimal() and int(text) < machine:
+            return Limit(int(text) / MEBIBYTE, is_container=True)
+    return Limit(machine / MEBIBYTE, is_container=False)
+
+
+def check_memory(stage: str, rows: int, columns: int, location: str, size: int) -> None:
+    """Check that a stage can hold a table in memory.
+
+    Args:
+        stage: Name of the stage, a key of NEEDS.
+        rows: Number of rows of its table.
+        columns: Number of columns.
+        location: Where the table is stored, for the error.
+        size: Size of the file or files there, in bytes, for the error.
+
+    Raises:
+        MemoryLimitError: If its estimated peak is above the limit of the container or the memory of
+            the machine.
+    """
+    need, limit = NEEDS[stage].estimate(rows, columns), find_limit()
+    if need <= limit.mebibytes:
+        return
+    where, advice = "this machine has", "Run it on a machine with more memory"
+    if limit.is_container:
+        where = "the limit of its container is"
+        advice = f"Raise it (chart value stages.{stage}.resources.limits.memory)"
+    raise MemoryLimitError(
+        f"{stage} needs about {need:,.0f} MiB of memory for the {rows:,} rows and {columns} "
+        f"columns of {location} ({size:,} bytes), but {where} {limit.mebibytes:,.0f} MiB. "
+        f"{advice}, or use a file with fewer rows"
+    )

@@ -1,0 +1,79 @@
+"""A stage refuses a table that its memory cannot hold, with a sentence and without a retry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline import __main__, memory, stages
+from pipeline.context import Context
+from pipeline.errors import MemoryLimitError
+from pipeline.memory import NEEDS, check_memory, find_limit
+from pipeline.settings import Settings
+from pipeline.stages import features, ingest, preprocess
+
+
+@pytest.fixture
+def limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file with the memory limit of the container; there is none before it is written."""
+    path = tmp_path / "memory.max"
+    monkeypatch.setattr(memory, "CGROUP_FILES", (tmp_path / "absent", path))
+    return path
+
+
+def test_the_limit_of_the_container(limit: Path) -> None:
+    """The memory of the machine counts if there is no container, or it has no limit."""
+    machine = find_limit()
+    assert not machine.is_container
+    for text in ("max\n", "9223372036854771712\n"):
+        limit.write_text(text)
+        assert find_limit() == machine
+    limit.write_text(f"{512 << 20}\n")
+    assert (find_limit().mebibytes, find_limit().is_container) == (512, True)
+
+
+def test_a_table_that_does_not_fit(limit: Path) -> None:
+    """The message has the table, what it needs, the limit and what to set."""
+    limit.write_text(str(512 << 20))
+    check_memory("features", 1_000_000, 2, "lake/x", 10)
+    with pytest.raises(
+        MemoryLimitError,
+        match=r"^features needs about [\d,]+ MiB of memory for the 50,000,000 rows and 6 columns of"
+        r" lake/x \(7,000 bytes\), but the limit of its container is 512 MiB\. Raise it \(chart "
+        r"value stages\.features\.resources\.limits\.memory\), or use a file with fewer rows$",
+    ):
+        check_memory("features", 50_000_000, 6, "lake/x", 7000)
+    limit.write_text("max")
+    with pytest.raises(MemoryLimitError, match=r"but this machine has [\d,]+ MiB\. Run it on"):
+        check_memory("features", 10**12, 6, "lake/x", 7000)
+
+
+def test_a_refused_stage_is_not_repeated(
+    limit: Path,
+    make_context: Callable[..., Context],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It exits with the code that Airflow does not retry, and writes nothing."""
+    context = make_context(ingest={"source": "sample:400"})
+    ingest.run(context)
+    preprocess.run(context)
+    limit.write_text(str(100 << 20))
+    monkeypatch.setattr(__main__, "open_context", lambda *_: context)
+    monkeypatch.setattr(Settings, "load", lambda: context.settings)
+    code = __main__.main(["features", "--run-id", "run-1"])
+    assert code == stages.EXIT_PERMANENT
+    assert "error: features needs about" in capsys.readouterr().err
+    assert context.lake.keys("gold/") == []
+    limit.unlink()
+    features.run(context)
+
+
+def test_every_estimate_is_of_a_stage_that_fits_its_pod() -> None:
+    """With the survey's thousand rows, each stage needs less than the default limit of its pod."""
+    for name, need in NEEDS.items():
+        text = stages.get_stage(name).resources.memory_limit
+        mebibytes = int(text[:-2]) * {"Mi": 1, "Gi": 1024}[text[-2:]]
+        assert need.estimate(1000, 6) < mebibytes
