@@ -73,13 +73,7 @@ def run(context: Context) -> None:
             "these settings and this code"
         )
         return
-    _check_memory(lake, gold)
-    train, validation = (
-        TrainingData.from_frame(
-            from_parquet(lake.read(gold_split(run_id, name), inputs.gold[name]))
-        )
-        for name in TRAINING_SPLITS
-    )
+    train, validation = read_training_rows(lake, gold)
     result = train_candidate(train, validation, settings)
     exported = export_training(result, settings.seed)
     report = _store(context, result, exported, gold, inputs)
@@ -88,16 +82,28 @@ def run(context: Context) -> None:
     _print_report(report, exported, check.sentences if check else ())
 
 
-def _check_memory(lake: Lake, gold: GoldManifest) -> None:
-    """Check that the training splits fit into memory.
+def read_training_rows(lake: Lake, gold: GoldManifest) -> tuple[TrainingData, TrainingData]:
+    """Read the rows to train on, and those of the validation split.
+
+    Args:
+        lake: The lake.
+        gold: The manifest of the splits.
 
     Raises:
-        MemoryLimitError: If they do not.
+        MemoryLimitError: If they do not fit into memory.
+        LakeError: If a split is missing or was modified.
     """
     keys = [gold_split(gold.run_id, name) for name in TRAINING_SPLITS]
     rows = sum(gold.splits[name].rows for name in TRAINING_SPLITS)
     size = sum(lake.size(key) for key in keys)
     check_memory("train", rows, len(gold.columns), " and ".join(map(lake.url, keys)), size)
+    train, validation = (
+        TrainingData.from_frame(
+            from_parquet(lake.read(gold_split(gold.run_id, name), gold.splits[name].sha256))
+        )
+        for name in TRAINING_SPLITS
+    )
+    return train, validation
 
 
 def _find_finished_training(context: Context, inputs: TrainInputs) -> str | None:

@@ -1,0 +1,203 @@
+"""Peak memory of the stages that read tables, for tables of several sizes.
+
+`python -m tests.bench.memory` writes the tables of docs/reference/scale.md. The files repeat
+100,000 generated rows of the survey's columns, so that generating them takes little time.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pipeline.data.synthetic import generate_csv
+from pipeline.memory import NEEDS
+from pipeline.stages import get_stage
+from pipeline.storage.parquet import get_column_types
+from tests.bench.cached import ROOT, hash_code, measure
+from tests.bench.tables import put, table
+
+PAGE = ROOT / "docs/reference/scale.md"
+PART, LARGEST_PART = "peak memory", "largest table"
+GENERATED_ROWS = 100_000
+SMALL, MEDIUM, LARGE = 1_000_000, 2_700_000, 21_100_000  # 19, 51 and 401 MB
+COLUMNS = len(get_column_types())
+
+SOURCES = {
+    "ingest": ("data/blocks.py", "data/sources.py", "storage/streams.py"),
+    "preprocess": (
+        *("data/blocks.py", "data/contract.py", "data/silver.py"),
+        *("data_check/measurements.py", "data_check/row_sample.py"),
+    ),
+    "features": ("stages/features.py", "storage/parquet.py"),
+    "train": ("model/arrays.py", "model/training_data.py", "storage/parquet.py"),
+    "drift": ("drift/columns.py", "drift/files.py", "drift/outcome.py", "drift/comparison.py"),
+}
+"""Stage -> modules in pipeline/ that decide about its memory."""
+SIZES = {
+    "ingest": (MEDIUM, LARGE),
+    "preprocess": (MEDIUM, LARGE),
+    "features": (SMALL, MEDIUM),
+    "train": (SMALL, MEDIUM),
+    "drift": (SMALL, MEDIUM),
+}
+"""Stage -> rows of the files that it is measured on."""
+TRAIN = """
+import sys
+from pipeline.stages import train
+from pipeline.context import open_context
+from pipeline.model.training_data import concatenate, stratified_sample
+from pipeline.settings import Settings
+from pipeline.storage.artifacts.data import GoldManifest
+context = open_context(Settings.load(), sys.argv[1])
+gold = context.lake.read_model(train.gold_manifest(context.run_id), GoldManifest)
+rows = concatenate(*train.read_training_rows(context.lake, gold))
+stratified_sample(rows, context.settings.train.max_rows, 1)
+"""
+"""What `train` does with all rows. It then fits models on MLOPS_TRAIN__MAX_ROWS of them."""
+
+Results = list[dict[str, Any]]
+
+
+def run_measured(arguments: Iterable[str], environment: dict[str, str]) -> float:
+    """Run Python in a process of its own, and return its peak resident memory in MiB.
+
+    Args:
+        arguments: Arguments of the interpreter.
+        environment: Variables to add to the environment.
+
+    Raises:
+        AssertionError: If it fails.
+    """
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    message = process.stderr.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode in (0, 99), message
+    return usage.ru_maxrss / 1024
+
+
+class Lab:
+    """A lake with tables of several sizes. It runs each stage once, when it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._done: dict[tuple[str, int], float] = {}
+
+    def measure(self, stage: str, rows: int) -> dict[str, Any]:
+        """Run a stage, and before it the stages that it reads from.
+
+        Returns:
+            The rows, the bytes of the raw file, and the peak memory in MiB.
+        """
+        source = self._folder / f"{rows}.csv"
+        if not source.exists():
+            write_source(source, rows)
+        return {
+            "rows": rows,
+            "bytes": source.stat().st_size,
+            "mebibytes": round(self._run(stage, rows)),
+        }
+
+    def _run(self, stage: str, rows: int) -> float:
+        if (stage, rows) in self._done:
+            return self._done[stage, rows]
+        before = {"preprocess": "ingest", "features": "preprocess", "train": "features"}
+        before["drift"] = "preprocess"
+        if stage in before:
+            self._run(before[stage], rows)
+        run_id = f"rows-{rows}"
+        environment = {
+            "MLOPS_INGEST__SOURCE": str(self._folder / f"{rows}.csv"),
+            "MLOPS_LAKE__URL": f"file://{self._folder}/lake",
+        }
+        arguments = ["-m", "pipeline", stage, "--run-id", run_id]
+        if stage == "train":
+            arguments = ["-c", TRAIN, run_id]
+        if stage == "drift":
+            silver = f"{self._folder}/lake/silver/{run_id}/rows.parquet"
+            files = ("--reference", silver, "--current", silver)
+            arguments = ["-m", "pipeline", "drift", *files, "--out", f"{self._folder}/drift"]
+        self._done[stage, rows] = run_measured(arguments, environment)
+        return self._done[stage, rows]
+
+
+def write_source(path: Path, rows: int) -> None:
+    """Write a raw file that repeats GENERATED_ROWS rows."""
+    header, _, body = generate_csv(GENERATED_ROWS, 1).partition(b"\n")
+    with path.open("wb") as file:
+        file.write(header + b"\n")
+        for _ in range(rows // GENERATED_ROWS):
+            file.write(body)
+
+
+def measured() -> dict[str, Results]:
+    """The results of each stage; measured again if the code that they measure has changed."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        lab = Lab(Path(folder))
+        for stage, sizes in SIZES.items():
+            code = hash_code((ROOT / "pipeline" / name for name in SOURCES[stage]), TRAIN, sizes)
+            found[stage] = measure(
+                "memory",
+                stage,
+                code,
+                lambda stage=stage, sizes=sizes: [lab.measure(stage, rows) for rows in sizes],
+            )
+    return found
+
+
+def format_peaks(found: dict[str, Results]) -> str:
+    """The table of the measured peaks."""
+    sizes = (SMALL, MEDIUM, LARGE)
+    peaks = {
+        (stage, item["rows"]): f"{item['mebibytes']:,} MiB"
+        for stage, results in found.items()
+        for item in results
+    }
+    return table(
+        ("stage", *(f"{rows / 1e6:g} million rows" for rows in sizes)),
+        ((f"`{stage}`", *(peaks.get((stage, rows), "") for rows in sizes)) for stage in found),
+    )
+
+
+def format_largest() -> str:
+    """The table of what is estimated for a table, and the largest one at the default limit."""
+    lines = []
+    for stage, need in NEEDS.items():
+        limit = get_stage(stage).resources.memory_limit
+        mebibytes = int(limit.removesuffix("Gi")) * 1024
+        per_million = need.estimate(1_000_000, COLUMNS) - need.base_mebibytes
+        rows = (mebibytes - need.base_mebibytes) / per_million
+        lines.append(
+            (
+                f"`{stage}`",
+                f"{need.base_mebibytes:,.0f} MiB",
+                f"{need.bytes_per_value:g} bytes",
+                f"{per_million:,.0f} MiB",
+                limit,
+                f"{rows:.1f} million rows",
+            )
+        )
+    header = ("stage", "without a table", "per value", "per million rows of the survey")
+    return table((*header, "default limit", "largest table"), lines)
+
+
+def predict(stage: str, rows: int) -> float:
+    """What is estimated for a measured table, in MiB. Drift compares two tables of this size."""
+    tables = 2 if stage == "drift" else 1
+    return NEEDS[stage].estimate(tables * rows, COLUMNS)
+
+
+if __name__ == "__main__":
+    put(PAGE, PART, format_peaks(measured()))
+    put(PAGE, LARGEST_PART, format_largest())
