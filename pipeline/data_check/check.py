@@ -47,7 +47,6 @@ def check_data(
     settings: Settings,
     sha256: str,
     roles: RoleChecks = NO_ROLES,
-    file_rows: int | None = None,
 ) -> DataCheck:
     """Check the rows of a file, in their order.
 
@@ -56,17 +55,15 @@ def check_data(
         labels: 1 for the positive class, shape (n_rows,).
         settings: The seed, the fraction of test rows, and the recall to assume.
         sha256: Hash of the raw file, for what is known about it.
-        roles: How the rows are spread over persons and terms.
-        file_rows: Number of rows of the file that these are a random sample of; None if they are
-            all.
+        roles: How the rows are spread over persons and terms. If it counts more rows, the rows of
+            this check are a random sample of those.
 
     Returns:
         The measurements, and the findings beyond their bounds.
     """
     positives = int(labels.sum())
     rarer = min(positives, labels.size - positives)
-    is_sampled = file_rows is not None and file_rows > labels.size
-    scale = file_rows / labels.size if file_rows and is_sampled else 1
+    file_rows = max(roles.rows, labels.size)
     sample = _sample_rows(labels, settings.seed)
     can_fit = rarer >= measurements.FOLDS
     fitted = (rows[sample], labels[sample], settings.seed)
@@ -77,12 +74,12 @@ def check_data(
         needed = find_positives_needed(
             max(null.auc, rule.cross_validated_auc),
             settings.train.min_recall,
-            math.ceil(positives * scale * settings.features.test_fraction),
+            math.ceil(positives * file_rows / labels.size * settings.features.test_fraction),
             (labels.size - positives) / positives,
         )
     check = DataCheck(
         rows=labels.size,
-        file_rows=file_rows if is_sampled else None,
+        file_rows=file_rows if file_rows > labels.size else None,
         positives=positives,
         note=FILE_NOTES.get(sha256),
         order=measurements.check_order(labels) if rarer >= 2 else None,
@@ -213,7 +210,8 @@ def _judge_persons(check: DataCheck) -> Iterator[Finding]:
             check="persons",
             value=persons.typical,
             bound=MAX_ROWS_OF_A_PERSON,
-            sentence=f"{check.file_rows or check.rows:,} rows have only {persons.persons:,} different values of "
-            f"`{persons.column}`, up to {persons.most:,} rows each. Rows with the same value are "
-            "not independent, so a model learns less from them than from as many other rows",
+            sentence=f"{check.file_rows or check.rows:,} rows have only {persons.persons:,} "
+            f"different values of `{persons.column}`, up to {persons.most:,} rows each. Rows with "
+            "the same value are not independent, so a model learns less from them than from as "
+            "many other rows",
         )

@@ -25,6 +25,8 @@ class RoleChecks(NamedTuple):
 
     persons: PersonCheck | None = None
     terms: TermCheck | None = None
+    rows: int = 0
+    """Number of rows that were counted."""
 
 
 class RoleCounter:
@@ -40,6 +42,7 @@ class RoleCounter:
             roles: The roles of the columns file.
         """
         self._roles = roles
+        self._rows = 0
         self._persons: list[tuple[NDArray[np.uint64], IntArray]] = []
         self._terms: Counter[str] = Counter()
 
@@ -49,6 +52,7 @@ class RoleCounter:
         Args:
             frame: Its valid rows.
         """
+        self._rows += len(frame)
         if key := self._roles.key:
             from pandas.util import hash_array
 
@@ -62,7 +66,7 @@ class RoleCounter:
 
     def take(self) -> RoleChecks:
         """Return what was measured."""
-        return RoleChecks(self._check_persons(), self._check_terms())
+        return RoleChecks(self._check_persons(), self._check_terms(), self._rows)
 
     def _merge_persons(self) -> IntArray:
         """Merge the counts of all blocks; return the number of rows of each person."""

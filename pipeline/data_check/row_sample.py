@@ -18,9 +18,6 @@ class RowSample:
 
     Each row gets a random number, and the rows with the smallest ones are kept. Blocks of any size
     give the same sample.
-
-    Attributes:
-        seen: Number of rows so far.
     """
 
     def __init__(self, seed: int, features: int, max_values: int = MAX_VALUES) -> None:
@@ -31,7 +28,6 @@ class RowSample:
             features: Number of features of a row.
             max_values: Bound of rows times features.
         """
-        self.seen = 0
         self._max_rows = max(1, max_values // max(features, 1))
         self._random = np.random.default_rng(seed)
         self._parts: list[tuple[FloatArray, IntArray, FloatArray]] = []
@@ -48,7 +44,6 @@ class RowSample:
         numbers = self._random.random(labels.size)
         kept = numbers < self._bound
         self._parts.append((rows[kept], labels[kept], numbers[kept]))
-        self.seen += labels.size
         self._held += int(kept.sum())
         if self._held > SHRINK_AT * self._max_rows:
             self._shrink()

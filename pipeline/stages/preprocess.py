@@ -112,7 +112,7 @@ def write_data_check(context: Context, sample: RowSample, roles: RoleCounter, sh
         roles: The counts of their persons and terms.
         sha256: Hash of the raw file.
     """
-    check = check_data(*sample.take(), context.settings, sha256, roles.take(), sample.seen)
+    check = check_data(*sample.take(), context.settings, sha256, roles.take())
     context.lake.write_model(report_file(context.run_id, DATA_CHECK), check)
     context.lake.write(report_file(context.run_id, DATA_CHECK_PAGE), page(check, context.run_id))
     for sentence in check.sentences:

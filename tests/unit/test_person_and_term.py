@@ -84,7 +84,7 @@ def test_many_rows_of_a_person_are_a_finding() -> None:
 
 def test_a_table_without_roles_has_none_of_it() -> None:
     """Its report is the same as before there were roles."""
-    assert count(pd.DataFrame({"age": [1]}), Roles()) == RoleChecks(None, None)
+    assert count(pd.DataFrame({"age": [1]}), Roles()) == RoleChecks(None, None, 1)
     document = check_data(ROWS, LABELS, Settings(), "0" * 64).model_dump()
     assert not {"persons", "terms"} & set(document)
     plain = SplitFacts(sha256="a" * 64, rows=1, positives=1)
