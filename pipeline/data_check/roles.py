@@ -62,7 +62,7 @@ class RoleCounter:
             if sum(sizes[1:]) > max(sizes[0], MERGE_PERSONS):
                 self._merge_persons()
         if time := self._roles.time:
-            self._terms.update(frame[time.name].value_counts().to_dict())
+            self._terms.update(frame[time.name].dropna().tolist())
 
     def take(self) -> RoleChecks:
         """Return what was measured."""
