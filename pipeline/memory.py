@@ -40,10 +40,10 @@ class Need:
 
 NEEDS = {
     "features": Need(base_mebibytes=240, bytes_per_value=55),
-    "train": Need(base_mebibytes=700, bytes_per_value=55),
-    "drift": Need(base_mebibytes=500, bytes_per_value=80),
+    "train": Need(base_mebibytes=480, bytes_per_value=30),
+    "drift": Need(base_mebibytes=400, bytes_per_value=25),
 }
-"""Stage -> its peak memory; see docs/reference/scale.md."""
+"""Stage -> its peak memory, from `python -m tests.bench.memory`."""
 
 
 @dataclass(frozen=True)

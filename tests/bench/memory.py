@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,10 @@ class Lab:
         self._folder = folder
         self._done: dict[tuple[str, int], float] = {}
 
+    def measure_all(self, stage: str) -> Results:
+        """Measure a stage for each of its sizes."""
+        return [self.measure(stage, rows) for rows in SIZES[stage]]
+
     def measure(self, stage: str, rows: int) -> dict[str, Any]:
         """Run a stage, and before it the stages that it reads from.
 
@@ -147,12 +152,7 @@ def measured() -> dict[str, Results]:
         lab = Lab(Path(folder))
         for stage, sizes in SIZES.items():
             code = hash_code((ROOT / "pipeline" / name for name in SOURCES[stage]), TRAIN, sizes)
-            found[stage] = measure(
-                "memory",
-                stage,
-                code,
-                lambda stage=stage, sizes=sizes: [lab.measure(stage, rows) for rows in sizes],
-            )
+            found[stage] = measure("memory", stage, code, partial(lab.measure_all, stage))
     return found
 
 
