@@ -17,8 +17,9 @@ import pandas as pd
 
 from pipeline.column_file.roles import Group
 from pipeline.columns import ROLES, ROW_COLUMNS, Category, Feature
-from pipeline.evaluation.predictions import SplitPredictions
+from pipeline.evaluation.predictions import SplitPredictions, get_units
 from pipeline.model.arrays import label_array
+from pipeline.model.clusters import get_design_factor
 from pipeline.model.intervals import Z, rate_difference, rate_interval
 from pipeline.storage.artifacts.base import Interval
 from pipeline.storage.artifacts.evaluation import GroupMetrics
@@ -52,6 +53,8 @@ class GroupRows:
         variance_factor: By how much the variance of a rate exceeds that of independent rows.
         reported: Groups such as classes and tutors, in the form of `groups`. They are reported, but
             neither gates nor comparisons judge them: of many small groups, some are bad by chance.
+        units: Number of each row's unit, shape (n_rows,); see pipeline/model/units.py. None if all
+            rows are independent.
     """
 
     groups: Mapping[str, BoolArray]
@@ -61,6 +64,7 @@ class GroupRows:
     source: str
     variance_factor: float = 1.0
     reported: Mapping[str, BoolArray] = field(default_factory=dict)
+    units: IntArray | None = None
 
     @classmethod
     def from_frame(
@@ -89,6 +93,7 @@ class GroupRows:
             source,
             variance_factor,
             find_reported_groups(frame, ROLES.groups),
+            get_units(frame),
         )
 
     def measure_rate(self, mask: BoolArray, z: float = Z) -> Interval | None:
@@ -101,9 +106,15 @@ class GroupRows:
         Returns:
             The rate with its interval; None without rows.
         """
+        if not mask.any():
+            return None
+        rate = float(self.predicted_positive[mask].mean())
         trials = float(mask.sum()) / self.variance_factor
-        rate = float(self.predicted_positive[mask].mean()) if trials else 0.0
-        return rate_interval(rate * trials, trials, z) if trials else None
+        if self.units is not None:
+            _, unit = np.unique(self.units[mask], return_inverse=True)
+            deviations = self.predicted_positive[mask] - rate
+            trials /= get_design_factor(deviations, np.ones(unit.size), unit)
+        return rate_interval(rate * trials, trials, z)
 
 
 def take_test_rows(model: SplitPredictions) -> GroupRows:

@@ -151,7 +151,7 @@ def calibration_error(inputs: GateInputs) -> Measurement:
     """Mean difference between predicted and recalibrated probability, by the rarer class's rate."""
     model = inputs.model
     return _from_interval(
-        recalibration.calibration_error(model.labels, model.predictions.probability)
+        recalibration.calibration_error(model.labels, model.predictions.probability, model.units)
     )
 
 

@@ -76,8 +76,8 @@ class SplitPredictions:
 
     @cached_property
     def units(self) -> IntArray | None:
-        """Number of each row's unit, shape (n_rows,); see units.py. None without units."""
-        return self.frame[SPLIT_UNIT].to_numpy(np.int64) if SPLIT_UNIT in self.frame else None
+        """Number of each row's unit, shape (n_rows,); see `get_units`."""
+        return get_units(self.frame)
 
     @cached_property
     def predictions(self) -> Predictions:
@@ -103,3 +103,15 @@ class SplitPredictions:
                 f"{', '.join(FEATURE_NAMES)}. Train a model on the current columns."
             )
         return positive_probability(self.session, features)
+
+
+def get_units(frame: pd.DataFrame) -> IntArray | None:
+    """Return the number of each row's unit, such as its person; None if all rows are independent.
+
+    Args:
+        frame: Rows of gold.
+
+    Returns:
+        Numbers, shape (n_rows,); see pipeline/model/units.py.
+    """
+    return frame[SPLIT_UNIT].to_numpy(np.int64) if SPLIT_UNIT in frame else None

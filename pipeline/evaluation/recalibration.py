@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.model.clusters import get_design_factor
 from pipeline.storage.artifacts.base import Interval
 from pipeline.types import FloatArray, IntArray
 
@@ -27,12 +28,15 @@ PRIOR_ROWS = 0.5
 
 
 class _Bins:
-    """Rows grouped by predicted log-odds: their number, positives and mean log-odds per bin."""
+    """Rows grouped by predicted log-odds: their number, positives and mean log-odds per bin.
+
+    `of_rows` has the log-odds of each row, in the order of the rows.
+    """
 
     def __init__(self, labels: IntArray, probability: FloatArray) -> None:
         edge = 1 / (1 + np.exp(MAX_LOG_ODDS))
         clipped = np.clip(probability, edge, 1 - edge)
-        log_odds = np.log(clipped / (1 - clipped))
+        self.of_rows = log_odds = np.log(clipped / (1 - clipped))
         order = np.argsort(log_odds, kind="stable")
         starts = np.unique(np.linspace(0, labels.size, BINS, endpoint=False).astype(int))
         self.rows = np.diff([*starts, labels.size]).astype(np.float64)
@@ -49,6 +53,12 @@ class _Bins:
         log_odds = parameters[:, :1] + parameters[:, 1:] * (self.log_odds - self.center)
         recalibrated: FloatArray = 1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))
         return recalibrated
+
+    def recalibrate_rows(self, parameters: FloatArray) -> FloatArray:
+        """Recalibrated probability of each row by one parameter, shape (n_rows,)."""
+        log_odds = parameters[0] + parameters[1] * (self.of_rows - self.center)
+        rates: FloatArray = 1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))
+        return rates
 
     def log_likelihood(self, parameters: FloatArray) -> FloatArray:
         """Log likelihood of each parameter, shape (n_parameters,)."""
@@ -67,12 +77,16 @@ class _Bins:
         return averages
 
 
-def calibration_error(labels: IntArray, probability: FloatArray) -> Interval:
+def calibration_error(
+    labels: IntArray, probability: FloatArray, units: IntArray | None = None
+) -> Interval:
     """Measure how far predicted probabilities are from the recalibrated ones.
 
     Args:
         labels: 1 for the positive class, shape (n_rows,); both classes must occur.
         probability: Predicted probabilities, shape (n_rows,).
+        units: Number of each row's unit, shape (n_rows,), such as its person. None if all rows are
+            independent.
 
     Returns:
         The mean absolute difference between predicted and recalibrated probability, divided by
@@ -83,11 +97,15 @@ def calibration_error(labels: IntArray, probability: FloatArray) -> Interval:
     bins = _Bins(labels, probability)
     rate = float(labels.mean())
     best = _fit(bins, rate)
-    region = _find_region(bins, best)
-    errors = bins.errors(region) / min(rate, 1 - rate)
+    edge = REGION
+    if units is not None:  # the likelihood counts rows as independent (Rao and Scott, 1984)
+        _, unit = np.unique(units, return_inverse=True)
+        rates = bins.recalibrate_rows(best)
+        edge *= get_design_factor(labels - rates, np.ones(labels.size), unit)
+    errors = bins.errors(_find_region(bins, best, edge)) / min(rate, 1 - rate)
     calibrated = np.array([[bins.center, 1.0]])
     loss = bins.log_likelihood(best[None]) - bins.log_likelihood(calibrated)
-    low = 0.0 if loss[0] <= REGION else float(errors.min())
+    low = 0.0 if loss[0] <= edge else float(errors.min())
     return Interval(value=float(errors[0]), low=low, high=float(errors.max()))
 
 
@@ -124,15 +142,15 @@ def _information(bins: _Bins, at: FloatArray) -> FloatArray:
     return invertible
 
 
-def _find_region(bins: _Bins, best: FloatArray) -> FloatArray:
-    """Points of the joint 95 % region, shape (n_points, 2); the first is the best one.
+def _find_region(bins: _Bins, best: FloatArray, edge: float) -> FloatArray:
+    """Points of the joint region, shape (n_points, 2); the first is the best one.
 
     The likelihood is concave, so each ray from the best point leaves the region once.
     """
     angles = np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False)
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     rays = circle @ np.linalg.inv(np.linalg.cholesky(_information(bins, best)))
-    floor = bins.log_likelihood(best[None])[0] - REGION
+    floor = bins.log_likelihood(best[None])[0] - edge
     inside, outside = np.zeros(DIRECTIONS), np.full(DIRECTIONS, 10.0)
     for _ in range(20):
         middle = (inside + outside) / 2

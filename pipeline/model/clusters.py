@@ -56,6 +56,22 @@ def compute_clustered_differences(
     return get_differences([_measure(labels, first, units)], [_measure(labels, second, units)])
 
 
+def get_design_factor(influence: FloatArray, rows: FloatArray, unit: IntArray) -> float:
+    """By how much the variance of an estimate exceeds that of independent rows.
+
+    Args:
+        influence: What each row adds to the error of the estimate, shape (n_rows,).
+        rows: Weight of each row in the estimate, shape (n_rows,). It counts if no row has an
+            influence, because all answers are right: the rows of a unit are then taken as equal.
+        unit: Number of each row's unit, from 0, shape (n_rows,).
+
+    Returns:
+        The factor, at least 1 (the design effect of Kish, Survey Sampling, 1965).
+    """
+    factor = _compare_squares(_sum_by_unit(influence, unit), influence)
+    return max(factor or _compare_squares(_sum_by_unit(rows, unit), rows), 1.0)
+
+
 def _measure(
     labels: IntArray, predictions: Predictions, units: IntArray | None
 ) -> dict[str, Measured]:
@@ -82,18 +98,14 @@ def _measure(
 
 def _cluster(measured: Measured, rows: FloatArray, unit: IntArray, count: int) -> Measured:
     """Count units in the variance, and in the degrees of freedom of its estimate."""
-    influence = _sum_by_unit(measured.influence, unit)
-    factor = _compare_squares(influence, measured.influence)
-    if not factor:  # no row has an influence if all answers are right
-        factor = _compare_squares(_sum_by_unit(rows, unit), rows)
-    factor = max(factor, 1.0)
+    factor = get_design_factor(measured.influence, rows, unit)
     estimate = replace(
         measured.estimate,
         trials=measured.estimate.trials / factor,
         max_trials=measured.estimate.max_trials / factor,
         quantile=max(measured.estimate.quantile, student_quantile(count - 1)),
     )
-    return Measured(estimate, influence)
+    return Measured(estimate, _sum_by_unit(measured.influence, unit))
 
 
 def _sum_by_unit(values: FloatArray, unit: IntArray) -> FloatArray:

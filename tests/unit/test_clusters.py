@@ -9,8 +9,10 @@ import pytest
 from pipeline.column_file.checks import SPLIT_UNIT
 from pipeline.columns import LABEL
 from pipeline.drift.columns import PREDICTION
+from pipeline.evaluation.groups import GroupRows
 from pipeline.evaluation.measurements import GateInputs
 from pipeline.evaluation.predictions import SplitPredictions
+from pipeline.evaluation.recalibration import calibration_error
 from pipeline.model.clusters import compute_clustered_differences, compute_clustered_metrics
 from pipeline.model.metrics import METRICS, Predictions
 from pipeline.settings import Settings
@@ -105,6 +107,36 @@ def test_independent_rows_of_a_person_cost_nothing() -> None:
     by_person = compute_clustered_metrics(labels, Predictions(probability, 0.5), shuffled)
     for name in METRICS:
         assert 1 <= get_width(by_person[name]) / get_width(by_row[name]) < 1.25
+
+
+def test_the_rates_of_groups_count_persons() -> None:
+    """Five equal rows of each person say as much about a group as one."""
+    labels, probability = draw(np.random.default_rng(6), ROWS_PER_PERSON)
+    positive = (probability >= 0.5).astype(float)
+    is_in_group = UNITS % 2 == 0
+
+    def measure(rows: slice, units: IntArray | None) -> Interval | None:
+        measured = GroupRows(
+            {}, labels[rows], positive[rows], probability[rows], "test rows", units=units
+        )
+        return measured.measure_rate(is_in_group[rows])
+
+    first = slice(None, None, ROWS_PER_PERSON)
+    by_person, once = measure(slice(None), UNITS), measure(first, None)
+    by_row = measure(slice(None), None)
+    assert by_person and once and by_row
+    assert (by_person.low, by_person.high) == pytest.approx((once.low, once.high))
+    assert get_width(by_person) / get_width(by_row) == pytest.approx(5**0.5, rel=0.06)
+
+
+def test_the_calibration_counts_persons() -> None:
+    """Its region is that of one row of each person."""
+    labels, probability = draw(np.random.default_rng(7), ROWS_PER_PERSON)
+    first = slice(None, None, ROWS_PER_PERSON)
+    by_person = calibration_error(labels, probability, UNITS)
+    once = calibration_error(labels[first], probability[first])
+    assert (by_person.value, by_person.high) == pytest.approx((once.value, once.high), rel=0.05)
+    assert get_width(by_person) > 1.5 * get_width(calibration_error(labels, probability))
 
 
 def test_gates_are_measured_by_person() -> None:
