@@ -49,7 +49,7 @@ class Elapsed:
 
 def find_dates(cells: Sequence[str]) -> DateColumn | None:
     """Read a column as dates; None if a cell is not a date, or its day and month are ambiguous."""
-    known = {cell for cell in cells if not is_blank(cell)}
+    known = {cell for cell in set(cells) if not is_blank(cell)}
     fitting = [one for one in FORMATS if all(parse_date(cell, one) for cell in known)]
     if not known or not fitting:
         return None

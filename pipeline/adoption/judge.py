@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
@@ -143,29 +144,33 @@ def judge_column(raw: str, cells: Sequence[str]) -> Decision:
         raw: Its header.
         cells: Its cells.
     """
-    known = [cell for cell in cells if not is_blank(cell)]
+    counts = Counter(cells)  # texts are parsed once per distinct cell: a long file has few of them
+    blank = {cell for cell in counts if is_blank(cell)}
+    blanks = sum(counts.pop(cell) for cell in blank)
+    known = len(cells) - blanks
     if not known:
         return Decision(raw, "blank", "every row is blank")
     for name, is_one in (("numbers", is_number), ("dates", _is_date)):
-        rows = [at for at, cell in enumerate(cells) if not is_blank(cell) and not is_one(cell)]
-        if 0 < len(rows) < len(known) / 2:
-            first = ", ".join(f"row {at + 1}: {cells[at]!r:.30}" for at in rows[:3])
-            counted = f"{len(rows):,} of {len(cells):,} rows are not"
+        others = {cell for cell in counts if not is_one(cell)}
+        found = sum(counts[cell] for cell in others)
+        if 0 < found < known / 2:
+            rows = islice((at for at, cell in enumerate(cells) if cell in others), 3)
+            first = ", ".join(f"row {at + 1}: {cells[at]!r:.30}" for at in rows)
+            counted = f"{found:,} of {len(cells):,} rows are not"
             return Decision(raw, "mixed", f"{name}, but {counted} ({first})")
-    decision = _judge_known(raw, known)
-    blanks = len(cells) - len(known)
-    if not blanks:
-        return decision
+    decision = _judge_known(raw, counts)
     values = decision.values
     if decision.kind == "number":
-        values = np.array([np.nan if is_blank(cell) else float(cell) for cell in cells])
+        numbers = {cell: float(cell) for cell in counts} | dict.fromkeys(blank, math.nan)
+        values = np.array([numbers[cell] for cell in cells])
+    if not blanks:
+        return replace(decision, values=values)
     reason = f"{decision.reason}; {blanks:,} of {len(cells):,} rows are blank"
     return replace(decision, reason=reason, values=values, blanks=blanks)
 
 
-def _judge_known(raw: str, cells: Sequence[str]) -> Decision:
-    """Decide what a column without blanks is."""
-    counts = Counter(cells)
+def _judge_known(raw: str, counts: Counter[str]) -> Decision:
+    """Decide what a column is, from its known cells; the values of a number are not filled in."""
     if len(counts) == 1:
         return Decision(raw, "constant", f"every row is {next(iter(counts))!r:.40}")
     if all(DATE.fullmatch(cell) for cell in counts):
@@ -176,34 +181,37 @@ def _judge_known(raw: str, cells: Sequence[str]) -> Decision:
             "2026-01-31",
         )
     if all(map(is_number, counts)):
-        return _judge_numbers(raw, cells, counts)
-    return _judge_texts(raw, cells, counts)
+        return _judge_numbers(raw, counts)
+    return _judge_texts(raw, counts)
 
 
-def _judge_numbers(raw: str, cells: Sequence[str], counts: Counter[str]) -> Decision:
-    values = np.array([float(cell) for cell in cells])
-    distinct = np.unique(values)
+def _judge_numbers(raw: str, counts: Counter[str]) -> Decision:
+    rows: Counter[float] = Counter()
+    for cell, count in counts.items():
+        rows[float(cell)] += count
+    distinct = np.array(sorted(rows))
     if len(distinct) == 1:
         return Decision(raw, "constant", f"every row is {distinct[0]:g}")
     is_whole = bool((distinct % 1 == 0).all())
-    if is_whole and len(distinct) == len(values) >= MIN_ID_ROWS:
+    if is_whole and len(distinct) == rows.total() >= MIN_ID_ROWS:
         is_consecutive = bool((np.diff(distinct) == 1).all())
         if is_consecutive or ID_NAME.search(raw):
             return Decision(raw, "id", "a different whole number in every row")
     if len(distinct) == 2:
-        codes = {f"{value:g}": int((values == value).sum()) for value in distinct}
+        codes = {f"{value:g}": rows[value] for value in distinct.tolist()}
         return Decision(raw, "category", f"two values, {' and '.join(codes)}", counts=codes)
     shape = "whole numbers" if is_whole else "numbers"
     reason = f"{len(distinct):,} different {shape}, {distinct[0]:g} to {distinct[-1]:g}"
-    return Decision(raw, "number", reason, values=values)
+    return Decision(raw, "number", reason)
 
 
-def _judge_texts(raw: str, cells: Sequence[str], counts: Counter[str]) -> Decision:
+def _judge_texts(raw: str, counts: Counter[str]) -> Decision:
+    rows = counts.total()
     counts, spellings = _merge_spellings(counts)
-    if len(counts) == len(cells) >= MIN_ID_ROWS:
+    if len(counts) == rows >= MIN_ID_ROWS:
         return Decision(raw, "id", "a different text in every row")
-    is_long = len(counts) > MAX_CATEGORIES or len(cells) < MIN_CATEGORY_ROWS * len(counts)
-    if is_long and (pooled := _pool_rare(counts, len(cells))):
+    is_long = len(counts) > MAX_CATEGORIES or rows < MIN_CATEGORY_ROWS * len(counts)
+    if is_long and (pooled := _pool_rare(counts, rows)):
         named = f"{len(counts):,} different texts: {', '.join(pooled)}, which holds the rare ones"
         return Decision(raw, "category", named, counts=pooled, has_names=True, has_other=True)
     if len(counts) > MAX_CATEGORIES:
@@ -212,11 +220,11 @@ def _judge_texts(raw: str, cells: Sequence[str], counts: Counter[str]) -> Decisi
             "text",
             f"{len(counts):,} different texts; at most {MAX_CATEGORIES} categories are supported",
         )
-    if len(cells) < MIN_CATEGORY_ROWS * len(counts):
+    if rows < MIN_CATEGORY_ROWS * len(counts):
         return Decision(
             raw,
             "text",
-            f"{len(counts):,} different texts in {len(cells):,} rows; a category needs "
+            f"{len(counts):,} different texts in {rows:,} rows; a category needs "
             f"{MIN_CATEGORY_ROWS} rows on average",
         )
     scale = find_scale(counts)
