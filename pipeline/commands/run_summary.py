@@ -103,6 +103,8 @@ def _print_model(context: Context, manifest: Manifest, number: str) -> None:
     gates.print_gates("Gates that it passed", "evaluate", manifest.gates)
     key = train_report(manifest.lineage.pipeline_run_id)
     training = context.lake.read_model(key, TrainReport) if context.lake.exists(key) else None
+    if training and training.rows_used and training.rows_used.sentence:
+        echo(f"{training.rows_used.sentence}.")
     if training and training.ablations:
         print_table(
             "What it loses without sensitive features",

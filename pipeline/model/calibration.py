@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.model.candidates import Candidate, calibrate_score, positive_probability
+from pipeline.model.candidates import (
+    Candidate,
+    calibrate_score,
+    decision_scores,
+    positive_probability,
+)
 from pipeline.model.metrics import Predictions
 from pipeline.model.selection import Selection
+from pipeline.model.thresholds import choose_score
 from pipeline.model.training_data import TrainingData
 from pipeline.model.units import split_into_folds
-from pipeline.types import Float32Array
+from pipeline.types import Float32Array, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -40,7 +46,7 @@ def fit_calibrated(selection: Selection, data: TrainingData, folds: int, seed: i
     between the two nearest predicted probabilities, so that rounding changes no prediction.
 
     Args:
-        selection: The candidate and its threshold.
+        selection: The candidate and its threshold, or that one held-out fold determines it.
         data: Rows to fit on.
         folds: Folds of the calibration.
         seed: Seed of the fit and of the folds.
@@ -51,10 +57,15 @@ def fit_calibrated(selection: Selection, data: TrainingData, folds: int, seed: i
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # the summation order of a BLAS depends on its number of threads
-        model = _fit(selection.candidate, data, folds, seed)
+        if selection.one_fold is None:
+            model = _fit(selection.candidate, data, folds, seed)
+            score_threshold = selection.score_threshold
+        else:
+            model, labels, scores = _fit_on_one_fold(selection.candidate, data, folds, seed)
+            score_threshold = choose_score(labels, scores, selection.one_fold)
     threshold = selection.probability_threshold
     if threshold is None:
-        threshold = calibrate_score(model, selection.score_threshold)
+        threshold = calibrate_score(model, score_threshold)
     predicted = np.unique(positive_probability(model, data.rows))
     below, above = predicted[predicted < threshold], predicted[predicted >= threshold]
     if below.size and above.size:
@@ -72,3 +83,25 @@ def _fit(candidate: Candidate, data: TrainingData, folds: int, seed: int) -> Pip
     model.fit(data.rows, data.labels)
     calibrated.set_params(cv=folds)  # the stored model does not need the indices of its rows
     return model
+
+
+def _fit_on_one_fold(
+    candidate: Candidate, data: TrainingData, folds: int, seed: int
+) -> tuple[Pipeline, IntArray, FloatArray]:
+    """Fit a pipeline on all rows, calibrated by a fit without the first fold.
+
+    Also return the labels and the scores of that fold.
+    """
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.pipeline import make_pipeline
+
+    train, test = next(split_into_folds(data, folds, 1, seed))
+    rows, labels = data.rows[test], data.labels[test]
+    trial = candidate.build(seed).fit(data.rows[train], data.labels[train])
+    calibrated = CalibratedClassifierCV(FrozenEstimator(trial[-1]), cv=2, ensemble=False)
+    calibrated.fit(trial[:-1].transform(rows) if len(trial) > 1 else rows, labels)
+    final = candidate.build(seed).fit(data.rows, data.labels)
+    calibrated.set_params(estimator=final[-1])
+    calibrated.calibrated_classifiers_[0].estimator = final[-1]
+    return make_pipeline(*final[:-1], calibrated), labels, decision_scores(trial, rows)

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.columns import FEATURES
 from pipeline.model.bundle import ONNX_INPUT, ONNX_OUTPUT, RefitFacts
 from pipeline.model.export import convert, serialize
-from pipeline.model.stability import Refits
+from pipeline.model.stability import MIN_REFITS, Refits
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 MAX_BYTES = 4 << 20
 """Largest size of the refits. A predictor needs up to 8 times as much memory for each model that it
 has loaded."""
-MIN_REFITS = 10
-"""Fewest refits that say how stable a label is."""
 
 
 def export_refits(refits: Refits) -> tuple[bytes, RefitFacts] | None:

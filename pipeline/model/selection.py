@@ -4,6 +4,8 @@ The simplest candidate is selected whose mean ROC AUC is within one standard err
 one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3;
 Hastie et al., The Elements of Statistical Learning, 2009, section 7.10).
 
+Candidates are compared on a sample of the rows if there are many; see budget.py.
+
 Every fit has its own seed, so the number of processes does not change the result.
 """
 
@@ -11,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.model.budget import is_within_budget, sample_for_comparison
 from pipeline.model.candidates import CANDIDATES, Candidate, decision_scores
 from pipeline.model.intervals import roc_auc
-from pipeline.model.thresholds import choose_for_capacity, choose_threshold, get_cost_threshold
+from pipeline.model.thresholds import choose_score, get_cost_threshold
 from pipeline.model.training_data import TrainingData
 from pipeline.model.units import split_into_folds
 from pipeline.settings.training import TrainSettings
@@ -39,6 +41,8 @@ class Selection:
             the threshold determines it; it then replaces the score threshold.
         ranking: Mean ROC AUC over all folds by candidate name, best first.
         standard_error: Standard error of the best mean.
+        one_fold: The settings if the rows are too many for cross-validation. One held-out fold then
+            calibrates the model, and sets the score threshold instead of this one.
     """
 
     candidate: Candidate
@@ -46,6 +50,7 @@ class Selection:
     ranking: dict[str, float]
     standard_error: float = 0.0
     probability_threshold: float | None = None
+    one_fold: TrainSettings | None = None
 
 
 class _HeldOut(NamedTuple):
@@ -92,38 +97,45 @@ def select_candidates(
 
     Returns:
         The selections, in the order of `subsets`. A single candidate is not cross-validated if its
-        threshold follows from a cost; its ranking is empty then.
+        threshold follows from a cost, or if the rows are too many; its ranking is empty then.
     """
-    if len(candidates) == 1 and settings.threshold_purpose == "cost":
-        return [_take_only(candidates[0], subset.labels, settings) for subset in subsets]
     from joblib import Parallel, delayed
 
-    tasks = [
-        (candidate, train, test)
-        for subset in subsets
-        for candidate, (train, test) in product(candidates, _split(subset, settings, seed))
-    ]
-    scores = Parallel(n_jobs=-1)(
-        delayed(fit_and_score)(candidate, train, test.rows, seed)
-        for candidate, train, test in tasks
+    tasks = [_list_fits(subset, settings, seed, candidates) for subset in subsets]
+    scores = iter(
+        Parallel(n_jobs=-1)(
+            delayed(fit_and_score)(candidate, train, test.rows, seed)
+            for fits in tasks
+            for candidate, train, test in fits
+        )
     )
-    held_out = [
-        _HeldOut(candidate, test.labels, fold_scores)
-        for (candidate, _, test), fold_scores in zip(tasks, scores, strict=True)
-    ]
-    per_subset = len(candidates) * settings.folds * settings.selection_repeats
     return [
-        _select(candidates, held_out[start : start + per_subset], settings)
-        for start in range(0, len(held_out), per_subset)
+        _select(
+            candidates,
+            [_HeldOut(candidate, test.labels, next(scores)) for candidate, _, test in fits],
+            subset,
+            settings,
+        )
+        for subset, fits in zip(subsets, tasks, strict=True)
     ]
 
 
-def _split(
-    subset: TrainingData, settings: TrainSettings, seed: int
-) -> list[tuple[TrainingData, TrainingData]]:
-    """The training rows and the held-out rows of each fold, which all candidates share."""
-    folds = split_into_folds(subset, settings.folds, settings.selection_repeats, seed)
-    return [(subset.take(train), subset.take(test)) for train, test in folds]
+def _list_fits(
+    subset: TrainingData, settings: TrainSettings, seed: int, candidates: Sequence[Candidate]
+) -> list[tuple[Candidate, TrainingData, TrainingData]]:
+    """List each candidate with the training rows and the held-out rows of each fold.
+
+    All candidates share the folds. A single candidate needs none if nothing else is to be found.
+    """
+    by_cost = settings.threshold_purpose == "cost"
+    if len(candidates) == 1 and (by_cost or not is_within_budget(subset, settings)):
+        return []
+    sample, repeats = sample_for_comparison(subset, settings, seed)
+    folds = [
+        (sample.take(train), sample.take(test))
+        for train, test in split_into_folds(sample, settings.folds, repeats, seed)
+    ]
+    return [(candidate, *fold) for candidate in candidates for fold in folds]
 
 
 def fit_and_score(
@@ -146,16 +158,36 @@ def fit_and_score(
         return decision_scores(candidate.build(seed).fit(train.rows, train.labels), rows)
 
 
-def _take_only(candidate: Candidate, labels: IntArray, settings: TrainSettings) -> Selection:
-    """Select the only candidate, with the threshold that follows from the cost."""
-    threshold = get_cost_threshold(settings.missed_cost, labels)
-    return Selection(candidate, 0.0, {}, probability_threshold=threshold)
-
-
 def _select(
-    candidates: Sequence[Candidate], held_out: Sequence[_HeldOut], settings: TrainSettings
+    candidates: Sequence[Candidate],
+    held_out: Sequence[_HeldOut],
+    subset: TrainingData,
+    settings: TrainSettings,
 ) -> Selection:
     """Select a candidate for one subset, and set its threshold on the folds of all repetitions."""
+    ranking: dict[str, float] = {}
+    selected, standard_error, score_threshold = candidates[0], 0.0, 0.0
+    if held_out:
+        selected, ranking, standard_error = _rank(candidates, held_out, settings)
+        chosen = [fold for fold in held_out if fold.candidate.name == selected.name]
+        labels = np.concatenate([fold.labels for fold in chosen])
+        scores = np.concatenate([fold.scores for fold in chosen])
+        score_threshold = choose_score(labels, scores, settings)
+    by_cost = settings.threshold_purpose == "cost"
+    return Selection(
+        selected,
+        score_threshold,
+        ranking,
+        standard_error,
+        get_cost_threshold(settings.missed_cost, subset.labels) if by_cost else None,
+        one_fold=None if is_within_budget(subset, settings) else settings,
+    )
+
+
+def _rank(
+    candidates: Sequence[Candidate], held_out: Sequence[_HeldOut], settings: TrainSettings
+) -> tuple[Candidate, dict[str, float], float]:
+    """The selected candidate, the ranking of all and the standard error of the best mean."""
     areas: dict[str, list[float]] = {}
     for fold in held_out:
         areas.setdefault(fold.candidate.name, []).append(roc_auc(fold.labels, fold.scores))
@@ -170,22 +202,7 @@ def _select(
         for candidate in candidates
         if means[candidate.name] >= means[best] - standard_error
     )
-    chosen = [fold for fold in held_out if fold.candidate.name == selected.name]
-    labels = np.concatenate([fold.labels for fold in chosen])
-    scores = np.concatenate([fold.scores for fold in chosen])
-    threshold = (
-        choose_for_capacity(scores, settings.capacity)
-        if settings.threshold_purpose == "capacity"
-        else choose_threshold(labels, scores, settings.min_recall)
-    )
-    by_cost = settings.threshold_purpose == "cost"
-    return Selection(
-        selected,
-        threshold,
-        ranking,
-        standard_error,
-        get_cost_threshold(settings.missed_cost, labels) if by_cost else None,
-    )
+    return selected, ranking, standard_error
 
 
 def get_standard_error(values: Sequence[float], folds: int) -> float:

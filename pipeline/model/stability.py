@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.model.budget import count_refits
 from pipeline.model.calibration import FittedModel, fit_calibrated
 from pipeline.model.candidates import Candidate
 from pipeline.model.selection import select_candidates
@@ -22,6 +23,8 @@ from pipeline.storage.artifacts.training import LabelStability
 
 REFITS = 20
 """With 20, the standard error of a row's fraction of equal labels is at most 0.11."""
+MIN_REFITS = 10
+"""Fewest refits that say how stable a label is: the standard error is at most 0.16."""
 TRAIN_FRACTION = 0.5
 """Fraction of the rows that a refit sees."""
 
@@ -46,12 +49,14 @@ def refit_on_subsets(
     seed: int,
     fraction: float = TRAIN_FRACTION,
 ) -> Refits:
-    """Fit a candidate, with its threshold and calibration, on REFITS stratified subsets.
+    """Fit a candidate, with its threshold and calibration, on stratified subsets.
+
+    There are REFITS of them; fewer, but at least MIN_REFITS, if the subsets are large.
 
     Args:
         candidate: The selected candidate.
         data: Rows to draw the subsets from.
-        settings: The number of folds and the purpose of the threshold.
+        settings: The number of folds, the purpose of the threshold and the largest number of cells.
         seed: Seed of the subsets and of every fit.
         fraction: Fraction of the rows in each subset; more if a class would have fewer rows than
             the calibration has folds.
@@ -59,7 +64,8 @@ def refit_on_subsets(
     from joblib import Parallel, delayed
 
     fraction = max(fraction, (settings.folds + 1) / count_rarer_class(data))
-    subsets = [data.take(kept) for kept in draw_subsets(data, REFITS, fraction, seed)]
+    count = count_refits(round(data.labels.size * fraction), REFITS, MIN_REFITS, settings)
+    subsets = [data.take(kept) for kept in draw_subsets(data, count, fraction, seed)]
     selections = select_candidates(subsets, settings, seed, (candidate,))
     models: list[FittedModel] = Parallel(n_jobs=-1)(
         delayed(fit_calibrated)(selection, subset, settings.folds, seed)

@@ -50,6 +50,22 @@ def get_cost_threshold(missed_cost: float | None, labels: IntArray) -> float:
     return float(labels.mean()) if missed_cost is None else 1 / (1 + missed_cost)
 
 
+def choose_score(labels: IntArray, scores: FloatArray, settings: TrainSettings) -> float:
+    """Choose the score threshold for the purpose of the settings, as far as scores determine it.
+
+    Args:
+        labels: 1 for the positive class, shape (n_rows,); both classes must occur.
+        scores: Score of each row, shape (n_rows,).
+        settings: The purpose. For `cost`, the threshold is a probability, and replaces this one.
+
+    Returns:
+        The threshold, on the scale of `scores`.
+    """
+    if settings.threshold_purpose == "capacity":
+        return choose_for_capacity(scores, settings.capacity)
+    return choose_threshold(labels, scores, settings.min_recall)
+
+
 def choose_for_capacity(scores: FloatArray, capacity: float) -> float:
     """Choose the lowest threshold that flags at most a fraction of the rows.
 

@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.columns import LABEL, SENSITIVE
 from pipeline.model.ablation import measure_ablations
 from pipeline.model.baselines import Baselines, measure_baselines
+from pipeline.model.budget import sample_for_comparison
 from pipeline.model.calibration import FittedModel, fit_calibrated
 from pipeline.model.candidates import Candidate
 from pipeline.model.cross_validation import OuterFold, cross_validate, estimate_metrics
@@ -24,7 +25,7 @@ from pipeline.model.training_data import (
     stratified_sample,
 )
 from pipeline.storage.artifacts.base import Interval
-from pipeline.storage.artifacts.training import Ablation, LabelStability
+from pipeline.storage.artifacts.training import Ablation, LabelStability, RowsUsed
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -39,6 +40,7 @@ class TrainingResult:
         candidate: The selected candidate.
         ranking: Mean ROC AUC of each candidate in the inner cross-validation, best first.
         standard_error: Standard error of the best mean, within which the simplest is selected.
+        rows_used: How many rows the selection and the final fit used.
         cross_validation: Metrics of such a selection, by nested cross-validation on train.
         baselines: What simple predictors reach on the same outer folds.
         validation: Metrics on the validation split of the candidate fitted on train only.
@@ -54,6 +56,7 @@ class TrainingResult:
     candidate: Candidate
     ranking: dict[str, float]
     standard_error: float
+    rows_used: RowsUsed
     cross_validation: dict[str, Interval]
     baselines: Baselines
     validation: dict[str, Interval]
@@ -84,8 +87,17 @@ def train_candidate(
     seed, folds, max_rows = settings.seed, settings.train.folds, settings.train.max_rows
     check_class_counts(train.labels, folds, train.units)
     sampled = sample_indices(train.labels, max_rows, seed)
+    train_rows = train.labels.size
     train = train.take(sampled)
     both = stratified_sample(concatenate(train, validation), max_rows, seed)
+    compared, repeats = sample_for_comparison(train, settings.train, seed)
+    rows_used = RowsUsed(
+        compared=compared.labels.size,
+        repeats=repeats,
+        train=train_rows,
+        fitted=both.labels.size,
+        available=train_rows + validation.labels.size,
+    )
 
     outer_folds = cross_validate(train, settings.train, seed)
     selection = select_candidate(train, settings.train, seed)
@@ -98,6 +110,7 @@ def train_candidate(
         candidate=selection.candidate,
         ranking=selection.ranking,
         standard_error=selection.standard_error,
+        rows_used=rows_used,
         cross_validation=estimate_metrics(train.labels, outer_folds),
         baselines=measure_baselines(train, outer_folds, settings),
         validation=compute_metrics(validation.labels, trial.predict(validation.rows)),

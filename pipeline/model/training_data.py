@@ -87,8 +87,8 @@ def sample_indices(labels: IntArray, max_rows: int, seed: int) -> IntArray:
         return indices
     from sklearn.model_selection import train_test_split
 
-    kept: IntArray = train_test_split(
-        indices, train_size=max_rows, random_state=seed, stratify=labels
+    kept: IntArray = train_test_split(  # which requires a row of each class that is left out
+        indices, train_size=min(max_rows, labels.size - 2), random_state=seed, stratify=labels
     )[0]
     return np.sort(kept)
 

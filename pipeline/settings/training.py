@@ -34,6 +34,12 @@ class TrainSettings(Section):
     """Fraction of the rows that can be flagged if the purpose of the threshold is `capacity`."""
     max_rows: int = Field(default=20_000, gt=0)
     """Largest number of rows for cross-validation and fitting; more are sampled, stratified."""
+    max_cells: int = Field(default=4_000_000, gt=0)
+    """Largest number of cells (rows times columns; a category without an order has a column per
+    value) on which the candidates are compared, over all repetitions. With more, they are compared
+    once, on a stratified sample. The selected candidate is still fitted on all rows; a fifth of
+    them is held out to calibrate it, instead of each fifth in turn, and it is refitted fewer times.
+    So a training of 100 columns takes minutes."""
 
     @model_validator(mode="before")
     @classmethod

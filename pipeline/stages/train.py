@@ -134,6 +134,7 @@ def _store(
         threshold=result.final.threshold,
         ranking=result.ranking,
         standard_error=result.standard_error,
+        rows_used=result.rows_used,
         baselines=result.baselines.metrics,
         rule=result.baselines.rule,
         gain_over_rule=result.baselines.gains,
@@ -244,6 +245,8 @@ def _print_report(report: TrainReport, exported: ExportedTraining, cautions: Seq
         ("candidate", "ROC AUC", ""),
         ranking,
     )
+    if report.rows_used and report.rows_used.sentence:
+        echo(f"train: {report.rows_used.sentence}")
     estimate = report.cross_validation
     compared = {"the selection": estimate, **report.baselines}
     print_table(

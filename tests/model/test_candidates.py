@@ -105,6 +105,22 @@ def test_calibration_keeps_ranking_and_labels(candidate: Candidate, splits: Spli
     assert (np.diff(probabilities) >= -1e-12).all()
 
 
+def test_a_model_that_one_fold_calibrates_can_be_served(
+    candidate: Candidate, splits: Splits
+) -> None:
+    """As for large tables: it ranks as the candidate that learned from all rows does."""
+    train, test = splits["train"], splits["test"]
+    selection = Selection(candidate, 0.0, {}, one_fold=TrainSettings(capacity=0.3))
+    fitted = fit_calibrated(selection, train, folds=2, seed=1)
+    scores = candidates.decision_scores(candidate.build(seed=1).fit(*train[:2]), test.rows)
+    probabilities = candidates.positive_probability(fitted.model, test.rows)
+    assert (np.diff(probabilities[np.argsort(scores, kind="stable")]) >= -1e-12).all()
+    graph = export.to_onnx(fitted.model)
+    assert export.max_onnx_difference(fitted.model, graph, test.rows, seed=1) < 1e-6
+    data = skops.io.dumps(fitted.model)
+    assert set(skops.io.get_untrusted_types(data=data)) <= set(candidates.TRUSTED_TYPES)
+
+
 @pytest.mark.parametrize(
     "extremes",
     [{"sleep_hours": 24, "review_hours": 10}, {"age": 100}, {"sleep_hours": 12}],

@@ -8,8 +8,8 @@ import pytest
 from pipeline.model import onnx, refit_graph
 from pipeline.model.bundle import ONNX_INPUT, ONNX_OUTPUT
 from pipeline.model.export import convert, make_extreme_rows, to_onnx
-from pipeline.model.refit_graph import MIN_REFITS, export_refits
-from pipeline.model.stability import Refits
+from pipeline.model.refit_graph import export_refits
+from pipeline.model.stability import MIN_REFITS, Refits
 from pipeline.model.training import TrainingResult
 from tests.support.forest import train_refits
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from pipeline.model.bundle import ONNX, Bundle, write_fallback
-from pipeline.model.refit_graph import MIN_REFITS
+from pipeline.model.stability import MIN_REFITS
 from pipeline.storage.lake import sha256_hex
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, STAGING
 from serving.http.rows import EXAMPLE

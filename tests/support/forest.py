@@ -17,8 +17,8 @@ from pipeline.model.calibration import FittedModel
 from pipeline.model.candidates import positive_probability
 from pipeline.model.export import describe_training, export_files, make_examples
 from pipeline.model.metrics import Predictions
-from pipeline.model.refit_graph import MIN_REFITS, export_refits
-from pipeline.model.stability import Refits
+from pipeline.model.refit_graph import export_refits
+from pipeline.model.stability import MIN_REFITS, Refits
 from pipeline.model.training_data import TrainingData
 from pipeline.storage.artifacts.base import Interval
 from pipeline.storage.artifacts.gates import GateResult

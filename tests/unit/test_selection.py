@@ -14,6 +14,7 @@ from pipeline.settings.training import TrainSettings
 SIMPLE, COMPLEX = (Candidate(name, name, {}, lambda _: []) for name in ("simple", "complex"))
 SETTINGS = TrainSettings(folds=5, selection_repeats=2)
 LABELS = np.array([1, *[0] * 20])
+DATA = TrainingData(np.zeros((21, 1), dtype=np.float32), LABELS)
 
 
 def make_fold(candidate: Candidate, area: float) -> selection._HeldOut:
@@ -25,7 +26,7 @@ def make_fold(candidate: Candidate, area: float) -> selection._HeldOut:
 def select(simple: list[float], complex_: list[float]) -> selection.Selection:
     held_out = [make_fold(SIMPLE, area) for area in simple]
     held_out += [make_fold(COMPLEX, area) for area in complex_]
-    return selection._select((SIMPLE, COMPLEX), held_out, SETTINGS)
+    return selection._select((SIMPLE, COMPLEX), held_out, DATA, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_the_purpose_chooses_the_threshold(purpose: str, probability: float | No
     """By cost it is a probability, here the rate of positive rows; otherwise a score."""
     settings = TrainSettings.model_validate({"threshold_purpose": purpose, "capacity": 0.1})
     held_out = [make_fold(SIMPLE, area) for area in [0.8] * 10]
-    found = selection._select((SIMPLE,), held_out, settings)
+    found = selection._select((SIMPLE,), held_out, DATA, settings)
     assert found.probability_threshold == pytest.approx(probability)
     flagged = held_out[0].scores >= found.score_threshold
     assert flagged.sum() == (2 if purpose == "capacity" else 5)
@@ -64,8 +65,7 @@ def test_the_purpose_chooses_the_threshold(purpose: str, probability: float | No
 
 def test_a_single_candidate_with_a_cost_is_not_fitted() -> None:
     """There is nothing to choose: this candidate cannot be fitted at all."""
-    data = TrainingData(np.zeros((21, 1), dtype=np.float32), LABELS)
-    (found,) = selection.select_candidates([data], TrainSettings(), 1, (SIMPLE,))
+    (found,) = selection.select_candidates([DATA], TrainSettings(), 1, (SIMPLE,))
     assert found.candidate is SIMPLE
     assert found.probability_threshold == pytest.approx(1 / 21)
 

@@ -9,6 +9,7 @@ from pipeline.evaluation.result import EvaluationResult
 from pipeline.model.decision import describe_flagged_below_rate
 from pipeline.model.thresholds import describe_purpose
 from pipeline.reporting.document import Block, Heading, Pictures, Table, Text
+from pipeline.storage.artifacts.training import TrainReport
 
 COMPARED = ("roc_auc", "pr_auc", "balanced_accuracy", "brier")
 """Metrics by which the selection is compared with its baselines."""
@@ -26,6 +27,7 @@ def describe_selection(result: EvaluationResult) -> list[Block]:
         Text(
             "Mean ROC AUC over the folds within the training rows. The simplest candidate within "
             f"one standard error ({training.standard_error:.3f}) of the best is selected."
+            f"{_describe_rows(training)}"
         ),
         Table(("candidate", "ROC AUC", "choice"), ranking, numeric=(1,)),
     ]
@@ -43,6 +45,11 @@ def describe_selection(result: EvaluationResult) -> list[Block]:
             ),
         ]
     return blocks
+
+
+def _describe_rows(training: TrainReport) -> str:
+    sentence = training.rows_used.sentence if training.rows_used else ""
+    return f" {sentence}." if sentence else ""
 
 
 def describe_threshold(result: EvaluationResult) -> list[Block]:

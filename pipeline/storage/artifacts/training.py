@@ -59,6 +59,32 @@ class Ablation(Artifact):
         return "ranks better without" if self.roc_auc_cost.high < 0 else "no benefit shown"
 
 
+class RowsUsed(Artifact):
+    """How many rows a training used: fewer than there are, if there are many."""
+
+    compared: int
+    """Rows that the candidates were compared on."""
+    repeats: int
+    """Number of times that this comparison was made, with other folds."""
+    train: int
+    """Rows of the train split."""
+    fitted: int
+    """Rows that the final model learned from."""
+    available: int
+    """Rows of the train and validation splits."""
+
+    @property
+    def sentence(self) -> str:
+        """How many rows were used, without a full stop; empty if it was all of them."""
+        if (self.compared, self.fitted) == (self.train, self.available):
+            return ""
+        return (
+            f"The candidate was selected on {self.compared:,} of {self.train:,} training rows, "
+            f"and learned from {self.fitted:,} of the {self.available:,} rows for training and "
+            "validation"
+        )
+
+
 class TrainReport(Artifact):
     """Result of `train`."""
 
@@ -70,6 +96,7 @@ class TrainReport(Artifact):
     """Mean ROC AUC of each candidate in the inner cross-validation, best first."""
     standard_error: float = 0.0
     """Standard error of the best mean; the simplest candidate within it is selected."""
+    rows_used: RowsUsed | None = None
     baselines: dict[str, dict[str, Interval]] = Field(default_factory=dict)
     """Metrics of simple predictors on the same outer folds, by name."""
     rule: str = ""
