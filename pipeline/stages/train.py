@@ -59,6 +59,8 @@ def run(context: Context) -> None:
         MemoryLimitError: If gold does not fit into memory.
         RegistryError: If MLflow does not respond.
     """
+    from threadpoolctl import threadpool_limits
+
     lake, run_id, settings = context.lake, context.run_id, context.settings
     gold = lake.read_model(gold_manifest(run_id), GoldManifest)
     inputs = TrainInputs(
@@ -74,8 +76,10 @@ def run(context: Context) -> None:
         )
         return
     train, validation = read_training_rows(lake, gold)
-    result = train_candidate(train, validation, settings)
-    exported = export_training(result, settings.seed)
+    # Processes share the fits. Threads within one would wait for each other after every tree.
+    with threadpool_limits(1, user_api="openmp"):
+        result = train_candidate(train, validation, settings)
+        exported = export_training(result, settings.seed)
     report = _store(context, result, exported, gold, inputs)
     context.registry.end_run(report.mlflow_run_id)
     check = read_data_check(lake, run_id)
