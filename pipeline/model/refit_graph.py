@@ -14,16 +14,13 @@ from pipeline.model.stability import MIN_REFITS, Refits
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-MAX_BYTES = 4 << 20
-"""Largest size of the refits. A predictor needs up to 8 times as much memory for each model that it
-has loaded."""
 
-
-def export_refits(refits: Refits) -> tuple[bytes, RefitFacts] | None:
-    """Export the refits, or as many of them as fit into MAX_BYTES.
+def export_refits(refits: Refits, max_bytes: int) -> tuple[bytes, RefitFacts] | None:
+    """Export the refits, or as many of them as fit into a number of bytes.
 
     Args:
         refits: The fitted models.
+        max_bytes: Largest sum of the sizes of their graphs.
 
     Returns:
         The serialized graph, float32 (n_rows, n_features) to float32 (n_rows, n_refits), and its
@@ -34,7 +31,7 @@ def export_refits(refits: Refits) -> tuple[bytes, RefitFacts] | None:
     for refit in refits.models:
         graph = convert(refit.model)
         size += graph.ByteSize()
-        if size > MAX_BYTES:
+        if size > max_bytes:
             break
         graphs.append(graph)
     if len(graphs) < MIN_REFITS:

@@ -11,6 +11,7 @@ from pipeline.model.refit_graph import export_refits
 
 if TYPE_CHECKING:
     from pipeline.model.training import TrainingResult
+    from pipeline.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,19 @@ class ExportedTraining:
     onnx_difference: float
 
 
-def export_training(result: TrainingResult, seed: int) -> ExportedTraining:
+def export_training(result: TrainingResult, settings: Settings) -> ExportedTraining:
     """Export the final model and the refits of a training.
 
     Args:
         result: The training.
-        seed: Seed of the rows on which model and graph are compared.
+        settings: The seed of the rows on which model and graph are compared, and the largest size
+            of the refits.
     """
     final, data = result.final, result.data
     files = export.export_files(final.model)
-    difference = export.max_onnx_difference(final.model, files[ONNX], data.rows, seed)
+    difference = export.max_onnx_difference(final.model, files[ONNX], data.rows, settings.seed)
     refits = None
-    if exported := export_refits(result.refits):
+    if exported := export_refits(result.refits, settings.train.max_refits_mib << 20):
         files[REFITS], refits = exported
     precision = result.cross_validation["precision"].value
     facts = export.describe_training(data, precision, final.predict(data.rows))

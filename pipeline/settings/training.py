@@ -40,6 +40,10 @@ class TrainSettings(Section):
     once, on a stratified sample. The selected candidate is still fitted on all rows; a fifth of
     them is held out to calibrate it, instead of each fifth in turn, and it is refitted fewer times.
     So a training of 100 columns takes minutes."""
+    max_refits_mib: int = Field(default=4, ge=0)
+    """Largest size of the refits in a bundle, in MiB; larger ones are left out, and the predictor
+    does not report how stable a label is. It needs up to 8 times as much memory for the refits of
+    each model that it has loaded."""
 
     @model_validator(mode="before")
     @classmethod

@@ -22,7 +22,6 @@ from pipeline.model import ablation_table, export
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Lineage, Manifest
 from pipeline.model.decision import describe_flagged_below_rate
 from pipeline.model.metrics import flatten_metrics
-from pipeline.model.refit_graph import MAX_BYTES
 from pipeline.model.thresholds import describe_purpose
 from pipeline.model.training import TrainingResult, train_candidate
 from pipeline.model.training_data import TrainingData
@@ -79,7 +78,7 @@ def run(context: Context) -> None:
     # Processes share the fits. Threads within one would wait for each other after every tree.
     with threadpool_limits(1, user_api="openmp"):
         result = train_candidate(train, validation, settings)
-        exported = export_training(result, settings.seed)
+        exported = export_training(result, settings)
     report = _store(context, result, exported, gold, inputs)
     context.registry.end_run(report.mlflow_run_id)
     check = read_data_check(lake, run_id)
@@ -274,8 +273,8 @@ def _print_report(report: TrainReport, exported: ExportedTraining, cautions: Seq
         echo(f"train: {report.stability.sentence}")
     if not exported.refits:
         echo(
-            f"train: the refits have more than {MAX_BYTES >> 20} MiB, so the predictor cannot "
-            "report how stable a label is",
+            f"train: the refits have more than {report.inputs.settings.max_refits_mib} MiB, so the "
+            "predictor cannot report how stable a label is (MLOPS_TRAIN__MAX_REFITS_MIB)",
             "yellow",
         )
     if report.ablations:

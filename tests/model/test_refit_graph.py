@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.model import onnx, refit_graph
+from pipeline.model import onnx
 from pipeline.model.bundle import ONNX_INPUT, ONNX_OUTPUT
 from pipeline.model.export import convert, make_extreme_rows, to_onnx
 from pipeline.model.refit_graph import export_refits
 from pipeline.model.stability import MIN_REFITS, Refits
 from pipeline.model.training import TrainingResult
 from tests.support.forest import train_refits
+
+MAX_BYTES = 4 << 20
 
 
 @pytest.fixture(params=["logistic", "forest"])
@@ -25,7 +27,7 @@ def refits(request: pytest.FixtureRequest) -> Refits:
 
 def test_each_column_is_a_refit(refits: Refits, learned: TrainingResult) -> None:
     """Probabilities and labels are those of the fitted models, in their order."""
-    exported = export_refits(refits)
+    exported = export_refits(refits, MAX_BYTES)
     assert exported is not None
     data, facts = exported
     assert facts.fraction == refits.fraction
@@ -41,21 +43,19 @@ def test_each_column_is_a_refit(refits: Refits, learned: TrainingResult) -> None
 
 def test_equal_nodes_are_stored_once(learned: TrainingResult) -> None:
     """Refits share bins and pairs of features: 20 of them are no larger than 5 models."""
-    exported = export_refits(learned.refits)
+    exported = export_refits(learned.refits, MAX_BYTES)
     assert exported is not None
     assert len(exported[0]) < 5 * len(to_onnx(learned.final.model))
-    assert export_refits(learned.refits) == exported
+    assert export_refits(learned.refits, MAX_BYTES) == exported
 
 
-def test_large_refits_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_refits_are_left_out() -> None:
     """As many are kept as fit; too few of them would say little."""
     refits = train_refits()
     sizes = np.cumsum([convert(refit.model).ByteSize() for refit in refits.models])
     assert len(refits.models) == MIN_REFITS
     more = Refits([*refits.models, refits.models[0]], refits.fraction)
-    monkeypatch.setattr(refit_graph, "MAX_BYTES", int(sizes[-1]))
-    exported = export_refits(more)
+    exported = export_refits(more, int(sizes[-1]))
     assert exported is not None
     assert len(exported[1].thresholds) == MIN_REFITS
-    monkeypatch.setattr(refit_graph, "MAX_BYTES", int(sizes[-1]) - 1)
-    assert export_refits(more) is None
+    assert export_refits(more, int(sizes[-1]) - 1) is None

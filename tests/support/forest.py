@@ -20,6 +20,7 @@ from pipeline.model.metrics import Predictions
 from pipeline.model.refit_graph import export_refits
 from pipeline.model.stability import MIN_REFITS, Refits
 from pipeline.model.training_data import TrainingData
+from pipeline.settings.training import TrainSettings
 from pipeline.storage.artifacts.base import Interval
 from pipeline.storage.artifacts.gates import GateResult
 from pipeline.storage.lake import sha256_hex
@@ -120,7 +121,7 @@ def _export_trained_refits() -> tuple[bytes, RefitFacts]:
 
 
 def _export(refits: Refits) -> tuple[bytes, RefitFacts]:
-    exported = export_refits(refits)
+    exported = export_refits(refits, TrainSettings().max_refits_mib << 20)
     assert exported is not None
     return exported
 
