@@ -68,10 +68,10 @@ def use_training() -> UseTraining:
     """
     exports: dict[tuple[int, int], tuple[TrainingResult, ExportedTraining]] = {}
 
-    def export_once(result: TrainingResult, seed: int) -> ExportedTraining:
-        key = id(result), seed
+    def export_once(result: TrainingResult, settings: Settings) -> ExportedTraining:
+        key = id(result), settings.seed
         if key not in exports:
-            exports[key] = result, export_training(result, seed)  # keeps the result, so its id
+            exports[key] = result, export_training(result, settings)  # keeps the result, so its id
         exported = exports[key][1]
         return dataclasses.replace(exported, files=dict(exported.files))
 
