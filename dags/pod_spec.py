@@ -66,7 +66,7 @@ def build_pod(stage: Stage, arguments: Sequence[str], config: dict[str, Any]) ->
         "apiVersion": "v1",
         "kind": "Pod",
         "spec": {
-            "serviceAccountName": config["service_account"],
+            "serviceAccountName": config["stages"][stage.name]["service_account"],
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             **config["scheduling"],
@@ -101,7 +101,7 @@ def _build_container(
     stage: Stage, arguments: Sequence[str], config: dict[str, Any]
 ) -> dict[str, Any]:
     own = config["stages"][stage.name]
-    secrets = [*config["env_from"]["secrets"]]
+    secrets = [*own["secrets"]]
     for access in get_access(stage, config):
         secrets += access["secrets"]
     return {
@@ -114,7 +114,7 @@ def _build_container(
             {"name": "HOME", "value": "/tmp"},  # noqa: S108 - the emptyDir
         ],
         "envFrom": [
-            *({"configMapRef": {"name": name}} for name in config["env_from"]["config_maps"]),
+            *({"configMapRef": {"name": name}} for name in config["config_maps"]),
             *({"secretRef": {"name": name}} for name in secrets),
         ],
         "resources": own["resources"],

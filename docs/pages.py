@@ -5,7 +5,7 @@ A test in tests/meta fails when one of them differs from the code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from docs import columns_schema, stage_table, values
@@ -14,7 +14,8 @@ from docs.stage_table import table
 from pipeline.__main__ import COMMANDS
 from pipeline.columns import FEATURES, LABEL, Category, Feature
 from pipeline.environment import variables
-from pipeline.stages import EXIT_CODES
+from pipeline.stages import EXIT_CODES, get_identities
+from pipeline.storage.layout import ANY_SHA256
 from serving.settings import Settings
 
 FOLDER = Path(__file__).parent / "reference"
@@ -37,6 +38,14 @@ To add one, see [Add a stage](/docs/how-to/add-a-stage.md).
 
 {stage_table.markdown_table()}
 
+## Objects of the lake
+
+On the cluster, each stage and each other client has an identity of its own in the object store,
+which refuses it everything that is not in its row. The tests of the stages refuse it, too. `*`
+stands for any text.
+
+{_identities_table()}
+
 ## Other commands
 
 {commands}
@@ -45,6 +54,25 @@ To add one, see [Add a stage](/docs/how-to/add-a-stage.md).
 
 {exit_codes}
 """
+
+
+def _identities_table() -> str:
+    """Which objects each identity may use."""
+    rows = [
+        (
+            f"`{name}`",
+            _list_patterns(access.reads),
+            _list_patterns(access.writes),
+            _list_patterns((*access.deletes, *access.erases)),
+        )
+        for name, access in get_identities().items()
+    ]
+    return table(("identity", "reads", "writes", "deletes"), rows)
+
+
+def _list_patterns(patterns: Sequence[str]) -> str:
+    short = (pattern.replace(ANY_SHA256, "SHA256") for pattern in patterns)
+    return ", ".join(f"`{pattern}`" for pattern in sorted(short))
 
 
 def settings_page() -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from pipeline.stages import DAGS, STAGES, Stage, get_dag_stages
+from pipeline.storage.access import SERVICES
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -47,8 +48,20 @@ def chart_values() -> str:
         f"  {stage.name}: {{resources: {flow_resources(stage)}}}\n"
         for stage in STAGES
     )
+    identities = "".join(
+        f"    # Identity of {subject}.\n"
+        f'    {name}: {{existingSecret: "", serviceAccountAnnotations: {{}}}}\n'
+        for name, subject in subjects().items()
+    )
     text = replace_block(text, "stage images", f"\n{images}\n")
+    text = replace_block(text, "identities", f"\n{identities}\n")
     return replace_block(text, "stage resources", f"\n{resources}\n")
+
+
+def subjects() -> dict[str, str]:
+    """Return who has each identity of the object store."""
+    services = {name: service.subject for name, service in SERVICES.items()}
+    return {stage.name: f"the stage `{stage.name}`" for stage in STAGES} | services
 
 
 def markdown_table() -> str:

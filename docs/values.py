@@ -157,14 +157,21 @@ def _wrap(text: str) -> str:
 def schema() -> str:
     """Return values.schema.json with its generated parts.
 
-    These are the images and stages, which values.yaml lists, and the settings of the code.
+    These are the images, stages and identities, which values.yaml lists, and the settings.
     """
     loaded = json.loads(SCHEMA.read_text())
     defaults = yaml.safe_load(stage_table.chart_values())
-    for section, definition in (("images", "image"), ("stages", "stage")):
-        loaded["properties"][section]["properties"] = {
-            name: {"$ref": f"#/definitions/{definition}"} for name in defaults[section]
-        }
+    sections = loaded["properties"]
+    for section, keys, definition in (
+        (sections["images"], defaults["images"], "image"),
+        (sections["stages"], defaults["stages"], "stage"),
+        (
+            sections["objectStore"]["properties"]["identities"],
+            defaults["objectStore"]["identities"],
+            "identity",
+        ),
+    ):
+        section["properties"] = {key: {"$ref": f"#/definitions/{definition}"} for key in keys}
     loaded["definitions"]["settings"] = {
         "type": "object",
         "additionalProperties": False,

@@ -25,6 +25,8 @@ WORKDIR /app
 COPY images/layers.py /
 COPY pipeline/__init__.py pipeline/polling.py pipeline/
 COPY pipeline/stages/__init__.py pipeline/stages/
+COPY pipeline/storage/__init__.py pipeline/storage/access.py pipeline/storage/layout.py \
+  pipeline/storage/
 COPY dags dags
 RUN python /layers.py code dags.training dags.deployment dags.drift
 

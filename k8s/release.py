@@ -75,7 +75,7 @@ def install(tags: Mapping[str, str], source: str, columns: str = "") -> None:
     sets.append(f"--set-string=settings.{SOURCE_SETTING}=" + source.replace(",", r"\,"))
     command = ["helm", "upgrade", "--install", RELEASE, str(CHART), "--values", str(VALUES), *sets]
     command += ["--kube-context", context(), "--namespace", NAMESPACE]
-    command += ["--wait", f"--timeout={INSTALL_TIMEOUT_SECONDS}s", "--values=-"]
+    command += ["--wait", "--wait-for-jobs", f"--timeout={INSTALL_TIMEOUT_SECONDS}s", "--values=-"]
     progress = Progress()
     helm = subprocess.Popen(
         command,

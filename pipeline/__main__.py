@@ -31,7 +31,8 @@ COMMANDS = {
     "history": "List the moves of `production`: who, when, from which version to which, and why.",
     "compare": "Compare two registered models on the same rows.",
     "keys": "Add, rotate, revoke and list the API keys of the predictor.",
-    "buckets": "Create the buckets of a data lake on S3.",
+    "buckets": "Create the buckets of a data lake on S3, and MinIO's users.",
+    "policies": "Print the S3 policies of the stages and services.",
     "settings": "List all settings with their values and descriptions.",
 }
 """Commands that are not stages. Each is the module of its name in pipeline/commands/."""

@@ -22,8 +22,9 @@ from pipeline.environment import PREFIX
 from pipeline.settings import Settings
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import Lake, open_lake
-from pipeline.storage.layout import LAYERS
-from pipeline.storage.s3 import bucket_name, s3_client
+from pipeline.storage.layout import LAYERS, bucket_name
+from pipeline.storage.s3 import s3_client
+from tests.support.lake_access import guard_stages
 
 MLFLOW_SERVER_FILES = frozenset(
     {
@@ -79,6 +80,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "MLflow server" if file in MLFLOW_SERVER_FILES else file
 
     return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_finish() -> None:
+    """Let stages use only the objects that the stage table allows them."""
+    guard_stages()
 
 
 @pytest.fixture(autouse=True)

@@ -1,20 +1,25 @@
 """Create the missing buckets of a data lake on S3, one per layer, and keep all versions in bronze.
 
-Waits until the service responds. Running it again changes nothing.
+With --identities it also creates MinIO's users: one per stage and service, each with a policy that
+allows the objects that it uses. Waits until the service responds. Running it again changes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from pipeline.commands.policies import add_source, make_policies
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.polling import poll_until
 from pipeline.settings.connections import LakeSettings
-from pipeline.storage.layout import BRONZE, LAYERS
-from pipeline.storage.s3 import bucket_name, s3_client
+from pipeline.storage.layout import BRONZE, LAYERS, bucket_name
+from pipeline.storage.minio_users import read_identities, write_users
+from pipeline.storage.s3 import s3_client
 
 VERSIONED_LAYER = BRONZE
 """Bronze is append-only. Versioning allows us to recover an object overwritten by mistake."""
@@ -30,6 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long to wait for the service (default: %(default)g)",
     )
+    parser.add_argument(
+        "--identities",
+        type=Path,
+        metavar="FOLDER",
+        help="folder with a folder per identity, which has its keys in the files "
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (only with MinIO)",
+    )
+    add_source(parser)
 
 
 def main(context: Context, arguments: argparse.Namespace) -> None:
@@ -45,6 +58,8 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
             f"the lake {settings.url} is on disk, where folders are created when they are needed"
         )
     create_buckets(settings, arguments.wait)
+    if arguments.identities is not None:
+        create_users(settings, arguments.identities, arguments.source)
 
 
 def create_buckets(settings: LakeSettings, timeout_seconds: float) -> None:
@@ -84,6 +99,25 @@ def create_buckets(settings: LakeSettings, timeout_seconds: float) -> None:
             f"the buckets at {service} could not be created: {failure}. Check "
             "MLOPS_LAKE__ENDPOINT and the AWS keys"
         ) from failure
+
+
+def create_users(settings: LakeSettings, folder: Path, sources: Sequence[str]) -> None:
+    """Create MinIO's users, or give them their current keys and policies.
+
+    Args:
+        settings: The lake, whose endpoint is MinIO.
+        folder: Folder with the keys of the identities; see `read_identities`.
+        sources: Objects outside the lake that `ingest` may read, as patterns BUCKET/KEY.
+
+    Raises:
+        LakeError: If MinIO does not respond, or refuses.
+        SettingsError: If the folder lacks a key.
+    """
+    identities = read_identities(folder, make_policies(settings.bucket_prefix, sources))
+    for former in write_users(settings, identities):
+        echo(f"user {former} deleted, which is no longer in use")
+    names = ", ".join(identity.name for identity in identities)
+    echo(f"{len(identities)} users have their keys and policies: {names}")
 
 
 def _is_temporary(error: Exception) -> bool:

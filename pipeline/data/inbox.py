@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipeline.errors import DataError
 from pipeline.storage.artifacts.data import BronzePointer
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import BRONZE_INBOX, bronze_from_inbox
+from pipeline.storage.layout import BRONZE_INBOX, bronze_from_inbox, inbox_file
 
 UPLOAD_AGAIN = "upload it again"
 
@@ -31,7 +31,7 @@ class InboxFile:
     @property
     def key(self) -> str:
         """Its key in the lake."""
-        return f"{BRONZE_INBOX}/{self.name}"
+        return inbox_file(self.name)
 
 
 def find_inbox_file(lake: Lake, source: str) -> InboxFile | None:
@@ -40,7 +40,7 @@ def find_inbox_file(lake: Lake, source: str) -> InboxFile | None:
     name = source.removeprefix(inbox)
     if name in (source, ""):
         return None
-    return InboxFile(name, lake.versions(f"{BRONZE_INBOX}/{name}"))
+    return InboxFile(name, lake.versions(inbox_file(name)))
 
 
 def read_earlier_pointer(lake: Lake, file: InboxFile, key: str) -> BronzePointer | None:

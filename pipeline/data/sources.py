@@ -107,7 +107,15 @@ def _copy_s3(source: str, settings: Settings, target: _BoundedFile) -> None:
 
     bucket, _, key = source.removeprefix("s3://").partition("/")
     with _raise_source_errors(source, settings, BotoCoreError, ClientError):
-        body = s3_client(settings.lake).get_object(Bucket=bucket, Key=key)["Body"]
+        try:
+            body = s3_client(settings.lake).get_object(Bucket=bucket, Key=key)["Body"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "AccessDenied":
+                raise
+            raise SourceError(
+                f"{source} may not be read with these keys. On a cluster with its own MinIO, add "
+                f"{bucket}/{key} to objectStore.sources in the chart's values"
+            ) from error
         for chunk in body.iter_chunks(CHUNK_BYTES):
             target.write(chunk)
 

@@ -3,13 +3,26 @@
 This is the only hand-written list of stages. `make docs` generates every other one from it: the
 stages in the chart's values and schema, in skaffold.yaml, in README and in docs/reference.
 
-Only the standard library may be imported here, because Airflow reads the table in an image that
-holds none of the stages' dependencies.
+Only the standard library may be imported here, and modules that import nothing else: Airflow reads
+the table in an image that holds none of the stages' dependencies.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from pipeline.storage import layout
+from pipeline.storage.access import (
+    BUNDLE,
+    JUDGE_CANDIDATE,
+    MOVE_PRODUCTION,
+    RECORDS,
+    SERVICES,
+    UPDATE_CARDS,
+    Access,
+    reports,
+)
+from pipeline.storage.layout import ANY
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -50,6 +63,8 @@ class Stage:
         reads: Inputs, for the documentation.
         writes: Outputs, for the documentation.
         summary: What the stage does, in one sentence.
+        access: The objects of the lake that the stage may use. On the cluster the object store
+            refuses it every other one.
         emits: The Airflow asset that the task updates, on which other DAGs are scheduled.
         internet: Whether the pod may connect to addresses outside the cluster.
         calls_predictor: Whether the pod may connect to the predictor, and receives its API key.
@@ -65,6 +80,7 @@ class Stage:
     reads: str
     writes: str
     summary: str
+    access: Access = Access()
     emits: str | None = None
     internet: bool = False
     calls_predictor: bool = False
@@ -81,6 +97,22 @@ STAGES: tuple[Stage, ...] = (
         reads="the data source",
         writes="bronze",
         summary="Fetch the raw file and store its bytes under their SHA-256.",
+        access=Access(
+            reads=(
+                layout.inbox_file(ANY),
+                layout.bronze_from_inbox(ANY),
+                layout.bronze_file(layout.ANY_SHA256),
+                layout.BRONZE_LATEST,
+            ),
+            erases=(layout.inbox_file(ANY),),
+            writes=(
+                layout.bronze_file(layout.ANY_SHA256),
+                layout.bronze_from_inbox(ANY),
+                layout.bronze_pointer(ANY),
+                layout.BRONZE_LATEST,
+                layout.latest_report_file(layout.SOURCE_CHANGES),
+            ),
+        ),
         internet=True,
         reads_keys=True,
         commands=("buckets",),
@@ -94,6 +126,16 @@ STAGES: tuple[Stage, ...] = (
         writes="silver, rejected rows, data check",
         summary="Validate every row, apply our column names and types, flip the label, and check "
         "what can be learned from the rows.",
+        access=Access(
+            reads=(layout.bronze_pointer(ANY), layout.bronze_file(layout.ANY_SHA256)),
+            writes=(
+                layout.silver_rows(ANY),
+                layout.silver_rejected(ANY),
+                layout.silver_manifest(ANY),
+                *reports(layout.DATA_CHECK, layout.DATA_CHECK_PAGE),
+                layout.latest_report_file(layout.SOURCE_CHANGES),
+            ),
+        ),
         resources=Resources(
             memory="256Mi", memory_limit="2Gi"
         ),  # blocks of rows, a sample for the data check
@@ -105,6 +147,10 @@ STAGES: tuple[Stage, ...] = (
         reads="silver",
         writes="gold splits and manifest",
         summary="Split the rows into train, validation and test, stratified and seeded.",
+        access=Access(
+            reads=(layout.silver_manifest(ANY), layout.silver_rows(ANY)),
+            writes=(layout.gold_split(ANY, ANY), layout.gold_manifest(ANY)),
+        ),
         resources=Resources(memory="256Mi", memory_limit="2Gi"),  # holds all validated rows
     ),
     Stage(
@@ -115,6 +161,15 @@ STAGES: tuple[Stage, ...] = (
         writes="MLflow run, candidate model",
         summary="Select a model family and a threshold by nested cross-validation; export the "
         "model as skops and ONNX.",
+        access=Access(
+            reads=(
+                layout.gold_manifest(ANY),
+                *(layout.gold_split(ANY, split) for split in layout.TRAINING_SPLITS),
+                layout.train_report(ANY),
+                *reports(layout.DATA_CHECK, layout.DATA_CHECK_PAGE),
+            ),
+            writes=(layout.train_report(ANY), layout.out_of_fold(ANY)),
+        ),
         resources=Resources(cpu="250m", memory="512Mi", memory_limit="2Gi"),
     ),
     Stage(
@@ -125,6 +180,19 @@ STAGES: tuple[Stage, ...] = (
         writes="metrics, plots, model card, gate table",
         summary="Measure the candidate with 95 % intervals, compare it with the champion, "
         "and check the gates.",
+        access=JUDGE_CANDIDATE
+        | Access(
+            reads=(layout.gold_manifest(ANY), RECORDS, *reports(layout.DATA_CHECK)),
+            writes=(
+                layout.evaluation_report(ANY),
+                *reports(
+                    layout.MODEL_CARD_HTML,
+                    layout.MODEL_CARD_MARKDOWN,
+                    layout.HUGGING_FACE_CARD,
+                    "*.svg",
+                ),
+            ),
+        ),
         resources=Resources(memory="384Mi", memory_limit="2Gi"),  # draws plots
     ),
     Stage(
@@ -134,6 +202,15 @@ STAGES: tuple[Stage, ...] = (
         reads="gate table",
         writes="registry version with alias `staging`, the first ones in models/",
         summary="Register the candidate if it passes every gate.",
+        access=UPDATE_CARDS
+        | Access(
+            reads=(
+                layout.train_report(ANY),
+                layout.evaluation_report(ANY),
+                *reports(layout.DATA_CHECK),
+            ),
+            writes=BUNDLE,
+        ),
         emits="candidate",
     ),
     Stage(
@@ -143,6 +220,12 @@ STAGES: tuple[Stage, ...] = (
         reads="`staging` and `production` versions",
         writes="validation report",
         summary="Check the registered candidate against the deployment gates and the champion.",
+        access=UPDATE_CARDS
+        | JUDGE_CANDIDATE
+        | Access(
+            reads=(layout.STOP_MARKER,),
+            writes=(layout.validation_report(ANY), *reports(layout.VALIDATION_PAGE)),
+        ),
         calls_predictor=True,
         commands=("rollback", "history", "compare", "stop", "resume"),
         resources=Resources(memory="256Mi", memory_limit="1Gi"),  # scores two models
@@ -154,6 +237,7 @@ STAGES: tuple[Stage, ...] = (
         reads="validation report",
         writes="aliases `production` and `previous`, promotion record, models/",
         summary="Move the `production` alias to the candidate.",
+        access=MOVE_PRODUCTION | Access(reads=(layout.validation_report(ANY),)),
     ),
     Stage(
         name="verify",
@@ -163,6 +247,7 @@ STAGES: tuple[Stage, ...] = (
         writes="promotion record; on failure, alias `production` back",
         summary="Wait until the predictor serves the new version and agrees with the registry; "
         "otherwise roll back.",
+        access=MOVE_PRODUCTION | Access(reads=(layout.STOP_MARKER,)),
         calls_predictor=True,
     ),
     Stage(
@@ -173,6 +258,26 @@ STAGES: tuple[Stage, ...] = (
         writes="drift report, MLflow run",
         summary="Compare recent traffic with the model's training data; request retraining if "
         "drift exceeds the threshold.",
+        access=Access(
+            reads=(
+                layout.gold_manifest(ANY),
+                layout.gold_split(ANY, ANY),
+                layout.silver_manifest(ANY),
+                layout.silver_rows(ANY),
+                layout.SILVER_LIVE + ANY,
+                layout.latest_report_file(layout.SOURCE_CHANGES),
+                layout.RETRAINING_REQUESTS + ANY,
+                RECORDS,
+                layout.PROMOTION_LOG,
+                layout.STOP_MARKER,
+            ),
+            writes=(
+                *reports(*layout.DRIFT_FILES),
+                *map(layout.latest_report_file, layout.DRIFT_FILES),
+                layout.RETRAINING_REQUESTS + ANY,
+            ),
+            deletes=(layout.SILVER_LIVE + ANY,),
+        ),
         emits="drift",
         resources=Resources(memory="384Mi", memory_limit="2Gi"),  # holds a window of traffic
     ),
@@ -184,6 +289,12 @@ STAGES: tuple[Stage, ...] = (
         writes="demotion report, promotion record",
         summary="Re-check the production model on the newest labelled rows; roll back if it "
         "fails with 95 % confidence and `previous` passes.",
+        access=MOVE_PRODUCTION
+        | Access(
+            reads=(layout.BRONZE_LATEST, layout.gold_manifest(ANY), layout.gold_split(ANY, ANY)),
+            writes=(layout.demotion_report(ANY),),
+            lists=(layout.GOLD_PREFIX,),
+        ),
         calls_predictor=True,
         resources=Resources(memory="256Mi", memory_limit="1Gi"),  # scores two models
     ),
@@ -205,3 +316,9 @@ def get_stage(name: str) -> Stage:
 def get_dag_stages(dag: str) -> tuple[Stage, ...]:
     """Return the rows of a DAG in the order of the table."""
     return tuple(stage for stage in STAGES if stage.dag == dag)
+
+
+def get_identities() -> dict[str, Access]:
+    """Return what each identity of the object store may do: one per stage, then the services'."""
+    services = {name: service.access for name, service in SERVICES.items()}
+    return {stage.name: stage.access for stage in STAGES} | services

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 BRONZE, SILVER, GOLD, MODELS, REPORTS = LAYERS = ("bronze", "silver", "gold", "models", "reports")
 
+ANY, ANY_SHA256 = "*", "?" * 64
+"""Parts of patterns of keys, in the syntax of S3 policies: any text, and any hash."""
+
 SPLITS = ("train", "validation", "test")
 """The splits of gold."""
 TRAINING_SPLITS = SPLITS[:2]
@@ -21,12 +24,14 @@ GOLD_PREFIX = "gold/"
 MODELS_PREFIX = "models/"
 STOP_MARKER = "models/stopped.json"
 """Exists while the answers of all predictors are stopped."""
+MLFLOW_ARTIFACTS = "models/mlflow/"
+"""Prefix below which the platform's MLflow server stores its artifacts."""
 PROMOTION_RECORDS = "reports/promotions/"
 PROMOTION_LOG = "reports/promotions.jsonl"
 RETRAINING_REQUESTS = "reports/drift/retrainings/"
 CHALLENGES = "reports/challenges/"
 
-DRIFT_REPORT, EVIDENTLY_PAGE, DRIFT_PAGE = (
+DRIFT_REPORT, EVIDENTLY_PAGE, DRIFT_PAGE = DRIFT_FILES = (
     "drift_report.json",
     "drift_report.html",
     "drift_page.html",
@@ -42,6 +47,16 @@ DATA_CHECK, DATA_CHECK_PAGE = "data_check.json", "data_check.html"
 """File names of a data check; see `report_file`."""
 SOURCE_CHANGES = "source_changes.json"
 """File name of what the newest raw file has that was not expected; see `latest_report_file`."""
+
+
+def bucket_name(layer: str, prefix: str) -> str:
+    """Return the name of a layer's bucket in a lake whose URL is `s3://PREFIX`."""
+    return f"{prefix}-{layer}" if prefix else layer
+
+
+def inbox_file(name: str) -> str:
+    """Key of a file that a person uploaded."""
+    return f"{BRONZE_INBOX}/{name}"
 
 
 def bronze_file(sha256: str) -> str:

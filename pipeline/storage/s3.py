@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.errors import LakeError
 from pipeline.settings.connections import LakeSettings
+from pipeline.storage.layout import bucket_name
 from pipeline.storage.streams import CHUNK_BYTES, NewFile
 
 if TYPE_CHECKING:
@@ -42,31 +43,18 @@ class S3Store:
 
     def read(self, key: str) -> bytes | None:
         with self._raise_lake_errors(key, "read"):
-            try:
-                data: bytes = self._client.get_object(**self._location(key))["Body"].read()
-            except self._client.exceptions.NoSuchKey:
-                return None
-            return data
+            response = self._find(self._client.get_object, key)
+            return None if response is None else response["Body"].read()
 
     def chunks(self, key: str) -> Generator[bytes, None, None] | None:
         with self._raise_lake_errors(key, "read"):
-            try:
-                body = self._client.get_object(**self._location(key))["Body"]
-            except self._client.exceptions.NoSuchKey:
-                return None
-        return self._read_chunks(key, body)
+            response = self._find(self._client.get_object, key)
+        return None if response is None else self._read_chunks(key, response["Body"])
 
     def size(self, key: str) -> int | None:
-        from botocore.exceptions import ClientError
-
         with self._raise_lake_errors(key, "read"):
-            try:
-                size: int = self._client.head_object(**self._location(key))["ContentLength"]
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "404":
-                    return None
-                raise
-        return size
+            response = self._find(self._client.head_object, key)
+        return None if response is None else response["ContentLength"]
 
     def write(self, key: str, data: bytes) -> None:
         with self._raise_lake_errors(key, "written"):
@@ -132,6 +120,20 @@ class S3Store:
                     if before is not None and key >= before:  # S3 lists keys in their order
                         return
                     yield key
+
+    def _find(self, request: Callable[..., Any], key: str) -> Any:
+        """Send a request about an object; return None if there is no such object."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return request(**self._location(key))
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            # AWS refuses to say that an object is missing, unless the whole bucket may be listed.
+            is_refused = code in ("AccessDenied", "403")
+            if code in ("NoSuchKey", "404") or (is_refused and key not in self.keys(key, None)):
+                return None
+            raise
 
     def _upload(self, key: str, path: Path, **conditions: str) -> None:
         """Upload a file, in parts if it is large. The object appears when the last part has.
@@ -215,8 +217,3 @@ def s3_client(settings: LakeSettings) -> BaseClient:
     )
     client: BaseClient = boto3.client("s3", endpoint_url=settings.endpoint, config=config)
     return client
-
-
-def bucket_name(layer: str, prefix: str) -> str:
-    """Return the name of a layer's bucket in a lake whose URL is `s3://PREFIX`."""
-    return f"{prefix}-{layer}" if prefix else layer

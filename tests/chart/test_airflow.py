@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.support.chart_scenarios import KEYS_OF_THEIR_OWN
 from tests.support.helm import (
     Manifest,
     find,
@@ -26,17 +27,15 @@ WORKLOADS = {
 
 @pytest.mark.parametrize("component", WORKLOADS)
 def test_components_share_settings_and_secrets(component: str) -> None:
-    """Every component has the same variables, because one reads the tokens that another issues."""
-    container = get_container(find(render(), *WORKLOADS[component]))
-    scheduler = get_container(find(render(), *WORKLOADS["scheduler"]))
-    assert get_variables(container) == get_variables(scheduler)
+    """Only the api-server and the scheduler have the keys of the requests between them."""
+    spec = find(render(), *WORKLOADS[component])["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
     assert container["envFrom"] == [{"configMapRef": {"name": "student-mlops-airflow"}}]
-    assert get_variables(scheduler).keys() == {
-        "PGPASSWORD",
-        "AIRFLOW__CORE__FERNET_KEY",
-        "AIRFLOW__API_AUTH__JWT_SECRET",
-        "AIRFLOW__API__SECRET_KEY",
-    }
+    common = {"PGPASSWORD", "AIRFLOW__CORE__FERNET_KEY"}
+    signing = {"AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY"}
+    is_signing = component != "dag-processor"
+    assert get_variables(container).keys() == (common | signing if is_signing else common)
+    assert get_variables(spec["initContainers"][0]).keys() == common
 
 
 def test_tasks_reach_the_api() -> None:
@@ -119,8 +118,9 @@ def test_changes_of_stages_restart_nothing() -> None:
         "dags": {"retries": 9, "schedules": {"drift": "@hourly"}},
         "settings": {"MLOPS_GATES__MIN_RECALL": 0.7},
     }
-    for kind, name in WORKLOADS.values():
-        assert find(render(changed), kind, name)["spec"] == find(render(), kind, name)["spec"]
+    before, after = (render(KEYS_OF_THEIR_OWN | values) for values in ({}, changed))
+    for place in WORKLOADS.values():
+        assert find(after, *place)["spec"] == find(before, *place)["spec"]
 
 
 def test_changed_settings_restart_it() -> None:
@@ -128,7 +128,10 @@ def test_changed_settings_restart_it() -> None:
     for kind, name in WORKLOADS.values():
         before, after = (
             find(render(values), kind, name)["spec"]["template"]["metadata"]["annotations"]
-            for values in ({}, {"airflow": {"parallelism": 9}})
+            for values in (
+                KEYS_OF_THEIR_OWN,
+                KEYS_OF_THEIR_OWN | {"airflow": {"existingSecret": "s", "parallelism": 9}},
+            )
         )
         assert before != after
 

@@ -20,8 +20,8 @@ def test_it_has_the_rights_of_a_stage() -> None:
     secrets = [
         source["secretRef"]["name"] for source in container["envFrom"] if "secretRef" in source
     ]
-    assert config_maps == stages["env_from"]["config_maps"]
-    assert secrets == [*stages["env_from"]["secrets"], *predictor["secrets"]]
+    assert config_maps == stages["config_maps"]
+    assert secrets == ["student-mlops-s3-commands", *predictor["secrets"]]
     assert predictor["secrets"] == ["api-key"]
-    assert pod["spec"]["serviceAccountName"] == stages["service_account"]
+    assert pod["spec"]["serviceAccountName"] == stages["stages"]["validate"]["service_account"]
     assert pod["metadata"]["labels"] == {**stages["labels"], **predictor["labels"]}

@@ -9,12 +9,21 @@ from typing import Any
 import pytest
 
 from docs.values import SCHEMA
-from tests.support.chart_scenarios import EXTERNAL
+from tests.support.chart_scenarios import CLOUD, EXTERNAL, KEYS_OF_THEIR_OWN
 from tests.support.helm import CHART, RELEASE, Values, get_refusal, render, run_helm
 
 CASES: list[tuple[Values, str]] = [
     ({"columns": "machines.columns.yaml"}, "pass it with --set-file columns=PATH"),
-    ({"minio": {"enabled": False}}, "set objectStore.existingSecret"),
+    ({"minio": {"enabled": False}}, "and backup, commands, demote"),
+    (
+        {
+            **CLOUD,
+            "objectStore": {
+                "identities": KEYS_OF_THEIR_OWN["objectStore"]["identities"],
+            },
+        },
+        "set objectStore.createBuckets to false",
+    ),
     (
         {"minio": {"enabled": False}, "objectStore": {"existingSecret": "s"}},
         "set networkPolicy.external.objectStore",

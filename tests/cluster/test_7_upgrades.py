@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shlex
+import subprocess
+
 import pytest
 
 from k8s.airflow import DagRun
+from k8s.process import ROOT
 from k8s.release import CHART, RELEASE
 from pipeline.storage.lake import Lake
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
@@ -15,7 +22,9 @@ from tests.cluster.traffic import steady_traffic
 pytestmark = pytest.mark.full
 
 MAX_TRAFFIC_SECONDS = 1500.0
-SECRETS = ("airflow", "objectstore", "postgresql")
+IDENTITIES = ("train", "predictor", "mlflow", "test")
+SECRETS = ("airflow", "objectstore", "postgresql", *(f"s3-{name}" for name in IDENTITIES))
+GUIDE = ROOT / "docs" / "how-to" / "operate.md"
 SETTING = "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS"
 RESTARTED = (
     "airflow-scheduler",
@@ -56,6 +65,63 @@ def test_upgrade_and_rollback_during_traffic(platform: Platform, lake: Lake, fir
     assert SETTING not in read_settings(cluster)
     assert read_secrets(cluster) == secrets
     assert lake.keys("bronze/") == bronze
+
+
+def read_rotations() -> tuple[str, list[str]]:
+    """Return the guide's shell functions, and the commands in its table that apply here."""
+    section = GUIDE.read_text().partition("## Rotate secrets\n")[2].partition("\n## ")[0]
+    functions = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    commands = re.findall(r"`(rotate(?:_database)? [^`]+)`", section)
+    used = [each for each in commands if "predictor-key" not in each]  # no caller needs a key
+    others = [used[0].replace("train", name) for name in ("predictor", "mlflow", "test")]
+    return "\n".join(functions), [*used, *others]
+
+
+def run_in_shell(cluster: Cluster, functions: str, command: str) -> None:
+    """Run a command of the guide with bash, in the namespace of the release."""
+    program = f'kubectl() {{ command {shlex.join(cluster.get_command())} "$@"; }}\n'
+    program += f"{functions}\n{command}"
+    environment = {**os.environ, "HELM_NAMESPACE": cluster.namespace}
+    environment["HELM_KUBECONTEXT"] = cluster.context
+    subprocess.run(["bash", "-euc", program], cwd=ROOT, env=environment, check=True, timeout=1200)
+
+
+def put_secrets_back(cluster: Cluster, before: dict[str, dict[str, str]]) -> None:
+    """Give Secrets, and the users of PostgreSQL, their former values: the tests have them."""
+    for name, values in before.items():
+        patch = json.dumps({"stringData": values})
+        cluster.kubectl("patch", "secret", f"{RELEASE}-{name}", "--patch", patch)
+    for name in ("airflow", "mlflow"):
+        sql = f"ALTER USER {name} PASSWORD '{before['postgresql'][f'{name}-password']}'"
+        psql = ("psql", "--username", "postgres", "--command", sql)
+        cluster.kubectl("exec", f"statefulset/{RELEASE}-postgresql", "--", *psql)
+    cluster.helm("upgrade", RELEASE, str(CHART), "--reuse-values", "--wait", "--wait-for-jobs")
+
+
+def test_the_guide_rotates_every_secret_during_traffic(platform: Platform, first: DagRun) -> None:
+    """The commands of docs/how-to/operate.md replace all values, and fail no request."""
+    cluster = platform.cluster
+    functions, commands = read_rotations()
+    before = read_secrets(cluster)
+    traffic = {"rate": 10, "seconds": MAX_TRAFFIC_SECONDS}
+    try:
+        with steady_traffic(platform.predictor, STUDENT, **traffic) as result:
+            for command in commands:
+                run_in_shell(cluster, functions, command)
+        after = read_secrets(cluster)
+        kept = {
+            f"{name} {key}"
+            for name, values in after.items()
+            for key, value in values.items()
+            if before[name][key] == value and key != "AWS_ACCESS_KEY_ID"
+        }
+        assert kept == {"airflow fernet-key", "postgresql postgres-password"}
+        cluster.helm("test", RELEASE)
+    finally:
+        put_secrets_back(cluster, before)
+    assert result.answered
+    assert not result.failed, result
+    cluster.helm("test", RELEASE)
 
 
 def test_parts_restarted_one_by_one_during_a_run(

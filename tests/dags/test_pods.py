@@ -62,7 +62,7 @@ def test_pods_have_no_access_to_the_cluster(stage: Stage) -> None:
     assert spec["automountServiceAccountToken"] is False
     assert spec["enableServiceLinks"] is False
     assert spec["restartPolicy"] == "Never"
-    assert spec["serviceAccountName"] == "school-stage"
+    assert spec["serviceAccountName"] == f"school-{stage.name}"
 
 
 @ALL
@@ -75,15 +75,16 @@ def test_pods_run_where_the_values_say(stage: Stage, config: dict[str, Any]) -> 
 def test_settings_come_from_the_release(stage: Stage) -> None:
     """Settings and keys come from the release's ConfigMap and Secrets, not from the pod itself.
 
-    Only the stages that call the predictor get its API key, and only those that see the keys of
-    persons get the secret of their pseudonyms.
+    A stage gets the object store's keys of its own identity. Only the stages that call the
+    predictor get its API key, and only those that see the keys of persons get the secret of their
+    pseudonyms.
     """
     (container,) = get_pod(stage)["spec"]["containers"]
     api_key = [{"secretRef": {"name": "school-api-key"}}] if stage.calls_predictor else []
     pseudonyms = [{"secretRef": {"name": "school-pseudonyms"}}] if stage.reads_keys else []
     assert container["envFrom"] == [
         {"configMapRef": {"name": "school-settings"}},
-        {"secretRef": {"name": "school-objectstore"}},
+        {"secretRef": {"name": f"school-s3-{stage.name}"}},
         *api_key,
         *pseudonyms,
     ]

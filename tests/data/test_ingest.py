@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import ClientError
 
 from pipeline.context import Context, open_context
+from pipeline.data import sources
 from pipeline.data.source_changes import read_changes
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError, LakeError, SettingsError, SourceError
@@ -187,6 +190,18 @@ def test_source_on_s3(s3_lake: LakeSettings) -> None:
     missing = Settings(lake=s3_lake, ingest=IngestSettings(source=f"s3://{bucket}/b.csv"))
     with pytest.raises(SourceError, match=r"b\.csv cannot be read: .*NoSuchKey"):
         ingest.run(open_context(missing, "run-2"))
+
+
+def test_a_source_on_s3_that_is_refused(
+    s3_lake: LakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the value that allows the source."""
+    refused = ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
+    client = Mock(get_object=Mock(side_effect=refused))
+    monkeypatch.setattr(sources, "s3_client", lambda _: client)
+    settings = Settings(lake=s3_lake, ingest=IngestSettings(source="s3://exports/a.csv"))
+    with pytest.raises(SourceError, match=r"add exports/a\.csv to objectStore\.sources"):
+        ingest.run(open_context(settings, "run-1"))
 
 
 def test_generated_rows(make_context: MakeContext) -> None:

@@ -13,7 +13,6 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.commands.local_servers import find_free_port
-from pipeline.context import Context
 from pipeline.deployment.predictor_client import Replica
 from pipeline.deployment.stopping import write_marker
 from pipeline.errors import RegistryError, StageSkipped
@@ -166,8 +165,8 @@ def test_a_stop_while_a_version_is_verified(
     env.verdict("run-1", candidate, champion)
     promote.run(env.context("run-1"))
 
-    def find_problem(context: Context, _: object) -> str:
-        write_marker(context, REASON, None)
+    def find_problem(*_: object) -> str:
+        write_marker(env.context("any"), REASON, None)
         return "/predict of 127.0.0.1 returned 503"
 
     monkeypatch.setattr(verify, "find_problem", find_problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.stages import get_identities
 from tests.support.helm import ROOT, Values
 
 
@@ -54,7 +55,12 @@ EVERYTHING: Values = {
         "MLOPS_INGEST__MAX_BYTES": 3000000000,
         "MLOPS_INGEST__SOURCE": "sample:5000",
     },
-    "objectStore": {"bucketPrefix": "school", "region": "eu-central-1"},
+    "objectStore": {
+        "bucketPrefix": "school",
+        "region": "eu-central-1",
+        "sources": ["exports/*.csv"],
+        "identities": {"predictor": {"serviceAccountAnnotations": {"owner": "school"}}},
+    },
     "minio": {
         "service": {"type": "NodePort", "nodePort": 30900, "consoleNodePort": 30901},
         "persistence": {"size": "100Gi", "storageClass": "fast"},
@@ -94,6 +100,35 @@ EVERYTHING: Values = {
 """Every optional value is set, and every variable and annotation of the user's own replaces one of
 the chart's."""
 
+KEYS_OF_THEIR_OWN: Values = {
+    "objectStore": {
+        "existingSecret": "store-keys",
+        "identities": {name: {"existingSecret": f"keys-of-{name}"} for name in get_identities()},
+    },
+    "database": {"existingSecret": "database-passwords"},
+    "airflow": {"existingSecret": "airflow-secrets"},
+    "pseudonyms": {"existingSecret": "key"},
+}
+"""Every Secret exists already, so that two renderings are equal."""
+
+CLOUD: Values = {
+    "minio": {"enabled": False},
+    "objectStore": {
+        "external": {"cloudIdentity": True},
+        "serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/buckets"},
+        "identities": {
+            name: {
+                "serviceAccountAnnotations": {
+                    "eks.amazonaws.com/role-arn": f"arn:aws:iam::1:role/{name}"
+                }
+            }
+            for name in get_identities()
+        },
+    },
+    "networkPolicy": {"external": {"objectStore": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}},
+}
+"""AWS, where every pod has an identity of its own and no key."""
+
 SERVING: Values = {"airflow": {"enabled": False}, "predictor": {"autoscaling": {"enabled": False}}}
 """A predictor of a fixed size, and no training."""
 
@@ -111,5 +146,7 @@ SCENARIOS: dict[str, tuple[Values, str | None]] = {
     "serving": (SERVING, None),
     "training": (TRAINING, None),
     "open": (OPEN, None),
+    "keys": (KEYS_OF_THEIR_OWN, None),
+    "cloud": (CLOUD, None),
 }
 """Name -> values, and the chart's values file that they override."""

@@ -16,6 +16,7 @@ from typing import Any
 class Request:
     """A request that the server received."""
 
+    method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
@@ -23,7 +24,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """A response: text is sent unchanged, any other content as JSON."""
+    """A response: text and bytes are sent unchanged, any other content as JSON."""
 
     status: int
     content: Any
@@ -61,12 +62,22 @@ def _handler_class(handle: Handler) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             self._respond()
 
+        def do_PUT(self) -> None:
+            self._respond()
+
+        def do_DELETE(self) -> None:
+            self._respond()
+
         def _respond(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
-            request = Request(self.path, dict(self.headers), self.rfile.read(length))
+            request = Request(self.command, self.path, dict(self.headers), self.rfile.read(length))
             response = handle(request)
             content = response.content
-            data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+            if isinstance(content, bytes):
+                data = content
+            else:
+                text = content if isinstance(content, str) else json.dumps(content)
+                data = text.encode()
             self.send_response(response.status)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

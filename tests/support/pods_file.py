@@ -11,7 +11,6 @@ def make_pods_file() -> dict[str, Any]:
     """Return the content of such a file, with values that differ from every default."""
     return {
         "namespace": "school",
-        "service_account": "school-stage",
         "image_pull_policy": "IfNotPresent",
         "image_pull_secrets": ["registry-login"],
         "labels": {"app.kubernetes.io/instance": "school"},
@@ -19,7 +18,7 @@ def make_pods_file() -> dict[str, Any]:
             "nodeSelector": {"school/pool": "ml"},
             "tolerations": [{"key": "gpu", "operator": "Exists"}],
         },
-        "env_from": {"config_maps": ["school-settings"], "secrets": ["school-objectstore"]},
+        "config_maps": ["school-settings"],
         "columns": {"config_map": "school-columns", "folder": "/etc/school"},
         "access": {
             "internet": {"labels": {"school/internet": "true"}, "secrets": []},
@@ -32,6 +31,8 @@ def make_pods_file() -> dict[str, Any]:
         "stages": {
             stage.name: {
                 "image": f"registry.example/student-mlops/{stage.name}:1.2.3",
+                "secrets": [f"school-s3-{stage.name}"],
+                "service_account": f"school-{stage.name}",
                 "resources": {
                     "requests": {"cpu": "100m", "memory": "256Mi"},
                     "limits": {"memory": "1Gi"},

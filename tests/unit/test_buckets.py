@@ -16,8 +16,8 @@ from pipeline.context import open_context
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.settings import Settings
 from pipeline.settings.connections import LakeSettings
-from pipeline.storage.layout import LAYERS
-from pipeline.storage.s3 import bucket_name, s3_client
+from pipeline.storage.layout import LAYERS, bucket_name
+from pipeline.storage.s3 import s3_client
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "test",

@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.errors import LakeError
 from pipeline.settings.connections import LakeSettings
@@ -145,6 +145,41 @@ def test_a_missing_object(lake: Lake) -> None:
     for method in (lake.open, lake.size):
         with pytest.raises(LakeError, match=r"gold/a/manifest\.json does not exist"):
             method("gold/a/manifest.json")
+
+
+@pytest.mark.parametrize("method", ["read", "chunks", "size"])
+def test_a_missing_object_that_aws_refuses(s3_lake: LakeSettings, method: str) -> None:
+    """Without the right to list a whole bucket, AWS refuses requests for missing objects.
+
+    They are missing for the lake, too. A refused object that exists is an error.
+    """
+    store = s3.S3Store.from_settings(s3_lake)
+    store.write("gold/there", b"x")
+    for operation, code in (("get_object", "AccessDenied"), ("head_object", "403")):
+        error = ClientError({"Error": {"Code": code}}, operation)
+        setattr(store._client, operation, Mock(side_effect=error))
+    assert getattr(store, method)("gold/missing") is None
+    with pytest.raises(LakeError, match="gold/there cannot be read"):
+        getattr(store, method)("gold/there")
+
+
+def test_a_cloud_identity_needs_no_key(
+    s3_endpoint: str, s3_lake: LakeSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A pod with a token of its service account and a role, as on EKS, reads and writes."""
+    token = tmp_path / "token"
+    token.write_text("issued-by-the-cluster")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/train")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", s3_endpoint)
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # it has the keys of earlier tests
+    lake = open_lake(s3_lake)
+    lake.write("gold/a", b"rows")
+    assert lake.read("gold/a") == b"rows"
 
 
 def test_lists_by_prefix(lake: Lake) -> None:

@@ -80,11 +80,36 @@ securityContext:
 
 {{/* Value of a Secret's key, in base64. An upgrade keeps the value that is in the cluster. The
      first installation uses the default, or 32 random characters if the default is empty.
+     To replace a value, remove the key from the Secret, and upgrade.
      Call with (list $ "name of the Secret" "key" "default"). */}}
 {{- define "student-mlops.keep-secret" -}}
-{{- $secret := lookup "v1" "Secret" (first .).Release.Namespace (index . 1) -}}
+{{- $root := first . -}}
+{{- $name := index . 1 -}}
+{{- /* A rendering needs the same random value in several places, so it is generated once. */}}
+{{- $_ := set $root.Release "secrets" (dig "secrets" dict $root.Release) -}}
+{{- $known := dig $name dict $root.Release.secrets -}}
+{{- if not (hasKey $known (index . 2)) -}}
+{{- $secret := lookup "v1" "Secret" $root.Release.Namespace $name -}}
 {{- $new := index . 3 | default (randAlphaNum 32) | b64enc -}}
-{{- dig "data" (index . 2) "" $secret | default $new }}
+{{- $_ := set $known (index . 2) (dig "data" (index . 2) "" $secret | default $new) -}}
+{{- $_ := set $root.Release.secrets $name $known -}}
+{{- end -}}
+{{ index $known (index . 2) }}
+{{- end }}
+
+{{/* Annotation with the checksum of Secrets, so that a changed Secret restarts the pods that read it.
+     Names may be empty. Call with (list $ "name of a Secret" ...). */}}
+{{- define "student-mlops.secrets-checksum" -}}
+{{- $root := first . -}}
+{{- range $template := list "airflow/secret.yaml" "identities/secrets.yaml" "minio/secret.yaml" "postgresql/secret.yaml" "predictor/secret.yaml" "stages/secret-pseudonyms.yaml" -}}
+{{- $_ := include (printf "%s/%s" $root.Template.BasePath $template) $root -}}
+{{- end -}}
+{{- $data := dict -}}
+{{- range $name := rest . | compact | uniq -}}
+{{- $existing := lookup "v1" "Secret" $root.Release.Namespace $name -}}
+{{- $_ := set $data $name (dig "secrets" $name (dig "data" dict $existing) $root.Release) -}}
+{{- end -}}
+checksum/secrets: {{ toJson $data | sha256sum }}
 {{- end }}
 
 {{/* Volume claim that `helm uninstall` keeps.

@@ -110,6 +110,11 @@
 {{- .Values.objectStore.existingSecret | default $generated }}
 {{- end }}
 
+{{/* Secret, and service account, of an identity of the object store. Call with (list $ "identity"). */}}
+{{- define "student-mlops.identity.fullname" -}}
+{{ include "student-mlops.fullname" (first .) }}-s3-{{ last . }}
+{{- end }}
+
 {{- define "student-mlops.pseudonyms.secret" -}}
 {{- $generated := printf "%s-pseudonyms" (include "student-mlops.fullname" .) -}}
 {{- .Values.pseudonyms.existingSecret | default $generated }}

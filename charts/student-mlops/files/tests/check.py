@@ -32,21 +32,25 @@ def request_json(url, body=None, token=None):
 
 def minio():
     """The lake's buckets exist, and bronze keeps old versions of its objects."""
+    from botocore.exceptions import ClientError
+
     from pipeline.settings import Settings
-    from pipeline.storage.layout import LAYERS
-    from pipeline.storage.s3 import bucket_name, s3_client
+    from pipeline.storage.layout import LAYERS, bucket_name
+    from pipeline.storage.s3 import s3_client
 
     settings = Settings.load().lake
     client = s3_client(settings)
-    prefix = settings.bucket_prefix
-    existing = {item["Name"] for item in client.list_buckets()["Buckets"]}
-    missing = {bucket_name(layer, prefix) for layer in LAYERS} - existing
-    assert not missing, (
-        f"the buckets {', '.join(sorted(missing))} do not exist; check the log of the Job that "
-        "creates them: kubectl logs -l app.kubernetes.io/component=buckets"
-    )
-    versioning = client.get_bucket_versioning(Bucket=bucket_name("bronze", prefix))
-    assert versioning.get("Status") == "Enabled", "versioning of the bronze bucket is off"
+    versioning = {}
+    for layer in LAYERS:
+        bucket = bucket_name(layer, settings.bucket_prefix)
+        try:
+            versioning[layer] = client.get_bucket_versioning(Bucket=bucket).get("Status")
+        except ClientError as error:
+            raise AssertionError(
+                f"the bucket {bucket} cannot be used: {error}. Check the log of the Job that "
+                "creates it: kubectl logs -l app.kubernetes.io/component=buckets"
+            ) from error
+    assert versioning["bronze"] == "Enabled", "versioning of the bronze bucket is off"
 
 
 def mlflow():

@@ -27,21 +27,28 @@ AIRFLOW__USAGE_DATA_COLLECTION__ENABLED: "false"
 {{- end }}
 
 {{/* Environment of a container. Secrets are variables instead of files, so that a Secret
-     of the user needs no particular layout. */}}
+     of the user needs no particular layout. The keys that sign and verify requests are only for
+     "signing" containers: the api-server, and the scheduler, whose tasks send requests to it.
+     Call with (list $), or with (list $ "signing"). */}}
 {{- define "student-mlops.airflow.environment" -}}
-{{- $secret := include "student-mlops.airflow.secret" . -}}
+{{- $root := first . -}}
+{{- $secret := include "student-mlops.airflow.secret" $root -}}
 {{- $variables := dict
-  "PGPASSWORD" (dict "name" (include "student-mlops.database.secret" .) "key" "airflow-password")
+  "PGPASSWORD" (dict "name" (include "student-mlops.database.secret" $root) "key" "airflow-password")
   "AIRFLOW__CORE__FERNET_KEY" (dict "name" $secret "key" "fernet-key")
-  "AIRFLOW__API_AUTH__JWT_SECRET" (dict "name" $secret "key" "jwt-secret")
-  "AIRFLOW__API__SECRET_KEY" (dict "name" $secret "key" "api-secret-key")
 -}}
+{{- if has "signing" . -}}
+{{- $variables = merge $variables (dict
+  "AIRFLOW__API_AUTH__JWT_SECRET" (dict "name" $secret "key" "jwt-secret")
+  "AIRFLOW__API__SECRET_KEY" (dict "name" $secret "key" "api-secret-key"))
+-}}
+{{- end -}}
 envFrom:
   - configMapRef:
-      name: {{ include "student-mlops.airflow.fullname" . }}
+      name: {{ include "student-mlops.airflow.fullname" $root }}
 env:
   {{- range $name, $key := $variables }}
-  {{- if not (hasKey $.Values.airflow.env $name) }}
+  {{- if not (hasKey $root.Values.airflow.env $name) }}
   - name: {{ $name }}
     valueFrom:
       secretKeyRef: {{- toYaml $key | nindent 8 }}
@@ -71,7 +78,7 @@ env:
 - name: {{ index . 1 }}
   {{- include "student-mlops.container" (list $root "airflow") | nindent 2 }}
   command: {{- include "student-mlops.airflow.command" $command | nindent 4 }}
-  {{- include "student-mlops.airflow.environment" $root | nindent 2 }}
+  {{- include "student-mlops.airflow.environment" (list $root) | nindent 2 }}
   resources: {{- toYaml (index . 2) | nindent 4 }}
   volumeMounts:
     - {name: tmp, mountPath: /tmp}
@@ -86,11 +93,12 @@ env:
 {{- include "student-mlops.airflow.init" (concat (list (first .) "wait-for-migration" (last .)) $arguments) }}
 {{- end }}
 
-{{/* Checksum of what Airflow reads only when it starts; a change restarts the pods. Two things are
-     left out, because a restart could end a running task: the file that describes the stages' pods,
-     which Airflow reads at every parsing, and the Secrets, which the chart never changes. */}}
+{{/* Checksums of what Airflow reads only when it starts; a change restarts the pods. The file that
+     describes the stages' pods is left out: Airflow reads it at every parsing, and a restart could end a
+     running task. */}}
 {{- define "student-mlops.airflow.checksum" -}}
 {{- $configuration := include "student-mlops.data" (list . "airflow/configmap.yaml") -}}
 {{- $files := include "student-mlops.data" (list . "airflow/configmap-files.yaml") -}}
 checksum/config: {{ print $configuration $files | sha256sum }}
+{{ include "student-mlops.secrets-checksum" (list . (include "student-mlops.airflow.secret" .) (include "student-mlops.database.secret" .)) }}
 {{- end }}

@@ -1,13 +1,33 @@
-{{/* Pod of the Job that creates the buckets. */}}
+{{/* Whether the Job that creates the buckets and MinIO's users is needed: "true", or empty. */}}
+{{- define "student-mlops.buckets.needed" -}}
+{{- if or .Values.objectStore.createBuckets .Values.minio.enabled }}true{{ end }}
+{{- end }}
+
+{{/* Its account: one of its own if it has annotations. */}}
+{{- define "student-mlops.buckets.account" -}}
+{{- $shared := include "student-mlops.fullname" . -}}
+{{- $own := include "student-mlops.buckets.fullname" . -}}
+{{ empty .Values.objectStore.serviceAccountAnnotations | ternary $shared $own }}
+{{- end }}
+
+{{/* Its pod. */}}
 {{- define "student-mlops.buckets.pod" -}}
-serviceAccountName: {{ include "student-mlops.fullname" . }}
+{{- $folder := "/etc/student-mlops/identities" -}}
+serviceAccountName: {{ include "student-mlops.buckets.account" . }}
 automountServiceAccountToken: false
 restartPolicy: OnFailure
 {{ include "student-mlops.pod" (list $ (include "student-mlops.user" .)) }}
 containers:
   - name: buckets
     {{- include "student-mlops.container" (list $ "ingest") | nindent 4 }}
-    args: [buckets]
+    args:
+      - buckets
+      {{- if .Values.minio.enabled }}
+      - --identities={{ $folder }}
+      {{- end }}
+      {{- range .Values.objectStore.sources }}
+      - --source={{ . }}
+      {{- end }}
     env:
       - name: HOME
         value: /tmp
@@ -19,15 +39,32 @@ containers:
       - name: MLOPS_LAKE__ENDPOINT
         value: {{ . }}
       {{- end }}
+    {{- if or .Values.minio.enabled .Values.objectStore.existingSecret }}
     envFrom:
       - secretRef:
           name: {{ include "student-mlops.object-store.secret" . }}
+    {{- end }}
     resources:
       requests: {cpu: 50m, memory: 96Mi}
       limits: {memory: 256Mi}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
+      {{- if .Values.minio.enabled }}
+      - {name: identities, mountPath: {{ $folder }}, readOnly: true}
+      {{- end }}
 volumes:
+  {{- if .Values.minio.enabled }}
+  - name: identities
+    projected:
+      sources:
+        {{- range $identity, $options := .Values.objectStore.identities }}
+        - secret:
+            name: {{ include "student-mlops.identity.secret" (list $ $identity) }}
+            items:
+              - {key: AWS_ACCESS_KEY_ID, path: {{ $identity }}/AWS_ACCESS_KEY_ID}
+              - {key: AWS_SECRET_ACCESS_KEY, path: {{ $identity }}/AWS_SECRET_ACCESS_KEY}
+        {{- end }}
+  {{- end }}
   - name: tmp
     emptyDir: {}
 {{- end }}

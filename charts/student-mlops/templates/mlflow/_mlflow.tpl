@@ -25,9 +25,9 @@ MLFLOW_DISABLE_TELEMETRY: "true"
 {{/* Environment of a container. */}}
 {{- define "student-mlops.mlflow.environment" -}}
 {{- $variables := list "student-mlops.mlflow.variables" .Values.mlflow.env . -}}
-envFrom:
-  - secretRef:
-      name: {{ include "student-mlops.object-store.secret" . }}
+{{- with include "student-mlops.identity.keys" (list $ "mlflow") }}
+envFrom: {{- . | nindent 2 }}
+{{- end }}
 env:
   {{- if not (hasKey .Values.mlflow.env "PGPASSWORD") }}
   - name: PGPASSWORD

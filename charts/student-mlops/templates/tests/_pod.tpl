@@ -1,7 +1,11 @@
 {{/* Pod of `helm test`. It runs in the image of `ingest`, which contains an S3 client.
-     Call with (list $ "part" variables). */}}
+     Call with (list $ "part" variables), and the identity of the object store that it needs. */}}
 {{- define "student-mlops.test" -}}
 {{- $root := first . -}}
+{{- $account := include "student-mlops.fullname" $root -}}
+{{- range slice . 3 -}}
+{{- $account = include "student-mlops.identity.account" (list $root . $account) -}}
+{{- end -}}
 apiVersion: v1
 kind: Pod
 metadata:
@@ -11,7 +15,7 @@ metadata:
     helm.sh/hook: test
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 spec:
-  serviceAccountName: {{ include "student-mlops.fullname" $root }}
+  serviceAccountName: {{ $account }}
   automountServiceAccountToken: false
   restartPolicy: Never
   {{- include "student-mlops.pod" (list $root (include "student-mlops.user" $root)) | nindent 2 }}
@@ -22,14 +26,15 @@ spec:
       env:
         - {name: HOME, value: /tmp}
         - {name: PYTHONPATH, value: /app}
-        {{- with last . }}
+        {{- with index . 2 }}
         {{- . | nindent 8 }}
         {{- end }}
       envFrom:
         - configMapRef:
             name: {{ include "student-mlops.settings.fullname" $root }}
-        - secretRef:
-            name: {{ include "student-mlops.object-store.secret" $root }}
+        {{- range slice . 3 }}
+        {{- include "student-mlops.identity.keys" (list $root .) | nindent 8 }}
+        {{- end }}
       resources:
         requests: {cpu: 50m, memory: 96Mi}
         limits: {memory: 256Mi}

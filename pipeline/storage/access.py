@@ -1,0 +1,156 @@
+"""Which objects of the lake each identity may use.
+
+Each stage has an identity of its name, whose access is in the stage table. SERVICES has the other
+identities. Only the standard library may be imported here, as in the stage table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+
+from pipeline.storage import layout
+from pipeline.storage.layout import ANY
+
+
+@dataclass(frozen=True)
+class Access:
+    """The objects that an identity may use.
+
+    Keys are patterns in the syntax of S3 policies: `*` stands for any text, `?` for any character.
+
+    Attributes:
+        reads: Keys that it may read. It may also find out whether they exist.
+        writes: Keys that it may create and replace.
+        deletes: Keys that it may delete.
+        erases: Keys whose versions it may list, and delete for good.
+        lists: Prefixes below which it may list all keys.
+        inspects: Layers whose versioning it may look up.
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    deletes: tuple[str, ...] = ()
+    erases: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    inspects: tuple[str, ...] = ()
+
+    def __or__(self, other: Access) -> Access:
+        """Return the access that allows what either of two allows."""
+        merged = {
+            field.name: (*getattr(self, field.name), *getattr(other, field.name))
+            for field in fields(self)
+        }
+        return Access(**{name: tuple(dict.fromkeys(keys)) for name, keys in merged.items()})
+
+    @property
+    def list_patterns(self) -> tuple[str, ...]:
+        """Patterns of the prefixes that may be listed: keys that are read, and below `lists`."""
+        return (*self.reads, *(prefix + ANY for prefix in self.lists))
+
+    def allows(self, field: str, key: str) -> bool:
+        """Return whether a field of this access has a pattern that the key matches.
+
+        Args:
+            field: `reads`, `writes`, `deletes` or `erases`.
+            key: Key of an object.
+        """
+        return _matches(key, getattr(self, field))
+
+    def allows_listing(self, prefix: str) -> bool:
+        """Return whether the keys that begin with a prefix may be listed."""
+        return _matches(prefix, self.list_patterns)
+
+
+def _matches(key: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(key, pattern) for pattern in patterns)
+
+
+def reports(*names: str) -> tuple[str, ...]:
+    """Return the patterns of reports of any run."""
+    return tuple(layout.report_file(ANY, name) for name in names)
+
+
+BUNDLE = tuple(map(layout.model_file, ("model.*", "refits.onnx", "manifest.json")))
+"""The files of the model bundle in production, without what else is below `models/`."""
+RECORDS = layout.PROMOTION_RECORDS + ANY
+CARDS = reports(layout.MODEL_CARD_HTML, layout.MODEL_CARD_MARKDOWN, layout.HUGGING_FACE_CARD)
+
+UPDATE_CARDS = Access(reads=(RECORDS, *CARDS), writes=CARDS)
+"""Write the status of a version into its model card."""
+MOVE_PRODUCTION = UPDATE_CARDS | Access(
+    reads=BUNDLE, writes=(RECORDS, layout.PROMOTION_LOG, *BUNDLE)
+)
+"""Move the `production` alias, with its record and the copy of the model in `models/`."""
+COMPARE_MODELS = Access(reads=(layout.gold_split(ANY, ANY),))
+"""Score models on test splits, without the rows that they were trained on."""
+JUDGE_CANDIDATE = COMPARE_MODELS | Access(
+    reads=(
+        layout.train_report(ANY),
+        layout.out_of_fold(ANY),
+        layout.CHALLENGES + ANY,
+        layout.test_split_models(ANY) + ANY,
+    ),
+    writes=(layout.CHALLENGES + ANY, layout.test_split_models(ANY) + ANY),
+)
+"""Measure a candidate, and record the evidence that it is better than the champion."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """An identity that belongs to no stage.
+
+    Attributes:
+        subject: Who has it.
+        access: The objects that it may use.
+    """
+
+    subject: str
+    access: Access
+
+
+SERVICES: dict[str, Service] = {
+    "predictor": Service(
+        "the predictor",
+        Access(
+            reads=(
+                *BUNDLE,
+                RECORDS,
+                *reports(
+                    layout.MODEL_CARD_HTML,
+                    layout.HUGGING_FACE_CARD,
+                    layout.VALIDATION_PAGE,
+                    layout.DATA_CHECK_PAGE,
+                ),
+                layout.latest_report_file(layout.DRIFT_PAGE),
+                layout.STOP_MARKER,
+            ),
+            writes=(layout.SILVER_LIVE + ANY,),
+        ),
+    ),
+    "mlflow": Service(
+        "the MLflow server",
+        Access(
+            reads=(layout.MLFLOW_ARTIFACTS + ANY,),
+            writes=(layout.MLFLOW_ARTIFACTS + ANY,),
+            deletes=(layout.MLFLOW_ARTIFACTS + ANY,),
+        ),
+    ),
+    "commands": Service(
+        "the commands that people run on the cluster",
+        MOVE_PRODUCTION
+        | COMPARE_MODELS
+        | Access(
+            reads=(layout.PROMOTION_LOG, layout.STOP_MARKER),
+            writes=(layout.STOP_MARKER,),
+            deletes=(layout.STOP_MARKER,),
+        ),
+    ),
+    "backup": Service(
+        "backups, which read everything; no pod has it",
+        Access(reads=tuple(f"{layer}/{ANY}" for layer in layout.LAYERS)),
+    ),
+    "test": Service("`helm test`", Access(inspects=layout.LAYERS)),
+}
+"""The identities that belong to no stage, by name."""

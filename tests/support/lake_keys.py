@@ -1,0 +1,53 @@
+"""A key of every kind of object in the lake."""
+
+from __future__ import annotations
+
+from pipeline.storage import layout
+
+RUN, SHA256 = "run-1", "0" * 64
+DAY = "2026-01-01"
+
+KEYS = (
+    layout.inbox_file("x.csv"),
+    layout.bronze_file(SHA256),
+    layout.bronze_from_inbox("x.csv"),
+    layout.bronze_pointer(RUN),
+    layout.BRONZE_LATEST,
+    layout.silver_rows(RUN),
+    layout.silver_rejected(RUN),
+    layout.silver_manifest(RUN),
+    layout.live_traffic_object(DAY, "pod", 1),
+    *(layout.gold_split(RUN, split) for split in layout.SPLITS),
+    layout.gold_manifest(RUN),
+    *(
+        layout.model_file(name)
+        for name in ("model.onnx", "model.pkl", "refits.onnx", "manifest.json")
+    ),
+    layout.STOP_MARKER,
+    layout.MLFLOW_ARTIFACTS + "1/run/artifacts/serving/model.onnx",
+    *(
+        layout.report_file(RUN, name)
+        for name in (
+            *layout.DRIFT_FILES,
+            layout.MODEL_CARD_MARKDOWN,
+            layout.MODEL_CARD_HTML,
+            layout.HUGGING_FACE_CARD,
+            layout.VALIDATION_PAGE,
+            layout.DATA_CHECK,
+            layout.DATA_CHECK_PAGE,
+            "roc.svg",
+        )
+    ),
+    *map(layout.latest_report_file, (*layout.DRIFT_FILES, layout.SOURCE_CHANGES)),
+    layout.out_of_fold(RUN),
+    layout.train_report(RUN),
+    layout.evaluation_report(RUN),
+    layout.validation_report(RUN),
+    layout.demotion_report(RUN),
+    layout.promotion_record(1),
+    layout.PROMOTION_LOG,
+    layout.challenge("champion", "recipe"),
+    layout.challenge_look("champion", "recipe", SHA256),
+    layout.test_split_model(SHA256, SHA256),
+    layout.retraining_request(DAY, 1),
+)
