@@ -136,9 +136,7 @@ STAGES: tuple[Stage, ...] = (
                 layout.latest_report_file(layout.SOURCE_CHANGES),
             ),
         ),
-        resources=Resources(
-            memory="256Mi", memory_limit="2Gi"
-        ),  # blocks of rows, a sample for the data check
+        resources=Resources(memory="256Mi", memory_limit="2Gi"),  # blocks of rows, and a sample
     ),
     Stage(
         name="features",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.memory import NEEDS
 from tests.bench import memory
 from tests.bench.cached import read_results
 from tests.bench.tables import find, show
@@ -26,7 +27,7 @@ def test_the_page_shows_the_stored_results() -> None:
         assert find(memory.PAGE, part)[1] == text
 
 
-@pytest.mark.parametrize("stage", memory.NEEDS)
+@pytest.mark.parametrize("stage", NEEDS)
 def test_an_estimate_covers_the_measured_peak(stage: str) -> None:
     """And refuses no table that would need less than two thirds of it."""
     for item in stored()[stage]:
