@@ -25,7 +25,7 @@ from serving.http.problems import (
     problem_body,
 )
 from serving.middleware import Middleware
-from serving.routes import columns, mlflow, oip, operations, predict, predict_csv, reports
+from serving.routes import columns, mlflow, oip, operations, predict, predict_csv, reports, session
 from serving.routes.common import get_exchange
 from serving.service import Service
 from serving.settings import Settings
@@ -69,7 +69,7 @@ def create_fastapi(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _handle_http)
     app.add_exception_handler(RequestValidationError, _handle_validation)
     app.add_exception_handler(Exception, _handle_unexpected)
-    for module in (predict, predict_csv, operations, oip, mlflow, columns, reports):
+    for module in (predict, predict_csv, operations, oip, mlflow, columns, reports, session):
         app.include_router(module.router)
     static_files.install(app)
     openapi.install(app, service)

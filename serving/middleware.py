@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 JSON = (b"content-type", b"application/json")
 PROBLEM = (b"content-type", MEDIA_TYPE.encode())
+LOGIN_PATH = "/session"
 MAX_CONNECTIONS = 20_000
 """Number of connections whose expiry is stored; beyond it, expired ones are forgotten."""
 
@@ -48,8 +49,8 @@ class Middleware:
         try:
             if path not in PROBE_PATHS:
                 service.admit()
-            if is_post:  # every route that predicts
-                service.authorize(exchange)
+            if is_post and path != LOGIN_PATH:  # every route that predicts
+                await service.authorize(exchange)
                 service.stop_watcher.check()
             if is_fast:
                 model, body = await answer_predict(service, exchange)

@@ -16,7 +16,8 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 
 from pipeline.storage.lake import open_lake
 from serving.access.key_metrics import KeyCollector
-from serving.access.keyring import KeyRing
+from serving.access.keyring import KeyRing, get_key
+from serving.access.sessions import Sessions, get_cookie
 from serving.http.exchange import Exchange
 from serving.http.problems import Failed, Invalid, Problem, Unavailable
 from serving.http.request_body import BodyReader
@@ -74,6 +75,12 @@ class Service:
         self.keys = KeyRing(
             Path(self.settings.api_keys_file) if self.settings.api_keys_file else None,
             self.settings.api_key.get_secret_value().encode(),
+        )
+        self.sessions = Sessions(
+            self.keys,
+            self.settings.session_secret.get_secret_value().encode(),
+            self.settings.session_hours,
+            lake,
         )
         self.metrics = RequestMetrics()
         self.registry = CollectorRegistry()
@@ -176,15 +183,21 @@ class Service:
             return given
         return b"%b-%x" % (self._process_id, next(self._request_numbers))
 
-    def authorize(self, exchange: Exchange) -> None:
-        """Find out whose API key a request has, if keys are required.
+    async def authorize(self, exchange: Exchange) -> None:
+        """Find out whose API key or session a request has, if keys are required.
 
         Raises:
-            Unauthorized: If the key is missing, wrong, expired or revoked.
+            Unauthorized: If the key or session is missing, wrong, expired or revoked.
+            CrossSite: If the request has a session, and comes from another site's page.
             TooManyRequests: If the key has reached one of its limits.
         """
-        if self._keys_required:
-            exchange.caller = self.keys.authenticate(exchange.headers)
+        if not self._keys_required:
+            return
+        headers = exchange.headers
+        if get_key(headers) or not get_cookie(headers):
+            exchange.caller = self.keys.authenticate(headers)
+        else:
+            exchange.caller = await self.sessions.authenticate(headers)
 
     async def predict(
         self, model: Model, rows: list[Row], exchange: Exchange, log: bool = True

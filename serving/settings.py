@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr
 
 from pipeline import renamed_settings
 from pipeline import settings as pipeline_settings
@@ -32,11 +32,23 @@ RENAMED = {
 """The predictor's part of pipeline.renamed_settings: old names, each with its new name."""
 
 
+MIN_SECRET_LENGTH = 32
+
+
 def _comma_separated(value: Any) -> Any:
     """Split `a,b` into a tuple; return anything but text unchanged."""
     if not isinstance(value, str):
         return value
     return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _check_secret(secret: SecretStr) -> SecretStr:
+    length = len(secret.get_secret_value())
+    if 0 < length < MIN_SECRET_LENGTH:
+        raise ValueError(
+            f"it has {length} characters, and could be guessed; it needs {MIN_SECRET_LENGTH}"
+        )
+    return secret
 
 
 class PredictorSettings(PredictorClientSettings):
@@ -115,6 +127,11 @@ class PredictorSettings(PredictorClientSettings):
     api_keys_file: str = ""
     """File of API keys that `python -m pipeline keys` writes; empty for none. It is read again when
     it changes. Requests for predictions must then have one of its keys, or API_KEY."""
+    session_secret: Annotated[SecretStr, AfterValidator(_check_secret)] = SecretStr("")
+    """Secret that signs the sessions of the page, at least 32 characters, the same for all pods.
+    Empty for a random one: sessions then end with the process."""
+    session_hours: float = Field(default=8, gt=0, le=168)
+    """How long a login on the page lasts."""
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = ()
     """Origins whose pages may call the predictor: `https://a.example,https://b.example`, or `*`."""
 

@@ -20,6 +20,7 @@ BRONZE_LATEST = "bronze/latest.json"
 BRONZE_INBOX = "bronze/inbox"
 """Prefix for files that people upload for the next training run."""
 SILVER_LIVE = "silver/live/"
+ENDED_SESSIONS = "silver/sessions/"
 GOLD_PREFIX = "gold/"
 MODELS_PREFIX = "models/"
 STOP_MARKER = "models/stopped.json"
@@ -97,6 +98,16 @@ def live_traffic_day(day: str) -> str:
 def live_traffic_object(day: str, pod: str, number: int) -> str:
     """Key of one object of a pod's traffic log."""
     return f"{live_traffic_day(day)}{pod}-{number}.jsonl.gz"
+
+
+def ended_sessions(day: str) -> str:
+    """Prefix of the page's sessions that ended by a logout and would expire on a day (UTC)."""
+    return f"{ENDED_SESSIONS}{day}/"
+
+
+def ended_session(day: str, session_id: str) -> str:
+    """Key of the empty object of such a session."""
+    return f"{ended_sessions(day)}{session_id}"
 
 
 def gold_split(run_id: str, split: str) -> str:

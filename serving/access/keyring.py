@@ -92,6 +92,16 @@ class Entry:
     reason: str = ""
     detail: str = ""
 
+    @property
+    def id(self) -> str:
+        """What sessions call the key: a hash of its hash."""
+        return hash_key(self.digest).hex()[:16]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the key is accepted now."""
+        return time.time() < self.refused_from
+
 
 class KeyRing:
     """Finds out whose key a request has.
@@ -118,6 +128,7 @@ class KeyRing:
         self._path = path
         self._platform_key = platform_key
         self._entries: dict[bytes, Entry] = {}
+        self._entries_by_id: dict[str, Entry] = {}
         self._version: object = None
         if path is not None:
             self._version = _get_version(path)
@@ -173,6 +184,7 @@ class KeyRing:
             entries[digest] = Entry(digest, caller, key.expires_at, "expired", detail)
             expiries[key.name] = max(expiries.get(key.name, 0), key.expires_at)
         self._entries = entries
+        self._entries_by_id = {entry.id: entry for entry in entries.values()}
         self.expiries = {name: at for name, at in expiries.items() if at != float("inf")}
 
     def _get_caller(self, name: str) -> Caller:
@@ -208,9 +220,14 @@ class KeyRing:
         entry = self._entries.get(digest)
         if entry is None:
             self._refuse("unknown")
-        if time.time() >= entry.refused_from:
+        if not entry.is_valid:
             self._refuse(entry.reason, entry)
         return entry
+
+    def get_valid(self, entry_id: str) -> Entry | None:
+        """Return the entry with an id; None if its key was removed, expired or is revoked."""
+        entry = self._entries_by_id.get(entry_id)
+        return entry if entry is not None and entry.is_valid else None
 
     def _refuse(self, reason: str, entry: Entry | None = None) -> NoReturn:
         """Count and raise Unauthorized; only the owner of a key learns what is wrong with it."""

@@ -3,6 +3,7 @@
 Problem              a response with an error status; `detail` says what happened and what to do
 ├── BadJson          400  the body is not JSON
 ├── Unauthorized     401  the API key is missing, wrong, expired or revoked
+├── CrossSite        403  a page of another site sent the session's cookie
 ├── NotFound         404  unknown model, version or path
 ├── SlowBody         408  the body did not arrive in time
 ├── SlowList         408  a CSV list arrives too slowly
@@ -111,6 +112,16 @@ class Unauthorized(Problem):
         super().__init__(
             f"{reason or 'The API key is missing or wrong'}; "
             "send `Authorization: Bearer KEY` or `X-API-Key: KEY`"
+        )
+
+
+class CrossSite(Problem):
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request does not come from the predictor's own page; programs send "
+            "`Authorization: Bearer KEY` instead of a cookie"
         )
 
 

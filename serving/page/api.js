@@ -5,10 +5,12 @@ import { t } from "./words.js";
 /** Field of the API that holds the probability of the positive outcome. */
 export const PROBABILITY = "probability";
 
-/** Event on `document`: the predictor rejected the API key or requires one. */
+/** Event on `document`: predictions need a login, or the session has ended. */
 export const KEY_REQUIRED = "key-required";
 
-const KEY_STORAGE = "api-key";
+/** Event on `document`: an operator stopped all answers; its `detail` says who, when and why. */
+export const STOPPED = "stopped";
+
 const TIMEOUT_MS = 10_000;
 const BUSY = 503;
 const UNREACHABLE = -1;
@@ -19,9 +21,9 @@ const RETRY_DELAYS_MS = [500, 1_000, 2_000, 4_000];
 
 export class Problem extends Error {
   /** `errors` lists what is invalid: {row, field, message}. `kind` is that of an invalid file. */
-  constructor(message, { status = 0, errors = [], kind } = {}) {
+  constructor(message, { status = 0, errors = [], kind, stopped } = {}) {
     super(message);
-    Object.assign(this, { status, errors, kind });
+    Object.assign(this, { status, errors, kind, stopped });
   }
 
   /** Whether the same request may succeed later: nothing is wrong with the request itself. */
@@ -30,9 +32,19 @@ export class Problem extends Error {
   }
 }
 
-/** Store the API key for this browser tab. */
-export function storeKey(key) {
-  sessionStorage.setItem(KEY_STORAGE, key);
+/** Exchange an API key for a session cookie, which scripts cannot read. */
+export async function logIn(key) {
+  await request("session", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ key }),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+}
+
+/** End the session on all pods. */
+export async function logOut() {
+  await request("session", { method: "DELETE", signal: AbortSignal.timeout(TIMEOUT_MS) });
 }
 
 /** Return the JSON response of GET `path`. */
@@ -66,7 +78,7 @@ export async function retryWhileBusy(send, signal, onBusy = () => {}) {
     try {
       return await send();
     } catch (error) {
-      if (error.status !== BUSY) throw error;
+      if (error.status !== BUSY || error.stopped) throw error;
     }
     onBusy();
     await pause(delay * (0.75 + Math.random() / 2), signal);
@@ -87,17 +99,19 @@ function pause(milliseconds, signal) {
 }
 
 async function request(path, options) {
-  const key = sessionStorage.getItem(KEY_STORAGE);
-  const headers = { ...options.headers, ...(key && { "X-API-Key": key }) };
   let response;
   try {
-    response = await fetch(path, { ...options, headers });
+    response = await fetch(path, options);
   } catch (error) {
     throw toProblem(error);
   }
   if (response.ok) return response;
   if (response.status === 401) document.dispatchEvent(new Event(KEY_REQUIRED));
-  throw await readProblem(response);
+  const problem = await readProblem(response);
+  if (problem.stopped) {
+    document.dispatchEvent(new CustomEvent(STOPPED, { detail: problem.stopped }));
+  }
+  throw problem;
 }
 
 /** The response can end, or the time run out, after its headers. */
@@ -121,6 +135,6 @@ async function readProblem(response) {
   if (!/json/.test(response.headers.get("Content-Type") ?? "")) {
     return new Problem(fallback, { status });
   }
-  const { detail, title, errors = [] } = await response.json();
-  return new Problem(detail ?? title ?? fallback, { status, errors });
+  const { detail, title, errors = [], stopped } = await response.json();
+  return new Problem(detail ?? title ?? fallback, { status, errors, stopped });
 }

@@ -1,9 +1,11 @@
 // Entry point of the page: loads the words and the data dictionary, and builds the sections.
 
-import { KEY_REQUIRED, Problem, get, storeKey } from "./api.js";
+import { Problem, get } from "./api.js";
 import { List } from "./list.js";
+import { Login } from "./login.js";
 import { Model } from "./model.js";
 import { Risk } from "./risk.js";
+import { StopBanner } from "./stopped.js";
 import { find, make, showText } from "./text.js";
 import { WhatIf } from "./whatif.js";
 import { LANGUAGES, loadLanguage, preferredLanguage, storeLanguage } from "./words.js";
@@ -39,20 +41,13 @@ function build(columns) {
     whatIf.predict();
   });
   whatIf.onResponse = (result) => model.reloadIfChanged(result.model);
+  const predict = () => whatIf.predict();
+  const [login, banner] = [new Login(predict), new StopBanner(predict)];
   whatIf.show(whatIf.example);
-  document.addEventListener(KEY_REQUIRED, () => {
-    find("access").hidden = false;
-  });
-  find("access").addEventListener("submit", (event) => {
-    event.preventDefault();
-    find("access").hidden = true;
-    storeKey(find("key").value);
-    whatIf.predict();
-  });
   find("language").addEventListener("change", async ({ target }) => {
     storeLanguage(target.value);
     await loadLanguage(target.value);
-    for (const section of [whatIf, list, model]) section.translate();
+    for (const section of [whatIf, list, model, login, banner]) section.translate();
   });
 }
 

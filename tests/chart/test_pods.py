@@ -131,7 +131,7 @@ def test_uses_only_resources_of_the_release(scenario: str) -> None:
                     used.add(("Secret", variable["valueFrom"]["secretKeyRef"]["name"]))
     existing = {
         *("store-keys", "database-passwords", "airflow-secrets", "my-claim", "key"),
-        *("api-key", "callers"),
+        *("api-key", "callers", "sessions"),
         *(f"keys-of-{name}" for name in get_identities()),
     }
     assert {(kind, name) for kind, name in used - created if name not in existing} == set()

@@ -143,6 +143,19 @@ def test_stages_get_a_key_if_callers_need_one() -> None:
         assert "student-mlops-predictor-key" not in names
 
 
+def test_only_the_predictor_signs_sessions() -> None:
+    """All its pods have one secret, and stages, which have a key, do not have it."""
+    for predictor in ({"existingSecret": "api-key"}, {"apiKeys": {"existingSecret": "callers"}}):
+        manifests = render({"predictor": predictor})
+        secret = find(manifests, "Secret", "predictor-sessions")
+        assert len(base64.b64decode(secret["data"]["MLOPS_PREDICTOR__SESSION_SECRET"])) == 64
+        container = get_container(find(manifests, "Deployment", "predictor"))
+        assert {"secretRef": {"name": "student-mlops-predictor-sessions"}} in container["envFrom"]
+        shared = [each for each in manifests if each["kind"] == "ConfigMap"]
+        assert "predictor-sessions" not in str(shared)
+    assert "student-mlops-predictor-sessions" not in get_names(render(), "Secret")
+
+
 def test_ingress() -> None:
     """The Ingress routes a host to the Service, with TLS if there is a certificate."""
     assert get_names(render(), "Ingress") == []

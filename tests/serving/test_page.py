@@ -13,6 +13,8 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Page, Route, expect
 
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, RAW_HEADER, Category, Number
+from pipeline.storage.layout import STOP_MARKER
+from pipeline.tracking.stop_marker import Stop
 from tests.support.forest import make_bundle
 from tests.support.page import (
     PHONE,
@@ -24,7 +26,7 @@ from tests.support.page import (
     to_number,
     to_probability,
 )
-from tests.support.predictor import serve_bundle
+from tests.support.predictor import open_disk_lake, serve_bundle, wait_for
 
 PAGE = Path(__file__).parents[2] / "serving" / "page"
 EXAMPLE: dict[str, Any] = {feature.name: feature.example for feature in FEATURES}
@@ -440,16 +442,41 @@ def test_the_documentation_needs_no_internet(visit: Visit) -> None:
     expect(operation.locator(".live-responses-table .response").first).to_contain_text("200")
 
 
-def test_the_page_asks_for_the_api_key(visit: Visit, tmp_path: Path) -> None:
-    """If predictions need a key, the page has a field for it, and keeps it for the tab."""
+def test_login_and_logout(visit: Visit, tmp_path: Path) -> None:
+    """A key begins a session that a reload keeps; after the logout the page asks again."""
     with serve_bundle(
         tmp_path, make_bundle(version="7", background_rows=40), api_key="let-me-in"
     ) as guarded:
         page: Page = visit(guarded, wait=False)
         expect(page.locator("#access")).to_be_visible()
+        page.locator("#key").fill("let-me-out")
+        page.locator("#key").press("Enter")
+        expect(page.locator("#refused")).to_contain_text("The API key is missing or wrong")
         page.locator("#key").fill("let-me-in")
         page.locator("#key").press("Enter")
         expect(page.locator("#probability")).to_contain_text("%")
         expect(page.locator("#access")).to_be_hidden()
+        expect(page.locator("#logout")).to_have_text("Log out (platform)")
         page.reload()
+        expect(page.locator("#probability")).to_contain_text("%")
+        assert page.evaluate("document.cookie + JSON.stringify({...sessionStorage})") == "{}"
+        page.locator("#logout").click()
+        expect(page.locator("#access")).to_be_visible()
+        expect(page.locator("#logout")).to_be_hidden()
+
+
+def test_the_page_shows_a_stop(visit: Visit, tmp_path: Path) -> None:
+    """It says who stopped the answers and why, and predicts again once they are resumed."""
+    with serve_bundle(
+        tmp_path, make_bundle(background_rows=40), stop_poll_interval_seconds="0.1"
+    ) as url:
+        lake = open_disk_lake(tmp_path)
+        at = "2026-11-26T18:00:00+00:00"
+        lake.write_model(STOP_MARKER, Stop(by="Ada", at=at, reason="it is <wrong>"))
+        wait_for(lambda: httpx.get(f"{url}/readyz").json() == {"status": "stopped"})
+        page: Page = visit(url, wait=False)
+        expect(page.locator("#stopped")).to_contain_text("Ada stopped all answers on")
+        expect(page.locator("#stopped")).to_contain_text("it is <wrong>")
+        lake.delete(STOP_MARKER)
+        expect(page.locator("#stopped")).to_be_hidden()
         expect(page.locator("#probability")).to_contain_text("%")

@@ -84,6 +84,7 @@ EVERYTHING: Values = {
     "predictor": {
         "existingSecret": "api-key",
         "apiKeys": {"existingSecret": "callers"},
+        "sessions": {"existingSecret": "sessions"},
         "service": {"type": "LoadBalancer"},
         "ingress": {
             "enabled": True,

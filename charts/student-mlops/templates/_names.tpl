@@ -127,3 +127,8 @@
 {{- .existingSecret | default (empty .apiKeys.existingSecret | ternary "" $generated) }}
 {{- end }}
 {{- end }}
+
+{{- define "student-mlops.predictor.sessions.secret" -}}
+{{- $generated := printf "%s-sessions" (include "student-mlops.predictor.fullname" .) -}}
+{{- .Values.predictor.sessions.existingSecret | default $generated }}
+{{- end }}

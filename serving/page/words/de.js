@@ -12,7 +12,9 @@ export default {
   "nav.api": "API",
   "nav.language": "Sprache",
   "key.label": "API-Schlüssel eingeben",
-  "key.use": "Schlüssel verwenden",
+  "key.use": "Anmelden",
+  "key.logout": "Abmelden ({name})",
+  stopped: "{by} hat alle Antworten angehalten ({at}): {reason}",
 
   "api.slow": "Der Dienst hat nicht rechtzeitig geantwortet. Vielleicht ist er überlastet.",
   "api.unreachable": "Der Dienst ist nicht erreichbar. Die Seite versucht es weiter.",

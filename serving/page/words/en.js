@@ -12,7 +12,9 @@ export default {
   "nav.api": "API",
   "nav.language": "Language",
   "key.label": "Enter the API key",
-  "key.use": "Use key",
+  "key.use": "Log in",
+  "key.logout": "Log out ({name})",
+  stopped: "{by} stopped all answers on {at}: {reason}",
 
   "api.slow": "The predictor did not respond in time. It may be busy.",
   "api.unreachable": "The predictor cannot be reached. The page retries automatically.",

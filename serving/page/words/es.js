@@ -12,7 +12,9 @@ export default {
   "nav.api": "API",
   "nav.language": "Idioma",
   "key.label": "Introduzca la clave de la API",
-  "key.use": "Usar la clave",
+  "key.use": "Iniciar sesión",
+  "key.logout": "Cerrar sesión ({name})",
+  stopped: "{by} detuvo todas las respuestas el {at}: {reason}",
 
   "api.slow": "El servicio no respondió a tiempo. Puede estar ocupado.",
   "api.unreachable": "No se puede conectar con el servicio. La página lo sigue intentando.",

@@ -12,7 +12,9 @@ export default {
   "nav.api": "API",
   "nav.language": "Langue",
   "key.label": "Saisissez la clé de l’API",
-  "key.use": "Utiliser la clé",
+  "key.use": "Se connecter",
+  "key.logout": "Se déconnecter ({name})",
+  stopped: "{by} a arrêté toutes les réponses le {at} : {reason}",
 
   "api.slow": "Le service n’a pas répondu à temps. Il est peut-être occupé.",
   "api.unreachable": "Le service est injoignable. La page réessaie automatiquement.",
