@@ -33,6 +33,7 @@ class Middleware:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
+        self._is_key_required = service.keys.is_required
         self._max_age = service.settings.max_connection_age_seconds
         self._expiry: dict[object, float] = {}
 
@@ -50,7 +51,8 @@ class Middleware:
             if path not in PROBE_PATHS:
                 service.admit()
             if is_post and path != LOGIN_PATH:  # every route that predicts
-                await service.authorize(exchange)
+                if self._is_key_required:
+                    await service.authorize(exchange)
                 service.stop_watcher.check()
             if is_fast:
                 model, body = await answer_predict(service, exchange)

@@ -98,7 +98,6 @@ class Service:
         self._batcher = Batcher()
         self._explainer = ThreadPoolExecutor(1, "explain", initializer=lower_thread_priority)
         self._explaining = 0
-        self._keys_required = self.keys.is_required
         self._request_numbers = itertools.count()
         self._process_id = secrets.token_hex(6).encode()
 
@@ -184,18 +183,17 @@ class Service:
         return b"%b-%x" % (self._process_id, next(self._request_numbers))
 
     async def authorize(self, exchange: Exchange) -> None:
-        """Find out whose API key or session a request has, if keys are required.
+        """Find out whose API key or session a request has; for predictors that require one.
 
         Raises:
             Unauthorized: If the key or session is missing, wrong, expired or revoked.
             CrossSite: If the request has a session, and comes from another site's page.
             TooManyRequests: If the key has reached one of its limits.
         """
-        if not self._keys_required:
-            return
         headers = exchange.headers
-        if get_key(headers) or not get_cookie(headers):
-            exchange.caller = self.keys.authenticate(headers)
+        key = get_key(headers)
+        if key or not get_cookie(headers):
+            exchange.caller = self.keys.authenticate(key)
         else:
             exchange.caller = await self.sessions.authenticate(headers)
 
@@ -265,7 +263,7 @@ class Service:
         """Count predicted rows, and hand them to the traffic log and the shadow."""
         self.metrics.rows += len(scored)
         if exchange.caller is not None:
-            exchange.caller.add_rows(len(scored))
+            exchange.caller.rows += len(scored)
         for row in scored:
             for warning in row.warnings:
                 self.metrics.warnings[warning.field] += 1

@@ -1,11 +1,16 @@
-"""Deletes live traffic that is older than its retention period."""
+"""Deletes live traffic and ended sessions that are no longer needed."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import SILVER_LIVE, live_traffic_day
+from pipeline.storage.layout import (
+    ENDED_SESSIONS,
+    SILVER_LIVE,
+    ended_sessions,
+    live_traffic_day,
+)
 
 
 def delete_old_traffic(lake: Lake, now: datetime, retention_days: int) -> int:
@@ -26,3 +31,14 @@ def delete_old_traffic(lake: Lake, now: datetime, retention_days: int) -> int:
     for key in keys:
         lake.delete(key)
     return len(keys)
+
+
+def delete_expired_sessions(lake: Lake, now: datetime) -> None:
+    """Delete what says that a session of the page has ended, once the session would have expired.
+
+    Args:
+        lake: Where the predictors write it.
+        now: The time (UTC).
+    """
+    for key in lake.keys(ENDED_SESSIONS, before=ended_sessions(now.date().isoformat())):
+        lake.delete(key)

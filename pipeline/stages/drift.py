@@ -35,7 +35,7 @@ from pipeline.drift.report import (
     DRIFT,
     TOO_FEW,
 )
-from pipeline.drift.retention import delete_old_traffic
+from pipeline.drift.retention import delete_expired_sessions, delete_old_traffic
 from pipeline.drift.summary import print_report
 from pipeline.errors import LakeError, SettingsError, StageSkipped
 from pipeline.storage.layout import (
@@ -159,6 +159,7 @@ def run(context: Context, window: Window = Window()) -> None:
     retention_days = settings.drift.live_retention_days
     if deleted := delete_old_traffic(lake, datetime.now(UTC), retention_days):
         echo(f"drift: deleted {deleted} objects of live traffic older than {retention_days} days")
+    delete_expired_sessions(lake, datetime.now(UTC))
     version = registry.get_by_alias(PRODUCTION)
     if version is None:
         raise StageSkipped(f"No version of {registry.name} has the alias `{PRODUCTION}`.")

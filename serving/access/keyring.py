@@ -16,17 +16,22 @@ from typing import NoReturn
 
 from pipeline.api_keys import PLATFORM, ApiKey, hash_key, read_keys
 from pipeline.errors import SettingsError
-from serving.access.allowance import Allowance
 from serving.http.problems import TooManyRequests, Unauthorized
 
 log = logging.getLogger(__name__)
 
+WINDOW_SECONDS = 60.0
+NO_LIMIT = float("inf")
 WATCH_INTERVAL_SECONDS = 1.0
 """Pause between two looks at the file's time and size."""
 
 
 class Caller:
-    """All keys of one name: their counts and their limits. For the event loop's thread only."""
+    """All keys of one name: their counts and their limits. For the event loop's thread only.
+
+    Limits apply to windows of a minute, each of which begins with a request. Rows above the limit
+    count in the next windows, because the length of a list is known only at its end.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -36,20 +41,15 @@ class Caller:
         """Predicted rows."""
         self.limited = 0
         """Requests over a limit."""
-        self._limits: dict[str, Allowance] = {}
+        self._max_requests = self._max_rows = NO_LIMIT
+        self._requests_before = self._rows_before = 0.0
+        """Counts at the start of the window."""
+        self._window_end = 0.0
 
     def set_limits(self, key: ApiKey) -> None:
-        """Apply the limits of a key; an unchanged limit keeps what was spent of it."""
-        limits = {"requests": key.requests_per_minute, "rows": key.rows_per_minute}
-        now = time.monotonic()
-        changed: dict[str, Allowance] = {}
-        for unit, per_minute in limits.items():
-            known = self._limits.get(unit)
-            if known is not None and known.per_minute == per_minute:
-                changed[unit] = known
-            elif per_minute is not None:
-                changed[unit] = Allowance(per_minute, now)
-        self._limits = changed
+        """Apply the limits of a key to the current window and all later ones."""
+        self._max_requests = key.requests_per_minute or NO_LIMIT
+        self._max_rows = key.rows_per_minute or NO_LIMIT
 
     def admit(self) -> None:
         """Count a request.
@@ -57,21 +57,25 @@ class Caller:
         Raises:
             TooManyRequests: If it exceeds a limit.
         """
-        if self._limits:
-            now = time.monotonic()
-            for unit, allowance in self._limits.items():
-                if wait_seconds := allowance.get_wait_seconds(now):
-                    self.limited += 1
-                    raise TooManyRequests(self.name, allowance.per_minute, unit, wait_seconds)
-            if "requests" in self._limits:
-                self._limits["requests"].spend(1)
+        if (now := time.monotonic()) >= self._window_end:
+            self._begin_window(now)
+        if self.requests - self._requests_before >= self._max_requests:
+            self._refuse("requests", self._max_requests, self._window_end - now)
+        if (used := self.rows - self._rows_before) >= self._max_rows:
+            more_windows = used // self._max_rows - 1
+            wait_seconds = self._window_end - now + more_windows * WINDOW_SECONDS
+            self._refuse("rows", self._max_rows, wait_seconds)
         self.requests += 1
 
-    def add_rows(self, count: int) -> None:
-        """Count predicted rows."""
-        self.rows += count
-        if "rows" in self._limits:
-            self._limits["rows"].spend(count)
+    def _begin_window(self, now: float) -> None:
+        windows = 1 + (now - self._window_end) // WINDOW_SECONDS
+        self._requests_before = self.requests
+        self._rows_before = min(self.rows, self._rows_before + windows * self._max_rows)
+        self._window_end = now + WINDOW_SECONDS
+
+    def _refuse(self, unit: str, limit: float, wait_seconds: float) -> NoReturn:
+        self.limited += 1
+        raise TooManyRequests(self.name, round(limit), unit, wait_seconds)
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,8 @@ class KeyRing:
         self._platform_key = platform_key
         self._entries: dict[bytes, Entry] = {}
         self._entries_by_id: dict[str, Entry] = {}
+        self._sent: dict[bytes, Entry] = {}
+        """Valid keys that were sent, so that each is hashed once."""
         self._version: object = None
         if path is not None:
             self._version = _get_version(path)
@@ -183,27 +189,27 @@ class KeyRing:
             detail = f"expired on {key.expires}"
             entries[digest] = Entry(digest, caller, key.expires_at, "expired", detail)
             expiries[key.name] = max(expiries.get(key.name, 0), key.expires_at)
-        self._entries = entries
+        self._entries, self._sent = entries, {}
         self._entries_by_id = {entry.id: entry for entry in entries.values()}
         self.expiries = {name: at for name, at in expiries.items() if at != float("inf")}
 
     def _get_caller(self, name: str) -> Caller:
         return self.callers.setdefault(name, Caller(name))
 
-    def authenticate(self, headers: Mapping[bytes, bytes]) -> Caller:
-        """Find out whose key a request has, and count the request.
+    def authenticate(self, key: bytes) -> Caller:
+        """Find out whose key it is, and count a request.
 
-        Its time reveals nothing about a key: the table is searched by SHA-256, of which Python
-        compares a hash with a random seed, so no time depends on how much of two keys is equal.
+        Its time reveals nothing about a key: Python finds it in a table by a hash with a random
+        seed, and compares the bytes only if that hash is equal, so no time depends on how much of
+        two different keys is equal.
 
         Args:
-            headers: The request's headers, by lower-case name.
+            key: What the request sent; empty for nothing.
 
         Raises:
             Unauthorized: If there is no key, or it is unknown, expired or revoked.
             TooManyRequests: If the request exceeds a limit of the key.
         """
-        key = get_key(headers)
         if not key:
             self._refuse("missing")
         caller = self.find(key).caller
@@ -216,12 +222,12 @@ class KeyRing:
         Raises:
             Unauthorized: If it is unknown, expired or revoked.
         """
-        digest = hash_key(key)
-        entry = self._entries.get(digest)
+        entry = self._sent.get(key) or self._entries.get(hash_key(key))
         if entry is None:
             self._refuse("unknown")
-        if not entry.is_valid:
+        if time.time() >= entry.refused_from:
             self._refuse(entry.reason, entry)
+        self._sent[key] = entry
         return entry
 
     def get_valid(self, entry_id: str) -> Entry | None:
@@ -237,8 +243,11 @@ class KeyRing:
 
 def get_key(headers: Mapping[bytes, bytes]) -> bytes:
     """Return the key that a request sends, or no bytes."""
-    scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
-    return bearer.strip() if scheme.lower() == b"bearer" else headers.get(b"x-api-key", b"")
+    if (authorization := headers.get(b"authorization")) is not None:
+        scheme, _, bearer = authorization.partition(b" ")
+        if scheme.lower() == b"bearer":
+            return bearer.strip()
+    return headers.get(b"x-api-key", b"")
 
 
 def _get_version(path: Path) -> object:

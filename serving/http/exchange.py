@@ -20,7 +20,7 @@ LINGER_SECONDS = 10
 class CountsRows(Protocol):
     """Somebody whose predicted rows are counted."""
 
-    def add_rows(self, count: int) -> None: ...
+    rows: int
 
 
 class Exchange:

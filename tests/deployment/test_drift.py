@@ -28,10 +28,12 @@ from pipeline.storage.artifacts.base import Interval
 from pipeline.storage.layout import (
     DRIFT_PAGE,
     DRIFT_REPORT,
+    ENDED_SESSIONS,
     EVIDENTLY_PAGE,
     RETRAINING_REQUESTS,
     SILVER_LIVE,
     drift_report,
+    ended_session,
     gold_manifest,
     gold_split,
     latest_report_file,
@@ -177,6 +179,16 @@ class TestVerdicts:
         keys = env.context("any").lake.keys(SILVER_LIVE)
         assert [key.rsplit("/age")[-1].partition("-")[0] for key in keys] == kept
         assert ("deleted 2 objects" in capsys.readouterr().err) == bool(days)
+
+    def test_expired_sessions_are_deleted(self, env: DeploymentEnv) -> None:
+        """What says that a session has ended is kept until the session would have expired."""
+        lake = env.context("any").lake
+        days = [f"{NOW + timedelta(days=days):%Y-%m-%d}" for days in (-1, 0, 1)]
+        for day in days:
+            lake.write(ended_session(day, "id"), b"")
+        with pytest.raises(StageSkipped, match="alias `production`"):
+            run(env)
+        assert lake.keys(ENDED_SESSIONS) == [ended_session(day, "id") for day in days[1:]]
 
     def test_nothing_in_production(self, env: DeploymentEnv) -> None:
         """Without a production model there is nothing to compare with."""

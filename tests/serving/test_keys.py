@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from pipeline.api_keys import PLATFORM, ApiKey, add_key, read_keys, revoke_keys, today, write_keys
 from pipeline.model.bundle import write_fallback
-from serving.access.allowance import Allowance
+from serving.access.keyring import Caller
+from serving.http.problems import TooManyRequests
 from serving.http.rows import EXAMPLE
 from tests.support.forest import make_bundle
 from tests.support.predictor import (
@@ -138,7 +140,7 @@ def test_a_limit_on_requests(predictor: Predictor, keys: Keys) -> None:
     assert predict(predictor, key).status_code == 200
     refused = predict(predictor, key)
     assert (refused.status_code, refused.json()["status"]) == (429, 429)
-    assert 25 <= int(refused.headers["retry-after"]) <= 30
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
     assert "The key of eager may send 2 requests per minute; try again in" in refused.text
     assert predict(predictor, key, "/predict?explain=true").status_code == 429
     assert predict(predictor, keys.made["registrar"]).status_code == 200
@@ -154,7 +156,7 @@ def test_a_limit_on_rows(predictor: Predictor, keys: Keys) -> None:
     assert (answered.status_code, answered.text.count("\n")) == (200, 4)
     refused = predict(predictor, key)
     assert refused.status_code == 429
-    assert 60 < int(refused.headers["retry-after"]) <= 90  # 2 of 4 rows owed, and one to send
+    assert 60 < int(refused.headers["retry-after"]) <= 120  # the next window is full as well
     assert get_count(predictor, "predictor_key_rows_total", "bulk") == 4
 
 
@@ -197,17 +199,33 @@ def test_a_missing_file_stops_the_start(tmp_path: Path) -> None:
     assert "Traceback" not in log
 
 
-def test_allowance() -> None:
-    """A minute's units can be spent at once, debts are paid first, and no more is saved up."""
-    allowance = Allowance(60, now=0)
-    allowance.spend(60)
-    assert allowance.get_wait_seconds(0) == 1
-    assert allowance.get_wait_seconds(1) == 0
-    allowance.spend(31)
-    assert allowance.get_wait_seconds(1) == 31
-    assert allowance.get_wait_seconds(1000) == 0
-    allowance.spend(60)
-    assert allowance.get_wait_seconds(1000) == 1
+def test_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window begins with a request; rows above the limit fill the next ones."""
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    caller = Caller("bulk")
+    line = ApiKey(name="bulk", sha256="0" * 64, created=today())
+    limits = {"requests_per_minute": 2, "rows_per_minute": 10}
+    caller.set_limits(line.model_copy(update=limits))
+    for _ in range(2):
+        caller.admit()
+    with pytest.raises(TooManyRequests, match="2 requests per minute; try again in 60 s"):
+        caller.admit()
+    now += 60
+    caller.admit()
+    caller.rows += 25
+    with pytest.raises(TooManyRequests, match="10 rows per minute; try again in 120 s"):
+        caller.admit()
+    now += 90
+    with pytest.raises(TooManyRequests, match="try again in 60 s"):
+        caller.admit()
+    now += 60
+    caller.admit()
+    now += 10_000
+    caller.admit()
+    caller.rows += 9
+    caller.admit()
+    assert (caller.requests, caller.limited) == (6, 3)
 
 
 def test_unchanged_lines_keep_their_spending(predictor: Predictor, keys: Keys) -> None:

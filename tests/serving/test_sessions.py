@@ -68,7 +68,8 @@ def get_cookie(response: httpx.Response) -> str:
 
 
 def predict(predictor: Predictor, cookie: str, headers: dict[str, str] = OWN) -> httpx.Response:
-    both = {**headers, "Cookie": cookie.encode("latin-1")}
+    named = headers | {"Cookie": cookie}
+    both = {name.encode(): value.encode("latin-1") for name, value in named.items()}
     return httpx.post(f"{predictor.url}/predict", json=EXAMPLE, headers=both, timeout=30)
 
 
