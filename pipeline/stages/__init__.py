@@ -274,7 +274,8 @@ STAGES: tuple[Stage, ...] = (
                 *map(layout.latest_report_file, layout.DRIFT_FILES),
                 layout.RETRAINING_REQUESTS + ANY,
             ),
-            deletes=(layout.SILVER_LIVE + ANY,),
+            lists=(layout.ENDED_SESSIONS,),
+            deletes=(layout.SILVER_LIVE + ANY, layout.ENDED_SESSIONS + ANY),
         ),
         emits="drift",
         resources=Resources(memory="384Mi", memory_limit="2Gi"),  # holds a window of traffic

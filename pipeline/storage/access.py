@@ -125,8 +125,9 @@ SERVICES: dict[str, Service] = {
                 ),
                 layout.latest_report_file(layout.DRIFT_PAGE),
                 layout.STOP_MARKER,
+                layout.ENDED_SESSIONS + ANY,
             ),
-            writes=(layout.SILVER_LIVE + ANY,),
+            writes=(layout.SILVER_LIVE + ANY, layout.ENDED_SESSIONS + ANY),
         ),
     ),
     "mlflow": Service(

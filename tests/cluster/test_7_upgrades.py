@@ -72,7 +72,7 @@ def read_rotations() -> tuple[str, list[str]]:
     section = GUIDE.read_text().partition("## Rotate secrets\n")[2].partition("\n## ")[0]
     functions = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     commands = re.findall(r"`(rotate(?:_database)? [^`]+)`", section)
-    used = [each for each in commands if "predictor-key" not in each]  # no caller needs a key
+    used = [each for each in commands if "predictor-" not in each]  # no caller needs a key
     others = [used[0].replace("train", name) for name in ("predictor", "mlflow", "test")]
     return "\n".join(functions), [*used, *others]
 

@@ -17,6 +17,7 @@ KEYS = (
     layout.silver_rejected(RUN),
     layout.silver_manifest(RUN),
     layout.live_traffic_object(DAY, "pod", 1),
+    layout.ended_session(DAY, "session"),
     *(layout.gold_split(RUN, split) for split in layout.SPLITS),
     layout.gold_manifest(RUN),
     *(

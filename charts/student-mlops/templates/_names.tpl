@@ -128,7 +128,10 @@
 {{- end }}
 {{- end }}
 
+{{/* Secret that signs the sessions of the page; empty if predictions need no key. */}}
 {{- define "student-mlops.predictor.sessions.secret" -}}
 {{- $generated := printf "%s-sessions" (include "student-mlops.predictor.fullname" .) -}}
+{{- if include "student-mlops.predictor.secret" . }}
 {{- .Values.predictor.sessions.existingSecret | default $generated }}
+{{- end }}
 {{- end }}
