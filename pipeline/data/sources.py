@@ -11,14 +11,14 @@ from pipeline.data.synthetic import DEFAULT_ROWS, generate_csv
 from pipeline.errors import SettingsError, SourceError, shorten
 from pipeline.settings import Settings
 from pipeline.storage.s3 import s3_client
-from pipeline.storage.streams import CHUNK_BYTES, NewFile
+from pipeline.storage.streams import CHUNK_BYTES, ScratchFile
 from pipeline.tls import trust_ca_bundle
 
 
 class _BoundedFile:
     """Passes bytes on to a file, up to the limit of the settings."""
 
-    def __init__(self, file: NewFile, source: str, settings: Settings) -> None:
+    def __init__(self, file: ScratchFile, source: str, settings: Settings) -> None:
         self._file, self._source = file, source
         self._max_bytes = settings.ingest.max_bytes
 
@@ -34,7 +34,7 @@ class _BoundedFile:
         """Flush nothing: the bytes count once the file is complete."""
 
 
-def fetch(source: str, settings: Settings, file: NewFile) -> None:
+def fetch(source: str, settings: Settings, file: ScratchFile) -> None:
     """Copy the bytes of a source to a file, unchanged and a chunk at a time.
 
     Args:

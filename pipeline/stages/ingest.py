@@ -32,7 +32,7 @@ from pipeline.data.sources import fetch
 from pipeline.errors import DataError, shorten
 from pipeline.storage.artifacts.data import BronzePointer
 from pipeline.storage.layout import BRONZE, BRONZE_LATEST, bronze_file, bronze_pointer
-from pipeline.storage.streams import NewFile
+from pipeline.storage.streams import CHUNK_BYTES, NewFile, ScratchFile
 from pipeline.times import utc_now
 
 
@@ -51,9 +51,9 @@ def run(context: Context) -> None:
     if inbox_file and (earlier := read_earlier_pointer(lake, inbox_file, key)):
         _use_again(context, earlier)
         return
-    with lake.new_file(BRONZE) as fetched, lake.new_file(BRONZE) as rewritten:
+    with lake.scratch_file(BRONZE) as fetched, lake.new_file(BRONZE) as stored:
         fetch(source, context.settings, fetched)
-        pointer, is_new = _store(context, fetched, rewritten)
+        pointer, is_new = _store(context, fetched, stored)
     _write_pointers(context, pointer)
     if inbox_file and pointer.sha256 != pointer.source_sha256:
         delete_inbox_file(lake, inbox_file, pointer)
@@ -64,8 +64,8 @@ def run(context: Context) -> None:
     )
 
 
-def _store(context: Context, fetched: NewFile, rewritten: NewFile) -> tuple[BronzePointer, bool]:
-    """Check the fetched file, rewrite it if necessary, and store it.
+def _store(context: Context, fetched: ScratchFile, stored: NewFile) -> tuple[BronzePointer, bool]:
+    """Check the fetched file, and store it with or without changes.
 
     Returns:
         The pointer to the file, and whether bronze did not have it.
@@ -78,8 +78,11 @@ def _store(context: Context, fetched: NewFile, rewritten: NewFile) -> tuple[Bron
         dropped += _judge_extra(context, source, extra)
         pseudonyms = open_pseudonyms(context.settings) if ROLES.key else None
         must_rewrite = bool(dropped or pseudonyms)
-        rows = _copy_rows(raw, dropped, pseudonyms, rewritten if must_rewrite else None)
-    stored = rewritten if must_rewrite else fetched
+        rows = _copy_rows(raw, dropped, pseudonyms, stored if must_rewrite else None)
+    if not must_rewrite:
+        with fetched.read_again() as file:
+            while chunk := file.read(CHUNK_BYTES):
+                stored.write(chunk)
     pointer = BronzePointer(
         sha256=stored.sha256,
         source_sha256=fetched.sha256,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import LakeError
-from pipeline.storage.streams import CHUNK_BYTES, NewFile
+from pipeline.storage.streams import CHUNK_BYTES, NewFile, ScratchFile
 
 TEMPORARY_PREFIX = ".writing-"
 MAX_TEMPORARY_SECONDS = 24 * 3600
@@ -60,6 +60,15 @@ class DiskStore:
     def create(self, key: str, data: bytes) -> bool:
         with self._raise_lake_errors(key, "written"), self._temporary_file(key, data) as temporary:
             return self._link(temporary, key)
+
+    @contextlib.contextmanager
+    def scratch_file(self, layer: str) -> Iterator[ScratchFile]:
+        folder = self._root / layer
+        with self._raise_lake_errors(layer, "written"):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed below
+        with file, ScratchFile(file, f"a temporary file in {folder}") as scratch:
+            yield scratch
 
     @contextlib.contextmanager
     def new_file(self, layer: str) -> Iterator[NewFile]:

@@ -20,7 +20,7 @@ from pipeline.errors import LakeError
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.disk import DiskStore
 from pipeline.storage.s3 import S3Store
-from pipeline.storage.streams import ChunkReader, NewFile
+from pipeline.storage.streams import ChunkReader, NewFile, ScratchFile
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -37,6 +37,7 @@ class Store(Protocol):
     def size(self, key: str) -> int | None: ...
     def write(self, key: str, data: bytes) -> None: ...
     def create(self, key: str, data: bytes) -> bool: ...
+    def scratch_file(self, layer: str) -> AbstractContextManager[ScratchFile]: ...
     def new_file(self, layer: str) -> AbstractContextManager[NewFile]: ...
     def write_file(self, key: str, path: Path) -> None: ...
     def create_file(self, key: str, path: Path) -> bool: ...
@@ -114,6 +115,16 @@ class Lake:
     def create(self, key: str, data: bytes) -> bool:
         """Write an object unless there is one with that key; return whether it was written."""
         return self._store.create(key, data)
+
+    def scratch_file(self, layer: str) -> AbstractContextManager[ScratchFile]:
+        """Create a file without a name, for bytes that must not be stored, such as keys of persons.
+
+        Nothing of it is left at the end of the `with` block, nor if the process is killed.
+
+        Args:
+            layer: One of layout.LAYERS. A lake on disk uses the disk of its folder.
+        """
+        return self._store.scratch_file(layer)
 
     def new_file(self, layer: str) -> AbstractContextManager[NewFile]:
         """Create a temporary file to be stored with `write_file` or `create_file`.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pipeline.errors import LakeError
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.layout import bucket_name
-from pipeline.storage.streams import CHUNK_BYTES, NewFile
+from pipeline.storage.streams import CHUNK_BYTES, NewFile, ScratchFile
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -65,6 +65,12 @@ class S3Store:
             return self._unless_exists(
                 lambda: self._client.put_object(**self._location(key), Body=data, IfNoneMatch="*")
             )
+
+    @contextlib.contextmanager
+    def scratch_file(self, layer: str) -> Iterator[ScratchFile]:
+        location = f"a temporary file for {layer} in {tempfile.gettempdir()}"
+        with tempfile.TemporaryFile() as file, ScratchFile(file, location) as scratch:
+            yield scratch
 
     @contextlib.contextmanager
     def new_file(self, layer: str) -> Iterator[NewFile]:

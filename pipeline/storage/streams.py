@@ -46,18 +46,23 @@ class ChunkReader(io.RawIOBase):
         super().close()
 
 
-class NewFile(io.RawIOBase):
-    """A temporary file that the lake stores once it is complete. It hashes what is written.
+class ScratchFile(io.RawIOBase):
+    """A file for bytes that are not to be stored. It hashes what is written.
 
     Attributes:
-        path: Where the file is.
         size: Number of bytes that were written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, file: BinaryIO, location: str) -> None:
+        """Begin with an empty file.
+
+        Args:
+            file: The file, open for writing and reading.
+            location: Where it is, for errors.
+        """
         self.size = 0
-        self._file = path.open("wb")
+        self._location = location
+        self._file = file
         self._hash = hashlib.sha256()
 
     @property
@@ -83,25 +88,16 @@ class NewFile(io.RawIOBase):
     def tell(self) -> int:
         return self.size
 
-    def finish(self) -> None:
-        """Write everything to the disk.
-
-        Raises:
-            LakeError: If the disk is full or fails.
-        """
-        with self._raise_lake_errors():
-            self._file.flush()
-            os.fsync(self._file.fileno())
-
     def read_again(self) -> BinaryIO:
-        """Open what was written so far for reading.
+        """Return a stream of what was written. Nothing can be written any more.
 
         Raises:
             LakeError: If the disk is full or fails.
         """
         with self._raise_lake_errors():
             self._file.flush()
-            return self.path.open("rb")
+            self._file.seek(0)
+            return os.fdopen(os.dup(self._file.fileno()), "rb")
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # `finish` has raised it, or the file is not needed
@@ -114,6 +110,28 @@ class NewFile(io.RawIOBase):
             yield
         except OSError as error:
             raise LakeError(
-                f"{self.path} cannot be written after {self.size:,} bytes: {error.strerror}. Free "
-                "space on its disk, and run the stage again"
+                f"{self._location} cannot be written after {self.size:,} bytes: "
+                f"{error.strerror}. Free space on its disk, and run the stage again"
             ) from error
+
+
+class NewFile(ScratchFile):
+    """A temporary file that the lake stores once it is complete.
+
+    Attributes:
+        path: Where the file is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.open("w+b"), str(path))
+        self.path = path
+
+    def finish(self) -> None:
+        """Write everything to the disk.
+
+        Raises:
+            LakeError: If the disk is full or fails.
+        """
+        with self._raise_lake_errors():
+            self._file.flush()
+            os.fsync(self._file.fileno())

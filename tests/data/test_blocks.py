@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,8 @@ def test_lines_are_counted_without_empty_ones_at_the_end() -> None:
 
 
 @pytest.fixture
-def refuse_whole_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make reading a file of more than 10 kB fail unless a size is given."""
+def refuse_whole_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Make reading one of the test's files of more than 10 kB fail unless a size is given."""
     opened = Path.open
 
     class Bounded(io.FileIO):
@@ -113,11 +114,12 @@ def refuse_whole_reads(monkeypatch: pytest.MonkeyPatch) -> None:
         readall = read
 
     def bounded(self: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-        if mode == "rb" and self.stat().st_size > 10_000:
+        if mode == "rb" and tmp_path in self.parents and self.stat().st_size > 10_000:
             return Bounded(self)
         return opened(self, mode, *arguments, **options)
 
     monkeypatch.setattr(Path, "open", bounded)
+    monkeypatch.setattr(os, "fdopen", Bounded)
 
 
 @pytest.mark.usefixtures("refuse_whole_reads")

@@ -23,7 +23,11 @@ FIELDS = {
     "erase": "erases",
 }
 """The field of Access that allows a method of a store."""
-UNGUARDED = ("url", "new_file")  # a new file becomes an object by `write_file` or `create_file`
+UNGUARDED = (
+    "url",
+    "new_file",
+    "scratch_file",
+)  # a new file becomes an object by `write_file` or `create_file`
 
 
 class GuardedStore:

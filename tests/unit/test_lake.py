@@ -115,6 +115,17 @@ def test_an_unfinished_file_is_no_object(lake: Lake) -> None:
     assert not file.path.exists()
 
 
+def test_a_scratch_file_has_no_name(tmp_path: Path) -> None:
+    """A process that is killed leaves nothing of it, even if it has the keys of persons."""
+    lake = open_lake(LakeSettings(url=f"file://{tmp_path}/lake"))
+    with lake.scratch_file("bronze") as file:
+        file.write(b"key")
+        with file.read_again() as stream:
+            assert stream.read() == b"key"
+        assert list((tmp_path / "lake/bronze").iterdir()) == []
+    assert (file.size, file.sha256) == (3, hashlib.sha256(b"key").hexdigest())
+
+
 def test_leftovers_of_killed_writers_are_deleted(tmp_path: Path) -> None:
     """A killed process leaves its temporary file; a later one deletes it after a day."""
     lake = open_lake(LakeSettings(url=f"file://{tmp_path}"))
