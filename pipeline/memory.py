@@ -40,7 +40,7 @@ class Need:
 
 NEEDS = {
     "features": Need(base_mebibytes=240, bytes_per_value=55),
-    "train": Need(base_mebibytes=250, bytes_per_value=30),
+    "train": Need(base_mebibytes=300, bytes_per_value=30),
     "drift": Need(base_mebibytes=370, bytes_per_value=25),
 }
 """Stage -> its peak memory; see docs/reference/scale.md."""
