@@ -17,7 +17,7 @@ from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES
 from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
-from pipeline.memory import check_memory
+from pipeline.memory import check_memory, limit_processes
 from pipeline.model import ablation_table, export
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Lineage, Manifest
 from pipeline.model.decision import describe_flagged_below_rate
@@ -75,6 +75,7 @@ def run(context: Context) -> None:
         )
         return
     train, validation = read_training_rows(lake, gold)
+    limit_processes()
     # Processes share the fits. Threads within one would wait for each other after every tree.
     with threadpool_limits(1, user_api="openmp"):
         result = train_candidate(train, validation, settings)

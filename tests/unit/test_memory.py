@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import joblib
 import pytest
 
 from pipeline import __main__, memory, stages
 from pipeline.context import Context
 from pipeline.errors import MemoryLimitError
-from pipeline.memory import NEEDS, check_memory, find_limit
+from pipeline.memory import (
+    NEEDS,
+    PROCESSES_VARIABLE,
+    Limit,
+    check_memory,
+    find_limit,
+    limit_processes,
+)
 from pipeline.settings import Settings
 from pipeline.stages import features, ingest, preprocess
 
@@ -77,3 +85,11 @@ def test_every_estimate_is_of_a_stage_that_fits_its_pod() -> None:
         text = stages.get_stage(name).resources.memory_limit
         mebibytes = int(text[:-2]) * {"Mi": 1, "Gi": 1024}[text[-2:]]
         assert need.estimate(1000, 6) < mebibytes
+
+
+def test_processes_fit_into_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the number of cores, a small pod fits its models in one process."""
+    monkeypatch.delenv(PROCESSES_VARIABLE, raising=False)
+    monkeypatch.setattr(memory, "find_limit", lambda: Limit(1_100, is_container=True))
+    limit_processes()
+    assert joblib.effective_n_jobs(-1) == 1
