@@ -1,9 +1,9 @@
 """Measure what each table costs, from its file to a served model with a drift check.
 
 `TEST_SURVEY=... TEST_UCI=... python -m tests.bench.table_times` runs `adopt` and `run` for each
-table, or for those that are named, and prints what they used. It keeps the results in
-tests/bench/results/table_times.json. CPU time is measured, because the wall time depends on what
-else runs.
+table, or for those that are named, and writes the table of docs/reference/tables.md. It keeps the
+results in tests/bench/results/table_times.json. CPU time is measured, because the wall time depends
+on what else runs.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench.cached import ROOT, hash_code, measure
-from tests.bench.tables import show, table
+from tests.bench.cached import ROOT, hash_code, measure, read_results
+from tests.bench.tables import put, table
 from tests.support.process_tree import run_and_measure
 from tests.support.tables import Cells, make_from_sklearn
 from tests.support.wide_rows import OPTIONS, write_wide_table
 
+PAGE = ROOT / "docs" / "reference" / "tables.md"
 NAME = "table_times"
 WIDE_ROWS = 50_000
 MEASURED = (
@@ -124,6 +125,12 @@ def read_or_measure(name: str) -> Result:
     return result
 
 
+def format_stored() -> str:
+    """The table of all stored results."""
+    stored = read_results(NAME)
+    return format_table({name: stored[name]["results"] for name in TABLES if name in stored})
+
+
 def format_table(results: dict[str, Result]) -> str:
     """A row per table."""
     header = (
@@ -149,4 +156,6 @@ def format_table(results: dict[str, Result]) -> str:
 
 
 if __name__ == "__main__":
-    show(format_table({name: read_or_measure(name) for name in sys.argv[1:] or TABLES}))
+    for name in sys.argv[1:] or TABLES:
+        read_or_measure(name)
+    put(PAGE, NAME, format_stored())

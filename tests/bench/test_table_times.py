@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench.table_times import format_table, read_or_measure
-from tests.bench.tables import show
+from tests.bench.table_times import NAME, PAGE, format_stored, format_table, read_or_measure
+from tests.bench.tables import find, show
+
+
+def test_the_page_shows_the_stored_results() -> None:
+    """The table of docs/reference/tables.md is that of the stored results."""
+    assert find(PAGE, NAME)[1] == format_stored()
 
 
 @pytest.mark.bench
