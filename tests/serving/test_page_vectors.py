@@ -20,8 +20,9 @@ READ = """async ([columns, texts]) => {
         try {
             const { header, rows } = readList(columns, readTable(text, knownNames(columns)), "x");
             return { rows, others: header.extraNames };
-        } catch ({ kind, errors }) {
-            return { error: kind, columns: errors.map(({ field }) => field) };
+        } catch (error) {
+            if (!error.errors) throw error;
+            return { error: error.kind, columns: error.errors.map(({ field }) => field) };
         }
     });
 }"""
