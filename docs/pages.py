@@ -40,7 +40,7 @@ To add one, see [Add a stage](/docs/how-to/add-a-stage.md).
 
 ## Objects of the lake
 
-On the cluster, each stage and each other client has an identity of its own in the object store,
+On the cluster, each stage and each other client has its own identity in the object store,
 which refuses it everything that is not in its row. The tests of the stages refuse it, too. `*`
 stands for any text.
 

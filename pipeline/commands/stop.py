@@ -1,4 +1,4 @@
-"""Stop the answers of all predictors within 10 seconds, whatever model they serve.
+"""Stop the answers of all predictors within 10 seconds.
 
 The predictors respond to requests for predictions with 503 and the reason, until `resume`. Training
 and promotion continue, and do not resume the answers. The command needs no MLflow to take effect.

@@ -2,7 +2,7 @@
 
 A candidate is a pipeline of transformers that ignore the label (binning, pairs of features) and a
 classifier. A blank becomes a number below all others: one split of a tree separates it, and it has
-a bin of its own.
+its own bin.
 
 A candidate ranks rows by the classifier's score. For serving, the score is calibrated, because
 class weights distort it: Platt scaling fits the curve from out-of-fold scores to probabilities
@@ -248,7 +248,7 @@ def make_candidates(features: Sequence[Feature]) -> tuple[Candidate, ...]:
     Returns:
         The candidates, from the simplest to the most complex. A tree with three leaves is a rule
         of two conditions. In a mixed table the logistic regression is additive, without pairs, and
-        trees see each category by itself.
+        trees see each category separately.
     """
     if is_mixed(FEATURES):  # of all features: without some, as in an ablation, nothing else changes
         return (
@@ -273,7 +273,7 @@ CANDIDATES = make_candidates(FEATURES)
 def make_plain_logistic() -> Candidate:
     """Logistic regression on the features as they are: a baseline.
 
-    A blank counts as the mean of its feature, and as a feature of its own.
+    A blank counts as the mean of its feature, and as a separate feature.
     """
 
     def make_steps(seed: int) -> list[Any]:

@@ -80,9 +80,9 @@ def make_binning(features: Sequence[Feature], bins: int, encode: str = "ordinal"
 
 
 def make_indicators(features: Sequence[Feature]) -> list[Any]:
-    """Return the step that fills blanks and gives each category a column of its own.
+    """Return the step that fills blanks and gives each category its own column.
 
-    Trees then need one split for a category, whatever its code. The columns of the categories come
+    Trees then need only one split to separate a category. The columns of the categories come
     before the other features.
 
     Args:
