@@ -49,7 +49,7 @@ def test_upgrade_and_rollback_during_traffic(platform: Platform, lake: Lake, fir
     """`helm upgrade` and `helm rollback` fail no request, and keep secrets and data."""
     cluster = platform.cluster
     secrets, bronze = read_secrets(cluster), lake.keys("bronze/")
-    version = get_model(platform.predictor)["version"]
+    version = wait_for("model", lambda: get_model(platform.predictor))["version"]
     traffic = {"rate": 20, "seconds": MAX_TRAFFIC_SECONDS}
     wait = ("--wait", "--timeout=15m")
     with steady_traffic(platform.predictor, STUDENT, **traffic) as result:
