@@ -17,7 +17,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, describe_first
 
 KEY_PREFIX = "smk_"
 """First characters of each key, by which scanners for secrets can find one."""
@@ -104,11 +104,9 @@ def parse_keys(text: str, source: str) -> list[ApiKey]:
         try:
             key = ApiKey.model_validate_json(line)
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the line"
+            problem = describe_first(error, "the line")
             raise SettingsError(
-                f"{source}, line {number}: {field}: {first['msg']}. "
-                "`python -m pipeline keys` writes such lines"
+                f"{source}, line {number}: {problem}. `python -m pipeline keys` writes such lines"
             ) from None
         if key.sha256 in keys:
             raise SettingsError(f"{source}, line {number}: the key of an earlier line; remove one")
@@ -241,5 +239,4 @@ def _make(keys: Sequence[ApiKey], **fields: object) -> tuple[str, list[ApiKey]]:
     try:
         return key, [*keys, ApiKey.model_validate(line)]
     except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(f"{first['loc'][0]}: {first['msg']}") from None
+        raise SettingsError(describe_first(error, "the key")) from None

@@ -15,6 +15,11 @@ StageSkipped            the stage had nothing to do; its command exits with stag
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 MAX_QUOTED_CHARACTERS = 120
 
 
@@ -84,3 +89,14 @@ def shorten(text: str) -> str:
     if len(text) <= MAX_QUOTED_CHARACTERS:
         return text
     return text[: MAX_QUOTED_CHARACTERS - 1] + "…"
+
+
+def describe_first(error: ValidationError, whole: str) -> str:
+    """Describe the first problem of a document that pydantic refused, without a full stop.
+
+    Args:
+        error: Pydantic's error.
+        whole: What to call the document, if the problem is not that of one field.
+    """
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or whole}: {first['msg']}"

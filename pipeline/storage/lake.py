@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.errors import LakeError
+from pipeline.errors import LakeError, describe_first
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.disk import DiskStore
 from pipeline.storage.s3 import S3Store
@@ -196,11 +196,10 @@ class Lake:
         try:
             return kind.model_validate_json(self.read(key))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the document"
+            problem = describe_first(error, "the document")
             raise LakeError(
-                f"{self.url(key)} is not a valid {kind.__name__}: {field}: {first['msg']}. Run the "
-                "stage that writes it again"
+                f"{self.url(key)} is not a valid {kind.__name__}: {problem}. Run the stage that "
+                "writes it again"
             ) from None
 
     def write_model(self, key: str, model: BaseModel) -> str:
