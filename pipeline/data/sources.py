@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -77,8 +78,7 @@ def _copy_disk(source: str, settings: Settings, target: _BoundedFile) -> None:
             "file to a bucket and use s3://BUCKET/KEY, or use https:// or gdrive:ID"
         )
     with _raise_source_errors(source, settings, OSError), Path(source).open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            target.write(chunk)
+        shutil.copyfileobj(file, target, CHUNK_BYTES)
 
 
 def _copy_web(source: str, settings: Settings, target: _BoundedFile) -> None:

@@ -124,11 +124,8 @@ def wait_for_predictors(settings: Settings, *, stopped: bool) -> str:
     )
     state = "stopped" if stopped else "answering"
     if complete and states:
-        return (
-            f"{len(states)} predictors are {state}"
-            if len(states) > 1
-            else (f"the predictor is {state}")
-        )
+        one = len(states) == 1
+        return f"the predictor is {state}" if one else f"{len(states)} predictors are {state}"
     if all(isinstance(found, Unreachable) for found in states.values()):
         return f"no predictor responds at {settings.predictor.url}; one that starts will be {state}"
     late = [

@@ -12,6 +12,7 @@ never has the key of a person. In both cases a source in the lake's inbox is del
 
 from __future__ import annotations
 
+import shutil
 from typing import BinaryIO
 
 from pipeline.columns import IGNORED, ROLES
@@ -81,8 +82,7 @@ def _store(context: Context, fetched: ScratchFile, stored: NewFile) -> tuple[Bro
         rows = _copy_rows(raw, dropped, pseudonyms, stored if must_rewrite else None)
     if not must_rewrite:
         with fetched.read_again() as file:
-            while chunk := file.read(CHUNK_BYTES):
-                stored.write(chunk)
+            shutil.copyfileobj(file, stored, CHUNK_BYTES)
     pointer = BronzePointer(
         sha256=stored.sha256,
         source_sha256=fetched.sha256,
