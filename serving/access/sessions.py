@@ -131,7 +131,7 @@ class Sessions:
             The value of the header `Set-Cookie`, which deletes the cookie.
 
         Raises:
-            LakeError: If the other pods cannot be told; it has ended on this pod.
+            LakeError: If the other pods cannot learn of it; it has ended on this pod.
         """
         self._ended[session.id] = session.expires_at
         if self._is_shared:

@@ -75,7 +75,7 @@ Results = list[dict[str, Any]]
 
 
 def run_measured(arguments: Iterable[str], environment: dict[str, str]) -> float:
-    """Run Python in a process of its own, and return its peak resident memory in MiB.
+    """Run Python in a new process, and return its peak resident memory in MiB.
 
     Args:
         arguments: Arguments of the interpreter.

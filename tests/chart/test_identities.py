@@ -53,7 +53,7 @@ def list_secrets(spec: Manifest) -> set[str]:
 
 
 def test_only_minio_and_its_job_have_the_administrators_keys() -> None:
-    """No other pod refers to the administrator's Secret, in whatever way."""
+    """No other pod refers to the administrator's Secret, in any way."""
     holders = {name for name, spec in list_pods(render()).items() if ADMINISTRATOR in str(spec)}
     assert {name.rpartition("-")[0] or name for name in holders} == {
         "student-mlops",

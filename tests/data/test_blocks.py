@@ -1,4 +1,4 @@
-"""Raw files are read in blocks of whole rows, whatever their quotes and line breaks are."""
+"""Raw files are read in blocks of whole rows, also with quotes and line breaks in values."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ print(FEATURE_NAMES)
 
 
 def test_only_its_own_tests_read_the_survey() -> None:
-    """The others pass on a machine without it, whatever table was adopted there."""
+    """The others pass on a machine without it, with any adopted table."""
     variable = "_".join(["TEST", "SURVEY"])
     named = [path for path in (ROOT / "tests").rglob("*.py") if variable in path.read_text()]
     folders = {path.relative_to(ROOT / "tests").parts[0] for path in named}

@@ -1,4 +1,4 @@
-"""MinIO's users, against a server that stores what its administration API is told."""
+"""MinIO's users, against a server that stores the requests to its administration API."""
 
 from __future__ import annotations
 
