@@ -130,6 +130,7 @@ STAGES: tuple[Stage, ...] = (
             reads=(layout.bronze_pointer(ANY), layout.bronze_file(layout.ANY_SHA256)),
             writes=(
                 layout.silver_rows(ANY),
+                layout.silver_rows_part(ANY, ANY),
                 layout.silver_rejected(ANY),
                 layout.silver_manifest(ANY),
                 *reports(layout.DATA_CHECK, layout.DATA_CHECK_PAGE),
@@ -146,8 +147,16 @@ STAGES: tuple[Stage, ...] = (
         writes="gold splits and manifest",
         summary="Split the rows into train, validation and test, stratified and seeded.",
         access=Access(
-            reads=(layout.silver_manifest(ANY), layout.silver_rows(ANY)),
-            writes=(layout.gold_split(ANY, ANY), layout.gold_manifest(ANY)),
+            reads=(
+                layout.silver_manifest(ANY),
+                layout.silver_rows(ANY),
+                layout.silver_rows_part(ANY, ANY),
+            ),
+            writes=(
+                layout.gold_split(ANY, ANY),
+                layout.gold_split_part(ANY, ANY, ANY),
+                layout.gold_manifest(ANY),
+            ),
         ),
         resources=Resources(memory="256Mi", memory_limit="2Gi"),  # holds all validated rows
     ),
@@ -163,6 +172,7 @@ STAGES: tuple[Stage, ...] = (
             reads=(
                 layout.gold_manifest(ANY),
                 *(layout.gold_split(ANY, split) for split in layout.TRAINING_SPLITS),
+                *(layout.gold_split_part(ANY, split, ANY) for split in layout.TRAINING_SPLITS),
                 layout.train_report(ANY),
                 *reports(layout.DATA_CHECK, layout.DATA_CHECK_PAGE),
             ),
@@ -260,8 +270,10 @@ STAGES: tuple[Stage, ...] = (
             reads=(
                 layout.gold_manifest(ANY),
                 layout.gold_split(ANY, ANY),
+                layout.gold_split_part(ANY, ANY, ANY),
                 layout.silver_manifest(ANY),
                 layout.silver_rows(ANY),
+                layout.silver_rows_part(ANY, ANY),
                 layout.SILVER_LIVE + ANY,
                 layout.latest_report_file(layout.SOURCE_CHANGES),
                 layout.RETRAINING_REQUESTS + ANY,
@@ -290,7 +302,12 @@ STAGES: tuple[Stage, ...] = (
         "fails with 95 % confidence and `previous` passes.",
         access=MOVE_PRODUCTION
         | Access(
-            reads=(layout.BRONZE_LATEST, layout.gold_manifest(ANY), layout.gold_split(ANY, ANY)),
+            reads=(
+                layout.BRONZE_LATEST,
+                layout.gold_manifest(ANY),
+                layout.gold_split(ANY, ANY),
+                layout.gold_split_part(ANY, ANY, ANY),
+            ),
             writes=(layout.demotion_report(ANY),),
             lists=(layout.GOLD_PREFIX,),
         ),

@@ -83,7 +83,13 @@ MOVE_PRODUCTION = UPDATE_CARDS | Access(
     reads=BUNDLE, writes=(RECORDS, layout.PROMOTION_LOG, *BUNDLE)
 )
 """Move the `production` alias, with its record and the copy of the model in `models/`."""
-COMPARE_MODELS = Access(reads=(layout.gold_split(ANY, ANY),))
+COMPARE_MODELS = Access(
+    reads=(
+        layout.gold_manifest(ANY),
+        layout.gold_split(ANY, ANY),
+        layout.gold_split_part(ANY, ANY, ANY),
+    )
+)
 """Score models on test splits, without the rows that they were trained on."""
 JUDGE_CANDIDATE = COMPARE_MODELS | Access(
     reads=(

@@ -76,8 +76,13 @@ def bronze_pointer(run_id: str) -> str:
 
 
 def silver_rows(run_id: str) -> str:
-    """Key of the run's validated rows."""
+    """Key of the run's validated rows, if they are one part."""
     return f"silver/{run_id}/rows.parquet"
+
+
+def silver_rows_part(run_id: str, number: int | str) -> str:
+    """Key of one of several parts of the run's validated rows; `number` counts from 0."""
+    return f"silver/{run_id}/rows/{_number(number)}.parquet"
 
 
 def silver_rejected(run_id: str) -> str:
@@ -111,8 +116,13 @@ def ended_session(day: str, session_id: str) -> str:
 
 
 def gold_split(run_id: str, split: str) -> str:
-    """Key of one of SPLITS."""
+    """Key of one of SPLITS, if it is one part."""
     return f"gold/{run_id}/{split}.parquet"
+
+
+def gold_split_part(run_id: str, split: str, number: int | str) -> str:
+    """Key of one of several parts of a split; `number` counts from 0."""
+    return f"gold/{run_id}/{split}/{_number(number)}.parquet"
 
 
 def gold_manifest(run_id: str) -> str:
@@ -218,3 +228,8 @@ def retraining_request(day: str, number: int) -> str:
 def files_of_run(run_id: str) -> list[str]:
     """Prefixes of all objects that a training run wrote, except those in bronze."""
     return [f"{layer}/{run_id}" for layer in (SILVER, GOLD, REPORTS)]
+
+
+def _number(part: int | str) -> str:
+    """The number of a part as text that sorts like numbers; a pattern stays as it is."""
+    return f"{part:05}" if isinstance(part, int) else part

@@ -14,11 +14,13 @@ KEYS = (
     layout.bronze_pointer(RUN),
     layout.BRONZE_LATEST,
     layout.silver_rows(RUN),
+    layout.silver_rows_part(RUN, 0),
     layout.silver_rejected(RUN),
     layout.silver_manifest(RUN),
     layout.live_traffic_object(DAY, "pod", 1),
     layout.ended_session(DAY, "session"),
     *(layout.gold_split(RUN, split) for split in layout.SPLITS),
+    *(layout.gold_split_part(RUN, split, 0) for split in layout.SPLITS),
     layout.gold_manifest(RUN),
     *(
         layout.model_file(name)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from pipeline.storage.artifacts.base import Artifact
+from pipeline.storage.lake import sha256_hex
+from pipeline.storage.layout import gold_split, silver_rows
 
 
 class BronzePointer(Artifact):
@@ -52,25 +56,61 @@ class SourceChanges(Artifact):
         return found
 
 
+class PartFacts(Artifact):
+    """A part of a table: an object with consecutive rows."""
+
+    key: str
+    sha256: str
+    rows: int
+    positives: int | None = None
+    """Number of positive rows; None in manifests of earlier releases."""
+
+
+def hash_table(parts: Sequence[PartFacts]) -> str:
+    """Return the SHA-256 that stands for a table: that of its only part, or of the parts' hashes.
+
+    Args:
+        parts: The parts, in the order of the rows.
+    """
+    if len(parts) == 1:
+        return parts[0].sha256
+    return sha256_hex("\n".join(part.sha256 for part in parts).encode())
+
+
 class SilverManifest(Artifact):
     """Result of `preprocess`."""
 
     bronze: str
     """SHA-256 of the raw file."""
     sha256: str
-    """SHA-256 of the rows."""
+    """SHA-256 of the rows; see `hash_table`."""
     rows: int
     rejected: int
     blanks: dict[str, int] = Field(default_factory=dict, exclude_if=lambda blanks: not blanks)
     """Number of blanks in each column that has any."""
+    parts: list[PartFacts] = Field(default_factory=list, exclude_if=lambda parts: not parts)
+    """The parts of the rows; empty, and not in JSON, if there is one. See `list_parts`."""
+
+    def list_parts(self, run_id: str) -> list[PartFacts]:
+        """Return the parts of the rows, in the order of the file.
+
+        Args:
+            run_id: Run that wrote this manifest.
+        """
+        return self.parts or [
+            PartFacts(key=silver_rows(run_id), sha256=self.sha256, rows=self.rows)
+        ]
 
 
 class SplitFacts(Artifact):
     """A split of gold."""
 
     sha256: str
+    """SHA-256 of the rows; see `hash_table`."""
     rows: int
     positives: int
+    parts: list[PartFacts] = Field(default_factory=list, exclude_if=lambda parts: not parts)
+    """The parts of the rows; empty, and not in JSON, if there is one."""
     terms: list[str] = Field(default_factory=list, exclude_if=lambda terms: not terms)
     """The oldest and the newest term; empty, and not in JSON, if the rows have no `time`."""
     persons: int = Field(default=0, exclude_if=lambda count: not count)
@@ -89,3 +129,19 @@ class GoldManifest(Artifact):
     columns: list[str]
     seed: int
     code_version: str
+
+    def list_parts(self, split: str) -> list[PartFacts]:
+        """Return the parts of a split, in the order of its rows.
+
+        Args:
+            split: One of layout.SPLITS.
+        """
+        facts = self.splits[split]
+        return facts.parts or [
+            PartFacts(
+                key=gold_split(self.run_id, split),
+                sha256=facts.sha256,
+                rows=facts.rows,
+                positives=facts.positives,
+            )
+        ]
