@@ -5,24 +5,26 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
 
+from pipeline.adoption.categories import (
+    MAX_CATEGORIES,
+    find_scale,
+    merge_spellings,
+    pool_rare,
+)
 from pipeline.adoption.dates import Elapsed, measure_dates
 from pipeline.adoption.label import AdoptedLabel
 from pipeline.adoption.table import Table, is_number
 from pipeline.column_file.blanks import is_blank
 from pipeline.column_file.dates import FORMATS, parse_date
-from pipeline.column_file.kinds import OTHER
-from pipeline.column_file.names import normalize_name
 from pipeline.model.intervals import roc_auc
 from pipeline.types import FloatArray
 
-MAX_CATEGORIES = 50
-"""Most categories of a column that a model learns from."""
 MIN_CATEGORY_ROWS = 5
 """Fewest rows per category, on average."""
 MAX_STEPS = 10_000
@@ -33,20 +35,6 @@ LEAK_CORRELATION = 0.75
 """Correlation with a label that is a number from which a column counts as a leak."""
 MIN_ID_ROWS = 20
 """Fewest rows among which different values in every row are a sign of an identifier."""
-
-MIN_KEPT_ROWS = 10
-MIN_KEPT_FRACTION = 0.01
-"""Fewest rows of a category that is kept when the rare ones are pooled, and fewest of all rows."""
-SCALES = (
-    ("very low", "low", "medium", "high", "very high"),
-    ("low", "moderate", "high"),
-    ("small", "medium", "large"),
-    ("never", "rarely", "sometimes", "often", "always"),
-    ("very poor", "poor", "fair", "good", "very good", "excellent"),
-    ("strongly disagree", "disagree", "neutral", "agree", "strongly agree"),
-    ("primary", "secondary", "tertiary"),
-)
-"""Scales of texts, in their order; a column may lack some of the steps."""
 
 DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([ T].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( .*)?")
 ID_NAME = re.compile(r"(^|[^a-z])(id|uuid|key|index|nr|no)$|^unnamed", re.IGNORECASE)
@@ -207,11 +195,11 @@ def _judge_numbers(raw: str, counts: Counter[str]) -> Decision:
 
 def _judge_texts(raw: str, counts: Counter[str]) -> Decision:
     rows = counts.total()
-    counts, spellings = _merge_spellings(counts)
+    counts, spellings = merge_spellings(counts)
     if len(counts) == rows >= MIN_ID_ROWS:
         return Decision(raw, "id", "a different text in every row")
     is_long = len(counts) > MAX_CATEGORIES or rows < MIN_CATEGORY_ROWS * len(counts)
-    if is_long and (pooled := _pool_rare(counts, rows)):
+    if is_long and (pooled := pool_rare(counts, rows)):
         named = f"{len(counts):,} different texts: {', '.join(pooled)}, which holds the rare ones"
         return Decision(raw, "category", named, counts=pooled, has_names=True, has_other=True)
     if len(counts) > MAX_CATEGORIES:
@@ -236,43 +224,6 @@ def _judge_texts(raw: str, counts: Counter[str]) -> Decision:
 
 def _is_date(cell: str) -> bool:
     return DATE.fullmatch(cell) is not None and any(parse_date(cell, one) for one in FORMATS)
-
-
-def _merge_spellings(counts: Counter[str]) -> tuple[Counter[str], str]:
-    """Count texts that differ only in case, spaces or hyphens as the most frequent one of them."""
-    chosen: dict[str, str] = {}
-    for cell, _ in counts.most_common():
-        chosen.setdefault(normalize_name(cell), cell)
-    merged: Counter[str] = Counter()
-    for cell, count in counts.items():
-        merged[chosen[normalize_name(cell)]] += count
-    others = [cell for cell in counts if cell not in merged]
-    if not others:
-        return counts, ""
-    first = chosen[normalize_name(others[0])]
-    return merged, f"; {others[0]!r:.40} counts as {first!r:.40}"
-
-
-def _pool_rare(counts: Counter[str], rows: int) -> dict[str, int]:
-    """Keep the frequent categories and pool the others; empty if these hold most of the rows."""
-    enough = max(MIN_KEPT_ROWS, MIN_KEPT_FRACTION * rows)
-    kept = {
-        cell: count
-        for cell, count in counts.most_common(MAX_CATEGORIES - 1)
-        if count >= enough and normalize_name(cell) != OTHER
-    }
-    if len(kept) < 2 or sum(kept.values()) < rows / 2:
-        return {}
-    return {cell: kept[cell] for cell in sorted(kept)} | {OTHER: rows - sum(kept.values())}
-
-
-def find_scale(texts: Iterable[str]) -> list[str]:
-    """Return texts in the order of the scale that they are from; empty if they are from none."""
-    by_name = {normalize_name(text): text for text in texts}
-    for scale in SCALES:
-        if len(by_name) > 2 and set(by_name) <= set(scale):
-            return [by_name[name] for name in scale if name in by_name]
-    return []
 
 
 def find_leak(cells: Sequence[str], decision: Decision, label: AdoptedLabel) -> str:
