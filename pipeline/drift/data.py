@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import random
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipeline.columns import FEATURE_NAMES, LABEL
@@ -20,7 +15,6 @@ from pipeline.storage.lake import Lake
 from pipeline.storage.layout import (
     TRAINING_SPLITS,
     gold_split,
-    live_traffic_day,
     silver_manifest,
     silver_rows,
 )
@@ -109,96 +103,33 @@ def load_live_traffic(
 ) -> Dataset:
     """Load the rows that predictors scored in a time window, with any model version.
 
-    The objects of the traffic log are read in a seeded random order until `max_rows` rows are
-    found, so that the sample of a large window covers all its hours and pods. Unreadable objects
-    are skipped and named in the facts.
-
     Args:
         lake: Where the traffic log is stored.
         since: Start of the window, rounded down to a whole second like the log.
         until: End of the window, exclusive.
-        max_rows: Rows after which no further object is read.
-        seed: Seed of the reading order.
+        max_rows: Number of rows that are enough; more are sampled, over all hours and pods.
+        seed: Seed of the sample.
 
     Returns:
-        The features of the rows; the facts count the objects and each version's rows.
+        The features of the rows. The facts count each version's rows and the objects, and name
+        those that cannot be read.
     """
-    import pandas as pd
+    from pipeline.data.live_traffic import read_window
 
     since = since.replace(microsecond=0)
-    # An object is stored under the day it was written, which can be the day after its rows.
-    keys = [
-        key
-        for day in _days(since, until + timedelta(days=1))
-        for key in lake.keys(live_traffic_day(day))
-    ]
-    random.Random(seed).shuffle(keys)  # noqa: S311 - a sample, no secret
-    frames: list[pd.DataFrame] = []
-    unreadable: dict[str, str] = {}
-    for key in keys:
-        if sum(map(len, frames)) >= max_rows:
-            break
-        try:
-            frame = _parse_log(lake.read(key))
-        except (OSError, EOFError, zlib.error, ValueError) as error:
-            unreadable[key] = str(error).splitlines()[0]
-        else:
-            frames.append(frame[(frame["at"] >= since) & (frame["at"] < until)])
-    found = pd.concat(frames, ignore_index=True) if frames else _parse_log(b"")
+    traffic = read_window(lake, since, until, max_rows, seed)
+    counts = traffic.rows["version"].fill_null("unknown").value_counts().to_pylist()
     facts = DatasetFacts(
         source="live traffic",
-        rows=len(found),
+        rows=len(traffic.rows),
         since=since.isoformat(timespec="seconds"),
         until=until.isoformat(timespec="seconds"),
-        versions={
-            str(version): int(n)
-            for version, n in found["version"].value_counts().sort_index().items()
-        },
-        objects=TrafficObjects(found=len(keys), read=len(frames), unreadable=unreadable),
+        versions=dict(sorted((found["values"], found["counts"]) for found in counts)),
+        objects=TrafficObjects(
+            found=traffic.found, read=traffic.read, unreadable=traffic.unreadable
+        ),
     )
-    return Dataset(found[list(FEATURE_NAMES)], facts)
-
-
-def _days(since: datetime, until: datetime) -> Iterator[str]:
-    day = since.astimezone(UTC).date()
-    while day <= until.astimezone(UTC).date():
-        yield day.isoformat()
-        day += timedelta(days=1)
-
-
-def _parse_log(data: bytes) -> pd.DataFrame:
-    """Parse one object of the traffic log.
-
-    Returns:
-        The features, `at` and the model version as text.
-
-    Raises:
-        ValueError: If the data are not such a log.
-    """
-    import pandas as pd
-    import pyarrow as pa
-    from pyarrow import json as arrow_json
-
-    schema = pa.schema([("at", pa.string()), *((name, pa.float64()) for name in FEATURE_NAMES)])
-    lines = gzip.decompress(data) if data else b""
-    if lines.strip():
-        table = arrow_json.read_json(
-            io.BytesIO(lines),
-            # A block must contain the longest line.
-            read_options=arrow_json.ReadOptions(block_size=1 << 22),
-            parse_options=arrow_json.ParseOptions(explicit_schema=schema),
-        )
-        frame = table.to_pandas()
-    else:
-        frame = schema.empty_table().to_pandas()
-    version = frame["version"] if "version" in frame else pd.Series("unknown", index=frame.index)
-    return pd.DataFrame(
-        {
-            "at": pd.to_datetime(frame["at"], utc=True, format="ISO8601"),
-            "version": version.astype(str),
-            **{name: frame[name].astype(float) for name in FEATURE_NAMES},
-        }
-    )
+    return Dataset(traffic.rows.select(list(FEATURE_NAMES)).to_pandas(), facts)
 
 
 def add_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:

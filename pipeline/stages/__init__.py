@@ -314,6 +314,20 @@ STAGES: tuple[Stage, ...] = (
         calls_predictor=True,
         resources=Resources(memory="256Mi", memory_limit="1Gi"),  # scores two models
     ),
+    Stage(
+        name="compact",
+        dag="compaction",
+        after=(),
+        reads="live traffic of the hours that have ended",
+        writes="a Parquet file per hour",
+        summary="Replace the small objects of live traffic by a Parquet file per hour.",
+        access=Access(
+            reads=(layout.SILVER_LIVE + ANY,),
+            writes=(layout.live_traffic_hour(ANY, ANY, ANY),),
+            deletes=(layout.live_traffic_object(ANY, ANY, ANY),),
+        ),
+        resources=Resources(memory="192Mi", memory_limit="1Gi"),  # holds a file's rows
+    ),
 )
 
 DAGS: tuple[str, ...] = tuple(dict.fromkeys(stage.dag for stage in STAGES))

@@ -6,6 +6,8 @@ A key is `LAYER/REST`; a layer is a folder on disk and a bucket on S3. A stage f
 
 from __future__ import annotations
 
+import re
+
 BRONZE, SILVER, GOLD, MODELS, REPORTS = LAYERS = ("bronze", "silver", "gold", "models", "reports")
 
 ANY, ANY_SHA256 = "*", "?" * 64
@@ -48,6 +50,11 @@ DATA_CHECK, DATA_CHECK_PAGE = "data_check.json", "data_check.html"
 """File names of a data check; see `report_file`."""
 SOURCE_CHANGES = "source_changes.json"
 """File name of what the newest raw file has that was not expected; see `latest_report_file`."""
+
+_LIVE_TRAFFIC = re.compile(
+    rf"{SILVER_LIVE}(?P<day>[0-9-]{{10}})/"
+    r"((?P<hour>[0-9]{2})-[0-9]+\.parquet|.+-(?P<milliseconds>[0-9]+)\.jsonl\.gz)"
+)
 
 
 def bucket_name(layer: str, prefix: str) -> str:
@@ -100,9 +107,35 @@ def live_traffic_day(day: str) -> str:
     return f"{SILVER_LIVE}{day}/"
 
 
-def live_traffic_object(day: str, pod: str, number: int) -> str:
-    """Key of one object of a pod's traffic log."""
+def live_traffic_object(day: str, pod: str, number: int | str) -> str:
+    """Key of one object of a pod's traffic log; its number is the time in milliseconds."""
     return f"{live_traffic_day(day)}{pod}-{number}.jsonl.gz"
+
+
+def live_traffic_hour(day: str, hour: str, number: int | str) -> str:
+    """Key of a file with the rows that were logged in an hour (UTC, 00 to 23), numbered from 0."""
+    return f"{live_traffic_day(day)}{hour}-{number}.parquet"
+
+
+def is_live_traffic_hour(key: str) -> bool:
+    """Whether this is the key of such a file, and not of an object of a pod's traffic log."""
+    return key.startswith(SILVER_LIVE) and key.endswith(".parquet")
+
+
+def find_live_traffic_hour(key: str) -> tuple[str, str] | None:
+    """Return the day and the hour in which an object of live traffic was logged.
+
+    Args:
+        key: Key of an object of a pod's traffic log, or of a file of an hour.
+
+    Returns:
+        The day and the hour (UTC, YYYY-MM-DD and 00 to 23); None for any other key.
+    """
+    found = _LIVE_TRAFFIC.fullmatch(key)
+    if found is None:
+        return None
+    milliseconds = int(found["milliseconds"] or 0)
+    return found["day"], found["hour"] or f"{milliseconds // 3_600_000 % 24:02d}"
 
 
 def ended_sessions(day: str) -> str:

@@ -6,10 +6,12 @@ import base64
 import json
 from typing import Any
 
+import yaml
+
 from dags.pod_spec import build_pod
 from pipeline.settings import Settings
 from pipeline.stages import STAGES
-from tests.support.helm import NAMESPACE, find, get_pods_file, render
+from tests.support.helm import CHART, NAMESPACE, find, get_pods_file, render
 from tests.support.pods_file import make_pods_file
 
 
@@ -76,10 +78,11 @@ def test_only_ingest_gets_the_secret_of_the_pseudonyms() -> None:
 
 def test_no_schedule_is_null() -> None:
     """A schedule that the values remove is null in the file."""
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())["dags"]["schedules"]
     values = {"dags": {"schedules": {"training": None}}}
-    assert get_pods_file(render(values))["schedules"] == {"training": None, "drift": "0 5 * * *"}
+    assert get_pods_file(render(values))["schedules"] == defaults | {"training": None}
     kind = get_pods_file(render(file="values-kind.yaml"))
-    assert kind["schedules"] == {"training": None, "drift": None}
+    assert kind["schedules"] == dict.fromkeys(defaults)
 
 
 def test_settings_are_valid() -> None:

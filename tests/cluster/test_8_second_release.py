@@ -93,7 +93,7 @@ def make_values(outside: Cluster) -> dict[str, Any]:
             "external": {"host": f"{RELEASE}-postgresql.{outside.namespace}"},
         },
         "predictor": {"autoscaling": {"enabled": False}, "replicas": 1},
-        "dags": {"schedules": {"training": None, "drift": None}},
+        "dags": {"schedules": dict.fromkeys(("training", "drift", "compaction"))},
         "settings": {"MLOPS_INGEST__SOURCE": "sample:1000"},
         "networkPolicy": {"external": {"objectStore": peers, "database": peers}},
     }

@@ -1,4 +1,4 @@
-"""The three DAGs: their tasks, their schedules and the assets that connect them."""
+"""The DAGs: their tasks, their schedules and the assets that connect them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def readings(
     """
     folder = tmp_path_factory.mktemp("pods")
     off = folder / "off.json"
-    off.write_text(json.dumps(config | {"schedules": {"training": None, "drift": None}}))
+    off.write_text(json.dumps(config | {"schedules": dict.fromkeys(config["schedules"])}))
     process = subprocess.run(
         [
             *(sys.executable, "-c", READ_DAGS, str(ROOT / "dags")),
@@ -124,7 +124,7 @@ def test_tasks_and_their_order(dags: dict[str, dict[str, Any]], dag_id: str) -> 
 
 
 def test_schedules(dags: dict[str, dict[str, Any]]) -> None:
-    """Training runs on a schedule or on drift, deployment on a candidate, drift on a schedule."""
+    """Training runs on a schedule or on drift, deployment on a candidate, the others on theirs."""
     timetables = {dag_id: json.dumps(dag["timetable"]) for dag_id, dag in dags.items()}
     assert "AssetOrTimeSchedule" in timetables["training"]
     assert "0 3 * * 1" in timetables["training"]
@@ -132,19 +132,22 @@ def test_schedules(dags: dict[str, dict[str, Any]]) -> None:
     assert '"name": "candidate"' in timetables["deployment"]
     assert "Cron" not in timetables["deployment"]
     assert "*/30 * * * *" in timetables["drift"]
-    for dag_id in ("training", "drift"):  # a new installation does not make up for a missed tick
+    assert "5 * * * *" in timetables["compaction"]
+    for dag_id in (
+        "training",
+        "drift",
+        "compaction",
+    ):  # a new installation does not make up for a missed tick
         assert '"run_immediately": 0.0' in timetables[dag_id]
 
 
 def test_schedules_can_be_switched_off(readings: dict[str, dict[str, Any]]) -> None:
-    """Without schedules training still runs on drift, and drift runs only when triggered."""
+    """Without schedules training still runs on drift, and the others only when triggered."""
     parsed = readings["no schedules"]
     assert parsed["errors"] == {}
-    training, drift = (
-        json.dumps(parsed["dags"][dag_id]["dag"]["timetable"]) for dag_id in ("training", "drift")
-    )
-    assert '"name": "drift"' in training
-    assert "Cron" not in training + drift
+    timetables = {name: json.dumps(dag["dag"]["timetable"]) for name, dag in parsed["dags"].items()}
+    assert '"name": "drift"' in timetables["training"]
+    assert "Cron" not in json.dumps(timetables)
 
 
 def test_assets_that_dags_wait_for_are_emitted(dags: dict[str, dict[str, Any]]) -> None:

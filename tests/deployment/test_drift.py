@@ -67,7 +67,7 @@ def log_traffic(
     """Write the rows as a predictor logs them, and return the object's key."""
     facts = {"at": at.isoformat(), "request_id": "r", "version": version, PREDICTION: 0.5}
     lines = (json.dumps(facts | row) for row in frame.to_dict("records"))
-    key = live_traffic_object(f"{at:%Y-%m-%d}", pod, int(at.timestamp()))
+    key = live_traffic_object(f"{at:%Y-%m-%d}", pod, int(at.timestamp() * 1000))
     env.context("any").lake.write(key, gzip.compress("\n".join(lines).encode()))
     return key
 

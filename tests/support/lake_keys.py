@@ -18,6 +18,7 @@ KEYS = (
     layout.silver_rejected(RUN),
     layout.silver_manifest(RUN),
     layout.live_traffic_object(DAY, "pod", 1),
+    layout.live_traffic_hour(DAY, "00", 0),
     layout.ended_session(DAY, "session"),
     *(layout.gold_split(RUN, split) for split in layout.SPLITS),
     *(layout.gold_split_part(RUN, split, 0) for split in layout.SPLITS),

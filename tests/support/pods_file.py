@@ -40,6 +40,10 @@ def make_pods_file() -> dict[str, Any]:
             }
             for stage in STAGES
         },
-        "schedules": {"training": "0 3 * * 1", "drift": "*/30 * * * *"},
+        "schedules": {
+            "training": "0 3 * * 1",
+            "drift": "*/30 * * * *",
+            "compaction": "5 * * * *",
+        },
         "retries": 3,
     }

@@ -94,8 +94,13 @@ def who(field: str, key: str) -> set[str]:
     ("field", "key", "expected"),
     [
         ("writes", layout.SILVER_LIVE + "2026-01-01/pod-1.jsonl.gz", {"predictor"}),
-        ("deletes", layout.SILVER_LIVE + "2026-01-01/pod-1.jsonl.gz", {"drift"}),
-        ("reads", layout.SILVER_LIVE + "2026-01-01/pod-1.jsonl.gz", {"drift", "backup"}),
+        ("deletes", layout.SILVER_LIVE + "2026-01-01/pod-1.jsonl.gz", {"drift", "compact"}),
+        (
+            "reads",
+            layout.SILVER_LIVE + "2026-01-01/pod-1.jsonl.gz",
+            {"drift", "compact", "backup"},
+        ),
+        ("deletes", layout.live_traffic_hour("2026-01-01", "00", 0), {"drift"}),
         ("reads", layout.inbox_file("x.csv"), {"ingest", "backup"}),
         ("writes", layout.bronze_file("0" * 64), {"ingest"}),
         ("deletes", layout.bronze_file("0" * 64), set()),
