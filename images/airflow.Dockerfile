@@ -1,7 +1,7 @@
 # Airflow with the Kubernetes provider, the DAGs and the stage table. The stages' dependencies are
 # not included.
 #   docker build --file images/airflow.Dockerfile .
-ARG PYTHON=python:3.13-slim-trixie
+ARG PYTHON=python:3.13-slim-trixie@sha256:9662417aace5ae7b8e2609cce472b72a8958e134ba372808abe9cc1a0c0125e6
 
 FROM ${PYTHON} AS uv
 ARG UV=0.13.9

@@ -1,7 +1,7 @@
 # MinIO, compiled from its Go module: upstream no longer publishes images.
 #   docker build --file images/minio.Dockerfile images
 # If images/programs/minio-VERSION exists, it is copied instead, and the image GO needs no Go.
-ARG GO=golang:1.26-trixie
+ARG GO=golang:1.26-trixie@sha256:4ee9ffa999b4583ce281939cdff828763083610292f252279a0cee77473bd9a7
 
 FROM ${GO} AS builder
 ARG MINIO=v0.0.0-20260212201848-7aac2a2c5b7c

@@ -1,7 +1,7 @@
 # The predictor with the dependency group `serving`. images/layers.py makes the layers equal to
 # those of the stages' images.
 #   docker build --file images/predictor.Dockerfile .
-ARG PYTHON=python:3.13-slim-trixie
+ARG PYTHON=python:3.13-slim-trixie@sha256:9662417aace5ae7b8e2609cce472b72a8958e134ba372808abe9cc1a0c0125e6
 
 FROM ${PYTHON} AS uv
 ARG UV=0.13.9

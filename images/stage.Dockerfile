@@ -2,7 +2,7 @@
 # makes equal parts of the stages' images equal layers.
 #   docker build --build-arg STAGE=train --file images/stage.Dockerfile .
 # COMMANDS may list the modules of further commands that run in the image.
-ARG PYTHON=python:3.13-slim-trixie
+ARG PYTHON=python:3.13-slim-trixie@sha256:9662417aace5ae7b8e2609cce472b72a8958e134ba372808abe9cc1a0c0125e6
 
 # The lists of packages are exported first: a change of pyproject.toml or uv.lock that changes none
 # of them rebuilds nothing below.

@@ -70,12 +70,15 @@ def check_columns(path: Path) -> str:
 
 
 def get_from_source_arguments() -> dict[str, dict[str, str]]:
-    """Build arguments, by artifact, for a machine without the image golang.
+    """Build arguments, by artifact, for a machine that can reach no container registry.
 
-    MinIO is compiled on this machine, and its program is copied into the image.
+    The base images are built on this machine and have no digest. MinIO is compiled on this
+    machine, and its program is copied into the image.
     """
     run(cluster.FROM_SOURCE, "context", timeout_seconds=cluster.COMPILE_TIMEOUT_SECONDS)
-    return {"minio": {"GO": "python:3.13-slim-trixie"}}
+    bases = {item.name: images.get_base_tags(item) for item in images.list_artifacts()}
+    python = bases["predictor"]["PYTHON"]
+    return bases | {"minio": {"GO": python}}
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -68,6 +68,12 @@ def list_artifacts() -> list[Artifact]:
     return artifacts
 
 
+def get_base_tags(artifact: Artifact) -> dict[str, str]:
+    """Return the Dockerfile's arguments that name an image by its digest, without the digest."""
+    text = artifact.dockerfile.read_text()
+    return dict(re.findall(r"^ARG (\w+)=(\S+)@sha256:\w+$", text, flags=re.MULTILINE))
+
+
 def list_modules(artifact: Artifact) -> list[str]:
     """Return the modules that the Dockerfile passes to `layers.py code`."""
     match = re.search(r"layers\.py code (.*)", artifact.dockerfile.read_text())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pipeline.stages import STAGES
@@ -21,6 +23,7 @@ from tests.support.helm import (
 
 APP_VERSION = "0.1.0"
 LOCAL = "localhost/student-mlops"
+POSTGRESQL = "docker.io/library/postgres"
 
 
 def get_images(manifests: list[Manifest]) -> dict[str, str]:
@@ -45,9 +48,20 @@ def test_no_image_comes_from_a_registry_of_somebody_else(scenario: str) -> None:
     images = {item["image"] for spec in specs for item in get_containers(spec)}
     images |= set(get_images(manifests).values())
     images |= {item["image"] for item in get_by_hand_pod(manifests)["spec"]["containers"]}
-    assert {image for image in images if not image.startswith(f"{LOCAL}/")} == {
-        "docker.io/library/postgres:17-trixie"
-    }
+    (other,) = {image for image in images if not image.startswith(f"{LOCAL}/")}
+    assert re.split("[@:]", other)[0] == POSTGRESQL
+
+
+def test_only_kind_uses_the_database_image_by_its_tag() -> None:
+    """A digest cannot change; on kind, the local Docker may have built the image itself."""
+    images = {}
+    for scenario in ("defaults", "kind"):
+        values, file = SCENARIOS[scenario]
+        manifests = render(values, file=file)
+        database = find(manifests, "StatefulSet", "postgresql")
+        images[scenario] = get_container(database)["image"]
+    assert re.fullmatch(rf"{POSTGRESQL}@sha256:[0-9a-f]{{64}}", images["defaults"])
+    assert images["kind"] == f"{POSTGRESQL}:17-trixie"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +97,7 @@ def test_the_database_keeps_its_registry() -> None:
     """The common registry and tag do not apply to PostgreSQL's official image."""
     manifests = render({"image": {"registry": "ghcr.io/school", "tag": "v7"}})
     database = get_container(find(manifests, "StatefulSet", "postgresql"))
-    assert database["image"] == "docker.io/library/postgres:17-trixie"
+    assert database["image"].startswith(f"{POSTGRESQL}@sha256:")
 
 
 def test_pull_policy_and_secrets_apply_to_every_pod() -> None:

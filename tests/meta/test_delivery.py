@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 
 STUB = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
@@ -59,6 +61,19 @@ def test_the_namespace_is_created_in_the_context_of_skaffold(stubs: Stubs) -> No
     (hook,) = load("skaffold.yaml")["deploy"]["helm"]["hooks"]["before"]
     calls = stubs.run(hook["host"]["command"], SKAFFOLD_KUBE_CONTEXT="kind-other")
     assert calls == ["kubectl --context kind-other apply --filename k8s/namespace.yaml"]
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    """A tag of an action can be moved to other code; the comment names the version."""
+    uses = [
+        line.strip().removeprefix("- ")
+        for path in WORKFLOWS
+        for line in path.read_text().splitlines()
+        if "uses:" in line
+    ]
+    assert uses
+    pinned = re.compile(r"uses: [\w.-]+(/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert [line for line in uses if not pinned.fullmatch(line)] == []
 
 
 def test_the_diagnosis_needs_no_successful_deployment(stubs: Stubs) -> None:

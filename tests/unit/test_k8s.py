@@ -11,8 +11,9 @@ import pytest
 
 from images.layers import find_reachable
 from k8s import cluster, first_run, release
-from k8s.__main__ import check_columns
+from k8s.__main__ import check_columns, get_from_source_arguments
 from k8s.airflow import Task
+from k8s.images import list_artifacts
 from k8s.process import ClusterError, Progress, run
 from pipeline.columns import BUNDLED
 
@@ -72,6 +73,19 @@ def test_running_nodes_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     fake_docker(monkeypatch, outputs)
     assert cluster.start_nodes() == ["school-worker"]
+
+
+def test_without_a_registry_every_image_is_built_on_a_base_without_a_digest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The base images are built on this machine, and one of them replaces the image of Go."""
+    monkeypatch.setattr("k8s.__main__.run", lambda *_, **__: None)
+    arguments = get_from_source_arguments()
+    python = {"PYTHON": "python:3.13-slim-trixie"}
+    assert arguments.pop("minio") == {"GO": python["PYTHON"]}
+    assert arguments == {
+        artifact.name: python for artifact in list_artifacts() if artifact.name != "minio"
+    }
 
 
 def list_nodes_json(heartbeat: str) -> str:
