@@ -38,6 +38,15 @@ class DiskStore:
             except FileNotFoundError:
                 return None
 
+    def read_range(self, key: str, start: int, size: int) -> bytes | None:
+        with self._raise_lake_errors(key, "read"):
+            try:
+                with (self._root / key).open("rb") as file:
+                    file.seek(start)
+                    return file.read(size)
+            except FileNotFoundError:
+                return None
+
     def chunks(self, key: str) -> Generator[bytes, None, None] | None:
         with self._raise_lake_errors(key, "read"):
             try:

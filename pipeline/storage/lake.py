@@ -28,11 +28,12 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 class Store(Protocol):
     """Where a lake stores its bytes. A key is `LAYER/REST`.
 
-    `read`, `chunks` and `size` return None if there is no such object, and `create` and
-    `create_file` return False if there is one.
+    `read`, `read_range`, `chunks` and `size` return None if there is no such object, and `create`
+    and `create_file` return False if there is one.
     """
 
     def read(self, key: str) -> bytes | None: ...
+    def read_range(self, key: str, start: int, size: int) -> bytes | None: ...
     def chunks(self, key: str) -> Generator[bytes, None, None] | None: ...
     def size(self, key: str) -> int | None: ...
     def write(self, key: str, data: bytes) -> None: ...
@@ -71,6 +72,28 @@ class Lake:
             LakeError: If there is no such object, or its hash differs.
         """
         data = self._store.read(key)
+        if data is None:
+            raise self._missing(key)
+        if sha256 is not None:
+            self._check_hash(key, sha256_hex(data), sha256)
+        return data
+
+    def read_range(self, key: str, start: int, size: int, sha256: str | None = None) -> bytes:
+        """Read a range of an object.
+
+        Args:
+            key: Its key, from layout.py.
+            start: Offset of the first byte.
+            size: Number of bytes, at least 1.
+            sha256: The hash that the bytes must have; None accepts any bytes.
+
+        Returns:
+            The bytes; fewer than `size` if the object ends before.
+
+        Raises:
+            LakeError: If there is no such object, or the hash differs.
+        """
+        data = self._store.read_range(key, start, size)
         if data is None:
             raise self._missing(key)
         if sha256 is not None:

@@ -46,6 +46,21 @@ class S3Store:
             response = self._find(self._client.get_object, key)
             return None if response is None else response["Body"].read()
 
+    def read_range(self, key: str, start: int, size: int) -> bytes | None:
+        from botocore.exceptions import ClientError
+
+        def get(**location: str) -> Any:
+            return self._client.get_object(**location, Range=f"bytes={start}-{start + size - 1}")
+
+        with self._raise_lake_errors(key, "read"):
+            try:
+                response = self._find(get, key)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "InvalidRange":  # the object ends before
+                    raise
+                return b""
+            return None if response is None else response["Body"].read()
+
     def chunks(self, key: str) -> Generator[bytes, None, None] | None:
         with self._raise_lake_errors(key, "read"):
             response = self._find(self._client.get_object, key)

@@ -12,6 +12,7 @@ from pipeline.storage.access import Access
 
 FIELDS = {
     "read": "reads",
+    "read_range": "reads",
     "chunks": "reads",
     "size": "reads",
     "write": "writes",

@@ -47,6 +47,20 @@ def test_modified_bytes_are_refused(lake: Lake) -> None:
         lake.read("gold/a/train.parquet", recorded)
 
 
+def test_a_range_of_an_object(lake: Lake) -> None:
+    """A range is read as far as the object goes, and its hash is compared."""
+    key = "bronze/x.csv"
+    lake.write(key, b"a,b\n1,2\n")
+    recorded = hashlib.sha256(b"1,2\n").hexdigest()
+    assert lake.read_range(key, 4, 4, recorded) == b"1,2\n"
+    assert lake.read_range(key, 6, 100) == b"2\n"
+    assert lake.read_range(key, 100, 4) == b""
+    with pytest.raises(LakeError, match=f"but {recorded} was recorded"):
+        lake.read_range(key, 0, 4, recorded)
+    with pytest.raises(LakeError, match="does not exist"):
+        lake.read_range("bronze/y.csv", 0, 4)
+
+
 def store(lake: Lake, key: str, *parts: bytes) -> str:
     with lake.new_file("gold") as file:
         for part in parts:
