@@ -1,7 +1,8 @@
 # The image of one stage: its dependency group and the modules that it imports. images/layers.py
 # makes equal parts of the stages' images equal layers.
 #   docker build --build-arg STAGE=train --file images/stage.Dockerfile .
-# COMMANDS may list the modules of further commands that run in the image.
+# COMMANDS may list the modules of further commands that run in the image, and EXTRA_GROUPS further
+# dependency groups, such as lightgbm.
 ARG PYTHON=python:3.13-slim-trixie@sha256:9662417aace5ae7b8e2609cce472b72a8958e134ba372808abe9cc1a0c0125e6
 
 # The lists of packages are exported first: a change of pyproject.toml or uv.lock that changes none
@@ -18,7 +19,8 @@ RUN mkdir -p /lock/shared && $EXPORT /lock/shared/base.txt \
  && for group in array frame science onnx tracking; do \
     $EXPORT /lock/shared/$group.txt --only-group $group || exit 1; done
 ARG STAGE
-RUN $EXPORT /lock/stage.txt --group ${STAGE}
+ARG EXTRA_GROUPS=""
+RUN $EXPORT /lock/stage.txt $(printf -- "--group %s " ${STAGE} ${EXTRA_GROUPS})
 
 FROM uv AS builder
 WORKDIR /app
@@ -27,6 +29,10 @@ COPY --from=lock /lock/shared/ /lock/
 RUN python /layers.py shared base array frame science onnx tracking
 COPY --from=lock /lock/stage.txt /lock/
 RUN python /layers.py image stage
+# Wheels of LightGBM do not contain the OpenMP library that they need.
+RUN if [ -d /image/rest/app/.venv/lib/python3*/site-packages/lightgbm ]; then \
+    apt-get update && apt-get install --yes --no-install-recommends libgomp1 \
+ && cp --parents --no-dereference /usr/lib/*/libgomp.so.1* /image/rest/; fi
 
 FROM uv AS code
 WORKDIR /app

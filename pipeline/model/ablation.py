@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.columns import FEATURES
-from pipeline.model.candidates import Candidate, make_candidates
+from pipeline.model.candidates import make_candidates
 from pipeline.model.cross_validation import OuterFold, estimate_differences
+from pipeline.model.families import Candidate
 from pipeline.model.metrics import Predictions
 from pipeline.model.selection import fit_and_score
 from pipeline.model.training_data import TrainingData
@@ -33,7 +34,7 @@ def measure_ablations(
         outer_folds: The outer cross-validation; only its division of the rows is used.
         candidate: The selected candidate.
         sensitive: Names of the sensitive features.
-        settings: The seed.
+        settings: The seed and the section `train`.
 
     Returns:
         The cost of leaving out each sensitive feature and, if there are several, all of them. What
@@ -45,7 +46,7 @@ def measure_ablations(
     left_out = [names for names in left_out if len(names) < len(FEATURES)]
     if not left_out:
         return []
-    full, *reduced = _cross_validate(data, outer_folds, candidate, [[], *left_out], settings.seed)
+    full, *reduced = _cross_validate(data, outer_folds, candidate, [[], *left_out], settings)
     costs = [estimate_differences(data.labels, full, folds) for folds in reduced]
     return [
         Ablation(features=names, roc_auc_cost=cost["roc_auc"])
@@ -58,7 +59,7 @@ def _cross_validate(
     outer_folds: Sequence[OuterFold],
     candidate: Candidate,
     left_out: Sequence[Sequence[str]],
-    seed: int,
+    settings: Settings,
 ) -> list[list[OuterFold]]:
     """For each list of features, fit the candidate without them in every fold."""
     from joblib import Parallel, delayed
@@ -70,9 +71,15 @@ def _cross_validate(
         for fold in outer_folds:
             known = np.setdiff1d(np.arange(data.labels.size), fold.indices)
             tasks.append(
-                (_reduce(candidate, kept), reduced.take(known), reduced.rows[fold.indices])
+                (
+                    _reduce(candidate, kept, settings),
+                    reduced.take(known),
+                    reduced.rows[fold.indices],
+                )
             )
-    scores = iter(Parallel(n_jobs=-1)(delayed(fit_and_score)(*task, seed) for task in tasks))
+    scores = iter(
+        Parallel(n_jobs=-1)(delayed(fit_and_score)(*task, settings.seed) for task in tasks)
+    )
     return [
         [
             OuterFold(fold.indices, candidate.name, Predictions(next(scores), np.inf))
@@ -82,7 +89,7 @@ def _cross_validate(
     ]
 
 
-def _reduce(candidate: Candidate, kept: Sequence[int]) -> Candidate:
+def _reduce(candidate: Candidate, kept: Sequence[int], settings: Settings) -> Candidate:
     """The candidate of the same name for rows with these features only."""
-    candidates = make_candidates([FEATURES[index] for index in kept])
+    candidates = make_candidates([FEATURES[index] for index in kept], settings.train)
     return next(one for one in candidates if one.name == candidate.name)

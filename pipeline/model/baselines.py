@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.model.candidates import make_plain_logistic
 from pipeline.model.cross_validation import (
     OuterFold,
     cross_validate,
     estimate_differences,
     estimate_metrics,
 )
+from pipeline.model.families import make_plain_logistic
 from pipeline.model.metrics import Predictions
 from pipeline.model.rules import Rule, find_best_rule
 from pipeline.model.training_data import TrainingData

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.model.candidates import (
-    Candidate,
-    calibrate_score,
-    decision_scores,
-    positive_probability,
-)
+from pipeline.model.candidates import calibrate_score, decision_scores, positive_probability
+from pipeline.model.families import Candidate
 from pipeline.model.metrics import Predictions
 from pipeline.model.selection import Selection
 from pipeline.model.thresholds import choose_score
@@ -56,6 +52,8 @@ def fit_calibrated(selection: Selection, data: TrainingData, folds: int, seed: i
     """
     from threadpoolctl import threadpool_limits
 
+    from pipeline.model.lightgbm_trees import keep_trees_only
+
     with threadpool_limits(1):  # the summation order of a BLAS depends on its number of threads
         if selection.one_fold is None:
             model = _fit(selection.candidate, data, folds, seed)
@@ -63,6 +61,7 @@ def fit_calibrated(selection: Selection, data: TrainingData, folds: int, seed: i
         else:
             model, labels, scores = _fit_on_one_fold(selection.candidate, data, folds, seed)
             score_threshold = choose_score(labels, scores, selection.one_fold)
+        keep_trees_only(model)
     threshold = selection.probability_threshold
     if threshold is None:
         threshold = calibrate_score(model, score_threshold)

@@ -1,8 +1,4 @@
-"""Candidate models: scikit-learn families that convert to ONNX exactly, each with fixed settings.
-
-A candidate is a pipeline of transformers that ignore the label (binning, pairs of features) and a
-classifier. A blank becomes a number below all others: one split of a tree separates it, and it has
-its own bin.
+"""Candidate models: a table of scikit-learn families, each with fixed settings.
 
 A candidate ranks rows by the classifier's score. For serving, the score is calibrated, because
 class weights distort it: Platt scaling fits the curve from out-of-fold scores to probabilities
@@ -12,18 +8,29 @@ changes neither the ranking nor the predicted labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.columns import FEATURES, HAS_BLANKS, Category, Feature
-from pipeline.model.encoding import is_nominal, make_binning, make_filling, make_indicators
+from pipeline.columns import FEATURES, Category, Feature
+from pipeline.model.encoding import is_nominal
+from pipeline.model.families import (
+    Candidate,
+    make_boosting,
+    make_forest,
+    make_histogram_boosting,
+    make_lightgbm,
+    make_logistic,
+    make_sampling_forest,
+    make_tree,
+)
 from pipeline.types import Float32Array, FloatArray
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+
+    from pipeline.settings.training import TrainSettings
 
 TRUSTED_TYPES = [
     "numpy.dtype",
@@ -39,49 +46,6 @@ MAX_PAIRED_FEATURES = 10
 """Most features whose pairs a logistic regression learns: 30 in 5 bins have 11,000 pairs."""
 MAX_CODES = 5
 """Most codes of a category without an order that such pairs, and trees, use as they are."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model family with its settings.
-
-    Attributes:
-        name: Unique name; it breaks ties in the ranking.
-        family: Name of the family.
-        parameters: Settings, as they are reported.
-        make_steps: Returns the pipeline's steps for a seed: transformers, then the classifier.
-    """
-
-    name: str
-    family: str
-    parameters: dict[str, Any]
-    make_steps: Callable[[int], list[Any]]
-
-    def build(self, seed: int) -> Pipeline:
-        """Build the uncalibrated pipeline, whose scores rank rows."""
-        from sklearn.pipeline import make_pipeline
-
-        return make_pipeline(*self.make_steps(seed))
-
-    def build_calibrated(self, seed: int, folds: int) -> Pipeline:
-        """Build the pipeline that is served: the same ranking, as probabilities.
-
-        Args:
-            seed: Seed of the classifier and of the folds.
-            folds: Folds of the cross-validation whose scores the calibration is fitted on.
-
-        Returns:
-            The unfitted pipeline.
-        """
-        from sklearn.calibration import CalibratedClassifierCV
-        from sklearn.model_selection import StratifiedKFold
-        from sklearn.pipeline import make_pipeline
-
-        *transformers, classifier = self.make_steps(seed)
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        return make_pipeline(
-            *transformers, CalibratedClassifierCV(classifier, cv=splitter, ensemble=False)
-        )
 
 
 def decision_scores(model: Pipeline, rows: Float32Array) -> FloatArray:
@@ -119,114 +83,6 @@ def calibrate_score(model: Pipeline, score: float) -> float:
     return float(calibrator.predict(np.array([score]))[0])
 
 
-def _tree(features: Sequence[Feature], leaves: int) -> Candidate:
-    def make_steps(seed: int) -> list[Any]:
-        from sklearn.tree import DecisionTreeClassifier
-
-        tree = DecisionTreeClassifier(
-            max_leaf_nodes=leaves, min_samples_leaf=5, class_weight="balanced", random_state=seed
-        )
-        return [*make_filling(features), tree]
-
-    parameters = {"leaves": leaves, "class_weight": "balanced"}
-    return Candidate(f"tree, {leaves} leaves", "tree", parameters, make_steps)
-
-
-def _logistic(
-    features: Sequence[Feature],
-    bins: int,
-    C: float,  # noqa: N803 - scikit-learn's name
-) -> Candidate:
-    def make_steps(seed: int) -> list[Any]:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.preprocessing import PolynomialFeatures
-
-        pairs = PolynomialFeatures(2, interaction_only=True, include_bias=False)
-        return [
-            *make_filling(features),
-            *make_binning(features, bins, "onehot-dense"),
-            *([pairs] if has_pairs else []),
-            LogisticRegression(C=C, class_weight="balanced", max_iter=5000, random_state=seed),
-        ]
-
-    has_pairs = not is_mixed(FEATURES)
-    parameters = {"bins": bins, "C": C, "pairs": has_pairs, "class_weight": "balanced"}
-    return Candidate(f"logistic, {bins} bins, C {C:g}", "logistic", parameters, make_steps)
-
-
-def _forest(features: Sequence[Feature], bins: int, leaf: int) -> Candidate:
-    def make_steps(seed: int) -> list[Any]:
-        from sklearn.ensemble import RandomForestClassifier
-
-        forest = RandomForestClassifier(
-            100,
-            min_samples_leaf=leaf,
-            max_features=None,
-            class_weight="balanced",
-            n_jobs=1,
-            random_state=seed,
-        )
-        return [*make_filling(features), *make_binning(features, bins), forest]
-
-    parameters = {"bins": bins, "min_samples_leaf": leaf, "class_weight": "balanced"}
-    return Candidate(f"forest, {bins} bins, leaf {leaf}", "forest", parameters, make_steps)
-
-
-def _boosting(features: Sequence[Feature], bins: int) -> Candidate:
-    def make_steps(seed: int) -> list[Any]:
-        from sklearn.ensemble import GradientBoostingClassifier
-
-        # Shallow trees and large leaves delay overfitting. Subsampling would too, but then one more
-        # row draws other samples, and moves the ROC AUC by up to 0.04.
-        boosting = GradientBoostingClassifier(
-            n_estimators=100,
-            learning_rate=0.05,
-            max_depth=2,
-            min_samples_leaf=20,
-            random_state=seed,
-        )
-        return [*make_filling(features), *make_binning(features, bins), boosting]
-
-    parameters = {"bins": bins, "max_depth": 2}
-    return Candidate(f"boosting, {bins} bins", "boosting", parameters, make_steps)
-
-
-def _histogram_boosting(features: Sequence[Feature]) -> Candidate:
-    def make_steps(seed: int) -> list[Any]:
-        from sklearn.ensemble import HistGradientBoostingClassifier
-
-        boosting = HistGradientBoostingClassifier(
-            max_iter=100,
-            learning_rate=0.05,
-            max_leaf_nodes=8,
-            min_samples_leaf=20,
-            early_stopping=False,
-            random_state=seed,
-        )
-        return [*make_indicators(features), boosting]
-
-    parameters = {"max_leaf_nodes": 8, "min_samples_leaf": 20}
-    return Candidate("histogram boosting, 8 leaves", "boosting", parameters, make_steps)
-
-
-def _sampling_forest(features: Sequence[Feature], leaf: int) -> Candidate:
-    def make_steps(seed: int) -> list[Any]:
-        from sklearn.ensemble import RandomForestClassifier
-
-        forest = RandomForestClassifier(
-            100,
-            min_samples_leaf=leaf,
-            max_features="sqrt",
-            class_weight="balanced",
-            n_jobs=1,
-            random_state=seed,
-        )
-        return [*make_indicators(features), forest]
-
-    parameters = {"min_samples_leaf": leaf, "max_features": "sqrt", "class_weight": "balanced"}
-    return Candidate(f"forest, leaf {leaf}", "forest", parameters, make_steps)
-
-
 def is_mixed(features: Sequence[Feature]) -> bool:
     """Whether a table is wide, has blanks, or has categories of many values without an order."""
     return (
@@ -239,49 +95,34 @@ def is_mixed(features: Sequence[Feature]) -> bool:
     )
 
 
-def make_candidates(features: Sequence[Feature]) -> tuple[Candidate, ...]:
+def make_candidates(
+    features: Sequence[Feature], settings: TrainSettings | None = None
+) -> tuple[Candidate, ...]:
     """Make the candidates for rows that have only these features.
 
     Args:
         features: The features, in the order of the columns of the rows.
+        settings: Which optional candidates there are; None for none of them.
 
     Returns:
         The candidates, from the simplest to the most complex. A tree with three leaves is a rule
         of two conditions. In a mixed table the logistic regression is additive, without pairs, and
         trees see each category separately.
+
+    Raises:
+        SettingsError: If the package of an optional candidate is not installed.
     """
-    if is_mixed(FEATURES):  # of all features: without some, as in an ablation, nothing else changes
-        return (
-            _tree(features, 3),
-            _logistic(features, 5, 0.1),
-            _histogram_boosting(features),
-            _sampling_forest(features, 10),
-        )
-    return (
-        _tree(features, 3),
-        _logistic(features, 5, 0.1),
-        _boosting(features, 0),
-        _boosting(features, 5),
-        _forest(features, 5, 10),
+    mixed = is_mixed(FEATURES)  # without some features, as in an ablation, nothing else changes
+    simple = (make_tree(features, 3), make_logistic(features, 5, 0.1, has_pairs=not mixed))
+    optional = (
+        (make_lightgbm(features, 0 if mixed else 20),) if settings and settings.lightgbm else ()
     )
+    if mixed:
+        boosting, forest = make_histogram_boosting(features), make_sampling_forest(features, 10)
+        return (*simple, boosting, *optional, forest)
+    boostings = (make_boosting(features, 0), make_boosting(features, 5))
+    return (*simple, *boostings, *optional, make_forest(features, 5, 10))
 
 
 CANDIDATES = make_candidates(FEATURES)
-"""The candidates for rows with all features."""
-
-
-def make_plain_logistic() -> Candidate:
-    """Logistic regression on the features as they are: a baseline.
-
-    A blank counts as the mean of its feature, and as a separate feature.
-    """
-
-    def make_steps(seed: int) -> list[Any]:
-        from sklearn.impute import SimpleImputer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.preprocessing import StandardScaler
-
-        fill = [SimpleImputer(add_indicator=True)] if HAS_BLANKS else []
-        return [*fill, StandardScaler(), LogisticRegression(max_iter=5000, random_state=seed)]
-
-    return Candidate("logistic regression", "logistic", {}, make_steps)
+"""The candidates for rows with all features, without the optional ones."""

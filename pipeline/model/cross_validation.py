@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.model.calibration import fit_calibrated
-from pipeline.model.candidates import CANDIDATES, Candidate
+from pipeline.model.candidates import CANDIDATES
+from pipeline.model.families import Candidate
 from pipeline.model.intervals import get_variance_factor
 from pipeline.model.metrics import Predictions, Sample, get_differences, get_intervals
 from pipeline.model.samples import measure_sample

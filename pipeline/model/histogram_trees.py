@@ -1,4 +1,4 @@
-"""Make scikit-learn's histogram gradient boosting convertible by skl2onnx."""
+"""The trees of scikit-learn's histogram gradient boosting: assembled, and prepared for skl2onnx."""
 
 from __future__ import annotations
 
@@ -9,10 +9,46 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.pipeline import Pipeline
 
 CONVERTER = "SklearnHistGradientBoostingClassifier"
 """Name of skl2onnx's own converter."""
+
+
+def assemble(
+    trees: Sequence[np.ndarray], n_features: int, parameters: Mapping[str, Any]
+) -> HistGradientBoostingClassifier:
+    """Make a fitted model of two classes out of trees that another program grew.
+
+    Args:
+        trees: The nodes of each tree, the root first, of the type that `get_node_type` returns.
+        n_features: Number of features.
+        parameters: Parameters of the model.
+
+    Returns:
+        The model, whose log-odds are the sum of the leaves that a row reaches.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+
+    model = HistGradientBoostingClassifier(max_iter=1, early_stopping=False)
+    model.fit(np.zeros((2, n_features)), [0, 1])  # sets everything that is not a tree
+    no_categories = np.zeros((0, 8), np.uint32)
+    model._predictors = [[TreePredictor(nodes, no_categories, no_categories)] for nodes in trees]
+    model._baseline_prediction = np.zeros((1, 1))
+    model.set_params(**parameters)
+    return model
+
+
+def get_node_type() -> np.dtype[Any]:
+    """Return scikit-learn's type of a node, with fields such as `num_threshold` and `left`."""
+    from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
+
+    node: np.dtype[Any] = PREDICTOR_RECORD_DTYPE
+    return node
 
 
 def to_convertible(model: Pipeline) -> Pipeline:

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.model.budget import is_within_budget, sample_for_comparison
-from pipeline.model.candidates import CANDIDATES, Candidate, decision_scores
+from pipeline.model.candidates import CANDIDATES, decision_scores
+from pipeline.model.families import Candidate
 from pipeline.model.intervals import roc_auc
 from pipeline.model.thresholds import choose_score, get_cost_threshold
 from pipeline.model.training_data import TrainingData

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.model.budget import count_refits
 from pipeline.model.calibration import FittedModel, fit_calibrated
-from pipeline.model.candidates import Candidate
+from pipeline.model.families import Candidate
 from pipeline.model.selection import select_candidates
 from pipeline.model.training_data import TrainingData
 from pipeline.model.units import count_rarer_class, draw_subsets

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pipeline.columns import LABEL, SENSITIVE
+from pipeline.columns import FEATURES, LABEL, SENSITIVE
 from pipeline.model.ablation import measure_ablations
 from pipeline.model.baselines import Baselines, measure_baselines
 from pipeline.model.budget import sample_for_comparison
 from pipeline.model.calibration import FittedModel, fit_calibrated
-from pipeline.model.candidates import Candidate
+from pipeline.model.candidates import make_candidates
 from pipeline.model.cross_validation import OuterFold, cross_validate, estimate_metrics
+from pipeline.model.families import Candidate
 from pipeline.model.metrics import compute_metrics
 from pipeline.model.selection import select_candidate
 from pipeline.model.stability import Refits, measure_stability, refit_on_subsets
@@ -83,8 +84,10 @@ def train_candidate(
 
     Raises:
         DataError: If a class is missing or has fewer rows than nested folds need.
+        SettingsError: If an optional candidate is not installed.
     """
     seed, folds, max_rows = settings.seed, settings.train.folds, settings.train.max_rows
+    candidates = make_candidates(FEATURES, settings.train)
     check_class_counts(train.labels, folds, train.units)
     sampled = sample_indices(train.labels, max_rows, seed)
     train_rows = train.labels.size
@@ -99,8 +102,8 @@ def train_candidate(
         available=train_rows + validation.labels.size,
     )
 
-    outer_folds = cross_validate(train, settings.train, seed)
-    selection = select_candidate(train, settings.train, seed)
+    outer_folds = cross_validate(train, settings.train, seed, candidates)
+    selection = select_candidate(train, settings.train, seed, candidates)
     trial = fit_calibrated(selection, train, folds, seed)
     # The threshold of the final model is chosen on both splits too.
     final_selection = select_candidate(both, settings.train, seed, (selection.candidate,))

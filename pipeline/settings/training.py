@@ -45,6 +45,10 @@ class TrainSettings(Section):
     does not report how stable a label is. It needs up to 8 times as much memory for the refits of
     each model that it has loaded."""
 
+    lightgbm: bool = False
+    """Whether there is a candidate of LightGBM, an optional package. `uv sync --frozen --inexact
+    --group lightgbm` installs it; an image has it with the build argument EXTRA_GROUPS=lightgbm."""
+
     @model_validator(mode="before")
     @classmethod
     def _infer_purpose(cls, values: Any) -> Any:

@@ -146,7 +146,9 @@ def _store(
         validation=result.validation,
         stability=result.stability,
         ablations=result.ablations,
-        libraries=run_logging.get_library_versions(),
+        libraries=run_logging.get_library_versions(
+            ("lightgbm",) if context.settings.train.lightgbm else ()
+        ),
         onnx_difference=exported.onnx_difference,
         out_of_fold=out_of_fold_sha256,
         inputs=inputs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,13 @@ MAX_DIGEST_LENGTH = 36
 """MLflow truncates longer digests of data sets."""
 
 
-def get_library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that models are made with, by name."""
-    packages = {package: version(package) for package in (*PACKAGES, *CONVERTERS)}
+def get_library_versions(optional: Sequence[str] = ()) -> dict[str, str]:
+    """Return the versions of Python and of the packages that models are made with, by name.
+
+    Args:
+        optional: Further packages.
+    """
+    packages = {package: version(package) for package in (*PACKAGES, *CONVERTERS, *optional)}
     return {"python": platform.python_version(), **packages}
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from pipeline.columns import FEATURES, SAMPLE_EFFECTS
 from pipeline.data.synthetic import draw_values
 from pipeline.drift.performance import estimate_performance, measure_groups
-from pipeline.model.candidates import CANDIDATES, Candidate, positive_probability
+from pipeline.model.candidates import CANDIDATES, positive_probability
+from pipeline.model.families import Candidate
 from pipeline.types import FloatArray, IntArray
 
 FAMILIES = ("logistic", "forest")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -54,6 +55,21 @@ def test_the_layers_are_the_shared_dependency_groups() -> None:
     assert f"python /layers.py shared base {' '.join(shared)}" in stages["builder"].get("RUN")
     copied = [re.search(r"/image/(\w+)/ /$", source) for source in stages[""].get("COPY")]
     assert [match and match[1] for match in copied] == ["base", *shared, "rest", "code"]
+
+
+@pytest.mark.parametrize("extra", ["", "lightgbm"])
+def test_an_image_of_a_stage_can_have_further_groups(extra: str) -> None:
+    """The build argument EXTRA_GROUPS adds dependency groups to that of the stage."""
+    stages = {stage.name: stage for stage in read_dockerfile(ROOT / "images" / "stage.Dockerfile")}
+    (command,) = (run for run in stages["lock"].get("RUN") if "${STAGE}" in run)
+    arguments = {"STAGE": "train", "EXTRA_GROUPS": extra, "EXPORT": "echo"}
+    done = subprocess.run(
+        ["sh", "-c", command], env=arguments, check=True, capture_output=True, text=True
+    )
+    groups = re.findall(r"--group (\w+)", done.stdout)
+    assert groups == ["train", *extra.split()]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert set(groups) <= project["dependency-groups"].keys()
 
 
 def test_versions_are_the_same_everywhere() -> None:

@@ -32,6 +32,7 @@ NOT_IMPORTED = {
 
 ABSENT = {
     ("predictor", "sklearn"): "only a models/ folder without ONNX needs it: group serving-pickle",
+    ("train", "lightgbm"): "only MLOPS_TRAIN__LIGHTGBM needs it: build argument EXTRA_GROUPS",
 }
 """Packages that an image's code can import and does not need, with the reason for each."""
 

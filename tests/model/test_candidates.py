@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,11 +15,13 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from pipeline.columns import FEATURE_NAMES, FEATURES
-from pipeline.model import candidates, encoding, export, onnx
+from pipeline.errors import SettingsError
+from pipeline.model import candidates, encoding, export, families, lightgbm_trees, onnx
 from pipeline.model.bundle import ONNX, PICKLE
 from pipeline.model.calibration import fit_calibrated
-from pipeline.model.candidates import CANDIDATES, Candidate
+from pipeline.model.candidates import CANDIDATES
 from pipeline.model.cross_validation import cross_validate
+from pipeline.model.families import Candidate
 from pipeline.model.intervals import roc_auc
 from pipeline.model.selection import Selection, select_candidate
 from pipeline.model.training_data import TrainingData, concatenate
@@ -28,7 +30,10 @@ from pipeline.settings.training import TrainSettings
 Splits = dict[str, TrainingData]
 
 
-@pytest.fixture(scope="module", params=CANDIDATES, ids=lambda candidate: candidate.name)
+ALL = candidates.make_candidates(FEATURES, TrainSettings(lightgbm=True))
+
+
+@pytest.fixture(scope="module", params=ALL, ids=lambda candidate: candidate.name)
 def candidate(request: pytest.FixtureRequest) -> Candidate:
     """A candidate."""
     return cast(Candidate, request.param)
@@ -37,7 +42,7 @@ def candidate(request: pytest.FixtureRequest) -> Candidate:
 @pytest.fixture(scope="module")
 def model(candidate: Candidate, splits: Splits) -> Pipeline:
     """The candidate, calibrated and fitted on the train split."""
-    return candidate.build_calibrated(seed=1, folds=2).fit(*splits["train"][:2])
+    return fit_calibrated(Selection(candidate, 0.0, {}), splits["train"], folds=2, seed=1).model
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +60,8 @@ def test_the_graph_gives_the_probabilities_of_the_model(
 
 def test_equal_seeds_give_equal_bytes(candidate: Candidate, graph: bytes, splits: Splits) -> None:
     """A second fit on the same rows with the same seed exports the same graph."""
-    again = candidate.build_calibrated(seed=1, folds=2).fit(*splits["train"][:2])
-    assert export.to_onnx(again) == graph
+    again = fit_calibrated(Selection(candidate, 0.0, {}), splits["train"], folds=2, seed=1)
+    assert export.to_onnx(again.model) == graph
 
 
 def test_operator_sets_in_any_order_give_equal_bytes(graph: bytes) -> None:
@@ -163,9 +168,35 @@ def test_probabilities_are_calibrated(model: Pipeline, splits: Splits) -> None:
     assert mean == pytest.approx(labels.mean(), abs=0.03)
 
 
+def test_lightgbm_is_a_candidate_on_request_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package, `train` says how to install it."""
+    assert [one.family for one in ALL if one not in CANDIDATES].count("lightgbm") == 1
+    assert not {"lightgbm"} & {one.family for one in CANDIDATES}
+    monkeypatch.setattr(families, "find_spec", lambda _: None)
+    assert len(candidates.make_candidates(FEATURES, TrainSettings())) == len(CANDIDATES)
+    with pytest.raises(SettingsError, match=r"uv sync .*--group lightgbm.*EXTRA_GROUPS=lightgbm"):
+        candidates.make_candidates(FEATURES, TrainSettings(lightgbm=True))
+
+
+def test_other_trees_of_lightgbm_are_refused(
+    splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trees whose scores a stored model would not have are refused when they are fitted."""
+
+    def read_rounded(root: dict[str, Any]) -> Any:
+        tree = read_tree(root)
+        tree["num_threshold"] = np.round(tree["num_threshold"])
+        return tree
+
+    read_tree = lightgbm_trees._read_tree
+    monkeypatch.setattr(lightgbm_trees, "_read_tree", read_rounded)
+    with pytest.raises(SettingsError, match=r"LightGBM \d.* cannot be stored.* would change by \d"):
+        lightgbm_trees.LightGBMTrees().fit(*splits["train"][:2])
+
+
 def test_names_are_unique() -> None:
     """Names break ties in the ranking."""
-    assert len({candidate.name for candidate in CANDIDATES}) == len(CANDIDATES)
+    assert len({candidate.name for candidate in ALL}) == len(ALL)
 
 
 def test_the_number_of_processes_does_not_change_the_result(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -16,13 +17,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, PolynomialFeatures, StandardScaler
 
 from pipeline.model.bundle import ONNX_INPUT, ONNX_OUTPUT
+from pipeline.model.histogram_trees import to_convertible
+from pipeline.model.lightgbm_trees import LightGBMTrees, keep_trees_only
 from pipeline.types import Float32Array, FloatArray
 from serving.model.coalitions import CoalitionShapley
-from serving.model.log_odds import LogOddsShapley
-from serving.model.onnx_file import UnsupportedGraph
+from serving.model.log_odds import TREES, LogOddsShapley
+from serving.model.onnx_file import OnnxFile, UnsupportedGraph
 from serving.model.scorers import onnx_scorer
 from serving.model.tree_shapley import MAX_PATH_FEATURES, TreeShapley
-from serving.model.trees import Trees
+from serving.model.trees import Trees, read_trees
 from tests.support.random_trees import (
     COMPARISONS,
     RandomTrees,
@@ -137,6 +140,31 @@ def test_converted_models_equal_the_enumeration(steps: tuple[Any, ...]) -> None:
     expected_base, expected = enumerate_coalitions(log_odds, background, row)
     assert base == pytest.approx(expected_base, abs=2e-6)
     assert values == pytest.approx(expected, abs=2e-6)
+    assert np.abs(values).max() > 0.1
+
+
+def test_lightgbm_equals_the_enumeration_of_its_graph() -> None:
+    """To 1e-9: both add up the numbers of the served graph, on rows with and without equal values.
+
+    The model has no trace of LightGBM: only `train` needs the package.
+    """
+    model, rows = fit(calibrate(LightGBMTrees(max_iter=30, max_leaf_nodes=8)))
+    keep_trees_only(model)
+    assert b"lightgbm" not in pickle.dumps(model).lower()
+    graph = to_onnx(to_convertible(model), N_FEATURES)
+    (node,) = (node for node in OnnxFile(graph).nodes if node.op_type == TREES)
+    calibrator = model[-1].calibrated_classifiers_[0].calibrators[0]
+    slope, intercept = np.array([-calibrator.a_, -calibrator.b_], np.float32).astype(np.float64)
+
+    def log_odds(rows: Float32Array) -> FloatArray:
+        scores: FloatArray = slope * read_trees(node).predict(rows) + intercept
+        return scores
+
+    for row in rows[20:23]:
+        base, values = explain(graph, rows[:8], row)
+        expected_base, expected = enumerate_coalitions(log_odds, rows[:8], row)
+        assert base == pytest.approx(expected_base, abs=1e-9)
+        assert values == pytest.approx(expected, abs=1e-9)
     assert np.abs(values).max() > 0.1
 
 

@@ -13,11 +13,14 @@ import numpy as np
 
 from pipeline.columns import FEATURES, Category
 from pipeline.model.bundle import Bundle, write_fallback
-from pipeline.model.candidates import CANDIDATES, positive_probability
+from pipeline.model.calibration import fit_calibrated
+from pipeline.model.candidates import CANDIDATES, make_candidates, positive_probability
 from pipeline.model.export import describe_training, to_onnx
 from pipeline.model.metrics import Predictions
+from pipeline.model.selection import Selection
 from pipeline.model.training_data import TrainingData
 from pipeline.settings.connections import LakeSettings
+from pipeline.settings.training import TrainSettings
 from pipeline.storage.lake import open_lake
 from serving.model.log_odds import LogOddsShapley
 from serving.model.scorers import onnx_scorer
@@ -74,8 +77,8 @@ def explain_candidates() -> dict[str, float]:
     """By candidate: largest difference of explanations from the log-odds of its probabilities."""
     data = make_rows()
     differences = {}
-    for candidate in CANDIDATES:
-        model = candidate.build_calibrated(0, 2).fit(data.rows, data.labels)
+    for candidate in make_candidates(FEATURES, TrainSettings(lightgbm=True)):
+        model = fit_calibrated(Selection(candidate, 0.0, {}), data, folds=2, seed=0).model
         graph = to_onnx(model)
         explainer = LogOddsShapley(graph, onnx_scorer(graph), data.rows[:20])
         explained = [explainer.explain(row) for row in data.rows[20:25]]

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from skops.io import dumps, get_untrusted_types
-from threadpoolctl import threadpool_limits
 
 from pipeline.column_file.blanks import is_blank
 from pipeline.column_file.kinds import OTHER
@@ -29,16 +28,15 @@ from pipeline.drift.columns import feature_columns
 from pipeline.drift.comparison import compare_columns
 from pipeline.drift.data import load_live_traffic
 from pipeline.model.bundle import Bundle, Manifest
-from pipeline.model.candidates import (
-    CANDIDATES,
-    TRUSTED_TYPES,
-    Candidate,
-    make_plain_logistic,
-)
+from pipeline.model.calibration import fit_calibrated
+from pipeline.model.candidates import TRUSTED_TYPES, make_candidates
 from pipeline.model.export import max_onnx_difference, to_onnx
+from pipeline.model.families import Candidate, make_plain_logistic
 from pipeline.model.rules import find_best_rule
+from pipeline.model.selection import Selection
 from pipeline.model.training_data import TrainingData
 from pipeline.settings.drift import DriftSettings
+from pipeline.settings.training import TrainSettings
 from pipeline.storage.artifacts.data import SilverManifest
 from pipeline.storage.layout import silver_manifest
 from tests.support.predictor import open_disk_lake, serve_bundle, wait_for
@@ -102,7 +100,11 @@ def test_a_bad_cell_rejects_its_row(cells: list[dict[str, str]]) -> None:
         assert f"'{header}' is 2026-02-30, but must be " in unquoted
 
 
-@pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.name)
+@pytest.mark.parametrize(
+    "candidate",
+    make_candidates(FEATURES, TrainSettings(lightgbm=True)),
+    ids=lambda candidate: candidate.name,
+)
 def test_the_graph_gives_the_probabilities_of_the_model(
     candidate: Candidate, data: TrainingData
 ) -> None:
@@ -110,8 +112,7 @@ def test_the_graph_gives_the_probabilities_of_the_model(
 
     Skops trusts what the model consists of.
     """
-    with threadpool_limits(1):
-        model = candidate.build_calibrated(0, 2).fit(data.rows, data.labels)
+    model = fit_calibrated(Selection(candidate, 0.0, {}), data, folds=2, seed=0).model
     assert np.isnan(data.rows).any()
     assert max_onnx_difference(model, to_onnx(model), data.rows, seed=1) <= TOLERANCE
     assert set(get_untrusted_types(data=dumps(model))) <= set(TRUSTED_TYPES)

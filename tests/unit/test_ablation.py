@@ -9,8 +9,9 @@ from pipeline.columns import FEATURE_NAMES, FEATURES
 from pipeline.model import candidates
 from pipeline.model.ablation import measure_ablations
 from pipeline.model.ablation_table import tabulate_ablations
-from pipeline.model.candidates import CANDIDATES, Candidate
+from pipeline.model.candidates import CANDIDATES, make_candidates
 from pipeline.model.cross_validation import OuterFold
+from pipeline.model.families import Candidate
 from pipeline.model.metrics import Predictions
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import Settings
@@ -19,8 +20,11 @@ from pipeline.storage.artifacts.training import Ablation
 from tests.support.rows import ROWS
 
 COURSE, RELATIONSHIP = (FEATURE_NAMES.index(name) for name in ("course", "relationship"))
-SETTINGS = Settings()
+SETTINGS = Settings.model_validate({"train": {"lightgbm": True}})
 TREE = CANDIDATES[0]
+LIGHTGBM = next(
+    one for one in make_candidates(FEATURES, SETTINGS.train) if one.family == "lightgbm"
+)
 
 
 def divide(rows: int) -> list[OuterFold]:
@@ -34,7 +38,9 @@ def measure(labels: np.ndarray, sensitive: list[str], candidate: Candidate) -> l
     return measure_ablations(data, divide(len(ROWS)), candidate, sensitive, SETTINGS)
 
 
-@pytest.mark.parametrize("candidate", [CANDIDATES[1], CANDIDATES[3]], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "candidate", [CANDIDATES[1], CANDIDATES[3], LIGHTGBM], ids=lambda one: one.name
+)
 def test_the_cost_is_that_of_the_feature(candidate: Candidate) -> None:
     """If the label is the course, leaving it out costs everything above chance; others nothing."""
     found = measure(ROWS[:, COURSE] == 0, ["course", "relationship"], candidate)

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from pipeline.columns import FEATURES
 from pipeline.model.budget import COLUMNS, sample_for_comparison
 from pipeline.model.calibration import fit_calibrated
-from pipeline.model.candidates import Candidate
+from pipeline.model.families import Candidate
 from pipeline.model.selection import select_candidates
 from pipeline.model.stability import MIN_REFITS, REFITS, refit_on_subsets
 from pipeline.model.training_data import TrainingData, stratified_sample

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.model import selection
-from pipeline.model.candidates import Candidate
+from pipeline.model.families import Candidate
 from pipeline.model.selection import get_standard_error
 from pipeline.model.training_data import TrainingData
 from pipeline.settings.training import TrainSettings
