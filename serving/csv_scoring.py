@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.columns import FEATURES, PROBABILITY_FIELDS, Feature, Number, normalize_name
+from pipeline.model.decision import DIGITS
 from serving.http.csv_text import (
     DELIMITER_LINE,
     Column,
@@ -31,7 +32,6 @@ from serving.http.csv_text import (
 from serving.http.numeric_rows import check, expectation, to_rows
 from serving.http.problems import Finding, Invalid
 from serving.http.rows import Row
-from serving.model.scorers import DIGITS
 from serving.model.served_model import Model, ScoredRow
 
 ADDED_COLUMNS = ("label", *PROBABILITY_FIELDS, "warning", "error")

@@ -18,10 +18,10 @@ from pydantic import ValidationError
 
 from pipeline.columns import FEATURE_NAMES, HAS_BLANKS, PROBABILITY_FIELDS
 from pipeline.model.bundle import ONNX_INPUT
+from pipeline.model.training_range import rows_to_json
 from serving.http.problems import BadJson, Invalid
 from serving.http.requests import refuse_oversized
 from serving.model.served_model import Model, ScoredRow
-from serving.model.training_range import rows_to_json
 from serving.oip_schema import OUTPUTS, WIDTH, InferRequest, InputTensor
 
 HEADER_LENGTH = "Inference-Header-Content-Length"

@@ -9,6 +9,10 @@ from pipeline.columns import LABEL, SUBJECTS
 if TYPE_CHECKING:
     from pipeline.types import BoolArray, FloatArray
 
+DIGITS = 7
+"""Decimals of a returned probability, which is the precision of float32. The threshold is rounded
+to as many, so that a probability equal to the trained model's threshold is equal here too."""
+
 
 @overload
 def is_positive(probability: float, threshold: float) -> bool: ...

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.columns import FEATURE_NAMES
+from pipeline.model.decision import DIGITS
 from pipeline.types import Float32Array, FloatArray
 from serving.http.problems import Invalid
 from serving.http.responses import MAX_PROBABILITY_FEATURES, Scale
@@ -21,7 +22,7 @@ from serving.http.rows import Row
 from serving.model.coalitions import CoalitionShapley
 from serving.model.log_odds import LogOddsShapley
 from serving.model.onnx_file import UnsupportedGraph
-from serving.model.scorers import DIGITS, Scorer
+from serving.model.scorers import Scorer
 
 log = logging.getLogger(__name__)
 

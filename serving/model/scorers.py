@@ -6,20 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.errors import PipelineError
+from pipeline.model.acceptance import ModelRefused
 from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, PICKLE
 from pipeline.model.onnx import open_graph
 from serving.http.rows import Matrix
 
 Scorer = Callable[[Matrix], Matrix]
 """Maps rows, shape (n_rows, n_features), to probabilities of the positive label, (n_rows,)."""
-DIGITS = 7
-"""Decimals of a returned probability, which is the precision of float32. The threshold is rounded
-to as many, so that a probability equal to the trained model's threshold is equal here too."""
-
-
-class ModelRefused(PipelineError):
-    """A bundle cannot be loaded, or its predictions differ from its manifest."""
 
 
 def onnx_scorer(data: bytes) -> Scorer:

@@ -14,22 +14,27 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.columns import (
-    COLUMNS_SHA256,
     FEATURE_NAMES,
     HAS_BLANKS,
     LABEL,
     PROBABILITY,
     PROBABILITY_FIELDS,
 )
+from pipeline.model.acceptance import (
+    ModelRefused,
+    check_columns,
+    check_examples,
+    get_example_rows,
+)
 from pipeline.model.bundle import ONNX, PICKLE, REFITS, Bundle
-from pipeline.model.decision import is_positive, label_name
+from pipeline.model.decision import DIGITS, is_positive, label_name
+from pipeline.model.training_range import TrainingRange, Warnings, to_json
 from pipeline.times import utc_now
-from serving.http.rows import Matrix, Row
+from serving.http.rows import Row
 from serving.model.explain import Explainer
 from serving.model.importance import compute_importance
 from serving.model.refits import Refits
-from serving.model.scorers import DIGITS, ModelRefused, Scorer, onnx_scorer, pickle_scorer
-from serving.model.training_range import TrainingRange, Warnings, to_json
+from serving.model.scorers import Scorer, onnx_scorer, pickle_scorer
 
 
 class ScoredRow(NamedTuple):
@@ -177,16 +182,7 @@ def load(
             another columns file, or returns other probabilities.
     """
     manifest = bundle.manifest
-    if tuple(manifest.features) != FEATURE_NAMES:
-        raise ModelRefused(
-            f"{source} expects the features {manifest.features}, the API has {list(FEATURE_NAMES)}"
-        )
-    if manifest.columns not in (None, COLUMNS_SHA256):
-        raise ModelRefused(
-            f"{source} was trained with another columns file: its manifest has the hash "
-            f"{manifest.columns}, and the predictor's file has {COLUMNS_SHA256}. Train a model "
-            "with the predictor's file, or set MLOPS_COLUMNS to the file of this model"
-        )
+    check_columns(manifest, source)
     try:
         scorer = (
             onnx_scorer(bundle.files[ONNX])
@@ -194,7 +190,7 @@ def load(
             else pickle_scorer(bundle.files[PICKLE])
         )
         model = Model(bundle, scorer, source, alias, cache_size)
-        inputs = np.array(manifest.examples.inputs, np.float32).reshape(-1, len(FEATURE_NAMES))
+        inputs = get_example_rows(manifest)
         if manifest.refits and REFITS in bundle.files:
             model.refits = Refits(bundle.files[REFITS], manifest.refits)
             model.refits.positive_fraction(inputs)
@@ -204,21 +200,8 @@ def load(
         raise
     except Exception as error:  # a library's error for a broken file
         raise ModelRefused(f"{source} cannot be loaded: {type(error).__name__}: {error}") from error
-    difference = _max_difference(scored, manifest.examples.expected)
-    if not difference <= tolerance:
-        raise ModelRefused(
-            f"{source} differs from its stored examples by {difference:g}; "
-            f"at most {tolerance:g} is allowed"
-        )
+    check_examples(manifest, scored, tolerance, source)
     return model
-
-
-def _max_difference(scored: Matrix, stored: Sequence[float]) -> float:
-    """Largest difference between two lists of probabilities; NaN if their lengths differ."""
-    expected = np.array(stored, np.float64)
-    if scored.shape != expected.shape:
-        return np.nan
-    return float(np.max(np.abs(scored - expected), initial=0.0))
 
 
 def _to_json(value: float) -> str:

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.model.decision import is_positive
+from pipeline.model.decision import DIGITS, is_positive
 from serving.http.responses import Shadow
 from serving.http.rows import Matrix, Row
-from serving.model.scorers import DIGITS
 from serving.model.served_model import Model, ScoredRow
 from serving.threads import lower_thread_priority
 

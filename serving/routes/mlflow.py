@@ -7,10 +7,10 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from pipeline.model.training_range import rows_to_json
 from serving.http.problems import WrongType
 from serving.http.responses import PlainPrediction, RowWarning
 from serving.mlflow_tables import PARSERS, rename_columns
-from serving.model.training_range import rows_to_json
 from serving.routes.common import (
     LogRows,
     ServiceDependency,

@@ -13,8 +13,8 @@ from pipeline.column_file.reader import read_columns
 from pipeline.columns import BUNDLED
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import ColumnsError
+from pipeline.model.acceptance import ModelRefused
 from pipeline.model.bundle import Bundle
-from serving.model.scorers import ModelRefused
 from serving.model.served_model import load
 from tests.support.forest import make_bundle
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES, PROBABILITY_FIELDS
+from pipeline.model.acceptance import ModelRefused
 from pipeline.model.bundle import Bundle
 from serving.http.rows import Matrix, Row
 from serving.model.microbatch import Batcher
-from serving.model.scorers import ModelRefused
 from serving.model.served_model import Model, ScoredRow, load
 from tests.support.forest import make_bundle
 

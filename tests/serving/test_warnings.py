@@ -14,8 +14,8 @@ import pytest
 
 from pipeline.columns import PROBABILITY_FIELDS
 from pipeline.model.bundle import Bundle, TrainingFacts
+from pipeline.model.training_range import TrainingRange
 from serving.http.rows import EXAMPLE
-from serving.model.training_range import TrainingRange
 from tests.support.forest import make_bundle
 from tests.support.predictor import INFER, serve_bundle
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import le
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.columns import FEATURES, HAS_BLANKS, Category, Feature
 from pipeline.model.bundle import TrainingFacts
-from serving.http.rows import Matrix, Row
+from pipeline.types import Float32Array
 
 Value = float | int | str
 """A number, or a category's name."""
@@ -81,7 +81,7 @@ class TrainingRange:
         }
         """By feature: smallest and largest number, or names of the categories."""
 
-    def contains(self, row: Row) -> bool:
+    def contains(self, row: Sequence[float]) -> bool:
         """Whether the model learned from such values; false if only `check` can tell.
 
         It takes a tenth of the time of `check` for one row.
@@ -89,7 +89,7 @@ class TrainingRange:
         inside = all(map(le, self._lows, row)) and all(map(le, row, self._highs))
         return inside and not self._unseen
 
-    def check(self, rows: Matrix) -> dict[int, Warnings]:
+    def check(self, rows: Float32Array) -> dict[int, Warnings]:
         """Return the warnings by index of the row; most rows have none.
 
         Args:
