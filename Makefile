@@ -1,7 +1,7 @@
 # `make` lists the targets. They need Python >= 3.11, and install everything else into this folder.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help adopt run serve test lint bench tools up urls down e2e load drift docs clean
+.PHONY: help adopt run serve test lint bench tools up urls sbom down e2e load drift docs clean
 
 DATA ?=
 COLUMNS ?=
@@ -55,6 +55,9 @@ up: .venv/local ## create a kind cluster, install the platform, train a model; s
 
 urls: .venv/local ## show the platform's URLs and logins
 	@$(PY) -m k8s urls
+
+sbom: .venv/local ## write a software bill of materials of each image to local/sbom
+	@$(PY) -m k8s sbom
 
 down: .venv/local ## delete the cluster with its data
 	@$(PY) -m k8s down

@@ -1,4 +1,4 @@
-"""`python -m k8s up | urls | down | report | sizes`."""
+"""`python -m k8s up | urls | down | report | images | sbom | publish | sizes`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from k8s import access, cluster, first_run, images, kind_images, release, sizes
+from k8s import access, cluster, first_run, images, kind_images, publish, release, sbom, sizes
 from k8s.airflow import AirflowClient
 from k8s.process import ClusterError, exclusive_lock, run
 from pipeline.column_file.reader import find_columns, read_columns
@@ -111,6 +111,11 @@ def parse_arguments() -> argparse.Namespace:
     )
     commands.add_parser("urls", help="show the URLs and the logins")
     commands.add_parser("report", help="describe the pods that are not ready")
+    commands.add_parser("images", help="build the images whose files changed")
+    commands.add_parser("sbom", help="write a bill of materials of each image to local/sbom")
+    publish_parser = commands.add_parser("publish", help="push and sign the images and the chart")
+    publish_parser.add_argument("--registry", required=True, help="such as ghcr.io/school")
+    publish_parser.add_argument("--version", required=True, help="such as 1.2.0")
     commands.add_parser("sizes", help="write docs/reference/images.md from the last build")
     commands.add_parser("down", help="delete the cluster")
     return parser.parse_args()
@@ -131,6 +136,12 @@ def main() -> int:
             access.show()
         elif arguments.command == "report":
             echo(release.describe_pods())
+        elif arguments.command == "images":
+            images.build({})
+        elif arguments.command == "sbom":
+            sbom.write()
+        elif arguments.command == "publish":
+            publish.publish(arguments.registry, arguments.version)
         elif arguments.command == "sizes":
             sizes.write(images.get_built_tags())
         else:
