@@ -7,6 +7,7 @@ PipelineError           the command failed; the message has the cause, the value
 ├── DataError           the data breaks the contract of the columns file
 ├── MemoryLimitError    the table is too large for the memory of the stage
 ├── LakeError           the lake could not be read or written, or an object's hash is wrong
+├── WorkersError        the Dask workers could not be used, or differ from the stage
 ├── RegistryError       MLflow did not respond, or lacks what was requested
 ├── PromotionError      another run moves `production`, or it is not the expected version
 └── VerifyError         the live predictor does not serve what was promoted
@@ -60,6 +61,10 @@ class MemoryLimitError(PipelineError):
 
 class LakeError(PipelineError):
     """The lake could not be read or written, or an object's hash differs from the recorded one."""
+
+
+class WorkersError(PipelineError):
+    """The Dask scheduler or its workers could not be used, or differ from the stage."""
 
 
 class RegistryError(PipelineError):

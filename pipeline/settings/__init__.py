@@ -13,7 +13,12 @@ from pydantic import Field, model_validator
 
 from pipeline.environment import EnvironmentSettings
 from pipeline.renamed_settings import RENAMED
-from pipeline.settings.connections import LakeSettings, MlflowSettings, PredictorClientSettings
+from pipeline.settings.connections import (
+    DaskSettings,
+    LakeSettings,
+    MlflowSettings,
+    PredictorClientSettings,
+)
 from pipeline.settings.data import FeaturesSettings, IngestSettings, PreprocessSettings
 from pipeline.settings.deployment import DeploymentSettings
 from pipeline.settings.drift import DriftSettings
@@ -35,6 +40,7 @@ class Settings(EnvironmentSettings):
     image: str = "none"
     """Name of the running image, recorded as lineage."""
     lake: LakeSettings = LakeSettings()
+    dask: DaskSettings = DaskSettings()
     mlflow: MlflowSettings = MlflowSettings()
     ingest: IngestSettings = IngestSettings()
     preprocess: PreprocessSettings = PreprocessSettings()

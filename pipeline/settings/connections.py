@@ -1,10 +1,12 @@
-"""Settings of the services that stages connect to: the lake, MLflow and the predictor."""
+"""Settings of the services that stages connect to: the lake, Dask, MLflow and the predictor."""
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from pipeline.environment import Section
 
@@ -29,6 +31,52 @@ class LakeSettings(Section):
     def folder(self) -> Path | None:
         """The folder of a lake on disk, which may be relative; None for another lake."""
         return Path(self.url.removeprefix("file://")) if self.url.startswith("file://") else None
+
+
+class DaskSettings(Section):
+    scheduler: str = ""
+    """Address of a Dask scheduler, `tls://HOST:PORT`, on whose workers stages handle the parts of
+    large tables; empty to handle them in the stage's own process."""
+    ca: str = ""
+    """File with the certificate of the authority that signed the scheduler's and the workers'
+    certificates, as PEM."""
+    certificate: str = ""
+    """File with the certificate of this process, as PEM."""
+    key: str = ""
+    """File with the private key of this process, as PEM."""
+    timeout_seconds: int = Field(default=60, gt=0)
+    """How long a stage waits for the scheduler, and for a first worker."""
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.scheduler.startswith("tls://")
+
+    @model_validator(mode="after")
+    def _check_encryption(self) -> DaskSettings:
+        if not self.scheduler:
+            return self
+        if self.is_encrypted:
+            missing = [name for name in ("ca", "certificate", "key") if not getattr(self, name)]
+            if missing:
+                names = " and ".join(f"MLOPS_DASK__{name.upper()}" for name in missing)
+                raise ValueError(
+                    f"MLOPS_DASK__SCHEDULER is {self.scheduler!r}, which needs {names}"
+                )
+        elif not _is_loopback(self.scheduler):
+            raise ValueError(
+                f"MLOPS_DASK__SCHEDULER is {self.scheduler!r}, but must be tls://HOST:PORT: a "
+                "scheduler runs whatever code it receives. Only 127.0.0.1 may be tcp://"
+            )
+        return self
+
+
+def _is_loopback(address: str) -> bool:
+    """Whether an address is `tcp://` with the IP address of this machine's loopback."""
+    url = urlsplit(address)
+    try:
+        return url.scheme == "tcp" and ip_address(url.hostname or "").is_loopback
+    except ValueError:
+        return False
 
 
 class MlflowSettings(Section):

@@ -107,6 +107,7 @@ STAGES: tuple[Stage, ...] = (
             erases=(layout.inbox_file(ANY),),
             writes=(
                 layout.bronze_file(layout.ANY_SHA256),
+                layout.bronze_manifest(layout.ANY_SHA256),
                 layout.bronze_from_inbox(ANY),
                 layout.bronze_pointer(ANY),
                 layout.BRONZE_LATEST,
@@ -127,11 +128,18 @@ STAGES: tuple[Stage, ...] = (
         summary="Validate every row, apply our column names and types, flip the label, and check "
         "what can be learned from the rows.",
         access=Access(
-            reads=(layout.bronze_pointer(ANY), layout.bronze_file(layout.ANY_SHA256)),
+            reads=(
+                layout.bronze_pointer(ANY),
+                layout.bronze_file(layout.ANY_SHA256),
+                layout.bronze_manifest(layout.ANY_SHA256),
+                layout.silver_rows(ANY),
+                layout.silver_rows_part(ANY, ANY),
+            ),
             writes=(
                 layout.silver_rows(ANY),
                 layout.silver_rows_part(ANY, ANY),
                 layout.silver_rejected(ANY),
+                layout.silver_rejected_part(ANY, ANY),
                 layout.silver_manifest(ANY),
                 *reports(layout.DATA_CHECK, layout.DATA_CHECK_PAGE),
                 layout.latest_report_file(layout.SOURCE_CHANGES),

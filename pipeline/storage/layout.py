@@ -72,6 +72,11 @@ def bronze_file(sha256: str) -> str:
     return f"bronze/{sha256}.csv"
 
 
+def bronze_manifest(sha256: str) -> str:
+    """Key of the list of parts of the raw file with this hash."""
+    return f"bronze/{sha256}.json"
+
+
 def bronze_from_inbox(name: str) -> str:
     """Key of the pointer to the rows of a file that was deleted from the inbox."""
     return f"bronze/from_inbox/{name}.json"
@@ -93,8 +98,13 @@ def silver_rows_part(run_id: str, number: int | str) -> str:
 
 
 def silver_rejected(run_id: str) -> str:
-    """Key of the run's rejected rows, with reasons."""
+    """Key of the run's rejected rows, with reasons, if its raw file is one part."""
     return f"silver/{run_id}/rejected.csv"
+
+
+def silver_rejected_part(run_id: str, number: int | str) -> str:
+    """Key of the rejected rows of one of several parts; `number` counts from 0."""
+    return f"silver/{run_id}/rejected/{_number(number)}.csv"
 
 
 def silver_manifest(run_id: str) -> str:

@@ -1,0 +1,241 @@
+"""Run parts on the workers of a Dask scheduler.
+
+Dask runs a task again if its worker dies. If the scheduler dies, every part without a result is
+submitted again once there is a scheduler at the address.
+"""
+
+from __future__ import annotations
+
+import functools
+import queue
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pipeline.compute.task import Origin, Outcome, run_task
+from pipeline.console import echo
+from pipeline.errors import WorkersError
+from pipeline.settings.connections import DaskSettings
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+    from pipeline.compute.parts import Environment
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+PARTS_PER_THREAD = 4
+"""Parts that are submitted, or wait for an earlier part, for each thread of the workers."""
+RETRIES = 2
+"""Further attempts of a part that failed with an error that another attempt can avoid."""
+MAX_SCHEDULER_LOSSES = 5
+CHECK_SECONDS = 2.0
+"""How often the connection and the workers are checked while no part ends."""
+
+
+def run_on_workers(
+    function: Callable[..., Result],
+    parts: Sequence[Part],
+    context: Environment,
+    constants: dict[str, Any],
+) -> Iterator[Result]:
+    """Apply a function to every part on the workers; see `run_parts`.
+
+    Args:
+        function: A function of a module, which workers import.
+        parts: The parts.
+        context: The settings and the lake of this process.
+        constants: Keyword arguments of the function.
+
+    Yields:
+        The result of each part, in the order of the parts.
+
+    Raises:
+        WorkersError: If the scheduler or its workers cannot be used.
+        PipelineError: What the function raised.
+    """
+    origin = Origin.of(context.settings, context.lake)
+    run = _Run(parts, (function, constants, origin), context.settings.dask)
+    try:
+        yield from run.results()
+    finally:
+        run.close()
+
+
+class _Run:
+    """The parts of one call, of which a bounded number is submitted."""
+
+    def __init__(
+        self,
+        parts: Sequence[Any],
+        work: tuple[Callable[..., Any], dict[str, Any], Origin],
+        settings: DaskSettings,
+    ) -> None:
+        self._parts, self._work, self._settings = parts, work, settings
+        self._ended: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
+        self._submitted: dict[int, Future[Outcome]] = {}  # index of a part -> its task
+        self._done: dict[int, Outcome] = {}  # results that wait for an earlier part
+        self._counts: Counter[str] = Counter()
+        self._losses = 0
+        self._client = connect(settings)
+
+    def results(self) -> Iterator[Any]:
+        threads = wait_for_workers(self._client, self._settings)
+        window = PARTS_PER_THREAD * threads
+        for index in range(len(self._parts)):
+            for ahead in range(index, min(index + window, len(self._parts))):
+                if ahead not in self._submitted and ahead not in self._done:
+                    self._submit(ahead)
+            while index not in self._done:
+                self._collect()
+            yield self._done.pop(index).value
+        listed = ", ".join(f"{name} {count:,}" for name, count in sorted(self._counts.items()))
+        echo(f"{len(self._parts):,} parts were handled by {len(self._counts)} workers: {listed}")
+
+    def close(self) -> None:
+        """Cancel what is left."""
+        if self._submitted and self._is_connected():
+            self._client.cancel(list(self._submitted.values()))
+        self._submitted.clear()
+
+    def _submit(self, index: int) -> None:
+        function, constants, origin = self._work
+        future = self._client.submit(
+            run_task, function, self._parts[index], constants, origin, pure=False, retries=RETRIES
+        )
+        self._submitted[index] = future
+        future.add_done_callback(self._ended.put)
+
+    def _collect(self) -> None:
+        """Wait for a task, and keep its result or submit it again."""
+        try:
+            future = self._ended.get(timeout=CHECK_SECONDS)
+        except queue.Empty:
+            if not self._is_connected():
+                self._reconnect()
+            elif not self._client.nthreads():
+                wait_for_workers(self._client, self._settings)
+            return
+        index = next((i for i, own in self._submitted.items() if own is future), None)
+        if index is None:  # of a scheduler that is gone
+            return
+        if future.status in ("cancelled", "lost"):
+            self._reconnect()
+            return
+        outcome = _get_result(future)
+        if outcome.error:
+            raise outcome.error
+        del self._submitted[index]
+        self._done[index] = outcome
+        self._counts[outcome.worker] += 1
+
+    def _is_connected(self) -> bool:
+        comm = self._client.scheduler_comm
+        return self._client.status == "running" and comm is not None and not comm.comm.closed()
+
+    def _reconnect(self) -> None:
+        """Connect to the scheduler again, and submit every part that has no result."""
+        self._losses += 1
+        address = self._settings.scheduler
+        if self._losses > MAX_SCHEDULER_LOSSES:
+            raise WorkersError(
+                f"the connection to the Dask scheduler at {address} was lost "
+                f"{self._losses} times. Read its log, then run the stage again"
+            )
+        lost = list(self._submitted)
+        echo(
+            f"lost the connection to the Dask scheduler at {address}; {len(lost)} parts are "
+            "submitted again",
+            "yellow",
+        )
+        self._submitted.clear()
+        _connect.cache_clear()
+        self._client.close(timeout=CHECK_SECONDS)
+        self._client = connect(self._settings)
+        wait_for_workers(self._client, self._settings)
+        for index in lost:
+            self._submit(index)
+
+
+def connect(settings: DaskSettings) -> Client:
+    """Connect to the scheduler, once per process.
+
+    Args:
+        settings: Its address and the certificates.
+
+    Raises:
+        WorkersError: If it does not respond.
+    """
+    try:
+        return _connect(settings)
+    except (OSError, ValueError) as error:
+        raise WorkersError(
+            f"the Dask scheduler at {settings.scheduler} did not respond within "
+            f"{settings.timeout_seconds} s: {error}. Check that it is running and that the "
+            "certificates are its own, or unset MLOPS_DASK__SCHEDULER to work in this process"
+        ) from error
+
+
+@functools.cache
+def _connect(settings: DaskSettings) -> Client:
+    from distributed import Client
+    from distributed.security import Security
+
+    security = Security(require_encryption=False)
+    if settings.is_encrypted:
+        security = Security(
+            require_encryption=True,
+            tls_ca_file=settings.ca,
+            tls_client_cert=settings.certificate,
+            tls_client_key=settings.key,
+        )
+    return Client(
+        settings.scheduler,
+        security=security,
+        timeout=settings.timeout_seconds,
+        set_as_default=False,
+        name="student-mlops",
+    )
+
+
+def wait_for_workers(client: Client, settings: DaskSettings) -> int:
+    """Wait until there is a worker.
+
+    Returns:
+        Number of threads of all workers.
+
+    Raises:
+        WorkersError: If there is none before the timeout.
+    """
+    try:
+        client.wait_for_workers(1, timeout=settings.timeout_seconds)
+    except TimeoutError:
+        raise WorkersError(
+            f"the Dask scheduler at {settings.scheduler} had no workers for "
+            f"{settings.timeout_seconds} s. Start some (chart value dask.workers.replicas), or "
+            "unset MLOPS_DASK__SCHEDULER to work in this process"
+        ) from None
+    return sum(client.nthreads().values())
+
+
+def _get_result(future: Future[Outcome]) -> Outcome:
+    """The result of a task that has ended.
+
+    Raises:
+        WorkersError: If its workers died, or could not load the function.
+    """
+    from distributed.scheduler import KilledWorker
+
+    try:
+        outcome: Outcome = future.result()
+    except KilledWorker as error:
+        raise WorkersError(
+            f"{error.allowed_failures + 1} workers died while they handled the same part, the last "
+            f"was {error.last_worker}. Give the workers more memory, or look into their logs"
+        ) from None
+    except (ImportError, AttributeError) as error:
+        raise WorkersError(
+            f"a worker cannot load the function of this stage: {error}. Update the workers' image"
+        ) from None
+    return outcome
