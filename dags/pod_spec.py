@@ -37,6 +37,7 @@ def get_access(stage: Stage, config: dict[str, Any]) -> list[dict[str, Any]]:
         "internet": stage.internet,
         "predictor": stage.calls_predictor,
         "pseudonyms": stage.reads_keys,
+        f"mlflow-{stage.mlflow_user}": stage.mlflow_user is not None,
     }
     return [config["access"][name] for name, is_used in used.items() if is_used]
 

@@ -37,11 +37,13 @@ def main() -> None:
         take_screenshot("airflow-dags")
         platform_pages.open_airflow_run(page, urls["airflow"], newest.dag_id, newest.run_id)
         take_screenshot("airflow-run")
+        platform_pages.log_into_mlflow(page, *access.get_mlflow_login())
         platform_pages.open_mlflow_model(
             page, urls["mlflow"], MlflowSettings().model_name, PRODUCTION
         )
         page.locator("[data-component-id='mlflow.assistant.chat_panel.close']").click()
         take_screenshot("mlflow-model")
+        page.set_extra_http_headers({})
         keys = access.get_object_store_keys()
         platform_pages.open_minio_buckets(page, urls["console"], *keys, "bronze")
         page.get_by_role("button", name="Acknowledge").click()  # the licence, at the first login

@@ -12,6 +12,7 @@ from k8s.cluster import get_objects, read_config
 from k8s.process import ClusterError
 from k8s.release import CHART, RELEASE, VALUES
 from pipeline.console import print_table
+from pipeline.tracking.login import PASSWORD, USERNAME
 
 
 def get_urls() -> dict[str, str]:
@@ -62,14 +63,20 @@ def get_airflow_login() -> tuple[str, str]:
     return values["airflow"]["adminUser"], read_secret(f"{RELEASE}-airflow")["admin-password"]
 
 
+def get_mlflow_login() -> tuple[str, str]:
+    """Return the user and the password of MLflow's administrator."""
+    login = read_secret(f"{RELEASE}-mlflow-admin")
+    return login[USERNAME], login[PASSWORD]
+
+
 def list_interfaces() -> Iterator[tuple[str, str, str, str]]:
     """Each interface's name, URL, login and purpose."""
     urls = get_urls()
     keys = " / ".join(get_object_store_keys())
-    login = " / ".join(get_airflow_login())
+    airflow, mlflow = " / ".join(get_airflow_login()), " / ".join(get_mlflow_login())
     yield "predictor", urls["predictor"], "none", "what-if page, class lists; /docs for developers"
-    yield "Airflow", urls["airflow"], login, "the DAGs training, deployment, drift"
-    yield "MLflow", urls["mlflow"], "none", "runs, model versions, model cards"
+    yield "Airflow", urls["airflow"], airflow, "the DAGs training, deployment, drift"
+    yield "MLflow", urls["mlflow"], mlflow, "runs, model versions, model cards"
     yield "MinIO console", urls["console"], keys, "the lake: bronze, silver, gold, models, reports"
     yield "MinIO S3", urls["minio"], keys, "the lake for programs"
 

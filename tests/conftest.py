@@ -29,6 +29,7 @@ from tests.support.lake_access import guard_stages
 MLFLOW_SERVER_FILES = frozenset(
     {
         "tests/deployment/test_live.py",
+        "tests/model/test_mlflow_login.py",
         "tests/model/test_mlflow_server.py",
         "tests/serving/test_updater.py",
     }
@@ -154,10 +155,15 @@ def mlflow_file(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an MLflow server that proxies artifacts, as on the cluster."""
-    from tests.support.mlflow_server import mlflow_server  # not needed by tests/dags
+    """The URL of an MLflow server with a login that proxies artifacts, as on the cluster.
 
-    with mlflow_server(tmp_path_factory.mktemp("mlflow-server")) as url:
+    Clients log in as its administrator, unless a test calls `log_in`.
+    """
+    from tests.support.mlflow_server import USERS, log_in, mlflow_server  # unknown to tests/dags
+
+    folder = tmp_path_factory.mktemp("mlflow-server")
+    with pytest.MonkeyPatch.context() as patch, mlflow_server(folder, USERS) as url:
+        log_in(patch, "admin")
         yield url
 
 

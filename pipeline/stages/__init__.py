@@ -68,6 +68,8 @@ class Stage:
         emits: The Airflow asset that the task updates, on which other DAGs are scheduled.
         internet: Whether the pod may connect to addresses outside the cluster.
         calls_predictor: Whether the pod may connect to the predictor, and receives its API key.
+        mlflow_user: The user of MLflow with whose login the pod connects; None for a stage that
+            does not use MLflow. values.yaml describes the users.
         reads_keys: Whether the pod sees the keys of persons, and receives the secret of their
             pseudonyms.
         commands: Modules of `pipeline/commands/` that the image also holds.
@@ -84,6 +86,7 @@ class Stage:
     emits: str | None = None
     internet: bool = False
     calls_predictor: bool = False
+    mlflow_user: str | None = None
     reads_keys: bool = False
     commands: tuple[str, ...] = ()
     resources: Resources = Resources()
@@ -186,6 +189,7 @@ STAGES: tuple[Stage, ...] = (
             ),
             writes=(layout.train_report(ANY), layout.out_of_fold(ANY)),
         ),
+        mlflow_user="trainer",
         resources=Resources(cpu="250m", memory="512Mi", memory_limit="2Gi"),
     ),
     Stage(
@@ -209,6 +213,7 @@ STAGES: tuple[Stage, ...] = (
                 ),
             ),
         ),
+        mlflow_user="trainer",
         resources=Resources(memory="384Mi", memory_limit="2Gi"),  # draws plots
     ),
     Stage(
@@ -227,6 +232,7 @@ STAGES: tuple[Stage, ...] = (
             ),
             writes=BUNDLE,
         ),
+        mlflow_user="deployer",
         emits="candidate",
     ),
     Stage(
@@ -242,6 +248,7 @@ STAGES: tuple[Stage, ...] = (
             reads=(layout.STOP_MARKER,),
             writes=(layout.validation_report(ANY), *reports(layout.VALIDATION_PAGE)),
         ),
+        mlflow_user="reader",
         calls_predictor=True,
         commands=("rollback", "history", "compare", "stop", "resume"),
         resources=Resources(memory="256Mi", memory_limit="1Gi"),  # scores two models
@@ -254,6 +261,7 @@ STAGES: tuple[Stage, ...] = (
         writes="aliases `production` and `previous`, promotion record, models/",
         summary="Move the `production` alias to the candidate.",
         access=MOVE_PRODUCTION | Access(reads=(layout.validation_report(ANY),)),
+        mlflow_user="deployer",
     ),
     Stage(
         name="verify",
@@ -264,6 +272,7 @@ STAGES: tuple[Stage, ...] = (
         summary="Wait until the predictor serves the new version and agrees with the registry; "
         "otherwise roll back.",
         access=MOVE_PRODUCTION | Access(reads=(layout.STOP_MARKER,)),
+        mlflow_user="deployer",
         calls_predictor=True,
     ),
     Stage(
@@ -297,6 +306,7 @@ STAGES: tuple[Stage, ...] = (
             lists=(layout.ENDED_SESSIONS,),
             deletes=(layout.SILVER_LIVE + ANY, layout.ENDED_SESSIONS + ANY),
         ),
+        mlflow_user="trainer",
         emits="drift",
         resources=Resources(memory="384Mi", memory_limit="2Gi"),  # holds a window of traffic
     ),
@@ -319,6 +329,7 @@ STAGES: tuple[Stage, ...] = (
             writes=(layout.demotion_report(ANY),),
             lists=(layout.GOLD_PREFIX,),
         ),
+        mlflow_user="deployer",
         calls_predictor=True,
         resources=Resources(memory="256Mi", memory_limit="1Gi"),  # scores two models
     ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import RegistryError
 from pipeline.settings.connections import MlflowSettings
+from pipeline.tracking.login import describe_refusal
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -55,8 +56,16 @@ def configure(settings: MlflowSettings) -> None:
     mlflow.set_registry_uri(settings.tracking_uri)
 
 
+def _get_status(error: Exception) -> int:
+    """Status of MLflow's response; 0 if there was none."""
+    get_status = getattr(error, "get_http_status_code", None)
+    return int(get_status()) if get_status else 0
+
+
 def _describe(error: Exception, settings: MlflowSettings) -> str:
     message = str(error).splitlines()[0]
+    if refusal := describe_refusal(_get_status(error), settings.tracking_uri):
+        return refusal
     if "Max retries exceeded" in message:  # urllib3's message nests the messages of its causes
         return (
             f"MLflow at {settings.tracking_uri} did not respond in {settings.retries + 1} attempts "

@@ -12,6 +12,7 @@ from pipeline.storage.lake import sha256_hex
 from pipeline.tracking.runs import RunStore
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 STAGING, PRODUCTION, PREVIOUS = "staging", "production", "previous"
@@ -20,6 +21,9 @@ MANIFEST_TAG = "manifest_sha256"
 """Tag of a version: SHA-256 of its bundle's manifest, which holds the SHA-256 of every file."""
 RECORD_TAG = "promotion_sha256"
 """Tag of a version: SHA-256 of the promotion record that last moved production to it."""
+
+NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""Error codes for something that does not exist, which come with several statuses."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,23 @@ class Registry(RunStore):
             try:
                 return _to_version(client.get_model_version_by_alias(self.name, alias))
             except MlflowException as error:
-                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                # A login without a permission for a model that does not exist yet gets a 403.
+                is_refused = error.error_code == "PERMISSION_DENIED"
+                if error.error_code in NOT_FOUND or (is_refused and not self._exists(client)):
                     return None
                 raise
+
+    def _exists(self, client: MlflowClient) -> bool:
+        """Whether the registered model exists."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            client.get_registered_model(self.name)
+        except MlflowException as error:
+            if error.error_code in NOT_FOUND:
+                return False
+            raise
+        return True
 
     def get_version(self, number: str) -> Version:
         """Return the version of that number.

@@ -25,14 +25,13 @@ from pipeline.model.bundle import (
 )
 from pipeline.storage.lake import sha256_hex
 from pipeline.tls import trust_ca_bundle
-from pipeline.tracking.registry import MANIFEST_TAG, Version
+from pipeline.tracking.login import describe_refusal, get_authorization
+from pipeline.tracking.registry import MANIFEST_TAG, NOT_FOUND, Version
 
 MAX_RESPONSE_BYTES = 1_000_000
 MAX_ARTIFACT_BYTES = 500_000_000
 ARTIFACT_TIMEOUT_SECONDS = 120
 """Timeout of a whole download; each pause in it is limited by the request timeout."""
-NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""Error codes for something that does not exist, which come with several statuses."""
 
 
 class RestRegistry:
@@ -43,6 +42,7 @@ class RestRegistry:
         self._name = name
         self._timeout_seconds = timeout_seconds
         self._tls = trust_ca_bundle(ssl.create_default_context())
+        self._authorization = get_authorization()
 
     def get_by_alias(self, alias: str) -> Version | None:
         """Return the version with this alias, or None.
@@ -62,10 +62,24 @@ class RestRegistry:
             return Version(str(found["version"]), str(found["run_id"]), tags)
         except _NotFound:
             return None
+        except _ForbiddenError:  # also the response for a model that does not exist yet
+            if self._exists():
+                raise
+            return None
         except (ValueError, KeyError, TypeError) as error:
             raise RegistryError(
                 f"MLflow at {self._url} sent an invalid model version: {error!r}"
             ) from error
+
+    def _exists(self) -> bool:
+        """Whether the registered model exists."""
+        query = urllib.parse.urlencode({"name": self._name})
+        path = f"/api/2.0/mlflow/registered-models/get?{query}"
+        try:
+            self._get(path, MAX_RESPONSE_BYTES, self._timeout_seconds)
+        except _NotFound:
+            return False
+        return True
 
     def bundle(self, version: Version) -> Bundle:
         """Download a version's manifest and ONNX files and verify their hashes.
@@ -110,15 +124,21 @@ class RestRegistry:
             RegistryError: If the request fails otherwise.
         """
         deadline = time.monotonic() + timeout_seconds
+        request = urllib.request.Request(self._url + path)  # noqa: S310 - http and https only
+        if self._authorization:  # unredirected: another host must not receive it
+            request.add_unredirected_header("Authorization", self._authorization)
         try:
             with urllib.request.urlopen(  # noqa: S310 - the settings accept http and https only
-                self._url + path, timeout=self._timeout_seconds, context=self._tls
+                request, timeout=self._timeout_seconds, context=self._tls
             ) as response:
                 return _read(response, max_bytes, deadline)
         except urllib.error.HTTPError as error:
             body = error.read(MAX_RESPONSE_BYTES).decode(errors="replace")
             if error.code == 404 or _error_code(body) in NOT_FOUND:
                 raise _NotFound from error
+            if refusal := describe_refusal(error.code, self._url):
+                kind = _ForbiddenError if error.code == 403 else RegistryError
+                raise kind(refusal) from error
             raise RegistryError(
                 f"MLflow at {self._url} responded with {error.code}: {body[:200]}"
             ) from error
@@ -134,6 +154,10 @@ class RestRegistry:
 
 class _NotFound(Exception):
     """The server reports that something does not exist."""
+
+
+class _ForbiddenError(RegistryError):
+    """The server reports that the login lacks a permission."""
 
 
 def _read(response: Any, max_bytes: int, deadline: float) -> bytes:

@@ -10,7 +10,7 @@ def test_it_has_the_rights_of_a_stage() -> None:
     manifests = render({"predictor": {"existingSecret": "api-key"}})
     pod, stages = get_by_hand_pod(manifests), get_pods_file(manifests)
     (container,) = pod["spec"]["containers"]
-    predictor = stages["access"]["predictor"]
+    predictor, mlflow = stages["access"]["predictor"], stages["access"]["mlflow-deployer"]
     assert container["image"] == stages["stages"]["validate"]["image"]
     config_maps = [
         source["configMapRef"]["name"]
@@ -21,7 +21,8 @@ def test_it_has_the_rights_of_a_stage() -> None:
         source["secretRef"]["name"] for source in container["envFrom"] if "secretRef" in source
     ]
     assert config_maps == stages["config_maps"]
-    assert secrets == ["student-mlops-s3-commands", *predictor["secrets"]]
+    assert secrets == ["student-mlops-s3-commands", *mlflow["secrets"], *predictor["secrets"]]
+    assert mlflow["secrets"] == ["student-mlops-mlflow-deployer"]
     assert predictor["secrets"] == ["api-key"]
     assert pod["spec"]["serviceAccountName"] == stages["stages"]["validate"]["service_account"]
     assert pod["metadata"]["labels"] == {**stages["labels"], **predictor["labels"]}

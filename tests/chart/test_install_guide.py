@@ -41,7 +41,7 @@ VALUES: dict[str, Any] = yaml.safe_load(get_block("yaml", "registry"))
 def read_secrets() -> dict[str, set[str]]:
     """Return the Secrets that the page creates, each with its keys."""
     secrets = {}
-    for line in get_block("sh", "create secret").splitlines():
+    for line in get_block("sh", "create namespace").splitlines():
         words = shlex.split(line)
         if "secret" in words:
             name = words[words.index("secret") + 2]

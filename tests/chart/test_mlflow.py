@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import configparser
 import fnmatch
+import re
 from typing import Any
 
 import pytest
 
+from dags.pod_spec import build_pod
+from pipeline.stages import STAGES
+from pipeline.tracking.login import PASSWORD, USERNAME
+from tests.support.chart_scenarios import EXTERNAL, MLFLOW_USERS
 from tests.support.helm import (
     NAMESPACE,
+    Manifest,
     Values,
     find,
+    get_by_hand_pod,
     get_container,
     get_names,
+    get_pod_specs,
+    get_pods_file,
     get_variables,
     render,
 )
@@ -98,10 +108,75 @@ def test_own_variables_replace_the_charts() -> None:
 def test_migrates_before_it_serves() -> None:
     """An init container upgrades the tables, with the server's variables."""
     spec = find(render(), "Deployment", "mlflow")["spec"]["template"]["spec"]
-    (migrate,), (server,) = spec["initContainers"], spec["containers"]
+    (migrate, users), (server,) = spec["initContainers"], spec["containers"]
     assert migrate["command"] == ["mlflow", "db", "upgrade", "$(MLFLOW_BACKEND_STORE_URI)"]
-    assert migrate["env"] == server["env"]
+    assert migrate["env"] == users["env"] == server["env"]
     assert "password" not in get_variables(server)["MLFLOW_BACKEND_STORE_URI"]
+
+
+def test_login() -> None:
+    """The server asks for a login, and its pod gives each user the password of a Secret."""
+    manifests = render()
+    spec = find(manifests, "Deployment", "mlflow")["spec"]["template"]["spec"]
+    (_, users), (server,) = spec["initContainers"], spec["containers"]
+    assert "--app-name=basic-auth" in server["args"]
+    files = find(manifests, "ConfigMap", "mlflow-files")["data"]
+    config = configparser.ConfigParser()
+    config.read_string(files["auth.ini"])
+    variables = get_variables(server)
+    assert config["mlflow"]["default_permission"] == "READ"
+    assert config["mlflow"]["database_uri"] == variables["MLFLOW_BACKEND_STORE_URI"]
+    program, folder = users["command"][1:]
+    mounts = {mount["name"]: mount["mountPath"] for mount in users["volumeMounts"]}
+    assert (f"{mounts['files']}/users.py", mounts["users"]) == (program, folder)
+    assert variables["MLFLOW_AUTH_CONFIG_PATH"] == f"{mounts['files']}/auth.ini"
+    volume = next(item for item in spec["volumes"] if item["name"] == "users")
+    paths = {
+        item["path"]: source["secret"]["name"]
+        for source in volume["projected"]["sources"]
+        for item in source["secret"]["items"]
+    }
+    assert paths == {
+        f"{user}/{key}": f"student-mlops-mlflow-{user}"
+        for user in MLFLOW_USERS
+        for key in (USERNAME, PASSWORD)
+    }
+
+
+def list_logins(manifests: list[Manifest]) -> dict[str, set[str]]:
+    """Return the Secrets with logins that each pod gets, in any way, without the empty ones."""
+    pods = dict(get_pod_specs(manifests)) | {
+        stage.name: build_pod(stage, [], get_pods_file(manifests))["spec"] for stage in STAGES
+    }
+    pods["commands"] = get_by_hand_pod(manifests)["spec"]
+    found = {
+        name: set(re.findall(r"student-mlops-mlflow-(?!files)[a-z]+|login-of-\w+", str(spec)))
+        for name, spec in pods.items()
+    }
+    return {name: logins for name, logins in found.items() if logins}
+
+
+def test_who_has_which_login() -> None:
+    """Each pod has the login that it needs; only MLflow's own pod has the administrator's."""
+    logins = {
+        stage.name: {f"student-mlops-mlflow-{stage.mlflow_user}"}
+        for stage in STAGES
+        if stage.mlflow_user
+    }
+    assert list_logins(render()) == logins | {
+        "commands": {"student-mlops-mlflow-deployer"},
+        "student-mlops-predictor": {"student-mlops-mlflow-reader"},
+        "student-mlops-test-mlflow": {"student-mlops-mlflow-reader"},
+        "student-mlops-mlflow": {f"student-mlops-mlflow-{user}" for user in MLFLOW_USERS},
+    }
+
+
+def test_logins_of_an_external_server() -> None:
+    """An external server gets the logins that exist, and the chart generates none."""
+    manifests = render(EXTERNAL)
+    deployers = {stage.name for stage in STAGES if stage.mlflow_user == "deployer"} | {"commands"}
+    assert list_logins(manifests) == {name: {"login-of-deployer"} for name in deployers}
+    assert not any("mlflow" in name for name in get_names(manifests, "Secret"))
 
 
 def test_external() -> None:

@@ -71,6 +71,8 @@ def test_logins_are_keys_of_secrets(get_notes: Callable[..., str]) -> None:
         "admin-password",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
+        "MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD",
     }
     assert all(key in secrets[name] for name, key in logins)
 

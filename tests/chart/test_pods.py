@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.stages import get_identities
-from tests.support.chart_scenarios import SCENARIOS
+from tests.support.chart_scenarios import MLFLOW_USERS, SCENARIOS
 from tests.support.helm import (
     Manifest,
     get_by_hand_pod,
@@ -131,7 +131,8 @@ def test_uses_only_resources_of_the_release(scenario: str) -> None:
                     used.add(("Secret", variable["valueFrom"]["secretKeyRef"]["name"]))
     existing = {
         *("store-keys", "database-passwords", "airflow-secrets", "my-claim", "key"),
-        *("api-key", "callers", "sessions"),
+        *("api-key", "callers", "sessions", "forms"),
+        *(f"login-of-{name}" for name in MLFLOW_USERS),
         *(f"keys-of-{name}" for name in get_identities()),
     }
     assert {(kind, name) for kind, name in used - created if name not in existing} == set()

@@ -87,7 +87,8 @@ def cluster(data: str) -> Iterator[Cluster]:
 def platform(cluster: Cluster, data: str) -> Iterator[Platform]:
     """The platform, reached as its users reach it: by ports, logins and APIs."""
     keys = cluster.read_secret(f"{RELEASE}-objectstore")
-    os.environ.update(keys, AWS_DEFAULT_REGION="us-east-1")
+    login = cluster.read_secret(f"{RELEASE}-mlflow-admin")
+    os.environ.update(keys | login, AWS_DEFAULT_REGION="us-east-1")
     store = LakeSettings(url="s3://", endpoint=cluster.forward(f"{RELEASE}-minio", "s3").url)
     tracking = MlflowSettings(tracking_uri=cluster.forward(f"{RELEASE}-mlflow", "http").url)
     password = cluster.read_secret(f"{RELEASE}-airflow")["admin-password"]

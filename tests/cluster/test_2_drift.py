@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import httpx
@@ -12,6 +13,7 @@ from pipeline.commands.traffic import sample_production_rows, send, wait_until_l
 from pipeline.drift.simulation import apply_drift
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import RETRAINING_REQUESTS
+from pipeline.tracking.login import PASSWORD, USERNAME
 from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_runs import make_run_id, wait_for_asset_run, wait_for_run
 from tests.cluster.cluster import wait_for
@@ -63,7 +65,8 @@ def test_the_check_is_a_run_in_mlflow(platform: Platform, drift: DagRun) -> None
     experiment = platform.registry.get_or_create_experiment()
     url = f"{platform.registry.settings.tracking_uri}/api/2.0/mlflow/runs/search"
     body = {"experiment_ids": [experiment], "max_results": 200}
-    runs = httpx.post(url, json=body, timeout=60).json()["runs"]
+    login = (os.environ[USERNAME], os.environ[PASSWORD])
+    runs = httpx.post(url, json=body, auth=login, timeout=60).json()["runs"]
     found = [run for run in runs if f"drift-{drift.run_id}" in str(run)]
     assert found
     assert found[0]["data"]["metrics"]

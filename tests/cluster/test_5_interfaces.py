@@ -12,6 +12,7 @@ from k8s.airflow import DagRun
 from k8s.release import RELEASE
 from pipeline.stages import DAGS, get_dag_stages
 from pipeline.storage.layout import LAYERS
+from pipeline.tracking.login import PASSWORD, USERNAME
 from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.platform import FIRST, Platform
 from tests.support import platform_pages
@@ -46,6 +47,8 @@ def test_mlflow_shows_the_model_and_its_aliases(
 ) -> None:
     """The registered model's page lists its versions and which is in production."""
     settings = platform.registry.settings
+    login = platform.cluster.read_secret(f"{RELEASE}-mlflow-reader")
+    platform_pages.log_into_mlflow(page, login[USERNAME], login[PASSWORD])
     platform_pages.open_mlflow_model(page, settings.tracking_uri, settings.model_name, PRODUCTION)
     page.get_by_text(settings.model_name).first.wait_for()
 

@@ -23,7 +23,9 @@ pytestmark = pytest.mark.full
 
 MAX_TRAFFIC_SECONDS = 1500.0
 IDENTITIES = ("train", "predictor", "mlflow", "test")
-SECRETS = ("airflow", "objectstore", "postgresql", *(f"s3-{name}" for name in IDENTITIES))
+LOGINS = ("mlflow-trainer", "mlflow-reader")
+SECRETS = ("airflow", "objectstore", "postgresql", *(f"s3-{name}" for name in IDENTITIES), *LOGINS)
+NAMES = ("AWS_ACCESS_KEY_ID", "MLFLOW_TRACKING_USERNAME")
 GUIDE = ROOT / "docs" / "how-to" / "operate.md"
 SETTING = "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS"
 RESTARTED = (
@@ -74,7 +76,8 @@ def read_rotations() -> tuple[str, list[str]]:
     commands = re.findall(r"`(rotate(?:_database)? [^`]+)`", section)
     used = [each for each in commands if "predictor-" not in each]  # no caller needs a key
     others = [used[0].replace("train", name) for name in ("predictor", "mlflow", "test")]
-    return "\n".join(functions), [*used, *others]
+    (login,) = (each for each in used if "mlflow-trainer" in each)
+    return "\n".join(functions), [*used, *others, login.replace("trainer", "reader")]
 
 
 def run_in_shell(cluster: Cluster, functions: str, command: str) -> None:
@@ -113,7 +116,7 @@ def test_the_guide_rotates_every_secret_during_traffic(platform: Platform, first
             f"{name} {key}"
             for name, values in after.items()
             for key, value in values.items()
-            if before[name][key] == value and key != "AWS_ACCESS_KEY_ID"
+            if before[name][key] == value and key not in NAMES
         }
         assert kept == {"airflow fernet-key", "postgresql postgres-password"}
         cluster.helm("test", RELEASE)

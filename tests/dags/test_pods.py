@@ -76,17 +76,20 @@ def test_settings_come_from_the_release(stage: Stage) -> None:
     """Settings and keys come from the release's ConfigMap and Secrets, not from the pod itself.
 
     A stage gets the object store's keys of its own identity. Only the stages that call the
-    predictor get its API key, and only those that see the keys of persons get the secret of their
-    pseudonyms.
+    predictor get its API key, only those that see the keys of persons get the secret of their
+    pseudonyms, and only those that use MLflow get a login of it.
     """
     (container,) = get_pod(stage)["spec"]["containers"]
     api_key = [{"secretRef": {"name": "school-api-key"}}] if stage.calls_predictor else []
     pseudonyms = [{"secretRef": {"name": "school-pseudonyms"}}] if stage.reads_keys else []
+    login = f"school-mlflow-{stage.mlflow_user}"
+    mlflow = [{"secretRef": {"name": login}}] if stage.mlflow_user else []
     assert container["envFrom"] == [
         {"configMapRef": {"name": "school-settings"}},
         {"secretRef": {"name": f"school-s3-{stage.name}"}},
         *api_key,
         *pseudonyms,
+        *mlflow,
     ]
     assert {variable["name"] for variable in container["env"]} == {"MLOPS_IMAGE", "HOME"}
 

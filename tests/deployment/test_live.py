@@ -14,11 +14,12 @@ from pipeline.errors import VerifyError
 from pipeline.stages import promote, validate, verify
 from pipeline.tracking.registry import STAGING
 from tests.support.deployment_env import DeploymentEnv
+from tests.support.mlflow_server import get_mlflow_user, log_in
 from tests.support.predictor import run_predictor, wait_until_ready
 
 
 def test_a_predictor_follows_every_move(
-    server_env: DeploymentEnv, mlflow_url: str, tmp_path: Path
+    server_env: DeploymentEnv, mlflow_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One predictor serves a promoted version, a rollback, and the version after a revert."""
     env = server_env
@@ -29,6 +30,7 @@ def test_a_predictor_follows_every_move(
     first = env.register("good", STAGING)
     env.verdict("run-0", first, None)
     promote.run(env.context("run-0"))
+    log_in(monkeypatch, "reader")
     with run_predictor(
         tmp_path, environment, poll_interval_seconds="0.2", log_sample_rate="0"
     ) as predictor:
@@ -38,8 +40,10 @@ def test_a_predictor_follows_every_move(
             deployment = {"rollout_timeout_seconds": 60, "watch_period_seconds": 0.5}
             return env.context(run_id, predictor={"url": predictor.url}, deployment=deployment)
 
+        log_in(monkeypatch, "admin")
         second = env.register("better", STAGING)
         for stage in (validate, promote, verify):
+            log_in(monkeypatch, get_mlflow_user(stage))
             stage.run(context("run-1"))
         assert env.production() == second
         assert VERIFIED in env.registry.get_version(second).tags
@@ -48,6 +52,7 @@ def test_a_predictor_follows_every_move(
         assert replica.count_errors() == 0
 
         roll_back(context("by-hand"), "rollback", "by hand")
+        log_in(monkeypatch, "admin")
         third = env.register("better", STAGING)
         validate.run(context("run-2"))
         promote.run(context("run-2"))

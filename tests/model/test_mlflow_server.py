@@ -16,15 +16,24 @@ from pipeline.storage.artifacts.training import TrainReport
 from pipeline.storage.layout import train_report
 from pipeline.tracking.registry import STAGING
 from tests.support.gold import RUN
+from tests.support.mlflow_server import get_mlflow_user, log_in
 
 
 def test_a_server_stores_everything(
-    new_context: Callable[..., Context], pretrained: TrainingResult, mlflow_url: str
+    new_context: Callable[..., Context],
+    pretrained: TrainingResult,
+    mlflow_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Artifacts go through the server; the version has its bundle, and MLflow loads the model."""
+    """Each stage does its work with its own login, and artifacts go through the server.
+
+    The version has its bundle, and MLflow loads the model.
+    """
     context = new_context(mlflow={"tracking_uri": mlflow_url, "name": "server"})
     for stage in (train, evaluate, register):
+        log_in(monkeypatch, get_mlflow_user(stage))
         stage.run(context)
+    log_in(monkeypatch, "reader")
     report = context.lake.read_model(train_report(RUN), TrainReport)
     version = context.registry.get_by_alias(STAGING)
     assert version is not None

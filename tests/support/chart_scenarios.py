@@ -10,10 +10,16 @@ def _namespace(name: str) -> Values:
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 
+MLFLOW_USERS = ("admin", "trainer", "deployer", "reader")
+
 EXTERNAL: Values = {
     "minio": {"enabled": False},
     "postgresql": {"enabled": False},
-    "mlflow": {"enabled": False, "external": {"url": "https://mlflow.school.org/sub"}},
+    "mlflow": {
+        "enabled": False,
+        "external": {"url": "https://mlflow.school.org/sub"},
+        "users": {"deployer": {"existingSecret": "login-of-deployer"}},
+    },
     "objectStore": {
         "existingSecret": "store-keys",
         "external": {"endpoint": "https://s3.school.org:8443"},
@@ -107,6 +113,10 @@ KEYS_OF_THEIR_OWN: Values = {
         "identities": {name: {"existingSecret": f"keys-of-{name}"} for name in get_identities()},
     },
     "database": {"existingSecret": "database-passwords"},
+    "mlflow": {
+        "existingSecret": "forms",
+        "users": {name: {"existingSecret": f"login-of-{name}"} for name in MLFLOW_USERS},
+    },
     "airflow": {"existingSecret": "airflow-secrets"},
     "pseudonyms": {"existingSecret": "key"},
 }

@@ -7,20 +7,29 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
+import pytest
 
 from pipeline.commands.local_servers import find_free_port
 from pipeline.model.bundle import Bundle
 from pipeline.polling import poll_until
 from pipeline.settings.connections import MlflowSettings
+from pipeline.stages import get_stage
+from pipeline.tracking.login import PASSWORD, USERNAME
 from pipeline.tracking.registry import Registry
+from tests.support.chart_scenarios import MLFLOW_USERS
+from tests.support.helm import CHART
 from tests.support.versions import register_bundle
 
 START_TIMEOUT_SECONDS = 150
+FILES = CHART / "files" / "mlflow"
+USERS = {name: f"password of {name}" for name in MLFLOW_USERS}
+"""The chart's users of MLflow, with the passwords that they have in tests."""
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -29,22 +38,32 @@ QUIET = {
 
 
 @contextlib.contextmanager
-def mlflow_server(folder: Path) -> Iterator[str]:
-    """Start a server with one worker on SQLite that proxies artifacts; yields its URL."""
+def mlflow_server(folder: Path, users: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Start a server with one worker on SQLite that proxies artifacts; yields its URL.
+
+    Args:
+        folder: Folder of its files.
+        users: Passwords of the chart's users of MLflow; without them, the server has no login.
+    """
     url = f"http://127.0.0.1:{find_free_port()}"
+    database = f"sqlite:///{folder}/mlflow.db"
     options = {
         "--host": "127.0.0.1",
         "--port": url.rpartition(":")[2],
         "--workers": "1",
-        "--backend-store-uri": f"sqlite:///{folder}/mlflow.db",
+        "--backend-store-uri": database,
         "--artifacts-destination": str(folder / "artifacts"),
     }
+    environment = os.environ | QUIET
+    if users:
+        environment |= create_users(folder, database, users)
+        options["--app-name"] = "basic-auth"
     command = [sys.executable, "-m", "mlflow", "server", "--serve-artifacts"]
     command += [word for option in options.items() for word in option]
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=os.environ | QUIET
+            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
 
     def probe() -> bool | None:
@@ -61,6 +80,49 @@ def mlflow_server(folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def log_in(monkeypatch: pytest.MonkeyPatch, user: str) -> None:
+    """Let MLflow's clients, and the processes that start from now on, log in as a user."""
+    monkeypatch.setenv(USERNAME, user)
+    monkeypatch.setenv(PASSWORD, USERS[user])
+
+
+def get_mlflow_user(stage: ModuleType) -> str:
+    """Return the user of MLflow with whose login a stage connects."""
+    user = get_stage(stage.__name__.rpartition(".")[2]).mlflow_user
+    assert user
+    return user
+
+
+def create_users(folder: Path, database: str, users: Mapping[str, str]) -> dict[str, str]:
+    """Create MLflow's users with the chart's program; return the variables of the server."""
+    environment = write_logins(folder, database, users)
+    command = [sys.executable, str(FILES / "users.py"), str(folder / "users")]
+    subprocess.run(command, check=True, env=os.environ | environment)
+    return environment
+
+
+def write_logins(folder: Path, database: str, users: Mapping[str, str]) -> dict[str, str]:
+    """Write the logins as files, as the chart mounts them; return the variables of the server.
+
+    Args:
+        folder: Folder for the configuration and the logins.
+        database: URL of the database.
+        users: The password of each of the chart's users, by its name.
+    """
+    for name, password in users.items():
+        login = folder / "users" / name
+        login.mkdir(parents=True, exist_ok=True)
+        (login / USERNAME).write_text(name)
+        (login / PASSWORD).write_text(password)
+    config = folder / "auth.ini"
+    config.write_text((FILES / "auth.ini").read_text().replace("DATABASE_URI", database))
+    return {
+        "MLFLOW_AUTH_CONFIG_PATH": str(config),
+        "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "of the tests",
+    }
 
 
 class RegisteredModel:

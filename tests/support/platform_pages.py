@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 from playwright.sync_api import Browser, Page
@@ -37,6 +38,12 @@ def open_airflow_run(page: Page, url: str, dag_id: str, run_id: str) -> None:
     """Open a run, and wait for its success to show."""
     page.goto(f"{url}/dags/{dag_id}/runs/{run_id}")
     page.get_by_text("Success", exact=True).first.wait_for()
+
+
+def log_into_mlflow(page: Page, user: str, password: str) -> None:
+    """Send a login with every request, as a browser does after its own form."""
+    login = base64.b64encode(f"{user}:{password}".encode()).decode()
+    page.set_extra_http_headers({"Authorization": f"Basic {login}"})
 
 
 def open_mlflow_model(page: Page, url: str, model: str, alias: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.stages import STAGES
+from tests.support.chart_scenarios import MLFLOW_USERS
 
 
 def make_pods_file() -> dict[str, Any]:
@@ -27,6 +28,10 @@ def make_pods_file() -> dict[str, Any]:
                 "secrets": ["school-api-key"],
             },
             "pseudonyms": {"labels": {}, "secrets": ["school-pseudonyms"]},
+            **{
+                f"mlflow-{user}": {"labels": {}, "secrets": [f"school-mlflow-{user}"]}
+                for user in MLFLOW_USERS
+            },
         },
         "stages": {
             stage.name: {

@@ -72,6 +72,10 @@
 {{ include "student-mlops.fullname" . }}-mlflow
 {{- end }}
 
+{{- define "student-mlops.mlflow.files.fullname" -}}
+{{ include "student-mlops.mlflow.fullname" . }}-files
+{{- end }}
+
 {{- define "student-mlops.postgresql.fullname" -}}
 {{ include "student-mlops.fullname" . }}-postgresql
 {{- end }}
@@ -113,6 +117,18 @@
 {{/* Secret, and service account, of an identity of the object store. Call with (list $ "identity"). */}}
 {{- define "student-mlops.identity.fullname" -}}
 {{ include "student-mlops.fullname" (first .) }}-s3-{{ last . }}
+{{- end }}
+
+{{- define "student-mlops.mlflow.secret" -}}
+{{- .Values.mlflow.existingSecret | default (include "student-mlops.mlflow.fullname" .) }}
+{{- end }}
+
+{{/* Secret with the login of a user of MLflow; empty if an external MLflow needs none.
+     Call with (list $ "user"). */}}
+{{- define "student-mlops.mlflow.user.secret" -}}
+{{- $root := first . -}}
+{{- $generated := printf "%s-%s" (include "student-mlops.mlflow.fullname" $root) (last .) -}}
+{{- (index $root.Values.mlflow.users (last .)).existingSecret | default (ternary $generated "" $root.Values.mlflow.enabled) }}
 {{- end }}
 
 {{- define "student-mlops.pseudonyms.secret" -}}

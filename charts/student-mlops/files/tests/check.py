@@ -1,5 +1,6 @@
 """The checks of `helm test`: check.py PART, where a part is the name of a function below."""
 
+import base64
 import json
 import os
 import sys
@@ -9,13 +10,13 @@ import urllib.request
 TIMEOUT_SECONDS = 60
 
 
-def request(url, body=None, token=None):
+def request(url, body=None, authorization=None):
     """Send a request, with `body` as JSON if there is one, and return the status and the body."""
     data = json.dumps(body).encode() if body is not None else None
     message = urllib.request.Request(url, data)
     message.add_header("Content-Type", "application/json")
-    if token:
-        message.add_header("Authorization", f"Bearer {token}")
+    if authorization:
+        message.add_header("Authorization", authorization)
     try:
         with urllib.request.urlopen(message, timeout=TIMEOUT_SECONDS) as response:
             return response.status, response.read()
@@ -23,11 +24,20 @@ def request(url, body=None, token=None):
         return error.code, error.read()
 
 
-def request_json(url, body=None, token=None):
+def request_json(url, body=None, authorization=None):
     """Send a request that must succeed, and return its JSON."""
-    status, content = request(url, body, token)
+    status, content = request(url, body, authorization)
     assert status in (200, 201), f"{url} responded with {status}: {content[:500]!r}"
     return json.loads(content)
+
+
+def mlflow_login():
+    """Return the header `Authorization` for MLflow; None if it needs no login."""
+    names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+    user, password, token = (os.environ.get(name, "") for name in names)
+    if user:
+        return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    return f"Bearer {token}" if token else None
 
 
 def minio():
@@ -54,11 +64,15 @@ def minio():
 
 
 def mlflow():
-    """MLflow responds under its Service's name, has its tables, and reaches its artifacts."""
+    """MLflow has its tables and its artifacts, and refuses requests without a login."""
     url = os.environ["MLOPS_MLFLOW__TRACKING_URI"]
+    login = mlflow_login()
     experiments = f"{url}/api/2.0/mlflow/experiments/search"
-    assert request_json(experiments, {"max_results": 1})["experiments"]
-    request_json(f"{url}/api/2.0/mlflow-artifacts/artifacts")
+    assert request_json(experiments, {"max_results": 1}, login)["experiments"]
+    request_json(f"{url}/api/2.0/mlflow-artifacts/artifacts", authorization=login)
+    if login:
+        status, content = request(experiments, {"max_results": 1})
+        assert status == 401, f"{url} responded with {status} without a login: {content[:500]!r}"
 
 
 def airflow():
@@ -70,10 +84,11 @@ def airflow():
     for process in ("metadatabase", "scheduler", "dag_processor"):
         assert health[process]["status"] == "healthy", f"{process} is not healthy: {health}"
     login = {"username": os.environ["ADMIN_USER"], "password": os.environ["ADMIN_PASSWORD"]}
-    token = request_json(f"{url}/auth/token", login)["access_token"]
-    errors = request_json(f"{url}/api/v2/importErrors", token=token)["import_errors"]
+    token = f"Bearer {request_json(f'{url}/auth/token', login)['access_token']}"
+    errors = request_json(f"{url}/api/v2/importErrors", authorization=token)["import_errors"]
     assert not errors, f"some DAGs have import errors: {errors}"
-    dags = {dag["dag_id"] for dag in request_json(f"{url}/api/v2/dags", token=token)["dags"]}
+    found = request_json(f"{url}/api/v2/dags", authorization=token)["dags"]
+    dags = {dag["dag_id"] for dag in found}
     assert dags >= set(DAGS), f"the DAGs {', '.join(sorted(set(DAGS) - dags))} do not exist"
 
 

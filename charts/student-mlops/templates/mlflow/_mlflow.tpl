@@ -8,6 +8,17 @@
 {{- range $index, $name := $names }}{{ if $index }},{{ end }}{{ $name }},{{ $name }}:*{{ end }}
 {{- end }}
 
+{{/* Where MLflow's pods mount the files of the chart. */}}
+{{- define "student-mlops.mlflow.folder" }}/etc/student-mlops{{ end }}
+
+{{/* Environment with the login of a user of MLflow, as items of envFrom. Call with (list $ "user"). */}}
+{{- define "student-mlops.mlflow.login" -}}
+{{- with include "student-mlops.mlflow.user.secret" . }}
+- secretRef:
+    name: {{ . }}
+{{- end }}
+{{- end }}
+
 {{/* MLflow's configuration, which values can override or extend in mlflow.env. */}}
 {{- define "student-mlops.mlflow.variables" -}}
 HOME: /tmp
@@ -17,6 +28,7 @@ MLFLOW_ARTIFACTS_DESTINATION: s3://{{ include "student-mlops.object-store.bucket
 MLFLOW_S3_ENDPOINT_URL: {{ . }}
 {{- end }}
 AWS_DEFAULT_REGION: {{ .Values.objectStore.region }}
+MLFLOW_AUTH_CONFIG_PATH: {{ include "student-mlops.mlflow.folder" . }}/auth.ini
 MLFLOW_SERVER_ALLOWED_HOSTS: {{ include "student-mlops.mlflow.hosts" . | quote }}
 MLFLOW_SERVER_ENABLE_JOB_EXECUTION: "false" # one more process, which only LLM judges need
 MLFLOW_DISABLE_TELEMETRY: "true"
@@ -25,16 +37,24 @@ MLFLOW_DISABLE_TELEMETRY: "true"
 {{/* Environment of a container. */}}
 {{- define "student-mlops.mlflow.environment" -}}
 {{- $variables := list "student-mlops.mlflow.variables" .Values.mlflow.env . -}}
-{{- with include "student-mlops.identity.keys" (list $ "mlflow") }}
-envFrom: {{- . | nindent 2 }}
-{{- end }}
+{{- $administrator := include "student-mlops.mlflow.user.secret" (list . "admin") -}}
+{{- $secrets := dict
+  "PGPASSWORD" (list (include "student-mlops.database.secret" .) "mlflow-password")
+  "MLFLOW_AUTH_ADMIN_USERNAME" (list $administrator "MLFLOW_TRACKING_USERNAME")
+-}}
+envFrom:
+  - secretRef:
+      name: {{ include "student-mlops.mlflow.secret" . }}
+  {{- include "student-mlops.identity.keys" (list $ "mlflow") | nindent 2 }}
 env:
-  {{- if not (hasKey .Values.mlflow.env "PGPASSWORD") }}
-  - name: PGPASSWORD
+  {{- range $name, $source := $secrets }}
+  {{- if not (hasKey $.Values.mlflow.env $name) }}
+  - name: {{ $name }}
     valueFrom:
       secretKeyRef:
-        name: {{ include "student-mlops.database.secret" . }}
-        key: mlflow-password
+        name: {{ first $source }}
+        key: {{ last $source }}
+  {{- end }}
   {{- end }}
   {{- range $name, $value := include "student-mlops.variables" $variables | fromYaml }}
   - name: {{ $name }}

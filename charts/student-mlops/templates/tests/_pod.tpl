@@ -1,5 +1,6 @@
 {{/* Pod of `helm test`. It runs in the image of `ingest`, which contains an S3 client.
-     Call with (list $ "part" variables), and the identity of the object store that it needs. */}}
+     Call with (list $ "part" variables), and the identity of the object store that it needs. The
+     part `mlflow` has the login of MLflow's user `reader`. */}}
 {{- define "student-mlops.test" -}}
 {{- $root := first . -}}
 {{- $account := include "student-mlops.fullname" $root -}}
@@ -34,6 +35,9 @@ spec:
             name: {{ include "student-mlops.settings.fullname" $root }}
         {{- range slice . 3 }}
         {{- include "student-mlops.identity.keys" (list $root .) | nindent 8 }}
+        {{- end }}
+        {{- if eq (index . 1) "mlflow" }}
+        {{- include "student-mlops.mlflow.login" (list $root "reader") | nindent 8 }}
         {{- end }}
       resources:
         requests: {cpu: 50m, memory: 96Mi}
