@@ -73,6 +73,15 @@ RAW_HEADER: tuple[str, ...] = tuple(
     dict.fromkeys([*(column.raw for column in ROW_COLUMNS), LABEL.raw, *UNTIL_COLUMNS])
 )
 """Headers of the features, the audit-only columns, the label and the dates that end a time."""
+FEATURE_HEADER: tuple[str, ...] = tuple(
+    dict.fromkeys(
+        [
+            *(feature.raw for feature in FEATURES),
+            *(one.until_column for one in FEATURES if isinstance(one, Number) and one.until_column),
+        ]
+    )
+)
+"""Headers that a list without outcomes must have: the features and the dates that end a time."""
 SOURCE_HEADER: tuple[str, ...] = tuple(
     dict.fromkeys([*RAW_HEADER, *(column.raw for column in ROLES.columns)])
 )

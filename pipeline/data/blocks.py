@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from pipeline.columns import SOURCE_HEADER
 from pipeline.data.raw_csv import check_header, check_start, decode_text, find_delimiter
 from pipeline.errors import DataError
 
@@ -52,16 +53,23 @@ class RawFile:
         location: Where it comes from, for errors.
         header: Text of its header.
         delimiter: Its delimiter.
-        unknown: Headers of the columns that the contract does not have.
+        unknown: Headers of the other columns.
     """
 
-    def __init__(self, file: BinaryIO, location: str, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        location: str,
+        block_bytes: int = BLOCK_BYTES,
+        expected: Sequence[str] = SOURCE_HEADER,
+    ) -> None:
         """Read the first block and check it.
 
         Args:
             file: The file, open for reading.
             location: Where it comes from.
             block_bytes: Largest size of a block, and so of a row.
+            expected: Headers that it must have.
 
         Raises:
             MissingColumnsError: If a column is missing.
@@ -72,7 +80,7 @@ class RawFile:
         start = file.read(block_bytes).removeprefix(BYTE_ORDER_MARK)
         check_start(start, location)
         text = decode_text(start[: start.rfind(b"\n") + 1] or start, location)
-        self.unknown = check_header(text, location)
+        self.unknown = check_header(text, location, expected)
         self.delimiter = find_delimiter(text)
         end = next(_find_row_ends(start, self.delimiter))
         self.header = decode_text(start[:end], location)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -38,12 +38,13 @@ TEXT_COLUMNS = {
 """Headers of the columns that hold text."""
 
 
-def parse_csv(text: str, line: int = 0) -> pd.DataFrame:
+def parse_csv(text: str, line: int = 0, columns: Sequence[str] = SOURCE_HEADER) -> pd.DataFrame:
     """Parse the columns of the contract.
 
     Args:
         text: A header and rows.
         line: Number of lines of the file between the header and the rows, for errors.
+        columns: Headers of the columns to parse.
 
     Returns:
         The columns under their raw names: text for columns of names, float64 for the others.
@@ -51,19 +52,18 @@ def parse_csv(text: str, line: int = 0) -> pd.DataFrame:
     """
     delimiter = find_delimiter(text)
     types = {
-        name: pyarrow.string() if name in TEXT_COLUMNS else pyarrow.float64()
-        for name in SOURCE_HEADER
+        name: pyarrow.string() if name in TEXT_COLUMNS else pyarrow.float64() for name in columns
     }
     try:
         frame: pd.DataFrame = pyarrow.csv.read_csv(
             io.BytesIO(text.encode()),
             parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=types, include_columns=list(SOURCE_HEADER)
+                column_types=types, include_columns=list(columns)
             ),
         ).to_pandas()
     except pyarrow.ArrowInvalid:  # a value is text, or a row is too short or too long
-        return _parse_as_text(text, delimiter, line)
+        return _parse_as_text(text, delimiter, line)[list(columns)]
     return frame
 
 
@@ -89,13 +89,16 @@ def _parse_as_text(text: str, delimiter: str, line: int) -> pd.DataFrame:
     except csv.Error as error:
         line += reader.line_num
         raise DataError(f"line {line} cannot be parsed as CSV: {error}") from None
-    return pd.DataFrame(rows, columns=header, dtype="string")[list(SOURCE_HEADER)]
+    return pd.DataFrame(rows, columns=header, dtype="string")
 
 
-def make_schema() -> pa.DataFrameSchema:
+def make_schema(headers: Collection[str]) -> pa.DataFrameSchema:
     """Make the schema of raw rows from the columns file.
 
     The error of each check completes the sentence "'Age' is 7, but must be ...".
+
+    Args:
+        headers: Headers of the columns of the rows.
     """
     columns = {
         feature.raw: pa.Column(float, _make_checks(feature), nullable=not feature.required)
@@ -106,7 +109,7 @@ def make_schema() -> pa.DataFrameSchema:
         role.raw: pa.Column(object, _make_role_checks(role), nullable=isinstance(role, Group))
         for role in ROLES.columns
     }
-    return pa.DataFrameSchema(columns)
+    return pa.DataFrameSchema({name: columns[name] for name in headers})
 
 
 def _make_checks(column: Feature) -> list[pa.Check]:
@@ -149,7 +152,7 @@ def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
 
     A value that is not a number, a name or an outcome becomes NaN, and infinity if its column may
     be blank, where NaN is a blank. The person, the term and the groups stay text; a blank
-    becomes None.
+    becomes None. Columns that the rows lack are left out.
     """
 
     def translate(column: pd.Series[Any], function: Callable[[Any], float | None]) -> Any:
@@ -157,7 +160,7 @@ def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
         return column.map(known).astype("float64")
 
     numbers = {}
-    for feature in ROW_COLUMNS:
+    for feature in filter(lambda column: column.raw in raw, ROW_COLUMNS):
         column = raw[feature.raw]
         if isinstance(feature, Category) and feature.is_text:
             values = translate(column, feature.get_code)
@@ -171,8 +174,9 @@ def to_numbers(raw: pd.DataFrame) -> pd.DataFrame:
         if not feature.required:
             values = values.mask(values.isna() & ~_find_blanks(column), math.inf)
         numbers[feature.raw] = values
-    numbers[LABEL.raw] = translate(raw[LABEL.raw], LABEL.is_positive)
-    for role in ROLES.columns:
+    if LABEL.raw in raw:
+        numbers[LABEL.raw] = translate(raw[LABEL.raw], LABEL.is_positive)
+    for role in filter(lambda role: role.raw in raw, ROLES.columns):
         text = raw[role.raw].astype("object").map(lambda value: str(value).strip(), "ignore")
         numbers[role.raw] = text.where(~_find_blanks(text), None)
     return pd.DataFrame(numbers)
@@ -212,7 +216,7 @@ def validate_rows(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Text that is not a number counts as a missing number, and infinity is out of every range.
 
     Args:
-        raw: Raw rows, from `parse_csv`.
+        raw: Raw rows, from `parse_csv`, with all columns or some of them.
 
     Returns:
         The valid rows with the names and types of silver, and the rejected rows unchanged, with
@@ -226,15 +230,16 @@ def validate_rows(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     columns = (*ROW_COLUMNS, *ROLES.columns)
     valid = good.rename(columns={column.raw: column.name for column in columns})
-    valid[LABEL.name] = good[LABEL.raw]
-    types = get_column_types()
+    if LABEL.raw in good:
+        valid[LABEL.name] = good[LABEL.raw]
+    types = {name: kind for name, kind in get_column_types().items() if name in valid}
     return valid[list(types)].astype(types).reset_index(drop=True), rejected
 
 
 def _find_reasons(raw: pd.DataFrame, numbers: pd.DataFrame) -> pd.Series[str]:
     """Index of each row that breaks the contract -> the reasons."""
     try:
-        make_schema().validate(numbers, lazy=True)
+        make_schema(numbers.columns).validate(numbers, lazy=True)
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases.dropna(subset=["index"])
         rows = cases["index"].astype(int).to_list()

@@ -92,15 +92,16 @@ def find_delimiter(text: str) -> str:
     return max(DELIMITERS, key=count)
 
 
-def check_header(text: str, location: str) -> list[str]:
+def check_header(text: str, location: str, expected: Sequence[str] = SOURCE_HEADER) -> list[str]:
     """Check the header of a raw file, and that there are rows.
 
     Args:
         text: The file's text.
         location: Where it is stored, for errors.
+        expected: Headers that it must have.
 
     Returns:
-        Names of the columns that the contract does not have.
+        Names of the other columns.
 
     Raises:
         MissingColumnsError: If a column is missing.
@@ -119,17 +120,17 @@ def check_header(text: str, location: str) -> list[str]:
         raise DataError(
             f"{location} has more than one column {shorten(_quote(duplicates))}. Keep one of each"
         )
-    missing = [name for name in SOURCE_HEADER if name not in header]
+    missing = [name for name in expected if name not in header]
     if missing:
         raise MissingColumnsError(
             missing,
             f"{location} lacks the column {_quote(missing)}. {_describe_header(header)}, but must "
-            f"be {_quote(SOURCE_HEADER)}",
-            is_other_file=len(missing) == len(SOURCE_HEADER),
+            f"be {_quote(expected)}",
+            is_other_file=len(missing) == len(expected),
         )
     if not text.partition("\n")[2].strip():
         raise DataError(f"{location} has a header but no rows")
-    return [name for name in header if name not in SOURCE_HEADER]
+    return [name for name in header if name not in expected]
 
 
 def _describe_header(header: list[str]) -> str:

@@ -19,7 +19,12 @@ from pipeline.settings.connections import (
     MlflowSettings,
     PredictorClientSettings,
 )
-from pipeline.settings.data import FeaturesSettings, IngestSettings, PreprocessSettings
+from pipeline.settings.data import (
+    FeaturesSettings,
+    IngestSettings,
+    PreprocessSettings,
+    ScoreSettings,
+)
 from pipeline.settings.deployment import DeploymentSettings
 from pipeline.settings.drift import DriftSettings
 from pipeline.settings.evaluation import CardSettings, GateSettings
@@ -50,6 +55,7 @@ class Settings(EnvironmentSettings):
     card: CardSettings = CardSettings()
     drift: DriftSettings = DriftSettings()
     deployment: DeploymentSettings = DeploymentSettings()
+    score: ScoreSettings = ScoreSettings()
     predictor: PredictorClientSettings = PredictorClientSettings()
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Settings of `ingest`, `preprocess` and `features`."""
+"""Settings of `ingest`, `preprocess`, `features` and `score`."""
 
 from __future__ import annotations
 
@@ -62,3 +62,11 @@ class FeaturesSettings(Section):
                 "the rows to train on; lower one of them"
             )
         return self
+
+
+class ScoreSettings(Section):
+    max_rejected_fraction: float = Field(default=0.05, ge=0, le=1)
+    """Largest fraction of the rows of a list that may be rejected; the stage fails if there are
+    more, and keeps the list."""
+    retention_days: int = Field(default=90, ge=0)
+    """Days after which `score` deletes predictions; 0 keeps them."""

@@ -347,6 +347,31 @@ STAGES: tuple[Stage, ...] = (
         ),
         resources=Resources(memory="192Mi", memory_limit="1Gi"),  # holds a file's rows
     ),
+    Stage(
+        name="score",
+        dag="scoring",
+        after=(),
+        reads="uploaded lists, the model in models/",
+        writes="predictions",
+        summary="Score the rows of uploaded lists with the model in production.",
+        access=Access(
+            reads=(
+                layout.list_to_score(ANY),
+                *map(layout.model_file, ("model.onnx", "manifest.json")),
+                layout.STOP_MARKER,
+                layout.scores_manifest(ANY, ANY, ANY),
+            ),
+            writes=(
+                *(layout.scores_table(ANY, ANY, ANY, kind) for kind in layout.SCORES_SUFFIXES),
+                *(layout.scores_part(ANY, ANY, ANY, ANY, kind) for kind in layout.SCORES_SUFFIXES),
+                layout.scores_manifest(ANY, ANY, ANY),
+            ),
+            deletes=(layout.SCORES + ANY,),
+            erases=(layout.list_to_score(ANY),),
+            lists=(layout.LISTS_TO_SCORE, layout.SCORES),
+        ),
+        resources=Resources(memory="256Mi", memory_limit="1Gi"),  # parts of a list
+    ),
 )
 
 DAGS: tuple[str, ...] = tuple(dict.fromkeys(stage.dag for stage in STAGES))

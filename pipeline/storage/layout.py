@@ -21,8 +21,13 @@ TRAINING_SPLITS = SPLITS[:2]
 BRONZE_LATEST = "bronze/latest.json"
 BRONZE_INBOX = "bronze/inbox"
 """Prefix for files that people upload for the next training run."""
+LISTS_TO_SCORE = "bronze/scoring/"
+"""Prefix for lists that people upload to have them scored."""
 SILVER_LIVE = "silver/live/"
 ENDED_SESSIONS = "silver/sessions/"
+SCORES = "silver/scores/"
+SCORES_SUFFIXES = ("parquet", "csv")
+"""The formats in which the predictions of a list are stored."""
 GOLD_PREFIX = "gold/"
 MODELS_PREFIX = "models/"
 STOP_MARKER = "models/stopped.json"
@@ -156,6 +161,36 @@ def ended_sessions(day: str) -> str:
 def ended_session(day: str, session_id: str) -> str:
     """Key of the empty object of such a session."""
     return f"{ended_sessions(day)}{session_id}"
+
+
+def list_to_score(name: str) -> str:
+    """Key of a list that a person uploaded."""
+    return f"{LISTS_TO_SCORE}{name}"
+
+
+def scores_day(day: str) -> str:
+    """Prefix of the predictions of lists that were scored on a day (UTC, YYYY-MM-DD)."""
+    return f"{SCORES}{day}/"
+
+
+def scores_table(day: str, run_id: str, name: str, suffix: str) -> str:
+    """Key of the predictions of a list, as `parquet` or `csv`, if they are one part."""
+    return f"{scores_day(day)}{run_id}/{name}/predictions.{suffix}"
+
+
+def scores_part(day: str, run_id: str, name: str, number: int | str, suffix: str) -> str:
+    """Key of one of several parts of the predictions of a list; `number` counts from 0."""
+    return f"{scores_day(day)}{run_id}/{name}/predictions/{_number(number)}.{suffix}"
+
+
+def scores_manifest(day: str, run_id: str, name: str) -> str:
+    """Key of the hashes, counts and lineage of the predictions of a list."""
+    return f"{scores_day(day)}{run_id}/{name}/scores.json"
+
+
+def is_scores_manifest(key: str, run_id: str) -> bool:
+    """Whether this is the key of such a manifest of a run."""
+    return key.startswith(SCORES) and f"/{run_id}/" in key and key.endswith("/scores.json")
 
 
 def gold_split(run_id: str, split: str) -> str:

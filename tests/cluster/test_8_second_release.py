@@ -93,7 +93,7 @@ def make_values(outside: Cluster) -> dict[str, Any]:
             "external": {"host": f"{RELEASE}-postgresql.{outside.namespace}"},
         },
         "predictor": {"autoscaling": {"enabled": False}, "replicas": 1},
-        "dags": {"schedules": dict.fromkeys(("training", "drift", "compaction"))},
+        "dags": {"schedules": dict.fromkeys(("training", "drift", "compaction", "scoring"))},
         "settings": {"MLOPS_INGEST__SOURCE": "sample:1000"},
         "networkPolicy": {"external": {"objectStore": peers, "database": peers}},
     }

@@ -133,11 +133,9 @@ def test_schedules(dags: dict[str, dict[str, Any]]) -> None:
     assert "Cron" not in timetables["deployment"]
     assert "*/30 * * * *" in timetables["drift"]
     assert "5 * * * *" in timetables["compaction"]
-    for dag_id in (
-        "training",
-        "drift",
-        "compaction",
-    ):  # a new installation does not make up for a missed tick
+    assert "0 4 * * *" in timetables["scoring"]
+    # A new installation does not make up for a missed tick.
+    for dag_id in ("training", "drift", "compaction", "scoring"):
         assert '"run_immediately": 0.0' in timetables[dag_id]
 
 

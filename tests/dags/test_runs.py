@@ -120,12 +120,14 @@ def test_run_ids_are_valid_and_unique() -> None:
     assert all(LAKE_RUN_ID.fullmatch(run_id) for run_id in run_ids)
 
 
-def render_arguments(name: str) -> list[str]:
+def render_arguments(name: str, params: dict[str, str | None] | None = None) -> list[str]:
     """Return the arguments of a task's container, rendered by Airflow for a run of 23 November."""
     task = get_task(name).prepare_for_execution()
     run = SimpleNamespace(run_after=datetime(2026, 11, 23, 8, tzinfo=UTC))
     dag = get_task(name).dag
-    task.render_template_fields({"dag": dag, "run_id": "nightly", "dag_run": run})
+    task.render_template_fields(
+        {"dag": dag, "run_id": "nightly", "dag_run": run, "params": params or {}}
+    )
     arguments: list[str] = task.pod_template_dict["spec"]["containers"][0]["args"]
     return arguments
 
@@ -138,3 +140,30 @@ def test_the_run_id_is_rendered_into_the_arguments() -> None:
 def test_a_cleared_drift_check_compares_the_traffic_of_its_own_time() -> None:
     """The drift check ends its window when the run was due, not when the task runs again."""
     assert render_arguments("drift")[3:] == ["--until", "2026-11-23T08:00:00+00:00"]
+
+
+def test_a_run_scores_all_lists_or_one() -> None:
+    """`list` of a run names an uploaded list."""
+    for name, expected in ((None, ""), ("spring term.csv", "spring term.csv")):
+        assert render_arguments("score", {"list": name})[3:] == [f"--uploaded={expected}"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "spring term.csv", "--x.csv"])
+def test_names_of_lists_that_a_run_accepts(name: str) -> None:
+    """A name is one of a CSV file."""
+    from dags.scoring import dag
+
+    assert dag.params.get_param("list").resolve(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["/proc/self/environ", "../x.csv", "a/b.csv", "s3://bronze/x.csv", ".csv", "x.txt", ""]
+)
+def test_names_of_lists_that_a_run_refuses(name: str) -> None:
+    """A path would name the pod's own files."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    from dags.scoring import dag
+
+    with pytest.raises(ParamValidationError):
+        dag.params.get_param("list").resolve(name)

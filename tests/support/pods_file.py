@@ -49,6 +49,7 @@ def make_pods_file() -> dict[str, Any]:
             "training": "0 3 * * 1",
             "drift": "*/30 * * * *",
             "compaction": "5 * * * *",
+            "scoring": "0 4 * * *",
         },
         "retries": 3,
     }

@@ -82,7 +82,7 @@ def test_policies_are_least(name: str) -> None:
 def test_every_object_is_written_by_somebody() -> None:
     """An identity may write each object of the lake, except files that people upload."""
     unwritten = {key for key in KEYS if not who("writes", key)}
-    assert unwritten == {layout.inbox_file("x.csv")}
+    assert unwritten == {layout.inbox_file("x.csv"), layout.list_to_score("x.csv")}
 
 
 def who(field: str, key: str) -> set[str]:
@@ -102,6 +102,12 @@ def who(field: str, key: str) -> set[str]:
         ),
         ("deletes", layout.live_traffic_hour("2026-01-01", "00", 0), {"drift"}),
         ("reads", layout.inbox_file("x.csv"), {"ingest", "backup"}),
+        ("reads", layout.list_to_score("x.csv"), {"score", "backup"}),
+        (
+            "reads",
+            layout.scores_table("2026-01-01", "run-1", "x.csv", "csv"),
+            {"backup"},
+        ),
         ("writes", layout.bronze_file("0" * 64), {"ingest"}),
         ("deletes", layout.bronze_file("0" * 64), set()),
         ("writes", layout.gold_split("run-1", "test"), {"features"}),
@@ -112,7 +118,7 @@ def who(field: str, key: str) -> set[str]:
         (
             "reads",
             layout.STOP_MARKER,
-            {"validate", "verify", "drift", "predictor", "commands", "backup"},
+            {"validate", "verify", "drift", "score", "predictor", "commands", "backup"},
         ),
         ("writes", layout.PROMOTION_LOG, {"promote", "verify", "demote", "commands"}),
         (
