@@ -23,13 +23,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.columns import COLUMNS_SHA256, LABEL
+from pipeline.compute.parts import run_parts
+from pipeline.compute.plan import print_plan
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data.blocks import BLOCK_BYTES
 from pipeline.errors import DataError, PipelineError, SettingsError, SourceError, StageSkipped
 from pipeline.scoring.batch_model import read_manifest
 from pipeline.scoring.list_parts import ListFacts, ListSource, divide_list
-from pipeline.scoring.part_scores import Job, PartScores, score_part
+from pipeline.scoring.part_scores import PART_MEBIBYTES, Job, PartScores, score_part
 from pipeline.storage.artifacts.drift import ModelIdentity
 from pipeline.storage.artifacts.scoring import ScoresManifest
 from pipeline.storage.lake import Lake
@@ -182,7 +184,8 @@ def score_list(context: Context, source: ListSource) -> None:
         manifest_sha256=bundle,
         tolerance=context.settings.gates.max_onnx_difference,
     )
-    results = [score_part(lake, part, job=job) for part in facts.parts]
+    print_plan("score", len(facts.parts), context.settings, PART_MEBIBYTES)
+    results = list(run_parts(score_part, facts.parts, context, mebibytes=PART_MEBIBYTES, job=job))
     manifest = make_manifest(context, job, facts, results)
     report_rejected(context, job, manifest, results)
     lake.write_model(scores_manifest(day, context.run_id, source.name), manifest)

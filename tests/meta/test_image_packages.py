@@ -25,6 +25,7 @@ NAMES = [*(stage.name for stage in STAGES), "predictor"]
 NOT_IMPORTED = {
     "fastapi-offline": "the predictor serves the files in it",
     "skops": "MLflow uses it to read and write scikit-learn models",
+    "bokeh": "Dask draws its dashboard and its report with it",
     "httptools": "uvicorn loads it by name, as its faster parser",
     "uvloop": "uvicorn loads it by name, as its faster event loop",
 }
