@@ -43,7 +43,6 @@ class Need:
 
 
 NEEDS = {
-    "features": Need(base_mebibytes=240, bytes_per_value=55),
     "train": Need(base_mebibytes=300, bytes_per_value=30),
     "drift": Need(base_mebibytes=370, bytes_per_value=25),
 }

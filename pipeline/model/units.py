@@ -69,13 +69,26 @@ def assign_units(
     _, inverse = np.unique(units, return_inverse=True)
     positives = np.bincount(inverse, labels)
     counts = np.column_stack([np.bincount(inverse) - positives, positives])
+    return assign_counts(counts, fractions, seed)[inverse]
+
+
+def assign_counts(counts: FloatArray, fractions: Sequence[float], seed: int) -> IntArray:
+    """Assign units to parts like `assign_units`, by their numbers of rows.
+
+    Args:
+        counts: Negative and positive rows of each unit, shape (n_units, 2).
+        fractions: Fraction of the rows in each part; they add up to 1.
+        seed: Seed of the order of equal units.
+
+    Returns:
+        The part of each unit, shape (n_units,).
+    """
     shuffled = np.random.default_rng(seed).permutation(len(counts))
     order = shuffled[np.lexsort((-counts[shuffled, 0], -counts[shuffled, 1]))]
     targets = np.outer(fractions, np.maximum(counts.sum(axis=0), 1))
-    parts = _assign(counts[order], targets)
-    of_unit = np.empty(len(counts), dtype=np.int64)
-    of_unit[order] = parts
-    return of_unit[inverse]
+    parts = np.empty(len(counts), dtype=np.int64)
+    parts[order] = _assign(counts[order], targets)
+    return parts
 
 
 def _assign(counts: FloatArray, targets: FloatArray) -> list[int]:

@@ -20,9 +20,17 @@ def to_parquet(frame: pd.DataFrame) -> bytes:
 
     pandas' own metadata is left out, because it contains library versions.
     """
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    return write_table(pa.Table.from_pandas(frame, preserve_index=False))
+
+
+def write_table(table: pa.Table) -> bytes:
+    """Encode a table as Parquet.
+
+    Args:
+        table: Rows without further chunks: the bytes depend on them.
+    """
     file = io.BytesIO()
-    pq.write_table(table, file, compression=COMPRESSION)
+    pq.write_table(table.replace_schema_metadata(None), file, compression=COMPRESSION)
     return file.getvalue()
 
 

@@ -14,9 +14,9 @@ from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError
 from pipeline.settings.data import FeaturesSettings
 from pipeline.stages import features, ingest, preprocess
-from pipeline.stages.features import split_rows
 from pipeline.storage.artifacts.data import BronzePointer, GoldManifest, SilverManifest
 from pipeline.storage.parquet import from_parquet
+from tests.support.splits import split_rows
 
 MakeContext = Callable[..., Context]
 

@@ -21,6 +21,7 @@ from pipeline.memory import (
 )
 from pipeline.settings import Settings
 from pipeline.stages import features, ingest, preprocess
+from pipeline.storage.layout import train_report
 
 
 @pytest.fixture
@@ -45,17 +46,17 @@ def test_the_limit_of_the_container(limit: Path) -> None:
 def test_a_table_that_does_not_fit(limit: Path) -> None:
     """The message has the table, what it needs, the limit and what to set."""
     limit.write_text(str(512 << 20))
-    check_memory("features", 1_000_000, 2, "lake/x", 10)
+    check_memory("train", 1_000_000, 2, "lake/x", 10)
     with pytest.raises(
         MemoryLimitError,
-        match=r"^features needs about [\d,]+ MiB of memory for the 50,000,000 rows and 6 columns of"
+        match=r"^train needs about [\d,]+ MiB of memory for the 50,000,000 rows and 6 columns of"
         r" lake/x \(7,000 bytes\), but the limit of its container is 512 MiB\. Raise it \(chart "
-        r"value stages\.features\.resources\.limits\.memory\), or use a file with fewer rows$",
+        r"value stages\.train\.resources\.limits\.memory\), or use a file with fewer rows$",
     ):
-        check_memory("features", 50_000_000, 6, "lake/x", 7000)
+        check_memory("train", 50_000_000, 6, "lake/x", 7000)
     limit.write_text("max")
     with pytest.raises(MemoryLimitError, match=r"but this machine has [\d,]+ MiB\. Run it on"):
-        check_memory("features", 10**12, 6, "lake/x", 7000)
+        check_memory("train", 10**12, 6, "lake/x", 7000)
 
 
 def test_a_refused_stage_is_not_repeated(
@@ -66,17 +67,15 @@ def test_a_refused_stage_is_not_repeated(
 ) -> None:
     """It exits with the code that Airflow does not retry, and writes nothing."""
     context = make_context(ingest={"source": "sample:400"})
-    ingest.run(context)
-    preprocess.run(context)
+    for stage in (ingest, preprocess, features):
+        stage.run(context)
     limit.write_text(str(100 << 20))
     monkeypatch.setattr(__main__, "open_context", lambda *_: context)
     monkeypatch.setattr(Settings, "load", lambda: context.settings)
-    code = __main__.main(["features", "--run-id", "run-1"])
+    code = __main__.main(["train", "--run-id", "run-1"])
     assert code == stages.EXIT_PERMANENT
-    assert "error: features needs about" in capsys.readouterr().err
-    assert context.lake.keys("gold/") == []
-    limit.unlink()
-    features.run(context)
+    assert "error: train needs about" in capsys.readouterr().err
+    assert not context.lake.exists(train_report("run-1"))
 
 
 def test_every_estimate_is_of_a_stage_that_fits_its_pod() -> None:

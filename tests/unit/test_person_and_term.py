@@ -15,6 +15,7 @@ from pipeline.data_check.summary import list_measurements
 from pipeline.errors import DataError
 from pipeline.evaluation.model_card.provenance import describe_split, tabulate_splits
 from pipeline.settings import Settings
+from pipeline.splits.sketch import Sketch
 from pipeline.stages.features import check_units
 from pipeline.storage.artifacts.data import SplitFacts
 from tests.support.rows import ROWS
@@ -96,13 +97,16 @@ def test_a_table_without_roles_has_none_of_it() -> None:
 
 
 def test_a_person_in_two_splits_is_an_error() -> None:
-    """However the rows were split. A row without a group is in no group."""
-    train = pd.DataFrame({"person": ["a", "b", "b"], "tutor": ["x", None, None]})
-    test = pd.DataFrame({"person": ["c", "d"], "tutor": [None, "y"]})
-    check_units({"train": train, "test": test}, ["person", "tutor"])
-    leaking = pd.DataFrame({"person": ["c", "a"], "tutor": [None, "y"]})
-    with pytest.raises(DataError, match="1 of 2 rows of the split test have a value of 'person'"):
-        check_units({"train": train, "test": leaking}, ["person", "tutor"])
+    """However the rows were split."""
+
+    def describe(persons: list[int], tutors: list[int]) -> dict[str, Sketch]:
+        values = {"person": persons, "tutor": tutors}
+        return {name: Sketch.of(np.array(one, np.uint64), 10) for name, one in values.items()}
+
+    train = describe([1, 2, 2], [7])
+    check_units({"train": train, "test": describe([3, 4], [8])})
+    with pytest.raises(DataError, match="1 of 2 values of 'person' in the split test are in the"):
+        check_units({"train": train, "test": describe([3, 1], [8])})
 
 
 def test_the_card_says_how_the_rows_were_split() -> None:

@@ -25,9 +25,9 @@ from pipeline.model.selection import Selection
 from pipeline.model.training_data import TrainingData, check_class_counts, concatenate
 from pipeline.model.units import assign_units, draw_subsets, find_units, split_into_folds
 from pipeline.settings.data import FeaturesSettings
-from pipeline.stages.features import split_rows
 from pipeline.types import IntArray
 from tests.support.rows import make_students
+from tests.support.splits import split_rows
 
 ROLES = """
 key: {name: person, raw: Card number}
