@@ -209,6 +209,6 @@ def encode_csv(table: pa.Table) -> bytes:
     """Encode predictions as CSV with a header."""
     file = io.BytesIO()
     pyarrow.csv.write_csv(
-        table, file, pyarrow.csv.WriteOptions(quoting_style="needed", quoting_header="needed")
+        table, file, pyarrow.csv.WriteOptions(quoting_style="needed", quoting_header="none")
     )
     return file.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -104,6 +105,23 @@ def test_predictions_of_a_list(context: Context, capsys: pytest.CaptureFixture[s
     message = " ".join(capsys.readouterr().err.split())
     assert "1 of 32 rows were rejected (3.1%). The first is row 32: 'Hours of Sleep'" in message
     assert "32 rows of a.csv" in message
+
+
+def test_the_guide(make_context: MakeContext, tmp_path: Path) -> None:
+    """Its list gives the predictions that it shows, apart from what depends on the model."""
+    page = (Path(__file__).parents[2] / "docs/how-to/score-a-list.md").read_text()
+    given, shown = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    context = make_context(score={"max_rejected_fraction": 0.5})
+    write_fallback(context.lake, make_bundle())
+    (tmp_path / "class.csv").write_text(given)
+    score.run(context, data=tmp_path / "class.csv")
+    rows = read(context.lake, "class.csv")
+    expected = list(csv.DictReader(io.StringIO(shown)))
+    for row, other in zip(rows, expected, strict=True):
+        assert row.keys() == other.keys()
+        assert [row["row"], row["error"]] == [other["row"], other["error"]]
+        assert bool(row["warning"]) is bool(other["warning"])
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(rows[0])
 
 
 def test_a_list_is_deleted_once_it_is_scored(context: Context) -> None:
