@@ -32,7 +32,7 @@ def load_config() -> dict[str, Any]:
 
 
 def get_access(stage: Stage, config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the labels and Secrets of everything beyond the common services that a stage uses."""
+    """Return the labels, Secrets and ConfigMaps of what a stage uses beyond common services."""
     used = {
         "internet": stage.internet,
         "predictor": stage.calls_predictor,
@@ -86,15 +86,16 @@ def build_pod(stage: Stage, arguments: Sequence[str], config: dict[str, Any]) ->
 
 
 def _get_volumes(config: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Volumes of a stage's pod, each with its mount; the columns file if the release has one."""
+    """Volumes of a stage's pod, each with its mount: ConfigMaps only if the release has them."""
     scratch = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the emptyDir
     volumes: list[tuple[dict[str, Any], dict[str, Any]]]
     volumes = [({"name": "tmp", "emptyDir": {}}, scratch)]
-    columns = config["columns"]
-    if columns["config_map"]:
-        volume = {"name": "columns", "configMap": {"name": columns["config_map"]}}
-        mount = {"name": "columns", "mountPath": columns["folder"], "readOnly": True}
-        volumes.append((volume, mount))
+    for name in ("columns", "ca"):
+        mounted = config[name]
+        if mounted["config_map"]:
+            volume = {"name": name, "configMap": {"name": mounted["config_map"]}}
+            mount = {"name": name, "mountPath": mounted["folder"], "readOnly": True}
+            volumes.append((volume, mount))
     return volumes
 
 
@@ -102,9 +103,10 @@ def _build_container(
     stage: Stage, arguments: Sequence[str], config: dict[str, Any]
 ) -> dict[str, Any]:
     own = config["stages"][stage.name]
-    secrets = [*own["secrets"]]
+    secrets, config_maps = [*own["secrets"]], [*config["config_maps"]]
     for access in get_access(stage, config):
         secrets += access["secrets"]
+        config_maps += access.get("config_maps", ())
     return {
         "name": "base",
         "image": own["image"],
@@ -115,7 +117,7 @@ def _build_container(
             {"name": "HOME", "value": "/tmp"},  # noqa: S108 - the emptyDir
         ],
         "envFrom": [
-            *({"configMapRef": {"name": name}} for name in config["config_maps"]),
+            *({"configMapRef": {"name": name}} for name in config_maps),
             *({"secretRef": {"name": name}} for name in secrets),
         ],
         "resources": own["resources"],

@@ -36,6 +36,8 @@ DERIVED = (
     "MLOPS_PREDICTOR__PORT",
     "MLOPS_PREDICTOR__READY_WITHOUT_MODEL",
     "MLOPS_PREDICTOR__SESSION_SECRET",
+    "MLOPS_PREDICTOR__TLS_CERTIFICATE_FILE",
+    "MLOPS_PREDICTOR__TLS_KEY_FILE",
     "MLOPS_PREDICTOR__URL",
 )
 """Settings that `settings` in the values may not hold. An image sets them, or the chart derives

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import SettingsError
@@ -37,3 +40,27 @@ def trust_ca_bundle(context: ssl.SSLContext) -> ssl.SSLContext:
                 f"{error.strerror or error}. Set it to a file in PEM format, or unset it."
             ) from error
     return context
+
+
+@contextlib.contextmanager
+def bundle_with(public: str) -> Iterator[str]:
+    """Yield a file of the public authorities, together with those of REQUESTS_CA_BUNDLE.
+
+    requests trusts only the authorities of that variable. A download from the internet needs the
+    public ones too.
+
+    Args:
+        public: File with the public certificate authorities, in PEM format.
+
+    Raises:
+        SettingsError: If the variable names no readable certificates.
+    """
+    bundle = os.environ.get(CA_BUNDLE)
+    if not bundle or Path(bundle).is_dir():
+        yield bundle or public
+        return
+    trust_ca_bundle(ssl.create_default_context())  # refuses a file without certificates
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(f"{Path(public).read_text()}\n{Path(bundle).read_text()}")
+        file.flush()
+        yield file.name

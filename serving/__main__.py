@@ -10,6 +10,7 @@ import functools
 import gc
 import logging
 import signal
+import ssl
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.types import ASGIApp
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, SettingsError
 from serving.drain import Activity, wait_until_idle
 from serving.http.protocol import Connection
 from serving.settings import PredictorSettings, Settings
@@ -94,7 +95,28 @@ def make_config(app: ASGIApp, settings: PredictorSettings, activity: Activity) -
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_timeout_seconds,
         log_config=None,
+        ssl_certfile=settings.tls_certificate_file or None,
+        ssl_keyfile=settings.tls_key_file or None,
     )
+
+
+def check_certificate(settings: PredictorSettings) -> None:
+    """Check that the server's certificate and key can be loaded, if there are any.
+
+    Raises:
+        SettingsError: If they cannot.
+    """
+    certificate, key = settings.tls_certificate_file, settings.tls_key_file
+    if not certificate and not key:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:
+        raise SettingsError(
+            f"the certificate {certificate!r} and the key {key!r} cannot be used: {error}. Set "
+            "MLOPS_PREDICTOR__TLS_CERTIFICATE_FILE and MLOPS_PREDICTOR__TLS_KEY_FILE to a "
+            "certificate and its key in PEM format, or unset both for HTTP"
+        ) from error
 
 
 def main() -> int:
@@ -105,6 +127,7 @@ def main() -> int:
     )
     try:
         settings = Settings.load()
+        check_certificate(settings.predictor)
         from serving.app import build  # reads the columns file, which may have errors
 
         app, service = build(settings)

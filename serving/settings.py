@@ -58,6 +58,11 @@ class PredictorSettings(PredictorClientSettings):
     """Address that the predictor listens on."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port that the predictor listens on; 0 picks a free one."""
+    tls_certificate_file: str = ""
+    """File with the certificate, in PEM format, for HTTPS; empty for HTTP. The predictor reads it
+    when it starts."""
+    tls_key_file: str = ""
+    """File with the private key of tls_certificate_file, in PEM format."""
     alias: str = "production"
     """Alias of the served version in the registry."""
     shadow_alias: str = "staging"

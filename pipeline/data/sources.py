@@ -13,7 +13,7 @@ from pipeline.errors import SettingsError, SourceError, shorten
 from pipeline.settings import Settings
 from pipeline.storage.s3 import s3_client
 from pipeline.storage.streams import CHUNK_BYTES, ScratchFile
-from pipeline.tls import trust_ca_bundle
+from pipeline.tls import bundle_with, trust_ca_bundle
 
 
 class _BoundedFile:
@@ -121,17 +121,22 @@ def _copy_s3(source: str, settings: Settings, target: _BoundedFile) -> None:
 
 
 def _copy_google_drive(file_id: str, source: str, settings: Settings, target: _BoundedFile) -> None:
+    import certifi
     import gdown
     import requests
 
     errors = (requests.RequestException, gdown.exceptions.DownloadError)
-    with _raise_source_errors(source, settings, *errors):
+    with (
+        _raise_source_errors(source, settings, *errors),
+        bundle_with(certifi.where()) as certificates,
+    ):
         gdown.download(
             id=file_id,
             output=cast("BinaryIO", target),  # gdown calls only `write` and `flush`
             quiet=True,
             use_cookies=False,
             timeout=settings.ingest.timeout_seconds,
+            verify=certificates,
         )
 
 

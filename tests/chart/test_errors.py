@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from docs.values import SCHEMA
-from tests.support.chart_scenarios import CLOUD, EXTERNAL, KEYS_OF_THEIR_OWN
+from tests.support.chart_scenarios import CLOUD, EXTERNAL, KEYS_OF_THEIR_OWN, TLS
 from tests.support.helm import CHART, RELEASE, Values, get_refusal, render, run_helm
 
 CASES: list[tuple[Values, str]] = [
     ({"columns": "machines.columns.yaml"}, "pass it with --set-file columns=PATH"),
-    ({"minio": {"enabled": False}}, "and backup, commands, demote"),
+    ({"minio": {"enabled": False}}, "and backup, commands, "),
     (
         {
             **CLOUD,
@@ -33,6 +33,16 @@ CASES: list[tuple[Values, str]] = [
         "minio.enabled is true; change one of the two",
     ),
     ({"postgresql": {"enabled": False}}, "set database.external.host"),
+    (
+        {"tls": {"internal": {"enabled": True, "certManager": {"issuer": "school"}}}},
+        "with --set-file tls.caBundle=ca.pem",
+    ),
+    (
+        {"tls": {"internal": {"enabled": True, "existingSecrets": {"mlflow": "certificate"}}}},
+        "with --set-file tls.caBundle=ca.pem",
+    ),
+    (EXTERNAL | TLS, "set tls.caBundle to those of mlflow.external.url"),
+    ({"proxy": {"https": "http://proxy:3128"}}, "set networkPolicy.external.proxy"),
     (
         {"postgresql": {"enabled": False}, "database": {"external": {"host": "db"}}},
         "set database.existingSecret",

@@ -10,6 +10,7 @@ from tests.support.helm import (
     Manifest,
     get_by_hand_pod,
     get_containers,
+    get_names,
     get_pod_specs,
     render,
 )
@@ -108,6 +109,7 @@ def test_uses_only_resources_of_the_release(scenario: str) -> None:
     values, file = SCENARIOS[scenario]
     manifests = render(values, file=file)
     created = {(item["kind"], item["metadata"]["name"]) for item in manifests}
+    created |= {("Secret", name) for name in get_names(manifests, "Certificate")}
     used = set()
     for _, spec in get_pod_specs(manifests):
         used.add(("ServiceAccount", spec["serviceAccountName"]))
@@ -131,7 +133,7 @@ def test_uses_only_resources_of_the_release(scenario: str) -> None:
                     used.add(("Secret", variable["valueFrom"]["secretKeyRef"]["name"]))
     existing = {
         *("store-keys", "database-passwords", "airflow-secrets", "my-claim", "key"),
-        *("api-key", "callers", "sessions", "forms"),
+        *("api-key", "callers", "sessions", "forms", "database-certificate"),
         *(f"login-of-{name}" for name in MLFLOW_USERS),
         *(f"keys-of-{name}" for name in get_identities()),
     }

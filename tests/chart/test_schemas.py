@@ -17,6 +17,8 @@ from tests.support.helm import Manifest, find, render
 
 VERSIONS = ("1.30", "1.37")
 """Versions of Kubernetes: an old one that is still in use, and the newest."""
+FOREIGN = ("cert-manager.io/v1", "gateway.networking.k8s.io/v1")
+"""APIs that extensions add to a cluster."""
 
 
 @functools.cache
@@ -60,7 +62,7 @@ def _get_errors(text: str, version: str) -> tuple[str, ...]:
 def test_manifests_are_valid(scenario: str, version: str) -> None:
     """No manifest has an unknown or misplaced field, or a value of the wrong type."""
     values, file = SCENARIOS[scenario]
-    manifests = render(values, file=file)
+    manifests = [item for item in render(values, file=file) if item["apiVersion"] not in FOREIGN]
     assert [error for manifest in manifests for error in get_errors(manifest, version)] == []
 
 

@@ -77,15 +77,18 @@ def test_settings_come_from_the_release(stage: Stage) -> None:
 
     A stage gets the object store's keys of its own identity. Only the stages that call the
     predictor get its API key, only those that see the keys of persons get the secret of their
-    pseudonyms, and only those that use MLflow get a login of it.
+    pseudonyms, only those that use MLflow get a login of it, and only those that connect to the
+    internet get the proxy.
     """
     (container,) = get_pod(stage)["spec"]["containers"]
     api_key = [{"secretRef": {"name": "school-api-key"}}] if stage.calls_predictor else []
     pseudonyms = [{"secretRef": {"name": "school-pseudonyms"}}] if stage.reads_keys else []
     login = f"school-mlflow-{stage.mlflow_user}"
     mlflow = [{"secretRef": {"name": login}}] if stage.mlflow_user else []
+    proxy = [{"configMapRef": {"name": "school-proxy"}}] if stage.internet else []
     assert container["envFrom"] == [
         {"configMapRef": {"name": "school-settings"}},
+        *proxy,
         {"secretRef": {"name": f"school-s3-{stage.name}"}},
         *api_key,
         *pseudonyms,
@@ -95,12 +98,13 @@ def test_settings_come_from_the_release(stage: Stage) -> None:
 
 
 @ALL
-def test_pods_mount_the_columns_file(stage: Stage) -> None:
-    """The release's columns file is mounted read-only."""
+def test_pods_mount_the_columns_file_and_the_authorities(stage: Stage) -> None:
+    """The release's ConfigMaps are mounted read-only."""
     spec = get_pod(stage)["spec"]
-    assert {"name": "columns", "configMap": {"name": "school-columns"}} in spec["volumes"]
-    mount = {"name": "columns", "mountPath": "/etc/school", "readOnly": True}
-    assert mount in spec["containers"][0]["volumeMounts"]
+    for name, folder in (("columns", "/etc/school"), ("ca", "/etc/school-ca")):
+        assert {"name": name, "configMap": {"name": f"school-{name}"}} in spec["volumes"]
+        mount = {"name": name, "mountPath": folder, "readOnly": True}
+        assert mount in spec["containers"][0]["volumeMounts"]
 
 
 @ALL

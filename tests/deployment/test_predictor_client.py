@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import socket
 import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from pipeline import http_client
 from pipeline.deployment.predictor_client import (
@@ -24,6 +20,7 @@ from pipeline.deployment.predictor_client import (
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 from pipeline.tls import trust_ca_bundle
+from tests.support.certificates import write_certificate
 from tests.support.http_server import Request, Response, serve
 
 HOST = "predictor.test"
@@ -56,31 +53,8 @@ def get_port(url: str) -> int:
 @pytest.fixture
 def certificate(tmp_path: Path) -> ssl.SSLContext:
     """A server's TLS context with a self-signed certificate for HOST, in `tmp_path`."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (tmp_path / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (tmp_path / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    context.load_cert_chain(*write_certificate(tmp_path, HOST))
     return context
 
 

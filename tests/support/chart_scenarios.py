@@ -5,6 +5,8 @@ from __future__ import annotations
 from pipeline.stages import get_identities
 from tests.support.helm import ROOT, Values
 
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
 
 def _namespace(name: str) -> Values:
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
@@ -149,6 +151,27 @@ TRAINING: Values = {"predictor": {"enabled": False}}
 OPEN: Values = {"networkPolicy": {"enabled": False}, "objectStore": {"createBuckets": False}}
 """No network policies, and existing buckets."""
 
+TLS: Values = {"tls": {"internal": {"enabled": True}}}
+"""Connections inside the cluster are encrypted with the chart's own certificates."""
+
+CERT_MANAGER: Values = {
+    "tls": {
+        "caBundle": CERTIFICATE,
+        "internal": {
+            "enabled": True,
+            "certManager": {"issuer": "school", "kind": "ClusterIssuer"},
+            "existingSecrets": {"postgresql": "database-certificate"},
+        },
+    },
+    "proxy": {
+        "http": "http://proxy.school.org:3128",
+        "https": "http://proxy.school.org:3128",
+        "noProxy": [".school.org"],
+    },
+    "networkPolicy": {"external": {"proxy": [{"ipBlock": {"cidr": "192.0.2.40/32"}}]}},
+}
+"""Other authorities sign the certificates, and `ingest` uses a proxy."""
+
 SCENARIOS: dict[str, tuple[Values, str | None]] = {
     "defaults": ({}, None),
     "kind": ({}, "values-kind.yaml"),
@@ -159,5 +182,7 @@ SCENARIOS: dict[str, tuple[Values, str | None]] = {
     "open": (OPEN, None),
     "keys": (KEYS_OF_THEIR_OWN, None),
     "cloud": (CLOUD, None),
+    "tls": (TLS, None),
+    "cert-manager": (CERT_MANAGER, None),
 }
 """Name -> values, and the chart's values file that they override."""

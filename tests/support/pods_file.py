@@ -21,8 +21,13 @@ def make_pods_file() -> dict[str, Any]:
         },
         "config_maps": ["school-settings"],
         "columns": {"config_map": "school-columns", "folder": "/etc/school"},
+        "ca": {"config_map": "school-ca", "folder": "/etc/school-ca"},
         "access": {
-            "internet": {"labels": {"school/internet": "true"}, "secrets": []},
+            "internet": {
+                "labels": {"school/internet": "true"},
+                "secrets": [],
+                "config_maps": ["school-proxy"],
+            },
             "predictor": {
                 "labels": {"school/calls-predictor": "true"},
                 "secrets": ["school-api-key"],

@@ -1,7 +1,7 @@
 {{/* Addresses of the services: the chart's own, or the external ones that replace them. */}}
 
 {{- define "student-mlops.object-store.endpoint" -}}
-{{- if .Values.minio.enabled }}http://{{ include "student-mlops.minio.fullname" . }}:9000
+{{- if .Values.minio.enabled }}{{ include "student-mlops.tls.scheme" . }}://{{ include "student-mlops.minio.fullname" . }}:9000
 {{- else }}{{ .Values.objectStore.external.endpoint }}
 {{- end }}
 {{- end }}
@@ -31,7 +31,7 @@
 {{- end }}
 
 {{- define "student-mlops.mlflow.url" -}}
-{{- if .Values.mlflow.enabled }}http://{{ include "student-mlops.mlflow.fullname" . }}:5000
+{{- if .Values.mlflow.enabled }}{{ include "student-mlops.tls.scheme" . }}://{{ include "student-mlops.mlflow.fullname" . }}:5000
 {{- else }}{{ .Values.mlflow.external.url }}
 {{- end }}
 {{- end }}

@@ -51,6 +51,10 @@
 {{ include "student-mlops.fullname" . }}-columns
 {{- end }}
 
+{{- define "student-mlops.proxy.fullname" -}}
+{{ include "student-mlops.fullname" . }}-proxy
+{{- end }}
+
 {{- define "student-mlops.pods.fullname" -}}
 {{ include "student-mlops.fullname" . }}-pods
 {{- end }}

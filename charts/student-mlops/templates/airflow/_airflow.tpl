@@ -10,7 +10,7 @@ PODS_FILE: /etc/student-mlops/pods.json
 AIRFLOW__CORE__EXECUTOR: LocalExecutor
 AIRFLOW__CORE__PARALLELISM: {{ .Values.airflow.parallelism | quote }}
 AIRFLOW__CORE__LOAD_EXAMPLES: "false"
-AIRFLOW__CORE__EXECUTION_API_SERVER_URL: http://{{ include "student-mlops.airflow.api-server.fullname" . }}:8080/execution/
+AIRFLOW__CORE__EXECUTION_API_SERVER_URL: {{ include "student-mlops.tls.scheme" . }}://{{ include "student-mlops.airflow.api-server.fullname" . }}:8080/execution/
 AIRFLOW__CORE__AUTH_MANAGER: airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager
 AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS: {{ .Values.airflow.adminUser }}:admin
 AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE: /tmp/passwords.json
@@ -24,6 +24,11 @@ AIRFLOW__LOGGING__DAG_PROCESSOR_LOG_TARGET: stdout # log files would fill the po
 # On a busy node the api-server responds late. With a shorter timeout, in seconds, tasks would fail.
 AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT: "30"
 AIRFLOW__USAGE_DATA_COLLECTION__ENABLED: "false"
+{{- if include "student-mlops.tls" . }}
+AIRFLOW__API__SSL_CA_FILE: {{ include "student-mlops.ca.file" . }}
+AIRFLOW__API__CLIENT_USE_PUBLIC_CERTS: "false"
+{{- end }}
+{{- include "student-mlops.ca.database" . }}
 {{- end }}
 
 {{/* Environment of a container. Secrets are variables instead of files, so that a Secret
@@ -84,6 +89,7 @@ env:
     - {name: tmp, mountPath: /tmp}
     - {name: logs, mountPath: /logs}
     - {name: files, mountPath: /opt/student-mlops}
+    {{- include "student-mlops.ca.mount" $root | nindent 4 }}
 {{- end }}
 
 {{/* Init container that waits until the scheduler has migrated the database.
@@ -100,5 +106,5 @@ env:
 {{- $configuration := include "student-mlops.data" (list . "airflow/configmap.yaml") -}}
 {{- $files := include "student-mlops.data" (list . "airflow/configmap-files.yaml") -}}
 checksum/config: {{ print $configuration $files | sha256sum }}
-{{ include "student-mlops.secrets-checksum" (list . (include "student-mlops.airflow.secret" .) (include "student-mlops.database.secret" .)) }}
+{{ include "student-mlops.secrets-checksum" (list . (include "student-mlops.airflow.secret" .) (include "student-mlops.database.secret" .) (include "student-mlops.tls.checked" (list . "airflow"))) }}
 {{- end }}

@@ -39,6 +39,10 @@ containers:
       - name: MLOPS_LAKE__ENDPOINT
         value: {{ . }}
       {{- end }}
+      {{- $variables := merge (include "student-mlops.ca.variables" . | fromYaml) (include "student-mlops.ca.python" . | fromYaml) }}
+      {{- range $name, $value := $variables }}
+      - {name: {{ $name }}, value: {{ $value }}}
+      {{- end }}
     {{- if or .Values.minio.enabled .Values.objectStore.existingSecret }}
     envFrom:
       - secretRef:
@@ -49,6 +53,7 @@ containers:
       limits: {memory: 256Mi}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
+      {{- include "student-mlops.ca.mount" . | nindent 6 }}
       {{- if .Values.minio.enabled }}
       - {name: identities, mountPath: {{ $folder }}, readOnly: true}
       {{- end }}
@@ -65,6 +70,7 @@ volumes:
               - {key: AWS_SECRET_ACCESS_KEY, path: {{ $identity }}/AWS_SECRET_ACCESS_KEY}
         {{- end }}
   {{- end }}
+  {{- include "student-mlops.ca.volume" . | nindent 2 }}
   - name: tmp
     emptyDir: {}
 {{- end }}

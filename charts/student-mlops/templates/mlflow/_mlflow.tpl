@@ -32,6 +32,8 @@ MLFLOW_AUTH_CONFIG_PATH: {{ include "student-mlops.mlflow.folder" . }}/auth.ini
 MLFLOW_SERVER_ALLOWED_HOSTS: {{ include "student-mlops.mlflow.hosts" . | quote }}
 MLFLOW_SERVER_ENABLE_JOB_EXECUTION: "false" # one more process, which only LLM judges need
 MLFLOW_DISABLE_TELEMETRY: "true"
+{{- include "student-mlops.ca.database" . }}
+{{- include "student-mlops.ca.variables" . }}
 {{- end }}
 
 {{/* Environment of a container. */}}

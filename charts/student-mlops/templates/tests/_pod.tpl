@@ -27,6 +27,9 @@ spec:
       env:
         - {name: HOME, value: /tmp}
         - {name: PYTHONPATH, value: /app}
+        {{- range $name, $value := include "student-mlops.ca.python" $root | fromYaml }}
+        - {name: {{ $name }}, value: {{ $value }}}
+        {{- end }}
         {{- with index . 2 }}
         {{- . | nindent 8 }}
         {{- end }}
@@ -45,9 +48,11 @@ spec:
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
         - {name: files, mountPath: /opt/student-mlops}
+        {{- include "student-mlops.ca.mount" $root | nindent 8 }}
   volumes:
     - name: tmp
       emptyDir: {}
+    {{- include "student-mlops.ca.volume" $root | nindent 4 }}
     - name: files
       configMap:
         name: {{ include "student-mlops.test.files.fullname" $root }}

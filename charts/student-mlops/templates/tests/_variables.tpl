@@ -2,7 +2,7 @@
 
 {{- define "student-mlops.test.airflow" -}}
 - name: AIRFLOW
-  value: http://{{ include "student-mlops.airflow.api-server.fullname" . }}:8080
+  value: {{ include "student-mlops.tls.scheme" . }}://{{ include "student-mlops.airflow.api-server.fullname" . }}:8080
 - name: ADMIN_USER
   value: {{ .Values.airflow.adminUser | quote }}
 - name: ADMIN_PASSWORD
@@ -14,5 +14,5 @@
 
 {{- define "student-mlops.test.predictor" -}}
 - name: PREDICTOR
-  value: http://{{ include "student-mlops.predictor.fullname" . }}:{{ .Values.predictor.service.port }}
+  value: {{ include "student-mlops.tls.scheme" . }}://{{ include "student-mlops.predictor.fullname" . }}:{{ .Values.predictor.service.port }}
 {{- end }}
