@@ -38,6 +38,7 @@ def get_access(stage: Stage, config: dict[str, Any]) -> list[dict[str, Any]]:
         "predictor": stage.calls_predictor,
         "pseudonyms": stage.reads_keys,
         f"mlflow-{stage.mlflow_user}": stage.mlflow_user is not None,
+        "workers": bool(stage.tasks),
     }
     return [config["access"][name] for name, is_used in used.items() if is_used]
 
@@ -80,13 +81,15 @@ def build_pod(stage: Stage, arguments: Sequence[str], config: dict[str, Any]) ->
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [_build_container(stage, arguments, config)],
-            "volumes": [volume for volume, _ in _get_volumes(config)],
+            "volumes": [volume for volume, _ in _get_volumes(stage, config)],
         },
     }
 
 
-def _get_volumes(config: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Volumes of a stage's pod, each with its mount: ConfigMaps only if the release has them."""
+def _get_volumes(
+    stage: Stage, config: dict[str, Any]
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Volumes of a stage's pod, each with its mount: only those that the release and stage have."""
     scratch = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the emptyDir
     volumes: list[tuple[dict[str, Any], dict[str, Any]]]
     volumes = [({"name": "tmp", "emptyDir": {}}, scratch)]
@@ -96,6 +99,11 @@ def _get_volumes(config: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str,
             volume = {"name": name, "configMap": {"name": mounted["config_map"]}}
             mount = {"name": name, "mountPath": mounted["folder"], "readOnly": True}
             volumes.append((volume, mount))
+    certificate = config["access"]["workers"]["certificate"]
+    if stage.tasks and certificate:
+        volume = {"name": "dask", "secret": {"secretName": certificate["secret"]}}
+        mount = {"name": "dask", "mountPath": certificate["folder"], "readOnly": True}
+        volumes.append((volume, mount))
     return volumes
 
 
@@ -104,9 +112,11 @@ def _build_container(
 ) -> dict[str, Any]:
     own = config["stages"][stage.name]
     secrets, config_maps = [*own["secrets"]], [*config["config_maps"]]
+    variables: dict[str, str] = {}
     for access in get_access(stage, config):
         secrets += access["secrets"]
         config_maps += access.get("config_maps", ())
+        variables |= access.get("variables", {})
     return {
         "name": "base",
         "image": own["image"],
@@ -115,6 +125,7 @@ def _build_container(
         "env": [
             {"name": "MLOPS_IMAGE", "value": own["image"]},
             {"name": "HOME", "value": "/tmp"},  # noqa: S108 - the emptyDir
+            *({"name": name, "value": value} for name, value in variables.items()),
         ],
         "envFrom": [
             *({"configMapRef": {"name": name}} for name in config_maps),
@@ -126,5 +137,5 @@ def _build_container(
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
-        "volumeMounts": [mount for _, mount in _get_volumes(config)],
+        "volumeMounts": [mount for _, mount in _get_volumes(stage, config)],
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.stages import DAGS, STAGES, Stage, get_dag_stages
+from pipeline.stages import DAGS, STAGES, Stage, get_dag_stages, get_task_modules
 from pipeline.storage.access import SERVICES
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ def readme() -> str:
 
 def skaffold() -> str:
     """Return skaffold.yaml with the current artifacts and Helm values."""
-    artifacts = "".join(artifact(stage) for stage in STAGES)
+    artifacts = "".join(artifact(stage) for stage in STAGES) + worker_artifact()
     text = replace_block(SKAFFOLD.read_text(), "stage images", artifacts)
     images = [item["image"] for item in yaml.safe_load(text)["build"]["artifacts"]]
     templates = "".join(value_templates(image) for image in images)
@@ -94,13 +94,24 @@ def repository(name: str) -> str:
 
 def artifact(stage: Stage) -> str:
     """Return the Skaffold artifact of a stage's image."""
-    registry = yaml.safe_load(VALUES.read_text())["image"]["registry"]
     arguments = {"STAGE": stage.name}
     if stage.commands:
         arguments["COMMANDS"] = " ".join(f"pipeline.commands.{name}" for name in stage.commands)
+    return format_artifact(stage.name, arguments)
+
+
+def worker_artifact() -> str:
+    """Return the Skaffold artifact of the image of Dask's scheduler and workers."""
+    modules = " ".join(("pipeline.commands.dask", "pipeline.compute.task", *get_task_modules()))
+    return format_artifact("worker", {"STAGE": "worker", "MODULES": modules})
+
+
+def format_artifact(name: str, arguments: dict[str, str]) -> str:
+    """Return the Skaffold artifact of an image that images/stage.Dockerfile builds."""
+    registry = yaml.safe_load(VALUES.read_text())["image"]["registry"]
     arguments["CODE_VERSION"] = "'{{default \"unknown\" .CODE_VERSION}}'"
     lines = [
-        f"    - image: {registry}/{repository(stage.name)}",
+        f"    - image: {registry}/{repository(name)}",
         "      docker:",
         "        dockerfile: images/stage.Dockerfile",
         "        buildArgs:",

@@ -2,7 +2,8 @@
 # makes equal parts of the stages' images equal layers.
 #   docker build --build-arg STAGE=train --file images/stage.Dockerfile .
 # COMMANDS may list the modules of further commands that run in the image, and EXTRA_GROUPS further
-# dependency groups, such as lightgbm.
+# dependency groups, such as lightgbm. Dask's workers have no stage: with STAGE=worker, MODULES
+# lists their modules.
 ARG PYTHON=python:3.13-slim-trixie@sha256:9662417aace5ae7b8e2609cce472b72a8958e134ba372808abe9cc1a0c0125e6
 
 # The lists of packages are exported first: a change of pyproject.toml or uv.lock that changes none
@@ -16,7 +17,7 @@ ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 
 FROM uv AS lock
 COPY pyproject.toml uv.lock ./
 RUN mkdir -p /lock/shared && $EXPORT /lock/shared/base.txt \
- && for group in array frame science onnx tracking; do \
+ && for group in array frame science onnx tracking dask; do \
     $EXPORT /lock/shared/$group.txt --only-group $group || exit 1; done
 ARG STAGE
 ARG EXTRA_GROUPS=""
@@ -26,7 +27,7 @@ FROM uv AS builder
 WORKDIR /app
 COPY images/layers.py /
 COPY --from=lock /lock/shared/ /lock/
-RUN python /layers.py shared base array frame science onnx tracking
+RUN python /layers.py shared base array frame science onnx tracking dask
 COPY --from=lock /lock/stage.txt /lock/
 RUN python /layers.py image stage
 # Wheels of LightGBM do not contain the OpenMP library that they need.
@@ -40,7 +41,8 @@ COPY images/layers.py /
 COPY pipeline pipeline
 ARG STAGE
 ARG COMMANDS=""
-RUN python /layers.py code pipeline.__main__ pipeline.stages.${STAGE} ${COMMANDS}
+ARG MODULES=""
+RUN python /layers.py code pipeline.__main__ ${MODULES:-pipeline.stages.${STAGE}} ${COMMANDS}
 
 FROM ${PYTHON}
 WORKDIR /app
@@ -50,6 +52,7 @@ COPY --from=builder /image/frame/ /
 COPY --from=builder /image/science/ /
 COPY --from=builder /image/onnx/ /
 COPY --from=builder /image/tracking/ /
+COPY --from=builder /image/dask/ /
 COPY --from=builder /image/rest/ /
 COPY --from=code /image/code/ /
 ARG CODE_VERSION=unknown

@@ -78,9 +78,15 @@ def list_modules(artifact: Artifact) -> list[str]:
     """Return the modules that the Dockerfile passes to `layers.py code`."""
     match = re.search(r"layers\.py code (.*)", artifact.dockerfile.read_text())
     text = match[1] if match else ""
-    for name, value in artifact.arguments.items():
-        text = text.replace(f"${{{name}}}", value)
-    return re.sub(r"\$\{\w+\}", "", text).split()  # an argument without a value is empty
+    return substitute(text, artifact.arguments).split()
+
+
+def substitute(text: str, arguments: Mapping[str, str]) -> str:
+    """Return text with `${NAME}` and `${NAME:-default}` replaced, as a shell does."""
+    pattern = r"\$\{(\w+)(?::-([^{}]*))?\}"
+    while re.search(pattern, text):  # a default may contain another variable
+        text = re.sub(pattern, lambda match: arguments.get(match[1]) or match[2] or "", text)
+    return text
 
 
 def list_inputs(artifact: Artifact) -> list[Path]:

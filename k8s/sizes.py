@@ -15,6 +15,7 @@ from pipeline.console import echo
 PAGE = ROOT / "docs" / "reference" / "images.md"
 CONTENTS = {
     "stage": "dependency group `{name}`, the modules that `pipeline/stages/{name}.py` imports",
+    "worker": "dependency group `worker`, the modules whose functions stages call on workers",
     "predictor": "dependency group `serving`, the modules that `serving/` imports",
     "mlflow": "the MLflow server with clients for PostgreSQL and S3",
     "airflow": "Airflow with the Kubernetes provider, `dags/`, `pipeline/stages/__init__.py`",
@@ -65,7 +66,8 @@ def make_table(references: Mapping[str, Artifact], layers: Mapping[str, list[Blo
     for reference, item in references.items():
         shared = [blob for blob in layers[reference] if users[blob.digest] > 1]
         own = [blob for blob in layers[reference] if users[blob.digest] == 1]
-        contents = CONTENTS[item.dockerfile.name.partition(".")[0]].format(name=item.name)
+        kind = item.name if item.name in CONTENTS else item.dockerfile.name.partition(".")[0]
+        contents = CONTENTS[kind].format(name=item.name)
         sizes = " | ".join(map(_format_size, ([*shared, *own], shared, own)))
         rows.append(f"| `{item.image}` | {sizes} | {contents} |\n")
     every = [blob for blobs in layers.values() for blob in blobs]

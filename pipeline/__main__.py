@@ -31,6 +31,7 @@ COMMANDS = {
     "history": "List the moves of `production`: who, when, from which version to which, and why.",
     "compare": "Compare two registered models on the same rows.",
     "keys": "Add, rotate, revoke and list the API keys of the predictor.",
+    "dask": "Run Dask's scheduler or a worker.",
     "buckets": "Create the buckets of a data lake on S3, and MinIO's users.",
     "policies": "Print the S3 policies of the stages and services.",
     "settings": "List all settings with their values and descriptions.",
@@ -140,7 +141,10 @@ def main(arguments: Sequence[str]) -> int:
             choose_columns(rest)
         parsed = make_parser(command).parse_args(rest)
         run_id = getattr(parsed, "run_id", None) or command
-        parsed.entry(open_context(Settings.load(), run_id), parsed)
+        context = open_context(Settings.load(), run_id)
+        parsed.entry(context, parsed)
+        if "pipeline.compute.workers" in sys.modules:
+            sys.modules["pipeline.compute.workers"].write_report(context.lake, run_id, command)
     except StageSkipped as reason:
         echo(f"nothing to do: {reason}")
         return stages.EXIT_SKIPPED

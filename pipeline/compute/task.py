@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from pipeline.columns import COLUMNS
+from pipeline.compute.code_hash import hash_code
 from pipeline.errors import PipelineError, WorkersError
 from pipeline.settings import Settings
 from pipeline.storage.lake import Lake, open_lake
@@ -20,24 +21,24 @@ class Origin:
     """What a stage and its workers must have in common.
 
     Attributes:
-        code_version: Version of the code.
+        code_sha256: Hash of the code that the function can run.
         columns_sha256: Hash of all that the columns file means.
         lake_url: Location of an object of the lake.
     """
 
-    code_version: str
+    code_sha256: str
     columns_sha256: str
     lake_url: str
 
     @classmethod
-    def of(cls, settings: Settings, lake: Lake) -> Self:
-        """Return the origin of this process."""
+    def of(cls, lake: Lake, function: Callable[..., Any]) -> Self:
+        """Return what this process has for a function."""
         columns = hashlib.sha256(repr(COLUMNS).encode()).hexdigest()
-        return cls(settings.code_version, columns, lake.url(BRONZE_LATEST))
+        return cls(hash_code(function.__module__), columns, lake.url(BRONZE_LATEST))
 
 
 ADVICE = {
-    "code_version": ("code version", "Update the image of the workers"),
+    "code_sha256": ("code", "Update the image of the workers, or that of the stage"),
     "columns_sha256": ("columns file", "Restart the workers with the columns file of the stage"),
     "lake_url": ("lake", "Set MLOPS_LAKE__URL of the workers to that of the stage"),
 }
@@ -80,8 +81,8 @@ def run_task(
 
     worker = str(get_worker().name)
     try:
-        settings, lake = _open()
-        check_origin(worker, Origin.of(settings, lake), expected)
+        lake = _open_lake()
+        check_origin(worker, Origin.of(lake, function), expected)
         return Outcome(worker, function(lake, part, **constants))
     except PipelineError as error:
         if error.retryable:
@@ -113,7 +114,6 @@ def check_origin(worker: str, found: Origin, expected: Origin) -> None:
 
 
 @functools.cache
-def _open() -> tuple[Settings, Lake]:
-    """The worker's own settings and lake."""
-    settings = Settings.load()
-    return settings, open_lake(settings.lake)
+def _open_lake() -> Lake:
+    """The worker's own lake."""
+    return open_lake(Settings.load().lake)

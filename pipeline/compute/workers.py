@@ -6,16 +6,19 @@ submitted again once there is a scheduler at the address.
 
 from __future__ import annotations
 
-import functools
 import queue
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pipeline.compute.security import make_security
 from pipeline.compute.task import Origin, Outcome, run_task
 from pipeline.console import echo
-from pipeline.errors import WorkersError
+from pipeline.errors import LakeError, WorkersError
 from pipeline.settings.connections import DaskSettings
+from pipeline.storage.lake import Lake
+from pipeline.storage.layout import dask_report
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -32,6 +35,11 @@ RETRIES = 2
 MAX_SCHEDULER_LOSSES = 5
 CHECK_SECONDS = 2.0
 """How often the connection and the workers are checked while no part ends."""
+REPORT_TIMEOUT_SECONDS = 60
+STARTED = time.time()
+
+_clients: dict[DaskSettings, Client] = {}
+"""The connection of this process."""
 
 
 def run_on_workers(
@@ -55,7 +63,7 @@ def run_on_workers(
         WorkersError: If the scheduler or its workers cannot be used.
         PipelineError: What the function raised.
     """
-    origin = Origin.of(context.settings, context.lake)
+    origin = Origin.of(context.lake, function)
     run = _Run(parts, (function, constants, origin), context.settings.dask)
     try:
         yield from run.results()
@@ -77,13 +85,13 @@ class _Run:
         self._submitted: dict[int, Future[Outcome]] = {}  # index of a part -> its task
         self._done: dict[int, Outcome] = {}  # results that wait for an earlier part
         self._counts: Counter[str] = Counter()
-        self._losses = 0
+        self._losses = self._threads = 0
         self._client = connect(settings)
 
     def results(self) -> Iterator[Any]:
-        threads = wait_for_workers(self._client, self._settings)
-        window = PARTS_PER_THREAD * threads
+        self._threads = wait_for_workers(self._client, self._settings)
         for index in range(len(self._parts)):
+            window = PARTS_PER_THREAD * self._threads
             for ahead in range(index, min(index + window, len(self._parts))):
                 if ahead not in self._submitted and ahead not in self._done:
                     self._submit(ahead)
@@ -114,8 +122,8 @@ class _Run:
         except queue.Empty:
             if not self._is_connected():
                 self._reconnect()
-            elif not self._client.nthreads():
-                wait_for_workers(self._client, self._settings)
+            else:
+                self._threads = wait_for_workers(self._client, self._settings)
             return
         index = next((i for i, own in self._submitted.items() if own is future), None)
         if index is None:  # of a scheduler that is gone
@@ -150,7 +158,7 @@ class _Run:
             "yellow",
         )
         self._submitted.clear()
-        _connect.cache_clear()
+        _clients.clear()
         self._client.close(timeout=CHECK_SECONDS)
         self._client = connect(self._settings)
         wait_for_workers(self._client, self._settings)
@@ -168,7 +176,9 @@ def connect(settings: DaskSettings) -> Client:
         WorkersError: If it does not respond.
     """
     try:
-        return _connect(settings)
+        if settings not in _clients:
+            _clients[settings] = _open_client(settings)
+        return _clients[settings]
     except (OSError, ValueError) as error:
         raise WorkersError(
             f"the Dask scheduler at {settings.scheduler} did not respond within "
@@ -177,26 +187,55 @@ def connect(settings: DaskSettings) -> Client:
         ) from error
 
 
-@functools.cache
-def _connect(settings: DaskSettings) -> Client:
+def _open_client(settings: DaskSettings) -> Client:
     from distributed import Client
-    from distributed.security import Security
 
-    security = Security(require_encryption=False)
-    if settings.is_encrypted:
-        security = Security(
-            require_encryption=True,
-            tls_ca_file=settings.ca,
-            tls_client_cert=settings.certificate,
-            tls_client_key=settings.key,
-        )
-    return Client(
+    client = Client(
         settings.scheduler,
-        security=security,
+        security=make_security(settings),
         timeout=settings.timeout_seconds,
         set_as_default=False,
         name="student-mlops",
     )
+    client.get_task_stream(start=0, stop=0)  # the scheduler records tasks from now on
+    return client
+
+
+def write_report(lake: Lake, run_id: str, stage: str) -> None:
+    """Write Dask's report of what the workers did for a stage into the lake.
+
+    It has the tasks of each worker over time, a profile of their code, and what they sent to each
+    other. It is one HTML file, which needs no server.
+
+    Args:
+        lake: The data lake.
+        run_id: Id of the pipeline run.
+        stage: Name of the stage.
+    """
+    if not _clients:
+        return
+    client = next(iter(_clients.values()))
+    key = dask_report(run_id, stage)
+    try:
+        page: str = client.sync(
+            client.scheduler.performance_report,
+            start=STARTED,
+            last_count=0,
+            mode="inline",
+            callback_timeout=REPORT_TIMEOUT_SECONDS,
+        )
+        lake.write(key, page.encode())
+    except (OSError, TimeoutError, LakeError) as error:
+        echo(f"Dask's report could not be written: {error}", "yellow")
+    else:
+        echo(f"{lake.url(key)} shows what the workers did")
+
+
+def close() -> None:
+    """Close the connection of this process."""
+    for client in _clients.values():
+        client.close()
+    _clients.clear()
 
 
 def wait_for_workers(client: Client, settings: DaskSettings) -> int:

@@ -72,6 +72,8 @@ class Stage:
             does not use MLflow. values.yaml describes the users.
         reads_keys: Whether the pod sees the keys of persons, and receives the secret of their
             pseudonyms.
+        tasks: Modules with functions that Dask's workers call for the stage. If it has any, the
+            pod may connect to Dask's scheduler, and receives its certificate.
         commands: Modules of `pipeline/commands/` that the image also holds.
         resources: Default resources of the pod.
     """
@@ -88,6 +90,7 @@ class Stage:
     calls_predictor: bool = False
     mlflow_user: str | None = None
     reads_keys: bool = False
+    tasks: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     resources: Resources = Resources()
 
@@ -146,8 +149,10 @@ STAGES: tuple[Stage, ...] = (
                 layout.silver_manifest(ANY),
                 *reports(layout.DATA_CHECK, layout.DATA_CHECK_PAGE),
                 layout.latest_report_file(layout.SOURCE_CHANGES),
+                layout.dask_report(ANY, "preprocess"),
             ),
         ),
+        tasks=("pipeline.data.silver",),
         resources=Resources(memory="256Mi", memory_limit="2Gi"),  # blocks of rows, and a sample
     ),
     Stage(
@@ -167,8 +172,10 @@ STAGES: tuple[Stage, ...] = (
                 layout.gold_split(ANY, ANY),
                 layout.gold_split_part(ANY, ANY, ANY),
                 layout.gold_manifest(ANY),
+                layout.dask_report(ANY, "features"),
             ),
         ),
+        tasks=("pipeline.splits.passes", "pipeline.splits.write"),
         resources=Resources(memory="256Mi", memory_limit="2Gi"),  # holds all validated rows
     ),
     Stage(
@@ -365,11 +372,13 @@ STAGES: tuple[Stage, ...] = (
                 *(layout.scores_table(ANY, ANY, ANY, kind) for kind in layout.SCORES_SUFFIXES),
                 *(layout.scores_part(ANY, ANY, ANY, ANY, kind) for kind in layout.SCORES_SUFFIXES),
                 layout.scores_manifest(ANY, ANY, ANY),
+                layout.dask_report(ANY, "score"),
             ),
             deletes=(layout.SCORES + ANY,),
             erases=(layout.list_to_score(ANY),),
             lists=(layout.LISTS_TO_SCORE, layout.SCORES),
         ),
+        tasks=("pipeline.scoring.part_scores",),
         resources=Resources(memory="256Mi", memory_limit="1Gi"),  # parts of a list
     ),
 )
@@ -390,6 +399,11 @@ def get_stage(name: str) -> Stage:
 def get_dag_stages(dag: str) -> tuple[Stage, ...]:
     """Return the rows of a DAG in the order of the table."""
     return tuple(stage for stage in STAGES if stage.dag == dag)
+
+
+def get_task_modules() -> tuple[str, ...]:
+    """Return the modules with functions that Dask's workers call, in the order of the table."""
+    return tuple(dict.fromkeys(module for stage in STAGES for module in stage.tasks))
 
 
 def get_identities() -> dict[str, Access]:

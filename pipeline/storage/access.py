@@ -136,6 +136,26 @@ SERVICES: dict[str, Service] = {
             writes=(layout.SILVER_LIVE + ANY, layout.ENDED_SESSIONS + ANY),
         ),
     ),
+    "worker": Service(
+        "Dask's workers",
+        Access(
+            reads=(
+                layout.bronze_file(layout.ANY_SHA256),
+                layout.silver_rows(ANY),
+                layout.silver_rows_part(ANY, ANY),
+                layout.gold_split(ANY, ANY),
+                layout.gold_split_part(ANY, ANY, ANY),
+                layout.list_to_score(ANY),
+                *map(layout.model_file, ("model.onnx", "manifest.json")),
+            ),
+            writes=(
+                layout.silver_rows_part(ANY, ANY),
+                layout.silver_rejected_part(ANY, ANY),
+                layout.gold_split_part(ANY, ANY, ANY),
+                *(layout.scores_part(ANY, ANY, ANY, ANY, kind) for kind in layout.SCORES_SUFFIXES),
+            ),
+        ),
+    ),
     "mlflow": Service(
         "the MLflow server",
         Access(

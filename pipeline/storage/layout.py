@@ -233,6 +233,11 @@ def out_of_fold(run_id: str) -> str:
     return report_file(run_id, "out_of_fold.parquet")
 
 
+def dask_report(run_id: str, stage: str) -> str:
+    """Key of Dask's report of what its workers did for a stage."""
+    return report_file(run_id, f"dask_{stage}.html")
+
+
 def train_report(run_id: str) -> str:
     """Key of the report of `train`."""
     return report_file(run_id, "train.json")

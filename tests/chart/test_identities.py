@@ -11,7 +11,13 @@ import pytest
 from dags.pod_spec import build_pod
 from pipeline.stages import STAGES, get_identities
 from pipeline.storage.access import SERVICES
-from tests.support.chart_scenarios import CLOUD, EXTERNAL, KEYS_OF_THEIR_OWN, MLFLOW_USERS
+from tests.support.chart_scenarios import (
+    CLOUD,
+    EXTERNAL,
+    KEYS_OF_THEIR_OWN,
+    MLFLOW_USERS,
+    WORKERS,
+)
 from tests.support.helm import (
     Manifest,
     Values,
@@ -38,6 +44,8 @@ def list_pods(manifests: list[Manifest]) -> dict[str, Manifest]:
         "test": pods.pop("student-mlops-test-minio"),
         "commands": get_by_hand_pod(manifests)["spec"],
     }
+    if "student-mlops-dask-worker" in pods:
+        named["worker"] = pods.pop("student-mlops-dask-worker")
     config = get_pods_file(manifests)
     return pods | named | {stage.name: build_pod(stage, [], config)["spec"] for stage in STAGES}
 
@@ -64,7 +72,7 @@ def test_only_minio_and_its_job_have_the_administrators_keys() -> None:
 
 def test_each_pod_has_the_keys_of_its_own_identity() -> None:
     """A pod gets the keys of one identity; the others get none."""
-    pods = list_pods(render())
+    pods = list_pods(render(WORKERS))
     for name, spec in pods.items():
         own = {secret for secret in list_secrets(spec) if "-s3-" in secret}
         assert own == ({f"student-mlops-s3-{name}"} if name in get_identities() else set()), name
@@ -121,7 +129,7 @@ def test_other_keys(name: str, values: Values, expected: set[str]) -> None:
 
 def test_an_identity_of_the_cloud() -> None:
     """Each pod runs under the annotated account of its identity, the Job under its own."""
-    manifests = render(CLOUD)
+    manifests = render(CLOUD | WORKERS)
     accounts = {
         item["metadata"]["name"]: item["metadata"].get("annotations", {})
         for item in manifests
@@ -165,11 +173,13 @@ def get_checksum(manifests: list[Manifest], kind: str, name: str) -> Any:
         ("Deployment", "airflow-api-server", ["airflow", "postgresql"]),
         ("Deployment", "airflow-dag-processor", ["airflow", "postgresql"]),
         ("StatefulSet", "airflow-scheduler", ["airflow", "postgresql"]),
+        ("Deployment", "dask-scheduler", ["dask"]),
+        ("Deployment", "dask-worker", ["s3-worker", "dask"]),
     ],
 )
 def test_a_changed_secret_restarts_what_reads_it(kind: str, name: str, secrets: list[str]) -> None:
     """A pod has the checksum of the data of its Secrets, those that are generated included."""
-    manifests = render()
+    manifests = render(WORKERS)
     data = {f"student-mlops-{one}": find(manifests, "Secret", one)["data"] for one in secrets}
     text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     assert get_checksum(manifests, kind, name) == hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,7 @@ import pytest
 
 from images.layers import find_reachable
 from pipeline.stages import STAGES
-from tests.support.chart_scenarios import EVERYTHING, EXTERNAL, SERVING, TRAINING
+from tests.support.chart_scenarios import EVERYTHING, EXTERNAL, SERVING, TRAINING, WORKERS
 from tests.support.helm import RELEASE, ROOT, Manifest, Values, find, get_names, render
 from tests.support.network import OUTSIDERS, Connection, get_connections
 from tests.support.uv import find_uv
@@ -70,6 +70,37 @@ def remove(table: Table, prefixes: Iterable[str]) -> Table:
         for source, targets in table.items()
         if not source.startswith(removed)
     }
+
+
+WORKERS_TABLE: Table = {
+    **TABLE,
+    **{
+        f"stage {stage.name}": TABLE[f"stage {stage.name}"] | {"dask-scheduler": "8786"}
+        for stage in STAGES
+        if stage.tasks
+    },
+    "dask-scheduler": {"dask-worker": "8788"},
+    "dask-worker": {"dask-scheduler": "8786", "minio": "9000"},
+}
+"""The connections with Dask's workers, without those between workers."""
+
+
+def test_workers() -> None:
+    """Only stages that use workers and the workers reach the scheduler; nobody its dashboard.
+
+    The scheduler and the workers run whatever they receive.
+    """
+    found = get_connections(render(WORKERS))
+    assert found == expand(WORKERS_TABLE, {"predictor": "8000"})
+
+
+def test_workers_send_results_to_each_other() -> None:
+    """A worker may connect to the port of another, and accepts its connection."""
+    policy = find(render(WORKERS), "NetworkPolicy", "dask-worker")["spec"]
+    for rules, side in ((policy["ingress"], "from"), (policy["egress"], "to")):
+        peers = [rule[side] for rule in rules if rule["ports"][0]["port"] == 8788]
+        ((peer,),) = peers
+        assert "dask-worker" in peer["podSelector"]["matchExpressions"][0]["values"]
 
 
 def test_defaults() -> None:
@@ -234,6 +265,8 @@ def test_disabled() -> None:
         ("StatefulSet", "postgresql"),
         ("Deployment", "mlflow"),
         ("Deployment", "predictor"),
+        ("Deployment", "dask-scheduler"),
+        ("Deployment", "dask-worker"),
     ],
 )
 def test_ports_are_those_of_the_containers(kind: str, name: str) -> None:

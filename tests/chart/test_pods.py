@@ -133,7 +133,7 @@ def test_uses_only_resources_of_the_release(scenario: str) -> None:
                     used.add(("Secret", variable["valueFrom"]["secretKeyRef"]["name"]))
     existing = {
         *("store-keys", "database-passwords", "airflow-secrets", "my-claim", "key"),
-        *("api-key", "callers", "sessions", "forms", "database-certificate"),
+        *("api-key", "callers", "sessions", "forms", "certificate", "database-certificate"),
         *(f"login-of-{name}" for name in MLFLOW_USERS),
         *(f"keys-of-{name}" for name in get_identities()),
     }

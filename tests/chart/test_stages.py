@@ -11,20 +11,21 @@ import yaml
 from dags.pod_spec import build_pod
 from pipeline.settings import Settings
 from pipeline.stages import STAGES
+from tests.support.chart_scenarios import WORKERS
 from tests.support.helm import CHART, NAMESPACE, find, get_pods_file, render
 from tests.support.pods_file import make_pods_file
 
 
 def test_the_pods_file_has_the_format_that_the_dags_read() -> None:
     """The rendered file has the keys and types of the file in the DAGs' own tests."""
-    free = ("labels", "secrets", "nodeSelector", "tolerations")
+    free = ("labels", "secrets", "nodeSelector", "tolerations", "variables")
 
     def get_format(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: get_format(item) for key, item in value.items() if key not in free}
         return type(value)
 
-    assert get_format(get_pods_file(render())) == get_format(make_pods_file())
+    assert get_format(get_pods_file(render(WORKERS))) == get_format(make_pods_file())
 
 
 def test_default_resources() -> None:

@@ -49,7 +49,7 @@ def test_base_images_have_a_digest_unless_no_registry_can_be_reached() -> None:
 def test_the_layers_are_the_shared_dependency_groups() -> None:
     """A stage's image installs and copies the shared groups in the order of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    shared = ["array", "frame", "science", "onnx", "tracking"]
+    shared = ["array", "frame", "science", "onnx", "tracking", "dask"]
     assert set(shared) <= project["dependency-groups"].keys()
     stages = {stage.name: stage for stage in read_dockerfile(ROOT / "images" / "stage.Dockerfile")}
     assert f"python /layers.py shared base {' '.join(shared)}" in stages["builder"].get("RUN")

@@ -20,7 +20,7 @@ from pipeline.stages import STAGES
 from tests.support.helm import ROOT
 
 ARTIFACTS = {artifact.name: artifact for artifact in list_artifacts()}
-NAMES = [*(stage.name for stage in STAGES), "predictor"]
+NAMES = [*(stage.name for stage in STAGES), "worker", "predictor"]
 
 NOT_IMPORTED = {
     "fastapi-offline": "the predictor serves the files in it",

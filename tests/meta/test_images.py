@@ -13,7 +13,7 @@ import yaml
 from k8s import access, cluster
 from k8s import release as k8s_release
 from k8s.images import list_artifacts, list_inputs, list_modules
-from pipeline.stages import STAGES
+from pipeline.stages import STAGES, get_task_modules
 from tests.support.helm import ROOT, get_pods_file, render
 
 COMPONENTS = ["predictor", "mlflow", "airflow", "minio"]
@@ -33,8 +33,8 @@ def get_inputs(name: str) -> set[str]:
 
 def test_every_stage_and_component_has_an_artifact() -> None:
     """skaffold.yaml has one image per stage and one per component, and no others."""
-    assert list(ARTIFACTS) == [*STAGE_NAMES, *COMPONENTS]
-    for name in STAGE_NAMES:
+    assert list(ARTIFACTS) == [*STAGE_NAMES, "worker", *COMPONENTS]
+    for name in (*STAGE_NAMES, "worker"):
         assert ARTIFACTS[name].dockerfile == ROOT / "images" / "stage.Dockerfile"
         assert ARTIFACTS[name].arguments["STAGE"] == name
     for name in COMPONENTS:
@@ -50,6 +50,13 @@ def test_images_have_the_commands_that_run_in_them() -> None:
     assert {f"pipeline.commands.{command}" for command in by_hand} <= set(
         list_modules(ARTIFACTS["validate"])
     )
+
+
+def test_the_workers_image_has_the_functions_that_stages_call_on_workers() -> None:
+    """It holds the modules of the stage table, the commands of its pods, and no whole stage."""
+    assert get_task_modules()
+    assert {"pipeline.commands.dask", *get_task_modules()} <= set(list_modules(ARTIFACTS["worker"]))
+    assert not any(f"pipeline/stages/{name}.py" in get_inputs("worker") for name in STAGE_NAMES)
 
 
 def test_the_chart_runs_what_make_up_loads() -> None:

@@ -103,6 +103,15 @@ EVERYTHING: Values = {
         },
         "podAnnotations": {"prometheus.io/scrape": "true", "checksum/config": "mine"},
     },
+    "dask": {
+        "enabled": True,
+        "tls": {"existingSecret": "certificate"},
+        "workers": {
+            "threads": 2,
+            "autoscaling": {"enabled": True, "maxReplicas": 20},
+            "scratchSizeLimit": "50Gi",
+        },
+    },
     "networkPolicy": {"webInterfaces": [_namespace("ingress-nginx")]},
     "global": {"anything": 1},
 }
@@ -172,6 +181,9 @@ CERT_MANAGER: Values = {
 }
 """Other authorities sign the certificates, and `ingest` uses a proxy."""
 
+WORKERS: Values = {"dask": {"enabled": True}}
+"""Dask's scheduler and two workers."""
+
 SCENARIOS: dict[str, tuple[Values, str | None]] = {
     "defaults": ({}, None),
     "kind": ({}, "values-kind.yaml"),
@@ -184,5 +196,6 @@ SCENARIOS: dict[str, tuple[Values, str | None]] = {
     "cloud": (CLOUD, None),
     "tls": (TLS, None),
     "cert-manager": (CERT_MANAGER, None),
+    "workers": (WORKERS, None),
 }
 """Name -> values, and the chart's values file that they override."""

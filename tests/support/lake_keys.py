@@ -8,6 +8,7 @@ RUN, SHA256 = "run-1", "0" * 64
 DAY = "2026-01-01"
 
 KEYS = (
+    layout.dask_report(RUN, "preprocess"),
     layout.inbox_file("x.csv"),
     layout.bronze_file(SHA256),
     layout.bronze_manifest(SHA256),

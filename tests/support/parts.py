@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from distributed.security import Security
 
 from pipeline.commands.local_servers import find_free_port
 from pipeline.errors import DataError, LakeError
@@ -73,23 +77,37 @@ def wait_for_file(lake: Lake, part: int, path: str) -> int:
     return attempt
 
 
+def write_certificate(folder: Path) -> dict[str, str]:
+    """Write a certificate that is its own authority; return the settings that name its files."""
+    role = Security.temporary().get_tls_config_for_role("client")
+    texts = {"ca": role["ca_file"], "certificate": role["cert"], "key": role["key"]}
+    for name, text in texts.items():
+        (folder / f"{name}.pem").write_text(text)
+    return {name: str(folder / f"{name}.pem") for name in texts}
+
+
 class DaskProcesses:
     """A scheduler and workers, each a process that outlives the others.
 
     Attributes:
         folder: Where their logs are written.
         address: Address of the scheduler.
+        settings: Settings of a client, by their names in the section `dask`.
+        variables: Environment of the processes.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder, self._environment = folder, environment
+    def __init__(self, folder: Path, environment: dict[str, str], *, tls: bool = False) -> None:
+        self.folder = folder
         self._port = find_free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.address = f"tcp://127.0.0.1:{self._port}"
+        self.address = f"{'tls' if tls else 'tcp'}://127.0.0.1:{self._port}"
+        certificate = write_certificate(folder) if tls else {}
+        self.settings: dict[str, Any] = {"scheduler": self.address, **certificate}
+        variables = {f"MLOPS_DASK__{name.upper()}": value for name, value in self.settings.items()}
+        self.variables = variables | environment
 
     def start_scheduler(self) -> None:
-        options = ["--host", "127.0.0.1", "--port", str(self._port), "--no-dashboard"]
-        self._start("scheduler", [*options, "--no-show"])
+        self._start("scheduler", ["--port", str(self._port), "--dashboard-port", "0"])
 
     def start_worker(self, name: str, **environment: str) -> None:
         """Start a worker with one thread.
@@ -98,14 +116,22 @@ class DaskProcesses:
             name: Its name.
             **environment: Variables that differ from those of the other workers.
         """
-        options = [self.address, "--name", name, "--nthreads", "1", "--host", "127.0.0.1"]
-        self._start("worker", [*options, "--no-nanny", "--no-dashboard"], name, environment)
+        options = ["--name", name, "--port", "0", "--health-port", "0"]
+        self._start("worker", options, name, environment)
 
     def kill(self, name: str) -> None:
         """Kill a worker by its name, or the `scheduler`."""
         process = self._processes.pop(name)
         process.kill()
         process.wait()
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a worker or the `scheduler`."""
+        self._processes[name].send_signal(number)
+
+    def wait(self, name: str) -> int:
+        """Wait until a process has ended, and return its exit code."""
+        return self._processes.pop(name).wait(START_TIMEOUT_SECONDS)
 
     def close(self) -> None:
         for name in list(self._processes):
@@ -118,28 +144,31 @@ class DaskProcesses:
         name: str = "scheduler",
         environment: dict[str, str] | None = None,
     ) -> None:
-        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *options]
+        command = [sys.executable, "-m", "pipeline", "dask", kind, *options]
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 command,
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self._environment, **(environment or {})},
+                env={**os.environ, **self.variables, **(environment or {})},
             )
 
 
 @contextlib.contextmanager
-def dask_processes(folder: Path, lake: Lake, **environment: str) -> Iterator[DaskProcesses]:
+def dask_processes(
+    folder: Path, lake: Lake, *, tls: bool = False, **environment: str
+) -> Iterator[DaskProcesses]:
     """Start a scheduler and a worker on a lake on disk; stop all of them at the end.
 
     Args:
         folder: Where their logs are written.
         lake: The lake.
+        tls: Whether they accept only connections with a certificate that is made for them.
         **environment: Further variables of the processes.
     """
     variables = {"MLOPS_LAKE__URL": f"file://{Path(lake.url('x')).parent}", "PYTHONPATH": str(ROOT)}
-    processes = DaskProcesses(folder, variables | environment)
+    processes = DaskProcesses(folder, variables | environment, tls=tls)
     try:
         processes.start_scheduler()
         processes.start_worker("one")

@@ -33,6 +33,12 @@ def make_pods_file() -> dict[str, Any]:
                 "secrets": ["school-api-key"],
             },
             "pseudonyms": {"labels": {}, "secrets": ["school-pseudonyms"]},
+            "workers": {
+                "labels": {"school/uses-workers": "true"},
+                "secrets": [],
+                "variables": {"MLOPS_DASK__SCHEDULER": "tls://school-dask-scheduler:8786"},
+                "certificate": {"secret": "school-dask", "folder": "/etc/school-dask"},
+            },
             **{
                 f"mlflow-{user}": {"labels": {}, "secrets": [f"school-mlflow-{user}"]}
                 for user in MLFLOW_USERS

@@ -102,7 +102,7 @@ def who(field: str, key: str) -> set[str]:
         ),
         ("deletes", layout.live_traffic_hour("2026-01-01", "00", 0), {"drift"}),
         ("reads", layout.inbox_file("x.csv"), {"ingest", "backup"}),
-        ("reads", layout.list_to_score("x.csv"), {"score", "backup"}),
+        ("reads", layout.list_to_score("x.csv"), {"score", "worker", "backup"}),
         (
             "reads",
             layout.scores_table("2026-01-01", "run-1", "x.csv", "csv"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.compute import parts as compute
-from pipeline.compute import plan, workers
+from pipeline.compute import plan, task, workers
 from pipeline.compute.parts import run_parts
 from pipeline.compute.plan import make_plan
 from pipeline.context import Context
@@ -33,7 +33,7 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
     lake = open_lake(LakeSettings(url=f"file://{folder}/lake"))
     with dask_processes(folder, lake) as processes:
         yield processes
-    workers._connect.cache_clear()
+    workers.close()
 
 
 @pytest.fixture
@@ -114,22 +114,22 @@ def test_a_part_is_tried_again_only_if_that_can_help(on_workers: Context) -> Non
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    "case",
     [
-        (
-            {"code_version": "2"},
-            "has the code version 'unknown', but the stage has '2'",
-        ),
-        ({"lake": {"url": "file://elsewhere"}}, "worker one has the lake .*has 'elsewhere/"),
+        ("other", {}, r"has the code '\w{64}', but the stage has 'other'.*Update the image"),
+        (None, {"lake": {"url": "file://elsewhere"}}, "worker one has the lake .*has 'elsewhere/"),
     ],
 )
 def test_a_worker_refuses_the_parts_of_another_stage(
     dask: DaskProcesses,
     make_context: Callable[..., Context],
-    change: dict[str, object],
-    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    case: tuple[str | None, dict[str, object], str],
 ) -> None:
     """If its code or its lake is another one than the stage's, before the function is called."""
+    code, change, message = case
+    if code:
+        monkeypatch.setattr(task, "hash_code", lambda module: code)
     settings = {"lake": {"url": f"file://{dask.folder}/lake"}, "dask": {"scheduler": dask.address}}
     context = make_context(**(settings | change))
     with pytest.raises(WorkersError, match=message) as caught:

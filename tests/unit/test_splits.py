@@ -150,7 +150,7 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
     lake = open_lake(LakeSettings(url=f"file://{folder}/lake"))
     with dask_processes(folder, lake) as processes:
         yield processes
-    workers._connect.cache_clear()
+    workers.close()
 
 
 def test_workers_give_the_same_gold(

@@ -20,9 +20,10 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version | replace "+" "_" }
 
 {{/* Labels that give a stage's pod access beyond the object store and MLflow: the network policies
      select on them. The DAGs set them on the pods of those stages whose row in
-     pipeline/stages/__init__.py has `internet` or `calls_predictor`. */}}
+     pipeline/stages/__init__.py has `internet`, `calls_predictor` or `tasks`. */}}
 {{- define "student-mlops.access.internet" }}student-mlops/internet: "true"{{ end }}
 {{- define "student-mlops.access.predictor" }}student-mlops/calls-predictor: "true"{{ end }}
+{{- define "student-mlops.access.workers" }}student-mlops/uses-workers: "true"{{ end }}
 
 {{/* Reference of an image. Call with (list $ "key of images"). */}}
 {{- define "student-mlops.image" -}}
@@ -101,7 +102,7 @@ securityContext:
      Names may be empty. Call with (list $ "name of a Secret" ...). */}}
 {{- define "student-mlops.secrets-checksum" -}}
 {{- $root := first . -}}
-{{- range $template := list "airflow/secret.yaml" "identities/secrets.yaml" "minio/secret.yaml" "mlflow/secrets.yaml" "postgresql/secret.yaml" "predictor/secret.yaml" "predictor/secret-sessions.yaml" "stages/secret-pseudonyms.yaml" "tls/secrets.yaml" -}}
+{{- range $template := list "airflow/secret.yaml" "dask/secret.yaml" "identities/secrets.yaml" "minio/secret.yaml" "mlflow/secrets.yaml" "postgresql/secret.yaml" "predictor/secret.yaml" "predictor/secret-sessions.yaml" "stages/secret-pseudonyms.yaml" "tls/secrets.yaml" -}}
 {{- $_ := include (printf "%s/%s" $root.Template.BasePath $template) $root -}}
 {{- end -}}
 {{- $data := dict -}}

@@ -68,6 +68,22 @@
 {{ include "student-mlops.fullname" . }}-buckets
 {{- end }}
 
+{{- define "student-mlops.dask.fullname" -}}
+{{ include "student-mlops.fullname" . }}-dask
+{{- end }}
+
+{{- define "student-mlops.dask.scheduler.fullname" -}}
+{{ include "student-mlops.dask.fullname" . }}-scheduler
+{{- end }}
+
+{{- define "student-mlops.dask.workers.fullname" -}}
+{{ include "student-mlops.dask.fullname" . }}-worker
+{{- end }}
+
+{{- define "student-mlops.stage.workers.fullname" -}}
+{{ include "student-mlops.stage.fullname" . }}-workers
+{{- end }}
+
 {{- define "student-mlops.minio.fullname" -}}
 {{ include "student-mlops.fullname" . }}-minio
 {{- end }}
@@ -111,6 +127,10 @@
 
 {{- define "student-mlops.database.secret" -}}
 {{- .Values.database.existingSecret | default (include "student-mlops.postgresql.fullname" .) }}
+{{- end }}
+
+{{- define "student-mlops.dask.secret" -}}
+{{- .Values.dask.tls.existingSecret | default (include "student-mlops.dask.fullname" .) }}
 {{- end }}
 
 {{- define "student-mlops.object-store.secret" -}}
