@@ -145,3 +145,10 @@ def _describe_errors(error: ValidationError) -> Iterator[str]:
             if is_about_several_fields
             else f"{_variable(item['loc'])} is {item['input']!r}: {message}"
         )
+
+
+def split_at_commas(value: Any) -> Any:
+    """Split `a,b` into a tuple; return anything but text unchanged."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())

@@ -7,12 +7,13 @@ file and are not rebuilt when it changes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr
 
 from pipeline import renamed_settings
 from pipeline import settings as pipeline_settings
+from pipeline.environment import split_at_commas
 from pipeline.settings.connections import PredictorClientSettings
 
 RENAMED = {
@@ -33,13 +34,6 @@ RENAMED = {
 
 
 MIN_SECRET_LENGTH = 32
-
-
-def _comma_separated(value: Any) -> Any:
-    """Split `a,b` into a tuple; return anything but text unchanged."""
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def _check_secret(secret: SecretStr) -> SecretStr:
@@ -137,7 +131,7 @@ class PredictorSettings(PredictorClientSettings):
     Empty for a random one: sessions then end with the process."""
     session_hours: float = Field(default=8, gt=0, le=168)
     """How long a login on the page lasts."""
-    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = ()
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(split_at_commas)] = ()
     """Origins whose pages may call the predictor: `https://a.example,https://b.example`, or `*`."""
 
 

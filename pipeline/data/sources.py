@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from pipeline.data.synthetic import DEFAULT_ROWS, generate_csv
+from pipeline.data.web_hosts import GOOGLE_DRIVE, check_connection, check_listed, check_request
 from pipeline.errors import SettingsError, SourceError, shorten
 from pipeline.settings import Settings
 from pipeline.storage.s3 import s3_client
@@ -44,7 +45,7 @@ def fetch(source: str, settings: Settings, file: ScratchFile) -> None:
         file: An empty file.
 
     Raises:
-        SettingsError: If the source is a path and the lake is on S3.
+        SettingsError: If the source is a path and the lake is on S3, or its host is refused.
         SourceError: If the source cannot be read, is too large, or is cut off.
         LakeError: If the disk is full or fails.
     """
@@ -89,13 +90,16 @@ def _copy_web(source: str, settings: Settings, target: _BoundedFile) -> None:
     trust_ca_bundle(certificates)
     with (
         _raise_source_errors(source, settings, httpx.HTTPError, httpx.InvalidURL),
-        httpx.stream(
-            "GET",
-            source,
+        httpx.Client(
             follow_redirects=True,
             timeout=settings.ingest.timeout_seconds,
             verify=certificates,
-        ) as response,
+            event_hooks={  # for each redirect too
+                "request": [lambda request: check_request(request.url, source, settings)],
+                "response": [lambda response: check_connection(response, source, settings)],
+            },
+        ) as client,
+        client.stream("GET", source) as response,
     ):
         response.raise_for_status()
         for chunk in response.iter_bytes(CHUNK_BYTES):
@@ -125,6 +129,7 @@ def _copy_google_drive(file_id: str, source: str, settings: Settings, target: _B
     import gdown
     import requests
 
+    check_listed(GOOGLE_DRIVE, source, settings)
     errors = (requests.RequestException, gdown.exceptions.DownloadError)
     with (
         _raise_source_errors(source, settings, *errors),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from pipeline.environment import Section
+from pipeline.environment import Section, split_at_commas
 
 ORIGINAL_FILE = "gdrive:16_IoRl6EUCevWf4_l5orzRLjlnVG-WUd"
 """The survey file on Google Drive."""
@@ -20,6 +20,9 @@ class IngestSettings(Section):
     disk), or `sample` or `sample:ROWS` for generated rows."""
     timeout_seconds: int = Field(default=60, gt=0)
     """Timeout for connecting to the source, and for each pause while it sends."""
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(split_at_commas)] = ()
+    """Hosts that a source on the web may be on: `data.school.org,*.example.org`; for Google Drive,
+    `drive.google.com`. By default every host, but on a cluster only hosts with public addresses."""
     max_bytes: int = Field(default=2_000_000_000, gt=0)
     """Largest file that is accepted, in bytes."""
     extra_columns: Literal["keep", "drop", "refuse"] = "drop"

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def serve_file(content: bytes) -> Iterator[str]:
+def serve_file(content: bytes, location: str = "/file") -> Iterator[str]:
     """Serve a file on a free port and yield the server's URL.
 
     The path decides about the response: `/cut` sends half of the file, `/hang` never responds,
-    `/missing` is a 404, `/moved` redirects, and any other path sends the file.
+    `/missing` is a 404, `/moved` redirects to `location`, and any other path sends the file.
     """
     stopping = threading.Event()
 
@@ -23,7 +23,7 @@ def serve_file(content: bytes) -> Iterator[str]:
                 stopping.wait()
                 return
             self.send_response({"/missing": 404, "/moved": 302}.get(self.path, 200))
-            self.send_header("Location", "/file")
+            self.send_header("Location", location)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content[: len(content) // 2] if self.path == "/cut" else content)
