@@ -10,6 +10,7 @@ import functools
 import gc
 import logging
 import signal
+import socket
 import ssl
 import sys
 from types import FrameType
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp
 from pipeline.errors import PipelineError, SettingsError
 from serving.drain import Activity, wait_until_idle
 from serving.http.protocol import Connection
+from serving.metrics_port import listen
 from serving.settings import PredictorSettings, Settings
 
 if TYPE_CHECKING:
@@ -53,6 +55,17 @@ class Server(uvicorn.Server):
         self._service = service
         self._activity = activity
         self._drain_task: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen, also on the port of the metrics if they have one of their own."""
+        port = self._service.settings.metrics_port
+        if port is not None:  # first, so that readiness includes it
+            listener = await listen(
+                self._service, self.config.host, port, self.server_state, self.config.ssl
+            )
+        await super().startup(sockets)
+        if port is not None:
+            self.servers.append(listener)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig == signal.SIGTERM and not self._service.draining:

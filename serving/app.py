@@ -71,6 +71,8 @@ def create_fastapi(service: Service) -> FastAPI:
     app.add_exception_handler(Exception, _handle_unexpected)
     for module in (predict, predict_csv, operations, oip, mlflow, columns, reports, session):
         app.include_router(module.router)
+    if service.settings.metrics_port is None:
+        app.include_router(operations.metrics_router)
     static_files.install(app)
     openapi.install(app, service)
     return app

@@ -66,19 +66,22 @@ class Replica:
         address: IP address of this replica.
         timeout_seconds: Timeout of a request.
         api_key: API key of the predictor; empty for none.
+        metrics_port: Port of `/metrics`; None for that of the URL.
     """
 
     url: httpx.URL
     address: str
     timeout_seconds: float
     api_key: str = field(default="", repr=False)
+    metrics_port: int | None = None
 
-    def request(self, path: str, body: Any = None) -> bytes:
+    def request(self, path: str, body: Any = None, *, port: int | None = None) -> bytes:
         """Send a request to this replica.
 
         Args:
             path: Path and query string.
             body: Value to POST as JSON; None sends a GET request.
+            port: Port to send it to; None for that of the URL.
 
         Returns:
             The body of the response.
@@ -87,12 +90,15 @@ class Replica:
             Unreachable: If there was no response, or the replica is busy.
             Refused: If the status of the response is not 200.
         """
+        url = self.url.copy_with(host=self.address, raw_path=path.encode())
+        if port is not None:
+            url = url.copy_with(port=port)
         try:
             with open_client(self.timeout_seconds, api_key=self.api_key) as client:
                 # The connection goes to the address; Host header and certificate name the host.
                 response = client.request(
                     "GET" if body is None else "POST",
-                    self.url.copy_with(host=self.address, raw_path=path.encode()),
+                    url,
                     json=body,
                     headers={"Host": self.url.netloc.decode()},
                     extensions={"sni_hostname": self.url.host},
@@ -134,13 +140,17 @@ class Replica:
         """Return the description of the model that the replica serves, from `/model`."""
         return self.request_json("/model")
 
+    def read_metrics(self) -> str:
+        """Return the replica's metrics, which need neither a model nor a key."""
+        return self.request("/metrics", port=self.metrics_port).decode(errors="replace")
+
     def get_version(self) -> str:
         """Return the version that the replica serves."""
         return str(self.get_model().get("version"))
 
     def count_errors(self) -> float:
         """Return the number of failed predictions since the process started."""
-        page = self.request("/metrics").decode(errors="replace")
+        page = self.read_metrics()
         return sum(float(value) for value in ERROR_COUNTER.findall(page))
 
 
@@ -159,7 +169,8 @@ def find_replicas(settings: Settings) -> list[Replica]:
     addresses = sorted({str(address[0]) for *_, address in found})
     timeout_seconds = settings.deployment.request_timeout_seconds
     api_key = settings.predictor.api_key.get_secret_value()
-    return [Replica(url, address, timeout_seconds, api_key) for address in addresses]
+    metrics_port = settings.predictor.metrics_port
+    return [Replica(url, address, timeout_seconds, api_key, metrics_port) for address in addresses]
 
 
 def request_all(

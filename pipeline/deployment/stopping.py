@@ -140,9 +140,8 @@ def wait_for_predictors(settings: Settings, *, stopped: bool) -> str:
 
 
 def _has_stopped(replica: Replica) -> bool:
-    """Return whether a predictor has read the marker; /metrics needs neither a model nor a key."""
-    page = replica.request("/metrics").decode(errors="replace")
-    return STOPPED_GAUGE.findall(page) == ["1.0"]
+    """Return whether a predictor has read the marker."""
+    return STOPPED_GAUGE.findall(replica.read_metrics()) == ["1.0"]
 
 
 def find_unverified(records: list[Record]) -> Record | None:

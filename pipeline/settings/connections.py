@@ -121,6 +121,9 @@ class PredictorClientSettings(Section):
     """API key that stages send to the predictor. The predictor requires it with each prediction
     (`Authorization: Bearer KEY` or `X-API-Key: KEY`), or a key of `API_KEYS_FILE`; empty for
     none."""
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Port of `/metrics`, for the predictor and for the stages that read it; empty for the port of
+    the other routes."""
     require_record: bool = True
     """Serve a version of `production` only if a promotion record moved it there, and fail the drift
     check if one did not. Set it to false if another program moves the alias."""

@@ -9,8 +9,14 @@ from pydantic import BaseModel
 from serving.http.problems import StopFacts
 from serving.http.responses import ModelFacts
 from serving.routes.common import ServiceDependency, problems
+from serving.service import Service
 
 router = APIRouter(tags=["operations"])
+metrics_router = APIRouter(tags=["operations"])
+"""The route of the metrics, without MLOPS_PREDICTOR__METRICS_PORT."""
+
+METRICS_PATH = "/metrics"
+METRICS_TYPE = CONTENT_TYPE_LATEST
 
 FROM_MANIFEST = {"name", "run_id", "family", "created", "features", "lineage", "metrics", "gates"}
 """Fields of `/model` that are those of the bundle's manifest."""
@@ -73,7 +79,12 @@ async def model(service: ServiceDependency) -> ModelFacts:
     )
 
 
-@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+@metrics_router.get(METRICS_PATH, summary="Metrics for Prometheus", response_class=Response)
 async def metrics(service: ServiceDependency) -> Response:
     """Metrics in Prometheus's text format."""
-    return Response(generate_latest(service.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_metrics(service), media_type=METRICS_TYPE)
+
+
+def generate_metrics(service: Service) -> bytes:
+    """Return the metrics of the service as text."""
+    return generate_latest(service.registry)

@@ -89,6 +89,15 @@ CASES: list[tuple[Values, str]] = [
         "set minio.service.type to NodePort",
     ),
     (
+        {
+            "airflow": {
+                "service": {"type": "LoadBalancer"},
+                "env": {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": True},
+            }
+        },
+        "removes Airflow's login, and airflow.service.type LoadBalancer lets everybody reach it",
+    ),
+    (
         {"airflow": {"service": {"nodePort": 30080}}},
         "set airflow.service.type to NodePort",
     ),

@@ -25,10 +25,10 @@ TABLE: Table = {
     **{
         f"stage {stage.name}": STORES
         | ({"internet": "443", "elsewhere": "443"} if stage.internet else {})
-        | ({"predictor": "8000"} if stage.calls_predictor else {})
+        | ({"predictor": "8000,9090"} if stage.calls_predictor else {})
         for stage in STAGES
     },
-    "by-hand": {**STORES, "predictor": "8000"},
+    "by-hand": {**STORES, "predictor": "8000,9090"},
     "predictor": STORES,
     "mlflow": {"minio": "9000", "postgresql": "5432"},
     "airflow-api-server": {"postgresql": "5432", "airflow-scheduler": "8793"},
@@ -138,7 +138,8 @@ def test_each_direction(side: str) -> None:
         if target in TABLE
     }
     if side == "Ingress":  # the predictor is open to everybody
-        expected |= {(source, "predictor", "8000") for source in TABLE if source != "predictor"}
+        others = {source for source in TABLE if "predictor" not in TABLE[source]} - {"predictor"}
+        expected |= {(source, "predictor", "8000") for source in others}
     assert found == expected
 
 

@@ -177,6 +177,23 @@ def test_a_drain_removes_one_pod_at_a_time() -> None:
     assert budget["selector"]["matchLabels"] == get_deployment()["selector"]["matchLabels"]
 
 
+def test_callers_do_not_reach_the_metrics() -> None:
+    """/metrics has a port of its own, which only the headless Service has."""
+    manifests = render({"predictor": {"ingress": {"enabled": True, "host": "predict.school.org"}}})
+    port = find(manifests, "ConfigMap", "settings")["data"]["MLOPS_PREDICTOR__METRICS_PORT"]
+    ports = {
+        name: {item["port"] for item in find(manifests, "Service", name)["spec"]["ports"]}
+        for name in ("predictor", "predictor-pods")
+    }
+    assert ports == {"predictor": {80}, "predictor-pods": {8000, int(port)}}
+    declared = get_container(find(manifests, "Deployment", "predictor"))["ports"]
+    assert {"name": "metrics", "containerPort": int(port)} in declared
+    peer = {"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}
+    policy = find(render({"networkPolicy": {"prometheus": [peer]}}), "NetworkPolicy", "predictor")
+    (rule,) = (each for each in policy["spec"]["ingress"] if each["ports"][0]["port"] == int(port))
+    assert rule["from"][1:] == [peer]
+
+
 def test_own_annotations() -> None:
     """`podAnnotations` adds annotations to the pods."""
     values = {"predictor": {"podAnnotations": {"prometheus.io/scrape": "true"}}}

@@ -237,7 +237,7 @@ def test_a_predictor_that_does_not_stop(
     """The command fails and names it; the marker stays."""
     env.bare(PRODUCTION)
     monkeypatch.setattr("pipeline.deployment.stopping.STOP_TIMEOUT_SECONDS", 0.1)
-    monkeypatch.setattr(Replica, "request", lambda *_: b"predictor_stopped 0.0\n")
+    monkeypatch.setattr(Replica, "read_metrics", lambda _: "predictor_stopped 0.0\n")
     assert run_command("stop", "--reason", REASON) == 1
     assert "127.0.0.1 is not stopped" in capsys.readouterr().err
     assert env.context("any").lake.exists(STOP_MARKER)

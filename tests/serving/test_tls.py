@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pipeline.commands.local_servers import find_free_port
 from pipeline.errors import SettingsError
 from serving.__main__ import check_certificate
 from serving.settings import PredictorSettings
@@ -16,12 +17,15 @@ from tests.support.predictor import run_predictor
 
 
 def test_the_predictor_serves_https(tmp_path: Path) -> None:
-    """Clients that trust the authority are answered, and plain HTTP is refused."""
+    """Clients that trust the authority are answered, and plain HTTP is refused, on both ports."""
     certificate, key = write_certificate(tmp_path, "localhost")
     files = {"tls_certificate_file": str(certificate), "tls_key_file": str(key)}
     check_certificate(PredictorSettings.model_validate(files))
     trusted = ssl.create_default_context(cafile=certificate)
-    with run_predictor(tmp_path, **files) as predictor:
+    metrics_port = find_free_port()
+    with run_predictor(tmp_path, **files, metrics_port=str(metrics_port)) as predictor:
+        metrics = f"https://localhost:{metrics_port}/metrics"
+        assert httpx.get(metrics, verify=trusted).status_code == httpx.codes.OK
         url = f"https://localhost:{predictor.port}/healthz"
         assert httpx.get(url, verify=trusted).status_code == httpx.codes.OK
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):

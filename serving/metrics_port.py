@@ -1,0 +1,63 @@
+"""Serve /metrics on a port of its own, which callers of the predictor cannot reach."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from serving.http.problems import MEDIA_TYPE, problem_body
+from serving.routes.operations import METRICS_PATH, METRICS_TYPE, generate_metrics
+from serving.service import Service
+
+
+async def listen(
+    service: Service,
+    host: str,
+    port: int,
+    state: ServerState,
+    tls: ssl.SSLContext | None = None,
+) -> asyncio.base_events.Server:
+    """Listen on a port for requests of /metrics.
+
+    Args:
+        service: The service whose metrics are served.
+        host: Address to listen on.
+        port: Port to listen on.
+        state: State of the predictor's server, which ends the connections when it stops.
+        tls: Context of that server for HTTPS; None for HTTP.
+
+    Returns:
+        The listening server.
+
+    Raises:
+        OSError: If the port is in use.
+    """
+    config = uvicorn.Config(_make_app(service), http=HttpToolsProtocol, ws="none", access_log=False)
+    config.load()
+
+    def create_protocol() -> asyncio.Protocol:
+        return HttpToolsProtocol(config=config, server_state=state, app_state={})
+
+    return await asyncio.get_running_loop().create_server(create_protocol, host, port, ssl=tls)
+
+
+def _make_app(service: Service) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == METRICS_PATH and scope["method"] in ("GET", "HEAD"):
+            status, media_type, body = 200, METRICS_TYPE, generate_metrics(service)
+        else:
+            status, media_type = 404, MEDIA_TYPE
+            body = problem_body(404, f"This port serves only {METRICS_PATH}.")
+        headers = [
+            (b"content-type", media_type.encode()),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
