@@ -44,7 +44,6 @@ class Need:
 
 NEEDS = {
     "train": Need(base_mebibytes=300, bytes_per_value=30),
-    "drift": Need(base_mebibytes=370, bytes_per_value=25),
 }
 """Stage -> its peak memory; see docs/reference/scale.md."""
 
@@ -81,15 +80,15 @@ def limit_processes() -> None:
     os.environ.setdefault(PROCESSES_VARIABLE, str(max(1, most)))
 
 
-def check_memory(stage: str, rows: int, columns: int, location: str, size: int) -> None:
+def check_memory(stage: str, rows: int, columns: int, location: str, bound: str) -> None:
     """Check that a stage can hold a table in memory.
 
     Args:
         stage: Name of the stage, a key of NEEDS.
-        rows: Number of rows of its table.
+        rows: Number of rows that it reads.
         columns: Number of columns.
         location: Where the table is stored, for the error.
-        size: Size of the file or files there, in bytes, for the error.
+        bound: Setting that bounds the rows, for the error.
 
     Raises:
         MemoryLimitError: If its estimated peak is above the limit of the container or the memory of
@@ -103,7 +102,6 @@ def check_memory(stage: str, rows: int, columns: int, location: str, size: int) 
         where = "the limit of its container is"
         advice = f"Raise it (chart value stages.{stage}.resources.limits.memory)"
     raise MemoryLimitError(
-        f"{stage} needs about {need:,.0f} MiB of memory for the {rows:,} rows and {columns} "
-        f"columns of {location} ({size:,} bytes), but {where} {limit.mebibytes:,.0f} MiB. "
-        f"{advice}, or use a file with fewer rows"
+        f"{stage} needs about {need:,.0f} MiB of memory for {rows:,} rows and {columns} columns of "
+        f"{location}, but {where} {limit.mebibytes:,.0f} MiB. {advice}, or lower {bound}"
     )

@@ -27,8 +27,9 @@ from pipeline.errors import PipelineError, SourceError, StageSkipped
 from pipeline.http_client import open_client
 from pipeline.settings import Settings
 from pipeline.stages.drift import Window
-from pipeline.storage.layout import drift_report, silver_rows
-from pipeline.storage.parquet import from_parquet
+from pipeline.storage.layout import drift_report
+from pipeline.storage.samples import read_table
+from pipeline.storage.tables import find_silver_parts
 from pipeline.tracking.registry import PRODUCTION
 
 TRAFFIC_ROWS = 500
@@ -196,7 +197,8 @@ def predict(url: str, api_key: str = "") -> dict[str, Any]:
 def _monitor(context: Context, log: RunLog) -> dict[str, Report]:
     """Send traffic without drift, then with drift, and check each; the reports by kind."""
     settings = context.settings
-    silver = from_parquet(context.lake.read(silver_rows(context.run_id)))
+    parts = find_silver_parts(context.lake, context.run_id)
+    silver = read_table(context.lake, parts, traffic.MAX_SAMPLED_ROWS)
     normal = traffic.sample_rows(silver, TRAFFIC_ROWS, settings.seed)
     reports = {}
     for kind, rows in (

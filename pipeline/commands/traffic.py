@@ -27,8 +27,9 @@ from pipeline.http_client import open_client
 from pipeline.model.arrays import feature_array
 from pipeline.polling import poll_until
 from pipeline.stages import drift
-from pipeline.storage.layout import SILVER_LIVE, silver_rows
-from pipeline.storage.parquet import from_parquet
+from pipeline.storage.layout import SILVER_LIVE
+from pipeline.storage.samples import read_table
+from pipeline.storage.tables import find_silver_parts
 from pipeline.tracking.registry import PRODUCTION
 
 ROWS_PER_REQUEST = 100
@@ -37,6 +38,8 @@ RETRY_PERIOD_SECONDS = 5.0
 """How long a request is repeated while the predictor is busy or does not respond."""
 RETRY_INTERVAL_SECONDS = 0.2
 LOG_TIMEOUT_SECONDS = 60
+MAX_SAMPLED_ROWS = 1_000_000
+"""Rows of silver that are in memory while rows are drawn; of more, they are a random sample."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,8 +114,8 @@ def sample_production_rows(context: Context, count: int, seed: int) -> pd.DataFr
             "Run `make run` first."
         )
     lineage = context.registry.get_version_bundle(version).manifest.lineage
-    silver = from_parquet(context.lake.read(silver_rows(lineage.pipeline_run_id), lineage.silver))
-    return sample_rows(silver, count, seed)
+    parts = find_silver_parts(context.lake, lineage.pipeline_run_id, lineage.silver)
+    return sample_rows(read_table(context.lake, parts, MAX_SAMPLED_ROWS), count, seed)
 
 
 def sample_rows(frame: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:

@@ -23,9 +23,8 @@ from pipeline.evaluation import evidence
 from pipeline.evaluation.champion import get_identity
 from pipeline.evaluation.datasets import (
     draw_independent_rows,
-    drop_rows,
+    drop_rows_of,
     drop_training_rows,
-    read_gold_split,
 )
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.recipes import Recipe, read_recipe
@@ -36,6 +35,7 @@ from pipeline.storage import layout
 from pipeline.storage.artifacts.base import Artifact
 from pipeline.storage.artifacts.evaluation import Evidence
 from pipeline.storage.lake import Lake, sha256_hex
+from pipeline.storage.tables import find_gold_parts
 from pipeline.times import utc_now
 
 YEAR = timedelta(days=365)
@@ -168,8 +168,9 @@ def _drop_known(
 ) -> pd.DataFrame:
     """Keep the test rows that are new to both models and to earlier looks."""
     rows = drop_training_rows(lake, test, champion.lineage)
-    used = [read_gold_split(lake, look.gold_run_id, "test", look.test) for look in looks]
-    return drop_rows(rows, used)
+    for look in looks:
+        rows = drop_rows_of(lake, rows, find_gold_parts(lake, look.gold_run_id, "test", look.test))
+    return rows
 
 
 def _look(settings: Settings, candidate: Bundle, champion: Bundle, rows: pd.DataFrame) -> Look:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.datasets import find_train_report, read_split
+from pipeline.evaluation.datasets import find_train_report
 from pipeline.evaluation.groups import GroupRows
 from pipeline.model.bundle import Manifest
 from pipeline.model.intervals import get_variance_factor
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import out_of_fold
 from pipeline.storage.parquet import from_parquet
+from pipeline.storage.samples import read_rows_at
+from pipeline.storage.tables import find_gold_parts
 
 ROW = "row"
 """Column of the out-of-fold predictions: the place of the row in gold's train split."""
@@ -36,9 +38,10 @@ def read_out_of_fold(lake: Lake, manifest: Manifest) -> GroupRows | None:
         return None
     per_row = predictions.groupby(ROW)[["predicted_positive", "probability"]].mean()
     repeats = len(predictions) // len(per_row)
-    train = read_split(lake, manifest.lineage, "train")
+    lineage = manifest.lineage
+    parts = find_gold_parts(lake, lineage.pipeline_run_id, "train", lineage.gold["train"])
     return GroupRows.from_frame(
-        train.iloc[per_row.index.to_numpy()],
+        read_rows_at(lake, parts, per_row.index.to_numpy()),
         predicted_positive=per_row["predicted_positive"].to_numpy(np.float64),
         probability=per_row["probability"].to_numpy(np.float64),
         source="training rows, out of fold",

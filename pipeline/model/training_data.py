@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,6 +12,9 @@ from pipeline.columns import LABEL
 from pipeline.errors import DataError
 from pipeline.model.arrays import feature_array, label_array
 from pipeline.model.units import count_class
+from pipeline.storage.artifacts.data import PartFacts
+from pipeline.storage.lake import Lake
+from pipeline.storage.samples import find_sample, read_sample
 from pipeline.types import Float32Array, IntArray
 
 if TYPE_CHECKING:
@@ -27,11 +31,14 @@ class TrainingData(NamedTuple):
         labels: 1 for the positive class, shape (n_rows,).
         units: Number of each row's unit, shape (n_rows,); see units.py. None if every row can be
             split off from the others.
+        numbers: Number of each row in its split of gold, shape (n_rows,); None if these are all
+            rows, in their order.
     """
 
     rows: Float32Array
     labels: IntArray
     units: IntArray | None = None
+    numbers: IntArray | None = None
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> TrainingData:
@@ -42,17 +49,54 @@ class TrainingData(NamedTuple):
     def take(self, indices: IntArray) -> TrainingData:
         """Return the rows at these indices."""
         units = None if self.units is None else self.units[indices]
-        return TrainingData(self.rows[indices], self.labels[indices], units)
+        numbers = None if self.numbers is None else self.numbers[indices]
+        return TrainingData(self.rows[indices], self.labels[indices], units, numbers)
+
+
+def read_training_data(
+    lake: Lake, parts: Sequence[PartFacts], max_rows: int, seed: int
+) -> TrainingData:
+    """Read a split of gold part by part.
+
+    Args:
+        lake: The lake.
+        parts: The parts of the split.
+        max_rows: Largest number of rows; of a larger split, a sample stratified by the label is
+            read, which does not depend on the parts.
+        seed: Seed of the sample.
+
+    Raises:
+        LakeError: If a part is missing or was modified.
+        DataError: If a part has other columns than the columns file.
+    """
+    sample = find_sample(lake, parts, max_rows, seed)
+    pieces = []
+    for read in read_sample(lake, parts, sample):
+        piece = TrainingData.from_frame(read.table.to_pandas())
+        pieces.append(piece if sample is None else piece._replace(numbers=read.numbers))
+    return join(pieces)
+
+
+def join(pieces: Sequence[TrainingData]) -> TrainingData:
+    """Return the rows of consecutive pieces of a split."""
+    if len(pieces) == 1:
+        return pieces[0]
+
+    def join_if_known(arrays: list[IntArray | None]) -> IntArray | None:
+        known = [array for array in arrays if array is not None]
+        return np.concatenate(known) if known else None
+
+    return TrainingData(
+        np.concatenate([piece.rows for piece in pieces]),
+        np.concatenate([piece.labels for piece in pieces]),
+        join_if_known([piece.units for piece in pieces]),
+        join_if_known([piece.numbers for piece in pieces]),
+    )
 
 
 def concatenate(first: TrainingData, second: TrainingData) -> TrainingData:
-    """Return the rows of both, `first` on top."""
-    units = None
-    if first.units is not None and second.units is not None:
-        units = np.concatenate([first.units, second.units])
-    return TrainingData(
-        np.vstack([first.rows, second.rows]), np.concatenate([first.labels, second.labels]), units
-    )
+    """Return the rows of two splits, `first` on top, without their numbers."""
+    return join([split._replace(numbers=None) for split in (first, second)])
 
 
 def stratified_sample(data: TrainingData, max_rows: int, seed: int) -> TrainingData:

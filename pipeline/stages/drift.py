@@ -28,7 +28,6 @@ from pipeline.drift import report as drift_report
 from pipeline.drift import retraining as drift_retraining
 from pipeline.drift.data import Dataset
 from pipeline.drift.files import load_file
-from pipeline.drift.memory import check_drift_memory
 from pipeline.drift.outcome import Outcome, compare_datasets
 from pipeline.drift.page import page
 from pipeline.drift.report import (
@@ -151,7 +150,6 @@ def run(context: Context, window: Window = Window()) -> None:
     Raises:
         StageSkipped: If there is no production model, no drift, too few rows, or retraining must
             not be requested now.
-        MemoryLimitError: If the rows do not fit into memory.
         PromotionError: If production was moved without a promotion record. The reports are written
             first.
     """
@@ -164,7 +162,6 @@ def run(context: Context, window: Window = Window()) -> None:
     if version is None:
         raise StageSkipped(f"No version of {registry.name} has the alias `{PRODUCTION}`.")
     bundle = registry.get_version_bundle(version)
-    check_drift_memory(lake, bundle.manifest.lineage.pipeline_run_id, window.silver)
     reference, current = (
         drift_data.add_predictions(side, bundle)
         for side in (drift_data.load_gold(lake, bundle), _current(context, window))

@@ -12,6 +12,8 @@ is marked finished last. A second run on the same gold, settings and code change
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil
 
 from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES
 from pipeline.console import echo, print_table
@@ -24,8 +26,9 @@ from pipeline.model.decision import describe_flagged_below_rate
 from pipeline.model.metrics import flatten_metrics
 from pipeline.model.thresholds import describe_purpose
 from pipeline.model.training import TrainingResult, train_candidate
-from pipeline.model.training_data import TrainingData
+from pipeline.model.training_data import TrainingData, read_training_data
 from pipeline.model.training_export import ExportedTraining, export_training
+from pipeline.settings import Settings
 from pipeline.storage.artifacts.data import GoldManifest
 from pipeline.storage.artifacts.training import TrainInputs, TrainReport
 from pipeline.storage.lake import Lake, sha256_hex
@@ -34,12 +37,11 @@ from pipeline.storage.layout import (
     DATA_CHECK_PAGE,
     TRAINING_SPLITS,
     gold_manifest,
-    gold_split,
     out_of_fold,
     report_file,
     train_report,
 )
-from pipeline.storage.parquet import from_parquet, to_parquet
+from pipeline.storage.parquet import to_parquet
 from pipeline.times import utc_now
 from pipeline.tracking import run_logging
 
@@ -74,11 +76,11 @@ def run(context: Context) -> None:
             "these settings and this code"
         )
         return
-    train, validation = read_training_rows(lake, gold)
+    train, validation = read_training_rows(lake, gold, settings)
     limit_processes()
     # Processes share the fits. Threads within one would wait for each other after every tree.
     with threadpool_limits(1, user_api="openmp"):
-        result = train_candidate(train, validation, settings)
+        result = _count_all_rows(train_candidate(train, validation, settings), train, gold)
         exported = export_training(result, settings)
     report = _store(context, result, exported, gold, inputs)
     context.registry.end_run(report.mlflow_run_id)
@@ -86,28 +88,51 @@ def run(context: Context) -> None:
     _print_report(report, exported, check.sentences if check else ())
 
 
-def read_training_rows(lake: Lake, gold: GoldManifest) -> tuple[TrainingData, TrainingData]:
+def read_training_rows(
+    lake: Lake, gold: GoldManifest, settings: Settings
+) -> tuple[TrainingData, TrainingData]:
     """Read the rows to train on, and those of the validation split.
+
+    If the train split has more than MLOPS_TRAIN__MAX_ROWS rows, as many are sampled, and the same
+    fraction of the validation split.
 
     Args:
         lake: The lake.
         gold: The manifest of the splits.
+        settings: The seed and the section `train`.
 
     Raises:
         MemoryLimitError: If they do not fit into memory.
         LakeError: If a split is missing or was modified.
     """
-    keys = [gold_split(gold.run_id, name) for name in TRAINING_SPLITS]
-    rows = sum(gold.splits[name].rows for name in TRAINING_SPLITS)
-    size = sum(lake.size(key) for key in keys)
-    check_memory("train", rows, len(gold.columns), " and ".join(map(lake.url, keys)), size)
+    splits = {name: gold.list_parts(name) for name in TRAINING_SPLITS}
+    max_rows = settings.train.max_rows
+    fraction = min(1.0, max_rows / max(gold.splits["train"].rows, 1))
+    bounds = {"train": max_rows, "validation": ceil(fraction * gold.splits["validation"].rows)}
+    rows = sum(min(gold.splits[name].rows, bounds[name]) for name in splits)
+    location = lake.url(gold_manifest(gold.run_id))
+    check_memory("train", rows, len(gold.columns), location, "MLOPS_TRAIN__MAX_ROWS")
     train, validation = (
-        TrainingData.from_frame(
-            from_parquet(lake.read(gold_split(gold.run_id, name), gold.splits[name].sha256))
-        )
-        for name in TRAINING_SPLITS
+        read_training_data(lake, parts, bounds[name], settings.seed)
+        for name, parts in splits.items()
     )
     return train, validation
+
+
+def _count_all_rows(
+    result: TrainingResult, train: TrainingData, gold: GoldManifest
+) -> TrainingResult:
+    """Number and count the rows of a sample in the splits that it was drawn from."""
+    if train.numbers is None:
+        return result
+    rows = train.numbers[result.out_of_fold["row"]]
+    counts = {name: gold.splits[name].rows for name in TRAINING_SPLITS}
+    totals = {"train": counts["train"], "available": sum(counts.values())}
+    return replace(
+        result,
+        out_of_fold=result.out_of_fold.assign(row=rows),
+        rows_used=result.rows_used.model_copy(update=totals),
+    )
 
 
 def _find_finished_training(context: Context, inputs: TrainInputs) -> str | None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.storage.artifacts.data import PartFacts
+from pipeline.storage.artifacts.data import GoldManifest, PartFacts, SilverManifest, hash_table
 from pipeline.storage.lake import Lake
+from pipeline.storage.layout import gold_manifest, gold_split, silver_manifest, silver_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +43,43 @@ def locate_parts(parts: Sequence[PartFacts]) -> list[TablePart]:
         located.append(TablePart(facts, first))
         first += facts.rows
     return located
+
+
+def find_silver_parts(lake: Lake, run_id: str, sha256: str | None = None) -> list[PartFacts]:
+    """Return the parts of a run's silver rows.
+
+    Args:
+        lake: The lake.
+        run_id: The run.
+        sha256: Hash that the rows must have, if it is known from elsewhere.
+
+    Raises:
+        LakeError: If the run has no silver manifest.
+    """
+    manifest = lake.read_model(silver_manifest(run_id), SilverManifest)
+    parts = manifest.list_parts(run_id)
+    if sha256 in (None, hash_table(parts)):
+        return parts
+    return [PartFacts(key=silver_rows(run_id), sha256=sha256 or "", rows=manifest.rows)]
+
+
+def find_gold_parts(lake: Lake, run_id: str, split: str, sha256: str) -> list[PartFacts]:
+    """Return the parts of a split of gold.
+
+    Args:
+        lake: The lake.
+        run_id: Run that wrote the split.
+        split: Name of the split.
+        sha256: Hash of the split.
+
+    Returns:
+        The parts in gold's manifest, if they have that hash; else the split as one part.
+    """
+    if lake.exists(gold_manifest(run_id)):
+        manifest = lake.read_model(gold_manifest(run_id), GoldManifest)
+        if split in manifest.splits and hash_table(manifest.list_parts(split)) == sha256:
+            return manifest.list_parts(split)
+    return [PartFacts(key=gold_split(run_id, split), sha256=sha256, rows=0)]
 
 
 def read_part(lake: Lake, facts: PartFacts, columns: Sequence[str] | None = None) -> pa.Table:

@@ -67,7 +67,7 @@ def train_champion(context: Context) -> str:
 @pytest.fixture(scope="module")
 def weak(splits: dict[str, TrainingData], learned: TrainingResult) -> TrainingResult:
     """The result of training on shuffled labels."""
-    rows, label, _ = splits["train"]
+    rows, label = splits["train"][:2]
     shuffled = TrainingData(rows, np.random.default_rng(1).permutation(label))
     return dataclasses.replace(
         learned,
