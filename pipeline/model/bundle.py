@@ -79,7 +79,7 @@ class TrainingFacts(Artifact):
     """What a model learned from. The predictor warns of values outside it."""
 
     values: dict[str, list[float]]
-    """By feature: smallest and largest value of a number, the codes that occur of a category."""
+    """By feature: the range of a number without outliers, the codes that occur of a category."""
     blanks: list[str] = Field(default_factory=list, exclude_if=lambda blanks: not blanks)
     """Names of the features that have blanks."""
     positive_rate: float
@@ -127,7 +127,8 @@ class Manifest(Artifact):
     lineage: Lineage
     examples: Examples
     background: list[list[Value]]
-    """Sample of the training rows that explanations are computed against."""
+    """Aggregates of the training rows, which explanations are computed against. Bundles of earlier
+    releases have a sample of the rows."""
     training: TrainingFacts | None = Field(default=None, exclude_if=_is_none)
     """None in bundles of earlier releases."""
     refits: RefitFacts | None = Field(default=None, exclude_if=_is_none)

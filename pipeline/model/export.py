@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.column_file.blanks import BLANK
 from pipeline.columns import FEATURES, SUBJECT, Category
 from pipeline.model import onnx
+from pipeline.model.aggregation import aggregate_rows, find_range
 from pipeline.model.bundle import (
     ONNX,
     ONNX_INPUT,
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 OPSET = 17
 """ONNX operator set: supported by runtimes since 2022, and has all operators that we use."""
 EXAMPLE_ROWS = 12
-"""Sampled rows among a bundle's examples; the extreme rows are added."""
+"""Random rows among a bundle's examples; the extreme rows are added."""
 BACKGROUND_ROWS = 100
-"""Rows of a bundle's background sample."""
+"""Largest number of rows of a bundle's background."""
 GRID_ROWS = 20_000
 """Random grid rows on which graph and model are compared."""
 BLANK_RATE = 0.1
@@ -119,34 +120,35 @@ def make_extreme_rows() -> Float32Array:
     return np.array(rows, dtype=np.float32)
 
 
-def make_examples(model: Pipeline, rows: Float32Array, seed: int) -> Examples:
-    """Choose rows and store the model's probabilities, which a loaded model must reproduce.
+def make_examples(model: Pipeline, seed: int) -> Examples:
+    """Make rows and store the model's probabilities, which a loaded model must reproduce.
+
+    The rows are random and extreme ones, and none of a person.
 
     Args:
         model: The fitted model.
-        rows: Rows to sample from, shape (n_rows, n_features); the extreme rows are added.
-        seed: Seed of the sampling.
+        seed: Seed of the random rows.
 
     Returns:
         The rows with their probabilities.
     """
-    chosen = np.vstack([_sample_rows(rows, EXAMPLE_ROWS, seed), make_extreme_rows()])
+    chosen = np.vstack([make_random_rows(EXAMPLE_ROWS, seed), make_extreme_rows()])
     return Examples(
         inputs=_to_decimals(chosen), probability=positive_probability(model, chosen).tolist()
     )
 
 
-def sample_background(rows: Float32Array, seed: int) -> list[list[float]]:
-    """Sample the rows that explanations are computed against.
+def make_background(rows: Float32Array, seed: int) -> list[list[float]]:
+    """Make the rows that explanations are computed against: aggregates of the training rows.
 
     Args:
-        rows: Rows to sample from, shape (n_rows, n_features).
-        seed: Seed of the sampling.
+        rows: The training rows, shape (n_rows, n_features).
+        seed: Seed of the aggregation.
 
     Returns:
         The rows, each number as the shortest decimal of its float32.
     """
-    return _to_decimals(_sample_rows(rows, BACKGROUND_ROWS, seed))
+    return _to_decimals(aggregate_rows(rows, BACKGROUND_ROWS, seed))
 
 
 def describe_training(
@@ -164,10 +166,11 @@ def describe_training(
     """
     values = {}
     for feature, column in zip(FEATURES, data.rows.T, strict=True):
-        kept = np.unique(column[~np.isnan(column)])
-        if not isinstance(feature, Category):
-            kept = kept[[0, -1]] if kept.size else np.array(feature.typical, np.float32)
-        values[feature.name] = _to_decimals(kept[None, :])[0]
+        known = column[~np.isnan(column)]
+        if isinstance(feature, Category):
+            values[feature.name] = _to_decimals(np.unique(known)[None, :])[0]
+        else:
+            values[feature.name] = list(find_range(feature, known))
     rate = float(data.labels.mean())
     flagged = predictions.probability[predictions.positive]
     has_blanks = np.isnan(data.rows).any(axis=0)
@@ -195,13 +198,21 @@ def max_onnx_difference(model: Pipeline, graph: bytes, rows: Float32Array, seed:
     Returns:
         The largest absolute difference over all those rows.
     """
-    everything = np.vstack([rows, make_extreme_rows(), _make_grid_rows(seed)])
+    everything = np.vstack([rows, make_extreme_rows(), make_random_rows(GRID_ROWS, seed)])
     served = onnx.positive_probability(onnx.open_graph(graph), everything)
     return float(np.abs(positive_probability(model, everything) - served).max())
 
 
-def _make_grid_rows(seed: int) -> Float32Array:
-    """Rows of random recordable values: codes, and steps over the typical range and one beyond."""
+def make_random_rows(count: int, seed: int) -> Float32Array:
+    """Make rows of random codes, and of steps over the typical range and one beyond it.
+
+    Args:
+        count: Number of rows.
+        seed: Seed of the values.
+
+    Returns:
+        Rows, shape (count, n_features).
+    """
     random = np.random.default_rng(seed)
     columns = []
     for feature in FEATURES:
@@ -211,19 +222,11 @@ def _make_grid_rows(seed: int) -> Float32Array:
             low, high = feature.typical
             steps = np.arange(low - feature.step, high + 2 * feature.step, feature.step)
             values = np.round(steps, 6)
-        drawn = random.choice(values, GRID_ROWS)
+        drawn = random.choice(values, count)
         if not feature.required:
-            drawn = np.where(random.random(GRID_ROWS) < BLANK_RATE, BLANK, drawn)
+            drawn = np.where(random.random(count) < BLANK_RATE, BLANK, drawn)
         columns.append(drawn)
     return np.column_stack(columns).astype(np.float32)
-
-
-def _sample_rows(rows: Float32Array, max_rows: int, seed: int) -> Float32Array:
-    """Sample at most `max_rows` rows, in their original order."""
-    kept = np.random.default_rng(seed).permutation(len(rows))[:max_rows]
-    kept.sort()
-    sampled: Float32Array = rows[kept]
-    return sampled
 
 
 def _to_decimals(rows: Float32Array) -> list[list[float]]:

@@ -230,7 +230,8 @@ def _fill_mlflow_run(
     registry.log_run(run, metrics, params, manifest.lineage.tags())
     run_logging.log_inputs(registry, run, context.lake, gold)
     registry.log_artifacts(run, {**exported.files, MANIFEST: manifest.to_bytes()}, ARTIFACT_FOLDER)
-    return run, run_logging.log_model(registry, run, result.final.model, rows[:3])
+    example = export.make_random_rows(3, context.settings.seed)
+    return run, run_logging.log_model(registry, run, result.final.model, example)
 
 
 def _make_manifest(
@@ -258,8 +259,8 @@ def _make_manifest(
             code_version=settings.code_version,
             image=settings.image,
         ),
-        examples=export.make_examples(result.final.model, rows, settings.seed),
-        background=export.sample_background(rows, settings.seed),
+        examples=export.make_examples(result.final.model, settings.seed),
+        background=export.make_background(rows, settings.seed),
         training=exported.facts,
         refits=exported.refits,
     )

@@ -222,22 +222,12 @@ def test_the_number_of_processes_does_not_change_the_result(
 def test_examples_include_the_extremes(splits: Splits) -> None:
     """Examples cover both ends of every feature, with the model's probabilities."""
     model = CANDIDATES[1].build_calibrated(seed=1, folds=2).fit(*splits["train"][:2])
-    examples = export.make_examples(model, splits["train"].rows, seed=1)
+    examples = export.make_examples(model, seed=1)
     inputs = np.array(examples.inputs, dtype=np.float32)
     assert len(inputs) == export.EXAMPLE_ROWS + len(export.make_extreme_rows())
     assert candidates.positive_probability(model, inputs).tolist() == examples.expected
     for row in export.make_extreme_rows():
         assert (inputs == row).all(axis=1).any()
-
-
-def test_the_background_is_a_sample(splits: Splits) -> None:
-    """The background has rows of the training data, and equal seeds give equal rows."""
-    rows = splits["train"].rows
-    background = export.sample_background(rows, seed=1)
-    assert len(background) == export.BACKGROUND_ROWS
-    assert background == export.sample_background(rows, seed=1)
-    known = {tuple(row) for row in rows.tolist()}
-    assert {tuple(row) for row in np.array(background, dtype=np.float32).tolist()} <= known
 
 
 def test_running_a_graph_needs_no_training_packages() -> None:

@@ -82,7 +82,7 @@ def export_bundle(
         "features": list(FEATURE_NAMES),
         "files": {name: sha256_hex(data) for name, data in files.items()},
         "lineage": LINEAGE,
-        "examples": make_examples(model, rows, seed=0),
+        "examples": make_examples(model, seed=0),
         "background": rows[:background_rows].tolist(),
     }
     return Bundle(Manifest(**(facts | fields)), files)

@@ -17,7 +17,7 @@ from pipeline.context import Context, open_context
 from pipeline.model.bundle import Bundle
 from pipeline.model.calibration import fit_calibrated
 from pipeline.model.candidates import CANDIDATES
-from pipeline.model.export import describe_training, sample_background
+from pipeline.model.export import describe_training, make_background
 from pipeline.model.selection import Selection
 from pipeline.model.training_data import TrainingData
 from pipeline.settings import Settings
@@ -75,6 +75,6 @@ def fit_bundle(data: TrainingData) -> Bundle:
         data.rows,
         fitted.threshold,
         background_rows=0,
-        background=sample_background(data.rows, seed=0),
+        background=make_background(data.rows, seed=0),
         training=describe_training(data, 0.5, fitted.predict(data.rows)),
     )
