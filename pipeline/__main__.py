@@ -30,6 +30,8 @@ COMMANDS = {
     "resume": "Let the predictors answer again.",
     "history": "List the moves of `production`: who, when, from which version to which, and why.",
     "compare": "Compare two registered models on the same rows.",
+    "retain": "Delete old runs, raw files and live traffic that nothing needs.",
+    "holdings": "List what is kept of the data, since when, until when and why.",
     "keys": "Add, rotate, revoke and list the API keys of the predictor.",
     "dask": "Run Dask's scheduler or a worker.",
     "buckets": "Create the buckets of a data lake on S3, and MinIO's users.",

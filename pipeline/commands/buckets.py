@@ -1,4 +1,6 @@
-"""Create the missing buckets of a data lake on S3, one per layer, and keep all versions in bronze.
+"""Create the missing buckets of a data lake on S3, one per layer, and keep old versions in bronze.
+
+Replaced and deleted versions are kept for MLOPS_RETENTION__OLD_VERSION_DAYS.
 
 With --identities it also creates MinIO's users: one per stage and service, each with a policy that
 allows the objects that it uses. Waits until the service responds. Running it again changes nothing.
@@ -23,6 +25,8 @@ from pipeline.storage.s3 import s3_client
 
 VERSIONED_LAYER = BRONZE
 """Bronze is append-only. Versioning allows us to recover an object overwritten by mistake."""
+LIFECYCLE_RULE = "student-mlops-old-versions"
+"""ID of the lifecycle rule of that bucket."""
 POLL_INTERVAL_SECONDS = 2
 
 
@@ -57,17 +61,20 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
         raise StageSkipped(
             f"the lake {settings.url} is on disk, where folders are created when they are needed"
         )
-    create_buckets(settings, arguments.wait)
+    create_buckets(settings, arguments.wait, context.settings.retention.old_version_days)
     if arguments.identities is not None:
         create_users(settings, arguments.identities, arguments.source)
 
 
-def create_buckets(settings: LakeSettings, timeout_seconds: float) -> None:
+def create_buckets(
+    settings: LakeSettings, timeout_seconds: float, old_version_days: int = 0
+) -> None:
     """Create the missing buckets once the service responds.
 
     Args:
         settings: The lake, whose URL begins with `s3://`.
         timeout_seconds: How long to wait for the service.
+        old_version_days: How long old versions of objects in bronze are kept; 0 keeps them.
 
     Raises:
         LakeError: If the service does not respond in time, or refuses.
@@ -82,6 +89,7 @@ def create_buckets(settings: LakeSettings, timeout_seconds: float) -> None:
         nonlocal failure
         try:
             _create_missing(client, settings.bucket_prefix)
+            _expire_old_versions(client, settings.bucket_prefix, old_version_days)
         except (BotoCoreError, ClientError) as error:
             failure = error
             if not _is_temporary(error):
@@ -141,6 +149,38 @@ def _create_missing(client: Any, prefix: str) -> None:
             Bucket=versioned, VersioningConfiguration={"Status": "Enabled"}
         )
         echo(f"bucket {versioned} now keeps all versions")
+
+
+def _expire_old_versions(client: Any, prefix: str, days: int) -> None:
+    """Let the service delete old versions in bronze; other rules of the bucket stay."""
+    from botocore.exceptions import ClientError
+
+    bucket = bucket_name(VERSIONED_LAYER, prefix)
+    try:
+        present = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchLifecycleConfiguration":
+            raise
+        present = []
+    rules = [rule for rule in present if rule.get("ID") != LIFECYCLE_RULE]
+    if days:
+        rules.append(
+            {
+                "ID": LIFECYCLE_RULE,
+                "Status": "Enabled",
+                "Filter": {"Prefix": ""},
+                "NoncurrentVersionExpiration": {"NoncurrentDays": days},
+            }
+        )
+    if rules == present:
+        return
+    if rules:
+        client.put_bucket_lifecycle_configuration(
+            Bucket=bucket, LifecycleConfiguration={"Rules": rules}
+        )
+    else:
+        client.delete_bucket_lifecycle(Bucket=bucket)
+    echo(f"bucket {bucket} keeps old versions {f'for {days} days' if days else 'for good'}")
 
 
 def _create(client: Any, bucket: str) -> bool:

@@ -28,6 +28,7 @@ from pipeline.settings.data import (
 from pipeline.settings.deployment import DeploymentSettings
 from pipeline.settings.drift import DriftSettings
 from pipeline.settings.evaluation import CardSettings, GateSettings
+from pipeline.settings.retention import RetentionSettings
 from pipeline.settings.training import TrainSettings
 
 
@@ -56,6 +57,7 @@ class Settings(EnvironmentSettings):
     drift: DriftSettings = DriftSettings()
     deployment: DeploymentSettings = DeploymentSettings()
     score: ScoreSettings = ScoreSettings()
+    retention: RetentionSettings = RetentionSettings()
     predictor: PredictorClientSettings = PredictorClientSettings()
 
     @model_validator(mode="after")

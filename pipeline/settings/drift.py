@@ -21,7 +21,7 @@ class DriftSettings(Section):
     window_hours: float = Field(default=24, gt=0)
     """Length of the window of recent live traffic that is compared with the training data."""
     live_retention_days: int = Field(default=90, ge=0)
-    """Days after which the drift check deletes logged live traffic; 0 keeps it."""
+    """Days after which `retain` deletes logged live traffic; 0 keeps it."""
     min_rows: int = Field(default=200, ge=1)
     """Fewest rows of training data, and of live traffic, that a verdict needs."""
     max_false_positive_rate: float = Field(default=0.002, gt=0, le=0.1)

@@ -257,7 +257,7 @@ STAGES: tuple[Stage, ...] = (
         ),
         mlflow_user="reader",
         calls_predictor=True,
-        commands=("rollback", "history", "compare", "stop", "resume"),
+        commands=("rollback", "history", "compare", "stop", "resume", "retain", "holdings"),
         resources=Resources(memory="256Mi", memory_limit="1Gi"),  # scores two models
     ),
     Stage(
@@ -310,8 +310,6 @@ STAGES: tuple[Stage, ...] = (
                 *map(layout.latest_report_file, layout.DRIFT_FILES),
                 layout.RETRAINING_REQUESTS + ANY,
             ),
-            lists=(layout.ENDED_SESSIONS,),
-            deletes=(layout.SILVER_LIVE + ANY, layout.ENDED_SESSIONS + ANY),
         ),
         mlflow_user="trainer",
         emits="drift",

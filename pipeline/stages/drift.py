@@ -4,8 +4,7 @@ The reference is the gold training split of the version with the alias `producti
 its lineage. The current rows are the live traffic of the last `drift.window_hours`, of --since to
 --until, or, with --silver, a silver data set. The stage writes drift_report.json,
 drift_report.html (Evidently's) and drift_page.html to the run's reports and as the latest reports,
-and an MLflow run with each column's score. It also deletes live traffic that is older than
-`drift.live_retention_days`.
+and an MLflow run with each column's score.
 
 With --reference, --current and --out it compares two CSV or Parquet files, without lake and
 registry, and writes the same files to a folder.
@@ -34,7 +33,6 @@ from pipeline.drift.report import (
     DRIFT,
     TOO_FEW,
 )
-from pipeline.drift.retention import delete_expired_sessions, delete_old_traffic
 from pipeline.drift.summary import print_report
 from pipeline.errors import LakeError, SettingsError, StageSkipped
 from pipeline.storage.layout import (
@@ -154,10 +152,6 @@ def run(context: Context, window: Window = Window()) -> None:
             first.
     """
     settings, lake, registry = context.settings, context.lake, context.registry
-    retention_days = settings.drift.live_retention_days
-    if deleted := delete_old_traffic(lake, datetime.now(UTC), retention_days):
-        echo(f"drift: deleted {deleted} objects of live traffic older than {retention_days} days")
-    delete_expired_sessions(lake, datetime.now(UTC))
     version = registry.get_by_alias(PRODUCTION)
     if version is None:
         raise StageSkipped(f"No version of {registry.name} has the alias `{PRODUCTION}`.")

@@ -25,7 +25,7 @@ class Access:
         writes: Keys that it may create and replace.
         deletes: Keys that it may delete.
         erases: Keys whose versions it may list, and delete for good.
-        lists: Prefixes below which it may list all keys.
+        lists: Prefixes below which it may list all keys; and all versions, if it may erase any.
         inspects: Layers whose versioning it may look up.
     """
 
@@ -102,6 +102,33 @@ JUDGE_CANDIDATE = COMPARE_MODELS | Access(
 )
 """Measure a candidate, and record the evidence that it is better than the champion."""
 
+RUN_REPORTS = (
+    *reports(*layout.DRIFT_FILES, layout.VALIDATION_PAGE, layout.DATA_CHECK),
+    *reports(layout.DATA_CHECK_PAGE, "*.svg"),
+    *CARDS,
+    layout.out_of_fold(ANY),
+    layout.train_report(ANY),
+    layout.evaluation_report(ANY),
+    layout.validation_report(ANY),
+    layout.demotion_report(ANY),
+)
+"""Reports of a run; not the records that belong to no run."""
+RUN_ROWS = (
+    layout.silver_rows(ANY),
+    layout.silver_rows_part(ANY, ANY),
+    layout.silver_rejected(ANY),
+    layout.silver_rejected_part(ANY, ANY),
+    layout.gold_split(ANY, ANY),
+    layout.gold_split_part(ANY, ANY, ANY),
+)
+"""Rows of a run in silver and gold."""
+RUN_MANIFESTS = (
+    layout.bronze_pointer(ANY),
+    layout.silver_manifest(ANY),
+    layout.gold_manifest(ANY),
+)
+RAW_POINTERS = (layout.bronze_pointer(ANY), layout.bronze_from_inbox(ANY), layout.BRONZE_LATEST)
+
 
 @dataclass(frozen=True)
 class Service:
@@ -172,6 +199,31 @@ SERVICES: dict[str, Service] = {
             reads=(layout.PROMOTION_LOG, layout.STOP_MARKER),
             writes=(layout.STOP_MARKER,),
             deletes=(layout.STOP_MARKER,),
+        ),
+    ),
+    "retention": Service(
+        "`retain` and `holdings`, which delete and list what is kept",
+        Access(
+            reads=(
+                *RAW_POINTERS,
+                layout.silver_manifest(ANY),
+                layout.gold_manifest(ANY),
+                layout.SILVER_LIVE + ANY,
+                layout.CHALLENGES + ANY,
+                RECORDS,
+            ),
+            erases=(
+                layout.inbox_file(ANY),
+                layout.list_to_score(ANY),
+                layout.SCORES + ANY,
+                layout.bronze_file(layout.ANY_SHA256),
+                *RUN_ROWS,
+                *RUN_MANIFESTS,
+                *RUN_REPORTS,
+                layout.SILVER_LIVE + ANY,
+                layout.ENDED_SESSIONS + ANY,
+            ),
+            lists=tuple(f"{layer}/" for layer in layout.LAYERS),
         ),
     ),
     "backup": Service(

@@ -7,11 +7,13 @@ import os
 import tempfile
 import time
 from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import LakeError
 from pipeline.storage.streams import CHUNK_BYTES, NewFile, ScratchFile
+from pipeline.storage.versions import StoredVersion
 
 TEMPORARY_PREFIX = ".writing-"
 MAX_TEMPORARY_SECONDS = 24 * 3600
@@ -114,7 +116,7 @@ class DiskStore:
                 status = (self._root / key).stat()
             except FileNotFoundError:
                 return []
-        return [f"{status.st_ino}-{status.st_mtime_ns}"]
+        return [_get_version(status)]
 
     def erase(self, key: str, version: str) -> None:
         if version in self.versions(key):
@@ -127,6 +129,25 @@ class DiskStore:
             is_object = path.is_file() and not path.name.startswith(TEMPORARY_PREFIX)
             if is_object and key.startswith(prefix) and (before is None or key < before):
                 yield key
+
+    def all_versions(self, prefix: str) -> Iterator[StoredVersion]:
+        for key in self.keys(prefix, None):
+            with self._raise_lake_errors(key, "read"):
+                try:
+                    status = (self._root / key).stat()
+                except FileNotFoundError:
+                    continue  # deleted after it was listed
+            modified = datetime.fromtimestamp(status.st_mtime, UTC)
+            yield StoredVersion(key, _get_version(status), status.st_size, modified)
+
+    def delete_leftovers(self, before: float) -> int:
+        count = 0
+        for path in self._root.rglob(f"{TEMPORARY_PREFIX}*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
+                    count += 1
+        return count
 
     @contextlib.contextmanager
     def _temporary_file(self, key: str, data: bytes) -> Iterator[Path]:
@@ -166,6 +187,11 @@ class DiskStore:
                 f"{self.url(key)} cannot be {verb}: {error.strerror}. Check the folder's "
                 "permissions, or set MLOPS_LAKE__URL to another one"
             ) from error
+
+
+def _get_version(status: os.stat_result) -> str:
+    """An id that changes when the file is replaced."""
+    return f"{status.st_ino}-{status.st_mtime_ns}"
 
 
 def _make_temporary(folder: Path) -> Path:

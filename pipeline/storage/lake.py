@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
@@ -21,6 +22,7 @@ from pipeline.settings.connections import LakeSettings
 from pipeline.storage.disk import DiskStore
 from pipeline.storage.s3 import S3Store
 from pipeline.storage.streams import ChunkReader, NewFile, ScratchFile
+from pipeline.storage.versions import StoredVersion
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -46,6 +48,8 @@ class Store(Protocol):
     def versions(self, key: str) -> list[str]: ...
     def erase(self, key: str, version: str) -> None: ...
     def keys(self, prefix: str, before: str | None) -> Iterator[str]: ...
+    def all_versions(self, prefix: str) -> Iterator[StoredVersion]: ...
+    def delete_leftovers(self, before: float) -> int: ...
     def url(self, key: str) -> str: ...
 
 
@@ -198,6 +202,30 @@ class Lake:
             before: Where to stop: only keys that sort before it are listed.
         """
         return sorted(self._store.keys(prefix, before))
+
+    def all_versions(self, prefix: str) -> list[StoredVersion]:
+        """Return all versions of the objects whose keys begin with a prefix, sorted by key.
+
+        Args:
+            prefix: The prefix, which must name a layer.
+
+        Returns:
+            The versions; those of a key from the newest to the oldest.
+        """
+        found = list(self._store.all_versions(prefix))
+        found.sort(key=lambda one: (one.is_current, one.modified), reverse=True)
+        return sorted(found, key=lambda one: one.key)
+
+    def delete_leftovers(self, before: datetime) -> int:
+        """Delete the temporary files of processes that were killed.
+
+        Args:
+            before: Only files that were written before this time (UTC) are deleted.
+
+        Returns:
+            The number of files; 0 for a lake on S3, which has none.
+        """
+        return self._store.delete_leftovers(before.timestamp())
 
     def url(self, key: str) -> str:
         """Return the object's location as people know it: a path or an `s3://` URL."""

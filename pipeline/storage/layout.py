@@ -39,6 +39,17 @@ PROMOTION_LOG = "reports/promotions.jsonl"
 RETRAINING_REQUESTS = "reports/drift/retrainings/"
 CHALLENGES = "reports/challenges/"
 
+_SHARED_FOLDERS = (
+    SILVER_LIVE,
+    SCORES,
+    ENDED_SESSIONS,
+    PROMOTION_RECORDS,
+    "reports/drift/",
+    CHALLENGES,
+    "reports/test_splits/",
+)
+"""Folders that belong to no single run."""
+
 DRIFT_REPORT, EVIDENTLY_PAGE, DRIFT_PAGE = DRIFT_FILES = (
     "drift_report.json",
     "drift_report.html",
@@ -208,6 +219,11 @@ def gold_manifest(run_id: str) -> str:
     return f"gold/{run_id}/manifest.json"
 
 
+def is_bronze_from_inbox(key: str) -> bool:
+    """Whether this is the key of a pointer to the rows of a file that was deleted."""
+    return key.startswith("bronze/from_inbox/")
+
+
 def is_gold_manifest(key: str) -> bool:
     """Whether this is the key of a gold manifest."""
     return key.startswith(GOLD_PREFIX) and key.endswith("/manifest.json")
@@ -306,6 +322,23 @@ def retraining_requests(day: str) -> str:
 def retraining_request(day: str, number: int) -> str:
     """Key of a retraining request, numbered from 1 per day."""
     return f"{retraining_requests(day)}{number}.json"
+
+
+def find_run(key: str) -> str | None:
+    """Return the id of the run that an object belongs to.
+
+    Args:
+        key: Key of an object.
+
+    Returns:
+        The id; None if the object belongs to no run or to several.
+    """
+    folder, _, rest = key.removeprefix("bronze/runs/").partition("/")
+    if key.startswith("bronze/runs/"):
+        return folder.removesuffix(".json")
+    run_id, is_below, _ = rest.partition("/")
+    has_run = folder in (SILVER, GOLD, REPORTS) and is_below
+    return run_id if has_run and not key.startswith(_SHARED_FOLDERS) else None
 
 
 def files_of_run(run_id: str) -> list[str]:

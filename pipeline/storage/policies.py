@@ -41,7 +41,9 @@ def make_policy(
         if resources:
             statements.append(_allow(actions, sorted(resources)))
     statements += _allow_listing("s3:ListBucket", access.list_patterns, bucket_prefix)
-    statements += _allow_listing("s3:ListBucketVersions", access.erases, bucket_prefix)
+    if access.erases:
+        versions = (*access.erases, *access.list_patterns)
+        statements += _allow_listing("s3:ListBucketVersions", versions, bucket_prefix)
     if access.inspects:
         buckets = [_get_arn(layer, bucket_prefix) for layer in access.inspects]
         statements.append(_allow(("s3:GetBucketVersioning",), buckets))

@@ -13,6 +13,7 @@ from pipeline.errors import LakeError
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.layout import bucket_name
 from pipeline.storage.streams import CHUNK_BYTES, NewFile, ScratchFile
+from pipeline.storage.versions import StoredVersion
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -110,19 +111,9 @@ class S3Store:
             self._client.delete_object(**self._location(key))
 
     def versions(self, key: str) -> list[str]:
-        location = self._location(key)
-        with self._raise_lake_errors(key, "listed"):
-            pages = self._client.get_paginator("list_object_versions").paginate(
-                Bucket=location["Bucket"], Prefix=location["Key"]
-            )
-            found = [
-                item
-                for page in pages
-                for item in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
-                if item["Key"] == location["Key"]
-            ]
-        found.sort(key=lambda item: (item["IsLatest"], item["LastModified"]), reverse=True)
-        return [item["VersionId"] for item in found]
+        found = [one for one in self.all_versions(key) if one.key == key]
+        found.sort(key=lambda one: (one.is_current, one.modified), reverse=True)
+        return [one.version for one in found]
 
     def erase(self, key: str, version: str) -> None:
         with self._raise_lake_errors(key, "deleted"):
@@ -141,6 +132,28 @@ class S3Store:
                     if before is not None and key >= before:  # S3 lists keys in their order
                         return
                     yield key
+
+    def all_versions(self, prefix: str) -> Iterator[StoredVersion]:
+        layer = prefix.partition("/")[0]
+        location = self._location(prefix)
+        with self._raise_lake_errors(prefix, "listed"):
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=location["Bucket"], Prefix=location["Key"]
+            )
+            for page in pages:
+                for kind in ("Versions", "DeleteMarkers"):
+                    for item in page.get(kind, ()):
+                        yield StoredVersion(
+                            key=f"{layer}/{item['Key']}",
+                            version=item["VersionId"],
+                            size=item.get("Size", 0),
+                            modified=item["LastModified"],
+                            is_current=item["IsLatest"],
+                            is_marker=kind == "DeleteMarkers",
+                        )
+
+    def delete_leftovers(self, before: float) -> int:
+        return 0  # temporary files are in the process's own folder
 
     def _find(self, request: Callable[..., Any], key: str) -> Any:
         """Send a request about an object; return None if there is no such object."""

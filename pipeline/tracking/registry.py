@@ -142,6 +142,11 @@ class Registry(RunStore):
         with self.client() as client:
             client.delete_registered_model_alias(self.name, alias)
 
+    def delete_version(self, number: str) -> None:
+        """Delete a version from the registry; its run stays."""
+        with self.client() as client:
+            client.delete_model_version(self.name, number)
+
     def get_version_bundle(self, version: Version) -> Bundle:
         """Return the bundle of a registered version, checked against the hash in its tag.
 

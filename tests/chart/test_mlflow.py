@@ -166,6 +166,8 @@ def test_who_has_which_login() -> None:
     assert list_logins(render()) == logins | {
         "commands": {"student-mlops-mlflow-deployer"},
         "student-mlops-predictor": {"student-mlops-mlflow-reader"},
+        # Its container of MLflow's image has the administrator's name, as MLflow's own has.
+        "student-mlops-retention": {"student-mlops-mlflow-cleaner", "student-mlops-mlflow-admin"},
         "student-mlops-test-mlflow": {"student-mlops-mlflow-reader"},
         "student-mlops-mlflow": {f"student-mlops-mlflow-{user}" for user in MLFLOW_USERS},
     }

@@ -40,6 +40,7 @@ TABLE: Table = {
     },
     "airflow-dag-processor": {"postgresql": "5432"},
     "buckets": {"minio": "9000"},
+    "retention": {**STORES, "postgresql": "5432"},
     "test": {**STORES, "airflow-api-server": "8080", "predictor": "8000"},
     "minio": {},
     "postgresql": {},

@@ -13,7 +13,6 @@ from pipeline.columns import FEATURE_NAMES, PROBABILITY
 from pipeline.context import Context
 from pipeline.data import live_traffic
 from pipeline.data.live_traffic import HourFile, Traffic, read_window
-from pipeline.drift.retention import delete_old_traffic
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.stages import compact
 from pipeline.storage.lake import Lake
@@ -210,12 +209,3 @@ def test_a_sample_covers_all_hours(
     compacted = sum(time < NOW for times in drawn for time in times) / 3_000
     assert 0.4 < compacted < 0.6
     assert read(context.lake, 100, 1).rows.equals(read(context.lake, 100, 1).rows)
-
-
-def test_retention_deletes_files_too(make_context: MakeContext) -> None:
-    """A file of an hour is as old as its day."""
-    context = make_context()
-    log_hours(context.lake)
-    compact.run(context, NOW)
-    assert delete_old_traffic(context.lake, NOW, retention_days=1) == 0
-    assert delete_old_traffic(context.lake, NOW + 24 * HOUR, retention_days=1) == 1

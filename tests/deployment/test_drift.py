@@ -28,12 +28,9 @@ from pipeline.storage.artifacts.base import Interval
 from pipeline.storage.layout import (
     DRIFT_PAGE,
     DRIFT_REPORT,
-    ENDED_SESSIONS,
     EVIDENTLY_PAGE,
     RETRAINING_REQUESTS,
-    SILVER_LIVE,
     drift_report,
-    ended_session,
     gold_manifest,
     gold_split,
     latest_report_file,
@@ -165,30 +162,6 @@ class TestVerdicts:
         env.register("good", PRODUCTION)
         with pytest.raises(StageSkipped, match="the current data have 0 rows"):
             run(env)
-
-    @pytest.mark.parametrize(("days", "kept"), [(90, ["90", "0"]), (0, ["200", "91", "90", "0"])])
-    def test_old_traffic_is_deleted(
-        self, env: DeploymentEnv, days: int, kept: list[str], capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        """Each check deletes the traffic of the days before the retention period; 0 keeps it."""
-        rows = sample_rows(env, rows=1)
-        for age in (200, 91, 90, 0):
-            log_traffic(env, rows, at=NOW - timedelta(days=age), pod=f"age{age}")
-        with pytest.raises(StageSkipped, match="alias `production`"):
-            run(env, settings={"live_retention_days": days})
-        keys = env.context("any").lake.keys(SILVER_LIVE)
-        assert [key.rsplit("/age")[-1].partition("-")[0] for key in keys] == kept
-        assert ("deleted 2 objects" in capsys.readouterr().err) == bool(days)
-
-    def test_expired_sessions_are_deleted(self, env: DeploymentEnv) -> None:
-        """What says that a session has ended is kept until the session would have expired."""
-        lake = env.context("any").lake
-        days = [f"{NOW + timedelta(days=days):%Y-%m-%d}" for days in (-1, 0, 1)]
-        for day in days:
-            lake.write(ended_session(day, "id"), b"")
-        with pytest.raises(StageSkipped, match="alias `production`"):
-            run(env)
-        assert lake.keys(ENDED_SESSIONS) == [ended_session(day, "id") for day in days[1:]]
 
     def test_nothing_in_production(self, env: DeploymentEnv) -> None:
         """Without a production model there is nothing to compare with."""

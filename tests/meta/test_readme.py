@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 import yaml
-from moto import mock_aws
 from prometheus_client import generate_latest
 
 from pipeline.__main__ import COMMANDS
 from pipeline.drift.report import Report
 from pipeline.environment import variables
 from pipeline.stages import STAGES
-from pipeline.storage.layout import SILVER_LIVE
 from serving.service import Service
 from serving.settings import Settings
 
@@ -182,16 +178,3 @@ def test_alerts_use_metrics_that_exist() -> None:
     names = set(re.findall(r"\bpredictor_\w+", page))
     assert len(names) > 8
     assert {name for name in names if not re.search(rf"^(# TYPE )?{name}\b", text, re.M)} == set()
-
-
-def test_the_lifecycle_rule_is_accepted() -> None:
-    """S3 accepts the rule in docs/how-to/operate.md for the live traffic's prefix."""
-    page = (ROOT / "docs" / "how-to" / "operate.md").read_text()
-    match = re.search(r"```json\n(.*?)```", page, re.DOTALL)
-    assert match is not None
-    rule = json.loads(match[1])
-    assert f"silver/{rule['Rules'][0]['Filter']['Prefix']}" == SILVER_LIVE
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        client.create_bucket(Bucket="silver")
-        client.put_bucket_lifecycle_configuration(Bucket="silver", LifecycleConfiguration=rule)

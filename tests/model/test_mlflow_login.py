@@ -29,6 +29,7 @@ CREATE_USER = ("POST", "users/create")
 ALLOWED = {
     "admin": {READ, LOG, TAG, MOVE, RETRACT, CREATE_USER},
     "deployer": {READ, LOG, TAG, MOVE, RETRACT},
+    "cleaner": {READ, LOG, TAG, MOVE, RETRACT},
     "trainer": {READ, LOG},
     "reader": {READ},
     None: set(),
@@ -62,7 +63,7 @@ def send(url: str, user: str | None, call: tuple[str, str], fields: dict[str, st
 def test_what_each_user_may_do(
     user: str | None, model: tuple[RegisteredModel, str], mlflow_url: str
 ) -> None:
-    """Only `deployer` and `admin` move an alias, and nobody does so without a login."""
+    """Only `deployer`, `cleaner` and `admin` move an alias, and nobody does so without a login."""
     registered, run_id = model
     version = {"name": registered.name, "version": "1"}
     alias = {"name": registered.name, "alias": PRODUCTION}
@@ -166,4 +167,4 @@ def test_the_stage_table_names_users_of_the_chart() -> None:
     """A stage has the login of a user of the chart, and none has the administrator's."""
     used = {stage.mlflow_user for stage in STAGES}
     assert used == {None, "trainer", "deployer", "reader"}
-    assert used - {None} == USERS.keys() - {"admin"}
+    assert used - {None} == USERS.keys() - {"admin", "cleaner"}

@@ -12,7 +12,7 @@ def _namespace(name: str) -> Values:
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 
-MLFLOW_USERS = ("admin", "trainer", "deployer", "reader")
+MLFLOW_USERS = ("admin", "trainer", "deployer", "reader", "cleaner")
 
 EXTERNAL: Values = {
     "minio": {"enabled": False},

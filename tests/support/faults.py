@@ -10,7 +10,7 @@ from pipeline.context import Context
 from pipeline.storage.lake import Lake
 from pipeline.tracking.registry import Registry
 
-LAKE_WRITES = ("write", "create", "write_file", "create_file", "delete")
+LAKE_WRITES = ("write", "create", "write_file", "create_file", "delete", "erase")
 REGISTRY_WRITES = (
     "set_alias",
     "delete_alias",
@@ -21,6 +21,7 @@ REGISTRY_WRITES = (
     "log_run",
     "log_artifacts",
     "register",
+    "delete_version",
 )
 
 

@@ -122,10 +122,17 @@ def get_by_hand_pod(manifests: list[Manifest]) -> Any:
 def get_pod_specs(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
     """Yield the name and the spec of every pod that the manifests create, hooks included."""
     for item in manifests:
-        if item["kind"] == "Pod":
-            yield item["metadata"]["name"], item["spec"]
-        elif "template" in item.get("spec", {}):
-            yield item["metadata"]["name"], item["spec"]["template"]["spec"]
+        if pod := get_pod(item):
+            yield item["metadata"]["name"], pod["spec"]
+
+
+def get_pod(manifest: Manifest) -> Manifest | None:
+    """Return the pod of a manifest, or the template of the pods that it creates, if any."""
+    if manifest["kind"] == "Pod":
+        return manifest
+    spec = manifest.get("spec", {})
+    template: Manifest | None = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+    return template
 
 
 def get_containers(spec: Manifest) -> list[Manifest]:

@@ -25,6 +25,7 @@ from tests.support.helm import (
     Manifest,
     get_by_hand_pod,
     get_names,
+    get_pod,
     get_pods_file,
 )
 from tests.support.uv import find_uv
@@ -75,9 +76,8 @@ def get_connections(manifests: list[Manifest]) -> set[Connection]:
 def get_pod_labels(manifests: list[Manifest]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the name and the labels of every pod that the manifests, the DAGs or people create."""
     for item in manifests:
-        template = item if item["kind"] == "Pod" else item.get("spec", {}).get("template")
-        if template:
-            labels = template["metadata"]["labels"]
+        if pod := get_pod(item):
+            labels = pod["metadata"]["labels"]
             yield labels["app.kubernetes.io/component"], labels
     config_maps = get_names(manifests, "ConfigMap")
     if any(name.endswith("-pods") for name in config_maps):

@@ -94,13 +94,16 @@ def who(field: str, key: str) -> set[str]:
     ("field", "key", "expected"),
     [
         ("writes", layout.SILVER_LIVE + "2026-01-01/pod-1.jsonl.gz", {"predictor"}),
-        ("deletes", layout.SILVER_LIVE + "2026-01-01/pod-1.jsonl.gz", {"drift", "compact"}),
+        ("deletes", layout.SILVER_LIVE + "2026-01-01/pod-1.jsonl.gz", {"compact"}),
         (
             "reads",
             layout.SILVER_LIVE + "2026-01-01/pod-1.jsonl.gz",
-            {"drift", "compact", "backup"},
+            {"drift", "compact", "retention", "backup"},
         ),
-        ("deletes", layout.live_traffic_hour("2026-01-01", "00", 0), {"drift"}),
+        ("deletes", layout.live_traffic_hour("2026-01-01", "00", 0), set()),
+        ("erases", layout.live_traffic_hour("2026-01-01", "00", 0), {"retention"}),
+        ("erases", layout.bronze_file("0" * 64), {"retention"}),
+        ("erases", layout.PROMOTION_LOG, set()),
         ("reads", layout.inbox_file("x.csv"), {"ingest", "backup"}),
         ("reads", layout.list_to_score("x.csv"), {"score", "worker", "backup"}),
         (

@@ -75,6 +75,32 @@ def test_running_again_changes_nothing(
     assert "created" not in capsys.readouterr().err
 
 
+def test_old_versions_expire(empty: LakeSettings, capsys: pytest.CaptureFixture[str]) -> None:
+    """A lifecycle rule deletes old versions in bronze; rules of others stay."""
+    create_buckets(empty, timeout_seconds=5)
+    client: Any = s3_client(empty)
+    bucket = bucket_name("bronze", empty.bucket_prefix)
+    other = {
+        "ID": "other",
+        "Status": "Enabled",
+        "Filter": {"Prefix": "inbox/"},
+        "Expiration": {"Days": 9},
+    }
+    client.put_bucket_lifecycle_configuration(
+        Bucket=bucket, LifecycleConfiguration={"Rules": [other]}
+    )
+    for days, expected in ((30, [9, 30]), (30, [9, 30]), (7, [9, 7]), (0, [9])):
+        create_buckets(empty, timeout_seconds=5, old_version_days=days)
+        rules = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+        found = [
+            (rule.get("Expiration") or {}).get("Days")
+            or rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+            for rule in rules
+        ]
+        assert found == expected
+    assert capsys.readouterr().err.count("keeps old versions for") == 3
+
+
 def test_region(s3_endpoint: str, empty: LakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Buckets are created in the region of the environment."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")

@@ -112,6 +112,10 @@
 {{ include "student-mlops.predictor.fullname" . }}-pods
 {{- end }}
 
+{{- define "student-mlops.retention.fullname" -}}
+{{ include "student-mlops.fullname" . }}-retention
+{{- end }}
+
 {{- define "student-mlops.test.fullname" -}}
 {{ include "student-mlops.fullname" . }}-test
 {{- end }}

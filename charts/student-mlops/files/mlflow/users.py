@@ -14,6 +14,7 @@ GRANTS = {
     ADMIN: {},  # needs none
     "trainer": {"experiment": "EDIT", "run": "MANAGE"},  # deletes runs of interrupted trainings
     "deployer": {"experiment": "EDIT", "registered_model": "MANAGE"},  # MANAGE: deletes aliases
+    "cleaner": {"experiment": "MANAGE", "run": "MANAGE", "registered_model": "MANAGE"},
     "reader": {},  # the default permission is READ
 }
 """What each user may do with all resources of a type, beyond the default permission."""

@@ -1,0 +1,89 @@
+{{/* Container of a command that reads the lake and MLflow, without an image's other parts.
+     Call with (list $ "command" "argument" ...). */}}
+{{- define "student-mlops.retention.command" -}}
+{{- $root := first . -}}
+- name: {{ index . 1 }}
+  {{- include "student-mlops.container" (list $root "validate") | nindent 2 }}
+  args: [{{ rest . | join ", " }}]
+  env:
+    - name: HOME
+      value: /tmp
+  envFrom:
+    - configMapRef:
+        name: {{ include "student-mlops.settings.fullname" $root }}
+    {{- include "student-mlops.identity.keys" (list $root "retention") | nindent 4 }}
+    {{- include "student-mlops.mlflow.login" (list $root "cleaner") | nindent 4 }}
+  resources: {{- toYaml $root.Values.retention.resources | nindent 4 }}
+  volumeMounts:
+    - {name: tmp, mountPath: /tmp}
+    {{- include "student-mlops.ca.mount" $root | nindent 4 }}
+    {{- if $root.Values.columns }}
+    - {name: columns, mountPath: {{ include "student-mlops.columns.folder" $root }}, readOnly: true}
+    {{- end }}
+{{- end }}
+
+{{/* The pod. Its containers run one after the other. */}}
+{{- define "student-mlops.retention.pod" -}}
+{{- $hasAirflow := and .Values.airflow.enabled .Values.retention.airflowDays -}}
+serviceAccountName: {{ include "student-mlops.identity.account" (list $ "retention" (include "student-mlops.fullname" .)) }}
+automountServiceAccountToken: false
+restartPolicy: OnFailure
+{{ include "student-mlops.pod" (list $ (include "student-mlops.user" .)) }}
+{{- if $hasAirflow }}
+affinity: # the volume with the task logs can be mounted on one node only
+  podAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      - topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels: {{- include "student-mlops.selector" (list $ "airflow-scheduler") | nindent 12 }}
+{{- end }}
+initContainers:
+  {{- include "student-mlops.retention.command" (list $ "retain") | nindent 2 }}
+  {{- if .Values.mlflow.enabled }}
+  - name: mlflow-gc # deletes the data of runs that are marked as deleted
+    {{- include "student-mlops.container" (list $ "mlflow") | nindent 4 }}
+    command: [mlflow, gc, --backend-store-uri=$(MLFLOW_BACKEND_STORE_URI), --tracking-uri={{ include "student-mlops.mlflow.url" . }}]
+    {{- include "student-mlops.mlflow.environment" . | nindent 4 }}
+      {{- $login := include "student-mlops.mlflow.user.secret" (list $ "cleaner") }}
+      {{- range list "MLFLOW_TRACKING_USERNAME" "MLFLOW_TRACKING_PASSWORD" }}
+      - name: {{ . }}
+        valueFrom:
+          secretKeyRef: {name: {{ $login }}, key: {{ . }}}
+      {{- end }}
+    resources: {{- toYaml .Values.mlflow.resources | nindent 6 }}
+    volumeMounts:
+      - {name: tmp, mountPath: /tmp}
+      {{- include "student-mlops.ca.mount" . | nindent 6 }}
+  {{- end }}
+  {{- if $hasAirflow }}
+  - name: airflow-clean
+    {{- include "student-mlops.container" (list $ "airflow") | nindent 4 }}
+    command: [python, /opt/student-mlops/clean.py, {{ .Values.retention.airflowDays | quote }}]
+    {{- include "student-mlops.airflow.environment" (list $) | nindent 4 }}
+    resources: {{- toYaml .Values.retention.resources | nindent 6 }}
+    volumeMounts:
+      - {name: tmp, mountPath: /tmp}
+      - {name: logs, mountPath: /logs}
+      - {name: files, mountPath: /opt/student-mlops}
+      {{- include "student-mlops.ca.mount" . | nindent 6 }}
+  {{- end }}
+containers:
+  {{- include "student-mlops.retention.command" (list $ "holdings") | nindent 2 }}
+volumes:
+  - name: tmp
+    emptyDir: {}
+  {{- include "student-mlops.ca.volume" . | nindent 2 }}
+  {{- if .Values.columns }}
+  - name: columns
+    configMap:
+      name: {{ include "student-mlops.columns.fullname" . }}
+  {{- end }}
+  {{- if $hasAirflow }}
+  - name: logs
+    persistentVolumeClaim:
+      claimName: {{ .Values.airflow.scheduler.persistence.existingClaim | default (include "student-mlops.airflow.scheduler.fullname" .) }}
+  - name: files
+    configMap:
+      name: {{ include "student-mlops.airflow.files.fullname" . }}
+  {{- end }}
+{{- end }}

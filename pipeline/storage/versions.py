@@ -1,0 +1,27 @@
+"""A stored version of an object, as a service that keeps old versions lists it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class StoredVersion:
+    """A version of an object.
+
+    Attributes:
+        key: Key of the object.
+        version: Id of the version; see `Lake.erase`.
+        size: Number of bytes.
+        modified: When it was written (UTC).
+        is_current: Whether it is what a reader of the key gets.
+        is_marker: Whether it has no bytes, and marks the object as deleted.
+    """
+
+    key: str
+    version: str
+    size: int
+    modified: datetime
+    is_current: bool = True
+    is_marker: bool = False
