@@ -129,6 +129,17 @@ class Cluster:
             )
         return completed.stdout
 
+    def create(self, manifest: dict[str, Any]) -> None:
+        """Create a resource."""
+        subprocess.run(
+            self.get_command("create", "--filename=-"),
+            input=json.dumps(manifest),
+            text=True,
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+
     def helm(self, *arguments: str, timeout_seconds: float = 1200) -> str:
         """Run Helm and return what it prints."""
         command = ["helm", "--kube-context", self.context, "--namespace", self.namespace]
