@@ -12,7 +12,7 @@ from cryptography import x509
 
 from dags.pod_spec import build_pod
 from pipeline.stages import STAGES
-from tests.support.chart_scenarios import CERT_MANAGER, CERTIFICATE, EXTERNAL, TLS
+from tests.support.chart_scenarios import CERT_MANAGER, CERTIFICATE, EXTERNAL, TLS, WORKERS
 from tests.support.helm import (
     NAMESPACE,
     RELEASE,
@@ -107,21 +107,25 @@ def test_a_pod_has_only_the_key_of_its_own_server() -> None:
 
 
 def test_every_address_is_encrypted() -> None:
-    """No container gets an http:// address of the platform, and no probe is plain."""
-    manifests = render(TLS)
+    """No container gets an http:// address of the platform, and no probe is plain.
+
+    Dask's own health page and dashboard have no TLS; only the kubelet and port-forwards reach them.
+    """
+    manifests = render(TLS | WORKERS)
     for name, spec in list_pods(manifests):
         for container in get_containers(spec):
             variables = get_variables(manifests, container)
             plain = {key: text for key, text in variables.items() if f"http://{RELEASE}" in text}
             assert plain == {}, name
-            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            probes = ("startupProbe", "readinessProbe", "livenessProbe")
+            for probe in probes if "dask" not in name else ():
                 request = container.get(probe, {}).get("httpGet", {"scheme": "HTTPS"})
                 assert request["scheme"] == "HTTPS", name
 
 
 def test_every_client_checks_certificates() -> None:
     """The files that its variables name are mounted."""
-    manifests = render(TLS)
+    manifests = render(TLS | WORKERS)
     for name, spec in list_pods(manifests):
         for container in get_containers(spec):
             variables = get_variables(manifests, container)

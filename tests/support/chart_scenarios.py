@@ -72,12 +72,18 @@ EVERYTHING: Values = {
     "minio": {
         "service": {"type": "NodePort", "nodePort": 30900, "consoleNodePort": 30901},
         "persistence": {"size": "100Gi", "storageClass": "fast"},
+        "ingress": {"enabled": True, "host": "minio.school.org", "tlsSecretName": "certificate"},
     },
     "postgresql": {"persistence": {"existingClaim": "my-claim"}},
     "mlflow": {
         "replicas": 2,
         "workers": 2,
         "allowedHosts": ["mlflow.school.org"],
+        "httpRoute": {
+            "enabled": True,
+            "host": "runs.school.org",
+            "parentRefs": [{"name": "public", "namespace": "gateways"}],
+        },
         "env": {"MLFLOW_LOGGING_LEVEL": "DEBUG", "MLFLOW_DISABLE_TELEMETRY": False},
     },
     "airflow": {

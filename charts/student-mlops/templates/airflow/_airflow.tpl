@@ -24,6 +24,9 @@ AIRFLOW__LOGGING__DAG_PROCESSOR_LOG_TARGET: stdout # log files would fill the po
 # On a busy node the api-server responds late. With a shorter timeout, in seconds, tasks would fail.
 AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT: "30"
 AIRFLOW__USAGE_DATA_COLLECTION__ENABLED: "false"
+{{- with include "student-mlops.public-url" .Values.airflow }}
+AIRFLOW__API__BASE_URL: {{ . }}
+{{- end }}
 {{- if include "student-mlops.tls" . }}
 AIRFLOW__API__SSL_CA_FILE: {{ include "student-mlops.ca.file" . }}
 AIRFLOW__API__CLIENT_USE_PUBLIC_CERTS: "false"

@@ -4,7 +4,8 @@
 {{- $service := include "student-mlops.mlflow.fullname" . -}}
 {{- $inNamespace := printf "%s.%s" $service .Release.Namespace -}}
 {{- $inCluster := list $service $inNamespace (printf "%s.svc*" $inNamespace) -}}
-{{- $names := concat (list "localhost" "127.0.0.1") $inCluster .Values.mlflow.allowedHosts -}}
+{{- $public := (include "student-mlops.public-url" .Values.mlflow | urlParse).host -}}
+{{- $names := concat (list "localhost" "127.0.0.1") $inCluster (list $public | compact) .Values.mlflow.allowedHosts -}}
 {{- range $index, $name := $names }}{{ if $index }},{{ end }}{{ $name }},{{ $name }}:*{{ end }}
 {{- end }}
 
