@@ -114,7 +114,7 @@ def load_live_traffic(
         The features of the rows. The facts count each version's rows and the objects, and name
         those that cannot be read.
     """
-    from pipeline.data.live_traffic import read_window
+    from pipeline.data.traffic_window import read_window
 
     since = since.replace(microsecond=0)
     traffic = read_window(lake, since, until, max_rows, seed)

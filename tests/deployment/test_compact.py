@@ -12,7 +12,8 @@ import pytest
 from pipeline.columns import FEATURE_NAMES, PROBABILITY
 from pipeline.context import Context
 from pipeline.data import live_traffic
-from pipeline.data.live_traffic import HourFile, Traffic, read_window
+from pipeline.data.live_traffic import HourFile
+from pipeline.data.traffic_window import Traffic, read_window
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.stages import compact
 from pipeline.storage.lake import Lake
