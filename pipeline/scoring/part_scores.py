@@ -35,8 +35,8 @@ SCHEMA = pa.schema(
 )
 """Columns of predictions. `row` counts from 1 below the header; a rejected row has an `error`, and
 neither a label nor a probability."""
-PART_MEBIBYTES = 250
-"""Memory that `score_part` needs for a part of BLOCK_BYTES."""
+PART_MEBIBYTES = 200
+"""Memory that `score_part` needs for a part of 4 MiB."""
 
 
 @dataclass(frozen=True)

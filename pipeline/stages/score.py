@@ -27,7 +27,6 @@ from pipeline.compute.parts import run_parts
 from pipeline.compute.plan import print_plan
 from pipeline.console import echo
 from pipeline.context import Context
-from pipeline.data.blocks import BLOCK_BYTES
 from pipeline.errors import DataError, PipelineError, SettingsError, SourceError, StageSkipped
 from pipeline.scoring.batch_model import read_manifest
 from pipeline.scoring.list_parts import ListFacts, ListSource, divide_list
@@ -46,7 +45,7 @@ from pipeline.storage.layout import (
 from pipeline.times import utc_now
 from pipeline.tracking.stop_marker import read_stop
 
-PART_BYTES = BLOCK_BYTES
+PART_BYTES = 4 << 20
 """Size of a part of a list."""
 LIST_NAME = re.compile(r"[^/\s.][^/\r\n]{0,199}\.csv")
 """Names of lists. No other object below the predictions ends like this."""

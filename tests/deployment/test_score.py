@@ -37,6 +37,7 @@ from pipeline.storage.layout import (
 from pipeline.tracking.stop_marker import Stop
 from tests.support.faults import FaultInjector, Killed, kill_points, with_faults
 from tests.support.forest import make_bundle
+from tests.support.parts import dask_processes
 
 MakeContext = Callable[..., Context]
 
@@ -251,6 +252,25 @@ def test_parts_give_the_same_predictions(context: Context, monkeypatch: pytest.M
     texts = [context.lake.read(part.key).decode() for part in manifest.csv]
     assert [row for text in texts for row in csv.DictReader(io.StringIO(text))] == whole
     assert len(whole) == 60
+
+
+def test_workers_give_the_same_predictions(
+    context: Context, make_context: MakeContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part is scored on a Dask worker, which loads the model from the lake."""
+    monkeypatch.setattr(score, "PART_BYTES", 300)
+    lines = [f"{20 + row},1,6.8,0,2.1" for row in range(60)]
+    upload(context.lake, *lines)
+    score.run(context)
+    with dask_processes(tmp_path, context.lake) as processes:
+        upload(context.lake, *lines)
+        score.run(make_context("run-2", dask={"scheduler": processes.address}))
+    own, other = (
+        context.lake.read_model(scores_manifest(TODAY, run_id, "a.csv"), ScoresManifest)
+        for run_id in ("run-1", "run-2")
+    )
+    assert len(own.csv) > 3
+    assert [part.sha256 for part in own.csv] == [part.sha256 for part in other.csv]
 
 
 def test_a_list_that_is_changed_while_it_is_scored(context: Context, tmp_path: Path) -> None:
