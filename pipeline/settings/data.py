@@ -72,4 +72,4 @@ class ScoreSettings(Section):
     """Largest fraction of the rows of a list that may be rejected; the stage fails if there are
     more, and keeps the list."""
     retention_days: int = Field(default=90, ge=0)
-    """Days after which `score` deletes predictions; 0 keeps them."""
+    """Days after which `retain` deletes predictions; 0 keeps them."""

@@ -372,7 +372,6 @@ STAGES: tuple[Stage, ...] = (
                 layout.scores_manifest(ANY, ANY, ANY),
                 layout.dask_report(ANY, "score"),
             ),
-            deletes=(layout.SCORES + ANY,),
             erases=(layout.list_to_score(ANY),),
             lists=(layout.LISTS_TO_SCORE, layout.SCORES),
         ),

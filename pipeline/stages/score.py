@@ -11,15 +11,14 @@ row that breaks the contract of the columns file has an error instead. The stage
 more of those than MLOPS_SCORE__MAX_REJECTED_FRACTION. `scores.json` has the counts, the hashes and
 the lineage. A large list has predictions in several parts.
 
-An uploaded list is deleted for good once its predictions are stored. Predictions are deleted after
-MLOPS_SCORE__RETENTION_DAYS.
+An uploaded list is deleted for good once its predictions are stored.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.columns import COLUMNS_SHA256, LABEL
@@ -33,13 +32,11 @@ from pipeline.scoring.list_parts import ListFacts, ListSource, divide_list
 from pipeline.scoring.part_scores import PART_MEBIBYTES, Job, PartScores, score_part
 from pipeline.storage.artifacts.drift import ModelIdentity
 from pipeline.storage.artifacts.scoring import ScoresManifest
-from pipeline.storage.lake import Lake
 from pipeline.storage.layout import (
     LISTS_TO_SCORE,
     SCORES,
     is_scores_manifest,
     list_to_score,
-    scores_day,
     scores_manifest,
 )
 from pipeline.times import utc_now
@@ -83,7 +80,6 @@ def run(context: Context, *, uploaded: str = "", data: Path | None = None) -> No
         ModelRefused: If the model was trained with another columns file.
     """
     lake = context.lake
-    delete_old_scores(lake, datetime.now(UTC), context.settings.score.retention_days)
     if (stop := read_stop(lake)) is not None:
         raise StageSkipped(str(stop))
     sources = find_lists(context, uploaded, data)
@@ -255,15 +251,3 @@ def report_rejected(
             f"{job.location}"
         )
     echo(f"score: {message}", "yellow")
-
-
-def delete_old_scores(lake: Lake, now: datetime, retention_days: int) -> None:
-    """Delete the predictions of the days before the retention period; 0 days keep everything."""
-    if not retention_days:
-        return
-    oldest_day = (now - timedelta(days=retention_days)).date().isoformat()
-    keys = lake.keys(SCORES, before=scores_day(oldest_day))
-    for key in keys:
-        lake.delete(key)
-    if keys:
-        echo(f"score: deleted {len(keys)} files of predictions older than {retention_days} days")

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -317,18 +317,6 @@ def test_killed_and_run_again(context: Context) -> None:
 
     for faults in kill_points(check):
         check(faults)
-
-
-@pytest.mark.parametrize(("days", "kept"), [(90, 1), (0, 2)])
-def test_old_predictions_are_deleted(make_context: MakeContext, days: int, kept: int) -> None:
-    """Those of the days before the retention period; 0 keeps them."""
-    context = make_context(score={"retention_days": days})
-    for age in (91, 90):
-        day = f"{datetime.now(UTC) - timedelta(days=age):%Y-%m-%d}"
-        context.lake.write(scores_table(day, "run-0", "a.csv", "csv"), b"row\n")
-    with pytest.raises(StageSkipped):
-        score.run(context)
-    assert len(context.lake.keys(SCORES)) == kept
 
 
 def test_the_versions_of_a_list_are_deleted(
