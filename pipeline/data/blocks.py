@@ -18,15 +18,20 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Block:
-    """Whole rows of a raw file.
+    """Whole rows of a raw file, as UTF-8.
 
     Attributes:
-        rows: Their text.
+        data: Their bytes.
         line: Number of lines of the file before them.
     """
 
-    rows: str
+    data: bytes
     line: int
+
+    @property
+    def rows(self) -> str:
+        """Their text."""
+        return self.data.decode()
 
 
 class LineCounter:
@@ -39,11 +44,11 @@ class LineCounter:
     def __init__(self) -> None:
         self.count = self._breaks = 0
 
-    def add(self, text: str) -> None:
+    def add(self, data: bytes) -> None:
         """Count the lines of a block."""
-        if rows := text.rstrip("\r\n"):
-            self.count = self._breaks + rows.count("\n") + 1
-        self._breaks += text.count("\n")
+        if rows := data.rstrip(b"\r\n"):
+            self.count = self._breaks + rows.count(b"\n") + 1
+        self._breaks += data.count(b"\n")
 
 
 class RawFile:
@@ -54,6 +59,7 @@ class RawFile:
         header: Text of its header.
         delimiter: Its delimiter.
         unknown: Headers of the other columns.
+        start: Number of bytes before the first row.
     """
 
     def __init__(
@@ -77,39 +83,69 @@ class RawFile:
         """
         self.location = location
         self._file, self._block_bytes = file, block_bytes
-        start = file.read(block_bytes).removeprefix(BYTE_ORDER_MARK)
+        first = file.read(block_bytes)
+        start = first.removeprefix(BYTE_ORDER_MARK)
         check_start(start, location)
         text = decode_text(start[: start.rfind(b"\n") + 1] or start, location)
         self.unknown = check_header(text, location, expected)
         self.delimiter = find_delimiter(text)
         end = next(_find_row_ends(start, self.delimiter))
         self.header = decode_text(start[:end], location)
+        self.start = len(first) - len(start) + end
         self._rest = start[end:]
 
     def read_blocks(self) -> Iterator[Block]:
-        """Yield the rows below the header, in blocks that end where a row ends.
+        """Yield the rows below the header; see `RowReader.read_blocks`."""
+        reader = RowReader(self._file, self.location, self.delimiter, self._block_bytes)
+        return reader.read_blocks(self._rest, self.header.count("\n"))
 
-        A line break inside a quoted value ends no row. Blank lines at the end of the file are left
-        out.
+
+class RowReader:
+    """Reads rows in blocks of a bounded size."""
+
+    def __init__(self, file: BinaryIO, location: str, delimiter: str, block_bytes: int) -> None:
+        """Prepare to read.
+
+        Args:
+            file: Rows without a header, open for reading.
+            location: Where they come from, for errors.
+            delimiter: Their delimiter.
+            block_bytes: Largest size of a block, and so of a row.
+        """
+        self._file, self._location = file, location
+        self._delimiter, self._block_bytes = delimiter, block_bytes
+
+    def read_blocks(self, start: bytes = b"", line: int = 0) -> Iterator[Block]:
+        """Yield the rows in blocks that end where a row ends.
+
+        A line break inside a quoted value ends no row. Blank lines at the end are left out.
+
+        Args:
+            start: Rows before those of the file.
+            line: Number of lines before all of them.
 
         Raises:
-            DataError: If the file is not UTF-8, or a row is larger than a block.
+            DataError: If they are not UTF-8, or a row is larger than a block.
         """
-        data, self._rest = self._rest, b""
-        line = self.header.count("\n")
+        data = start
         while chunk := self._file.read(self._block_bytes):
             end = self._find_border(data, line)
             if not end and len(data) >= self._block_bytes:
                 raise DataError(
-                    f"{self.location}: the row that begins in line {line + 1} does not end within "
+                    f"{self._location}: the row that begins in line {line + 1} does not end within "
                     f"{self._block_bytes:,} bytes. Check its quotes and line breaks"
                 )
             if end:
-                yield Block(decode_text(data[:end], self.location, line), line)
+                yield self._make_block(data[:end], line)
                 line += data.count(b"\n", 0, end)
             data = data[end:] + chunk
         if data.strip(b"\r\n"):
-            yield Block(decode_text(data, self.location, line), line)
+            yield self._make_block(data, line)
+
+    def _make_block(self, data: bytes, line: int) -> Block:
+        if not data.isascii():
+            decode_text(data, self._location, line)
+        return Block(data, line)
 
     def _find_border(self, data: bytes, line: int) -> int:
         """The end of the last whole row; 0 if there is none."""
@@ -118,12 +154,12 @@ class RawFile:
             return end
         border = 0
         try:
-            for row_end in _find_row_ends(data[:end], self.delimiter):
+            for row_end in _find_row_ends(data[:end], self._delimiter):
                 border = row_end
         except csv.Error as error:
             line += 1 + data.count(b"\n", 0, border)
             raise DataError(
-                f"{self.location}: the row that begins in line {line} cannot be parsed as CSV: "
+                f"{self._location}: the row that begins in line {line} cannot be parsed as CSV: "
                 f"{error}. Save the file as CSV UTF-8 and try again"
             ) from None
         return border

@@ -12,7 +12,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from pipeline.columns import FEATURE_HEADER
-from pipeline.data.contract import parse_csv, validate_rows
+from pipeline.data.cells import RAGGED, parse_csv
+from pipeline.data.contract import validate_rows
 from pipeline.data.raw_csv import decode_text, find_delimiter
 from pipeline.errors import DataError
 from pipeline.model.arrays import feature_array
@@ -133,7 +134,8 @@ def predict(model: BatchModel, job: Job, part: ListPart, text: str) -> pa.Table:
     Raises:
         DataError: If a line cannot be parsed.
     """
-    raw = parse_csv(job.header + text, part.line - job.header.count("\n"), FEATURE_HEADER)
+    data = (job.header + text).encode()
+    raw = parse_csv(data, part.line - job.header.count("\n"), FEATURE_HEADER)
     if len(raw) != part.rows:
         raise DataError(
             f"{job.location} has {len(raw):,} rows after line {part.line}, but {part.rows:,} were "
@@ -187,7 +189,7 @@ def find_ragged_rows(raw: pd.DataFrame, job: Job, text: str) -> dict[int, str]:
     Returns:
         Index of a row -> what is wrong with it.
     """
-    if not (raw.dtypes == "string").all():  # Arrow has parsed the rows, which it does only if equal
+    if RAGGED not in raw.attrs:
         return {}
     delimiter = find_delimiter(job.header)
     width = len(next(read_rows(job.header, delimiter)))

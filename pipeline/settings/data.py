@@ -25,6 +25,9 @@ class IngestSettings(Section):
     `drive.google.com`. By default every host, but on a cluster only hosts with public addresses."""
     max_bytes: int = Field(default=2_000_000_000, gt=0)
     """Largest file that is accepted, in bytes."""
+    part_bytes: int = Field(default=32 << 20, ge=4096)
+    """Size of a part of a raw file, in bytes. Larger files are validated in parts, several at a
+    time."""
     extra_columns: Literal["keep", "drop", "refuse"] = "drop"
     """What happens to columns of the source that the columns file does not have. `drop` stores the
     file without them and lists them, `keep` stores them in bronze, where no stage reads them, and

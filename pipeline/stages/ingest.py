@@ -1,7 +1,8 @@
 """Fetch the raw file and store its bytes in bronze under their SHA-256.
 
 Reads the source of MLOPS_INGEST__SOURCE. Writes `bronze/<sha256>.csv` if it does not exist yet, the
-run's pointer `bronze/runs/<run_id>.json`, and `bronze/latest.json`. A file with the wrong header or
+list of its parts `bronze/<sha256>.json`, by which `preprocess` divides a large file, the run's
+pointer `bronze/runs/<run_id>.json`, and `bronze/latest.json`. A file with the wrong header or
 without rows is refused, and nothing is written to bronze; `reports/source_changes.json` then has
 the missing columns, for the drift check.
 
@@ -18,7 +19,7 @@ from typing import BinaryIO
 from pipeline.columns import IGNORED, ROLES
 from pipeline.console import echo
 from pipeline.context import Context
-from pipeline.data.blocks import LineCounter, RawFile
+from pipeline.data.blocks import BLOCK_BYTES, LineCounter, RawFile
 from pipeline.data.inbox import (
     UPLOAD_AGAIN,
     delete_inbox_file,
@@ -27,12 +28,19 @@ from pipeline.data.inbox import (
 )
 from pipeline.data.pseudonyms import Pseudonyms, open_pseudonyms
 from pipeline.data.raw_csv import MissingColumnsError
+from pipeline.data.raw_parts import PartRecorder
 from pipeline.data.raw_table import Rewriter
 from pipeline.data.source_changes import record_changes
 from pipeline.data.sources import fetch
 from pipeline.errors import DataError, shorten
-from pipeline.storage.artifacts.data import BronzePointer
-from pipeline.storage.layout import BRONZE, BRONZE_LATEST, bronze_file, bronze_pointer
+from pipeline.storage.artifacts.data import BronzeManifest, BronzePointer
+from pipeline.storage.layout import (
+    BRONZE,
+    BRONZE_LATEST,
+    bronze_file,
+    bronze_manifest,
+    bronze_pointer,
+)
 from pipeline.storage.streams import CHUNK_BYTES, NewFile, ScratchFile
 from pipeline.times import utc_now
 
@@ -79,7 +87,11 @@ def _store(context: Context, fetched: ScratchFile, stored: NewFile) -> tuple[Bro
         dropped += _judge_extra(context, source, extra)
         pseudonyms = open_pseudonyms(context.settings) if ROLES.key else None
         must_rewrite = bool(dropped or pseudonyms)
-        rows = _copy_rows(raw, dropped, pseudonyms, stored if must_rewrite else None)
+        part_bytes = context.settings.ingest.part_bytes
+        if must_rewrite:
+            rows, manifest = _rewrite_rows(raw, dropped, pseudonyms, stored, part_bytes)
+        else:
+            rows, manifest = _check_rows(raw, part_bytes)
     if not must_rewrite:
         with fetched.read_again() as file:
             shutil.copyfileobj(file, stored, CHUNK_BYTES)
@@ -95,7 +107,9 @@ def _store(context: Context, fetched: ScratchFile, stored: NewFile) -> tuple[Bro
         bytes=stored.size,
     )
     _compare_secrets(context, pointer)
-    return pointer, context.lake.create_file(bronze_file(pointer.sha256), stored)
+    is_new = context.lake.create_file(bronze_file(pointer.sha256), stored)
+    context.lake.write_model(bronze_manifest(pointer.sha256), manifest)
+    return pointer, is_new
 
 
 def _use_again(context: Context, pointer: BronzePointer) -> None:
@@ -131,7 +145,7 @@ def _open_raw_file(context: Context, file: BinaryIO, source: str) -> RawFile:
         DataError: If the header is wrong.
     """
     try:
-        return RawFile(file, source)
+        return RawFile(file, source, min(BLOCK_BYTES, context.settings.ingest.part_bytes))
     except MissingColumnsError as error:
         if not error.is_other_file:
             record_changes(context.lake, context.run_id, missing=error.missing)
@@ -164,34 +178,50 @@ def _judge_extra(context: Context, source: str, extra: list[str]) -> list[str]:
     return extra
 
 
-def _copy_rows(
-    raw: RawFile, dropped: list[str], pseudonyms: Pseudonyms | None, target: NewFile | None
-) -> int:
-    """Check every block of a raw file, and write it without some columns and with pseudonyms.
+def _check_rows(raw: RawFile, part_bytes: int) -> tuple[int, BronzeManifest]:
+    """Check every block of a raw file.
 
-    Print which lines this spoils.
+    Returns:
+        Number of lines below the header, without empty lines at the end, and the file's parts.
+    """
+    lines = LineCounter()
+    recorder = PartRecorder(raw.header, raw.start, part_bytes)
+    for block in raw.read_blocks():
+        lines.add(block.data)
+        recorder.add(block.data)
+    return lines.count, recorder.finish()
+
+
+def _rewrite_rows(
+    raw: RawFile,
+    dropped: list[str],
+    pseudonyms: Pseudonyms | None,
+    target: NewFile,
+    part_bytes: int,
+) -> tuple[int, BronzeManifest]:
+    """Write a raw file without some columns and with pseudonyms; print which lines this spoils.
 
     Args:
         raw: The file.
         dropped: Headers of the columns to drop.
         pseudonyms: The pseudonyms of its keys, if it has any.
-        target: Where the file is written; None to count its rows only.
+        target: Where the file is written.
+        part_bytes: Size of a part.
 
     Returns:
-        Number of lines below the header, without empty lines at the end.
+        Number of lines below the header, without empty lines at the end, and the new file's parts.
     """
     lines = LineCounter()
-    if target is None:
-        for block in raw.read_blocks():
-            lines.add(block.rows)
-        return lines.count
     replace = {ROLES.key.raw: pseudonyms.make} if ROLES.key and pseudonyms else {}
     rewriter = Rewriter(raw, drop=dropped, replace=replace)
-    target.write(rewriter.header.encode())
+    header = rewriter.header.encode()
+    recorder = PartRecorder(rewriter.header, len(header), part_bytes)
+    target.write(header)
     for block in raw.read_blocks():
-        text = rewriter.rewrite(block)
-        lines.add(text)
-        target.write(text.encode())
+        data = rewriter.rewrite(block).encode()
+        lines.add(data)
+        recorder.add(data)
+        target.write(data)
     if rewriter.malformed:
         listed = ", ".join(map(str, rewriter.malformed_lines))
         echo(
@@ -199,7 +229,7 @@ def _copy_rows(
             f"blank; the first end at line {listed}",
             "yellow",
         )
-    return lines.count
+    return lines.count, recorder.finish()
 
 
 def _compare_secrets(context: Context, pointer: BronzePointer) -> None:

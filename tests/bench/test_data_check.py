@@ -11,7 +11,8 @@ import time
 import pytest
 
 from pipeline.console import print_table
-from pipeline.data.contract import parse_csv, validate_rows
+from pipeline.data.cells import parse_csv
+from pipeline.data.contract import validate_rows
 from pipeline.data.synthetic import generate_csv
 from pipeline.data_check.check import check_data
 from pipeline.model.arrays import feature_array, label_array
@@ -26,7 +27,7 @@ def test_data_check() -> None:
     """A million rows take less than 100 times as long as a thousand."""
     seconds: dict[int, float] = {}
     for rows in SIZES:
-        valid, _ = validate_rows(parse_csv(generate_csv(rows, 1).decode()))
+        valid, _ = validate_rows(parse_csv(generate_csv(rows, 1)))
         features, labels = feature_array(valid), label_array(valid)
         attempts = []
         for _ in range(3):

@@ -95,8 +95,8 @@ def test_lines_are_counted_without_empty_ones_at_the_end() -> None:
     """Also if blocks end with empty lines."""
     lines = LineCounter()
     counts = []
-    for text in ("a\n\n", "\n", "b\nc\r\n", "\n\n", "d"):
-        lines.add(text)
+    for data in (b"a\n\n", b"\n", b"b\nc\r\n", b"\n\n", b"d"):
+        lines.add(data)
         counts.append(lines.count)
     assert counts == [1, 1, 5, 5, 8]
 

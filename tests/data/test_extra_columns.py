@@ -92,7 +92,7 @@ def test_ignored_columns_are_not_extra(
 def test_a_malformed_row_is_stored_blank() -> None:
     """A shifted value must not end up in a column that is stored; quoted line breaks are kept."""
     raw = Mock(header="a,key,b\n", delimiter=",")
-    block = Block('1,secret,2\n1,x,secret,2\n\nsecret,1\n"x\ny",secret,3\n', line=1)
+    block = Block(b'1,secret,2\n1,x,secret,2\n\nsecret,1\n"x\ny",secret,3\n', line=1)
     rewriter = Rewriter(raw, replace={"key": str.upper})
     assert rewriter.rewrite(block) == '1,SECRET,2\n,,\n,,\n"x\ny",SECRET,3\n'
     assert (rewriter.malformed, rewriter.malformed_lines) == (2, [3, 5])

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.columns import LABEL
 from pipeline.context import Context
-from pipeline.data.contract import parse_csv, validate_rows
+from pipeline.data.cells import parse_csv
+from pipeline.data.contract import validate_rows
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError
 from pipeline.settings.data import FeaturesSettings
@@ -22,7 +23,7 @@ MakeContext = Callable[..., Context]
 
 
 def make_rows(count: int = 400) -> pd.DataFrame:
-    return validate_rows(parse_csv(generate_csv(count, 1).decode()))[0]
+    return validate_rows(parse_csv(generate_csv(count, 1)))[0]
 
 
 def test_each_row_is_in_one_split() -> None:

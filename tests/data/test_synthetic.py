@@ -6,7 +6,8 @@ import csv
 import io
 
 from pipeline.columns import LABEL, RAW_HEADER
-from pipeline.data.contract import parse_csv, validate_rows
+from pipeline.data.cells import parse_csv
+from pipeline.data.contract import validate_rows
 from pipeline.data.synthetic import generate_csv
 
 
@@ -24,6 +25,6 @@ def test_equal_seeds_give_equal_bytes() -> None:
 
 def test_rows_are_valid() -> None:
     """Every row keeps the contract, and the positive rate is the survey's."""
-    valid, rejected = validate_rows(parse_csv(generate_csv(20_000, 3).decode()))
+    valid, rejected = validate_rows(parse_csv(generate_csv(20_000, 3)))
     assert len(rejected) == 0
     assert abs(valid[LABEL.name].mean() - LABEL.rate) < 0.005

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.contract import parse_csv, validate_rows
+from pipeline.data.cells import parse_csv
+from pipeline.data.contract import validate_rows
 from pipeline.data_check.check import check_data
 from pipeline.model.arrays import feature_array, label_array
 from pipeline.settings import Settings
@@ -18,7 +19,7 @@ if "TEST_SURVEY" in os.environ:
     def test_the_survey_file() -> None:
         """Its label depends on the order, its best rule has the ceiling of its note as ROC AUC."""
         data = Path(os.environ["TEST_SURVEY"]).read_bytes()
-        valid, _ = validate_rows(parse_csv(data.decode()))
+        valid, _ = validate_rows(parse_csv(data))
         found = check_data(feature_array(valid), label_array(valid), Settings(), sha256_hex(data))
         checks = {finding.check for finding in found.findings}
         assert checks - {"positives"} == {"order_auc", "runs"}

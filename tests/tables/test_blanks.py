@@ -21,7 +21,8 @@ from pipeline.column_file.blanks import is_blank
 from pipeline.column_file.kinds import OTHER
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category, Feature, Number
 from pipeline.context import Context
-from pipeline.data.contract import parse_csv, validate_rows
+from pipeline.data.cells import parse_csv
+from pipeline.data.contract import validate_rows
 from pipeline.data_check.report import read_data_check
 from pipeline.deployment.predictor_client import to_request_row
 from pipeline.drift.columns import feature_columns
@@ -92,7 +93,7 @@ def test_a_bad_cell_rejects_its_row(cells: list[dict[str, str]]) -> None:
     writer = csv.DictWriter(file, list(cells[0]))
     writer.writeheader()
     writer.writerows([*changed, *cells[:50]])
-    valid, rejected = validate_rows(parse_csv(file.getvalue()))
+    valid, rejected = validate_rows(parse_csv(file.getvalue().encode()))
     assert (len(valid), len(rejected)) == (50, len(changed))
     for row, reason in zip(changed, rejected["reason"], strict=True):
         header = next(name for name, cell in row.items() if cell == "2026-02-30")

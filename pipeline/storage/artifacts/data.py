@@ -30,6 +30,28 @@ class BronzePointer(Artifact):
     bytes: int
 
 
+class BronzePart(Artifact):
+    """A range of a raw file that has whole rows."""
+
+    start: int
+    """Offset of its first byte in the file."""
+    bytes: int
+    sha256: str
+    line: int
+    """Number of lines of the file before it."""
+    rows: int
+    """Number of its lines that are not empty: of its rows, unless a value has a line break."""
+
+
+class BronzeManifest(Artifact):
+    """How a raw file is divided into parts, which can be read independently."""
+
+    header: str
+    """Text of the file's header."""
+    parts: list[BronzePart]
+    """All rows, in the order of the file."""
+
+
 class SourceChanges(Artifact):
     """What the newest raw file has that the columns file does not expect."""
 
