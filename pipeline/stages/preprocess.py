@@ -23,6 +23,8 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.columns import FEATURE_NAMES, LABEL, ROLES
@@ -170,14 +172,19 @@ def write_data_check(context: Context, parts: Sequence[PartFacts], sha256: str) 
         parts: The valid rows.
         sha256: Hash of the raw file.
     """
-    sample, roles = RowSample(context.settings.seed, len(FEATURE_NAMES)), RoleCounter(ROLES)
+    rows = sum(part.rows for part in parts)
+    sample, roles = RowSample(context.settings.seed, rows, len(FEATURE_NAMES)), RoleCounter(ROLES)
+    role_names = [role.name for role in (ROLES.key, ROLES.time) if role]
+    found = []
     for part in parts:
         file = pq.ParquetFile(io.BytesIO(context.lake.read(part.key, part.sha256)))
         for group in range(file.num_row_groups):
-            frame = file.read_row_group(group).to_pandas()
-            sample.add(feature_array(frame), label_array(frame))
-            roles.add(frame)
-    check = check_data(*sample.take(), context.settings, sha256, roles.take())
+            table = file.read_row_group(group)
+            roles.add(table.select(role_names or [LABEL.name]).to_pandas())
+            frame = table.filter(pa.array(sample.choose(table.num_rows))).to_pandas()
+            found.append((feature_array(frame), label_array(frame)))
+    features, labels = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    check = check_data(features, labels, context.settings, sha256, roles.take())
     context.lake.write_model(report_file(context.run_id, DATA_CHECK), check)
     context.lake.write(report_file(context.run_id, DATA_CHECK_PAGE), page(check, context.run_id))
     for sentence in check.sentences:
