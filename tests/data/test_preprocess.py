@@ -16,6 +16,7 @@ from pipeline.context import Context
 from pipeline.data import contract, silver, source_changes
 from pipeline.data.cells import parse_csv
 from pipeline.data.contract import validate_rows
+from pipeline.data.numbers import to_numbers
 from pipeline.data.source_changes import count_new_values, read_changes
 from pipeline.data.synthetic import generate_csv
 from pipeline.data_check.report import DataCheck
@@ -103,7 +104,7 @@ def test_the_quick_check_and_the_schema_agree() -> None:
         for text in odd
     ]
     raw = parse_rows(make_csv(*lines))
-    numbers = contract.to_numbers(raw)
+    numbers = to_numbers(raw)
     reasons = contract._find_reasons(raw, numbers, np.arange(len(raw)))
     quick = contract._find_valid(numbers)
     assert np.flatnonzero(~quick).tolist() == reasons.index.tolist()

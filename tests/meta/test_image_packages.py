@@ -23,7 +23,6 @@ ARTIFACTS = {artifact.name: artifact for artifact in list_artifacts()}
 NAMES = [*(stage.name for stage in STAGES), "worker", "predictor"]
 
 NOT_IMPORTED = {
-    "bokeh": "Dask draws its dashboard and report with it",
     "fastapi-offline": "the predictor serves the files in it",
     "skops": "MLflow uses it to read and write scikit-learn models",
     "bokeh": "Dask draws its dashboard and its report with it",
