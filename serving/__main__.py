@@ -23,6 +23,7 @@ from pipeline.errors import PipelineError, SettingsError
 from serving.drain import Activity, wait_until_idle
 from serving.http.protocol import Connection
 from serving.metrics_port import listen
+from serving.refusals import RefusalLog
 from serving.settings import PredictorSettings, Settings
 
 if TYPE_CHECKING:
@@ -93,7 +94,10 @@ class Server(uvicorn.Server):
 def make_config(app: ASGIApp, settings: PredictorSettings, activity: Activity) -> uvicorn.Config:
     """Return uvicorn's configuration."""
     protocol = functools.partial(
-        Connection, header_timeout_seconds=settings.header_timeout_seconds, activity=activity
+        Connection,
+        header_timeout_seconds=settings.header_timeout_seconds,
+        activity=activity,
+        refusals=RefusalLog(),
     )
     return uvicorn.Config(
         app,

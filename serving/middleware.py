@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.http.exchange import Exchange, Headers
 from serving.http.problems import MEDIA_TYPE, UNEXPECTED, Problem, problem_body
 from serving.http.protocol import PROBE_PATHS
+from serving.refusals import REFUSING_STATUSES, RefusalLog, describe_request
 from serving.routes.predict import answer_predict
 from serving.service import Service
 
@@ -36,6 +37,7 @@ class Middleware:
         self._is_key_required = service.keys.is_required
         self._max_age = service.settings.max_connection_age_seconds
         self._expiry: dict[object, float] = {}
+        self._refusals = RefusalLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,7 +75,17 @@ class Middleware:
         finally:
             metrics.in_flight -= 1
             route = "/predict" if is_fast else _get_route(scope)
+            if exchange.status in REFUSING_STATUSES:
+                self._log_refusal(scope, exchange)
             metrics.observe(route, exchange.status or 500, perf_counter() - started)
+
+    def _log_refusal(self, scope: Scope, exchange: Exchange) -> None:
+        self._refusals.record(
+            f"with {exchange.status}",
+            lambda: describe_request(
+                scope["method"], scope["path"], scope["client"], exchange.request_id
+            ),
+        )
 
     def _must_close(self, client: object) -> bool:
         """Whether a response closes its connection: while draining, or when it is old enough."""

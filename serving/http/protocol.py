@@ -9,6 +9,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.drain import Activity
+from serving.refusals import RefusalLog
 
 MAX_HEADER_BYTES = 65_536
 """Largest request line and headers; common proxies allow this or less."""
@@ -31,11 +32,17 @@ class Connection(HttpToolsProtocol):
     """
 
     def __init__(
-        self, *arguments: Any, header_timeout_seconds: float, activity: Activity, **named: Any
+        self,
+        *arguments: Any,
+        header_timeout_seconds: float,
+        activity: Activity,
+        refusals: RefusalLog,
+        **named: Any,
     ) -> None:
         super().__init__(*arguments, **named)
         self._header_timeout_seconds = header_timeout_seconds
         self._activity = activity
+        self._refusals = refusals
         self._is_pending = False
         self._in_headers = True
         self._header_bytes = 0
@@ -56,7 +63,7 @@ class Connection(HttpToolsProtocol):
             return
         self._header_bytes += len(data)
         if self._header_bytes > MAX_HEADER_BYTES:
-            self.transport.close()
+            self._close("too large request headers")
         elif self._header_timer is None:
             self._start_timer()
 
@@ -73,9 +80,8 @@ class Connection(HttpToolsProtocol):
             self._ignore_upgrade(data[upgrade.args[0] :])
 
     def _refuse(self) -> None:
-        message = "Invalid HTTP request received."
-        self.logger.warning(message)
-        self.send_400_response(message)
+        self._log_refusal("invalid HTTP")
+        self.send_400_response("Invalid HTTP request received.")
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Parse the request again without its upgrade headers, followed by its body.
@@ -121,8 +127,17 @@ class Connection(HttpToolsProtocol):
 
     def _start_timer(self) -> None:
         self._header_timer = self.loop.call_later(
-            self._header_timeout_seconds, self.transport.close
+            self._header_timeout_seconds, self._close, "too slow request headers"
         )
+
+    def _close(self, reason: str) -> None:
+        if self._header_bytes:  # else an idle connection
+            self._log_refusal(reason)
+        self.transport.close()
+
+    def _log_refusal(self, reason: str) -> None:
+        address = self.client[0] if self.client else "unknown"
+        self._refusals.record(reason, lambda: f"from {address}")
 
     def _stop_timer(self) -> None:
         if self._header_timer is not None:
