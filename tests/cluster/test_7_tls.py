@@ -1,0 +1,98 @@
+"""An operator encrypts the connections inside the cluster, and takes it back."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from k8s.airflow import AirflowClient, DagRun
+from k8s.release import CHART, RELEASE
+from tests.cluster.airflow_runs import make_run_id, wait_for_run
+from tests.cluster.cluster import Cluster, wait_for
+from tests.cluster.platform import STUDENT, Platform
+
+pytestmark = pytest.mark.full
+
+WAIT = ("--wait", "--wait-for-jobs", "--timeout=15m")
+SERVERS = {
+    "minio": ("s3", "/minio/health/live"),
+    "mlflow": ("http", "/health"),
+    "airflow-api-server": ("http", "/api/v2/version"),
+    "predictor": ("http", "/healthz"),
+}
+"""Service -> the name of its port, and a path that needs no login."""
+CONNECT_WITHOUT_TLS = f"""
+import os, psycopg2
+os.environ["PGSSLMODE"] = "disable"
+psycopg2.connect(host="{RELEASE}-postgresql", user="mlflow", dbname="mlflow")
+"""
+
+
+@pytest.fixture(scope="module")
+def encrypted(platform: Platform, first: DagRun) -> Iterator[Cluster]:
+    """The platform with tls.internal, which is switched off again afterwards."""
+    cluster = platform.cluster
+    change = ("--reuse-values", "--set=tls.internal.enabled=true")
+    cluster.helm("upgrade", RELEASE, str(CHART), *change, *WAIT)
+    try:
+        cluster.wait_until_rolled_out()
+        yield cluster
+    finally:
+        cluster.helm("rollback", RELEASE, *WAIT)
+        cluster.wait_until_rolled_out()
+        cluster.helm("test", RELEASE)
+
+
+@pytest.fixture
+def authority(encrypted: Cluster, tmp_path: Path) -> Path:
+    """The chart's certificate authority."""
+    path = tmp_path / "ca.crt"
+    path.write_text(encrypted.get("configmap", f"{RELEASE}-ca")["data"]["ca.crt"])
+    return path
+
+
+def test_every_server_has_a_trusted_certificate(encrypted: Cluster, authority: Path) -> None:
+    """Its web interfaces answer HTTPS, and no plain request."""
+    trusted = ssl.create_default_context(cafile=authority)
+    for service, (port, path) in SERVERS.items():
+        address = encrypted.forward(f"{RELEASE}-{service}", port).url.removeprefix("http://")
+
+        def get(url: str) -> httpx.Response:
+            return httpx.get(url, verify=trusted, timeout=30)
+
+        response = wait_for(service, lambda: get(f"https://{address}{path}"))  # noqa: B023 - called here
+        assert response.status_code == httpx.codes.OK, service
+        with contextlib.suppress(httpx.TransportError):
+            assert not get(f"http://{address}{path}").is_success, service
+
+
+def test_the_database_refuses_connections_without_tls(encrypted: Cluster) -> None:
+    """Its rules name TLS. The refusal comes before the password is asked for."""
+    command = ("python", "-c", CONNECT_WITHOUT_TLS)
+    with pytest.raises(Exception, match=r"pg_hba\.conf .* no encryption"):
+        encrypted.kubectl("exec", f"deployment/{RELEASE}-mlflow", "-c", "mlflow", "--", *command)
+
+
+def test_the_platform_works(
+    encrypted: Cluster, authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`helm test` passes, a training run succeeds, and its log can be read."""
+    encrypted.helm("test", RELEASE)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    password = encrypted.read_secret(f"{RELEASE}-airflow")["admin-password"]
+    url = encrypted.forward(f"{RELEASE}-airflow-api-server", "http").url
+    client = AirflowClient(url.replace("http", "https", 1), "admin", password)
+    with contextlib.closing(client) as airflow:
+        run_id = make_run_id("tls")
+        airflow.trigger("training", run_id, source="sample:2000")
+        ended = wait_for_run(airflow, "training", run_id)
+        assert ended.state == "success", airflow.get_states("training", run_id)
+        assert "rows" in airflow.read_log("training", run_id, "ingest")
+    address = encrypted.forward(f"{RELEASE}-predictor", "http").url.replace("http", "https", 1)
+    response = httpx.post(f"{address}/predict", json=STUDENT, timeout=30)
+    assert response.status_code == httpx.codes.OK, response.text
