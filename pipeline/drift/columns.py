@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.columns import FEATURES, LABEL, PROBABILITY, Feature, Number
+from pipeline.drift.counts import Counts
 from pipeline.types import FloatArray
 
 Kind = Literal["number", "category"]
@@ -85,6 +86,36 @@ def fill_blanks(
         for is_blank, side in zip(blanks, (reference, current), strict=True)
     )
     return next(filled), next(filled)
+
+
+def fill_blank_counts(column: Column, reference: Counts, current: Counts) -> tuple[Counts, Counts]:
+    """Count the blanks of a column that may be blank as one number below all values.
+
+    Args:
+        column: The column.
+        reference: Its values in the reference.
+        current: Its values in the current data.
+
+    Returns:
+        The counts of both sides. Counts without a blank are returned as they are.
+    """
+    sides = (reference, current)
+    if column.blank_value is None or not any(side.missing for side in sides):
+        return sides
+    smallest = min((float(side.values[0]) for side in sides if side.rows), default=np.inf)
+    number = min(column.blank_value, smallest - 1)
+    filled = [
+        Counts(
+            np.concatenate([[number], side.values]),
+            np.concatenate([[side.missing], side.counts]),
+            0,
+            side.bits,
+        )
+        if side.missing
+        else side
+        for side in sides
+    ]
+    return filled[0], filled[1]
 
 
 def compared_columns(reference: Collection[str], current: Collection[str]) -> list[Column]:

@@ -8,13 +8,13 @@ sample.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.drift.columns import Column, fill_blanks
+from pipeline.drift.columns import Column, fill_blank_counts, fill_blanks
 from pipeline.drift.counts import Counts, count_values
 from pipeline.drift.plan import Plan, plan_comparison
 from pipeline.drift.report import ColumnDrift, Distribution, Summary
@@ -73,20 +73,45 @@ def compare_columns(
     Raises:
         DataError: If a column that may not be blank has no value at all in one of the data sets.
     """
+    return compare_counts((reference, current), columns, settings, seed)
+
+
+def compare_counts(
+    frames: tuple[pd.DataFrame, pd.DataFrame],
+    columns: Sequence[Column],
+    settings: DriftSettings,
+    seed: int,
+    counts: Mapping[str, Pair] | None = None,
+) -> Comparison:
+    """Compare two data sets like `compare_columns`, of which the frames can be samples.
+
+    Args:
+        frames: The reference and the current rows.
+        columns: The columns to compare.
+        settings: Methods, thresholds and sizes.
+        seed: Seed of the sample for Evidently's page.
+        counts: Values of each column in all rows; None if the frames have all rows.
+    """
     from pipeline.drift import evidently_report
 
+    reference, current = frames
     known = {
-        column.name: _count(reference, current, column)
+        column.name: counts[column.name] if counts else _count(reference, current, column)
         for column in columns
         if column.blank_value is not None
     }
     reference, current = _fill_frames(reference, current, columns)
-    pairs = {column.name: _count(reference, current, column) for column in columns}
+    pairs = {
+        column.name: fill_blank_counts(column, *counts[column.name])
+        if counts
+        else _count(reference, current, column)
+        for column in columns
+    }
     for column in columns:
         _check_values(column, *pairs[column.name])
     plans = [plan_comparison(column, *pairs[column.name], settings) for column in columns]
     sample = None
-    if max(len(reference), len(current)) > settings.max_evidently_rows:
+    if counts or max(len(reference), len(current)) > settings.max_evidently_rows:
         sample = settings.report_sample_rows
         reference, current = (
             frame.sample(min(sample, len(frame)), random_state=seed)

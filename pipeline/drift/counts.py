@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.types import FloatArray, IntArray
+
+MANTISSA_BITS = 52
+PRECISIONS = (MANTISSA_BITS, 20, 18, 16, 14, 12, 10, 8, 6)
+"""Bits of a value's fraction that are kept while counts are merged, the most first."""
+MAX_VALUES = 1 << 15
+"""Distinct values of merged counts; with more, values are rounded towards zero to fewer bits."""
 
 
 @dataclass(frozen=True)
@@ -18,11 +25,13 @@ class Counts:
         values: Distinct values, ascending, shape (n_distinct,).
         counts: How often each occurs, shape (n_distinct,).
         missing: Number of rows without a finite value.
+        bits: Bits of each value's fraction; one of PRECISIONS.
     """
 
     values: FloatArray
     counts: IntArray
     missing: int = 0
+    bits: int = MANTISSA_BITS
 
     @property
     def rows(self) -> int:
@@ -89,6 +98,64 @@ def count_values(values: FloatArray) -> Counts:
     return Counts(
         finite[starts], np.diff(np.append(starts, len(finite))), len(values) - len(finite)
     )
+
+
+def merge_counts(parts: Iterable[Counts], max_values: int = MAX_VALUES) -> Counts:
+    """Merge the counts of parts of a column.
+
+    The result depends on the rows only, not on how they are divided: the values have the first of
+    PRECISIONS with which all rows together have at most `max_values` distinct ones.
+
+    Args:
+        parts: Counts of the parts; at least one.
+        max_values: Most distinct values.
+    """
+    merged: Counts | None = None
+    for part in parts:
+        if merged is None:
+            merged = round_counts(part, part.bits)
+        else:
+            bits = min(merged.bits, part.bits)
+            sides = [round_counts(side, bits) for side in (merged, part)]
+            merged = _sum_equal(
+                np.concatenate([side.values for side in sides]),
+                np.concatenate([side.counts for side in sides]),
+                merged.missing + part.missing,
+                bits,
+            )
+        for bits in PRECISIONS:
+            if len(merged.values) > max_values and bits < merged.bits:
+                merged = round_counts(merged, bits)
+    assert merged is not None
+    return merged
+
+
+def round_counts(counts: Counts, bits: int) -> Counts:
+    """Round values towards zero, to a number of bits of their fraction.
+
+    Args:
+        counts: The counts; those with as few bits are returned as they are.
+        bits: One of PRECISIONS. With 12 bits, a value changes by less than 0.025 %.
+    """
+    if bits >= counts.bits:
+        return counts
+    dropped = MANTISSA_BITS - bits
+    kept = (counts.values.view(np.int64) >> dropped) << dropped
+    return _sum_equal(kept.view(np.float64), counts.counts, counts.missing, bits)
+
+
+def align(first: Counts, second: Counts) -> tuple[Counts, Counts]:
+    """Return two counts with the same bits of their values, so that these can be compared."""
+    bits = min(first.bits, second.bits)
+    return round_counts(first, bits), round_counts(second, bits)
+
+
+def _sum_equal(values: FloatArray, counts: IntArray, missing: int, bits: int) -> Counts:
+    """Counts of values that may be repeated."""
+    distinct, inverse = np.unique(values, return_inverse=True)
+    summed = np.zeros(distinct.size, dtype=np.int64)
+    np.add.at(summed, inverse, counts)
+    return Counts(distinct, summed, missing, bits)
 
 
 def merge_sorted(first: FloatArray, second: FloatArray) -> FloatArray:

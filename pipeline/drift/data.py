@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pipeline.columns import FEATURE_NAMES, LABEL
+import numpy as np
+
+from pipeline.columns import FEATURE_NAMES
 from pipeline.drift.columns import PREDICTION
+from pipeline.drift.counts import Counts, count_values
 from pipeline.model.bundle import Bundle
-from pipeline.storage.artifacts.data import SilverManifest
-from pipeline.storage.artifacts.drift import DatasetFacts, ModelIdentity, TrafficObjects
+from pipeline.model.decision import is_positive
+from pipeline.storage.artifacts.drift import DatasetFacts, TrafficObjects
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import (
-    TRAINING_SPLITS,
-    gold_split,
-    silver_manifest,
-    silver_rows,
-)
 
 if TYPE_CHECKING:
     import pandas as pd
+    from onnxruntime import InferenceSession
 
 SCORING_BATCH_ROWS = 100_000
-"""Rows per ONNX run, which bounds the memory of scoring a large gold data set."""
+"""Rows per ONNX run, which bounds the memory of scoring."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What is counted of all rows of a large data set.
+
+    Attributes:
+        columns: Values of each column.
+        predicted_positive: Number of rows that the model predicts positive.
+    """
+
+    columns: Mapping[str, Counts]
+    predicted_positive: int
 
 
 @dataclass(frozen=True)
@@ -31,71 +43,37 @@ class Dataset:
     """Rows to compare.
 
     Attributes:
-        frame: One column of floats per feature, and possibly the prediction and the label.
+        frame: One column of floats per feature, and possibly the prediction and the label; a random
+            sample of a large data set.
         facts: Where the rows came from; part of the report.
+        totals: What is counted of all rows, if the frame is a sample.
     """
 
     frame: pd.DataFrame
     facts: DatasetFacts
+    totals: Totals | None = None
 
+    @property
+    def rows(self) -> int:
+        """Number of rows, of which the frame can be a sample."""
+        return self.facts.rows if self.totals else len(self.frame)
 
-def load_gold(lake: Lake, bundle: Bundle) -> Dataset:
-    """Load the gold rows that a model learned from.
+    def count(self, column: str) -> Counts:
+        """Return the values of a column in all rows."""
+        if self.totals:
+            return self.totals.columns[column]
+        return count_values(self.frame[column].to_numpy(float))
 
-    Args:
-        lake: The lake.
-        bundle: The model with its lineage.
+    def count_predicted_positive(self, threshold: float) -> int:
+        """Return the number of rows that the model predicts positive.
 
-    Raises:
-        LakeError: If a split is missing or its hash does not match the lineage.
-        DataError: If the model was trained with other columns.
-    """
-    import pandas as pd
-
-    manifest = bundle.manifest
-    hashes = {
-        gold_split(manifest.lineage.pipeline_run_id, split): manifest.lineage.gold[split]
-        for split in TRAINING_SPLITS
-    }
-    frames = [_read_labelled(lake, key, sha256) for key, sha256 in hashes.items()]
-    frame = pd.concat(frames, ignore_index=True)
-    facts = DatasetFacts(
-        source="gold training rows of the production model",
-        rows=len(frame),
-        splits=hashes,
-        model=ModelIdentity(
-            name=manifest.name,
-            version=manifest.version,
-            run_id=manifest.run_id,
-            pipeline_run_id=manifest.lineage.pipeline_run_id,
-        ),
-    )
-    return Dataset(frame, facts)
-
-
-def load_silver(lake: Lake, run_id: str) -> Dataset:
-    """Load a silver data set, including its labels.
-
-    Args:
-        lake: The lake.
-        run_id: Run that wrote it.
-
-    Raises:
-        LakeError: If the run has none, or its hash does not match its manifest.
-        DataError: If it was written for other columns.
-    """
-    sha256 = lake.read_model(silver_manifest(run_id), SilverManifest).sha256
-    key = silver_rows(run_id)
-    frame = _read_labelled(lake, key, sha256)
-    facts = DatasetFacts(source="a silver data set", rows=len(frame), object=key, sha256=sha256)
-    return Dataset(frame, facts)
-
-
-def _read_labelled(lake: Lake, key: str, sha256: str) -> pd.DataFrame:
-    """Read the features and the label of rows as floats."""
-    from pipeline.storage.parquet import read_rows
-
-    return read_rows(lake, key, sha256)[[*FEATURE_NAMES, LABEL.name]].astype(float)
+        Args:
+            threshold: Probability from which it does.
+        """
+        if self.totals:
+            return self.totals.predicted_positive
+        probability = self.frame[PREDICTION].dropna().to_numpy(float)
+        return int(is_positive(probability, threshold).sum())
 
 
 def load_live_traffic(
@@ -141,18 +119,25 @@ def add_predictions(dataset: Dataset, bundle: Bundle) -> Dataset:
         dataset: Rows with all features; its frame stays unchanged.
         bundle: The production model.
     """
-    import numpy as np
-
-    from pipeline.model.arrays import feature_array
-    from pipeline.model.onnx import open_session, positive_probability
+    from pipeline.model.onnx import open_session
 
     session = open_session(bundle)
-    rows = feature_array(dataset.frame, np.float32)
+    return replace(dataset, frame=predict_rows(dataset.frame, session))
+
+
+def predict_rows(frame: pd.DataFrame, session: InferenceSession) -> pd.DataFrame:
+    """Return rows with the predictions of a model.
+
+    Args:
+        frame: Rows with all features.
+        session: A session on the model's graph.
+    """
+    from pipeline.model.arrays import feature_array
+    from pipeline.model.onnx import positive_probability
+
+    rows = feature_array(frame, np.float32)
     answers = [
         positive_probability(session, rows[start : start + SCORING_BATCH_ROWS])
         for start in range(0, len(rows), SCORING_BATCH_ROWS)
     ]
-    return Dataset(
-        dataset.frame.assign(**{PREDICTION: np.concatenate(answers) if answers else []}),
-        dataset.facts,
-    )
+    return frame.assign(**{PREDICTION: np.concatenate(answers) if answers else []})

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
 from pipeline.data.source_changes import read_changes
 from pipeline.drift.columns import PREDICTION, compared_columns, feature_columns
-from pipeline.drift.comparison import Comparison, compare_columns
+from pipeline.drift.comparison import Comparison, compare_counts
+from pipeline.drift.counts import align
 from pipeline.drift.data import Dataset
 from pipeline.drift.decisions import decide, get_weights
 from pipeline.drift.joint import compare_jointly
 from pipeline.drift.page import page
-from pipeline.drift.performance import estimate_performance
+from pipeline.drift.performance import estimate_from_counts
 from pipeline.drift.report import (
     DRIFT,
     NONE,
@@ -29,14 +32,10 @@ from pipeline.drift.report import (
 )
 from pipeline.errors import SettingsError
 from pipeline.model.bundle import Manifest
-from pipeline.model.decision import is_positive
 from pipeline.model.intervals import rate_interval
 from pipeline.settings.drift import DriftSettings
 from pipeline.storage.layout import DRIFT_PAGE, DRIFT_REPORT, EVIDENTLY_PAGE
 from pipeline.times import utc_now
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,13 @@ def compare_datasets(
     columns = compared_columns(reference.frame.columns, current.frame.columns)
     together = [column for column in feature_columns() if column.name not in settings.thresholds]
     frames, seed = (reference.frame, current.frame), context.settings.seed
-    compared = compare_columns(*frames, columns, settings, seed)
+    counts = None
+    if reference.totals or current.totals:
+        counts = {
+            column.name: align(reference.count(column.name), current.count(column.name))
+            for column in columns
+        }
+    compared = compare_counts(frames, columns, settings, seed, counts)
     with threadpool_limits(1):  # more threads only wait for each other on products this small
         jointly = compare_jointly(*frames, together, settings, seed)
     results, joint = decide(
@@ -102,30 +107,33 @@ def compare_datasets(
         settings.thresholds,
         settings.max_false_positive_rate,
     )
-    performance = None if model is None else _expect_performance(context, model, *frames)
+    performance = None if model is None else _expect_performance(context, model, reference, current)
     compared = replace(compared, columns=results)
     report = _build_report(compared, joint, retraining, origin | {"performance": performance})
     return Outcome(report, {EVIDENTLY_PAGE: compared.page, DRIFT_PAGE: page(report)})
 
 
 def _expect_performance(
-    context: Context, model: Manifest, reference: pd.DataFrame, current: pd.DataFrame
+    context: Context, model: Manifest, reference: Dataset, current: Dataset
 ) -> ExpectedPerformance:
     """Estimate the performance on the current rows, next to what was measured with labels."""
-    learned, probability = (frame[PREDICTION].dropna() for frame in (reference, current))
+    learned = reference.frame[PREDICTION].dropna()
     calibrated_on = learned[:: math.ceil(len(learned) / context.settings.train.max_rows)]
-    expected = estimate_performance(
-        probability.to_numpy(float),
+    found = current.count(PREDICTION)
+    expected = estimate_from_counts(
+        found.values,
+        found.counts,
         model.threshold,
         calibrated_on.to_numpy(float),
         context.settings.seed,
     )
-    labels = reference[LABEL.name]
-    measured = model.metrics | {"positive_rate": rate_interval(labels.sum(), len(labels))}
+    labels = reference.count(LABEL.name)
+    positives = int(labels.get_counts(np.array([1.0]))[0])
+    measured = model.metrics | {"positive_rate": rate_interval(positives, labels.rows)}
     return ExpectedPerformance(
         threshold=model.threshold,
-        rows=len(probability),
-        predicted_positive=int(is_positive(probability.to_numpy(float), model.threshold).sum()),
+        rows=found.rows,
+        predicted_positive=current.count_predicted_positive(model.threshold),
         expected=expected,
         measured={name: measured[name] for name in expected if name in measured},
     )
@@ -143,11 +151,8 @@ def _check_thresholds(settings: DriftSettings) -> None:
 def _find_shortage(reference: Dataset, current: Dataset, min_rows: int) -> str | None:
     """Name the data set that has too few rows for a verdict."""
     for which, side in (("reference has", reference), ("current data have", current)):
-        if len(side.frame) < min_rows:
-            return (
-                f"Not enough data: the {which} {len(side.frame):,} rows; "
-                f"a verdict needs {min_rows:,}."
-            )
+        if side.rows < min_rows:
+            return f"Not enough data: the {which} {side.rows:,} rows; a verdict needs {min_rows:,}."
     return None
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.storage.artifacts.base import Interval
-from pipeline.types import BoolArray, FloatArray
+from pipeline.types import BoolArray, FloatArray, IntArray
 
 SAMPLES = 1_000
 """Simulated outcomes per interval."""
@@ -47,6 +47,25 @@ def estimate_performance(
         undefined is missing, as the precision if no row is predicted positive.
     """
     values, counts = np.unique(probability, return_counts=True)
+    return estimate_from_counts(values, counts, threshold, calibrated_on, seed)
+
+
+def estimate_from_counts(
+    values: FloatArray,
+    counts: IntArray,
+    threshold: float,
+    calibrated_on: FloatArray,
+    seed: int,
+) -> dict[str, Interval]:
+    """Estimate the performance like `estimate_performance`, from counts of the probabilities.
+
+    Args:
+        values: Distinct probabilities, ascending, shape (n_distinct,).
+        counts: Number of rows with each, shape (n_distinct,).
+        threshold: Probability from which the model predicts positive.
+        calibrated_on: Probabilities of the rows that the calibration was fitted to, shape (n,).
+        seed: Seed of the simulation.
+    """
     expected = measure_groups(values * counts, (1 - values) * counts, values >= threshold)
     groups, sizes = _group(values, counts.astype(float), threshold)
     positive = _simulate(groups, sizes, calibrated_on, np.random.default_rng(seed))

@@ -34,7 +34,9 @@ from pipeline.drift.report import (
     TOO_FEW,
 )
 from pipeline.drift.summary import print_report
+from pipeline.drift.tables import load_gold, load_silver
 from pipeline.errors import LakeError, SettingsError, StageSkipped
+from pipeline.model.bundle import Bundle
 from pipeline.storage.layout import (
     DRIFT_PAGE,
     REPORTS,
@@ -156,10 +158,7 @@ def run(context: Context, window: Window = Window()) -> None:
     if version is None:
         raise StageSkipped(f"No version of {registry.name} has the alias `{PRODUCTION}`.")
     bundle = registry.get_version_bundle(version)
-    reference, current = (
-        drift_data.add_predictions(side, bundle)
-        for side in (drift_data.load_gold(lake, bundle), _current(context, window))
-    )
+    reference, current = load_gold(context, bundle), _load_current(context, window, bundle)
     at = datetime.now(UTC).replace(microsecond=0)
     blocked = drift_retraining.blocked_reason(lake, context.run_id, settings.drift, at)
     retraining = "requested" if blocked is None else f"not requested: {blocked}"
@@ -182,19 +181,34 @@ def run(context: Context, window: Window = Window()) -> None:
     echo("drift: retraining requested", "yellow")
 
 
-def _current(context: Context, window: Window) -> Dataset:
-    settings = context.settings
+def _load_current(context: Context, window: Window, bundle: Bundle) -> Dataset:
     if window.silver:
-        return drift_data.load_silver(context.lake, window.silver)
+        return load_silver(context, window.silver, bundle)
+    settings = context.settings
+    period = find_period(window, settings.drift.window_hours)
+    found = drift_data.load_live_traffic(
+        context.lake, *period, settings.drift.max_rows, settings.seed
+    )
+    return drift_data.add_predictions(found, bundle)
+
+
+def find_period(window: Window, hours: float) -> tuple[datetime, datetime]:
+    """Return the start and the end of the live traffic that is compared.
+
+    Args:
+        window: The start and the end, if they are given.
+        hours: Length of the period if the start is not given.
+
+    Raises:
+        SettingsError: If it ends before it begins.
+    """
     until = window.until or datetime.now(UTC)
-    since = window.since or until - timedelta(hours=settings.drift.window_hours)
+    since = window.since or until - timedelta(hours=hours)
     if since >= until:
         raise SettingsError(
             f"--since {since.isoformat()} is not before --until {until.isoformat()}."
         )
-    return drift_data.load_live_traffic(
-        context.lake, since, until, settings.drift.max_rows, settings.seed
-    )
+    return since, until
 
 
 def write(context: Context, outcome: Outcome) -> None:

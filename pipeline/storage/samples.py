@@ -76,18 +76,15 @@ def find_sample(lake: Lake, parts: Sequence[PartFacts], max_rows: int, seed: int
     Raises:
         LakeError: If a part is missing or was modified.
     """
-    located = locate_parts(parts)
-    totals = np.zeros(2, np.int64)
-    for part in located:
-        if part.facts.positives is None:
-            totals += np.bincount(_read_labels(lake, part), minlength=2)
-        else:
-            totals += [part.facts.rows - part.facts.positives, part.facts.positives]
-    rows = int(totals.sum())
+    counted = [_count_classes(lake, facts) for facts in parts]
+    located = locate_parts(counted)
+    positives = sum(facts.positives or 0 for facts in counted)
+    rows = sum(facts.rows for facts in counted)
     if rows <= max_rows:
         return None
-    positives = (2 * max_rows * int(totals[1]) + rows) // (2 * rows)
-    quotas = np.array([max_rows - positives, positives])
+    of_positives = (2 * max_rows * positives + rows) // (2 * rows)
+    totals = np.array([rows - positives, positives])
+    quotas = np.array([max_rows - of_positives, of_positives])
     return Sample(seed, _find_bounds(lake, located, totals, quotas, seed))
 
 
@@ -203,10 +200,18 @@ def check_columns(key: str, names: Sequence[str]) -> None:
         )
 
 
-def _read_labels(lake: Lake, part: TablePart) -> IntArray:
-    table = read_part(lake, part.facts, [LABEL.name])
+def _count_classes(lake: Lake, facts: PartFacts) -> PartFacts:
+    """The facts of a part with its numbers of rows, which some manifests lack."""
+    if facts.positives is not None:
+        return facts
+    labels = _read_labels(lake, facts)
+    return facts.model_copy(update={"rows": labels.size, "positives": int(labels.sum())})
+
+
+def _read_labels(lake: Lake, facts: PartFacts) -> IntArray:
+    table = read_part(lake, facts, [LABEL.name])
     if not table.column_names:
-        check_columns(part.facts.key, read_part(lake, part.facts).column_names)
+        check_columns(facts.key, read_part(lake, facts).column_names)
     labels: IntArray = table[LABEL.name].to_numpy().astype(np.int64)
     return labels
 
@@ -221,7 +226,7 @@ def _find_bounds(
         limits = [_find_limit(int(quotas[label]), int(totals[label]), spare) for label in (0, 1)]
         below: list[list[HashArray]] = [[], []]
         for part in parts:
-            labels = _read_labels(lake, part)
+            labels = _read_labels(lake, part.facts)
             hashes = hash_rows(part.first, labels.size, seed)
             for label in (0, 1):
                 below[label].append(hashes[(labels == label) & (hashes <= limits[label])])
