@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,12 +19,15 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from dags.pod_spec import build_labels, build_pod, load_config
 from pipeline.polling import poll_until
-from pipeline.stages import EXIT_PERMANENT, EXIT_SKIPPED, Stage, get_dag_stages
+from pipeline.stages import EXIT_OK, EXIT_PERMANENT, EXIT_SKIPPED, Stage, get_dag_stages
 
 STARTUP_TIMEOUT_SECONDS = 600  # a new node may have to boot and to pull the image
 EXECUTION_TIMEOUT = timedelta(hours=2)  # of one try; a pod that hangs must not block later runs
 POLL_INTERVAL_SECONDS = 0.25  # most stages run for a second or two
 END_TIMEOUT_SECONDS = 10  # how long to poll for the end of a pod whose container has ended
+
+SUMMARY = "summary"
+"""Key of a stage's summary in XCom."""
 
 RUN_ID = "{{ make_run_id(dag.dag_id, run_id, dag_run.run_after.strftime('%Y%m%dT%H%M%S')) }}"
 
@@ -62,6 +65,8 @@ def create_dag(
     doc: str | None,
     *,
     task_options: Mapping[str, Mapping[str, Any]] | None = None,
+    before: Mapping[str, Callable[[], Any]] | None = None,
+    macros: Mapping[str, Callable[..., Any]] | None = None,
     **options: Any,
 ) -> DAG:
     """Create a DAG with one task per row of the stage table.
@@ -70,6 +75,8 @@ def create_dag(
         dag_id: Id of the DAG, as in the stage table.
         doc: Description of the DAG, in Markdown.
         task_options: Further arguments of `create_task`, by stage name.
+        before: Functions that each create a task to run before a stage, by the stage's name.
+        macros: Further functions for the templates of the tasks, by name.
         **options: Further arguments of Airflow's DAG.
 
     Returns:
@@ -81,7 +88,7 @@ def create_dag(
         "catchup": False,
         "max_active_runs": 1,  # two runs would compete for the aliases and for the node
         "is_paused_upon_creation": False,  # a DAG that waits for an asset must not be paused
-        "user_defined_macros": {"make_run_id": make_run_id},
+        "user_defined_macros": {"make_run_id": make_run_id, **(macros or {})},
     }
     stages = get_dag_stages(dag_id)
     with DAG(dag_id, **(defaults | options)) as dag:
@@ -89,9 +96,12 @@ def create_dag(
             stage.name: create_task(stage, **(task_options or {}).get(stage.name, {}))
             for stage in stages
         }
+        entries = tasks | {name: create() for name, create in (before or {}).items()}
         for stage in stages:
+            if entries[stage.name] is not tasks[stage.name]:
+                entries[stage.name] >> tasks[stage.name]
             for upstream in stage.after:
-                tasks[upstream] >> tasks[stage.name]
+                tasks[upstream] >> entries[stage.name]
     return dag
 
 
@@ -111,29 +121,48 @@ class StagePodOperator(KubernetesPodOperator):  # type: ignore[misc]  # Airflow 
             interval_seconds=POLL_INTERVAL_SECONDS,
         )
 
-    def cleanup(self, pod: Any, remote_pod: Any, *args: Any, **kwargs: Any) -> None:
-        """Delete the pod, and fail the task if the pod failed.
+    def cleanup(
+        self, pod: Any, remote_pod: Any, xcom_result: Any = None, context: Any = None
+    ) -> None:
+        """Keep the pod's summary, delete the pod, and fail the task if the pod failed.
 
         Raises:
             AirflowFailException: If the stage exited with 3. Airflow does not retry the task.
             AirflowException: If the pod failed otherwise. Airflow retries the task.
         """
+        if remote_pod and context and (summary := get_summary(remote_pod)):
+            context["ti"].xcom_push(SUMMARY, summary)
         try:
-            super().cleanup(pod, remote_pod, *args, **kwargs)
+            super().cleanup(pod, remote_pod, xcom_result, context)
         except AirflowSkipException:
             raise
         except AirflowException as error:
-            statuses = remote_pod.status.container_statuses or ()
-            terminated = [status.state.terminated for status in statuses]
-            if EXIT_PERMANENT in [state.exit_code for state in terminated if state]:
+            if EXIT_PERMANENT in [state.exit_code for state in get_terminated(remote_pod)]:
                 raise AirflowFailException(str(error)) from error
             raise
+
+
+def get_terminated(pod: Any) -> list[Any]:
+    """Return the final states of a pod's containers that have ended."""
+    statuses = pod.status.container_statuses or ()
+    return [status.state.terminated for status in statuses if status.state.terminated]
+
+
+def get_summary(pod: Any) -> str | None:
+    """Return the message that the container of a successful pod left, if there is one."""
+    messages = [
+        state.message
+        for state in get_terminated(pod)
+        if state.exit_code == EXIT_OK and state.message
+    ]
+    return messages[0] if messages else None
 
 
 def create_task(stage: Stage, *, arguments: Sequence[str] = (), **options: Any) -> StagePodOperator:
     """Create the task of a stage.
 
-    The task pushes no result to XCom, because stages find each other's results in the lake.
+    Stages find each other's results in the lake, so the task pushes nothing to XCom but the
+    summary of a stage that writes one, for people.
 
     Args:
         stage: Row of the stage table.

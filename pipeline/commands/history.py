@@ -54,5 +54,5 @@ def format_row(record: Record) -> tuple[str, ...]:
         record.action,
         to if origin == to else f"{origin or 'none'} -> {to}",
         record.owner,
-        record.move.reason,
+        record.move.describe(),
     )

@@ -11,6 +11,12 @@ MAX_SHADOW_WAIT_SECONDS = 5_400
 
 
 class DeploymentSettings(Section):
+    require_approval: bool = False
+    """Let `promote` move a version into production only with the name of the person who approved
+    it."""
+    summary_file: str = ""
+    """File to which `validate` also writes its gate table in Markdown; empty for none. Airflow
+    shows it to the person who approves."""
     lock_timeout_seconds: int = Field(default=600, gt=0)
     """Time after which an unfinished move of the `production` alias counts as dead; the next move
     completes it first."""

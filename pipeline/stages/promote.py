@@ -3,10 +3,13 @@
 Reads `reports/<run_id>/validation.json` and promotes only the version that it names. The version
 that leaves production gets the alias `previous`. Exactly one version is in production at any time:
 a run that is killed and repeated ends the same, and of two concurrent runs one fails. Every move
-has a record in `reports/promotions/` and a line in `reports/promotions.jsonl`.
+has a record in `reports/promotions/` and a line in `reports/promotions.jsonl`. If promotions need
+an approval (MLOPS_DEPLOYMENT__REQUIRE_APPROVAL), the record names who gave it.
 """
 
 from __future__ import annotations
+
+import argparse
 
 from pipeline.console import echo
 from pipeline.context import Context
@@ -22,24 +25,49 @@ from pipeline.deployment.moves import (
 from pipeline.errors import PromotionError, StageSkipped
 from pipeline.storage.artifacts.deployment import ValidationReport
 from pipeline.storage.layout import validation_report
-from pipeline.tracking.promotion_log import Move, get_hashes
+from pipeline.tracking.promotion_log import Approval, Move, get_hashes
 from pipeline.tracking.registry import PRODUCTION, STAGING
 
 
-def run(context: Context) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the stage to its parser."""
+    parser.add_argument("--approved-by", default="", metavar="NAME", help="who approved it")
+    parser.add_argument("--approval-reason", default="", metavar="TEXT", help="why")
+
+
+def main(context: Context, arguments: argparse.Namespace) -> None:
+    """Promote with the approval in the arguments, if there is one."""
+    name, reason = arguments.approved_by.strip(), arguments.approval_reason.strip()
+    run(context, Approval(by=name, reason=reason) if name else None)
+
+
+def run(context: Context, approval: Approval | None = None) -> None:
     """Read the validation report and move the aliases.
+
+    Args:
+        context: The run.
+        approval: Who approved the promotion; None for nobody.
 
     Raises:
         StageSkipped: If there is nothing to promote.
-        PromotionError: If production has changed since the candidate was validated, or another
-            run is moving it.
+        PromotionError: If nobody approved the promotion although the settings require it,
+            production has changed since the candidate was validated, or another run is moving it.
     """
     report = context.lake.read_model(validation_report(context.run_id), ValidationReport)
     if not report.passed:
         raise StageSkipped(f"version {report.candidate} did not pass validation: {report.decision}")
-    record = move(context, "promote", lambda aliases: plan_move(report, aliases))
+    if context.settings.deployment.require_approval and approval is None:
+        raise PromotionError(
+            f"Nobody approved version {report.candidate}. Approve it in Airflow, or run promote "
+            "with --approved-by NAME. MLOPS_DEPLOYMENT__REQUIRE_APPROVAL=false turns this off."
+        )
+
+    def plan(aliases: Aliases) -> Move:
+        return plan_move(report, aliases).model_copy(update={"approval": approval})
+
+    record = move(context, "promote", plan)
     print_aliases(record)
-    echo(f"promote: version {record.move.to} is in `{PRODUCTION}`: {record.move.reason}")
+    echo(f"promote: version {record.move.to} is in `{PRODUCTION}`: {record.move.describe()}")
 
 
 def plan_move(report: ValidationReport, aliases: Aliases) -> Move:

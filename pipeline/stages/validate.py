@@ -10,9 +10,11 @@ stage is skipped and production does not change.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.console import echo
 from pipeline.context import Context
+from pipeline.deployment.approval_summary import write_summary
 from pipeline.deployment.card_updates import update_candidate_card
 from pipeline.deployment.moves import REJECTED, VERIFIED, get_aliases, get_number
 from pipeline.deployment.shadow_traffic import get_shadow_traffic, wait_for_shadow_traffic
@@ -67,6 +69,8 @@ def run(context: Context) -> None:
     for run_id in dict.fromkeys((context.run_id, manifest.lineage.pipeline_run_id)):
         context.lake.write(report_file(run_id, VALIDATION_PAGE), page)
     context.lake.write_model(validation_report(context.run_id), report)
+    if path := context.settings.deployment.summary_file:
+        write_summary(report, Path(path))
     if not report.passed:
         problem = report.decision
         update_candidate_card(context.lake, matchup.candidate, report.created_at, problem)

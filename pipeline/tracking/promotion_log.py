@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, SerializerFunctionWrapHandler, model_serializer
 
 from pipeline.model.bundle import Lineage
 from pipeline.storage.artifacts.base import Artifact
@@ -27,6 +27,18 @@ NO_RECORD = "0" * 64
 Action = Literal["promote", "verify", "revert", "demote", "rollback", "alarm", "stop", "resume"]
 
 
+class Approval(Artifact):
+    """Who approved a promotion.
+
+    Attributes:
+        by: Name of the person.
+        reason: Why, in the person's words; may be empty.
+    """
+
+    by: str
+    reason: str
+
+
 class Move(Artifact):
     """The aliases and tags that a move sets.
 
@@ -37,6 +49,7 @@ class Move(Artifact):
         reason: Why production moves.
         rejection_reason: Why `origin` must not be promoted again; None if it may be.
         gates: The gates that `to` passed.
+        approval: Who approved the move; None if nobody had to, and then not part of the record.
         hashes: Hashes of `to` and of the data that it was trained on.
     """
 
@@ -50,7 +63,23 @@ class Move(Artifact):
         default=None, validation_alias=AliasChoices("rejection_reason", "rejected")
     )
     gates: tuple[GateResult, ...] = ()
+    approval: Approval | None = None
     hashes: dict[str, str] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_approval(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keep the hashes of records that were written before there were approvals."""
+        fields: dict[str, Any] = serialize(self)
+        if self.approval is None:
+            fields.pop("approval", None)
+        return fields
+
+    def describe(self) -> str:
+        """Return the reason, and who approved the move."""
+        if self.approval is None:
+            return self.reason
+        reason = f": {self.approval.reason}" if self.approval.reason else ""
+        return f"{self.reason}; approved by {self.approval.by}{reason}"
 
 
 class Record(Artifact):

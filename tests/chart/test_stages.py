@@ -28,6 +28,18 @@ def test_the_pods_file_has_the_format_that_the_dags_read() -> None:
     assert get_format(get_pods_file(render(WORKERS))) == get_format(make_pods_file())
 
 
+def test_an_approval() -> None:
+    """With the value, the DAGs wait for a person, and `promote` requires the name."""
+    manifests = render({"deployment": {"approval": {"enabled": True, "timeoutHours": 5}}})
+    assert get_pods_file(manifests)["approval"] == {"enabled": True, "timeout_hours": 5}
+    settings = find(manifests, "ConfigMap", "settings")["data"]
+    assert Settings.load(settings).deployment.require_approval
+    assert get_pods_file(render())["approval"]["enabled"] is False
+    assert not Settings.load(
+        find(render(), "ConfigMap", "settings")["data"]
+    ).deployment.require_approval
+
+
 def test_default_resources() -> None:
     """By default a stage's pod has the resources of its row in the stage table."""
     stages = get_pods_file(render())["stages"]

@@ -53,17 +53,21 @@ def readings(
     environment: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, dict[str, Any]]:
-    """The DAGs as the scheduler sees them: of the chart, without schedules, without a PODS_FILE.
+    """The DAGs as the scheduler sees them.
+
+    They are those of the chart, without schedules, without a PODS_FILE, and with an approval.
 
     Each was parsed by a process that can neither connect nor import a stage's dependencies.
     """
     folder = tmp_path_factory.mktemp("pods")
+    approval = folder / "approval.json"
+    approval.write_text(json.dumps(config | {"approval": {"enabled": True, "timeout_hours": 5}}))
     off = folder / "off.json"
     off.write_text(json.dumps(config | {"schedules": dict.fromkeys(config["schedules"])}))
     process = subprocess.run(
         [
             *(sys.executable, "-c", READ_DAGS, str(ROOT / "dags")),
-            *(environment["PODS_FILE"], str(off), str(folder / "absent.json")),
+            *(environment["PODS_FILE"], str(off), str(folder / "absent.json"), str(approval)),
         ],
         env=environment,
         capture_output=True,
@@ -72,7 +76,8 @@ def readings(
         check=True,
     )
     lines = [line for line in process.stdout.splitlines() if line.startswith("{")]
-    return dict(zip(("chart", "no schedules", "no file"), map(json.loads, lines), strict=True))
+    names = ("chart", "no schedules", "no file", "approval")
+    return dict(zip(names, map(json.loads, lines), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +126,23 @@ def test_tasks_and_their_order(dags: dict[str, dict[str, Any]], dag_id: str) -> 
             if stage.name in task.get("downstream_task_ids", [])
         }
         assert upstream == set(stage.after), stage.name
+
+
+def test_an_approval_is_between_validate_and_promote(readings: dict[str, dict[str, Any]]) -> None:
+    """Nothing is promoted before the answer of a person; without one in time, it is a rejection."""
+    reading = readings["approval"]
+    assert reading["errors"] == {}
+    tasks = get_tasks(reading["dags"]["deployment"]["dag"])
+    downstream = {name: task.get("downstream_task_ids", []) for name, task in tasks.items()}
+    assert downstream == {
+        "validate": ["approve"],
+        "approve": ["promote"],
+        "promote": ["verify"],
+        "verify": [],
+    }
+    assert tasks["promote"].get("trigger_rule", "all_success") == "all_success"
+    for dag_id in set(DAGS) - {"deployment"}:
+        assert "approve" not in get_tasks(reading["dags"][dag_id]["dag"])
 
 
 def test_schedules(dags: dict[str, dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from datetime import datetime, tzinfo
 
 import pytest
 
+from pipeline.commands import history
 from pipeline.context import Context
 from pipeline.deployment.moves import REJECTED
 from pipeline.deployment.rollback import keep_production
@@ -18,7 +20,8 @@ from pipeline.stages import promote
 from pipeline.storage.artifacts.gates import GateResult
 from pipeline.storage.lake import Lake
 from pipeline.tracking import promotion_log
-from pipeline.tracking.promotion_log import read_records
+from pipeline.tracking.promotion_chain import verify_log
+from pipeline.tracking.promotion_log import Approval, read_records
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.support.deployment_env import DeploymentEnv
 from tests.support.faults import FaultInjector, Killed, kill_points, with_faults
@@ -48,6 +51,35 @@ def test_the_champion_becomes_previous(env: DeploymentEnv) -> None:
     assert entry["gates"] == [GATE.model_dump()]
     assert "@" in entry["started_by"]
     assert "promoted" in env.registry.get_version(candidate).tags
+
+
+def test_the_record_names_who_approved(env: DeploymentEnv) -> None:
+    """If an approval is required, nothing moves without one, and the record has name and reason."""
+    number = env.bare(STAGING)
+    env.verdict("run-1", number, None)
+    context = env.context("run-1", deployment={"require_approval": True})
+    parser = argparse.ArgumentParser()
+    promote.add_arguments(parser)
+    with pytest.raises(PromotionError, match=f"Nobody approved version {number}"):
+        promote.main(context, parser.parse_args(["--approved-by= "]))
+    assert env.production() is None
+    arguments = ["--approved-by=Ada", "--approval-reason=--fewer false alarms"]
+    promote.main(context, parser.parse_args(arguments))
+    assert env.production() == number
+    (record,) = read_records(context.lake)
+    assert record.move.approval == Approval(by="Ada", reason="--fewer false alarms")
+    assert history.format_row(record)[-1].endswith("; approved by Ada: --fewer false alarms")
+    assert verify_log(context.lake, env.registry.get_by_alias(PRODUCTION)) == 1
+
+
+def test_a_record_without_an_approval_keeps_its_hash(env: DeploymentEnv) -> None:
+    """Records of earlier releases have no field for it, and their hashes are in other records."""
+    number = env.bare(STAGING)
+    env.verdict("run-1", number, None)
+    promote.run(env.context("run-1"))
+    (record,) = read_records(env.context("any").lake)
+    assert b"approval" not in record.to_bytes()
+    assert "approval" not in record.to_line()
 
 
 def test_a_repeated_run_changes_nothing(env: DeploymentEnv) -> None:

@@ -63,6 +63,7 @@ EVERYTHING: Values = {
         "MLOPS_INGEST__MAX_BYTES": 3000000000,
         "MLOPS_INGEST__SOURCE": "sample:5000",
     },
+    "deployment": {"approval": {"enabled": True, "timeoutHours": 24}},
     "objectStore": {
         "bucketPrefix": "school",
         "region": "eu-central-1",

@@ -63,4 +63,5 @@ def make_pods_file() -> dict[str, Any]:
             "scoring": "0 4 * * *",
         },
         "retries": 3,
+        "approval": {"enabled": False, "timeout_hours": 48},
     }
