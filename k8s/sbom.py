@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -87,11 +88,13 @@ def describe(artifact: Artifact, reference: str, contents: Contents) -> dict[str
     Raises:
         ClusterError: If the virtual environment has other packages than uv.lock.
     """
+    check_lock(reference, contents.locked)
     exported = export_lock(artifact)
-    check_lock(reference, contents.locked, exported["components"])
     locked = [item for item in exported["components"] if item["name"] in contents.locked]
     for item in locked:
         item.pop("externalReferences", None)  # uv.lock has the addresses and hashes of all wheels
+    extra = contents.locked.keys() - {item["name"] for item in locked}  # a build argument's groups
+    locked += [make_python_package(name, contents.locked[name]) for name in sorted(extra)]
     components = [*locked, *list_others(contents)]
     kept = {item["bom-ref"] for item in components}
     name, _, tag = reference.rpartition(":")
@@ -107,11 +110,18 @@ def describe(artifact: Artifact, reference: str, contents: Contents) -> dict[str
     return exported | {"components": components, "dependencies": dependencies}
 
 
+def get_group_option(artifact: Artifact) -> list[str] | None:
+    """Return uv's option for the packages of an image; None if it has none of uv.lock."""
+    if stage := artifact.arguments.get("STAGE"):
+        return ["--group", stage]
+    named = re.findall(r"(--(?:only-)?group) ([a-z]\w*)", artifact.dockerfile.read_text())
+    return list(named[-1]) if named else None
+
+
 def export_lock(artifact: Artifact) -> dict[str, Any]:
     """Return the packages of uv.lock that the Dockerfile installs, as CycloneDX."""
-    text = artifact.dockerfile.read_text()
-    options = re.findall(r"--((?:only-)?group) (\S+)", text)
-    if not options:
+    option = get_group_option(artifact)
+    if option is None:
         return {
             "bomFormat": "CycloneDX",
             "specVersion": "1.5",
@@ -119,26 +129,24 @@ def export_lock(artifact: Artifact) -> dict[str, Any]:
             "metadata": {},
             "components": [],
         }
-    option, group = options[-1]
-    for name, value in artifact.arguments.items():
-        group = group.replace(f"${{{name}}}", value)
     uv = which("uv") or str(ROOT / "local" / "tools" / "uv" / "bin" / "uv")
     command = [uv, "export", "--quiet", "--frozen", "--no-default-groups"]
     exported: dict[str, Any] = json.loads(
-        read_output(*command, f"--{option}", group, "--format", "cyclonedx1.5")
+        read_output(*command, *option, "--format", "cyclonedx1.5")
     )
     return exported
 
 
-def check_lock(reference: str, found: dict[str, str], locked: Iterable[Component]) -> None:
-    """Check that each package of a virtual environment has the version of uv.lock.
+def check_lock(reference: str, found: Mapping[str, str]) -> None:
+    """Check that each package of a virtual environment has a version of uv.lock.
 
     Raises:
         ClusterError: If one has not.
     """
-    versions = {(item["name"], item["version"]) for item in locked}
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    locked = {(item["name"], item.get("version")) for item in lock["package"]}
     other = [
-        f"{name} {version}" for name, version in found.items() if (name, version) not in versions
+        f"{name} {version}" for name, version in found.items() if (name, version) not in locked
     ]
     if other:
         raise ClusterError(
@@ -161,7 +169,7 @@ def list_others(contents: Contents) -> Iterator[Component]:
         yield describe_debian_package(package, f"{system['ID']}-{system.get('VERSION_ID', '')}")
     for name, version in sorted(set(contents.python)):
         if contents.locked.get(name) != version:
-            yield make_library(name, version, f"pkg:pypi/{name}@{quote(version, safe='')}")
+            yield make_python_package(name, version)
     for name, version in contents.go:
         yield make_library(name, version, f"pkg:golang/{name}@{quote(version, safe='')}")
 
@@ -186,6 +194,10 @@ def describe_debian_package(package: dict[str, str], distribution: str) -> Compo
     component = make_library(package["Package"], version, purl)
     component["properties"] = [{"name": key, "value": value} for key, value in properties.items()]
     return component
+
+
+def make_python_package(name: str, version: str) -> Component:
+    return make_library(name, version, f"pkg:pypi/{name}@{quote(version, safe='')}")
 
 
 def make_library(name: str, version: str, purl: str) -> Component:

@@ -41,14 +41,15 @@ GO_VERSION = """/tmp/copy: go1.26.5
 \tbuild\t-trimpath=true
 """
 OWN_PACKAGES = {
-    "preprocess": "pandera",
+    "train": "skl2onnx",
     "drift": "evidently",
     "predictor": "fastapi-offline",
     "mlflow": "mlflow",
     "airflow": "apache-airflow",
 }
 """A package that is in no other image."""
-INGEST = next(artifact for artifact in list_artifacts() if artifact.name == "ingest")
+ARTIFACTS = {artifact.name: artifact for artifact in list_artifacts()}
+INGEST = ARTIFACTS["ingest"]
 
 
 def make_image(files: dict[str, str]) -> io.BytesIO:
@@ -66,8 +67,8 @@ def make_metadata(name: str, version: str) -> str:
     return f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n\nA text: with a colon\n"
 
 
-def get_locked_version(name: str) -> str:
-    components = sbom.export_lock(INGEST)["components"]
+def get_locked_version(name: str, image: str = "ingest") -> str:
+    components = sbom.export_lock(ARTIFACTS[image])["components"]
     return next(str(item["version"]) for item in components if item["name"] == name)
 
 
@@ -107,11 +108,21 @@ def test_a_document_lists_every_part_of_the_image() -> None:
     """A package of uv.lock that the image lacks, such as one for Windows, is left out."""
     contents = read_example()
     contents.locked = {name: get_locked_version(name) for name in ("pydantic", "pydantic-core")}
+    contents.locked["jinja2"] = get_locked_version("jinja2", "drift")  # of another group
     document = sbom.describe(INGEST, "localhost/student-mlops/ingest:ab12", contents)
     assert document["metadata"]["component"]["name"] == "localhost/student-mlops/ingest"
     assert document["metadata"]["component"]["version"] == "ab12"
     parts = {item["name"]: item for item in document["components"]}
-    expected = ["debian", "libssl3t64", "pip", "pydantic", "pydantic-core", "tzdata", "wheel"]
+    expected = [
+        "debian",
+        "libssl3t64",
+        "onnxmltools",
+        "pip",
+        "pydantic",
+        "pydantic-core",
+        "tzdata",
+        "wheel",
+    ]
     assert sorted(parts) == expected
     assert parts["debian"]["type"] == "operating-system"
     assert parts["libssl3t64"]["purl"] == (
