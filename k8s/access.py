@@ -69,9 +69,19 @@ def get_mlflow_login() -> tuple[str, str]:
     return login[USERNAME], login[PASSWORD]
 
 
+def get_scheme() -> str:
+    """Return https if the release encrypts its connections (`tls.internal`), else http."""
+    for item in get_objects("configmaps"):
+        if item["metadata"]["name"] == f"{RELEASE}-settings":
+            url = str(item["data"].get("MLOPS_MLFLOW__TRACKING_URI", ""))
+            return url.partition(":")[0] or "http"
+    return "http"
+
+
 def list_interfaces() -> Iterator[tuple[str, str, str, str]]:
     """Each interface's name, URL, login and purpose."""
-    urls = get_urls()
+    scheme = get_scheme()
+    urls = {name: url.replace("http", scheme, 1) for name, url in get_urls().items()}
     keys = " / ".join(get_object_store_keys())
     airflow, mlflow = " / ".join(get_airflow_login()), " / ".join(get_mlflow_login())
     yield "predictor", urls["predictor"], "none", "what-if page, class lists; /docs for developers"

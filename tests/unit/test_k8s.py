@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from images.layers import find_reachable
-from k8s import cluster, first_run, release
+from k8s import access, cluster, first_run, release
 from k8s.__main__ import check_columns, get_from_source_arguments
 from k8s.airflow import Task
 from k8s.images import list_artifacts
@@ -219,3 +219,17 @@ def test_an_upgrade_keeps_the_columns_file(monkeypatch: pytest.MonkeyPatch) -> N
     for items, text in (([item], "subject: x"), ([], "")):
         monkeypatch.setattr(release, "get_objects", lambda _, items=items: items)
         assert release.get_columns() == text
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_addresses_have_the_scheme_of_the_release(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """With tls.internal, browsers must use https."""
+    settings = {"MLOPS_MLFLOW__TRACKING_URI": f"{scheme}://student-mlops-mlflow:5000"}
+    found = [{"metadata": {"name": "student-mlops-settings"}, "data": settings}]
+    monkeypatch.setattr(access, "get_objects", lambda *_: found)
+    for name in ("get_object_store_keys", "get_airflow_login", "get_mlflow_login"):
+        monkeypatch.setattr(access, name, lambda: ("user", "password"))
+    urls = [url for _, url, *_ in access.list_interfaces()]
+    assert {url.partition(":")[0] for url in urls} == {scheme}
