@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ TEXT_COLUMNS = {
     *(role.raw for role in ROLES.columns),
 }
 """Headers of the columns that hold text."""
+_PANDERA = threading.Lock()
+"""Held while pandera is used: its imports deadlock if two threads are the first to use it."""
 
 
 def make_schema(headers: Collection[str]) -> DataFrameSchema:
@@ -180,21 +183,27 @@ def _find_reasons(
     """Index of each of these rows that breaks the contract -> the reasons."""
     if not rows.size:
         return pd.Series(dtype="object", index=pd.Index([], dtype=np.int64))
-    from pandera.errors import SchemaErrors
+    cases = _find_failures(pd.DataFrame({name: own[rows] for name, own in numbers.items()}))
+    places = rows[cases["index"].astype(int)]
+    reasons = [
+        _describe(raw[column].iat[place], column, check)
+        for place, column, check in zip(places, cases["column"], cases["check"], strict=True)
+    ]
+    found = pd.Series(reasons, index=places, dtype="object")
+    return found.groupby(level=0).agg(lambda group: "; ".join(dict.fromkeys(group)))
 
-    frame = pd.DataFrame({name: values[rows] for name, values in numbers.items()})
-    try:
-        make_schema(numbers).validate(frame, lazy=True)
-    except SchemaErrors as error:
-        cases = error.failure_cases.dropna(subset=["index"])
-        places = rows[cases["index"].astype(int)]
-        reasons = [
-            _describe(raw[column].iat[place], column, check)
-            for place, column, check in zip(places, cases["column"], cases["check"], strict=True)
-        ]
-        found = pd.Series(reasons, index=places, dtype="object")
-        return found.groupby(level=0).agg(lambda group: "; ".join(dict.fromkeys(group)))
-    return pd.Series(dtype="object", index=pd.Index([], dtype=np.int64))
+
+def _find_failures(frame: pd.DataFrame) -> pd.DataFrame:
+    """The values that break the contract: their `index`, their `column`, and the `check`."""
+    with _PANDERA:
+        from pandera.errors import SchemaErrors
+
+        try:
+            make_schema(frame.columns).validate(frame, lazy=True)
+        except SchemaErrors as error:
+            cases: pd.DataFrame = error.failure_cases.dropna(subset=["index"])
+            return cases
+    return pd.DataFrame({"index": [], "column": [], "check": []})
 
 
 EXPECTED = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -48,6 +50,35 @@ def store_raw_file(context: Context, text: str) -> Context:
     pointer = BronzePointer(sha256=sha256, source="x", fetched_at="x", rows=1, bytes=len(data))
     context.lake.write_model(f"bronze/runs/{context.run_id}.json", pointer)
     return context
+
+
+FIRST_BAD_ROWS = """
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from pipeline.data.cells import parse_csv
+from pipeline.data.contract import validate_rows
+
+raw = parse_csv(sys.stdin.buffer.read())
+
+
+def reject(number):
+    time.sleep(0.1 * number)  # the others arrive at different moments of the first one's imports
+    return len(validate_rows(raw)[1])
+
+
+with ThreadPoolExecutor(8) as threads:
+    print(*threads.map(reject, range(8)))
+"""
+
+
+def test_threads_may_reject_the_first_rows() -> None:
+    """Each of eight threads rejects a row while the first of them still imports pandera."""
+    command = [sys.executable, "-c", FIRST_BAD_ROWS]
+    text = make_csv(GOOD, BAD)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1 1 1 1 1 1 1 1\n", "")
 
 
 def test_names_types_and_flipped_label() -> None:
