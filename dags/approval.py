@@ -59,7 +59,8 @@ def create_approval(timeout: timedelta) -> ApprovalOperator:
         },
         defaults=ApprovalOperator.REJECT,
         response_timeout=timeout,
-        retries=0,
+        retries=2,  # asks again if the scheduler was restarted at the moment of the answer
+        retry_delay=timedelta(seconds=10),
     )
 
 
