@@ -16,6 +16,11 @@ BLOCK_BYTES = 8 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+def choose_block_bytes(part_bytes: int) -> int:
+    """Return the size of blocks by which a file is divided into parts of a size."""
+    return min(BLOCK_BYTES, part_bytes)
+
+
 @dataclass(frozen=True)
 class Block:
     """Whole rows of a raw file, as UTF-8.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from pipeline.data.blocks import RawFile
+from pipeline.data.blocks import RawFile, choose_block_bytes
 from pipeline.storage.artifacts.data import BronzeManifest, BronzePart
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import bronze_file, bronze_manifest
@@ -96,5 +96,6 @@ def read_manifest(lake: Lake, sha256: str, part_bytes: int) -> BronzeManifest:
     key = bronze_manifest(sha256)
     if lake.exists(key):
         return lake.read_model(key, BronzeManifest)
-    with lake.open(bronze_file(sha256), sha256) as file:
-        return record_parts(RawFile(file, lake.url(bronze_file(sha256))), part_bytes)
+    raw_key, block_bytes = bronze_file(sha256), choose_block_bytes(part_bytes)
+    with lake.open(raw_key, sha256) as file:
+        return record_parts(RawFile(file, lake.url(raw_key), block_bytes), part_bytes)

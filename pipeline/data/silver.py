@@ -45,14 +45,14 @@ class RawPart:
 
     Attributes:
         raw_key: Key of the raw file.
-        bytes: Where the part is in it.
+        place: Where the part is in it.
         first_row: Number of rows of the file before it.
         rows_key: Key of its valid rows.
         rejected_key: Key of its rejected rows.
     """
 
     raw_key: str
-    bytes: BronzePart
+    place: BronzePart
     first_row: int
     rows_key: str
     rejected_key: str
@@ -110,7 +110,7 @@ def write_silver_part(lake: Lake, part: RawPart, *, header: str) -> SilverPart:
         DataError: If a line cannot be parsed.
         LakeError: If the part is missing or modified, or the disk is full.
     """
-    own, location = part.bytes, lake.url(part.raw_key)
+    own, location = part.place, lake.url(part.raw_key)
     data = lake.read_range(part.raw_key, own.start, own.bytes, own.sha256)
     reader = RowReader(io.BytesIO(data), location, find_delimiter(header), BLOCK_BYTES)
     names = header.encode()

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from pipeline.columns import IGNORED, ROLES
 from pipeline.console import echo
 from pipeline.context import Context
-from pipeline.data.blocks import BLOCK_BYTES, LineCounter, RawFile
+from pipeline.data.blocks import LineCounter, RawFile, choose_block_bytes
 from pipeline.data.inbox import (
     UPLOAD_AGAIN,
     delete_inbox_file,
@@ -145,7 +145,7 @@ def _open_raw_file(context: Context, file: BinaryIO, source: str) -> RawFile:
         DataError: If the header is wrong.
     """
     try:
-        return RawFile(file, source, min(BLOCK_BYTES, context.settings.ingest.part_bytes))
+        return RawFile(file, source, choose_block_bytes(context.settings.ingest.part_bytes))
     except MissingColumnsError as error:
         if not error.is_other_file:
             record_changes(context.lake, context.run_id, missing=error.missing)

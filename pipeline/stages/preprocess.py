@@ -217,7 +217,7 @@ def report_rejected(
         for part, result in zip(parts, results, strict=True)
         if result.counts.rejected
     ]
-    more = f" and {len(keys) - 1:,} more files there" if len(keys) > 1 else ""
+    more = f" and {len(keys) - 1:,} more there" if len(keys) > 1 else ""
     message = (
         f"{counts.rejected:,} of {counts.rows:,} rows were rejected ({fraction:.1%}). "
         f"The first is row {row}: {reason}. See {context.lake.url(keys[0])}{more}"

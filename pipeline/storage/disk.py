@@ -87,8 +87,9 @@ class DiskStore:
         with self._raise_lake_errors(layer, "written"):
             folder.mkdir(parents=True, exist_ok=True)
             for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
-                if time.time() - path.stat().st_mtime > MAX_TEMPORARY_SECONDS:
-                    path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # another run has completed it
+                    if time.time() - path.stat().st_mtime > MAX_TEMPORARY_SECONDS:
+                        path.unlink()
             path = _make_temporary(folder)
         try:
             with NewFile(path) as file:
