@@ -43,7 +43,8 @@ def encrypted(platform: Platform, first: DagRun) -> Iterator[Cluster]:
         cluster.wait_until_rolled_out()
         yield cluster
     finally:
-        cluster.helm("rollback", RELEASE, *WAIT)
+        off = ("--reuse-values", "--set=tls.internal.enabled=false")
+        cluster.helm("upgrade", RELEASE, str(CHART), *off, *WAIT)
         cluster.wait_until_rolled_out()
         cluster.helm("test", RELEASE)
 
@@ -69,6 +70,19 @@ def test_every_server_has_a_trusted_certificate(encrypted: Cluster, authority: P
         assert response.status_code == httpx.codes.OK, service
         with contextlib.suppress(httpx.TransportError):
             assert not get(f"http://{address}{path}").is_success, service
+
+
+def test_an_upgrade_keeps_the_certificates(encrypted: Cluster) -> None:
+    """Without its Secret a certificate is replaced, by the same authority."""
+    names = [f"{RELEASE}-{name}" for name in ("ca", "minio-tls", "mlflow-tls", "predictor-tls")]
+    before = {name: encrypted.read_secret(name) for name in names}
+    replaced = f"{RELEASE}-mlflow-tls"
+    encrypted.kubectl("delete", "secret", replaced)
+    encrypted.helm("upgrade", RELEASE, str(CHART), "--reuse-values", *WAIT)
+    encrypted.wait_until_rolled_out()
+    after = {name: encrypted.read_secret(name) for name in names}
+    assert {name for name in names if before[name] != after[name]} == {replaced}
+    assert before[replaced]["ca.crt"] == after[replaced]["ca.crt"]
 
 
 def test_the_database_refuses_connections_without_tls(encrypted: Cluster) -> None:
