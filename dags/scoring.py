@@ -9,9 +9,7 @@ stopped, Airflow shows `score` as skipped.
 from airflow.sdk import Param
 
 from dags.pods import create_dag, get_timetable
-
-# Only a name: in a pod, a path names the pod's own files, and /proc/self/environ contains its keys.
-LIST_PATTERN = r"^[^/\s.][^/\r\n]{0,199}\.csv$(?!\n)"
+from pipeline.storage.layout import LIST_NAME
 
 dag = create_dag(
     "scoring",
@@ -21,7 +19,7 @@ dag = create_dag(
         "list": Param(
             None,
             type=["null", "string"],
-            pattern=LIST_PATTERN,
+            pattern=rf"^{LIST_NAME}$(?!\n)",
             title="List",
             description="File name of a list in `scoring/` of the bucket `bronze`. Leave it empty "
             "to score all of them.",

@@ -116,6 +116,7 @@ class HourFile:
     Attributes:
         objects: Keys of the objects whose rows it has.
         groups: Number of its row groups.
+        rows: Number of its rows.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -131,7 +132,7 @@ class HourFile:
             self._file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
             metadata = self._file.schema_arrow.metadata or {}
             self.objects = Contents.model_validate_json(metadata[CONTENTS]).objects
-        self.groups = self._file.num_row_groups
+        self.groups, self.rows = self._file.num_row_groups, self._file.metadata.num_rows
 
     def read_group(self, number: int) -> pa.Table:
         """Read a row group.

@@ -55,7 +55,6 @@ def _count_live(lake: Lake, key: str) -> int:
         data = lake.read(key)
         if not layout.is_live_traffic_hour(key):
             return len(parse_log(data))
-        file = HourFile(data)
-        return sum(len(file.read_group(number)) for number in range(file.groups))
+        return HourFile(data).rows
     except UnreadableLogError:
         return 0

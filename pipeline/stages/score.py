@@ -33,6 +33,7 @@ from pipeline.scoring.part_scores import PART_MEBIBYTES, Job, PartScores, score_
 from pipeline.storage.artifacts.drift import ModelIdentity
 from pipeline.storage.artifacts.scoring import ScoresManifest
 from pipeline.storage.layout import (
+    LIST_NAME,
     LISTS_TO_SCORE,
     SCORES,
     is_scores_manifest,
@@ -44,8 +45,6 @@ from pipeline.tracking.stop_marker import read_stop
 
 PART_BYTES = 4 << 20
 """Size of a part of a list."""
-LIST_NAME = re.compile(r"[^/\s.][^/\r\n]{0,199}\.csv")
-"""Names of lists. No other object below the predictions ends like this."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +100,7 @@ def find_lists(context: Context, uploaded: str, data: Path | None) -> list[ListS
     Raises:
         StageSkipped: If there are none.
         SettingsError: If `data` is given and the lake is on S3.
-        SourceError: If there is no list of that name, or the name is not one of a CSV file.
+        SourceError: If there is no list of that name.
     """
     lake = context.lake
     if data is not None:
@@ -111,7 +110,7 @@ def find_lists(context: Context, uploaded: str, data: Path | None) -> list[ListS
                 f"--data {data} is a path, which is refused if the lake is on S3. Upload the file "
                 f"to {lake.url(LISTS_TO_SCORE)} and use --uploaded {data.name}"
             )
-        return [ListSource(check_name(data.name), path=data)]
+        return [ListSource(data.name, path=data)]
     names = [key.removeprefix(LISTS_TO_SCORE) for key in lake.keys(LISTS_TO_SCORE)]
     if uploaded:
         names = [name for name in names if name == uploaded]
@@ -125,21 +124,20 @@ def find_lists(context: Context, uploaded: str, data: Path | None) -> list[ListS
         )
     elif not names:
         raise StageSkipped(f"There is no list below {lake.url(LISTS_TO_SCORE)}")
-    return [ListSource(check_name(name), key=list_to_score(name)) for name in names]
+    return [ListSource(name, key=list_to_score(name)) for name in names]
 
 
-def check_name(name: str) -> str:
-    """Return the name of a list.
+def check_name(name: str) -> None:
+    """Check the name of a list.
 
     Raises:
         SourceError: If it is not one of a CSV file.
     """
-    if not LIST_NAME.fullmatch(name):
+    if not re.fullmatch(LIST_NAME, name):
         raise SourceError(
             f"{name!r} cannot be the name of a list: it must end with .csv and have at most 200 "
             "characters and no slash. Rename the file"
         )
-    return name
 
 
 def read_scores(context: Context) -> dict[str, ScoresManifest]:
@@ -156,7 +154,9 @@ def score_list(context: Context, source: ListSource) -> None:
     Raises:
         DataError: If the list lacks a column, or too many of its rows are rejected.
         LakeError: If there is no such list, or no model.
+        SourceError: If the name of the list is not one of a CSV file.
     """
+    check_name(source.name)
     lake = context.lake
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     versions = lake.versions(source.key) if source.key else []

@@ -17,11 +17,15 @@ from typing import Any
 
 from pipeline.data.synthetic import generate_csv
 from pipeline.memory import NEEDS
+from pipeline.model.bundle import write_fallback
+from pipeline.settings.connections import LakeSettings
 from pipeline.settings.data import FeaturesSettings
 from pipeline.stages import EXIT_OK, EXIT_SKIPPED, get_stage
+from pipeline.storage.lake import open_lake
 from pipeline.storage.parquet import get_column_types
 from tests.bench.cached import ROOT, hash_code, measure
 from tests.bench.tables import put, table
+from tests.support.forest import make_bundle
 
 PAGE = ROOT / "docs/reference/scale.md"
 PART, LARGEST_PART = "peak memory", "largest table"
@@ -38,6 +42,7 @@ SOURCES = {
     "features": ("stages/features.py", "storage/parquet.py"),
     "train": ("model/arrays.py", "model/training_data.py", "storage/parquet.py"),
     "drift": ("drift/columns.py", "drift/files.py", "drift/outcome.py", "drift/comparison.py"),
+    "score": ("data/contract.py", "scoring/list_parts.py", "scoring/part_scores.py"),
 }
 """Stage -> modules in pipeline/ that decide about its memory."""
 SIZES = {
@@ -46,6 +51,7 @@ SIZES = {
     "features": (SMALL, MEDIUM),
     "train": (SMALL, MEDIUM),
     "drift": (SMALL, MEDIUM),
+    "score": (MEDIUM, LARGE),
 }
 """Stage -> rows of the files that it is measured on."""
 READ_FRACTION = {"features": 1, "train": 1 - FeaturesSettings().test_fraction, "drift": 2}
@@ -141,6 +147,11 @@ class Lab:
             silver = f"{self._folder}/lake/silver/{run_id}/rows.parquet"
             files = ("--reference", silver, "--current", silver)
             arguments = ["-m", "pipeline", "drift", *files, "--out", f"{self._folder}/drift"]
+        if stage == "score":
+            write_fallback(
+                open_lake(LakeSettings(url=environment["MLOPS_LAKE__URL"])), make_bundle()
+            )
+            arguments += ["--data", environment["MLOPS_INGEST__SOURCE"]]
         self._done[stage, rows] = run_measured(arguments, environment)
         return self._done[stage, rows]
 

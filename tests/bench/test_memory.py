@@ -35,7 +35,9 @@ def test_an_estimate_covers_the_measured_peak(stage: str) -> None:
         assert item["mebibytes"] <= estimate <= 1.5 * item["mebibytes"]
 
 
-@pytest.mark.parametrize(("stage", "factor"), [("ingest", 1.1), ("preprocess", 1.25)])
+@pytest.mark.parametrize(
+    ("stage", "factor"), [("ingest", 1.1), ("preprocess", 1.25), ("score", 1.25)]
+)
 def test_eight_times_the_file_needs_the_same_memory(stage: str, factor: float) -> None:
     """Because these stages read it in blocks."""
     small, large = stored()[stage]
@@ -46,8 +48,9 @@ def test_eight_times_the_file_needs_the_same_memory(stage: str, factor: float) -
 @pytest.mark.bench
 @pytest.mark.timeout(3_600)
 def test_measured_again() -> None:
-    """`ingest` stays below 200 MiB and `preprocess` below 1 GiB for 400 MB."""
+    """`ingest` stays below 200 MiB, `preprocess` and `score` below 1 GiB for 400 MB."""
     found = memory.measured()
     show(memory.format_peaks(found))
     assert found["ingest"][-1]["mebibytes"] < 200
     assert found["preprocess"][-1]["mebibytes"] < 1024
+    assert found["score"][-1]["mebibytes"] < 1024

@@ -197,6 +197,16 @@ def test_too_many_rejected_rows(context: Context) -> None:
     assert context.lake.exists(scores_manifest(TODAY, "run-1", "b.csv"))
 
 
+def test_a_file_that_is_no_list(context: Context) -> None:
+    """It stays, and the stage fails after it has scored the lists."""
+    upload(context.lake, GOOD)
+    upload(context.lake, GOOD, name="0.txt")
+    with pytest.raises(SourceError, match=r"'0\.txt' cannot be the name of a list"):
+        score.run(context)
+    assert len(read(context.lake)) == 1
+    assert context.lake.keys(LISTS_TO_SCORE) == [list_to_score("0.txt")]
+
+
 def test_a_list_without_a_feature(context: Context) -> None:
     """It is refused with the name of the column, and stays."""
     upload(context.lake, "31,1", header=",".join(f'"{name}"' for name in FEATURE_HEADER[:2]))
