@@ -132,7 +132,8 @@ class HourFile:
             self._file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
             metadata = self._file.schema_arrow.metadata or {}
             self.objects = Contents.model_validate_json(metadata[CONTENTS]).objects
-        self.groups, self.rows = self._file.num_row_groups, self._file.metadata.num_rows
+        self.groups: int = self._file.num_row_groups
+        self.rows: int = self._file.metadata.num_rows
 
     def read_group(self, number: int) -> pa.Table:
         """Read a row group.

@@ -42,7 +42,10 @@ SOURCES = {
     "features": ("stages/features.py", "storage/parquet.py"),
     "train": ("model/arrays.py", "model/training_data.py", "storage/parquet.py"),
     "drift": ("drift/columns.py", "drift/files.py", "drift/outcome.py", "drift/comparison.py"),
-    "score": ("data/contract.py", "scoring/list_parts.py", "scoring/part_scores.py"),
+    "score": (
+        *("data/cells.py", "data/contract.py", "data/numbers.py"),
+        *("scoring/list_parts.py", "scoring/part_scores.py"),
+    ),
 }
 """Stage -> modules in pipeline/ that decide about its memory."""
 SIZES = {
