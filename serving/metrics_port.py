@@ -37,7 +37,14 @@ async def listen(
     Raises:
         OSError: If the port is in use.
     """
-    config = uvicorn.Config(_make_app(service), http=HttpToolsProtocol, ws="none", access_log=False)
+    config = uvicorn.Config(
+        _make_app(service),
+        http=HttpToolsProtocol,
+        ws="none",
+        access_log=False,
+        server_header=False,
+        log_config=None,  # the predictor's own stays
+    )
     config.load()
 
     def create_protocol() -> asyncio.Protocol:

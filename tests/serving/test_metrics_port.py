@@ -31,6 +31,8 @@ def test_only_their_port_has_the_metrics(ports: tuple[ThreadedPredictor, int]) -
     metrics = httpx.get(f"{url}/metrics")
     assert metrics.headers["content-type"].startswith("text/plain")
     assert "predictor_ready 0.0" in metrics.text
+    assert "server" not in metrics.headers
+    assert "Uvicorn running" in predictor.read_log()
     head = httpx.head(f"{url}/metrics")
     assert (head.status_code, head.content) == (200, b"")
     for path in ("/", "/model", "/healthz", "/docs"):
