@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from http import HTTPStatus
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pipeline.stages import STAGES
 from pipeline.tracking.login import PASSWORD, TOKEN, USERNAME, get_authorization
 from pipeline.tracking.registry import PRODUCTION, Registry
 from serving.model.mlflow_rest import RestRegistry
+from tests.support.helm import ROOT
 from tests.support.mlflow_server import FILES, USERS, RegisteredModel, log_in, write_logins
 from tests.support.versions import register_empty
 
@@ -165,6 +167,11 @@ def test_login_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_stage_table_names_users_of_the_chart() -> None:
     """A stage has the login of a user of the chart, and none has the administrator's."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    with_client = {
+        stage.name for stage in STAGES if {"include-group": "tracking"} in groups[stage.name]
+    }
+    assert with_client == {stage.name for stage in STAGES if stage.mlflow_user}
     used = {stage.mlflow_user for stage in STAGES}
     assert used == {None, "trainer", "deployer", "reader"}
     assert used - {None} == USERS.keys() - {"admin", "cleaner"}
