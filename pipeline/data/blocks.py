@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from pipeline.columns import SOURCE_HEADER
 from pipeline.data.raw_csv import check_header, check_start, decode_text, find_delimiter
 from pipeline.errors import DataError
 
@@ -72,7 +71,7 @@ class RawFile:
         file: BinaryIO,
         location: str,
         block_bytes: int = BLOCK_BYTES,
-        expected: Sequence[str] = SOURCE_HEADER,
+        expected: Sequence[str] | None = None,
     ) -> None:
         """Read the first block and check it.
 
@@ -80,7 +79,7 @@ class RawFile:
             file: The file, open for reading.
             location: Where it comes from.
             block_bytes: Largest size of a block, and so of a row.
-            expected: Headers that it must have.
+            expected: Headers that it must have; None for SOURCE_HEADER.
 
         Raises:
             MissingColumnsError: If a column is missing.
@@ -94,7 +93,7 @@ class RawFile:
         text = decode_text(start[: start.rfind(b"\n") + 1] or start, location)
         self.unknown = check_header(text, location, expected)
         self.delimiter = find_delimiter(text)
-        end = next(_find_row_ends(start, self.delimiter))
+        end = find_row_end(start, self.delimiter)
         self.header = decode_text(start[:end], location)
         self.start = len(first) - len(start) + end
         self._rest = start[end:]
@@ -168,6 +167,11 @@ class RowReader:
                 f"{error}. Save the file as CSV UTF-8 and try again"
             ) from None
         return border
+
+
+def find_row_end(data: bytes, delimiter: str) -> int:
+    """Return where the first row ends, in bytes from the start."""
+    return next(_find_row_ends(data, delimiter))
 
 
 def _find_row_ends(data: bytes, delimiter: str) -> Iterator[int]:

@@ -92,13 +92,13 @@ def find_delimiter(text: str) -> str:
     return max(DELIMITERS, key=count)
 
 
-def check_header(text: str, location: str, expected: Sequence[str] = SOURCE_HEADER) -> list[str]:
+def check_header(text: str, location: str, expected: Sequence[str] | None = None) -> list[str]:
     """Check the header of a raw file, and that there are rows.
 
     Args:
         text: The file's text.
         location: Where it is stored, for errors.
-        expected: Headers that it must have.
+        expected: Headers that it must have; None for SOURCE_HEADER.
 
     Returns:
         Names of the other columns.
@@ -108,6 +108,7 @@ def check_header(text: str, location: str, expected: Sequence[str] = SOURCE_HEAD
         DataError: If the header cannot be parsed, if a column appears twice, or if there are no
             rows.
     """
+    expected = SOURCE_HEADER if expected is None else expected
     try:
         start = io.StringIO(text[:MAX_HEADER_CHARACTERS])
         header = next(csv.reader(start, delimiter=find_delimiter(text)), [])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from pipeline.data.downloads import Download
 from pipeline.data.synthetic import DEFAULT_ROWS, generate_csv
 from pipeline.data.web_hosts import GOOGLE_DRIVE, check_connection, check_listed, check_request
 from pipeline.errors import SettingsError, SourceError, shorten
@@ -16,24 +17,8 @@ from pipeline.storage.s3 import s3_client
 from pipeline.storage.streams import CHUNK_BYTES, ScratchFile
 from pipeline.tls import bundle_with, trust_ca_bundle
 
-
-class _BoundedFile:
-    """Passes bytes on to a file, up to the limit of the settings."""
-
-    def __init__(self, file: ScratchFile, source: str, settings: Settings) -> None:
-        self._file, self._source = file, source
-        self._max_bytes = settings.ingest.max_bytes
-
-    def write(self, data: bytes) -> int:
-        if self._file.size + len(data) > self._max_bytes:
-            raise SourceError(
-                f"{self._source} has more than {self._max_bytes:,} bytes; "
-                "MLOPS_INGEST__MAX_BYTES is the limit"
-            )
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        """Flush nothing: the bytes count once the file is complete."""
+CHANGED_CODES = ("PreconditionFailed", "412", "InvalidRange", "416")
+"""S3's errors for an object that was replaced while it was read."""
 
 
 def fetch(source: str, settings: Settings, file: ScratchFile) -> None:
@@ -49,7 +34,7 @@ def fetch(source: str, settings: Settings, file: ScratchFile) -> None:
         SourceError: If the source cannot be read, is too large, or is cut off.
         LakeError: If the disk is full or fails.
     """
-    target = _BoundedFile(file, source, settings)
+    target = Download(file, source, settings.ingest.max_bytes)
     scheme, _, rest = source.partition(":")
     if scheme == "gdrive":
         _copy_google_drive(rest, source, settings, target)
@@ -71,25 +56,47 @@ def _parse_rows(source: str, rest: str) -> int:
     return int(rest)
 
 
-def _copy_disk(source: str, settings: Settings, target: _BoundedFile) -> None:
-    # A pod's own files, such as /proc/self/environ with its S3 keys, must not become data.
+def check_paths(source: str, settings: Settings) -> None:
+    """Refuse paths on a cluster: a pod's own files, such as its keys, must not become data.
+
+    Raises:
+        SettingsError: If the lake is on S3.
+    """
     if settings.lake.is_s3:
         raise SettingsError(
             f"the source {source!r} is a path, which is refused if the lake is on S3. Upload the "
             "file to a bucket and use s3://BUCKET/KEY, or use https:// or gdrive:ID"
         )
-    with _raise_source_errors(source, settings, OSError), Path(source).open("rb") as file:
+
+
+def _copy_disk(source: str, settings: Settings, target: Download) -> None:
+    check_paths(source, settings)
+    with raise_source_errors(source, settings, OSError), Path(source).open("rb") as file:
         shutil.copyfileobj(file, target, CHUNK_BYTES)
 
 
-def _copy_web(source: str, settings: Settings, target: _BoundedFile) -> None:
+def _copy_web(source: str, settings: Settings, target: Download) -> None:
     import httpx
 
     certificates = httpx.create_ssl_context()
     certificates.load_default_certs()  # those of the system, in addition to httpx's
     trust_ca_bundle(certificates)
+    version = ""  # of the file, if the server can send its rest
+
+    def copy_rest() -> None:
+        nonlocal version
+        headers = {"Range": f"bytes={target.size}-", "If-Range": version} if version else {}
+        with client.stream("GET", source, headers=headers) as response:
+            response.raise_for_status()
+            is_rest = response.headers.get("Content-Range", "").startswith(f"bytes {target.size}-")
+            if response.status_code != httpx.codes.PARTIAL_CONTENT or not is_rest:
+                target.restart()
+            version = _get_version(response.headers)
+            for chunk in response.iter_bytes():  # as received: a full chunk may never come
+                target.write(chunk)
+
     with (
-        _raise_source_errors(source, settings, httpx.HTTPError, httpx.InvalidURL),
+        raise_source_errors(source, settings, httpx.HTTPError, httpx.InvalidURL),
         httpx.Client(
             follow_redirects=True,
             timeout=settings.ingest.timeout_seconds,
@@ -99,20 +106,43 @@ def _copy_web(source: str, settings: Settings, target: _BoundedFile) -> None:
                 "response": [lambda response: check_connection(response, source, settings)],
             },
         ) as client,
-        client.stream("GET", source) as response,
     ):
-        response.raise_for_status()
-        for chunk in response.iter_bytes(CHUNK_BYTES):
-            target.write(chunk)
+        target.run(copy_rest, httpx.TransportError)
 
 
-def _copy_s3(source: str, settings: Settings, target: _BoundedFile) -> None:
+def _get_version(headers: Mapping[str, str]) -> str:
+    """The strong validator of a response (RFC 9110, section 13.1.5); empty if there is none.
+
+    An encoded response has another number of bytes than the file.
+    """
+    tag = headers.get("ETag", "")
+    return "" if tag.startswith("W/") or headers.get("Content-Encoding") else tag
+
+
+def _copy_s3(source: str, settings: Settings, target: Download) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, key = source.removeprefix("s3://").partition("/")
-    with _raise_source_errors(source, settings, BotoCoreError, ClientError):
+    client = s3_client(settings.lake)
+    version = ""
+
+    def copy_rest() -> None:
+        nonlocal version
+        rest = {"Range": f"bytes={target.size}-", "IfMatch": version} if target.size else {}
         try:
-            body = s3_client(settings.lake).get_object(Bucket=bucket, Key=key)["Body"]
+            response = client.get_object(Bucket=bucket, Key=key, **rest)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in CHANGED_CODES:
+                raise
+            target.restart()
+            response = client.get_object(Bucket=bucket, Key=key)
+        version = response["ETag"]
+        for chunk in response["Body"].iter_chunks(CHUNK_BYTES):
+            target.write(chunk)
+
+    with raise_source_errors(source, settings, BotoCoreError, ClientError):
+        try:
+            target.run(copy_rest, BotoCoreError)
         except ClientError as error:
             if error.response["Error"]["Code"] != "AccessDenied":
                 raise
@@ -120,21 +150,15 @@ def _copy_s3(source: str, settings: Settings, target: _BoundedFile) -> None:
                 f"{source} may not be read with these keys. On a cluster with its own MinIO, add "
                 f"{bucket}/{key} to objectStore.sources in the chart's values"
             ) from error
-        for chunk in body.iter_chunks(CHUNK_BYTES):
-            target.write(chunk)
 
 
-def _copy_google_drive(file_id: str, source: str, settings: Settings, target: _BoundedFile) -> None:
+def _copy_google_drive(file_id: str, source: str, settings: Settings, target: Download) -> None:
     import certifi
     import gdown
     import requests
 
-    check_listed(GOOGLE_DRIVE, source, settings)
-    errors = (requests.RequestException, gdown.exceptions.DownloadError)
-    with (
-        _raise_source_errors(source, settings, *errors),
-        bundle_with(certifi.where()) as certificates,
-    ):
+    def copy_again() -> None:
+        target.restart()  # gdown cannot continue a stream
         gdown.download(
             id=file_id,
             output=cast("BinaryIO", target),  # gdown calls only `write` and `flush`
@@ -144,12 +168,26 @@ def _copy_google_drive(file_id: str, source: str, settings: Settings, target: _B
             verify=certificates,
         )
 
+    check_listed(GOOGLE_DRIVE, source, settings)
+    errors = (requests.RequestException, gdown.exceptions.DownloadError)
+    with (
+        raise_source_errors(source, settings, *errors),
+        bundle_with(certifi.where()) as certificates,
+    ):
+        target.run(copy_again, requests.RequestException)
+
 
 @contextlib.contextmanager
-def _raise_source_errors(
+def raise_source_errors(
     source: str, settings: Settings, *errors: type[Exception]
 ) -> Iterator[None]:
-    """Raise these errors as SourceError."""
+    """Raise these errors as SourceError.
+
+    Args:
+        source: The source.
+        settings: All settings.
+        *errors: Exceptions of the library that reads the source.
+    """
     try:
         yield
     except errors as error:

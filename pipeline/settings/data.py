@@ -17,7 +17,8 @@ MIN_KEY_SECRET_LENGTH = 16
 class IngestSettings(Section):
     source: str = ORIGINAL_FILE
     """Data source: `gdrive:ID`, `https://...`, `s3://BUCKET/KEY`, a path (only if the lake is on
-    disk), or `sample` or `sample:ROWS` for generated rows."""
+    disk), or `sample` or `sample:ROWS` for generated rows. `s3://BUCKET/PREFIX/`, a folder or a
+    path with `*` stands for all its CSV files, which need the same header."""
     timeout_seconds: int = Field(default=60, gt=0)
     """Timeout for connecting to the source, and for each pause while it sends."""
     allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(split_at_commas)] = ()

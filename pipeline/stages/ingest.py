@@ -31,9 +31,9 @@ from pipeline.data.raw_csv import MissingColumnsError
 from pipeline.data.raw_parts import PartRecorder
 from pipeline.data.raw_table import Rewriter
 from pipeline.data.source_changes import record_changes
-from pipeline.data.sources import fetch
+from pipeline.data.source_files import fetch_files
 from pipeline.errors import DataError, shorten
-from pipeline.storage.artifacts.data import BronzeManifest, BronzePointer
+from pipeline.storage.artifacts.data import BronzeManifest, BronzePointer, SourceFile
 from pipeline.storage.layout import (
     BRONZE,
     BRONZE_LATEST,
@@ -61,8 +61,10 @@ def run(context: Context) -> None:
         _use_again(context, earlier)
         return
     with lake.scratch_file(BRONZE) as fetched, lake.new_file(BRONZE) as stored:
-        fetch(source, context.settings, fetched)
-        pointer, is_new = _store(context, fetched, stored)
+        files = fetch_files(lake, source, context.settings, fetched)
+        if files:
+            echo(f"ingest: {len(files):,} files of {source} are one dataset")
+        pointer, is_new = _store(context, fetched, stored, files)
     _write_pointers(context, pointer)
     if inbox_file and pointer.sha256 != pointer.source_sha256:
         delete_inbox_file(lake, inbox_file, pointer)
@@ -73,7 +75,9 @@ def run(context: Context) -> None:
     )
 
 
-def _store(context: Context, fetched: ScratchFile, stored: NewFile) -> tuple[BronzePointer, bool]:
+def _store(
+    context: Context, fetched: ScratchFile, stored: NewFile, files: list[SourceFile]
+) -> tuple[BronzePointer, bool]:
     """Check the fetched file, and store it with or without changes.
 
     Returns:
@@ -102,6 +106,7 @@ def _store(context: Context, fetched: ScratchFile, stored: NewFile) -> tuple[Bro
         key=ROLES.key.raw if ROLES.key else "",
         key_secret_id=pseudonyms.secret_id if pseudonyms else "",
         source=source,
+        files=files,
         fetched_at=utc_now(),
         rows=rows,
         bytes=stored.size,

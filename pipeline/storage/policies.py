@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.storage.access import Access
@@ -20,14 +20,15 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 
 
 def make_policy(
-    access: Access, bucket_prefix: str, more_reads: Iterable[str] = ()
+    access: Access, bucket_prefix: str, more_reads: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return the S3 policy of an identity.
 
     Args:
         access: What the identity may do.
         bucket_prefix: Prefix of the bucket names, as in a lake whose URL is `s3://PREFIX`.
-        more_reads: Objects outside the lake that it may read, as patterns `BUCKET/KEY`.
+        more_reads: Objects outside the lake that it may read, as patterns `BUCKET/KEY`. It may
+            list those of a pattern with `*`.
 
     Returns:
         The policy, in the JSON format of AWS and MinIO.
@@ -41,6 +42,11 @@ def make_policy(
         if resources:
             statements.append(_allow(actions, sorted(resources)))
     statements += _allow_listing("s3:ListBucket", access.list_patterns, bucket_prefix)
+    for pattern in more_reads:
+        bucket, _, key = pattern.partition("/")
+        if "*" in key:
+            condition = {"StringLike": {"s3:prefix": key.partition("*")[0] + "*"}}
+            statements.append(_allow(("s3:ListBucket",), [_arn(bucket)]) | {"Condition": condition})
     if access.erases:
         versions = (*access.erases, *access.list_patterns)
         statements += _allow_listing("s3:ListBucketVersions", versions, bucket_prefix)

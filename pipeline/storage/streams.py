@@ -88,6 +88,20 @@ class ScratchFile(io.RawIOBase):
     def tell(self) -> int:
         return self.size
 
+    def truncate(self, size: int | None = 0) -> int:
+        """Remove what was written; only `size` 0 is supported, because the hash begins again.
+
+        Raises:
+            LakeError: If the disk fails.
+        """
+        assert size == 0
+        with self._raise_lake_errors():
+            self._file.seek(0)
+            self._file.truncate(0)
+        self._hash = hashlib.sha256()
+        self.size = 0
+        return 0
+
     def read_again(self) -> BinaryIO:
         """Return a stream of what was written. Nothing can be written any more.
 

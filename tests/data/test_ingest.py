@@ -8,10 +8,11 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.response import StreamingBody
 
 from pipeline.context import Context, open_context
-from pipeline.data import sources
+from pipeline.data import downloads, sources
 from pipeline.data.source_changes import read_changes
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import DataError, LakeError, SettingsError, SourceError
@@ -43,6 +44,11 @@ def web() -> Iterator[str]:
     """URL of a server that sends the valid raw file."""
     with serve_file(GOOD) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "PAUSE_SECONDS", 0)
 
 
 def run_ingest(make_context: MakeContext, source: Path | str, run_id: str = "run-1") -> Context:
@@ -231,6 +237,119 @@ def test_a_failed_download(make_context: MakeContext, web: str, path: str, messa
     with pytest.raises(SourceError, match=f"{web}/{path} cannot be read: .*{message}"):
         run_ingest(make_context, f"{web}/{path}")
     assert make_context().lake.keys("bronze/") == []
+
+
+def test_a_download_that_is_cut_off_continues(
+    make_context: MakeContext, web: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The server sends the rest, and the file has the bytes of the source."""
+    context = run_ingest(make_context, f"{web}/once")
+    assert read_pointer(context).sha256 == GOOD_SHA256
+    assert f"/once was cut off after {len(GOOD) // 2:,} bytes" in capsys.readouterr().err
+
+
+def test_a_file_that_is_replaced_while_it_is_downloaded(
+    make_context: MakeContext, web: str
+) -> None:
+    """The download begins again, so no file has bytes of two versions."""
+    context = run_ingest(make_context, f"{web}/replaced")
+    pointer = read_pointer(context)
+    assert pointer.source_sha256 == hashlib.sha256(GOOD * 2).hexdigest()
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_an_s3_object_that_is_cut_off(
+    s3_lake: LakeSettings, monkeypatch: pytest.MonkeyPatch, is_replaced: bool
+) -> None:
+    """Its rest is read, unless it was replaced meanwhile."""
+    bucket = f"{s3_lake.bucket_prefix}-models"
+    client = s3_client(s3_lake)
+    client.put_object(Bucket=bucket, Key="a.csv", Body=GOOD)
+    expected = GOOD + GOOD.partition(b"\n")[2] if is_replaced else GOOD
+    read, ranges = StreamingBody.iter_chunks, []
+
+    def cut(self: StreamingBody, size: int) -> Iterator[bytes]:
+        ranges.append(int(self._content_length))
+        if len(ranges) == 1:
+            yield next(read(self, 100))
+            if is_replaced:
+                client.put_object(Bucket=bucket, Key="a.csv", Body=expected)
+            raise ReadTimeoutError(endpoint_url="x")
+        yield from read(self, size)
+
+    monkeypatch.setattr(StreamingBody, "iter_chunks", cut)
+    settings = Settings(lake=s3_lake, ingest=IngestSettings(source=f"s3://{bucket}/a.csv"))
+    context = open_context(settings, "run-1")
+    ingest.run(context)
+    assert read_pointer(context).sha256 == hashlib.sha256(expected).hexdigest()
+    assert ranges[1] == (len(expected) if is_replaced else len(GOOD) - 100)
+
+
+def write_files(folder: Path) -> list[Path]:
+    """Write the valid raw file as three files, of which one lacks the line break at its end."""
+    header, *lines = GOOD.splitlines(keepends=True)
+    folder.mkdir()
+    parts = [lines[:5], lines[5:6], lines[6:]]
+    paths = [folder / f"{name}.csv" for name in "abc"]
+    for path, part in zip(paths, parts, strict=True):
+        path.write_bytes(header + b"".join(part))
+    paths[1].write_bytes(b"\xef\xbb\xbf" + paths[1].read_bytes().rstrip())
+    (folder / "README.md").write_text("no data")
+    return paths
+
+
+@pytest.mark.parametrize("pattern", ["", "/*.csv"])
+def test_several_files_are_one_dataset(
+    make_context: MakeContext, tmp_path: Path, pattern: str
+) -> None:
+    """A folder and a glob stand for their files, in the order of their names."""
+    paths = write_files(tmp_path / "exports")
+    pointer = read_pointer(run_ingest(make_context, f"{tmp_path}/exports{pattern}"))
+    assert (pointer.sha256, pointer.rows) == (GOOD_SHA256, 20)
+    assert [file.name for file in pointer.files] == [str(path) for path in paths]
+    assert pointer.files[0].sha256 == hashlib.sha256(paths[0].read_bytes()).hexdigest()
+
+
+def test_a_prefix_on_s3(s3_lake: LakeSettings, tmp_path: Path) -> None:
+    """Stands for the CSV files below it."""
+    bucket = f"{s3_lake.bucket_prefix}-models"
+    for path in write_files(tmp_path / "exports"):
+        s3_client(s3_lake).put_object(
+            Bucket=bucket, Key=f"exports/2026/{path.name}", Body=path.read_bytes()
+        )
+    settings = Settings(lake=s3_lake, ingest=IngestSettings(source=f"s3://{bucket}/exports/"))
+    context = open_context(settings, "run-1")
+    ingest.run(context)
+    assert read_pointer(context).sha256 == GOOD_SHA256
+    empty = IngestSettings(source=f"s3://{bucket}/nothing/")
+    with pytest.raises(SourceError, match=r"nothing/ has no files that end with \.csv"):
+        ingest.run(open_context(Settings(lake=s3_lake, ingest=empty), "run-2"))
+
+
+def test_files_with_different_headers(make_context: MakeContext, tmp_path: Path) -> None:
+    """The message has both files and their headers."""
+    paths = write_files(tmp_path / "exports")
+    paths[2].write_bytes(paths[2].read_bytes().replace(b"Age", b"Years", 1))
+    with pytest.raises(DataError, match=r"c\.csv has the header Years,.*a\.csv has Age,.*the same"):
+        run_ingest(make_context, tmp_path / "exports")
+    assert make_context().lake.keys("bronze/") == []
+
+
+def test_a_folder_of_the_inbox(make_context: MakeContext, tmp_path: Path) -> None:
+    """Is refused, because files of persons are deleted from it one by one."""
+    inbox = tmp_path / "lake/bronze/inbox"
+    inbox.parent.mkdir(parents=True)
+    write_files(inbox)
+    with pytest.raises(SourceError, match="is a folder of the inbox"):
+        run_ingest(make_context, inbox)
+
+
+def test_many_files_that_are_too_large(make_context: MakeContext, tmp_path: Path) -> None:
+    """The limit is for all of them."""
+    write_files(tmp_path / "exports")
+    limits = {"source": str(tmp_path / "exports"), "max_bytes": len(GOOD) - 10}
+    with pytest.raises(SourceError, match=r"the files of .*exports have more than"):
+        ingest.run(make_context(ingest=limits))
 
 
 def test_a_download_that_is_too_large(make_context: MakeContext, web: str) -> None:

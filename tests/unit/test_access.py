@@ -167,6 +167,10 @@ def test_objects_outside_the_lake() -> None:
     allowed = {name for name, policy in policies.items() if allows(policy, "s3:GetObject", arn)}
     assert allowed == {"ingest"}
     assert not allows(POLICIES["ingest"], "s3:GetObject", arn)
+    bucket = "arn:aws:s3:::exports"
+    folder = make_policies("school", ["exports/2026/*.csv", "exports/one.csv"])["ingest"]
+    (listing,) = [item for item in folder["Statement"] if item["Resource"] == [bucket]]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "2026/*"}}
 
 
 def test_a_stage_cannot_leave_its_row() -> None:

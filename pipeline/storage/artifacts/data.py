@@ -11,6 +11,15 @@ from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import gold_split, silver_rows
 
 
+class SourceFile(Artifact):
+    """One of several files of a source."""
+
+    name: str
+    """Its location."""
+    sha256: str
+    bytes: int
+
+
 class BronzePointer(Artifact):
     """Raw file that a run ingested."""
 
@@ -25,6 +34,8 @@ class BronzePointer(Artifact):
     key_secret_id: str = ""
     """Identifier of the secret of the pseudonyms; empty if the table has no key."""
     source: str
+    files: list[SourceFile] = Field(default_factory=list, exclude_if=lambda files: not files)
+    """Files of the source, in the order of their rows; empty, and not in JSON, if it is one."""
     fetched_at: str
     rows: int
     bytes: int
