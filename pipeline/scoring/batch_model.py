@@ -93,8 +93,8 @@ def read_manifest(lake: Lake) -> tuple[Manifest, str]:
     Raises:
         LakeError: If there is none.
     """
-    data = lake.read(model_file(MANIFEST))
-    return lake.read_model(model_file(MANIFEST), Manifest), sha256_hex(data)
+    manifest = lake.read_model(model_file(MANIFEST), Manifest)
+    return manifest, sha256_hex(manifest.to_bytes())
 
 
 @functools.lru_cache(maxsize=1)

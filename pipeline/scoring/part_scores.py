@@ -17,6 +17,7 @@ from pipeline.data.contract import validate_rows
 from pipeline.data.raw_csv import decode_text, find_delimiter
 from pipeline.errors import DataError
 from pipeline.model.arrays import feature_array
+from pipeline.model.bundle import ONNX
 from pipeline.scoring.batch_model import LABELS, BatchModel, load_model
 from pipeline.scoring.list_parts import ListPart, ListSource, read_rows
 from pipeline.storage.artifacts.data import PartFacts
@@ -170,7 +171,7 @@ def predict(model: BatchModel, job: Job, part: ListPart, text: str) -> pa.Table:
         "run_id": job.run_id,
         "model": model.manifest.name,
         "model_run_id": model.manifest.run_id,
-        "onnx_sha256": model.manifest.files["model.onnx"],
+        "onnx_sha256": model.manifest.files[ONNX],
     }
     arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=SCHEMA).replace_schema_metadata(facts)

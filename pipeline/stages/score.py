@@ -27,6 +27,7 @@ from pipeline.compute.plan import print_plan
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import DataError, PipelineError, SettingsError, SourceError, StageSkipped
+from pipeline.model.bundle import ONNX, Manifest
 from pipeline.scoring.batch_model import read_manifest
 from pipeline.scoring.list_parts import ListFacts, ListSource, divide_list
 from pipeline.scoring.part_scores import PART_MEBIBYTES, Job, PartScores, score_part
@@ -162,13 +163,15 @@ def score_list(context: Context, source: ListSource) -> None:
     versions = lake.versions(source.key) if source.key else []
     with source.open(lake) as file:
         facts = divide_list(file, source.locate(lake), PART_BYTES)
+    if not facts.parts:  # the line break was in a quoted header
+        raise DataError(f"{source.locate(lake)} has a header but no rows")
     earlier = read_scores(context).get(source.name)
     if earlier and earlier.list_sha256 != facts.sha256:
         raise DataError(
             f"run {context.run_id} has scored another list of the name {source.name}. Start a run "
             "with another id"
         )
-    _, bundle = read_manifest(lake)
+    model, bundle = read_manifest(lake)
     job = Job(
         source=source,
         location=source.locate(lake),
@@ -181,7 +184,7 @@ def score_list(context: Context, source: ListSource) -> None:
     )
     print_plan("score", len(facts.parts), context.settings, PART_MEBIBYTES)
     results = list(run_parts(score_part, facts.parts, context, mebibytes=PART_MEBIBYTES, job=job))
-    manifest = make_manifest(context, job, facts, results)
+    manifest = make_manifest(context, job, model, facts, results)
     report_rejected(context, job, manifest, results)
     lake.write_model(scores_manifest(day, context.run_id, source.name), manifest)
     for version in reversed(versions):  # an older version must not become the current one
@@ -194,10 +197,9 @@ def score_list(context: Context, source: ListSource) -> None:
 
 
 def make_manifest(
-    context: Context, job: Job, facts: ListFacts, results: list[PartScores]
+    context: Context, job: Job, model: Manifest, facts: ListFacts, results: list[PartScores]
 ) -> ScoresManifest:
     """Merge the results of the parts, and add the lineage."""
-    model, _ = read_manifest(context.lake)
     parquet, csv = zip(*(result.files for result in results), strict=True)
     return ScoresManifest(
         run_id=context.run_id,
@@ -216,7 +218,7 @@ def make_manifest(
             pipeline_run_id=model.lineage.pipeline_run_id,
         ),
         threshold=model.threshold,
-        onnx_sha256=model.files["model.onnx"],
+        onnx_sha256=model.files[ONNX],
         bundle=job.manifest_sha256,
         columns=COLUMNS_SHA256,
         code_version=context.settings.code_version,
@@ -236,10 +238,8 @@ def report_rejected(
     """
     if not manifest.rejected:
         return
-    fraction, bound = (
-        manifest.rejected / manifest.rows,
-        context.settings.score.max_rejected_fraction,
-    )
+    fraction = manifest.rejected / manifest.rows
+    bound = context.settings.score.max_rejected_fraction
     first = next(result for result in results if result.first_rejected)
     message = (
         f"{manifest.rejected:,} of {manifest.rows:,} rows were rejected ({fraction:.1%}). The "

@@ -215,6 +215,13 @@ def test_a_list_without_a_feature(context: Context) -> None:
     assert context.lake.exists(list_to_score("a.csv"))
 
 
+def test_a_list_without_rows(context: Context) -> None:
+    """It is refused, even if its header has a line break."""
+    context.lake.write(list_to_score("a.csv"), f'{HEADER},"A\nnote"\n'.encode())
+    with pytest.raises(DataError, match=r"a\.csv has a header but no rows"):
+        score.run(context)
+
+
 def test_stopped_answers(context: Context) -> None:
     """While all answers are stopped, no list is scored."""
     upload(context.lake, GOOD)
