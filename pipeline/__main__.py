@@ -32,6 +32,7 @@ COMMANDS = {
     "compare": "Compare two registered models on the same rows.",
     "retain": "Delete old runs, raw files and live traffic that nothing needs.",
     "holdings": "List what is kept of the data, since when, until when and why.",
+    "subject": "Show or erase what is held of a person.",
     "keys": "Add, rotate, revoke and list the API keys of the predictor.",
     "dask": "Run Dask's scheduler or a worker.",
     "buckets": "Create the buckets of a data lake on S3, and MinIO's users.",

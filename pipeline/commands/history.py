@@ -7,7 +7,9 @@ import sys
 
 from pipeline.console import echo, print_table
 from pipeline.context import Context
-from pipeline.storage.layout import PROMOTION_LOG, REPORTS
+from pipeline.data.pseudonyms import open_pseudonyms
+from pipeline.erasure.tombstones import verify_tombstones
+from pipeline.storage.layout import ERASED, PROMOTION_LOG, REPORTS
 from pipeline.tracking.promotion_chain import verify_log
 from pipeline.tracking.promotion_log import Record, read_records
 from pipeline.tracking.registry import PRODUCTION
@@ -30,10 +32,15 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
 
     Raises:
         PromotionError: If `--verify` is given and the log was changed.
+        LakeError: If `--verify` is given and a tombstone of erased rows was changed.
+        SettingsError: If there are tombstones, and no secret to verify them.
     """
     if arguments.verify:
         number = verify_log(context.lake, context.registry.get_by_alias(PRODUCTION))
         sys.stdout.write(f"history: {number} records, complete and unchanged\n")
+        if context.lake.keys(ERASED):
+            number = verify_tombstones(context.lake, open_pseudonyms(context.settings))
+            sys.stdout.write(f"history: {number} tombstones of erased rows, signed\n")
         return
     records = [record for record in read_records(context.lake) if record.done]
     if not records:

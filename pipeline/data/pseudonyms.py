@@ -44,6 +44,20 @@ class Pseudonyms:
         digest = hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()
         return digest[:PSEUDONYM_LENGTH]
 
+    def make_erased_id(self, key: str) -> str:
+        """Return an identifier of an erased person.
+
+        It is no pseudonym: without the secret it cannot be related to the person's key or rows.
+
+        Args:
+            key: The key; spaces around it do not count.
+        """
+        return self.sign(b"\0erased " + key.strip().encode())[:PSEUDONYM_LENGTH]
+
+    def sign(self, data: bytes) -> str:
+        """Return an HMAC of data, which nobody can make without the secret."""
+        return hmac.new(self._secret, b"\0signature " + data, hashlib.sha256).hexdigest()
+
     @property
     def secret_id(self) -> str:
         """An identifier of the secret, by which a changed secret is noticed."""

@@ -22,6 +22,7 @@ class Rewriter:
 
     Attributes:
         header: Text of the new header.
+        left_out: Number of rows that were left out so far.
         malformed: Number of rows with too few or too many values so far.
         malformed_lines: Lines at which the first MAX_LINES of them end.
     """
@@ -32,6 +33,7 @@ class Rewriter:
         *,
         drop: Collection[str] = (),
         replace: Mapping[str, Callable[[str], str]] = {},
+        leave_out: Mapping[str, Callable[[str], bool]] = {},
     ) -> None:
         """Prepare the new header.
 
@@ -39,13 +41,15 @@ class Rewriter:
             raw: The file.
             drop: Headers of the columns to drop.
             replace: Header of a column -> the function that returns the new value.
+            leave_out: Header of a column -> whether rows with a value of it are left out.
         """
         self._raw = raw
         names = next(csv.reader(io.StringIO(raw.header, newline=""), delimiter=raw.delimiter))
         self._width = len(names)
         self._kept = [index for index, name in enumerate(names) if name not in drop]
         self._functions = {names.index(name): make for name, make in replace.items()}
-        self.malformed = 0
+        self._conditions = {names.index(name): matches for name, matches in leave_out.items()}
+        self.malformed = self.left_out = 0
         self.malformed_lines: list[int] = []
         file = io.StringIO(newline="")
         self._make_writer(file).writerow([names[index] for index in self._kept])
@@ -67,6 +71,9 @@ class Rewriter:
                         continue
                     self._count_malformed(block.line + reader.line_num)
                     row = [""] * self._width  # noqa: PLW2901 - the row is replaced on purpose
+                if any(matches(row[index]) for index, matches in self._conditions.items()):
+                    self.left_out += 1
+                    continue
                 for index, make in self._functions.items():
                     row[index] = make(row[index])
                 writer.writerow([row[index] for index in self._kept])

@@ -129,6 +129,9 @@ class Manifest(Artifact):
     background: list[list[Value]]
     """Aggregates of the training rows, which explanations are computed against. Bundles of earlier
     releases have a sample of the rows."""
+    has_no_rows: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Whether the examples and the background have no row of a person; False, and not in JSON, in
+    bundles of earlier releases."""
     training: TrainingFacts | None = Field(default=None, exclude_if=_is_none)
     """None in bundles of earlier releases."""
     refits: RefitFacts | None = Field(default=None, exclude_if=_is_none)

@@ -33,6 +33,7 @@ PERMANENT = "for good; it has no rows"
 _BY_PREFIX = {
     layout.MLFLOW_ARTIFACTS: ARTIFACTS,
     layout.MODELS_PREFIX: BUNDLE,
+    layout.ERASED: RECORDS,
     f"{layout.BRONZE}/": POINTER,
 }
 _UPLOADS = (f"{layout.BRONZE_INBOX}/", layout.LISTS_TO_SCORE)
@@ -42,6 +43,8 @@ _DEPENDENT = {
     LATEST: "until the next one replaces it",
 }
 """Why kinds of items are kept that depend on others."""
+_RAW = re.compile(f"{layout.BRONZE}/(?P<sha256>[0-9a-f]{{64}})\\.(csv|json)")
+"""A raw file, and the list of its parts."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ROW_LAYERS = (layout.REPORTS, layout.GOLD, layout.SILVER, layout.BRONZE)
 """In the order of deletion: what refers to an object is deleted before it."""
@@ -145,8 +148,8 @@ def _find_unit(key: str) -> tuple[str, str]:
         return RUN, run_id
     if key.startswith(_UPLOADS):
         return UPLOAD, key
-    if key == layout.bronze_file(name.removesuffix(".csv")):
-        return RAW, name.removesuffix(".csv")
+    if raw := _RAW.fullmatch(key):
+        return RAW, raw["sha256"]
     for prefix, kind in _DAYS.items():
         if day := _DAY.match(key.removeprefix(prefix)):
             return kind, day[0]

@@ -109,6 +109,32 @@ def _to_time(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
+def find_runs(registry: Registry, pipeline_runs: set[str]) -> list[TrackedRun]:
+    """Return the MLflow runs of some pipeline runs of which no version is registered.
+
+    Args:
+        registry: The registry with the runs.
+        pipeline_runs: Ids of the pipeline runs.
+
+    Raises:
+        RegistryError: If MLflow does not respond.
+    """
+    registered = {version.run_id for version in registry.list_versions()}
+    with registry.client() as client:
+        return [
+            TrackedRun(
+                run.info.run_id,
+                str(run.info.run_name),
+                _to_time(run.info.start_time),
+                run.info.lifecycle_stage == "deleted",
+                Verdict("no version of it is registered", is_expired=True),
+            )
+            for run in _search_runs(client, registry.name)
+            if run.data.tags.get(PIPELINE_RUN_TAG) in pipeline_runs
+            and run.info.run_id not in registered
+        ]
+
+
 def delete_runs(registry: Registry, runs: list[TrackedRun]) -> bool:
     """Delete MLflow runs with their models.
 

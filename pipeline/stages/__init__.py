@@ -19,6 +19,7 @@ from pipeline.storage.access import (
     RECORDS,
     SERVICES,
     UPDATE_CARDS,
+    VERIFY,
     Access,
     reports,
 )
@@ -108,6 +109,7 @@ STAGES: tuple[Stage, ...] = (
                 layout.inbox_file(ANY),
                 layout.bronze_from_inbox(ANY),
                 layout.bronze_file(layout.ANY_SHA256),
+                layout.erased_person(ANY),
                 layout.BRONZE_LATEST,
             ),
             erases=(layout.inbox_file(ANY),),
@@ -133,7 +135,8 @@ STAGES: tuple[Stage, ...] = (
         writes="silver, rejected rows, data check",
         summary="Validate every row, apply our column names and types, flip the label, and check "
         "what can be learned from the rows.",
-        access=Access(
+        access=VERIFY
+        | Access(
             reads=(
                 layout.bronze_pointer(ANY),
                 layout.bronze_file(layout.ANY_SHA256),
@@ -162,7 +165,8 @@ STAGES: tuple[Stage, ...] = (
         reads="silver",
         writes="gold splits and manifest",
         summary="Split the rows into train, validation and test, stratified and seeded.",
-        access=Access(
+        access=VERIFY
+        | Access(
             reads=(
                 layout.silver_manifest(ANY),
                 layout.silver_rows(ANY),
@@ -186,7 +190,8 @@ STAGES: tuple[Stage, ...] = (
         writes="MLflow run, candidate model",
         summary="Select a model family and a threshold by nested cross-validation; export the "
         "model as skops and ONNX.",
-        access=Access(
+        access=VERIFY
+        | Access(
             reads=(
                 layout.gold_manifest(ANY),
                 *(layout.gold_split(ANY, split) for split in layout.TRAINING_SPLITS),
@@ -257,7 +262,16 @@ STAGES: tuple[Stage, ...] = (
         ),
         mlflow_user="reader",
         calls_predictor=True,
-        commands=("rollback", "history", "compare", "stop", "resume", "retain", "holdings"),
+        commands=(
+            "rollback",
+            "history",
+            "compare",
+            "stop",
+            "resume",
+            "retain",
+            "holdings",
+            "subject",
+        ),
         resources=Resources(memory="256Mi", memory_limit="1Gi"),  # scores two models
     ),
     Stage(
@@ -290,7 +304,8 @@ STAGES: tuple[Stage, ...] = (
         writes="drift report, MLflow run",
         summary="Compare recent traffic with the model's training data; request retraining if "
         "drift exceeds the threshold.",
-        access=Access(
+        access=VERIFY
+        | Access(
             reads=(
                 layout.gold_manifest(ANY),
                 layout.gold_split(ANY, ANY),
@@ -303,6 +318,7 @@ STAGES: tuple[Stage, ...] = (
                 layout.RETRAINING_REQUESTS + ANY,
                 RECORDS,
                 layout.PROMOTION_LOG,
+                layout.erased_model(ANY),
                 layout.STOP_MARKER,
             ),
             writes=(
@@ -324,6 +340,7 @@ STAGES: tuple[Stage, ...] = (
         summary="Re-check the production model on the newest labelled rows; roll back if it "
         "fails with 95 % confidence and `previous` passes.",
         access=MOVE_PRODUCTION
+        | VERIFY
         | Access(
             reads=(
                 layout.BRONZE_LATEST,

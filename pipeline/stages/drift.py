@@ -9,6 +9,9 @@ and an MLflow run with each column's score.
 With --reference, --current and --out it compares two CSV or Parquet files, without lake and
 registry, and writes the same files to a folder.
 
+If rows of a person that the production model learned from were erased, it requests retraining
+without drift, too.
+
 Exit codes: 0 if there is drift and retraining is requested (with two files: if there is drift),
 99 if there is no drift, too few rows or a cooldown, 1 on an error.
 """
@@ -40,6 +43,7 @@ from pipeline.model.bundle import Bundle
 from pipeline.storage.layout import (
     DRIFT_PAGE,
     REPORTS,
+    erased_model,
     latest_report_file,
     report_file,
 )
@@ -167,9 +171,16 @@ def run(context: Context, window: Window = Window()) -> None:
     write(context, outcome)
     if settings.predictor.require_record:
         verify_log(lake, registry.get_by_alias(PRODUCTION))
-    if outcome.report.verdict == TOO_FEW and (stop := read_stop(lake)) is not None:
+    must_forget = lake.exists(erased_model(version.run_id))
+    if must_forget:
+        echo(
+            f"drift: version {version.number} was trained on rows of a person whose rows were "
+            "erased since",
+            "yellow",
+        )
+    elif outcome.report.verdict == TOO_FEW and (stop := read_stop(lake)) is not None:
         raise StageSkipped(f"{outcome.report.sentence} {stop}")
-    if outcome.report.verdict != DRIFT:
+    if outcome.report.verdict != DRIFT and not must_forget:
         raise StageSkipped(outcome.report.sentence)
     if blocked is not None:
         raise StageSkipped(f"{outcome.report.sentence} Retraining is not requested: {blocked}")

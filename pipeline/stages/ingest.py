@@ -14,12 +14,14 @@ never has the key of a person. In both cases a source in the lake's inbox is del
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from typing import BinaryIO
 
 from pipeline.columns import IGNORED, ROLES
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data.blocks import LineCounter, RawFile, choose_block_bytes
+from pipeline.data.erased import read_erased_persons
 from pipeline.data.inbox import (
     UPLOAD_AGAIN,
     delete_inbox_file,
@@ -93,7 +95,8 @@ def _store(
         must_rewrite = bool(dropped or pseudonyms)
         part_bytes = context.settings.ingest.part_bytes
         if must_rewrite:
-            rows, manifest = _rewrite_rows(raw, dropped, pseudonyms, stored, part_bytes)
+            rewriter = _make_rewriter(context, raw, dropped, pseudonyms)
+            rows, manifest = _rewrite_rows(raw, rewriter, stored, part_bytes)
         else:
             rows, manifest = _check_rows(raw, part_bytes)
     if not must_rewrite:
@@ -197,19 +200,27 @@ def _check_rows(raw: RawFile, part_bytes: int) -> tuple[int, BronzeManifest]:
     return lines.count, recorder.finish()
 
 
+def _make_rewriter(
+    context: Context, raw: RawFile, dropped: list[str], pseudonyms: Pseudonyms | None
+) -> Rewriter:
+    """Drop columns, replace keys by pseudonyms, and leave out the rows of erased persons."""
+    if ROLES.key is None or pseudonyms is None:
+        return Rewriter(raw, drop=dropped)
+    key, erased = ROLES.key.raw, read_erased_persons(context.lake)
+    leave_out: dict[str, Callable[[str], bool]] = {}
+    if erased:
+        leave_out[key] = lambda value: pseudonyms.make_erased_id(value) in erased
+    return Rewriter(raw, drop=dropped, replace={key: pseudonyms.make}, leave_out=leave_out)
+
+
 def _rewrite_rows(
-    raw: RawFile,
-    dropped: list[str],
-    pseudonyms: Pseudonyms | None,
-    target: NewFile,
-    part_bytes: int,
+    raw: RawFile, rewriter: Rewriter, target: NewFile, part_bytes: int
 ) -> tuple[int, BronzeManifest]:
-    """Write a raw file without some columns and with pseudonyms; print which lines this spoils.
+    """Write a raw file with changes; print which lines this spoils.
 
     Args:
         raw: The file.
-        dropped: Headers of the columns to drop.
-        pseudonyms: The pseudonyms of its keys, if it has any.
+        rewriter: Changes its rows.
         target: Where the file is written.
         part_bytes: Size of a part.
 
@@ -217,8 +228,6 @@ def _rewrite_rows(
         Number of lines below the header, without empty lines at the end, and the new file's parts.
     """
     lines = LineCounter()
-    replace = {ROLES.key.raw: pseudonyms.make} if ROLES.key and pseudonyms else {}
-    rewriter = Rewriter(raw, drop=dropped, replace=replace)
     header = rewriter.header.encode()
     recorder = PartRecorder(rewriter.header, len(header), part_bytes)
     target.write(header)
@@ -227,6 +236,8 @@ def _rewrite_rows(
         lines.add(data)
         recorder.add(data)
         target.write(data)
+    if rewriter.left_out:
+        echo(f"ingest: {rewriter.left_out:,} rows of erased persons are left out")
     if rewriter.malformed:
         listed = ", ".join(map(str, rewriter.malformed_lines))
         echo(

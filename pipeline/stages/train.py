@@ -261,6 +261,7 @@ def _make_manifest(
         ),
         examples=export.make_examples(result.final.model, settings.seed),
         background=export.make_background(rows, settings.seed),
+        has_no_rows=True,
         training=exported.facts,
         refits=exported.refits,
     )

@@ -77,13 +77,15 @@ BUNDLE = tuple(map(layout.model_file, ("model.*", "refits.onnx", "manifest.json"
 RECORDS = layout.PROMOTION_RECORDS + ANY
 CARDS = reports(layout.MODEL_CARD_HTML, layout.MODEL_CARD_MARKDOWN, layout.HUGGING_FACE_CARD)
 
+VERIFY = Access(reads=(layout.erased_hashes(ANY) + ANY,))
+"""Accept objects whose hash has changed because rows of a person were erased."""
 UPDATE_CARDS = Access(reads=(RECORDS, *CARDS), writes=CARDS)
 """Write the status of a version into its model card."""
 MOVE_PRODUCTION = UPDATE_CARDS | Access(
     reads=BUNDLE, writes=(RECORDS, layout.PROMOTION_LOG, *BUNDLE)
 )
 """Move the `production` alias, with its record and the copy of the model in `models/`."""
-COMPARE_MODELS = Access(
+COMPARE_MODELS = VERIFY | Access(
     reads=(
         layout.gold_manifest(ANY),
         layout.gold_split(ANY, ANY),
@@ -111,6 +113,7 @@ RUN_REPORTS = (
     layout.evaluation_report(ANY),
     layout.validation_report(ANY),
     layout.demotion_report(ANY),
+    layout.dask_report(ANY, ANY),
 )
 """Reports of a run; not the records that belong to no run."""
 RUN_ROWS = (
@@ -122,6 +125,14 @@ RUN_ROWS = (
     layout.gold_split_part(ANY, ANY, ANY),
 )
 """Rows of a run in silver and gold."""
+PERSONS_ROWS = (
+    layout.inbox_file(ANY),
+    layout.list_to_score(ANY),
+    layout.bronze_file(layout.ANY_SHA256),
+    *RUN_ROWS,
+    layout.SILVER_LIVE + ANY,
+)
+"""Objects that have rows of persons, with keys, with pseudonyms, or without both."""
 RUN_MANIFESTS = (
     layout.bronze_pointer(ANY),
     layout.silver_manifest(ANY),
@@ -165,7 +176,8 @@ SERVICES: dict[str, Service] = {
     ),
     "worker": Service(
         "Dask's workers",
-        Access(
+        VERIFY
+        | Access(
             reads=(
                 layout.bronze_file(layout.ANY_SHA256),
                 layout.silver_rows(ANY),
@@ -196,7 +208,7 @@ SERVICES: dict[str, Service] = {
         MOVE_PRODUCTION
         | COMPARE_MODELS
         | Access(
-            reads=(layout.PROMOTION_LOG, layout.STOP_MARKER),
+            reads=(layout.PROMOTION_LOG, layout.STOP_MARKER, layout.ERASED + ANY),
             writes=(layout.STOP_MARKER,),
             deletes=(layout.STOP_MARKER,),
         ),
@@ -217,6 +229,7 @@ SERVICES: dict[str, Service] = {
                 layout.list_to_score(ANY),
                 layout.SCORES + ANY,
                 layout.bronze_file(layout.ANY_SHA256),
+                layout.bronze_manifest(layout.ANY_SHA256),
                 *RUN_ROWS,
                 *RUN_MANIFESTS,
                 *RUN_REPORTS,
@@ -224,6 +237,32 @@ SERVICES: dict[str, Service] = {
                 layout.ENDED_SESSIONS + ANY,
             ),
             lists=tuple(f"{layer}/" for layer in layout.LAYERS),
+        ),
+    ),
+    "erasure": Service(
+        "`subject`, which shows and erases what is held of a person",
+        Access(
+            reads=(
+                *PERSONS_ROWS,
+                *reports(*layout.DRIFT_FILES),
+                layout.latest_report_file(layout.SOURCE_CHANGES),
+                *map(layout.latest_report_file, layout.DRIFT_FILES),
+                layout.ERASED + ANY,
+            ),
+            writes=(
+                *PERSONS_ROWS,
+                layout.latest_report_file(layout.SOURCE_CHANGES),
+                layout.ERASED + ANY,
+            ),
+            erases=(
+                *PERSONS_ROWS,
+                layout.bronze_manifest(layout.ANY_SHA256),
+                layout.out_of_fold(ANY),
+                *reports(*layout.DRIFT_FILES),
+                *map(layout.latest_report_file, layout.DRIFT_FILES),
+                layout.latest_report_file(layout.SOURCE_CHANGES),
+            ),
+            lists=tuple(f"{layer}/" for layer in layout.LAYERS if layer != layout.MODELS),
         ),
     ),
     "backup": Service(

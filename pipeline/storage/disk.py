@@ -141,6 +141,9 @@ class DiskStore:
             modified = datetime.fromtimestamp(status.st_mtime, UTC)
             yield StoredVersion(key, _get_version(status), status.st_size, modified)
 
+    def read_version(self, key: str, version: str) -> bytes | None:
+        return self.read(key) if version in self.versions(key) else None
+
     def delete_leftovers(self, before: float) -> int:
         count = 0
         for path in self._root.rglob(f"{TEMPORARY_PREFIX}*"):

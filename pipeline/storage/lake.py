@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.errors import LakeError, describe_first
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.disk import DiskStore
+from pipeline.storage.layout import erased_hashes, find_hash_after
 from pipeline.storage.s3 import S3Store
 from pipeline.storage.streams import ChunkReader, NewFile, ScratchFile
 from pipeline.storage.versions import StoredVersion
@@ -50,6 +51,7 @@ class Store(Protocol):
     def keys(self, prefix: str, before: str | None) -> Iterator[str]: ...
     def all_versions(self, prefix: str) -> Iterator[StoredVersion]: ...
     def delete_leftovers(self, before: float) -> int: ...
+    def read_version(self, key: str, version: str) -> bytes | None: ...
     def url(self, key: str) -> str: ...
 
 
@@ -216,6 +218,10 @@ class Lake:
         found.sort(key=lambda one: (one.is_current, one.modified), reverse=True)
         return sorted(found, key=lambda one: one.key)
 
+    def read_version(self, key: str, version: str) -> bytes | None:
+        """Read a version of an object; return None if it does not exist any more."""
+        return self._store.read_version(key, version)
+
     def delete_leftovers(self, before: datetime) -> int:
         """Delete the temporary files of processes that were killed.
 
@@ -274,11 +280,21 @@ class Lake:
             self._check_hash(key, found.hexdigest(), recorded)
 
     def _check_hash(self, key: str, found: str, recorded: str) -> None:
-        if found != recorded:
+        if found != recorded and not self._has_tombstone(recorded, found):
             raise LakeError(
                 f"{self.url(key)} has the hash {found}, but {recorded} was recorded: it was "
                 "modified outside the pipeline. Run the stage that writes it again"
             )
+
+    def _has_tombstone(self, recorded: str, found: str) -> bool:
+        """Whether the object had the recorded hash before rows of erased persons were removed."""
+        known, waiting = {recorded}, [recorded]
+        while waiting:
+            keys = self._store.keys(erased_hashes(waiting.pop()), None)
+            new = {find_hash_after(key) for key in keys} - known
+            known |= new
+            waiting += new
+        return found in known
 
 
 def open_lake(settings: LakeSettings) -> Lake:

@@ -25,6 +25,8 @@ LISTS_TO_SCORE = "bronze/scoring/"
 """Prefix for lists that people upload to have them scored."""
 LIST_NAME = r"[^/\s.][^/\r\n]{0,199}\.csv"
 """Regular expression of their names. No other object below SCORES ends like this."""
+ERASED = "bronze/erased/"
+"""Prefix of what is known about erased persons: no rows, and nothing that names them."""
 SILVER_LIVE = "silver/live/"
 ENDED_SESSIONS = "silver/sessions/"
 SCORES = "silver/scores/"
@@ -103,6 +105,31 @@ def bronze_from_inbox(name: str) -> str:
 def bronze_pointer(run_id: str) -> str:
     """Key of the pointer to the raw file that the run ingested."""
     return f"bronze/runs/{run_id}.json"
+
+
+def erased_person(person: str) -> str:
+    """Key of the tombstone of a person; see Pseudonyms.make_erased_id."""
+    return f"{ERASED}persons/{person}.json"
+
+
+def erased_model(mlflow_run_id: str) -> str:
+    """Key of the mark of a model that was trained on rows of an erased person."""
+    return f"{ERASED}models/{mlflow_run_id}.json"
+
+
+def erased_hashes(before: str) -> str:
+    """Prefix of the tombstones of an object that had this hash before rows were erased."""
+    return f"{ERASED}hashes/{before}/"
+
+
+def erased_hash(before: str, after: str) -> str:
+    """Key of the tombstone of an object that had one hash, and has another one now."""
+    return f"{erased_hashes(before)}{after}.json"
+
+
+def find_hash_after(key: str) -> str:
+    """Return the hash that an object has now, from the key of its tombstone."""
+    return key.rpartition("/")[2].removesuffix(".json")
 
 
 def silver_rows(run_id: str) -> str:

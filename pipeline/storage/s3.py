@@ -152,6 +152,19 @@ class S3Store:
                             is_marker=kind == "DeleteMarkers",
                         )
 
+    def read_version(self, key: str, version: str) -> bytes | None:
+        from botocore.exceptions import ClientError
+
+        with self._raise_lake_errors(key, "read"):
+            try:
+                response = self._client.get_object(**self._location(key), VersionId=version)
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("NoSuchVersion", "NoSuchKey", "404"):
+                    return None
+                raise
+            data: bytes = response["Body"].read()
+            return data
+
     def delete_leftovers(self, before: float) -> int:
         return 0  # temporary files are in the process's own folder
 

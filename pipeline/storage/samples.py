@@ -231,10 +231,15 @@ def _find_bounds(
             for label in (0, 1):
                 below[label].append(hashes[(labels == label) & (hashes <= limits[label])])
         found = [np.sort(np.concatenate(some)) for some in below]
-        bounds = [
-            LARGEST if quotas[label] >= totals[label] else int(found[label][quotas[label]])
+        # A part has fewer rows than its manifest counts if rows of a person were erased.
+        complete = [
+            quotas[label] >= (found[label].size if limits[label] == LARGEST else totals[label])
             for label in (0, 1)
-            if quotas[label] >= totals[label] or quotas[label] < found[label].size
+        ]
+        bounds = [
+            LARGEST if complete[label] else int(found[label][quotas[label]])
+            for label in (0, 1)
+            if complete[label] or quotas[label] < found[label].size
         ]
         if len(bounds) == 2:
             return np.array(bounds, dtype=np.uint64)

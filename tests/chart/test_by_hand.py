@@ -26,3 +26,17 @@ def test_it_has_the_rights_of_a_stage() -> None:
     assert predictor["secrets"] == ["api-key"]
     assert pod["spec"]["serviceAccountName"] == stages["stages"]["validate"]["service_account"]
     assert pod["metadata"]["labels"] == {**stages["labels"], **predictor["labels"]}
+
+
+def test_only_its_pod_may_erase() -> None:
+    """The pod of `subject` has the secret of the pseudonyms, and no way to the predictor."""
+    manifests = render({"predictor": {"existingSecret": "api-key"}})
+    pod = get_by_hand_pod(manifests, "erasure")
+    (container,) = pod["spec"]["containers"]
+    secrets = [one["secretRef"]["name"] for one in container["envFrom"] if "secretRef" in one]
+    assert secrets == [
+        "student-mlops-s3-erasure",
+        "student-mlops-mlflow-cleaner",
+        "student-mlops-pseudonyms",
+    ]
+    assert pod["metadata"]["labels"] == get_pods_file(manifests)["labels"]

@@ -44,6 +44,7 @@ def list_pods(manifests: list[Manifest]) -> dict[str, Manifest]:
         "test": pods.pop("student-mlops-test-minio"),
         "retention": pods.pop("student-mlops-retention"),
         "commands": get_by_hand_pod(manifests)["spec"],
+        "erasure": get_by_hand_pod(manifests, "erasure")["spec"],
     }
     if "student-mlops-dask-worker" in pods:
         named["worker"] = pods.pop("student-mlops-dask-worker")

@@ -31,6 +31,7 @@ from pipeline.storage.layout import (
     EVIDENTLY_PAGE,
     RETRAINING_REQUESTS,
     drift_report,
+    erased_model,
     gold_manifest,
     gold_split,
     latest_report_file,
@@ -162,6 +163,14 @@ class TestVerdicts:
         env.register("good", PRODUCTION)
         with pytest.raises(StageSkipped, match="the current data have 0 rows"):
             run(env)
+
+    def test_a_model_of_an_erased_person_is_retrained(self, env: DeploymentEnv) -> None:
+        """It is retrained without drift, and even without traffic."""
+        number = env.register("good", PRODUCTION)
+        mark = erased_model(env.registry.get_version(number).run_id)
+        env.context("any").lake.write(mark, b"{}")
+        assert run(env, "forget").verdict == "not enough data"
+        assert len(env.context("any").lake.keys(RETRAINING_REQUESTS)) == 1
 
     def test_nothing_in_production(self, env: DeploymentEnv) -> None:
         """Without a production model there is nothing to compare with."""

@@ -44,6 +44,7 @@ def write_run(context: Context, run_id: str, raw: str) -> None:
     """Write the objects of a training run."""
     lake = context.lake
     lake.create(layout.bronze_file(raw), raw.encode())
+    lake.create(layout.bronze_manifest(raw), b"{}")
     pointer = BronzePointer(
         sha256=raw, source="sample", fetched_at=NOW.isoformat(), rows=9, bytes=64
     )
@@ -149,6 +150,7 @@ def test_what_nothing_needs_is_deleted(context: Context) -> None:
     assert gone == {
         *(key for key in before if layout.find_run(key) == "old"),
         layout.bronze_file(f"{1:064x}"),
+        layout.bronze_manifest(f"{1:064x}"),
         layout.inbox_file("once.csv"),
         layout.live_traffic_object(old_day, "pod", 1),
         layout.ended_session(yesterday, "id"),

@@ -114,9 +114,9 @@ def get_pods_file(manifests: list[Manifest]) -> Any:
     return json.loads(find(manifests, "ConfigMap", "pods")["data"]["pods.json"])
 
 
-def get_by_hand_pod(manifests: list[Manifest]) -> Any:
-    """Return the pod for the commands that people run."""
-    return json.loads(find(manifests, "ConfigMap", "by-hand")["data"]["pod.json"])
+def get_by_hand_pod(manifests: list[Manifest], name: str = "pod") -> Any:
+    """Return the pod for the commands that people run: `pod`, or `erasure` for `subject`."""
+    return json.loads(find(manifests, "ConfigMap", "by-hand")["data"][f"{name}.json"])
 
 
 def get_pod_specs(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:

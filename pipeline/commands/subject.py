@@ -1,0 +1,114 @@
+"""Show or erase what is held of a person.
+
+`show KEY` lists every object with rows of the person, older versions included. `erase KEY` removes
+the rows from all of them, and records which models must be retrained. KEY is the value of the
+column `key` in the uploaded files; `-` reads it from standard input, so that no log has it.
+
+Run `erase` while no training runs. It can be killed and run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from pipeline.console import echo, print_table
+from pipeline.context import Context
+from pipeline.data.pseudonyms import open_pseudonyms
+from pipeline.erasure.erase import Erasure, erase
+from pipeline.erasure.models import find_models
+from pipeline.erasure.person import Person, find_person
+from pipeline.erasure.search import Findings, search
+from pipeline.errors import LakeError
+from pipeline.retention.format import format_day
+from pipeline.storage.lake import Lake
+from pipeline.storage.layout import erased_person
+from pipeline.tracking.registry import Version
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command to its parser."""
+    parser.add_argument("action", choices=("show", "erase"), help="what to do")
+    parser.add_argument("key", metavar="KEY", help="the person's key; - for standard input")
+    parser.add_argument(
+        "--json", action="store_true", help="`show` prints the rows as a JSON array instead"
+    )
+
+
+def main(context: Context, arguments: argparse.Namespace) -> None:
+    """Show or erase.
+
+    Raises:
+        SettingsError: If the columns file has no key, or there is no secret for pseudonyms.
+        LakeError: If the lake cannot be read or written, or rows are left.
+        RegistryError: If MLflow does not respond.
+    """
+    key = sys.stdin.readline() if arguments.key == "-" else arguments.key
+    pseudonyms = open_pseudonyms(context.settings)
+    person = find_person(key, pseudonyms)
+    if arguments.action == "erase":
+        _report(context.lake, person, erase(context, person, pseudonyms))
+        return
+    findings = search(context.lake, person)
+    if arguments.json:
+        rows = [
+            {"object": held.version.key, "version": held.version.version, "row": row}
+            for held in findings.held
+            for row in held.rows
+        ]
+        sys.stdout.write(json.dumps(rows, indent=2, default=str) + "\n")
+    else:
+        _show(context.lake, person, findings, find_models(context.registry, findings.training_runs))
+
+
+def _show(lake: Lake, person: Person, findings: Findings, models: list[Version]) -> None:
+    """Print where rows of the person are."""
+    rows = [
+        (
+            held.version.key,
+            "" if held.version.is_current else "older version",
+            f"{len(held.rows):,}",
+            format_day(held.version.modified),
+        )
+        for held in findings.held
+    ]
+    title = f"Rows of the person {person.pseudonym}"
+    print_table(title, ("object", "", "rows", "written"), rows, is_answer=True)
+    if lake.exists(erased_person(person.erased_id)):
+        echo("subject: the person was erased; new rows are left out by `ingest`")
+    if models:
+        names = ", ".join(version.number for version in models)
+        echo(f"subject: versions trained on rows of the person: {names}")
+
+
+def _report(lake: Lake, person: Person, erasure: Erasure) -> None:
+    """Print what was erased.
+
+    Raises:
+        LakeError: If rows are left.
+    """
+    echo(
+        f"subject: erased {erasure.rows:,} rows in {erasure.versions:,} objects and versions; the "
+        f"tombstone is {lake.url(erased_person(person.erased_id))}"
+    )
+    if erasure.retrain:
+        names = ", ".join(version.number for version in erasure.retrain)
+        echo(
+            f"subject: versions trained on the rows: {names}. The next drift check requests "
+            "retraining if one of them is in production; or train now",
+            "yellow",
+        )
+    if erasure.marked:
+        echo(
+            f"subject: {erasure.marked:,} MLflow runs are marked as deleted; `mlflow gc` on the "
+            "server deletes their files"
+        )
+    problems = [f"{held.version.key} has rows that were written meanwhile" for held in erasure.left]
+    problems += [
+        f"the bundle of version {version.number}, which an earlier release made, has rows of the "
+        "person; train again, and run this command when the version has no alias any more"
+        for version in erasure.bundles
+    ]
+    if problems:
+        raise LakeError(f"The erasure is not complete: {'. '.join(problems)}. Run it again")

@@ -1,0 +1,267 @@
+"""subject: everything that is held of a person is found, and erased for good."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import random
+import re
+import shutil
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.data.pseudonyms import Pseudonyms
+from tests.support.own_table import run_program
+
+COLUMNS = """
+subject: visitor
+subjects: visitors
+features:
+  - kind: number
+    name: spend
+    raw: Spend
+    low: 0
+    high: 1000
+    typical: [0, 900]
+    step: 0.001
+    unit: EUR
+    description: Money spent
+    example: 10
+label:
+  name: lost
+  raw: Result
+  positive_raw: lost
+  negative_raw: kept
+  positive: lost
+  negative: kept
+  rate: 0.3
+  description: Whether the visitor was lost
+key: {name: person, raw: Card}
+groups:
+  - {name: tutor, raw: Tutor}
+"""
+HEADER = ["Card", "Tutor", "Spend", "Result"]
+CANARIES = 20
+PERSONS = 240
+REJECTED = "vanished-7"
+"""An outcome that the columns file does not have, of a canary."""
+
+TRAIN = """
+from pipeline.model import candidates
+candidates.CANDIDATES = candidates.CANDIDATES[:1]  # trains quickly
+from pipeline.__main__ import main
+from pipeline.context import open_context
+from pipeline.settings import Settings
+from pipeline.storage.artifacts.training import TrainReport
+from pipeline.storage.layout import train_report
+
+for stage in ("ingest", "preprocess", "features", "train"):
+    assert main([stage, "--run-id", "first"]) == 0, stage
+context = open_context(Settings.load(), "first")
+report = context.lake.read_model(train_report("first"), TrainReport)
+tags = {"pipeline_run_id": "first"}
+context.registry.register(report.model_uri, report.mlflow_run_id, tags)
+"""
+ERASE = """
+import sys
+from pipeline.__main__ import main
+for arguments in (["show", sys.argv[1]], ["show", sys.argv[1], "--json"]):
+    assert main(["subject", *arguments]) == 0
+print("end of the rows")
+for key in sys.argv[1:]:
+    assert main(["subject", "erase", key]) == 0, key
+# The file still has the canaries; and earlier objects verify, although their hashes changed.
+assert main(["ingest", "--run-id", "second"]) == 0
+assert main(["features", "--run-id", "first"]) == 0
+assert main(["history", "--verify"]) == 0
+"""
+
+
+def get_key(number: int) -> str:
+    """The key of a canary."""
+    return f"CANARY-{number:02}"
+
+
+def get_spend(number: int) -> float:
+    """A value that only one canary has."""
+    return round(500.137 + 11.013 * number + 0.007 * (number**2 % 23), 3)
+
+
+def write_table(path: Path) -> None:
+    """Write visitors, some of whom are canaries; one row of a canary will be rejected."""
+    generator = random.Random(1)
+    rows = []
+    for person in range(PERSONS):
+        spend = round(generator.uniform(0, 400), 3)
+        result = "lost" if generator.random() < (0.8 if spend < 100 else 0.1) else "kept"
+        rows.append([f"CARD-{person:04}", generator.choice("AB"), spend, result])
+    for number in range(CANARIES):
+        result = generator.choice(["kept", "lost"])
+        rows.append([get_key(number), f"Tutor-canary-{number:02}", get_spend(number), result])
+    rows.append([get_key(0), "A", "1", REJECTED])
+    generator.shuffle(rows)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([HEADER, *rows])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a lake and a registry, after a training on the table, with live traffic."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "visitors.columns.yaml").write_text(COLUMNS)
+    write_table(folder / "visitors.csv")
+    run_program(folder, "visitors", TRAIN)
+    inbox = folder / "lake/bronze/inbox"
+    inbox.mkdir()
+    shutil.copy(folder / "visitors.csv", inbox / "refused.csv")
+    shutil.copy(folder / "visitors.csv", folder / "source.csv")
+    live = folder / "lake/silver/live/2026-01-01/pod-1.jsonl.gz"
+    live.parent.mkdir(parents=True)
+    lines = [
+        json.dumps({"at": "2026-01-01T00:00:00+00:00", "version": "1", "spend": spend})
+        for spend in (*map(get_spend, range(CANARIES)), 12.5)
+    ]
+    live.write_bytes(gzip.compress("\n".join(lines).encode()))
+    return folder
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy, copy_function=shutil.copy2)
+    return copy
+
+
+def list_stored(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the bytes of every file of the lake, of MLflow's artifacts and its database.
+
+    Compressed files are yielded as they are and as what they contain.
+    """
+    for path in sorted([*(folder / "lake").rglob("*"), *(folder / "local").rglob("*")]):
+        if not path.is_file():
+            continue
+        name, data = path.relative_to(folder).as_posix(), path.read_bytes()
+        yield name, data
+        if data.startswith(b"PAR1"):
+            yield f"{name}, decoded", pd.read_parquet(path).to_csv().encode()
+        elif data.startswith(b"\x1f\x8b"):
+            yield f"{name}, decoded", gzip.decompress(data)
+        elif zipfile.is_zipfile(io.BytesIO(data)):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                for member in archive.namelist():
+                    yield f"{name}, {member}", archive.read(member)
+
+
+def find_canaries(folder: Path, canaries: range) -> dict[str, set[str]]:
+    """Return which files have a key, pseudonym, tutor or value of canaries, and which of them."""
+    pseudonyms = Pseudonyms((folder / "key_secret").read_text())
+    needles: dict[bytes, str] = {REJECTED.encode(): REJECTED}
+    for number in canaries:
+        spend = get_spend(number)
+        texts = [get_key(number), pseudonyms.make(get_key(number)), f"Tutor-canary-{number:02}"]
+        numbers = [struct.pack("<d", spend), struct.pack("<f", spend)]
+        needles |= {text.encode(): text for text in [*texts, f"{spend:.3f}"]}
+        needles |= dict.fromkeys(numbers, f"binary {spend:.3f}")
+    found: dict[str, set[str]] = {}
+    for name, data in list_stored(folder):
+        for needle, text in needles.items():
+            if needle in data:
+                found.setdefault(name, set()).add(text)
+    return found
+
+
+def test_every_canary_is_erased(folder: Path) -> None:
+    """A byte search finds no key, pseudonym, name or value of 20 persons, in any file."""
+    before = find_canaries(folder, range(CANARIES))
+    assert len(before) > 8, "the canaries are not where they are expected"
+    output = run_program(folder, "visitors", ERASE, *map(get_key, range(CANARIES)))
+    assert find_canaries(folder, range(CANARIES)) == {}
+    assert_shown(output)
+    assert output.count("subject: erased") == CANARIES
+    assert "versions trained on the rows: 1" in output
+    assert f"{CANARIES + 1} rows of erased persons are left out" in output
+    assert re.search(r"history: \d+ tombstones of erased rows, signed", output)
+    others = pd.read_parquet(folder / "lake/silver/first/rows.parquet")
+    assert len(others) == PERSONS
+    live = (folder / "lake/silver/live/2026-01-01/pod-1.jsonl.gz").read_bytes()
+    assert gzip.decompress(live).count(b"\n") == 1
+
+
+def assert_shown(output: str) -> None:
+    """Check that every object with rows of the first canary was listed, and the rows."""
+    table, _, rest = output.partition("\n[")
+    for place in (
+        "bronze/inbox/refused.csv",
+        "silver/first/rejected.csv",
+        "silver/first/rows.parquet",
+        "silver/live/2026-01-01/pod-1.jsonl.gz",
+    ):
+        assert f"| {place} " in table
+    assert re.search(r"bronze/[0-9a-f]{64}\.csv", table)
+    assert re.search(r"gold/first/(train|validation|test)\.parquet", table)
+    rows = rest.partition("end of the rows")[0]
+    assert str(get_spend(0)) in rows
+    assert get_key(1) not in rows
+
+
+KILL = """
+import pathlib, shutil, sys
+from pipeline.context import open_context
+from pipeline.data.pseudonyms import open_pseudonyms
+from pipeline.erasure.erase import erase
+from pipeline.erasure.person import find_person
+from pipeline.settings import Settings
+from tests.support.faults import FaultInjector, Killed, kill_points, with_faults
+
+lake, backup, key = pathlib.Path("lake"), pathlib.Path("backup"), sys.argv[1]
+context = open_context(Settings.load(), "erase")
+pseudonyms = open_pseudonyms(context.settings)
+person = find_person(key, pseudonyms)
+shutil.copytree(lake, backup, copy_function=shutil.copy2)
+
+
+def start_again():
+    shutil.rmtree(lake)
+    shutil.copytree(backup, lake, copy_function=shutil.copy2)
+
+
+def read_all():
+    files = {str(path): path.read_bytes() for path in lake.rglob("*") if path.is_file()}
+    # A tombstone has the time of its erasure.
+    return {name: "/erased/" in name or data for name, data in files.items()}
+
+
+def run(faults):
+    start_again()
+    erase(with_faults(context, faults), person, pseudonyms)
+
+
+run(FaultInjector())
+expected, kills = read_all(), 0
+assert not any(key.encode() in data for data in expected.values() if data is not True)
+for faults in kill_points(run):
+    try:
+        run(faults)
+    except Killed:
+        kills += 1
+    result = erase(context, person, pseudonyms)
+    assert read_all() == expected, faults.at
+    assert [version.number for version in result.retrain] == ["1"]
+print("kills", kills)
+"""
+
+
+def test_it_can_be_killed(folder: Path) -> None:
+    """Killed at any write and run again, it ends the same; the model is still to be retrained."""
+    trained = pd.read_parquet(folder / "lake/gold/first/train.parquet")
+    tutor = next(name for name in sorted(set(trained["tutor"])) if "canary" in name)
+    output = run_program(folder, "visitors", KILL, get_key(int(tutor[-2:])))
+    assert output.endswith("kills 5\n")
