@@ -44,7 +44,8 @@ def test_pods_pass_the_restricted_standard(stage: Stage) -> None:
     assert context["seccompProfile"] == {"type": "RuntimeDefault"}
     assert not any(spec.get(field) for field in ("hostNetwork", "hostPID", "hostIPC"))
     kinds = {kind for volume in spec["volumes"] for kind in volume if kind != "name"}
-    assert kinds == {"emptyDir", "configMap"}
+    certificates = {"secret"} if stage.tasks else set()  # for the connection to Dask
+    assert kinds == {"emptyDir", "configMap"} | certificates
     for container in [*spec["containers"], *spec.get("initContainers", [])]:
         own = container["securityContext"]
         assert own["allowPrivilegeEscalation"] is False
@@ -77,8 +78,8 @@ def test_settings_come_from_the_release(stage: Stage) -> None:
 
     A stage gets the object store's keys of its own identity. Only the stages that call the
     predictor get its API key, only those that see the keys of persons get the secret of their
-    pseudonyms, only those that use MLflow get a login of it, and only those that connect to the
-    internet get the proxy.
+    pseudonyms, only those that use MLflow get a login of it, only those that connect to the
+    internet get the proxy, and only those with work for Dask get the address of its scheduler.
     """
     (container,) = get_pod(stage)["spec"]["containers"]
     api_key = [{"secretRef": {"name": "school-api-key"}}] if stage.calls_predictor else []
@@ -94,7 +95,9 @@ def test_settings_come_from_the_release(stage: Stage) -> None:
         *pseudonyms,
         *mlflow,
     ]
-    assert {variable["name"] for variable in container["env"]} == {"MLOPS_IMAGE", "HOME"}
+    workers = {"MLOPS_DASK__SCHEDULER"} if stage.tasks else set()
+    names = {variable["name"] for variable in container["env"]}
+    assert names == {"MLOPS_IMAGE", "HOME"} | workers
 
 
 @ALL
