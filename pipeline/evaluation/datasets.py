@@ -28,7 +28,7 @@ interval of a rate of so many rows is 0.002 wide at most."""
 
 
 def read_split(
-    lake: Lake, lineage: Lineage, split: str, max_rows: int = MAX_MEASURED_ROWS
+    lake: Lake, lineage: Lineage, split: str, max_rows: int | None = None
 ) -> pd.DataFrame:
     """Read a split of the gold that a model was made from, or a sample of a large one.
 
@@ -36,15 +36,15 @@ def read_split(
         lake: The lake.
         lineage: Lineage of the model.
         split: Name of the split.
-        max_rows: Largest number of rows; of a larger split, a sample stratified by the label is
-            read, which is the same for every model.
+        max_rows: Largest number of rows, by default MAX_MEASURED_ROWS; of a larger split, a sample
+            stratified by the label is read, which is the same for every model.
 
     Raises:
         LakeError: If the split is missing or its hash is not that of the lineage.
         DataError: If the split has other columns than the columns file.
     """
     parts = find_gold_parts(lake, lineage.pipeline_run_id, split, lineage.gold[split])
-    return read_table(lake, parts, max_rows)
+    return read_table(lake, parts, max_rows or MAX_MEASURED_ROWS)
 
 
 def find_train_report(lake: Lake, manifest: Manifest) -> TrainReport | None:

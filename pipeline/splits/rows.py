@@ -97,7 +97,7 @@ def find_deciding_rows(table: pa.Table, first: int, columns: DecidingColumns) ->
     """
     import pandas as pd
 
-    labels = table[LABEL.name].to_numpy().astype(np.int64)
+    labels = table[LABEL.name].to_numpy().astype(np.int64, copy=False)
     terms: tuple[str, ...] = ()
     codes = None
     if columns.time:

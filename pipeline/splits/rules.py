@@ -60,11 +60,11 @@ class HashRule:
     bounds: HashArray
 
     def place(self, rows: DecidingRows) -> PlaceArray:
-        bounds = self.bounds[rows.labels]
-        hashes = rows.hash(self.seed)
+        hashes, is_positive = rows.hash(self.seed), rows.labels == 1
+        (test, validation), (positive_test, positive_validation) = self.bounds
         places = np.full(rows.labels.size, TRAIN, dtype=np.int8)
-        places[hashes < bounds[:, 1]] = VALIDATION
-        places[hashes < bounds[:, 0]] = TEST
+        places[hashes < np.where(is_positive, positive_validation, validation)] = VALIDATION
+        places[hashes < np.where(is_positive, positive_test, test)] = TEST
         return places
 
 

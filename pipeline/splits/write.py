@@ -1,9 +1,10 @@
-"""Write the splits of a table to gold, as parts with a fixed number of rows."""
+"""Write the splits of a table to gold, as parts of equal size."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,8 @@ from pipeline.column_file.checks import SPLIT_UNIT
 from pipeline.columns import LABEL
 from pipeline.errors import LakeError
 from pipeline.splits.plan import Plan
-from pipeline.splits.rows import DecidingColumns, find_deciding_rows, hash_values
-from pipeline.splits.rules import ListedRule, Rule
+from pipeline.splits.rows import DecidingColumns, DecidingRows, find_deciding_rows, hash_values
+from pipeline.splits.rules import ListedRule, PlaceArray, Rule
 from pipeline.splits.sketch import Sketch
 from pipeline.splits.terms import find_range
 from pipeline.storage.artifacts.data import PartFacts
@@ -21,12 +22,13 @@ from pipeline.storage.lake import Lake
 from pipeline.storage.layout import SPLITS, gold_split, gold_split_part
 from pipeline.storage.parquet import write_table
 from pipeline.storage.tables import TablePart, read_part
+from pipeline.types import IntArray
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PART_VALUES = 1 << 22
-"""Values of a part of gold: rows times columns. They are in memory at once."""
+STRIPE_VALUES = 1 << 23
+"""Values of a stripe: rows of all splits times columns. They are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class GoldPart:
     sources: tuple[Source, ...]
 
 
+Stripe = tuple[GoldPart, ...]
+"""Parts of different splits that are written together, because their rows are close to each other
+in silver unless `time` decides the splits."""
+
+
 @dataclass(frozen=True)
 class WrittenPart:
     """A part of gold that was written.
@@ -78,37 +85,38 @@ class WrittenPart:
     units: dict[str, Sketch]
 
 
-def count_part_rows(columns: int, values: int = PART_VALUES) -> int:
-    """Return the number of rows of a part of gold, except the last one of a split.
+def list_stripes(
+    run_id: str, parts: Sequence[TablePart], plan: Plan, stripe_rows: int
+) -> list[Stripe]:
+    """Return the parts of gold to write.
 
-    Args:
-        columns: Number of columns of silver.
-        values: Values of a part.
-    """
-    return max(1, values // columns)
-
-
-def list_gold_parts(
-    run_id: str, parts: Sequence[TablePart], plan: Plan, part_rows: int
-) -> list[GoldPart]:
-    """Return the parts of gold to write, in the order of the splits and their rows.
+    All splits have the same number of parts, each with the same number of rows but the last ones.
+    These depend on the rows of the splits only, so the bytes of gold do not depend on the parts of
+    silver.
 
     Args:
         run_id: The run that writes them.
         parts: The parts of silver.
         plan: Where each of their rows goes.
-        part_rows: Rows of a part; it depends on the table's columns only, so that the bytes of gold
-            do not depend on the parts of silver.
+        stripe_rows: Rows of all splits that are written together.
     """
-    listed = []
+    rows = plan.counts.sum(axis=2)  # of each part and split
+    count = max(1, -(-int(rows[:, : len(SPLITS)].sum()) // stripe_rows))
+    of_split = []
     for split, name in enumerate(SPLITS):
-        rows = plan.counts[:, split].sum(axis=1).tolist()
-        groups = list(_divide(parts, rows, part_rows))
-        for number, sources in enumerate(groups):
-            is_only = len(groups) == 1
-            key = gold_split(run_id, name) if is_only else gold_split_part(run_id, name, number)
-            listed.append(GoldPart(split, key, tuple(sources)))
-    return listed
+        part_rows = -(-int(rows[:, split].sum()) // count)
+        groups = list(_divide(parts, rows[:, split].tolist(), part_rows))
+        keys = [gold_split_part(run_id, name, number) for number in range(len(groups))]
+        if len(groups) == 1:
+            keys = [gold_split(run_id, name)]
+        of_split.append(
+            [
+                GoldPart(split, key, tuple(sources))
+                for key, sources in zip(keys, groups, strict=True)
+            ]
+        )
+    stripes = zip_longest(*of_split)
+    return [tuple(part for part in stripe if part is not None) for stripe in stripes]
 
 
 def _divide(
@@ -131,14 +139,14 @@ def _divide(
         yield sources
 
 
-def write_gold_part(
-    lake: Lake, part: GoldPart, *, rule: Rule, columns: DecidingColumns, sketch_size: int
-) -> WrittenPart:
-    """Write a part of gold.
+def write_stripe(
+    lake: Lake, stripe: Stripe, *, rule: Rule, columns: DecidingColumns, sketch_size: int
+) -> list[WrittenPart]:
+    """Write the parts of a stripe.
 
     Args:
         lake: The lake.
-        part: The part.
+        stripe: The parts.
         rule: What decides the splits.
         columns: The columns that decide them.
         sketch_size: Size of the sketches of units.
@@ -148,12 +156,55 @@ def write_gold_part(
     """
     import pyarrow as pa
 
-    table = pa.concat_tables(
-        [_read_source(lake, source, part.split, rule, columns) for source in part.sources]
-    ).combine_chunks()
+    pieces: dict[str, list[pa.Table]] = {gold.key: [] for gold in stripe}
+    for part in sorted(
+        {source.part for gold in stripe for source in gold.sources}, key=lambda part: part.first
+    ):
+        table = read_part(lake, part.facts)
+        rows = find_deciding_rows(table, part.first, columns)
+        places = rule.place(rows)
+        for gold in stripe:
+            for source in (one for one in gold.sources if one.part == part):
+                chosen = _choose_rows(lake, source, places, gold.split)
+                taken = table.take(chosen)
+                if columns.unit_names:
+                    units = _number_units(rule, rows, chosen)
+                    taken = taken.append_column(SPLIT_UNIT, pa.array(units))
+                pieces[gold.key].append(taken)
+    return [
+        _write_part(lake, gold, pa.concat_tables(pieces.pop(gold.key)), columns, sketch_size)
+        for gold in stripe
+    ]
+
+
+def _choose_rows(lake: Lake, source: Source, places: PlaceArray, split: int) -> IntArray:
+    """The indices of the rows of a part of silver that belong into a part of gold."""
+    chosen = np.flatnonzero(places == split)
+    if chosen.size != source.rows:
+        raise LakeError(
+            f"{lake.url(source.part.facts.key)} has {chosen.size:,} rows for the split "
+            f"{SPLITS[split]}, but {source.rows:,} were counted: its rows or the code have changed "
+            "meanwhile. Run `features` again"
+        )
+    return chosen[source.start : source.stop]
+
+
+def _number_units(rule: Rule, rows: DecidingRows, chosen: IntArray) -> IntArray:
+    """The number of the unit of each chosen row."""
+    if isinstance(rule, ListedRule):
+        assert rule.units is not None
+        return rule.units[rows.first + chosen]
+    assert rows.units is not None
+    return rows.units[chosen].view(np.int64)
+
+
+def _write_part(
+    lake: Lake, gold: GoldPart, table: pa.Table, columns: DecidingColumns, sketch_size: int
+) -> WrittenPart:
+    table = table.combine_chunks()
     facts = PartFacts(
-        key=part.key,
-        sha256=lake.write(part.key, write_table(table)),
+        key=gold.key,
+        sha256=lake.write(gold.key, write_table(table)),
         rows=table.num_rows,
         positives=int(table[LABEL.name].to_numpy().sum()),
     )
@@ -164,32 +215,4 @@ def write_gold_part(
     for name in columns.unit_names:
         hashes, is_known = hash_values(table, name)
         units[name] = Sketch.of(hashes[is_known], sketch_size)
-    return WrittenPart(part.split, facts, tuple(terms), units)
-
-
-def _read_source(
-    lake: Lake, source: Source, split: int, rule: Rule, columns: DecidingColumns
-) -> pa.Table:
-    """Read the rows of a part of silver that belong into a part of gold."""
-    import pyarrow as pa
-
-    table = read_part(lake, source.part.facts)
-    rows = find_deciding_rows(table, source.part.first, columns)
-    chosen = np.flatnonzero(rule.place(rows) == split)
-    if chosen.size != source.rows:
-        raise LakeError(
-            f"{lake.url(source.part.facts.key)} has {chosen.size:,} rows for the split "
-            f"{SPLITS[split]}, but {source.rows:,} were counted: its rows or the code have changed "
-            "meanwhile. Run `features` again"
-        )
-    chosen = chosen[source.start : source.stop]
-    taken = table.take(chosen)
-    if rows.units is None and not columns.unit_names:
-        return taken
-    if isinstance(rule, ListedRule):
-        assert rule.units is not None
-        units = rule.units[source.part.first + chosen]
-    else:
-        assert rows.units is not None
-        units = rows.units[chosen].view(np.int64)
-    return taken.append_column(SPLIT_UNIT, pa.array(units))
+    return WrittenPart(gold.split, facts, tuple(terms), units)

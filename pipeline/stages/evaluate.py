@@ -69,6 +69,9 @@ def run(context: Context) -> None:
     bundle = context.registry.get_bundle(training.mlflow_run_id)
     candidate = SplitPredictions(bundle, read_split(lake, bundle.manifest.lineage, "test"))
     comparison, notes = _compare(context, candidate)
+    gold = lake.read_model(gold_manifest(bundle.manifest.lineage.pipeline_run_id), GoldManifest)
+    if len(candidate.frame) < gold.splits["test"].rows:
+        notes = (describe_sample(len(candidate.frame), gold.splits["test"].rows), *notes)
     evidence = None
     if comparison is not None:
         evidence = add_evidence(lake, context.settings, candidate, comparison.champion.bundle)
@@ -91,6 +94,11 @@ def run(context: Context) -> None:
     context.registry.log_artifacts(bundle.manifest.run_id, files, FOLDER)
     lake.write_model(evaluation_report(run_id), result.to_report())
     _print(result, lake.url(report_file(run_id, MODEL_CARD_HTML)))
+
+
+def describe_sample(measured: int, rows: int) -> str:
+    """Describe that a model was measured on a sample of the test split, without a full stop."""
+    return f"the model was measured on {measured:,} of the {rows:,} test rows, a random sample"
 
 
 def evaluate_candidate(

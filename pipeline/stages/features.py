@@ -34,7 +34,7 @@ from pipeline.splits.plan import LISTED_ROWS, RunParts, SplitOptions, plan_split
 from pipeline.splits.rows import DecidingColumns
 from pipeline.splits.sketch import Sketch, merge_sketches
 from pipeline.splits.terms import find_range
-from pipeline.splits.write import WrittenPart, count_part_rows, list_gold_parts, write_gold_part
+from pipeline.splits.write import STRIPE_VALUES, WrittenPart, list_stripes, write_stripe
 from pipeline.storage.artifacts.data import GoldManifest, SilverManifest, SplitFacts, hash_table
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import SPLITS, gold_manifest, silver_manifest
@@ -44,8 +44,8 @@ from pipeline.storage.tables import TablePart, locate_parts
 SKETCH_SIZE = 1 << 14
 """Persons of a large table that are looked at to count them, with an error of about 1 %, and to
 find one in two splits. Of a small table, they are all."""
-BASE_MEBIBYTES = 100
-"""Memory of a thread besides the part of silver that it reads: a part of gold, twice."""
+BASE_MEBIBYTES = 150
+"""Memory of a thread without the part of silver that it reads: a stripe of gold, twice."""
 BYTES_PER_VALUE = 20
 """Memory per value of a part of silver."""
 
@@ -73,14 +73,15 @@ def run(context: Context) -> None:
 
 
 def split_table(
-    context: Context, listed_rows: int = LISTED_ROWS, part_rows: int | None = None
+    context: Context, listed_rows: int = LISTED_ROWS, stripe_rows: int | None = None
 ) -> None:
     """Split the run's valid rows, see `run`.
 
     Args:
         context: The context of the run.
         listed_rows: Largest table whose split is listed row by row.
-        part_rows: Rows of a part of gold; by default as many as the columns allow.
+        stripe_rows: Rows of all splits that are written together; by default as many as the columns
+            allow.
     """
     lake, run_id, settings = context.lake, context.run_id, context.settings
     silver = lake.read_model(silver_manifest(run_id), SilverManifest)
@@ -91,16 +92,15 @@ def split_table(
     options = SplitOptions(columns, settings.features, settings.seed, listed_rows)
     plan = plan_splits(lake, parts, options, run_all)
     sketch_size = SKETCH_SIZE if is_large else listed_rows
-    part_rows = part_rows or count_part_rows(len(get_column_types()))
-    written = list(
-        run_all(
-            write_gold_part,
-            list_gold_parts(run_id, parts, plan, part_rows),
-            rule=plan.rule,
-            columns=plan.columns,
-            sketch_size=sketch_size,
-        )
+    stripe_rows = stripe_rows or max(1, STRIPE_VALUES // len(get_column_types()))
+    stripes = run_all(
+        write_stripe,
+        list_stripes(run_id, parts, plan, stripe_rows),
+        rule=plan.rule,
+        columns=plan.columns,
+        sketch_size=sketch_size,
     )
+    written = [part for stripe in stripes for part in stripe]
     manifest = describe_gold(context, silver, written, sketch_size)
     lake.write_model(gold_manifest(run_id), manifest)
     show(manifest)

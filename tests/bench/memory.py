@@ -39,9 +39,15 @@ SOURCES = {
         *("data/blocks.py", "data/contract.py", "data/silver.py"),
         *("data_check/measurements.py", "data_check/row_sample.py"),
     ),
-    "features": ("stages/features.py", "storage/parquet.py"),
-    "train": ("model/arrays.py", "model/training_data.py", "storage/parquet.py"),
-    "drift": ("drift/columns.py", "drift/files.py", "drift/outcome.py", "drift/comparison.py"),
+    "features": (
+        *(f"splits/{name}.py" for name in ("bounds", "passes", "plan", "rows", "rules", "write")),
+        *("compute/parts.py", "storage/tables.py", "storage/parquet.py"),
+    ),
+    "train": ("model/arrays.py", "model/training_data.py", "storage/samples.py"),
+    "drift": (
+        *(f"drift/{name}.py" for name in ("columns", "counts", "data", "tables", "comparison")),
+        *("compute/parts.py", "storage/samples.py"),
+    ),
     "score": (
         *("data/cells.py", "data/contract.py", "data/numbers.py"),
         *("scoring/list_parts.py", "scoring/part_scores.py"),
@@ -51,27 +57,39 @@ SOURCES = {
 SIZES = {
     "ingest": (MEDIUM, LARGE),
     "preprocess": (MEDIUM, LARGE),
-    "features": (SMALL, MEDIUM),
-    "train": (SMALL, MEDIUM),
-    "drift": (SMALL, MEDIUM),
+    "features": (MEDIUM, LARGE),
+    "train": (MEDIUM, LARGE),
+    "drift": (MEDIUM, LARGE),
     "score": (MEDIUM, LARGE),
 }
 """Stage -> rows of the files that it is measured on."""
-READ_FRACTION = {"features": 1, "train": 1 - FeaturesSettings().test_fraction, "drift": 2}
-"""Stage -> rows that it reads per row of the raw file; `drift` compares two tables of that size."""
+TRAIN_ROWS = 5_000_000
+"""MLOPS_TRAIN__MAX_ROWS while `train` is measured."""
 TRAIN = """
 import sys
 from pipeline.stages import train
 from pipeline.context import open_context
-from pipeline.model.training_data import concatenate, stratified_sample
 from pipeline.settings import Settings
 from pipeline.storage.artifacts.data import GoldManifest
 context = open_context(Settings.load(), sys.argv[1])
 gold = context.lake.read_model(train.gold_manifest(context.run_id), GoldManifest)
-rows = concatenate(*train.read_training_rows(context.lake, gold))
-stratified_sample(rows, context.settings.train.max_rows, 1)
+train.read_training_rows(context.lake, gold, context.settings)
 """
-"""What `train` does with all rows. It then fits models on MLOPS_TRAIN__MAX_ROWS of them."""
+"""Reads the rows that `train` fits models on."""
+DRIFT = """
+import sys
+from pipeline.context import open_context
+from pipeline.drift.outcome import compare_datasets
+from pipeline.drift.tables import load_silver
+from pipeline.settings import Settings
+from tests.support.forest import make_bundle
+context, bundle = open_context(Settings.load(), sys.argv[1]), make_bundle()
+sides = [load_silver(context, context.run_id, bundle) for _ in range(2)]
+compare_datasets(context, *sides, model=bundle.manifest)
+"""
+"""Compares silver with itself, like `drift` with a model that learned from it."""
+PROGRAMS = {"train": TRAIN, "drift": DRIFT}
+"""What is run instead of a stage that needs a registry."""
 RUNNER = """
 import os, sys
 process = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, *sys.argv[1:]])
@@ -142,14 +160,11 @@ class Lab:
         environment = {
             "MLOPS_INGEST__SOURCE": str(self._folder / f"{rows}.csv"),
             "MLOPS_LAKE__URL": f"file://{self._folder}/lake",
+            "MLOPS_TRAIN__MAX_ROWS": str(TRAIN_ROWS),
         }
         arguments = ["-m", "pipeline", stage, "--run-id", run_id]
-        if stage == "train":
-            arguments = ["-c", TRAIN, run_id]
-        if stage == "drift":
-            silver = f"{self._folder}/lake/silver/{run_id}/rows.parquet"
-            files = ("--reference", silver, "--current", silver)
-            arguments = ["-m", "pipeline", "drift", *files, "--out", f"{self._folder}/drift"]
+        if stage in PROGRAMS:
+            arguments = ["-c", PROGRAMS[stage], run_id]
         if stage == "score":
             write_fallback(
                 open_lake(LakeSettings(url=environment["MLOPS_LAKE__URL"])), make_bundle()
@@ -174,7 +189,8 @@ def measured() -> dict[str, Results]:
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(Path(folder))
         for stage, sizes in SIZES.items():
-            code = hash_code((ROOT / "pipeline" / name for name in SOURCES[stage]), TRAIN, sizes)
+            paths = [ROOT / "pipeline" / name for name in SOURCES[stage]]
+            code = hash_code(paths, PROGRAMS.get(stage), sizes)
             found[stage] = measure("memory", stage, code, partial(lab.measure_all, stage))
     return found
 
@@ -216,8 +232,12 @@ def format_largest() -> str:
 
 
 def predict(stage: str, rows: int) -> float:
-    """What is estimated for a raw file of so many rows, in MiB."""
-    return NEEDS[stage].estimate(round(READ_FRACTION[stage] * rows), COLUMNS)
+    """What is estimated for `train` with a raw file of so many rows, in MiB."""
+    fractions = FeaturesSettings()
+    train = rows * (1 - fractions.test_fraction - fractions.validation_fraction)
+    kept = min(1, TRAIN_ROWS / train)
+    read = kept * rows * (1 - fractions.test_fraction)
+    return NEEDS[stage].estimate(round(read), COLUMNS)
 
 
 if __name__ == "__main__":

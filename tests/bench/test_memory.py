@@ -36,10 +36,14 @@ def test_an_estimate_covers_the_measured_peak(stage: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "factor"), [("ingest", 1.1), ("preprocess", 1.25), ("score", 1.25)]
+    ("stage", "factor"),
+    [
+        *(("ingest", 1.1), ("preprocess", 1.25), ("score", 1.25)),
+        *(("features", 1.25), ("drift", 1.25)),
+    ],
 )
 def test_eight_times_the_file_needs_the_same_memory(stage: str, factor: float) -> None:
-    """Because these stages read it in blocks."""
+    """Because these stages read it in blocks, or in parts."""
     small, large = stored()[stage]
     assert large["bytes"] > 7 * small["bytes"]
     assert large["mebibytes"] < factor * small["mebibytes"]

@@ -14,6 +14,7 @@ from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
 from pipeline.data_check.report import DataCheck
 from pipeline.errors import DataError
+from pipeline.evaluation import datasets
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.judge import judge
 from pipeline.evaluation.measurements import GateInputs
@@ -230,6 +231,18 @@ def test_a_run_without_data_check_is_evaluated(
     (gate,) = [gate for gate in report["gates"] if gate["name"] == "max_order_auc"]
     assert gate["value"] is None
     assert gate["passed"]
+
+
+def test_a_large_test_split_is_sampled(
+    new_context: NewContext, pretrained: TrainingResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report and the card show that the model was measured on a sample."""
+    monkeypatch.setattr(datasets, "MAX_MEASURED_ROWS", 200)
+    context = new_context()
+    report = train_and_evaluate(context)
+    note = "the model was measured on 200 of the 250 test rows, a random sample"
+    assert note in report["notes"]
+    assert note[1:] in context.lake.read(f"reports/{RUN}/model_card.md").decode()
 
 
 def test_a_failed_gate_rejects_the_candidate(
