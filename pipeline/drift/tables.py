@@ -31,6 +31,8 @@ HELD_ROWS = 200_000
 """Largest table whose rows are all in memory. Of a larger one, the values of each column are
 counted part by part, and a random sample of so many rows is held."""
 COLUMNS = (*FEATURE_NAMES, LABEL.name)
+BLOCK_ROWS = 1 << 18
+"""Rows of a part that are predicted and counted at once."""
 PARTS_AT_ONCE = max(2, 256 // len(COLUMNS))
 """Parts whose counts are in memory at once: half a mebibyte per column at most."""
 
@@ -143,15 +145,16 @@ def count_part(lake: Lake, part: PartFacts, *, graph: bytes, threshold: float) -
         LakeError: If the part is missing or was modified.
         DataError: If it has other columns than the columns file.
     """
-    table = read_part(lake, part)
+    table = read_part(lake, part, COLUMNS)
     check_columns(part.key, table.column_names)
-    frame = table.select(list(COLUMNS)).to_pandas().astype(float)
-    frame = predict_rows(frame, _open_graph(graph))
-    columns = {
-        name: merge_counts([count_values(frame[name].to_numpy())])
-        for name in (*COLUMNS, PREDICTION)
-    }
-    return Totals(columns, int(is_positive(frame[PREDICTION].to_numpy(), threshold).sum()))
+    blocks = []
+    for start in range(0, table.num_rows, BLOCK_ROWS):
+        frame = table.slice(start, BLOCK_ROWS).to_pandas().astype(float)
+        frame = predict_rows(frame, _open_graph(graph))
+        columns = {name: count_values(frame[name].to_numpy()) for name in (*COLUMNS, PREDICTION)}
+        positives = int(is_positive(frame[PREDICTION].to_numpy(), threshold).sum())
+        blocks.append(merge_totals([Totals(columns, positives)]))
+    return merge_totals(blocks)
 
 
 def merge_totals(parts: Sequence[Totals]) -> Totals:

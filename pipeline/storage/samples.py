@@ -100,7 +100,7 @@ def read_sample(
         lake: The lake.
         parts: The parts of the table.
         sample: The rows to read; None for all.
-        columns: Names of the columns to read, with the label; None for all.
+        columns: Names of the columns to read, with all features and the label; None for all.
 
     Yields:
         The rows of each part, in the order of the table.
@@ -111,10 +111,8 @@ def read_sample(
     """
     first = 0
     for facts in parts:
-        table = read_part(lake, facts)
+        table = read_part(lake, facts, columns)
         check_columns(facts.key, table.column_names)
-        if columns is not None:
-            table = table.select(list(columns))
         rows = table.num_rows
         chosen = np.arange(rows)
         if sample is not None:
@@ -139,7 +137,7 @@ def read_table(
         max_rows: Largest number of rows; of a larger table, a sample stratified by the label is
             read. None for all rows.
         seed: Seed of the sample.
-        columns: Names of the columns to read, with the label; None for all.
+        columns: Names of the columns to read, with all features and the label; None for all.
 
     Returns:
         The rows, in the order of the table.
