@@ -61,7 +61,7 @@ def _allow_listing(
 ) -> Iterator[dict[str, Any]]:
     """Allow to list the keys that begin with a prefix of these patterns, bucket by bucket."""
     prefixes: dict[str, list[str]] = {}
-    for pattern in sorted(patterns):
+    for pattern in sorted(set(patterns)):  # MinIO refuses a pattern that is listed twice
         layer, _, rest = pattern.partition("/")
         prefixes.setdefault(layer, []).append(rest)
     for layer, own in prefixes.items():
