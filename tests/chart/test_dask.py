@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from dags.pod_spec import build_labels, build_pod
+from images.layers import find_reachable
 from pipeline.commands import dask
 from pipeline.compute import servers
 from pipeline.settings import Settings
 from pipeline.stages import STAGES
 from tests.support.chart_scenarios import WORKERS
 from tests.support.helm import (
+    ROOT,
     Manifest,
     find,
     get_container,
@@ -63,6 +65,17 @@ def test_the_stages_that_use_workers_get_the_address_and_the_certificate() -> No
     assert {Path(file).name for file in files} == set(
         find(render(WORKERS), "Secret", "dask")["data"]
     )
+
+
+def test_stages_that_use_workers_say_so() -> None:
+    """The stages that import `run_parts` have `tasks` in the stage table."""
+    parts = Path("pipeline", "compute", "parts.py")
+    using = {
+        stage.name
+        for stage in STAGES
+        if parts in find_reachable([f"pipeline.stages.{stage.name}"], ROOT)[0]
+    }
+    assert using == {stage.name for stage in STAGES if stage.tasks}
 
 
 def test_the_authority_signed_the_certificate(tmp_path: Path) -> None:
