@@ -325,8 +325,10 @@ STAGES: tuple[Stage, ...] = (
                 *reports(*layout.DRIFT_FILES),
                 *map(layout.latest_report_file, layout.DRIFT_FILES),
                 layout.RETRAINING_REQUESTS + ANY,
+                layout.dask_report(ANY, "drift"),
             ),
         ),
+        tasks=("pipeline.drift.tables",),
         mlflow_user="trainer",
         emits="drift",
         resources=Resources(memory="384Mi", memory_limit="2Gi"),  # holds a window of traffic

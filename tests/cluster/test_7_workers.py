@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pytest
 
 from dags.pod_spec import build_labels, build_pod
-from k8s.release import CHART, RELEASE
+from k8s.release import CHART, RELEASE, SOURCE_SETTING
+from pipeline.data.synthetic import generate_csv
 from pipeline.stages import get_stage
 from pipeline.storage.artifacts.data import GoldManifest, SilverManifest
 from pipeline.storage.lake import Lake
@@ -29,9 +30,10 @@ from tests.cluster.platform import Platform
 
 pytestmark = pytest.mark.full
 
-ROWS = 6_000_000
-PART_BYTES = 8 << 20
-"""A part of the raw file has 400,000 rows."""
+GENERATED_ROWS, REPEATS = 100_000, 60
+ROWS = GENERATED_ROWS * REPEATS
+PART_BYTES = 1 << 20
+"""A part of the raw file has 50,000 rows."""
 STAGES = ("preprocess", "features")
 RESOURCES = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
 """Of a worker."""
@@ -74,7 +76,14 @@ def workers(platform: Platform) -> Iterator[Cluster]:
     cluster.helm(*upgrade, "--set=dask.enabled=false", *wait)
 
 
-def start(cluster: Cluster, stage: str, run_id: str, *, in_process: bool = False) -> StagePod:
+def start(
+    cluster: Cluster,
+    stage: str,
+    run_id: str,
+    *,
+    in_process: bool = False,
+    variables: dict[str, str] | None = None,
+) -> StagePod:
     """Start the pod of a stage that the DAGs would start.
 
     Args:
@@ -82,6 +91,7 @@ def start(cluster: Cluster, stage: str, run_id: str, *, in_process: bool = False
         stage: Name of the stage.
         run_id: Id of the run.
         in_process: Whether the stage knows no scheduler, and works in its own process.
+        variables: Further environment variables.
     """
     data = cluster.get("configmap", f"{RELEASE}-pods")["data"]
     row, config = get_stage(stage), json.loads(data["pods.json"])
@@ -93,8 +103,8 @@ def start(cluster: Cluster, stage: str, run_id: str, *, in_process: bool = False
     container = pod["spec"]["containers"][0]
     removed = "MLOPS_DASK__" if in_process else "-"
     container["env"] = [item for item in container["env"] if not item["name"].startswith(removed)]
-    container["env"].append({"name": "MLOPS_INGEST__SOURCE", "value": f"sample:{ROWS}"})
-    container["env"].append({"name": "MLOPS_INGEST__PART_BYTES", "value": str(PART_BYTES)})
+    variables = {"MLOPS_INGEST__PART_BYTES": str(PART_BYTES)} | (variables or {})
+    container["env"] += [{"name": name, "value": value} for name, value in variables.items()]
     cluster.create(pod)
     return StagePod(cluster, name)
 
@@ -124,10 +134,12 @@ def read_hashes(lake: Lake, run_id: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def ingested(workers: Cluster) -> str:
+def ingested(workers: Cluster, platform: Platform) -> str:
     """The id of a run that ingested a generated table."""
+    header, rows = generate_csv(GENERATED_ROWS, seed=20).split(b"\n", 1)
+    source = platform.put("large.csv", header + b"\n" + rows * REPEATS)
     run_id = make_run_id("table")
-    start(workers, "ingest", run_id).wait()
+    start(workers, "ingest", run_id, variables={SOURCE_SETTING: source}).wait()
     return run_id
 
 
@@ -158,9 +170,9 @@ def test_killed_pods_change_nothing(
     run_id = copy_pointer(lake, ingested, "killed")
     preprocess = start(workers, "preprocess", run_id)
     parts = silver_rows_part(run_id, 0).rpartition("/")[0] + "/"
-    wait_for_parts(lake, parts, 2)
+    wait_for_parts(lake, parts, 3)
     kill(workers, "dask-worker")
-    wait_for_parts(lake, parts, 5)
+    wait_for_parts(lake, parts, 10)
     kill(workers, "dask-scheduler")
     preprocess.wait()
     assert "lost the connection to the Dask scheduler" in preprocess.read_log()
