@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import signal
@@ -115,6 +116,8 @@ async def _serve_worker(settings: DaskSettings, options: WorkerOptions) -> bool:
     from distributed.system import MEMORY_LIMIT
 
     dask.config.set(CONFIG)
+    logging.getLogger("distributed.worker").setLevel(logging.WARNING)  # it logs each attempt
+    echo(f"dask: the worker connects to {settings.scheduler}")
     signalled = asyncio.create_task(_wait_for_signal())
     worker = Worker(
         settings.scheduler,
@@ -130,16 +133,16 @@ async def _serve_worker(settings: DaskSettings, options: WorkerOptions) -> bool:
     )
     started = asyncio.ensure_future(_start(worker))
     await asyncio.wait([started, signalled], return_when=asyncio.FIRST_COMPLETED)
-    if not started.done():  # it still waits for a scheduler
-        started.cancel()
-        return False
+    if not started.done():  # Dask would try to connect for ever; there is nothing to finish
+        os._exit(0)
     started.result()
     echo(f"dask: the worker {worker.name} is connected to {settings.scheduler}")
     finished = asyncio.create_task(worker.finished())
     await asyncio.wait([finished, signalled], return_when=asyncio.FIRST_COMPLETED)
     if finished.done():
         return not signalled.done()
-    await _drain(worker, options.drain_timeout_seconds)
+    drained = asyncio.create_task(_drain(worker, options.drain_timeout_seconds))
+    await asyncio.wait([finished, drained], return_when=asyncio.FIRST_COMPLETED)
     return False
 
 

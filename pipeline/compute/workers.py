@@ -6,6 +6,7 @@ submitted again once there is a scheduler at the address.
 
 from __future__ import annotations
 
+import logging
 import queue
 import time
 from collections import Counter
@@ -99,7 +100,8 @@ class _Run:
                 self._collect()
             yield self._done.pop(index).value
         listed = ", ".join(f"{name} {count:,}" for name, count in sorted(self._counts.items()))
-        echo(f"{len(self._parts):,} parts were handled by {len(self._counts)} workers: {listed}")
+        workers = f"{len(self._counts)} worker{'s' * (len(self._counts) > 1)}"
+        echo(f"{len(self._parts):,} parts were handled by {workers}: {listed}")
 
     def close(self) -> None:
         """Cancel what is left."""
@@ -190,6 +192,8 @@ def connect(settings: DaskSettings) -> Client:
 def _open_client(settings: DaskSettings) -> Client:
     from distributed import Client
 
+    # It logs the traceback of each attempt to connect again, which `_reconnect` reports.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     client = Client(
         settings.scheduler,
         security=make_security(settings),

@@ -129,6 +129,16 @@ class DaskProcesses:
         """Send a signal to a worker or the `scheduler`."""
         self._processes[name].send_signal(number)
 
+    def wait_for_log(self, name: str, text: str) -> None:
+        """Wait until a process has logged a text."""
+        log = self.folder / f"{name}.log"
+        found = poll_until(
+            lambda: text in log.read_text() or None,
+            timeout_seconds=START_TIMEOUT_SECONDS,
+            interval_seconds=0.05,
+        )
+        assert found, log.read_text()
+
     def wait(self, name: str) -> int:
         """Wait until a process has ended, and return its exit code."""
         return self._processes.pop(name).wait(START_TIMEOUT_SECONDS)

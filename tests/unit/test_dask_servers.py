@@ -90,6 +90,14 @@ def test_a_worker_outlives_its_scheduler(dask: DaskProcesses, context: Context) 
     assert list(run_parts(functions.write_part, [4, 5], context)) == [4, 5]
 
 
+def test_a_worker_without_a_scheduler_ends(dask: DaskProcesses) -> None:
+    """SIGTERM ends a worker that waits for a scheduler, as in a release that is deleted."""
+    dask.start_worker("waiting", MLOPS_DASK__SCHEDULER="tls://127.0.0.1:9")
+    dask.wait_for_log("waiting", "the worker connects to")
+    dask.signal("waiting", signal.SIGTERM)
+    assert dask.wait("waiting") == 0
+
+
 def test_the_hash_covers_all_code_that_a_function_can_run() -> None:
     """It covers the modules that an image has for it, so that a change of any of them counts."""
     module = "pipeline.storage.parquet"

@@ -102,7 +102,7 @@ def test_workers_give_the_same_results(
     found = list(run_parts(functions.write_part, PARTS, on_workers, factor=3))
     assert found == [3 * part for part in PARTS]
     assert on_workers.lake.read("silver/parts/6") == b"18"
-    assert "7 parts were handled by 1 workers: one 7" in capsys.readouterr().err
+    assert "7 parts were handled by 1 worker: one 7" in capsys.readouterr().err
 
 
 def test_a_part_is_tried_again_only_if_that_can_help(on_workers: Context) -> None:
