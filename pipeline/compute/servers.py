@@ -57,6 +57,7 @@ def run_scheduler(
 
 
 async def _serve_scheduler(settings: DaskSettings, port: int, dashboard_port: int) -> None:
+    received = _catch_signals()
     import dask
     from distributed import Scheduler
 
@@ -69,7 +70,7 @@ async def _serve_scheduler(settings: DaskSettings, port: int, dashboard_port: in
         dashboard_address=f":{dashboard_port}",
     )
     echo(f"dask: the scheduler listens at {scheduler.address}")
-    await _wait_for_signal()
+    await received.wait()
     await scheduler.close(reason="signal")
 
 
@@ -111,6 +112,7 @@ def run_worker(settings: DaskSettings, options: WorkerOptions) -> None:
 
 async def _serve_worker(settings: DaskSettings, options: WorkerOptions) -> bool:
     """Run a worker; return True if the scheduler went away, and False after a signal."""
+    received = _catch_signals()
     import dask
     from distributed import Worker
     from distributed.system import MEMORY_LIMIT
@@ -118,7 +120,7 @@ async def _serve_worker(settings: DaskSettings, options: WorkerOptions) -> bool:
     dask.config.set(CONFIG)
     logging.getLogger("distributed.worker").setLevel(logging.WARNING)  # it logs each attempt
     echo(f"dask: the worker connects to {settings.scheduler}")
-    signalled = asyncio.create_task(_wait_for_signal())
+    signalled = asyncio.create_task(received.wait())
     worker = Worker(
         settings.scheduler,
         nthreads=options.threads,
@@ -187,10 +189,10 @@ async def _retire(worker: Worker, *, remove: bool) -> None:
     )
 
 
-async def _wait_for_signal() -> None:
-    """Wait for SIGTERM or SIGINT."""
+def _catch_signals() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
     received = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, received.set)
-    await received.wait()
+    return received

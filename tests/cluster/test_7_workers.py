@@ -35,10 +35,12 @@ GENERATED_ROWS, REPEATS = 100_000, 60
 ROWS = GENERATED_ROWS * REPEATS
 PART_BYTES = 1 << 20
 """A part of the raw file has 50,000 rows."""
-CPU_LIMIT = "250m"
 STAGES = ("preprocess", "features")
-RESOURCES = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
-"""Of a worker."""
+RESOURCES = {
+    "requests": {"cpu": "100m", "memory": "512Mi"},
+    "limits": {"cpu": "250m", "memory": "1Gi"},
+}
+"""Of a worker: with a fraction of a core, one machine has room for several."""
 
 
 @dataclass
@@ -207,13 +209,9 @@ def test_two_workers_are_faster_than_one(
     expected: dict[str, str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Both give the same hashes. The ratio is printed, with the CPU that the machine had left.
-
-    Each worker may use a fraction of a core, so that one machine has room for several.
-    """
+    """Both give the same hashes. The ratio is printed, with the CPU that the machine had left."""
     seconds = {}
     deployment = f"deployment/{RELEASE}-dask-worker"
-    workers.kubectl("set", "resources", deployment, f"--limits=cpu={CPU_LIMIT},memory=1Gi")
     for count in (1, 2):
         workers.kubectl("scale", deployment, f"--replicas={count}")
         workers.wait_until_rolled_out(deployment)

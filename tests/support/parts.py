@@ -20,7 +20,7 @@ from pipeline.polling import poll_until
 from pipeline.storage.lake import Lake
 
 ROOT = Path(__file__).parents[2]
-START_TIMEOUT_SECONDS = 60
+START_TIMEOUT_SECONDS = 150
 
 
 def write_part(lake: Lake, part: int, factor: int = 1) -> int:

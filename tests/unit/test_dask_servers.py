@@ -39,7 +39,9 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
 
 @pytest.fixture
 def context(dask: DaskProcesses, make_context: Callable[..., Context]) -> Context:
-    return make_context(lake={"url": f"file://{dask.folder}/lake"}, dask=dask.settings)
+    return make_context(
+        lake={"url": f"file://{dask.folder}/lake"}, dask={**dask.settings, "timeout_seconds": 150}
+    )
 
 
 def test_parts_are_handled_over_tls(context: Context) -> None:
