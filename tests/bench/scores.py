@@ -1,0 +1,96 @@
+"""Processor time and peak memory of `score` for lists of several sizes.
+
+`python -m tests.bench.scores` writes the table of docs/reference/scale.md. The lists repeat 100,000
+generated rows, and the model is a forest of 20 trees. The processor time hardly depends on other
+work of the machine.
+"""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pipeline.model.bundle import write_fallback
+from pipeline.settings.connections import LakeSettings
+from pipeline.storage.lake import open_lake
+from pipeline.storage.layout import SCORES
+from tests.bench.cached import ROOT, hash_code, measure
+from tests.bench.memory import run_measured, write_source
+from tests.bench.tables import put, table
+from tests.support.forest import make_bundle
+
+PAGE = ROOT / "docs/reference/scale.md"
+PART = "scores"
+SIZES = (1_000_000, 10_000_000, 50_000_000)
+SOURCES = ("data/cells.py", "data/contract.py", "data/numbers.py", "scoring", "stages/score.py")
+"""Modules and packages in pipeline/ that decide about the results."""
+
+
+def simulate() -> list[dict[str, Any]]:
+    """Score a list of each of SIZES."""
+    return [measure_list(rows) for rows in SIZES]
+
+
+def measure_list(rows: int) -> dict[str, Any]:
+    """Score a list in a new process.
+
+    Returns:
+        The rows, the bytes of the list, the processor seconds, the peak memory in MiB, and the
+        number and bytes of the files of predictions.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "list.csv"
+        write_source(source, rows)
+        url = f"file://{folder}/lake"
+        lake = open_lake(LakeSettings(url=url))
+        write_fallback(lake, make_bundle())
+        start = get_child_seconds()
+        arguments = ["-m", "pipeline", "score", "--run-id", "bench", "--data", str(source)]
+        mebibytes = run_measured(arguments, {"MLOPS_LAKE__URL": url})
+        keys = lake.keys(SCORES)
+        return {
+            "rows": rows,
+            "bytes": source.stat().st_size,
+            "seconds": round(get_child_seconds() - start, 1),
+            "mebibytes": round(mebibytes),
+            "files": len(keys),
+            "file_bytes": sum(map(lake.size, keys)),
+        }
+
+
+def get_child_seconds() -> float:
+    """Processor time of all processes that this one has started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def measured() -> list[dict[str, Any]]:
+    """The results; measured again if the code that they measure has changed."""
+    paths = [ROOT / "pipeline" / name for name in SOURCES]
+    files = [file for path in paths for file in ([path] if path.is_file() else path.glob("*.py"))]
+    found: list[dict[str, Any]] = measure("scores", PART, hash_code(sorted(files), SIZES), simulate)
+    return found
+
+
+def format_results(results: list[dict[str, Any]]) -> str:
+    """The table of the results."""
+    return table(
+        ("rows", "list", "processor time", "per million rows", "peak memory", "predictions"),
+        (
+            (
+                f"{item['rows'] / 1e6:g} million",
+                f"{item['bytes'] / 1e6:,.0f} MB",
+                f"{item['seconds']:.0f} s",
+                f"{item['seconds'] / item['rows'] * 1e6:.1f} s",
+                f"{item['mebibytes']:,} MiB",
+                f"{item['files']:,} files, {item['file_bytes'] / 1e6:,.0f} MB",
+            )
+            for item in results
+        ),
+    )
+
+
+if __name__ == "__main__":
+    put(PAGE, PART, format_results(measured()))
