@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 
 from pipeline.retention.needs import Needs
 from pipeline.settings import Settings
@@ -216,8 +217,10 @@ class _Rules:
         return Verdict("no kept run uses it", is_expired=ends <= self._now, until=ends)
 
     def _judge_upload(self, key: str, versions: list[StoredVersion]) -> Verdict:
-        sources = {self._settings.ingest.source, self._latest.source if self._latest else ""}
-        if any(source.endswith(f"/{key}") for source in sources):
+        sources = [self._settings.ingest.source]
+        if self._latest:
+            sources += [self._latest.source, *(file.name for file in self._latest.files)]
+        if any(_names(source, key) for source in sources):
             return Verdict("as long as training reads it")
         written = max(one.modified for one in versions)
         days = self._settings.retention.inbox_days
@@ -242,6 +245,13 @@ class _Rules:
             return Verdict(f"kept: {variable} is 0")
         ends = since + timedelta(days=days)
         return Verdict(f"for {days} days ({variable})", is_expired=ends <= self._now, until=ends)
+
+
+def _names(source: str, key: str) -> bool:
+    """Whether a source is an uploaded file, or a folder, prefix or pattern that includes it."""
+    start = source.find(layout.BRONZE_INBOX)
+    pattern = source[start:]
+    return start >= 0 and fnmatchcase(key, pattern if pattern == key else f"{pattern}*")
 
 
 def _end_of(day: str) -> datetime:

@@ -213,6 +213,27 @@ def test_days_of_zero_keep_everything(context: Context) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [
+        ("s3://school-bronze/inbox/weekly.csv", ["weekly.csv"]),
+        ("s3://bronze/inbox/w*.csv", ["weekly.csv"]),
+        ("/lake/bronze/inbox", ["once.csv", "weekly.csv"]),
+        ("s3://bronze/inbox/", ["once.csv", "weekly.csv"]),
+        ("sample", []),
+    ],
+)
+def test_uploads_that_training_reads_are_kept(
+    context: Context, source: str, kept: list[str]
+) -> None:
+    """A file is kept if the source is this file, its folder, or a pattern that it matches."""
+    ingest = context.settings.ingest.model_copy(update={"source": source})
+    settings = context.settings.model_copy(update={"ingest": ingest})
+    run(dataclasses.replace(context, settings=settings))
+    left = [key.rpartition("/")[2] for key in context.lake.keys(layout.BRONZE_INBOX)]
+    assert left == kept
+
+
 def test_raw_files_that_ingest_may_refer_to_are_kept(context: Context) -> None:
     """A raw file that no run refers to yet is kept for a day."""
     new, old = (layout.bronze_file(digit * 64) for digit in "ab")
