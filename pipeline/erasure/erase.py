@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from pipeline.context import Context
 from pipeline.data.pseudonyms import Pseudonyms
-from pipeline.drift.report import Report
 from pipeline.erasure.models import find_models, has_rows
 from pipeline.erasure.person import Person
 from pipeline.erasure.rows import Row
@@ -194,9 +195,19 @@ def _delete_reports(context: Context, training_runs: set[str]) -> int:
     return 0 if delete_runs(context.registry, runs) else len(runs)
 
 
+class _Reference(BaseModel):
+    splits: dict[str, str] | None = None
+
+
+class _DriftReport(BaseModel):
+    """The part of a drift report that names the training rows."""
+
+    reference: _Reference = _Reference()
+
+
 def _compares(lake: Lake, key: str, training_runs: Iterable[str]) -> bool:
     """Whether a drift report compares live traffic with the training rows of one of these runs."""
-    splits = lake.read_model(key, Report).reference.splits or {}
+    splits = lake.read_model(key, _DriftReport).reference.splits or {}
     prefixes = tuple(f"{layout.GOLD_PREFIX}{run_id}/" for run_id in training_runs)
     return any(split.startswith(prefixes) for split in splits)
 

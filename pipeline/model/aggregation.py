@@ -19,23 +19,25 @@ DECIMALS = 6
 
 
 def aggregate_rows(rows: Float32Array, max_groups: int, seed: int) -> Float32Array:
-    """Divide rows into groups of similar rows, and make one row of each group.
+    """Divide rows into groups of MIN_ROWS similar rows, and make one row of each group.
 
-    A number is the mean of its group, without blanks. A category is that of a row of the group,
-    drawn for each feature separately. A value is blank if most of the group's are.
+    Small groups vary nearly as much as single rows do. A number is the mean of its group, without
+    blanks. A category is that of a row of the group, drawn for each feature separately. A value is
+    blank if most of the group's are.
 
     Args:
         rows: Rows, shape (n_rows, n_features).
-        max_groups: Largest number of groups. There are fewer if each would have less than MIN_ROWS
-            rows.
+        max_groups: Largest number of groups that are returned; of more, groups at equal distances
+            in the order of the division, so that every region has its share.
         seed: Seed of the drawn categories.
 
     Returns:
         One row per group, shape (n_groups, n_features).
     """
-    count = max(1, min(max_groups, len(rows) // MIN_ROWS))
     random = np.random.default_rng(seed)
-    groups = _divide(_standardize(rows), np.arange(len(rows)), count)
+    every = _divide(_standardize(rows), np.arange(len(rows)), max(1, len(rows) // MIN_ROWS))
+    count = min(max_groups, len(every))
+    groups = [every[(2 * place + 1) * len(every) // (2 * count)] for place in range(count)]
     columns = [
         [_aggregate(feature, rows[group, index], random) for group in groups]
         for index, feature in enumerate(FEATURES)

@@ -129,6 +129,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for spend in (*map(get_spend, range(CANARIES)), 12.5)
     ]
     live.write_bytes(gzip.compress("\n".join(lines).encode()))
+    for place in ("reports", "reports/check"):  # the latest drift report, and that of a run
+        report = {"run_id": "check", "reference": {"splits": {"gold/first/train.parquet": "hash"}}}
+        (folder / "lake" / place).mkdir(exist_ok=True)
+        (folder / "lake" / place / "drift_report.json").write_text(json.dumps(report))
+        (folder / "lake" / place / "drift_report.html").write_text(f"[{get_spend(5):.3f}]")
     return folder
 
 
