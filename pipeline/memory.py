@@ -71,12 +71,16 @@ def find_limit() -> Limit:
     return Limit(machine / MEBIBYTE, is_container=False)
 
 
-def limit_processes() -> None:
+def limit_processes(held_bytes: int = 0) -> None:
     """Let joblib start only as many processes as fit into the memory, next to the stage itself.
 
     A pod without a CPU limit sees all cores of its node, and would start a process for each.
+
+    Args:
+        held_bytes: Size of the rows that the stage holds.
     """
-    most = int(find_limit().mebibytes // PROCESS_MEBIBYTES) - 1
+    free = find_limit().mebibytes - held_bytes / MEBIBYTE
+    most = int(free // PROCESS_MEBIBYTES) - 1
     os.environ.setdefault(PROCESSES_VARIABLE, str(max(1, most)))
 
 

@@ -118,7 +118,7 @@ def _expect_performance(
 ) -> ExpectedPerformance:
     """Estimate the performance on the current rows, next to what was measured with labels."""
     learned = reference.frame[PREDICTION].dropna()
-    calibrated_on = learned[:: math.ceil(len(learned) / context.settings.train.max_rows)]
+    calibrated_on = learned[:: math.ceil(len(learned) / context.settings.train.sample_rows)]
     found = current.count(PREDICTION)
     expected = estimate_from_counts(
         found.values,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,11 +52,13 @@ def fit_calibrated(selection: Selection, data: TrainingData, folds: int, seed: i
     Returns:
         The fitted model with its threshold.
     """
+    import joblib
     from threadpoolctl import threadpool_limits
 
     from pipeline.model.lightgbm_trees import keep_trees_only
 
-    with threadpool_limits(1):  # the summation order of a BLAS depends on its number of threads
+    # The summation order of a BLAS depends on its number of threads.
+    with threadpool_limits(1), joblib.parallel_config("sequential"):
         if selection.one_fold is None:
             model = _fit(selection.candidate, data, folds, seed)
             score_threshold = selection.score_threshold
@@ -65,11 +69,16 @@ def fit_calibrated(selection: Selection, data: TrainingData, folds: int, seed: i
     threshold = selection.probability_threshold
     if threshold is None:
         threshold = calibrate_score(model, score_threshold)
-    predicted = np.unique(positive_probability(model, data.rows))
+    return FittedModel(model, move_threshold(model, threshold, data.rows))
+
+
+def move_threshold(model: Pipeline, threshold: float, rows: Float32Array) -> float:
+    """Move a threshold midway between the two nearest probabilities of rows, and round it."""
+    predicted = np.unique(positive_probability(model, rows))
     below, above = predicted[predicted < threshold], predicted[predicted >= threshold]
     if below.size and above.size:
         threshold = (float(below[-1]) + float(above[0])) / 2
-    return FittedModel(model, round(threshold, THRESHOLD_DECIMALS))
+    return round(threshold, THRESHOLD_DECIMALS)
 
 
 def _fit(candidate: Candidate, data: TrainingData, folds: int, seed: int) -> Pipeline:
@@ -91,16 +100,48 @@ def _fit_on_one_fold(
 
     Also return the labels and the scores of that fold.
     """
+    train, test = next(split_into_folds(data, folds, 1, seed))
+    held_out = data.take(test)
+    trial = candidate.build(seed).fit(data.rows[train], data.labels[train])
+    model = calibrate([*trial[:-1]], trial[-1], held_out)
+    final = candidate.build(seed).fit(data.rows, data.labels)
+    return (
+        replace_classifier(model, final[-1]),
+        held_out.labels,
+        decision_scores(trial, held_out.rows),
+    )
+
+
+def calibrate(transformers: Sequence[Any], classifier: Any, held_out: TrainingData) -> Pipeline:
+    """Calibrate a fitted classifier on rows that it did not learn from.
+
+    Args:
+        transformers: The steps before the classifier.
+        classifier: The fitted classifier.
+        held_out: The rows.
+
+    Returns:
+        The fitted pipeline.
+    """
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
     from sklearn.pipeline import make_pipeline
 
-    train, test = next(split_into_folds(data, folds, 1, seed))
-    rows, labels = data.rows[test], data.labels[test]
-    trial = candidate.build(seed).fit(data.rows[train], data.labels[train])
-    calibrated = CalibratedClassifierCV(FrozenEstimator(trial[-1]), cv=2, ensemble=False)
-    calibrated.fit(trial[:-1].transform(rows) if len(trial) > 1 else rows, labels)
-    final = candidate.build(seed).fit(data.rows, data.labels)
-    calibrated.set_params(estimator=final[-1])
-    calibrated.calibrated_classifiers_[0].estimator = final[-1]
-    return make_pipeline(*final[:-1], calibrated), labels, decision_scores(trial, rows)
+    rows = make_pipeline(*transformers).transform(held_out.rows) if transformers else held_out.rows
+    calibrated = CalibratedClassifierCV(FrozenEstimator(classifier), cv=2, ensemble=False)
+    return make_pipeline(*transformers, calibrated.fit(rows, held_out.labels))
+
+
+def replace_classifier(model: Pipeline, classifier: Any) -> Pipeline:
+    """Return a pipeline with the transformers and the calibration of another.
+
+    Args:
+        model: The other pipeline; it is not changed.
+        classifier: The fitted classifier to use.
+    """
+    from sklearn.pipeline import make_pipeline
+
+    calibrated = copy.deepcopy(model[-1])
+    calibrated.set_params(estimator=classifier)
+    calibrated.calibrated_classifiers_[0].estimator = classifier
+    return make_pipeline(*model[:-1], calibrated)

@@ -163,6 +163,20 @@ def make_histogram_boosting(features: Sequence[Feature]) -> Candidate:
     return Candidate("histogram boosting, 8 leaves", "boosting", parameters, make_steps)
 
 
+def require_lightgbm() -> None:
+    """Check that LightGBM is installed, in the stage or on a worker.
+
+    Raises:
+        SettingsError: If it is not.
+    """
+    if find_spec("lightgbm") is None:
+        raise SettingsError(
+            "MLOPS_TRAIN__LIGHTGBM is true, but the package lightgbm is not installed. Run "
+            "`uv sync --frozen --inexact --group lightgbm`, use images of `train` and of Dask's "
+            "workers that were built with --build-arg EXTRA_GROUPS=lightgbm, or unset the variable."
+        )
+
+
 def make_lightgbm(features: Sequence[Feature], bins: int) -> Candidate:
     """Histogram gradient boosting by LightGBM, which is an optional package.
 
@@ -173,12 +187,7 @@ def make_lightgbm(features: Sequence[Feature], bins: int) -> Candidate:
     Raises:
         SettingsError: If it is not installed.
     """
-    if find_spec("lightgbm") is None:
-        raise SettingsError(
-            "MLOPS_TRAIN__LIGHTGBM is true, but the package lightgbm is not installed. Run "
-            "`uv sync --frozen --inexact --group lightgbm`, use an image that was built with "
-            "--build-arg EXTRA_GROUPS=lightgbm, or unset the variable."
-        )
+    require_lightgbm()
 
     def make_steps(seed: int) -> list[Any]:
         from pipeline.model.lightgbm_trees import LightGBMTrees

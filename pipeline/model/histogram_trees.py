@@ -19,7 +19,10 @@ CONVERTER = "SklearnHistGradientBoostingClassifier"
 
 
 def assemble(
-    trees: Sequence[np.ndarray], n_features: int, parameters: Mapping[str, Any]
+    trees: Sequence[np.ndarray],
+    n_features: int,
+    parameters: Mapping[str, Any],
+    baseline: float = 0.0,
 ) -> HistGradientBoostingClassifier:
     """Make a fitted model of two classes out of trees that another program grew.
 
@@ -27,9 +30,10 @@ def assemble(
         trees: The nodes of each tree, the root first, of the type that `get_node_type` returns.
         n_features: Number of features.
         parameters: Parameters of the model.
+        baseline: Log-odds without any tree.
 
     Returns:
-        The model, whose log-odds are the sum of the leaves that a row reaches.
+        The model, whose log-odds are the baseline plus the leaves that a row reaches.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
@@ -38,7 +42,7 @@ def assemble(
     model.fit(np.zeros((2, n_features)), [0, 1])  # sets everything that is not a tree
     no_categories = np.zeros((0, 8), np.uint32)
     model._predictors = [[TreePredictor(nodes, no_categories, no_categories)] for nodes in trees]
-    model._baseline_prediction = np.zeros((1, 1))
+    model._baseline_prediction = np.full((1, 1), baseline)
     model.set_params(**parameters)
     return model
 

@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from pipeline.errors import SettingsError
+from pipeline.model.families import require_lightgbm
 from pipeline.model.histogram_trees import assemble, get_node_type
 from pipeline.types import Float32Array, FloatArray, IntArray
 
@@ -67,6 +68,7 @@ class LightGBMTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             SettingsError: If this version of LightGBM grows trees that scikit-learn's do not equal.
         """
+        require_lightgbm()
         import lightgbm
 
         options = {

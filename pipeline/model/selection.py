@@ -153,9 +153,11 @@ def fit_and_score(
     Returns:
         Scores, shape (n_rows,); a higher score is a higher risk.
     """
+    import joblib
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):  # the summation order of a BLAS depends on its number of threads
+    # The summation order of a BLAS depends on its number of threads.
+    with threadpool_limits(1), joblib.parallel_config("sequential"):
         return decision_scores(candidate.build(seed).fit(train.rows, train.labels), rows)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from pipeline.columns import FEATURES, LABEL, SENSITIVE
 from pipeline.model.ablation import measure_ablations
+from pipeline.model.all_rows import MAX_MEASURED_ROWS, fit_final, try_all_rows
 from pipeline.model.baselines import Baselines, measure_baselines
 from pipeline.model.budget import sample_for_comparison
 from pipeline.model.calibration import FittedModel, fit_calibrated
@@ -16,7 +17,7 @@ from pipeline.model.candidates import make_candidates
 from pipeline.model.cross_validation import OuterFold, cross_validate, estimate_metrics
 from pipeline.model.families import Candidate
 from pipeline.model.metrics import compute_metrics
-from pipeline.model.selection import select_candidate
+from pipeline.model.selection import Selection, select_candidate
 from pipeline.model.stability import Refits, measure_stability, refit_on_subsets
 from pipeline.model.training_data import (
     TrainingData,
@@ -26,7 +27,7 @@ from pipeline.model.training_data import (
     stratified_sample,
 )
 from pipeline.storage.artifacts.base import Interval
-from pipeline.storage.artifacts.training import Ablation, LabelStability, RowsUsed
+from pipeline.storage.artifacts.training import Ablation, AllRows, LabelStability, RowsUsed
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -48,9 +49,10 @@ class TrainingResult:
         out_of_fold: Predictions of the outer cross-validation: fold, row (its place in the train
             split), label, probability and predicted_positive.
         final: The candidate fitted on both splits.
-        data: The rows that `final` was fitted on.
-        refits: The candidate fitted on subsets of `data`.
-        stability: How many labels change from `final` to these.
+        data: The rows that `final` was fitted on, or a sample of them.
+        refits: The candidate fitted on subsets of `data`; none of a model of all rows, which would
+            take ten times as long as the model.
+        stability: How many labels change from `final` to these; None without refits.
         ablations: What leaving out sensitive features costs.
     """
 
@@ -65,7 +67,7 @@ class TrainingResult:
     final: FittedModel
     data: TrainingData
     refits: Refits
-    stability: LabelStability
+    stability: LabelStability | None
     ablations: list[Ablation]
 
 
@@ -86,43 +88,100 @@ def train_candidate(
         DataError: If a class is missing or has fewer rows than nested folds need.
         SettingsError: If an optional candidate is not installed.
     """
-    seed, folds, max_rows = settings.seed, settings.train.folds, settings.train.max_rows
+    seed, folds, sample_rows = settings.seed, settings.train.folds, settings.train.sample_rows
     candidates = make_candidates(FEATURES, settings.train)
     check_class_counts(train.labels, folds, train.units)
-    sampled = sample_indices(train.labels, max_rows, seed)
-    train_rows = train.labels.size
-    train = train.take(sampled)
-    both = stratified_sample(concatenate(train, validation), max_rows, seed)
-    compared, repeats = sample_for_comparison(train, settings.train, seed)
-    rows_used = RowsUsed(
-        compared=compared.labels.size,
-        repeats=repeats,
-        train=train_rows,
-        fitted=both.labels.size,
-        available=train_rows + validation.labels.size,
-    )
+    sampled = sample_indices(train.labels, sample_rows, seed)
+    sample = train.take(sampled)
 
-    outer_folds = cross_validate(train, settings.train, seed, candidates)
-    selection = select_candidate(train, settings.train, seed, candidates)
-    trial = fit_calibrated(selection, train, folds, seed)
-    # The threshold of the final model is chosen on both splits too.
-    final_selection = select_candidate(both, settings.train, seed, (selection.candidate,))
-    final = fit_calibrated(final_selection, both, folds, seed)
-    refits = refit_on_subsets(selection.candidate, both, settings.train, seed)
+    outer_folds = cross_validate(sample, settings.train, seed, candidates)
+    selection = select_candidate(sample, settings.train, seed, candidates)
+    selected = _Selected(sample, selection, fit_calibrated(selection, sample, folds, seed))
+    if sampled.size < train.labels.size:
+        fitted = _fit_all_rows(train, validation, selected, settings)
+    else:
+        fitted = _fit_selected(validation, selected, settings)
+    refits = fitted.refits
+    compared, repeats = sample_for_comparison(sample, settings.train, seed)
     return TrainingResult(
-        candidate=selection.candidate,
+        candidate=fitted.candidate,
         ranking=selection.ranking,
         standard_error=selection.standard_error,
-        rows_used=rows_used,
-        cross_validation=estimate_metrics(train.labels, outer_folds),
-        baselines=measure_baselines(train, outer_folds, settings),
-        validation=compute_metrics(validation.labels, trial.predict(validation.rows)),
-        out_of_fold=_make_out_of_fold_frame(train.labels, sampled, outer_folds),
-        final=final,
-        data=both,
+        rows_used=RowsUsed(
+            compared=compared.labels.size,
+            repeats=repeats,
+            train=train.labels.size,
+            fitted=fitted.rows,
+            available=train.labels.size + validation.labels.size,
+            all_rows=fitted.all_rows,
+        ),
+        cross_validation=estimate_metrics(sample.labels, outer_folds),
+        baselines=measure_baselines(sample, outer_folds, settings),
+        validation=fitted.validation,
+        out_of_fold=_make_out_of_fold_frame(sample.labels, sampled, outer_folds),
+        final=fitted.final,
+        data=fitted.data,
         refits=refits,
-        stability=measure_stability(final, refits, both),
-        ablations=measure_ablations(train, outer_folds, selection.candidate, SENSITIVE, settings),
+        stability=measure_stability(fitted.final, refits, fitted.data) if refits.models else None,
+        ablations=measure_ablations(sample, outer_folds, selection.candidate, SENSITIVE, settings),
+    )
+
+
+class _Selected(NamedTuple):
+    """The selected candidate, and its fit on the rows that it was selected on."""
+
+    sample: TrainingData
+    selection: Selection
+    trial: FittedModel
+
+
+class _Fitted(NamedTuple):
+    """The final model; `rows` is the number of rows that it was fitted on."""
+
+    candidate: Candidate
+    final: FittedModel
+    data: TrainingData
+    rows: int
+    refits: Refits
+    validation: dict[str, Interval]
+    all_rows: AllRows | None = None
+
+
+def _fit_selected(validation: TrainingData, selected: _Selected, settings: Settings) -> _Fitted:
+    """Fit the selected candidate on both splits, or on a sample of them."""
+    seed, candidate = settings.seed, selected.selection.candidate
+    both = concatenate(selected.sample, validation)
+    both = stratified_sample(both, settings.train.sample_rows, seed)
+    # The threshold of the final model is chosen on both splits too.
+    selection = select_candidate(both, settings.train, seed, (candidate,))
+    measured = stratified_sample(validation, MAX_MEASURED_ROWS, seed)
+    return _Fitted(
+        candidate,
+        fit_calibrated(selection, both, settings.train.folds, seed),
+        both,
+        both.labels.size,
+        refit_on_subsets(candidate, both, settings.train, seed),
+        compute_metrics(measured.labels, selected.trial.predict(measured.rows)),
+    )
+
+
+def _fit_all_rows(
+    train: TrainingData, validation: TrainingData, selected: _Selected, settings: Settings
+) -> _Fitted:
+    """Fit histogram boosting on all rows, or the selected candidate if that ranks as well."""
+    name = selected.selection.candidate.name
+    other = try_all_rows(train, validation, (name, selected.trial), settings)
+    if not other.facts.is_selected:
+        return _fit_selected(validation, selected, settings)._replace(all_rows=other.facts)
+    final, data = fit_final(other, (train, validation), settings.seed)
+    return _Fitted(
+        other.candidate,
+        final,
+        data,
+        train.labels.size + validation.labels.size,
+        Refits([], fraction=0),
+        compute_metrics(other.measured.labels, other.fitted.predict(other.measured.rows)),
+        other.facts,
     )
 
 

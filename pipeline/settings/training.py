@@ -32,8 +32,12 @@ class TrainSettings(Section):
     is `recall`."""
     capacity: float = Field(default=0.3, gt=0, le=1)
     """Fraction of the rows that can be flagged if the purpose of the threshold is `capacity`."""
-    max_rows: int = Field(default=20_000, gt=0)
-    """Largest number of rows for cross-validation and fitting; more are sampled, stratified."""
+    sample_rows: int = Field(default=20_000, gt=0)
+    """Largest number of rows that the candidates learn from, in the cross-validation and finally;
+    more are sampled, stratified. Of a larger table, histogram boosting also learns from all rows,
+    and replaces the selected candidate if it ranks the validation split better."""
+    max_rows: int = Field(default=10_000_000, gt=0)
+    """Largest number of rows that histogram boosting learns from; more are sampled, stratified."""
     max_cells: int = Field(default=4_000_000, gt=0)
     """Largest number of cells (rows times columns; a category without an order has a column per
     value) on which the candidates are compared, over all repetitions. With more, they are compared

@@ -199,9 +199,14 @@ STAGES: tuple[Stage, ...] = (
                 layout.train_report(ANY),
                 *reports(layout.DATA_CHECK, layout.DATA_CHECK_PAGE),
             ),
-            writes=(layout.train_report(ANY), layout.out_of_fold(ANY)),
+            writes=(
+                layout.train_report(ANY),
+                layout.out_of_fold(ANY),
+                layout.dask_report(ANY, "train"),
+            ),
         ),
         mlflow_user="trainer",
+        tasks=("pipeline.compute.fits", "pipeline.model.selection", "pipeline.model.calibration"),
         resources=Resources(cpu="250m", memory="512Mi", memory_limit="2Gi"),
     ),
     Stage(

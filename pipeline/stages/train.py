@@ -16,14 +16,17 @@ from dataclasses import replace
 from math import ceil
 
 from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES
+from pipeline.compute.fits import share_fits
 from pipeline.console import echo, print_table
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
 from pipeline.memory import check_memory, limit_processes
 from pipeline.model import ablation_table, export
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Lineage, Manifest
+from pipeline.model.calibration import fit_calibrated
 from pipeline.model.decision import describe_flagged_below_rate
 from pipeline.model.metrics import flatten_metrics
+from pipeline.model.selection import fit_and_score
 from pipeline.model.thresholds import describe_purpose
 from pipeline.model.training import TrainingResult, train_candidate
 from pipeline.model.training_data import TrainingData, read_training_data
@@ -45,6 +48,8 @@ from pipeline.storage.parquet import to_parquet
 from pipeline.times import utc_now
 from pipeline.tracking import run_logging
 
+FITS = (fit_and_score, fit_calibrated)
+"""What joblib calls in processes or on workers."""
 BASELINE_METRICS = ("roc_auc", "pr_auc", "balanced_accuracy")
 """Metrics by which the selection is compared with its baselines."""
 DATA_CHECK_FOLDER = "data_check"
@@ -77,9 +82,9 @@ def run(context: Context) -> None:
         )
         return
     train, validation = read_training_rows(lake, gold, settings)
-    limit_processes()
-    # Processes share the fits. Threads within one would wait for each other after every tree.
-    with threadpool_limits(1, user_api="openmp"):
+    limit_processes(train.rows.nbytes + validation.rows.nbytes)
+    # Processes or workers share the fits. Threads of one would wait for each other at every tree.
+    with threadpool_limits(1, user_api="openmp"), share_fits(context, FITS):
         result = _count_all_rows(train_candidate(train, validation, settings), train, gold)
         exported = export_training(result, settings)
     report = _store(context, result, exported, gold, inputs)
@@ -188,7 +193,7 @@ def _fill_mlflow_run(
     context: Context, result: TrainingResult, exported: ExportedTraining, gold: GoldManifest
 ) -> tuple[str, str]:
     """Start and fill an MLflow run; return its ID and the model's URI."""
-    registry, rows = context.registry, result.data.rows
+    registry = context.registry
     run = registry.start_run(
         f"train {context.run_id}", {"pipeline_run_id": context.run_id, "stage": "train"}
     )
@@ -198,7 +203,7 @@ def _fill_mlflow_run(
         "family": result.candidate.family,
         **result.candidate.parameters,
         "seed": context.settings.seed,
-        "rows": len(rows),
+        "rows": result.rows_used.fitted,
         **context.settings.train.model_dump(),
     }
     estimates = {
@@ -218,8 +223,9 @@ def _fill_mlflow_run(
     metrics |= {
         "onnx_difference": exported.onnx_difference,
         "threshold": result.final.threshold,
-        "labels_changed": result.stability.mean_changed,
     }
+    if result.stability:
+        metrics["labels_changed"] = result.stability.mean_changed
     if data_check := read_data_check(context.lake, context.run_id):
         metrics |= data_check.to_metrics()
         pages = {
@@ -301,7 +307,12 @@ def _print_report(report: TrainReport, exported: ExportedTraining, cautions: Seq
         echo(f"train: {sentence}", "yellow")
     if report.stability:
         echo(f"train: {report.stability.sentence}")
-    if not exported.refits:
+    if not report.stability:
+        echo(
+            "train: a model of all rows has no refits, so the predictor cannot report how stable a "
+            "label is"
+        )
+    elif not exported.refits:
         echo(
             f"train: the refits have more than {report.inputs.settings.max_refits_mib} MiB, so the "
             "predictor cannot report how stable a label is (MLOPS_TRAIN__MAX_REFITS_MIB)",

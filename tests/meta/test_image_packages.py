@@ -23,6 +23,7 @@ ARTIFACTS = {artifact.name: artifact for artifact in list_artifacts()}
 NAMES = [*(stage.name for stage in STAGES), "worker", "predictor"]
 
 NOT_IMPORTED = {
+    "dask": "joblib's Dask backend imports it",
     "fastapi-offline": "the predictor serves the files in it",
     "skops": "MLflow uses it to read and write scikit-learn models",
     "bokeh": "Dask draws its dashboard and its report with it",
@@ -34,6 +35,8 @@ NOT_IMPORTED = {
 ABSENT = {
     ("predictor", "sklearn"): "only a models/ folder without ONNX needs it: group serving-pickle",
     ("train", "lightgbm"): "only MLOPS_TRAIN__LIGHTGBM needs it: build argument EXTRA_GROUPS",
+    ("worker", "lightgbm"): "only MLOPS_TRAIN__LIGHTGBM needs it: build argument EXTRA_GROUPS",
+    ("worker", "skl2onnx"): "workers fit models, and `train` converts them",
 }
 """Packages that an image's code can import and does not need, with the reason for each."""
 

@@ -173,6 +173,7 @@ def test_known_effects_are_learned(
 def test_the_stability_of_the_labels_is_reported(learned: TrainingResult) -> None:
     """Some labels of the rows depend on which of them the model was trained on."""
     stability = learned.stability
+    assert stability is not None
     assert stability.rows == len(learned.data.labels)
     assert 0 < stability.mean_changed < stability.changed / stability.rows < 0.5
 

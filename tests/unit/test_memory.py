@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,3 +93,7 @@ def test_processes_fit_into_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "find_limit", lambda: Limit(1_100, is_container=True))
     limit_processes()
     assert joblib.effective_n_jobs(-1) == 1
+    monkeypatch.delenv(PROCESSES_VARIABLE)
+    monkeypatch.setattr(memory, "find_limit", lambda: Limit(2_600, is_container=True))
+    limit_processes(held_bytes=1_500 << 20)
+    assert os.environ[PROCESSES_VARIABLE] == "1"

@@ -59,6 +59,36 @@ class Ablation(Artifact):
         return "ranks better without" if self.roc_auc_cost.high < 0 else "no benefit shown"
 
 
+class AllRows(Artifact):
+    """How a model of all training rows compares with the candidate that a sample selected."""
+
+    candidate: str
+    """Name of the model of all rows."""
+    learned: int
+    """Rows of the train split that it learned from."""
+    compared_with: str
+    """Name of the candidate that learned from the sample."""
+    measured: int
+    """Rows of the validation split on which both were compared."""
+    roc_auc_gain: Interval
+    """ROC AUC of the model of all rows minus that of the other."""
+
+    @property
+    def is_selected(self) -> bool:
+        """Whether the model of all rows replaces the other."""
+        return self.roc_auc_gain.low > 0
+
+    @property
+    def sentence(self) -> str:
+        """The comparison in sentences, the last one without a full stop."""
+        outcome = "replaces it" if self.is_selected else "does not replace it"
+        return (
+            f"On {self.measured:,} validation rows, the ROC AUC of {self.candidate} on "
+            f"{self.learned:,} training rows minus that of {self.compared_with} on the sample is "
+            f"{self.roc_auc_gain}, so it {outcome}"
+        )
+
+
 class RowsUsed(Artifact):
     """How many rows a training used: fewer than there are, if there are many."""
 
@@ -72,16 +102,27 @@ class RowsUsed(Artifact):
     """Rows that the final model learned from."""
     available: int
     """Rows of the train and validation splits."""
+    all_rows: AllRows | None = None
+    """A model of all rows, if there are more than the candidates learned from."""
 
     @property
     def sentence(self) -> str:
         """How many rows were used, without a full stop; empty if it was all of them."""
         if (self.compared, self.fitted) == (self.train, self.available):
             return ""
-        return (
-            f"The candidate was selected on {self.compared:,} of {self.train:,} training rows, "
-            f"and learned from {self.fitted:,} of the {self.available:,} rows for training and "
+        learned = (
+            f"learned from {self.fitted:,} of the {self.available:,} rows for training and "
             "validation"
+        )
+        if self.all_rows is None:
+            return (
+                f"The candidate was selected on {self.compared:,} of {self.train:,} training rows, "
+                f"and {learned}"
+            )
+        return (
+            f"The candidates were compared on {self.compared:,} of {self.train:,} training rows. "
+            f"{self.all_rows.sentence}. The final model {learned}. Cross-validation and baselines "
+            f"measure {self.all_rows.compared_with}"
         )
 
 
