@@ -20,7 +20,7 @@ from skops.io import dumps, get_untrusted_types
 from pipeline.column_file.blanks import is_blank
 from pipeline.column_file.kinds import OTHER
 from pipeline.columns import FEATURE_NAMES, FEATURES, LABEL, Category, Feature, Number
-from pipeline.context import Context
+from pipeline.context import Context, open_context
 from pipeline.data.cells import parse_csv
 from pipeline.data.contract import validate_rows
 from pipeline.data_check.report import read_data_check
@@ -36,8 +36,10 @@ from pipeline.model.families import Candidate, make_plain_logistic
 from pipeline.model.rules import find_best_rule
 from pipeline.model.selection import Selection
 from pipeline.model.training_data import TrainingData
+from pipeline.settings import Settings
 from pipeline.settings.drift import DriftSettings
 from pipeline.settings.training import TrainSettings
+from pipeline.stages import score
 from pipeline.storage.artifacts.data import SilverManifest
 from pipeline.storage.layout import silver_manifest
 from tests.support.predictor import open_disk_lake, serve_bundle, wait_for
@@ -231,19 +233,25 @@ def test_other_protocols_accept_blanks(
 
 
 def test_a_list_with_the_cells_of_the_raw_file(
-    served: tuple[str, Path], predicted: list[float], cells: list[dict[str, str]]
+    served: tuple[str, Path], predicted: list[float], cells: list[dict[str, str]], tmp_path: Path
 ) -> None:
-    """Names, codes, dates and blanks are read as `preprocess` reads them."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(cells[0]))
-    writer.writeheader()
-    writer.writerows(cells[: len(predicted)])
-    answer = httpx.post(
-        f"{served[0]}/predict/csv", content=file.getvalue(), headers={"Content-Type": "text/csv"}
-    )
-    scored = list(csv.DictReader(io.StringIO(answer.text)))
-    assert {row["error"] for row in scored} == {""}
-    assert [float(row["probability"]) for row in scored] == pytest.approx(predicted, abs=1e-6)
+    """Names, codes, dates and blanks are read as `preprocess` reads them, and so does `score`."""
+    url, folder = served
+    path = tmp_path / "list.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(cells[0]))
+        writer.writeheader()
+        writer.writerows(cells[: len(predicted)])
+    headers = {"Content-Type": "text/csv"}
+    answer = httpx.post(f"{url}/predict/csv", content=path.read_bytes(), headers=headers)
+    settings = Settings.model_validate({"lake": {"url": f"file://{folder}/lake"}})
+    context = open_context(settings, "batch")
+    score.run(context, data=path)
+    (manifest,) = score.read_scores(context).values()
+    for text in (answer.text, context.lake.read(manifest.csv[0].key).decode()):
+        scored = list(csv.DictReader(io.StringIO(text)))
+        assert {row["error"] for row in scored} == {""}
+        assert [float(row["probability"]) for row in scored] == pytest.approx(predicted, abs=1e-6)
 
 
 def test_unknown_categories_and_dates(served: tuple[str, Path], rows: list[dict[str, Any]]) -> None:
