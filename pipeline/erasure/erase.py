@@ -181,18 +181,23 @@ def _delete_reports(context: Context, training_runs: set[str]) -> int:
     Returns:
         The number of MLflow runs that only the server can delete for good.
     """
-    lake = context.lake
+    lake, name = context.lake, layout.DRIFT_REPORT
+    folders = [
+        key.removesuffix(name)
+        for key in lake.keys(f"{layout.REPORTS}/")
+        if key.endswith(f"/{name}") and _compares(lake, key, training_runs)
+    ]
+    drift_runs = {folder.split("/")[1] for folder in folders} - {""}
+    runs = find_runs(context.registry, training_runs | drift_runs)
+    marked = 0 if delete_runs(context.registry, runs) else len(runs)
+    # The report, by which the other files are found, is deleted last.
+    files = [name, *(other for other in layout.DRIFT_FILES if other != name)]
+    for folder in folders:
+        for file in reversed(files):
+            _erase_all(lake, folder + file)
     for run_id in training_runs:
         _erase_all(lake, layout.out_of_fold(run_id))
-    drift_runs = set()
-    for key in lake.keys(f"{layout.REPORTS}/"):
-        if key.endswith(f"/{layout.DRIFT_REPORT}") and _compares(lake, key, training_runs):
-            folder = key.removesuffix(layout.DRIFT_REPORT)
-            drift_runs.add(folder.split("/")[1])
-            for name in layout.DRIFT_FILES:
-                _erase_all(lake, folder + name)
-    runs = find_runs(context.registry, training_runs | drift_runs - {""})
-    return 0 if delete_runs(context.registry, runs) else len(runs)
+    return marked
 
 
 class _Reference(BaseModel):
