@@ -190,6 +190,7 @@ SERVICES: dict[str, Service] = {
             writes=(
                 layout.silver_rows_part(ANY, ANY),
                 layout.silver_rejected_part(ANY, ANY),
+                layout.gold_split(ANY, ANY),
                 layout.gold_split_part(ANY, ANY, ANY),
                 *(layout.scores_part(ANY, ANY, ANY, ANY, kind) for kind in layout.SCORES_SUFFIXES),
             ),

@@ -120,7 +120,7 @@ def who(field: str, key: str) -> set[str]:
         ),
         ("writes", layout.bronze_file("0" * 64), {"ingest"}),
         ("deletes", layout.bronze_file("0" * 64), set()),
-        ("writes", layout.gold_split("run-1", "test"), {"features"}),
+        ("writes", layout.gold_split("run-1", "test"), {"features", "worker"}),
         ("writes", layout.MLFLOW_ARTIFACTS + "1/run/artifacts/model.onnx", {"mlflow"}),
         ("reads", layout.MLFLOW_ARTIFACTS + "1/run/artifacts/model.onnx", {"mlflow", "backup"}),
         ("writes", layout.STOP_MARKER, {"commands"}),
@@ -207,6 +207,17 @@ def test_a_stage_cannot_leave_its_row() -> None:
             getattr(store, method)(key)
     with pytest.raises(AssertionError, match="features may not keys 'silver/'"):
         store.keys("silver/", None)
+
+
+def test_workers_may_only_what_their_stages_may() -> None:
+    """Every object that a worker may use is one of a stage with tasks, which it works for."""
+    worker = access.SERVICES["worker"].access
+    own = [stage.access for stage in STAGES if stage.tasks]
+    for field in ("reads", "writes", "deletes", "erases"):
+        for key in KEYS:
+            if worker.allows(field, key):
+                assert any(one.allows(field, key) for one in own), (field, key)
+    assert not worker.deletes + worker.erases + worker.lists
 
 
 def test_access_can_be_combined() -> None:
