@@ -8,9 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.columns import FEATURE_NAMES, LABEL, ROLES, ROW_COLUMNS
-from pipeline.errors import DataError
-from pipeline.storage.lake import Lake
+from pipeline.columns import LABEL, ROLES, ROW_COLUMNS
 
 COMPRESSION = "zstd"
 
@@ -53,28 +51,6 @@ def get_schema() -> pa.Schema:
 def from_parquet(data: bytes) -> pd.DataFrame:
     """Decode a frame that `to_parquet` encoded."""
     frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
-    return frame
-
-
-def read_rows(lake: Lake, key: str, sha256: str) -> pd.DataFrame:
-    """Read rows that another run wrote, with every feature and the label.
-
-    Args:
-        lake: The lake.
-        key: Key of the rows.
-        sha256: Their SHA-256.
-
-    Raises:
-        LakeError: If the rows are missing or have another hash.
-        DataError: If the run that wrote them had other columns.
-    """
-    frame = from_parquet(lake.read(key, sha256))
-    if missing := [name for name in (*FEATURE_NAMES, LABEL.name) if name not in frame]:
-        raise DataError(
-            f"{key} lacks the columns {', '.join(missing)} of the columns file; it was "
-            "written for other columns. Register models of other columns under another name "
-            "(MLOPS_MLFLOW__NAME)."
-        )
     return frame
 
 
