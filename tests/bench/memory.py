@@ -34,9 +34,10 @@ SMALL, MEDIUM, LARGE = 1_000_000, 2_700_000, 21_100_000  # 19, 51 and 401 MB
 COLUMNS = len(get_column_types())
 
 SOURCES = {
-    "ingest": ("data/blocks.py", "data/sources.py", "storage/streams.py"),
+    "ingest": ("data/blocks.py", "data/raw_parts.py", "data/sources.py", "storage/streams.py"),
     "preprocess": (
-        *("data/blocks.py", "data/contract.py", "data/silver.py"),
+        *("compute/parts.py", "compute/plan.py", "data/blocks.py", "data/cells.py"),
+        *("data/contract.py", "data/numbers.py", "data/silver.py", "stages/preprocess.py"),
         *("data_check/measurements.py", "data_check/row_sample.py"),
     ),
     "features": (
