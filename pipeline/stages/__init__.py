@@ -383,7 +383,8 @@ STAGES: tuple[Stage, ...] = (
         reads="uploaded lists, the model in models/",
         writes="predictions",
         summary="Score the rows of uploaded lists with the model in production.",
-        access=Access(
+        access=VERIFY
+        | Access(
             reads=(
                 layout.list_to_score(ANY),
                 *map(layout.model_file, ("model.onnx", "manifest.json")),
