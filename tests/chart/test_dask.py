@@ -68,12 +68,12 @@ def test_the_stages_that_use_workers_get_the_address_and_the_certificate() -> No
 
 
 def test_stages_that_use_workers_say_so() -> None:
-    """The stages that import `run_parts` have `tasks` in the stage table."""
-    parts = Path("pipeline", "compute", "parts.py")
+    """The stages that can connect to a scheduler have `tasks` in the stage table."""
+    client = Path("pipeline", "compute", "workers.py")
     using = {
         stage.name
         for stage in STAGES
-        if parts in find_reachable([f"pipeline.stages.{stage.name}"], ROOT)[0]
+        if client in find_reachable([f"pipeline.stages.{stage.name}"], ROOT)[0]
     }
     assert using == {stage.name for stage in STAGES if stage.tasks}
 
