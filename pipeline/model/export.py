@@ -206,6 +206,8 @@ def max_onnx_difference(model: Pipeline, graph: bytes, rows: Float32Array, seed:
 def make_random_rows(count: int, seed: int) -> Float32Array:
     """Make rows of random codes, and of steps over the typical range and one beyond it.
 
+    All values are accepted ones.
+
     Args:
         count: Number of rows.
         seed: Seed of the values.
@@ -221,7 +223,7 @@ def make_random_rows(count: int, seed: int) -> Float32Array:
         else:
             low, high = feature.typical
             steps = np.arange(low - feature.step, high + 2 * feature.step, feature.step)
-            values = np.round(steps, 6)
+            values = np.clip(np.round(steps, 6), feature.low, feature.high)
         drawn = random.choice(values, count)
         if not feature.required:
             drawn = np.where(random.random(count) < BLANK_RATE, BLANK, drawn)
