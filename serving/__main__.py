@@ -22,7 +22,6 @@ from starlette.types import ASGIApp
 from pipeline.errors import PipelineError, SettingsError
 from serving.drain import Activity, wait_until_idle
 from serving.http.protocol import Connection
-from serving.metrics_port import listen
 from serving.refusals import RefusalLog
 from serving.settings import PredictorSettings, Settings
 
@@ -61,6 +60,8 @@ class Server(uvicorn.Server):
         """Start to listen, also on the port of the metrics if they have one of their own."""
         port = self._service.settings.metrics_port
         if port is not None:  # first, so that readiness includes it
+            from serving.metrics_port import listen
+
             listener = await listen(
                 self._service, self.config.host, port, self.server_state, self.config.ssl
             )

@@ -216,9 +216,10 @@ def write_report(lake: Lake, run_id: str, stage: str) -> None:
         run_id: Id of the pipeline run.
         stage: Name of the stage.
     """
-    if not _clients:
+    connected = [client for client in _clients.values() if client.status == "running"]
+    if not connected:
         return
-    client = next(iter(_clients.values()))
+    client = connected[-1]
     key = dask_report(run_id, stage)
     try:
         page: str = client.sync(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import erased_person
+from pipeline.storage.layout import ERASED_PERSONS
 
 
 def read_erased_persons(lake: Lake) -> frozenset[str]:
     """Return the identifiers of all erased persons; see Pseudonyms.make_erased_id."""
-    prefix, suffix = erased_person("|").split("|")
-    keys = lake.keys(prefix)
-    return frozenset(key.removeprefix(prefix).removesuffix(suffix) for key in keys)
+    keys = lake.keys(ERASED_PERSONS)
+    return frozenset(key.removeprefix(ERASED_PERSONS).removesuffix(".json") for key in keys)

@@ -109,7 +109,7 @@ STAGES: tuple[Stage, ...] = (
                 layout.inbox_file(ANY),
                 layout.bronze_from_inbox(ANY),
                 layout.bronze_file(layout.ANY_SHA256),
-                layout.erased_person(ANY),
+                layout.ERASED_PERSONS + ANY,
                 layout.BRONZE_LATEST,
             ),
             erases=(layout.inbox_file(ANY),),

@@ -27,6 +27,7 @@ LIST_NAME = r"[^/\s.][^/\r\n]{0,199}\.csv"
 """Regular expression of their names. No other object below SCORES ends like this."""
 ERASED = "bronze/erased/"
 """Prefix of what is known about erased persons: no rows, and nothing that names them."""
+ERASED_PERSONS = "bronze/erased/persons/"
 SILVER_LIVE = "silver/live/"
 ENDED_SESSIONS = "silver/sessions/"
 SCORES = "silver/scores/"
@@ -109,7 +110,7 @@ def bronze_pointer(run_id: str) -> str:
 
 def erased_person(person: str) -> str:
     """Key of the tombstone of a person; see Pseudonyms.make_erased_id."""
-    return f"{ERASED}persons/{person}.json"
+    return f"{ERASED_PERSONS}{person}.json"
 
 
 def erased_model(mlflow_run_id: str) -> str:

@@ -133,9 +133,9 @@ def test_generated_rows(workshop: Path) -> None:
 
 
 def test_the_guide_shows_what_adopt_writes(workshop: Path) -> None:
-    """The excerpts of the columns file are in the file."""
+    """The excerpts of the columns file are in the file; another block has values of the chart."""
     text = (workshop / COLUMNS).read_text()
-    blocks = get_blocks("yaml")
+    blocks = [block for block in get_blocks("yaml") if not block.startswith("images:")]
     assert len(blocks) > 1
     for block in blocks:
         assert block in text

@@ -36,7 +36,9 @@ def test_stages_ignore_variables_of_the_predictor() -> None:
     """Stages read what they need of the predictor, and accept all its other variables."""
     loaded = pipeline_settings.Settings.load(OTHERS | {"MLOPS_PREDICTOR__URL": "http://a"})
     assert loaded.predictor.url == "http://a"
-    assert set(type(loaded.predictor).model_fields) == {"url", "api_key", "require_record"}
+    assert set(type(loaded.predictor).model_fields) == {
+        *("url", "api_key", "require_record", "metrics_port")
+    }
 
 
 @pytest.mark.parametrize(

@@ -141,20 +141,20 @@ def test_a_worker_refuses_the_parts_of_another_stage(
 def test_a_killed_worker_and_a_killed_scheduler(dask: DaskProcesses, on_workers: Context) -> None:
     """Another worker takes over, a new scheduler gets the parts, and the results are complete."""
     gate, lake = dask.folder / "gate", on_workers.lake
-    results = run_parts(functions.wait_for_file, [20, 21, 22], on_workers, path=str(gate))
+    results = run_parts(functions.wait_for_file, [90, 91, 92], on_workers, path=str(gate))
     with ThreadPoolExecutor() as executor:
         found = executor.submit(list, results)
-        functions.wait_for_attempts(lake, "2", 1)
+        functions.wait_for_attempts(lake, "9", 1)
         dask.start_worker("two")
-        functions.wait_for_attempts(lake, "2", 2)
+        functions.wait_for_attempts(lake, "9", 2)
         dask.kill("one")
         dask.kill("scheduler")
         dask.start_scheduler()
         dask.start_worker("one")
-        functions.wait_for_attempts(lake, "2", 3)
+        functions.wait_for_attempts(lake, "9", 3)
         gate.touch()
         assert len(found.result()) == 3
-    assert len(lake.keys("silver/attempts/2")) <= 5  # two of three parts were lost
+    assert len(lake.keys("silver/attempts/9")) <= 5  # two of three parts were lost
 
 
 def test_a_scheduler_that_does_not_respond(make_context: Callable[..., Context]) -> None:
