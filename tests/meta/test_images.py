@@ -13,7 +13,7 @@ import yaml
 from k8s import access, cluster
 from k8s import release as k8s_release
 from k8s.images import list_artifacts, list_inputs, list_modules
-from pipeline.stages import STAGES, get_task_modules
+from pipeline.stages import DAGS, STAGES, get_task_modules
 from tests.support.helm import ROOT, get_pods_file, render
 
 COMPONENTS = ["predictor", "mlflow", "airflow", "minio"]
@@ -50,6 +50,11 @@ def test_images_have_the_commands_that_run_in_them() -> None:
     assert {f"pipeline.commands.{command}" for command in by_hand} <= set(
         list_modules(ARTIFACTS["validate"])
     )
+
+
+def test_the_airflow_image_has_every_dag() -> None:
+    """A DAG whose module is not in the image would not exist on the cluster."""
+    assert {f"dags.{dag}" for dag in DAGS} <= set(list_modules(ARTIFACTS["airflow"]))
 
 
 def test_the_workers_image_has_the_functions_that_stages_call_on_workers() -> None:
