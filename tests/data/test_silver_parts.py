@@ -49,8 +49,10 @@ def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ingest_source(make_context: MakeContext, tmp_path: Path, **sections: Any) -> Context:
     """Store SOURCE in bronze, in parts of PART_BYTES."""
-    (tmp_path / "source.csv").write_text(SOURCE)
-    given = {"source": str(tmp_path / "source.csv"), "part_bytes": PART_BYTES}
+    source = tmp_path / "source.csv"
+    if not source.exists():
+        source.write_text(SOURCE)
+    given = {"source": str(source), "part_bytes": PART_BYTES}
     sections["ingest"] = given | sections.get("ingest", {})
     context = make_context(sections.pop("run_id", "run-1"), **sections)
     ingest.run(context)
@@ -212,6 +214,7 @@ def test_two_runs_at_once(make_context: MakeContext, tmp_path: Path) -> None:
         preprocess.run(context)
         return read_silver(context).sha256
 
+    (tmp_path / "source.csv").write_text(SOURCE)
     with ThreadPoolExecutor(3) as executor:
         hashes = list(executor.map(run, ["run-1", "run-2", "run-2"]))
     assert len(set(hashes)) == 1
