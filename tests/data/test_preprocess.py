@@ -54,22 +54,31 @@ def store_raw_file(context: Context, text: str) -> Context:
 
 FIRST_BAD_ROWS = """
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.data.cells import parse_csv
 from pipeline.data.contract import validate_rows
 
 raw = parse_csv(sys.stdin.buffer.read())
+imported, others = [], []
 
 
-def reject(number):
-    time.sleep(0.1 * number)  # the others arrive at different moments of the first one's imports
+def reject():
     return len(validate_rows(raw)[1])
 
 
-with ThreadPoolExecutor(8) as threads:
-    print(*threads.map(reject, range(8)))
+class Finder:
+    def find_spec(name, path=None, target=None):
+        # Finds nothing; the others arrive at different moments of the first one's imports.
+        if name.startswith("pandera"):
+            imported.append(name)
+            if len(imported) % 10 == 0 and len(others) < 7:
+                others.append(threads.submit(reject))
+
+
+sys.meta_path.insert(0, Finder)
+with ThreadPoolExecutor(7) as threads:
+    print(reject(), *(other.result() for other in others))
 """
 
 
