@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -86,10 +86,8 @@ class DiskStore:
         folder = self._root / layer
         with self._raise_lake_errors(layer, "written"):
             folder.mkdir(parents=True, exist_ok=True)
-            for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
-                with contextlib.suppress(FileNotFoundError):  # another run has completed it
-                    if time.time() - path.stat().st_mtime > MAX_TEMPORARY_SECONDS:
-                        path.unlink()
+            temporary = folder.glob(f"{TEMPORARY_PREFIX}*")
+            _delete_files(temporary, time.time() - MAX_TEMPORARY_SECONDS)
             path = _make_temporary(folder)
         try:
             with NewFile(path) as file:
@@ -145,13 +143,7 @@ class DiskStore:
         return self.read(key) if version in self.versions(key) else None
 
     def delete_leftovers(self, before: float) -> int:
-        count = 0
-        for path in self._root.rglob(f"{TEMPORARY_PREFIX}*"):
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < before:
-                    path.unlink()
-                    count += 1
-        return count
+        return _delete_files(self._root.rglob(f"{TEMPORARY_PREFIX}*"), before)
 
     @contextlib.contextmanager
     def _temporary_file(self, key: str, data: bytes) -> Iterator[Path]:
@@ -196,6 +188,17 @@ class DiskStore:
 def _get_version(status: os.stat_result) -> str:
     """An id that changes when the file is replaced."""
     return f"{status.st_ino}-{status.st_mtime_ns}"
+
+
+def _delete_files(paths: Iterable[Path], before: float) -> int:
+    """Delete the files that were last written before a time; return their number."""
+    count = 0
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):  # another run has completed it
+            if path.stat().st_mtime < before:
+                path.unlink()
+                count += 1
+    return count
 
 
 def _make_temporary(folder: Path) -> Path:

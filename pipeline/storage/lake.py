@@ -23,7 +23,7 @@ from pipeline.storage.disk import DiskStore
 from pipeline.storage.layout import erased_hashes, find_hash_after
 from pipeline.storage.s3 import S3Store
 from pipeline.storage.streams import ChunkReader, NewFile, ScratchFile
-from pipeline.storage.versions import StoredVersion
+from pipeline.storage.versions import StoredVersion, sort_newest_first
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -77,12 +77,7 @@ class Lake:
         Raises:
             LakeError: If there is no such object, or its hash differs.
         """
-        data = self._store.read(key)
-        if data is None:
-            raise self._missing(key)
-        if sha256 is not None:
-            self._check_hash(key, sha256_hex(data), sha256)
-        return data
+        return self._check(key, self._store.read(key), sha256)
 
     def read_range(self, key: str, start: int, size: int, sha256: str | None = None) -> bytes:
         """Read a range of an object.
@@ -99,12 +94,7 @@ class Lake:
         Raises:
             LakeError: If there is no such object, or the hash differs.
         """
-        data = self._store.read_range(key, start, size)
-        if data is None:
-            raise self._missing(key)
-        if sha256 is not None:
-            self._check_hash(key, sha256_hex(data), sha256)
-        return data
+        return self._check(key, self._store.read_range(key, start, size), sha256)
 
     def open(self, key: str, sha256: str | None = None) -> BinaryIO:
         """Open an object for reading, from its beginning to its end.
@@ -214,8 +204,7 @@ class Lake:
         Returns:
             The versions; those of a key from the newest to the oldest.
         """
-        found = list(self._store.all_versions(prefix))
-        found.sort(key=lambda one: (one.is_current, one.modified), reverse=True)
+        found = sort_newest_first(self._store.all_versions(prefix))
         return sorted(found, key=lambda one: one.key)
 
     def read_version(self, key: str, version: str) -> bytes | None:
@@ -262,6 +251,14 @@ class Lake:
     def write_model(self, key: str, model: BaseModel) -> str:
         """Write a model as JSON, equal models as equal bytes; return their SHA-256."""
         return self.write(key, to_json_bytes(model.model_dump()))
+
+    def _check(self, key: str, data: bytes | None, recorded: str | None) -> bytes:
+        """Return what was read of an object, if there is one and it has the recorded hash."""
+        if data is None:
+            raise self._missing(key)
+        if recorded is not None:
+            self._check_hash(key, sha256_hex(data), recorded)
+        return data
 
     def _missing(self, key: str) -> LakeError:
         return LakeError(f"{self.url(key)} does not exist; run the stage that writes it first")

@@ -13,7 +13,7 @@ from pipeline.errors import LakeError
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.layout import bucket_name
 from pipeline.storage.streams import CHUNK_BYTES, NewFile, ScratchFile
-from pipeline.storage.versions import StoredVersion
+from pipeline.storage.versions import StoredVersion, sort_newest_first
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -111,9 +111,8 @@ class S3Store:
             self._client.delete_object(**self._location(key))
 
     def versions(self, key: str) -> list[str]:
-        found = [one for one in self.all_versions(key) if one.key == key]
-        found.sort(key=lambda one: (one.is_current, one.modified), reverse=True)
-        return [one.version for one in found]
+        found = sort_newest_first(self.all_versions(key))
+        return [one.version for one in found if one.key == key]
 
     def erase(self, key: str, version: str) -> None:
         with self._raise_lake_errors(key, "deleted"):
@@ -121,36 +120,26 @@ class S3Store:
 
     def keys(self, prefix: str, before: str | None) -> Iterator[str]:
         layer = prefix.partition("/")[0]
-        location = self._location(prefix)
-        with self._raise_lake_errors(prefix, "listed"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=location["Bucket"], Prefix=location["Key"]
-            )
-            for page in pages:
-                for item in page.get("Contents", ()):
-                    key = f"{layer}/{item['Key']}"
-                    if before is not None and key >= before:  # S3 lists keys in their order
-                        return
-                    yield key
+        for page in self._list_pages("list_objects_v2", prefix):
+            for item in page.get("Contents", ()):
+                key = f"{layer}/{item['Key']}"
+                if before is not None and key >= before:  # S3 lists keys in their order
+                    return
+                yield key
 
     def all_versions(self, prefix: str) -> Iterator[StoredVersion]:
         layer = prefix.partition("/")[0]
-        location = self._location(prefix)
-        with self._raise_lake_errors(prefix, "listed"):
-            pages = self._client.get_paginator("list_object_versions").paginate(
-                Bucket=location["Bucket"], Prefix=location["Key"]
-            )
-            for page in pages:
-                for kind in ("Versions", "DeleteMarkers"):
-                    for item in page.get(kind, ()):
-                        yield StoredVersion(
-                            key=f"{layer}/{item['Key']}",
-                            version=item["VersionId"],
-                            size=item.get("Size", 0),
-                            modified=item["LastModified"],
-                            is_current=item["IsLatest"],
-                            is_marker=kind == "DeleteMarkers",
-                        )
+        for page in self._list_pages("list_object_versions", prefix):
+            for kind in ("Versions", "DeleteMarkers"):
+                for item in page.get(kind, ()):
+                    yield StoredVersion(
+                        key=f"{layer}/{item['Key']}",
+                        version=item["VersionId"],
+                        size=item.get("Size", 0),
+                        modified=item["LastModified"],
+                        is_current=item["IsLatest"],
+                        is_marker=kind == "DeleteMarkers",
+                    )
 
     def read_version(self, key: str, version: str) -> bytes | None:
         from botocore.exceptions import ClientError
@@ -167,6 +156,14 @@ class S3Store:
 
     def delete_leftovers(self, before: float) -> int:
         return 0  # temporary files are in the process's own folder
+
+    def _list_pages(self, operation: str, prefix: str) -> Iterator[dict[str, Any]]:
+        """Yield the responses to a request that lists what begins with a prefix."""
+        location = self._location(prefix)
+        with self._raise_lake_errors(prefix, "listed"):
+            yield from self._client.get_paginator(operation).paginate(
+                Bucket=location["Bucket"], Prefix=location["Key"]
+            )
 
     def _find(self, request: Callable[..., Any], key: str) -> Any:
         """Send a request about an object; return None if there is no such object."""

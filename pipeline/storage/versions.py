@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,3 +26,8 @@ class StoredVersion:
     modified: datetime
     is_current: bool = True
     is_marker: bool = False
+
+
+def sort_newest_first(versions: Iterable[StoredVersion]) -> list[StoredVersion]:
+    """Sort versions of one or more objects from the newest to the oldest, current ones first."""
+    return sorted(versions, key=lambda one: (one.is_current, one.modified), reverse=True)
