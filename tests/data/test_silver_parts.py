@@ -20,10 +20,8 @@ from pipeline.context import Context
 from pipeline.data import blocks, silver
 from pipeline.data.synthetic import generate_csv
 from pipeline.errors import LakeError
-from pipeline.settings.connections import LakeSettings
 from pipeline.stages import features, ingest, preprocess
 from pipeline.storage.artifacts.data import BronzeManifest, GoldManifest, SilverManifest
-from pipeline.storage.lake import open_lake
 from pipeline.storage.parquet import from_parquet
 from tests.support.parts import dask_processes
 
@@ -129,11 +127,10 @@ def test_the_log_says_how_the_parts_are_handled(
 
 def test_workers_write_the_same_silver(make_context: MakeContext, tmp_path: Path) -> None:
     """Part by part, with the same hashes, and global numbers of rejected rows."""
-    url = f"file://{tmp_path}/lake"
     alone = ingest_source(make_context, tmp_path)
     preprocess.run(alone)
-    with dask_processes(tmp_path, open_lake(LakeSettings(url=url))) as processes:
-        context = make_context("run-2", lake={"url": url}, dask={"scheduler": processes.address})
+    with dask_processes(tmp_path) as processes:
+        context = make_context("run-2", dask=processes.settings)
         context.lake.write("bronze/runs/run-2.json", context.lake.read("bronze/runs/run-1.json"))
         preprocess.run(context)
     assert read_silver(context).sha256 == read_silver(alone).sha256

@@ -279,9 +279,9 @@ def test_workers_give_the_same_predictions(
     lines = [f"{20 + row},1,6.8,0,2.1" for row in range(60)]
     upload(context.lake, *lines)
     score.run(context)
-    with dask_processes(tmp_path, context.lake) as processes:
+    with dask_processes(tmp_path) as processes:
         upload(context.lake, *lines)
-        score.run(make_context("run-2", dask={"scheduler": processes.address}))
+        score.run(make_context("run-2", dask=processes.settings))
     own, other = (
         context.lake.read_model(scores_manifest(TODAY, run_id, "a.csv"), ScoresManifest)
         for run_id in ("run-1", "run-2")

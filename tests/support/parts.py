@@ -15,6 +15,7 @@ from typing import Any
 from distributed.security import Security
 
 from pipeline.commands.local_servers import find_free_port
+from pipeline.compute import workers
 from pipeline.errors import DataError, LakeError
 from pipeline.polling import poll_until
 from pipeline.storage.lake import Lake
@@ -91,19 +92,22 @@ class DaskProcesses:
 
     Attributes:
         folder: Where their logs are written.
+        lake_url: URL of their lake, which is in that folder.
         address: Address of the scheduler.
         settings: Settings of a client, by their names in the section `dask`.
         variables: Environment of the processes.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str], *, tls: bool = False) -> None:
+    def __init__(self, folder: Path, *, tls: bool = False) -> None:
         self.folder = folder
+        self.lake_url = f"file://{folder}/lake"
         self._port = find_free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.address = f"{'tls' if tls else 'tcp'}://127.0.0.1:{self._port}"
         certificate = write_certificate(folder) if tls else {}
         self.settings: dict[str, Any] = {"scheduler": self.address, **certificate}
         variables = {f"MLOPS_DASK__{name.upper()}": value for name, value in self.settings.items()}
+        environment = {"MLOPS_LAKE__URL": self.lake_url, "PYTHONPATH": str(ROOT)}
         self.variables = variables | environment
 
     def start_scheduler(self) -> None:
@@ -166,22 +170,18 @@ class DaskProcesses:
 
 
 @contextlib.contextmanager
-def dask_processes(
-    folder: Path, lake: Lake, *, tls: bool = False, **environment: str
-) -> Iterator[DaskProcesses]:
-    """Start a scheduler and a worker on a lake on disk; stop all of them at the end.
+def dask_processes(folder: Path, *, tls: bool = False) -> Iterator[DaskProcesses]:
+    """Start a scheduler and a worker; stop all of them at the end, and close the connection.
 
     Args:
-        folder: Where their logs are written.
-        lake: The lake.
+        folder: Where their logs are written; its folder `lake` is their lake.
         tls: Whether they accept only connections with a certificate that is made for them.
-        **environment: Further variables of the processes.
     """
-    variables = {"MLOPS_LAKE__URL": f"file://{Path(lake.url('x')).parent}", "PYTHONPATH": str(ROOT)}
-    processes = DaskProcesses(folder, variables | environment, tls=tls)
+    processes = DaskProcesses(folder, tls=tls)
     try:
         processes.start_scheduler()
         processes.start_worker("one")
         yield processes
     finally:
         processes.close()
+        workers.close()

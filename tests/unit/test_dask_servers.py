@@ -12,14 +12,12 @@ import httpx
 import pytest
 
 from images.layers import find_reachable
-from pipeline.compute import workers
 from pipeline.compute.code_hash import find_file, find_sources, hash_code
 from pipeline.compute.parts import run_parts
 from pipeline.compute.workers import connect, write_report
 from pipeline.context import Context
 from pipeline.errors import WorkersError
-from pipeline.settings.connections import DaskSettings, LakeSettings
-from pipeline.storage.lake import open_lake
+from pipeline.settings.connections import DaskSettings
 from pipeline.storage.layout import dask_report
 from tests.support import parts as functions
 from tests.support.parts import DaskProcesses, dask_processes, write_certificate
@@ -30,18 +28,13 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
     """A scheduler with a worker that accept only connections with their certificate."""
-    folder = tmp_path_factory.mktemp("dask")
-    lake = open_lake(LakeSettings(url=f"file://{folder}/lake"))
-    with dask_processes(folder, lake, tls=True) as processes:
+    with dask_processes(tmp_path_factory.mktemp("dask"), tls=True) as processes:
         yield processes
-    workers.close()
 
 
 @pytest.fixture
 def context(dask: DaskProcesses, make_context: Callable[..., Context]) -> Context:
-    return make_context(
-        lake={"url": f"file://{dask.folder}/lake"}, dask={**dask.settings, "timeout_seconds": 150}
-    )
+    return make_context(lake={"url": dask.lake_url}, dask=dask.settings | {"timeout_seconds": 150})
 
 
 def test_parts_are_handled_over_tls(context: Context) -> None:

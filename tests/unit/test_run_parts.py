@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.compute import parts as compute
-from pipeline.compute import plan, task, workers
+from pipeline.compute import plan, task
 from pipeline.compute.parts import run_parts
 from pipeline.compute.plan import make_plan
 from pipeline.context import Context
@@ -28,18 +28,14 @@ PARTS = list(range(7))
 
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
-    """A scheduler with a worker, on a lake of its own."""
-    folder = tmp_path_factory.mktemp("dask")
-    lake = open_lake(LakeSettings(url=f"file://{folder}/lake"))
-    with dask_processes(folder, lake) as processes:
+    """A scheduler with a worker."""
+    with dask_processes(tmp_path_factory.mktemp("dask")) as processes:
         yield processes
-    workers.close()
 
 
 @pytest.fixture
 def on_workers(dask: DaskProcesses, make_context: Callable[..., Context]) -> Context:
-    url = f"file://{dask.folder}/lake"
-    return make_context(lake={"url": url}, dask={"scheduler": dask.address})
+    return make_context(lake={"url": dask.lake_url}, dask=dask.settings)
 
 
 def test_results_are_in_the_order_of_the_parts(
@@ -130,12 +126,12 @@ def test_a_worker_refuses_the_parts_of_another_stage(
     code, change, message = case
     if code:
         monkeypatch.setattr(task, "hash_code", lambda module: code)
-    settings = {"lake": {"url": f"file://{dask.folder}/lake"}, "dask": {"scheduler": dask.address}}
+    settings = {"lake": {"url": dask.lake_url}, "dask": dask.settings}
     context = make_context(**(settings | change))
     with pytest.raises(WorkersError, match=message) as caught:
         list(run_parts(functions.count_attempt, [7, 8], context))
     assert not caught.value.retryable
-    assert not open_lake(LakeSettings(url=f"file://{dask.folder}/lake")).keys("silver/attempts/7-")
+    assert not open_lake(LakeSettings(url=dask.lake_url)).keys("silver/attempts/7-")
 
 
 def test_a_killed_worker_and_a_killed_scheduler(dask: DaskProcesses, on_workers: Context) -> None:

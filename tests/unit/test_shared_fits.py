@@ -19,10 +19,8 @@ from pipeline.model.cross_validation import cross_validate
 from pipeline.model.export import to_onnx
 from pipeline.model.selection import select_candidate
 from pipeline.model.training_data import TrainingData
-from pipeline.settings.connections import LakeSettings
 from pipeline.settings.training import TrainSettings
 from pipeline.stages.train import FITS
-from pipeline.storage.lake import open_lake
 from tests.support.parts import DaskProcesses, dask_processes
 from tests.support.rows import ROWS
 
@@ -33,19 +31,14 @@ SETTINGS = TrainSettings(folds=2, selection_repeats=1)
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
     """A scheduler and two workers."""
-    folder = tmp_path_factory.mktemp("dask")
-    lake = open_lake(LakeSettings(url=f"file://{folder}/lake"))
-    with dask_processes(folder, lake) as processes:
+    with dask_processes(tmp_path_factory.mktemp("dask")) as processes:
         processes.start_worker("two")
         yield processes
-    workers.close()
 
 
 @pytest.fixture
 def context(dask: DaskProcesses, make_context: Callable[..., Context]) -> Context:
-    return make_context(
-        lake={"url": f"file://{dask.folder}/lake"}, dask=dask.settings | {"timeout_seconds": 300}
-    )
+    return make_context(lake={"url": dask.lake_url}, dask=dask.settings | {"timeout_seconds": 300})
 
 
 def draw() -> TrainingData:

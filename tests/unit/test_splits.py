@@ -151,20 +151,16 @@ def test_gold_depends_on_neither_parts_nor_threads(lake: Lake, table: pa.Table, 
 
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
-    """A scheduler with a worker, on a lake of its own."""
-    folder = tmp_path_factory.mktemp("dask")
-    lake = open_lake(LakeSettings(url=f"file://{folder}/lake"))
-    with dask_processes(folder, lake) as processes:
+    """A scheduler with a worker."""
+    with dask_processes(tmp_path_factory.mktemp("dask")) as processes:
         yield processes
-    workers.close()
 
 
 def test_workers_give_the_same_gold(
     dask: DaskProcesses, make_context: Callable[..., Context], table: pa.Table
 ) -> None:
     """One worker, two workers and this process write parts with the same hashes."""
-    url = f"file://{dask.folder}/lake"
-    context = make_context(lake={"url": url}, dask={"scheduler": dask.address})
+    context = make_context(lake={"url": dask.lake_url}, dask=dask.settings)
     lake, run = context.lake, partial(run_parts, context=context)
     parts = write_silver(lake, table, 3_100)
     expected = {
