@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from distributed.security import Security
-
 from pipeline.commands.local_servers import find_free_port
 from pipeline.compute import workers
 from pipeline.errors import DataError, LakeError
 from pipeline.polling import poll_until
 from pipeline.storage.lake import Lake
+from tests.support.certificates import write_certificate
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_SECONDS = 150
@@ -78,13 +77,10 @@ def wait_for_file(lake: Lake, part: int, path: str) -> int:
     return attempt
 
 
-def write_certificate(folder: Path) -> dict[str, str]:
+def make_certificate(folder: Path) -> dict[str, str]:
     """Write a certificate that is its own authority; return the settings that name its files."""
-    role = Security.temporary().get_tls_config_for_role("client")
-    texts = {"ca": role["ca_file"], "certificate": role["cert"], "key": role["key"]}
-    for name, text in texts.items():
-        (folder / f"{name}.pem").write_text(text)
-    return {name: str(folder / f"{name}.pem") for name in texts}
+    certificate, key = map(str, write_certificate(folder, "dask.test"))
+    return {"ca": certificate, "certificate": certificate, "key": key}
 
 
 class DaskProcesses:
@@ -104,7 +100,7 @@ class DaskProcesses:
         self._port = find_free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.address = f"{'tls' if tls else 'tcp'}://127.0.0.1:{self._port}"
-        certificate = write_certificate(folder) if tls else {}
+        certificate = make_certificate(folder) if tls else {}
         self.settings: dict[str, Any] = {"scheduler": self.address, **certificate}
         variables = {f"MLOPS_DASK__{name.upper()}": value for name, value in self.settings.items()}
         environment = {"MLOPS_LAKE__URL": self.lake_url, "PYTHONPATH": str(ROOT)}

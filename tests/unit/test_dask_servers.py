@@ -20,7 +20,7 @@ from pipeline.errors import WorkersError
 from pipeline.settings.connections import DaskSettings
 from pipeline.storage.layout import dask_report
 from tests.support import parts as functions
-from tests.support.parts import DaskProcesses, dask_processes, write_certificate
+from tests.support.parts import DaskProcesses, dask_processes, make_certificate
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +54,7 @@ def test_others_are_refused(dask: DaskProcesses, tmp_path: Path, kind: str) -> N
     """
     settings = {**dask.settings, "timeout_seconds": 2}
     if kind == "other authority":
-        settings |= write_certificate(tmp_path)
+        settings |= make_certificate(tmp_path)
         with pytest.raises(WorkersError, match="did not respond within 2 s"):
             connect(DaskSettings(**settings))
     else:
