@@ -76,8 +76,21 @@ securityContext:
 {{/* User id in the platform's own images. */}}
 {{- define "student-mlops.user" }}10001{{ end }}
 
-{{/* Where pods mount the columns file, as a volume `columns`. */}}
+{{/* Where pods mount the columns file; and the volume and its mount, empty without the file. */}}
 {{- define "student-mlops.columns.folder" }}/etc/student-mlops{{ end }}
+
+{{- define "student-mlops.columns.volume" -}}
+{{- if .Values.columns }}
+- name: columns
+  configMap: {name: {{ include "student-mlops.columns.fullname" . }}}
+{{- end }}
+{{- end }}
+
+{{- define "student-mlops.columns.mount" -}}
+{{- if .Values.columns }}
+- {name: columns, mountPath: {{ include "student-mlops.columns.folder" . }}, readOnly: true}
+{{- end }}
+{{- end }}
 
 {{/* Value of a Secret's key, in base64. An upgrade keeps the value that is in the cluster. The
      first installation uses the default, or 32 random characters if the default is empty.

@@ -17,9 +17,7 @@
   volumeMounts:
     - {name: tmp, mountPath: /tmp}
     {{- include "student-mlops.ca.mount" $root | nindent 4 }}
-    {{- if $root.Values.columns }}
-    - {name: columns, mountPath: {{ include "student-mlops.columns.folder" $root }}, readOnly: true}
-    {{- end }}
+    {{- include "student-mlops.columns.mount" $root | nindent 4 }}
 {{- end }}
 
 {{/* The pod. Its containers run one after the other. */}}
@@ -73,11 +71,7 @@ volumes:
   - name: tmp
     emptyDir: {}
   {{- include "student-mlops.ca.volume" . | nindent 2 }}
-  {{- if .Values.columns }}
-  - name: columns
-    configMap:
-      name: {{ include "student-mlops.columns.fullname" . }}
-  {{- end }}
+  {{- include "student-mlops.columns.volume" . | nindent 2 }}
   {{- if $hasAirflow }}
   - name: logs
     persistentVolumeClaim:
