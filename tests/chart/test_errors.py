@@ -83,6 +83,21 @@ CASES: list[tuple[Values, str]] = [
         {"predictor": {"resources": {"requests": {"cpu": None}}}},
         "set predictor.resources.requests.cpu",
     ),
+    (
+        {"dask": {"workers": {"autoscaling": {"enabled": True, "minReplicas": 9}}}},
+        "dask.workers.autoscaling.minReplicas is 9, which is more than maxReplicas (8)",
+    ),
+    (
+        {
+            "dask": {
+                "workers": {
+                    "autoscaling": {"enabled": True},
+                    "resources": {"requests": {"cpu": None}},
+                }
+            }
+        },
+        "set dask.workers.resources.requests.cpu",
+    ),
     ({"predictor": {"ingress": {"enabled": True}}}, "set predictor.ingress.host"),
     (
         {"minio": {"service": {"consoleNodePort": 30901}}},
