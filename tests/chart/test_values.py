@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # publishes no types
 
 from docs.values import DERIVED, SCHEMA, resolve, values
@@ -68,6 +69,22 @@ def test_a_misspelt_key_is_refused(path: tuple[str, ...]) -> None:
         misspelt = {key: misspelt}
     errors = [error.message for error in Draft7Validator(load_schema()).iter_errors(misspelt)]
     assert any("'mispelt' was unexpected" in message for message in errors), errors
+
+
+def replace_secrets(part: Any) -> Any:
+    """Return a part of the values with every `existingSecret` replaced by an invalid name."""
+    if not isinstance(part, dict):
+        return part
+    invalid = {"existingSecret": "My Secret"} if "existingSecret" in part else {}
+    return {key: replace_secrets(value) for key, value in part.items()} | invalid
+
+
+def test_every_name_of_a_secret_is_checked() -> None:
+    """A name that Kubernetes would refuse is refused before the installation."""
+    text = (CHART / "values.yaml").read_text()
+    errors = Draft7Validator(load_schema()).iter_errors(replace_secrets(yaml.safe_load(text)))
+    refused = [error for error in errors if error.path[-1] == "existingSecret"]
+    assert len(refused) == len(re.findall(r"^[^#\n]*existingSecret:", text, re.MULTILINE))
 
 
 def test_helm_checks_the_schema() -> None:
