@@ -12,6 +12,7 @@ from k8s.cluster import get_objects, read_config
 from k8s.process import ClusterError
 from k8s.release import CHART, RELEASE, VALUES
 from pipeline.console import print_table
+from pipeline.stages import DAGS
 from pipeline.tracking.login import PASSWORD, USERNAME
 
 
@@ -85,7 +86,7 @@ def list_interfaces() -> Iterator[tuple[str, str, str, str]]:
     keys = " / ".join(get_object_store_keys())
     airflow, mlflow = " / ".join(get_airflow_login()), " / ".join(get_mlflow_login())
     yield "predictor", urls["predictor"], "none", "what-if page, class lists; /docs for developers"
-    yield "Airflow", urls["airflow"], airflow, "the DAGs training, deployment, drift"
+    yield "Airflow", urls["airflow"], airflow, f"the DAGs {', '.join(DAGS)}"
     yield "MLflow", urls["mlflow"], mlflow, "runs, model versions, model cards"
     yield "MinIO console", urls["console"], keys, "the lake: bronze, silver, gold, models, reports"
     yield "MinIO S3", urls["minio"], keys, "the lake for programs"
