@@ -89,7 +89,7 @@ WORKERS_TABLE: Table = {
 def test_workers() -> None:
     """Only stages that use workers and the workers reach the scheduler; nobody its dashboard.
 
-    The scheduler and the workers run whatever they receive.
+    The scheduler and the workers run any code that they receive.
     """
     found = get_connections(render(WORKERS))
     assert found == expand(WORKERS_TABLE, {"predictor": "8000"})

@@ -178,7 +178,7 @@ def test_a_drain_removes_one_pod_at_a_time() -> None:
 
 
 def test_callers_do_not_reach_the_metrics() -> None:
-    """/metrics has a port of its own, which only the headless Service has."""
+    """/metrics has a separate port, which only the headless Service has."""
     manifests = render({"predictor": {"ingress": {"enabled": True, "host": "predict.school.org"}}})
     port = find(manifests, "ConfigMap", "settings")["data"]["MLOPS_PREDICTOR__METRICS_PORT"]
     ports = {
