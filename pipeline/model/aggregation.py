@@ -29,10 +29,11 @@ def aggregate_rows(rows: Float32Array, max_groups: int, seed: int) -> Float32Arr
         rows: Rows, shape (n_rows, n_features).
         max_groups: Largest number of groups that are returned; of more, groups at equal distances
             in the order of the division, so that every region has its share.
-        seed: Seed of the drawn categories.
+        seed: Seed of the drawn categories and of the order.
 
     Returns:
-        One row per group, shape (n_groups, n_features).
+        One row per group in a random order, shape (n_groups, n_features): what changes a value to
+        that of the next row (serving/model/importance.py) must not find a similar one.
     """
     random = np.random.default_rng(seed)
     every = _divide(_standardize(rows), np.arange(len(rows)), max(1, len(rows) // MIN_ROWS))
@@ -42,7 +43,7 @@ def aggregate_rows(rows: Float32Array, max_groups: int, seed: int) -> Float32Arr
         [_aggregate(feature, rows[group, index], random) for group in groups]
         for index, feature in enumerate(FEATURES)
     ]
-    return np.array(columns, np.float32).T
+    return random.permutation(np.array(columns, np.float32).T)
 
 
 def _standardize(rows: Float32Array) -> FloatArray:

@@ -1,6 +1,6 @@
 """Explanations: how much each feature adds to one prediction, as exact Shapley values.
 
-A feature that is not known is drawn from a background sample of the training rows. With few
+A feature that is not known is drawn from the background: aggregates of the training rows. With few
 features, coalitions.py explains the probability. With more, there are too many coalitions, and
 log_odds.py explains the log-odds, on which trees and linear models are sums.
 """

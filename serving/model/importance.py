@@ -23,7 +23,8 @@ def compute_importance(
 
     Args:
         scorer: Scores rows, shape (n_rows, n_features).
-        background: A random sample of the training rows, shape (n_background, n_features).
+        background: Rows like the training rows, in a random order, shape
+            (n_background, n_features).
         names: Names of the features.
 
     Returns:

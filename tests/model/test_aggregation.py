@@ -41,6 +41,16 @@ def test_aggregates_describe_the_rows() -> None:
             assert 0.9 < after.std() / before.std() <= 1
 
 
+def test_the_next_row_is_any_other_row() -> None:
+    """Successive rows differ as much as random pairs do, so that an importance is not too small."""
+    background = aggregate_rows(generate_rows(2_000).rows, 100, seed=1)
+    for feature, values in zip(FEATURES, background.T, strict=True):
+        if isinstance(feature, Number):
+            successive = np.abs(values - np.roll(values, -1)).mean()
+            every = np.abs(values[:, None] - values[None, :]).mean()
+            assert successive > 0.8 * every
+
+
 def test_few_rows_make_few_groups() -> None:
     """A group has at least MIN_ROWS rows, and one group has all of them if there are fewer."""
     rows = generate_rows(MIN_ROWS * 3 + 1).rows
