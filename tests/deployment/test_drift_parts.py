@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 
 import pyarrow.parquet as pq
 
@@ -10,11 +11,11 @@ from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.drift.columns import PREDICTION
 from pipeline.drift.outcome import compare_datasets
 from pipeline.drift.tables import load_gold, load_silver
-from pipeline.storage.artifacts.data import PartFacts, SilverManifest, hash_table
+from pipeline.storage.artifacts.data import SilverManifest, hash_table
 from pipeline.storage.layout import silver_manifest, silver_rows, silver_rows_part
-from pipeline.storage.parquet import write_table
 from pipeline.tracking.registry import PRODUCTION
 from tests.support.deployment_env import GOLD_RUN, DeploymentEnv
+from tests.support.table_parts import write_parts
 
 
 def test_large_tables_are_counted_in_parts(env: DeploymentEnv) -> None:
@@ -30,13 +31,7 @@ def test_large_tables_are_counted_in_parts(env: DeploymentEnv) -> None:
     assert whole.totals is None
     reports = []
     for size in (rows.num_rows, 300, 77):
-        parts = []
-        for number, start in enumerate(range(0, rows.num_rows, size)):
-            part = rows.slice(start, size).combine_chunks()
-            key = silver_rows_part(f"parts-{size}", number)
-            positives = int(part[LABEL.name].to_numpy().sum())
-            sha256 = lake.write(key, write_table(part))
-            parts.append(PartFacts(key=key, sha256=sha256, rows=part.num_rows, positives=positives))
+        parts = write_parts(lake, rows, size, partial(silver_rows_part, f"parts-{size}"))
         manifest = SilverManifest(
             bronze="", sha256=hash_table(parts), rows=rows.num_rows, rejected=0, parts=parts
         )

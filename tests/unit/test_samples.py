@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ from pipeline.settings.connections import LakeSettings
 from pipeline.storage.artifacts.data import GoldManifest, PartFacts, SplitFacts, hash_table
 from pipeline.storage.lake import Lake, open_lake
 from pipeline.storage.layout import gold_manifest, gold_split_part
-from pipeline.storage.parquet import write_table
 from pipeline.storage.samples import find_sample, read_rows_at, read_table
 from tests.support.rows import make_students
+from tests.support.table_parts import write_parts
 
 ROWS = 2_000
 FRAME = make_students(ROWS, 1)[[*FEATURE_NAMES, LABEL.name]].astype({LABEL.name: int})
@@ -31,16 +32,11 @@ def lake(tmp_path: Path) -> Lake:
     return open_lake(LakeSettings(url=f"file://{tmp_path}"))
 
 
-def write_parts(lake: Lake, part_rows: int, frame: pd.DataFrame = FRAME) -> list[PartFacts]:
+def write_split(lake: Lake, part_rows: int, frame: pd.DataFrame = FRAME) -> list[PartFacts]:
     """Write a frame as parts of a train split."""
-    parts = []
-    for number, start in enumerate(range(0, len(frame), part_rows)):
-        rows = frame.iloc[start : start + part_rows]
-        key = gold_split_part(f"rows-{part_rows}", "train", number)
-        sha256 = lake.write(key, write_table(pa.Table.from_pandas(rows, preserve_index=False)))
-        positives = int(rows[LABEL.name].sum())
-        parts.append(PartFacts(key=key, sha256=sha256, rows=len(rows), positives=positives))
-    return parts
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    get_key = partial(gold_split_part, f"rows-{part_rows}", "train")
+    return write_parts(lake, table, part_rows, get_key)
 
 
 def write_manifest(lake: Lake, parts: list[PartFacts]) -> Lineage:
@@ -68,12 +64,12 @@ def write_manifest(lake: Lake, parts: list[PartFacts]) -> Lineage:
 
 def test_a_sample_does_not_depend_on_the_parts(lake: Lake) -> None:
     """It is seeded, stratified to a row, and in the order of the table."""
-    frames = [read_table(lake, write_parts(lake, rows), 500, seed=1) for rows in (2_000, 300, 77)]
+    frames = [read_table(lake, write_split(lake, rows), 500, seed=1) for rows in (2_000, 300, 77)]
     for frame in frames[1:]:
         pd.testing.assert_frame_equal(frames[0], frame)
     assert len(frames[0]) == 500
     assert frames[0][LABEL.name].sum() == round(500 * FRAME[LABEL.name].mean())
-    parts = write_parts(lake, 300)
+    parts = write_split(lake, 300)
     assert not read_table(lake, parts, 500, seed=2).equals(frames[0])
     unknown = [part.model_copy(update={"positives": None}) for part in parts]
     pd.testing.assert_frame_equal(read_table(lake, unknown, 500, seed=1), frames[0])
@@ -82,20 +78,20 @@ def test_a_sample_does_not_depend_on_the_parts(lake: Lake) -> None:
 @pytest.mark.parametrize("max_rows", [None, ROWS, ROWS + 1])
 def test_a_small_table_is_read_whole(lake: Lake, max_rows: int | None) -> None:
     """In its order."""
-    pd.testing.assert_frame_equal(read_table(lake, write_parts(lake, 300), max_rows), FRAME)
+    pd.testing.assert_frame_equal(read_table(lake, write_split(lake, 300), max_rows), FRAME)
 
 
 def test_rare_rows_are_sampled(lake: Lake) -> None:
     """Of a class with few rows, its fraction is sampled too, even if that is one row or none."""
     for positives, expected in ((3, 1), (1, 0), (0, 0)):
         frame = FRAME.assign(**{LABEL.name: [1] * positives + [0] * (ROWS - positives)})
-        sample = read_table(lake, write_parts(lake, 300, frame), 500, seed=1)
+        sample = read_table(lake, write_split(lake, 300, frame), 500, seed=1)
         assert (len(sample), sample[LABEL.name].sum()) == (500, expected)
 
 
 def test_training_reads_a_sample_with_its_row_numbers(lake: Lake) -> None:
     """So the rows can be found again; without a sample there are no numbers."""
-    parts = write_parts(lake, 300)
+    parts = write_split(lake, 300)
     whole = read_training_data(lake, parts, ROWS, 1)
     assert whole.numbers is None
     np.testing.assert_array_equal(whole.rows, FRAME[list(FEATURE_NAMES)].to_numpy(np.float32))
@@ -109,7 +105,7 @@ def test_training_reads_a_sample_with_its_row_numbers(lake: Lake) -> None:
 
 def test_a_split_in_parts_is_read_by_its_lineage(lake: Lake) -> None:
     """Its parts are in the manifest; known rows are dropped part by part."""
-    lineage = write_manifest(lake, write_parts(lake, 300))
+    lineage = write_manifest(lake, write_split(lake, 300))
     pd.testing.assert_frame_equal(read_split(lake, lineage, "train"), FRAME)
     assert len(read_split(lake, lineage, "train", 100)) == 100
     new = make_students(50, 7, age=100)[list(FRAME.columns)].astype({LABEL.name: int})
@@ -119,13 +115,13 @@ def test_a_split_in_parts_is_read_by_its_lineage(lake: Lake) -> None:
 
 def test_wrong_parts_are_refused(lake: Lake) -> None:
     """A part that was modified, that is missing, or that has other columns."""
-    parts = write_parts(lake, 300)
+    parts = write_split(lake, 300)
     lake.write(parts[3].key, lake.read(parts[2].key))
     with pytest.raises(LakeError, match="has the hash"):
         read_table(lake, parts)
     lake.delete(parts[3].key)
     with pytest.raises(LakeError, match=r"train/00003\.parquet does not exist"):
         find_sample(lake, parts, 10, 1)
-    other = write_parts(lake, 500, FRAME.drop(columns=["review_hours"]))
+    other = write_split(lake, 500, FRAME.drop(columns=["review_hours"]))
     with pytest.raises(DataError, match="lacks the columns review_hours"):
         read_table(lake, other, 10)

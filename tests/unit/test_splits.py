@@ -29,10 +29,10 @@ from pipeline.splits.sketch import Sketch, merge_sketches
 from pipeline.splits.write import WrittenPart, list_stripes, write_stripe
 from pipeline.storage.artifacts.data import PartFacts, hash_table
 from pipeline.storage.lake import Lake, open_lake
-from pipeline.storage.layout import SPLITS
-from pipeline.storage.parquet import write_table
+from pipeline.storage.layout import SPLITS, silver_rows_part
 from pipeline.storage.tables import TablePart, locate_parts, read_part
 from tests.support.parts import DaskProcesses, dask_processes
+from tests.support.table_parts import write_parts
 
 ROWS = 6_000
 PERSONS = 900
@@ -71,14 +71,8 @@ def table() -> pa.Table:
 
 def write_silver(lake: Lake, table: pa.Table, part_rows: int) -> list[TablePart]:
     """Write a table as parts of silver."""
-    parts = []
-    for number, start in enumerate(range(0, table.num_rows, part_rows)):
-        rows = table.slice(start, part_rows).combine_chunks()
-        key = f"silver/{part_rows}/rows/{number:05}.parquet"
-        sha256 = lake.write(key, write_table(rows))
-        positives = int(rows[LABEL.name].to_numpy().sum())
-        parts.append(PartFacts(key=key, sha256=sha256, rows=rows.num_rows, positives=positives))
-    return locate_parts(parts)
+    get_key = partial(silver_rows_part, str(part_rows))
+    return locate_parts(write_parts(lake, table, part_rows, get_key))
 
 
 def run_in_threads(
