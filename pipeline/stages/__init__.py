@@ -180,7 +180,7 @@ STAGES: tuple[Stage, ...] = (
             ),
         ),
         tasks=("pipeline.splits.passes", "pipeline.splits.write"),
-        resources=Resources(memory="256Mi", memory_limit="2Gi"),  # holds all validated rows
+        resources=Resources(memory="256Mi", memory_limit="2Gi"),  # parts, a few at a time
     ),
     Stage(
         name="train",
