@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pipeline.storage import layout
 from pipeline.storage.access import (
     BUNDLE,
+    COMPARE_MODELS,
+    DRIFT_REPORTS,
     JUDGE_CANDIDATE,
     MOVE_PRODUCTION,
     RECORDS,
@@ -327,8 +329,7 @@ STAGES: tuple[Stage, ...] = (
                 layout.STOP_MARKER,
             ),
             writes=(
-                *reports(*layout.DRIFT_FILES),
-                *map(layout.latest_report_file, layout.DRIFT_FILES),
+                *DRIFT_REPORTS,
                 layout.RETRAINING_REQUESTS + ANY,
                 layout.dask_report(ANY, "drift"),
             ),
@@ -347,14 +348,9 @@ STAGES: tuple[Stage, ...] = (
         summary="Re-check the production model on the newest labelled rows; roll back if it "
         "fails with 95 % confidence and `previous` passes.",
         access=MOVE_PRODUCTION
-        | VERIFY
+        | COMPARE_MODELS
         | Access(
-            reads=(
-                layout.BRONZE_LATEST,
-                layout.gold_manifest(ANY),
-                layout.gold_split(ANY, ANY),
-                layout.gold_split_part(ANY, ANY, ANY),
-            ),
+            reads=(layout.BRONZE_LATEST,),
             writes=(layout.demotion_report(ANY),),
             lists=(layout.GOLD_PREFIX,),
         ),

@@ -76,6 +76,11 @@ BUNDLE = tuple(map(layout.model_file, ("model.*", "refits.onnx", "manifest.json"
 """The files of the model bundle in production, without what else is below `models/`."""
 RECORDS = layout.PROMOTION_RECORDS + ANY
 CARDS = reports(layout.MODEL_CARD_HTML, layout.MODEL_CARD_MARKDOWN, layout.HUGGING_FACE_CARD)
+DRIFT_REPORTS = (
+    *reports(*layout.DRIFT_FILES),
+    *map(layout.latest_report_file, layout.DRIFT_FILES),
+)
+"""The drift reports of runs, and the latest one."""
 
 VERIFY = Access(reads=(layout.erased_hashes(ANY) + ANY,))
 """Accept objects whose hash has changed because rows of a person were erased."""
@@ -245,9 +250,8 @@ SERVICES: dict[str, Service] = {
         Access(
             reads=(
                 *PERSONS_ROWS,
-                *reports(*layout.DRIFT_FILES),
+                *DRIFT_REPORTS,
                 layout.latest_report_file(layout.SOURCE_CHANGES),
-                *map(layout.latest_report_file, layout.DRIFT_FILES),
                 layout.ERASED + ANY,
             ),
             writes=(
@@ -259,8 +263,7 @@ SERVICES: dict[str, Service] = {
                 *PERSONS_ROWS,
                 layout.bronze_manifest(layout.ANY_SHA256),
                 layout.out_of_fold(ANY),
-                *reports(*layout.DRIFT_FILES),
-                *map(layout.latest_report_file, layout.DRIFT_FILES),
+                *DRIFT_REPORTS,
                 layout.latest_report_file(layout.SOURCE_CHANGES),
             ),
             lists=tuple(f"{layer}/" for layer in layout.LAYERS if layer != layout.MODELS),
