@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from pipeline.columns import FEATURE_HEADER
-from pipeline.data.blocks import BYTE_ORDER_MARK, RawFile
+from pipeline.data.blocks import RawFile
 from pipeline.errors import SourceError
 from pipeline.storage.lake import Lake, sha256_hex
 
@@ -113,19 +113,17 @@ class ListSource:
 
 
 class _HashedFile(io.RawIOBase):
-    """Passes bytes on, and remembers their hash, their number and the first of them."""
+    """Passes bytes on, and remembers their hash and their number."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.hash = hashlib.sha256()
         self.size = 0
-        self.start = b""
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
         self.hash.update(data)
         self.size += len(data)
-        self.start = self.start or data[: len(BYTE_ORDER_MARK)]
         return data
 
 
@@ -142,16 +140,13 @@ def divide_list(file: BinaryIO, location: str, part_bytes: int) -> ListFacts:
     """
     hashed = _HashedFile(file)
     raw = RawFile(cast("BinaryIO", hashed), location, part_bytes, FEATURE_HEADER)
-    start = len(raw.header.encode()) + len(BYTE_ORDER_MARK) * (hashed.start == BYTE_ORDER_MARK)
+    start, row = raw.start, 1
     parts: list[ListPart] = []
-    row = 1
     for block in raw.read_blocks():
-        data = block.rows.encode()
+        size, sha256 = len(block.data), sha256_hex(block.data)
         if rows := count_rows(block.rows, raw.delimiter):
-            parts.append(
-                ListPart(len(parts), start, len(data), sha256_hex(data), block.line, row, rows)
-            )
-        start += len(data)
+            parts.append(ListPart(len(parts), start, size, sha256, block.line, row, rows))
+        start += size
         row += rows
     return ListFacts(hashed.hash.hexdigest(), hashed.size, raw.header, parts)
 
