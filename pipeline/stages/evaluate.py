@@ -69,9 +69,6 @@ def run(context: Context) -> None:
     bundle = context.registry.get_bundle(training.mlflow_run_id)
     candidate = SplitPredictions(bundle, read_split(lake, bundle.manifest.lineage, "test"))
     comparison, notes = _compare(context, candidate)
-    gold = lake.read_model(gold_manifest(bundle.manifest.lineage.pipeline_run_id), GoldManifest)
-    if len(candidate.frame) < gold.splits["test"].rows:
-        notes = (describe_sample(len(candidate.frame), gold.splits["test"].rows), *notes)
     evidence = None
     if comparison is not None:
         evidence = add_evidence(lake, context.settings, candidate, comparison.champion.bundle)
@@ -96,11 +93,6 @@ def run(context: Context) -> None:
     _print(result, lake.url(report_file(run_id, MODEL_CARD_HTML)))
 
 
-def describe_sample(measured: int, rows: int) -> str:
-    """Describe that a model was measured on a sample of the test split, without a full stop."""
-    return f"the model was measured on {measured:,} of the {rows:,} test rows, a random sample"
-
-
 def evaluate_candidate(
     context: Context, inputs: GateInputs, training: TrainReport, notes: tuple[str, ...]
 ) -> EvaluationResult:
@@ -120,6 +112,10 @@ def evaluate_candidate(
     judgement = judge("evaluate", inputs)
     test_split_models = count_models(context.lake, manifest)
     gold = context.lake.read_model(gold_manifest(manifest.lineage.pipeline_run_id), GoldManifest)
+    measured, rows = len(candidate.frame), gold.splits["test"].rows
+    if measured < rows:
+        sample = f"{measured:,} of the {rows:,} test rows, a random sample"
+        notes = (f"the model was measured on {sample}", *notes)
     return EvaluationResult(
         manifest=manifest,
         metrics=inputs.metrics,
