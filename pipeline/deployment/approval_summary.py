@@ -40,7 +40,9 @@ def summarize(report: ValidationReport) -> str:
 
 
 def _format_row(result: GateResult) -> str:
-    value, bound = gates.format_distinct(result.value, result.bound)
-    sign = "≥" if result.name.startswith("min_") else "≤"
-    cells = (gates.get_title(result.name), value, f"{sign} {bound}", gates.get_verdict(result))
+    cells = (
+        gates.get_title(result.name),
+        *gates.format_requirement(result),
+        gates.get_verdict(result),
+    )
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n"

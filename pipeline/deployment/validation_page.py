@@ -105,13 +105,12 @@ def _table(results: Sequence[GateResult]) -> Table:
 
 
 def _row(result: GateResult) -> tuple[str, ...]:
-    value, bound = gates.format_distinct(result.value, result.bound)
-    verdict = gates.get_verdict(result)
+    value, requirement = gates.format_requirement(result)
     return (
         gates.get_title(result.name),
         "" if result.value is None else value,
-        f"{'≥' if result.name.startswith('min_') else '≤'} {bound}",
-        verdict,
+        requirement,
+        gates.get_verdict(result),
         _get_statistic(get_gate(result.name)),
         result.reason,
     )

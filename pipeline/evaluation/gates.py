@@ -109,6 +109,12 @@ def get_verdict(result: GateResult) -> str:
     return PASSED if result.passed else FAILED
 
 
+def format_requirement(result: GateResult) -> tuple[str, str]:
+    """Return the value of a gate, and its bound with a sign: "≥ 0.6"."""
+    value, bound = format_distinct(result.value, result.bound)
+    return value, f"{'≥' if result.name.startswith('min_') else '≤'} {bound}"
+
+
 def format_distinct(value: float | None, bound: float) -> tuple[str, str]:
     """Value and bound with 4 digits, or as many as it takes to tell them apart."""
     if value is None:
