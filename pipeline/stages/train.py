@@ -11,26 +11,24 @@ is marked finished last. A second run on the same gold, settings and code change
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil
 
 from pipeline.columns import COLUMNS_SHA256, FEATURE_NAMES
 from pipeline.compute.fits import share_fits
-from pipeline.console import echo, print_table
+from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
 from pipeline.memory import check_memory, limit_processes
-from pipeline.model import ablation_table, export
+from pipeline.model import export
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Lineage, Manifest
 from pipeline.model.calibration import fit_calibrated
-from pipeline.model.decision import describe_flagged_below_rate
 from pipeline.model.metrics import flatten_metrics
 from pipeline.model.selection import fit_and_score
-from pipeline.model.thresholds import describe_purpose
 from pipeline.model.training import TrainingResult, train_candidate
 from pipeline.model.training_data import TrainingData, read_training_data
 from pipeline.model.training_export import ExportedTraining, export_training
+from pipeline.model.training_summary import print_report
 from pipeline.settings import Settings
 from pipeline.storage.artifacts.data import GoldManifest
 from pipeline.storage.artifacts.training import TrainInputs, TrainReport
@@ -50,8 +48,6 @@ from pipeline.tracking import run_logging
 
 FITS = (fit_and_score, fit_calibrated)
 """What joblib calls in processes or on workers."""
-BASELINE_METRICS = ("roc_auc", "pr_auc", "balanced_accuracy")
-"""Metrics by which the selection is compared with its baselines."""
 DATA_CHECK_FOLDER = "data_check"
 """Folder of the data check among the artifacts of the MLflow run."""
 
@@ -90,7 +86,7 @@ def run(context: Context) -> None:
     report = _store(context, result, exported, gold, inputs)
     context.registry.end_run(report.mlflow_run_id)
     check = read_data_check(lake, run_id)
-    _print_report(report, exported, check.sentences if check else ())
+    print_report(report, exported, check.sentences if check else ())
 
 
 def read_training_rows(
@@ -271,62 +267,3 @@ def _make_manifest(
         training=exported.facts,
         refits=exported.refits,
     )
-
-
-def _print_report(report: TrainReport, exported: ExportedTraining, cautions: Sequence[str]) -> None:
-    ranking = (
-        (name, f"{area:.3f}", "selected" if name == report.candidate else "")
-        for name, area in report.ranking.items()
-    )
-    print_table(
-        "Candidates, by cross-validation on train; the simplest within one standard error "
-        f"({report.standard_error:.3f}) of the best is selected",
-        ("candidate", "ROC AUC", ""),
-        ranking,
-    )
-    if report.rows_used and report.rows_used.sentence:
-        echo(f"train: {report.rows_used.sentence}")
-    estimate = report.cross_validation
-    compared = {"the selection": estimate, **report.baselines}
-    print_table(
-        "The selection and its baselines, on the same unseen rows",
-        ("predictor", *BASELINE_METRICS),
-        (
-            (name, *(str(of[metric]) for metric in BASELINE_METRICS))
-            for name, of in compared.items()
-        ),
-    )
-    beats = report.gain_over_rule["roc_auc"].low > 0
-    echo(f"train: {report.comparison_with_rule}", None if beats else "yellow")
-    echo(
-        f"train: {report.candidate}, threshold {report.threshold:.6g}; "
-        f"model and ONNX graph differ by at most {report.onnx_difference:.1g}"
-    )
-    echo(f"train: {describe_purpose(report.inputs.settings)}")
-    if sentence := describe_flagged_below_rate(exported.facts.flagged_below_rate):
-        echo(f"train: {sentence}", "yellow")
-    if report.stability:
-        echo(f"train: {report.stability.sentence}")
-    if not report.stability:
-        echo(
-            "train: a model of all rows has no refits, so the predictor cannot report how stable a "
-            "label is"
-        )
-    elif not exported.refits:
-        echo(
-            f"train: the refits have more than {report.inputs.settings.max_refits_mib} MiB, so the "
-            "predictor cannot report how stable a label is (MLOPS_TRAIN__MAX_REFITS_MIB)",
-            "yellow",
-        )
-    if report.ablations:
-        print_table(
-            "What the selected candidate loses without sensitive features, on the same unseen rows",
-            ablation_table.HEADER,
-            ablation_table.tabulate_ablations(report.ablations),
-        )
-    echo(
-        f"train: estimated on unseen rows: ROC AUC {estimate['roc_auc']}, "
-        f"recall {estimate['recall']}, balanced accuracy {estimate['balanced_accuracy']}"
-    )
-    for sentence in cautions:
-        echo(f"train: {sentence}", "yellow")
