@@ -65,7 +65,7 @@ def fit_calibrated(selection: Selection, data: TrainingData, folds: int, seed: i
         else:
             model, labels, scores = _fit_on_one_fold(selection.candidate, data, folds, seed)
             score_threshold = choose_score(labels, scores, selection.one_fold)
-        keep_trees_only(model)
+        model = keep_trees_only(model)
     threshold = selection.probability_threshold
     if threshold is None:
         threshold = calibrate_score(model, score_threshold)

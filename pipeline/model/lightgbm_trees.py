@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from pipeline.errors import SettingsError
+from pipeline.model.calibration import replace_classifier
 from pipeline.model.families import require_lightgbm
 from pipeline.model.histogram_trees import assemble, get_node_type
 from pipeline.types import Float32Array, FloatArray, IntArray
@@ -114,13 +115,12 @@ class LightGBMTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return labels
 
 
-def keep_trees_only(model: Pipeline) -> None:
-    """Replace LightGBM in a calibrated pipeline by the trees that it grew."""
-    calibrated = model[-1]
-    fitted = calibrated.calibrated_classifiers_[0]
-    if isinstance(fitted.estimator, LightGBMTrees):
-        fitted.estimator = fitted.estimator.trees_
-        calibrated.set_params(estimator=fitted.estimator)
+def keep_trees_only(model: Pipeline) -> Pipeline:
+    """Return a calibrated pipeline with the trees of LightGBM in the place of LightGBM."""
+    classifier = model[-1].calibrated_classifiers_[0].estimator
+    if isinstance(classifier, LightGBMTrees):
+        return replace_classifier(model, classifier.trees_)
+    return model
 
 
 def _read_tree(root: dict[str, Any]) -> np.ndarray:

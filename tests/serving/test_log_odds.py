@@ -149,7 +149,7 @@ def test_lightgbm_equals_the_enumeration_of_its_graph() -> None:
     The model has no trace of LightGBM: only `train` needs the package.
     """
     model, rows = fit(calibrate(LightGBMTrees(max_iter=30, max_leaf_nodes=8)))
-    keep_trees_only(model)
+    model = keep_trees_only(model)
     assert b"lightgbm" not in pickle.dumps(model).lower()
     graph = to_onnx(to_convertible(model), N_FEATURES)
     (node,) = (node for node in OnnxFile(graph).nodes if node.op_type == TREES)
