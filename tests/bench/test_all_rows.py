@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.memory import NEEDS
 from tests.bench import all_rows
 from tests.bench.cached import read_results
+from tests.bench.memory import COLUMNS
 from tests.bench.tables import find
 
 
@@ -21,6 +23,13 @@ def test_the_model_of_all_rows_is_better() -> None:
         assert result["selected"]
         assert result["of_all"] >= result["of_sample"] + 0.01
         assert result["onnx_difference"] <= 1e-5
+
+
+def test_the_estimate_of_train_covers_it() -> None:
+    """`train` refuses a table before it runs out of memory with a model of all rows."""
+    for part in read_results(all_rows.NAME).values():
+        result = part["results"]
+        assert result["peak_mebibytes"] <= NEEDS["train"].estimate(result["rows"], COLUMNS)
 
 
 @pytest.mark.bench
