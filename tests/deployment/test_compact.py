@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.columns import FEATURE_NAMES, PROBABILITY
+from pipeline.columns import FEATURE_NAMES
 from pipeline.context import Context
 from pipeline.data import live_traffic
 from pipeline.data.live_traffic import HourFile
@@ -17,8 +15,9 @@ from pipeline.data.traffic_window import Traffic, read_window
 from pipeline.errors import LakeError, StageSkipped
 from pipeline.stages import compact
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import SILVER_LIVE, live_traffic_hour, live_traffic_object
+from pipeline.storage.layout import SILVER_LIVE, live_traffic_hour
 from tests.support.faults import FaultInjector, Killed, kill_points, with_faults
+from tests.support.traffic import log_rows
 
 MakeContext = Callable[..., Context]
 
@@ -29,15 +28,8 @@ FILE = live_traffic_hour("2026-03-02", "09", 0)
 
 def log(lake: Lake, at: datetime, rows: int = 2, pod: str = "pod-a", **fields: object) -> str:
     """Write an object as a predictor does, and return its key; a feature numbers its rows."""
-    facts = {"at": at.isoformat(), "request_id": f"{pod} {at:%H:%M}", "version": "1"}
-    values = dict.fromkeys(FEATURE_NAMES, 1.0)
-    lines = [
-        json.dumps(facts | values | {PROBABILITY: 0.5, FEATURE_NAMES[0]: row} | fields)
-        for row in range(rows)
-    ]
-    key = live_traffic_object(f"{at:%Y-%m-%d}", pod, int(at.timestamp() * 1000))
-    lake.write(key, gzip.compress("\n".join(lines).encode()))
-    return key
+    values = {"request_id": f"{pod} {at:%H:%M}"} | dict.fromkeys(FEATURE_NAMES, 1.0) | fields
+    return log_rows(lake, at, [values | {FEATURE_NAMES[0]: row} for row in range(rows)], pod)
 
 
 def read(lake: Lake, max_rows: int = 1_000_000, seed: int = 0) -> Traffic:

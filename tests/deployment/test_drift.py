@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +15,6 @@ from mlflow import MlflowClient
 from pipeline.columns import FEATURE_NAMES, LABEL
 from pipeline.context import Context
 from pipeline.data.source_changes import record_changes
-from pipeline.drift.columns import PREDICTION
 from pipeline.drift.outcome import Outcome
 from pipeline.drift.report import Report
 from pipeline.drift.simulation import apply_drift
@@ -35,7 +33,6 @@ from pipeline.storage.layout import (
     gold_manifest,
     gold_split,
     latest_report_file,
-    live_traffic_object,
     report_file,
     silver_rows,
 )
@@ -44,6 +41,7 @@ from pipeline.tracking.registry import PRODUCTION
 from tests.support.deployment_env import GOLD_RUN, DeploymentEnv
 from tests.support.faults import FaultInjector, Killed, kill_points, with_faults
 from tests.support.lake import read_json
+from tests.support.traffic import log_rows
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 REPORTS = (DRIFT_REPORT, EVIDENTLY_PAGE, DRIFT_PAGE)
@@ -63,11 +61,8 @@ def log_traffic(
     version: str = "1",
 ) -> str:
     """Write the rows as a predictor logs them, and return the object's key."""
-    facts = {"at": at.isoformat(), "request_id": "r", "version": version, PREDICTION: 0.5}
-    lines = (json.dumps(facts | row) for row in frame.to_dict("records"))
-    key = live_traffic_object(f"{at:%Y-%m-%d}", pod, int(at.timestamp() * 1000))
-    env.context("any").lake.write(key, gzip.compress("\n".join(lines).encode()))
-    return key
+    rows = frame.assign(version=version).to_dict("records")
+    return log_rows(env.context("any").lake, at, rows, pod)
 
 
 def run(
