@@ -57,7 +57,7 @@ class Server(uvicorn.Server):
         self._drain_task: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen, also on the port of the metrics if they have one of their own."""
+        """Start to listen, also on the separate port of the metrics if there is one."""
         port = self._service.settings.metrics_port
         if port is not None:  # first, so that readiness includes it
             from serving.metrics_port import listen

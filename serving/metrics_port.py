@@ -1,4 +1,4 @@
-"""Serve /metrics on a port of its own, which callers of the predictor cannot reach."""
+"""Serve /metrics on a separate port, which callers of the predictor cannot reach."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class RefusalLog:
 
 
 def describe_request(method: str, path: str, client: object, request_id: bytes) -> str:
-    """Describe a request in one line, whatever its path contains."""
+    """Describe a request in one line, even if its path has line breaks."""
     shown = path if len(path) <= MAX_PATH_LENGTH else f"{path[:MAX_PATH_LENGTH]}…"
     address = client[0] if isinstance(client, tuple) else "unknown"
     return f"{method} {shown!a} from {address}, request {request_id.decode(errors='replace')!a}"

@@ -1,7 +1,7 @@
 """Processor time and peak memory of `score` for lists of several sizes.
 
 `python -m tests.bench.scores` writes the table of docs/reference/scale.md. The lists repeat 100,000
-generated rows, and the model is a forest of 20 trees. The processor time hardly depends on other
+generated rows, and the model is a forest of 20 trees. The processor time depends little on other
 work of the machine.
 """
 

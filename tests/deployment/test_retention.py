@@ -97,7 +97,7 @@ def set_age(context: Context, prefix: str, time: datetime) -> None:
 def context(make_context: MakeContext, mlflow_file: dict[str, str]) -> Context:
     """A lake and a registry with one version in production, an open challenge, and live traffic.
 
-    All is older than what is kept, except the run `young`. Each run has a raw file of its own.
+    All is older than what is kept, except the run `young`. Each run has a separate raw file.
     """
     made = make_context(
         "retain",

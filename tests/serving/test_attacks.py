@@ -47,7 +47,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predictor]:
 
 
 def send(predictor: Predictor, data: bytes) -> bytes:
-    """Send bytes on a connection of their own, and return the start of the response."""
+    """Send bytes on a separate connection, and return the start of the response."""
     with socket.create_connection(("127.0.0.1", predictor.port), timeout=30) as connection:
         try:
             connection.sendall(data)

@@ -1,4 +1,4 @@
-"""/metrics on a port of its own."""
+"""/metrics on a separate port."""
 
 from __future__ import annotations
 
