@@ -54,8 +54,9 @@ REJECTED = "vanished-7"
 """An outcome that the columns file does not have, of a canary."""
 
 TRAIN = """
-from pipeline.model import candidates
-candidates.CANDIDATES = candidates.CANDIDATES[:1]  # trains quickly
+from pipeline.model import training
+from pipeline.model.candidates import CANDIDATES
+training.make_candidates = lambda *_: CANDIDATES[:1]  # trains quickly
 from pipeline.__main__ import main
 from pipeline.context import open_context
 from pipeline.settings import Settings
@@ -66,6 +67,7 @@ for stage in ("ingest", "preprocess", "features", "train"):
     assert main([stage, "--run-id", "first"]) == 0, stage
 context = open_context(Settings.load(), "first")
 report = context.lake.read_model(train_report("first"), TrainReport)
+assert len(report.ranking) == 1
 tags = {"pipeline_run_id": "first"}
 context.registry.register(report.model_uri, report.mlflow_run_id, tags)
 """
