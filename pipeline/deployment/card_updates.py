@@ -17,9 +17,7 @@ from pipeline.storage.layout import (
 from pipeline.times import format_time
 from pipeline.tracking.promotion_log import Record, read_records
 from pipeline.tracking.registry import PRODUCTION, STAGING, Version
-
-RUN_TAG = "pipeline_run_id"
-"""Tag of a version: the training run whose reports have its card."""
+from pipeline.tracking.runs import PIPELINE_RUN_TAG
 
 
 def update_card(lake: Lake, version: Version, status: Status) -> None:
@@ -33,7 +31,7 @@ def update_card(lake: Lake, version: Version, status: Status) -> None:
         version: The version.
         status: What the card shows from now on.
     """
-    run_id = version.tags.get(RUN_TAG)
+    run_id = version.tags.get(PIPELINE_RUN_TAG)
     if run_id is None:
         return
     rendered = {

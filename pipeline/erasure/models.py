@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeline.erasure.rows import Row, get_features
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Manifest
-from pipeline.retention.needs import PIPELINE_RUN_TAG
 from pipeline.tracking.registry import Registry, Version
+from pipeline.tracking.runs import PIPELINE_RUN_TAG
 
 
 def find_models(registry: Registry, training_runs: set[str]) -> list[Version]:

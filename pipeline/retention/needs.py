@@ -18,9 +18,7 @@ from pipeline.storage.layout import (
 )
 from pipeline.tracking.promotion_log import read_records
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING, Registry, Version
-
-PIPELINE_RUN_TAG = "pipeline_run_id"
-"""Tag of MLflow runs and of versions: the pipeline run that made them."""
+from pipeline.tracking.runs import PIPELINE_RUN_TAG
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pipeline.errors import RegistryError
-from pipeline.retention.needs import PIPELINE_RUN_TAG, Needs
+from pipeline.retention.needs import Needs
 from pipeline.retention.rules import Verdict
 from pipeline.settings.retention import RetentionSettings
 from pipeline.tracking.registry import Registry
+from pipeline.tracking.runs import PIPELINE_RUN_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

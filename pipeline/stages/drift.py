@@ -49,6 +49,7 @@ from pipeline.storage.layout import (
 )
 from pipeline.tracking.promotion_chain import verify_log
 from pipeline.tracking.registry import PRODUCTION
+from pipeline.tracking.runs import PIPELINE_RUN_TAG
 from pipeline.tracking.stop_marker import read_stop
 
 RUN_ID_OPTIONAL = True
@@ -236,7 +237,7 @@ def write(context: Context, outcome: Outcome) -> None:
         f"drift-{context.run_id}",
         {
             "stage": "drift",
-            "pipeline_run_id": context.run_id,
+            PIPELINE_RUN_TAG: context.run_id,
             "verdict": report.verdict,
             "mlflow.note.content": report.sentence,
         },

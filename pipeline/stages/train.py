@@ -45,6 +45,7 @@ from pipeline.storage.layout import (
 from pipeline.storage.parquet import to_parquet
 from pipeline.times import utc_now
 from pipeline.tracking import run_logging
+from pipeline.tracking.runs import PIPELINE_RUN_TAG
 
 FITS = (fit_and_score, fit_calibrated)
 """What joblib calls in processes or on workers."""
@@ -191,7 +192,7 @@ def _fill_mlflow_run(
     """Start and fill an MLflow run; return its ID and the model's URI."""
     registry = context.registry
     run = registry.start_run(
-        f"train {context.run_id}", {"pipeline_run_id": context.run_id, "stage": "train"}
+        f"train {context.run_id}", {PIPELINE_RUN_TAG: context.run_id, "stage": "train"}
     )
     manifest = _make_manifest(context, result, exported, gold, run)
     params = {

@@ -14,6 +14,9 @@ from pipeline.tracking.client import connect
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+PIPELINE_RUN_TAG = "pipeline_run_id"
+"""Tag of MLflow runs, and by their lineage of versions: the pipeline run that made them."""
+
 
 class RunStore:
     """The runs of one MLflow experiment. All methods raise RegistryError if MLflow fails."""
