@@ -160,12 +160,27 @@ def load_newest_gold(
     Returns:
         The id of the run that wrote the gold, and its rows; None if there is no such gold yet.
     """
+    manifest = find_newest_gold(lake)
+    if manifest is None:
+        return None
+    parts = [part for name in manifest.splits for part in manifest.list_parts(name)]
+    return manifest.run_id, read_table(lake, parts, max_rows)
+
+
+def find_newest_gold(lake: Lake) -> GoldManifest | None:
+    """Find the last gold that was made from the newest bronze.
+
+    Args:
+        lake: The lake.
+
+    Returns:
+        Its manifest; None if there is no such gold yet.
+    """
     if not lake.exists(BRONZE_LATEST):
         return None
     newest = lake.read_model(BRONZE_LATEST, BronzePointer).sha256
     for key in reversed([key for key in lake.keys(GOLD_PREFIX) if is_gold_manifest(key)]):
         manifest = lake.read_model(key, GoldManifest)
         if manifest.bronze == newest:
-            parts = [part for name in manifest.splits for part in manifest.list_parts(name)]
-            return manifest.run_id, read_table(lake, parts, max_rows)
+            return manifest
     return None

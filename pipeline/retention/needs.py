@@ -6,16 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.evaluation.challenges import Challenge, Look
+from pipeline.evaluation.datasets import find_newest_gold
 from pipeline.settings.retention import RetentionSettings
-from pipeline.storage.artifacts.data import BronzePointer, GoldManifest
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import (
-    BRONZE_LATEST,
-    CHALLENGES,
-    GOLD_PREFIX,
-    is_challenge,
-    is_gold_manifest,
-)
+from pipeline.storage.layout import CHALLENGES, is_challenge
 from pipeline.tracking.promotion_log import read_records
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING, Registry, Version
 from pipeline.tracking.runs import PIPELINE_RUN_TAG
@@ -54,8 +48,9 @@ def find_needs(lake: Lake, registry: Registry, settings: RetentionSettings) -> N
     newest = versions[-settings.versions :]  # all of them if the setting is 0
     kept = [one for one in versions if one.number in numbers or one in newest]
     champions = {version.run_id for version in aliased if version}
+    newest_gold = find_newest_gold(lake)  # on which `demote` measures models
     runs = {
-        **dict.fromkeys(_find_newest_run(lake), "the newest data"),
+        **({newest_gold.run_id: "the newest data"} if newest_gold else {}),
         **dict.fromkeys(_find_promotions(lake, kept), "a promotion of a registered model"),
         **dict.fromkeys(_find_looks(lake, champions), "an open challenge"),
         **{one.tags[PIPELINE_RUN_TAG]: "a registered model" for one in kept if _has_run(one)},
@@ -87,16 +82,3 @@ def _find_looks(lake: Lake, champions: set[str]) -> Iterator[str]:
     for key in looks:
         if any(key.startswith(f"{folder}/") for folder in open_folders):
             yield lake.read_model(key, Look).gold_run_id
-
-
-def _find_newest_run(lake: Lake) -> Iterator[str]:
-    """The run whose gold `demote` measures models on: the last one of the newest raw file."""
-    if not lake.exists(BRONZE_LATEST):
-        return
-    newest = lake.read_model(BRONZE_LATEST, BronzePointer).sha256
-    for key in reversed(lake.keys(GOLD_PREFIX)):
-        if is_gold_manifest(key):
-            manifest = lake.read_model(key, GoldManifest)
-            if manifest.bronze == newest:
-                yield manifest.run_id
-                return
