@@ -32,7 +32,7 @@ from pipeline.storage.artifacts.data import SourceChanges
 from pipeline.storage.lake import Lake, sha256_hex
 from pipeline.storage.versions import StoredVersion
 from pipeline.times import utc_now
-from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING, Version
+from pipeline.tracking.registry import Version
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,7 @@ def _drop_bundles_with_rows(
         The other versions, and those with an alias and rows.
     """
     registry = context.registry
-    aliases = [registry.get_by_alias(alias) for alias in (PRODUCTION, PREVIOUS, STAGING)]
-    aliased = {version.number for version in aliases if version}
+    aliased = {version.number for version in registry.list_aliased()}
     bundles = [version for version in models if has_rows(registry, version, features)]
     for version in bundles:
         if version.number not in aliased:

@@ -11,7 +11,7 @@ from pipeline.settings.retention import RetentionSettings
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import CHALLENGES, is_challenge
 from pipeline.tracking.promotion_log import read_records
-from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING, Registry, Version
+from pipeline.tracking.registry import Registry, Version
 from pipeline.tracking.runs import PIPELINE_RUN_TAG
 
 
@@ -43,11 +43,11 @@ def find_needs(lake: Lake, registry: Registry, settings: RetentionSettings) -> N
         RegistryError: If MLflow does not respond. Nothing may be deleted then.
     """
     versions = registry.list_versions()
-    aliased = [registry.get_by_alias(alias) for alias in (PRODUCTION, PREVIOUS, STAGING)]
-    numbers = {version.number for version in aliased if version}
+    aliased = registry.list_aliased()
+    numbers = {version.number for version in aliased}
     newest = versions[-settings.versions :]  # all of them if the setting is 0
     kept = [one for one in versions if one.number in numbers or one in newest]
-    champions = {version.run_id for version in aliased if version}
+    champions = {version.run_id for version in aliased}
     newest_gold = find_newest_gold(lake)  # on which `demote` measures models
     runs = {
         **({newest_gold.run_id: "the newest data"} if newest_gold else {}),

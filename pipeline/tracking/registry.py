@@ -61,6 +61,11 @@ class Registry(RunStore):
                     return None
                 raise
 
+    def list_aliased(self) -> list[Version]:
+        """Return the version of each alias, as far as there is one."""
+        found = [self.get_by_alias(alias) for alias in (PRODUCTION, PREVIOUS, STAGING)]
+        return [version for version in found if version]
+
     def _exists(self, client: MlflowClient) -> bool:
         """Whether the registered model exists."""
         from mlflow.exceptions import MlflowException
