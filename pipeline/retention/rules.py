@@ -57,13 +57,28 @@ class Verdict:
 
     Attributes:
         reason: Why it is kept, or why it has expired.
-        is_expired: Whether it is to be deleted.
+        is_expired: Whether `retain` deletes it.
         until: When it expires (UTC); None if no date is known.
     """
 
     reason: str
     is_expired: bool = False
     until: datetime | None = None
+
+
+def judge_age(since: datetime, days: int, variable: str, now: datetime) -> Verdict:
+    """Keep something for some days.
+
+    Args:
+        since: When the days begin (UTC).
+        days: How many; 0 keeps it for good.
+        variable: The setting with the number of days.
+        now: The time (UTC).
+    """
+    if not days:
+        return Verdict(f"kept: {variable} is 0")
+    ends = since + timedelta(days=days)
+    return Verdict(f"for {days} days ({variable})", is_expired=ends <= now, until=ends)
 
 
 @dataclass(frozen=True)
@@ -206,7 +221,8 @@ class _Rules:
         if need := self._needs.runs.get(run_id):
             return Verdict(f"as long as {need} needs it")
         days = self._settings.retention.run_days
-        return self._judge_age(self._last_written[run_id], days, "MLOPS_RETENTION__RUN_DAYS")
+        written = self._last_written[run_id]
+        return judge_age(written, days, "MLOPS_RETENTION__RUN_DAYS", self._now)
 
     def _judge_raw(self, sha256: str, versions: list[StoredVersion]) -> Verdict:
         if sha256 in self._used_files:
@@ -224,27 +240,20 @@ class _Rules:
             return Verdict("as long as training reads it")
         written = max(one.modified for one in versions)
         days = self._settings.retention.inbox_days
-        return self._judge_age(written, days, "MLOPS_RETENTION__INBOX_DAYS")
+        return judge_age(written, days, "MLOPS_RETENTION__INBOX_DAYS", self._now)
 
     def _judge_live(self, day: str, _: list[StoredVersion]) -> Verdict:
         days = self._settings.drift.live_retention_days
-        return self._judge_age(_end_of(day), days, "MLOPS_DRIFT__LIVE_RETENTION_DAYS")
+        return judge_age(_end_of(day), days, "MLOPS_DRIFT__LIVE_RETENTION_DAYS", self._now)
 
     def _judge_scores(self, day: str, _: list[StoredVersion]) -> Verdict:
         days = self._settings.score.retention_days
-        return self._judge_age(_end_of(day), days, "MLOPS_SCORE__RETENTION_DAYS")
+        return judge_age(_end_of(day), days, "MLOPS_SCORE__RETENTION_DAYS", self._now)
 
     def _judge_sessions(self, day: str, _: list[StoredVersion]) -> Verdict:
         ends = _end_of(day)
         reason = "until the sessions would have expired"
         return Verdict(reason, is_expired=ends <= self._now, until=ends)
-
-    def _judge_age(self, since: datetime, days: int, variable: str) -> Verdict:
-        """Keep an item for some days; 0 days keep it."""
-        if not days:
-            return Verdict(f"kept: {variable} is 0")
-        ends = since + timedelta(days=days)
-        return Verdict(f"for {days} days ({variable})", is_expired=ends <= self._now, until=ends)
 
 
 def _names(source: str, key: str) -> bool:

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.errors import RegistryError
 from pipeline.retention.needs import Needs
-from pipeline.retention.rules import Verdict
+from pipeline.retention.rules import Verdict, judge_age
 from pipeline.settings.retention import RetentionSettings
 from pipeline.tracking.registry import Registry
 from pipeline.tracking.runs import PIPELINE_RUN_TAG
@@ -60,13 +60,7 @@ def judge_runs(
     needed = {version.run_id for version in needs.versions}
     with registry.client() as client:
         return [
-            TrackedRun(
-                run.info.run_id,
-                str(run.info.run_name),
-                _to_time(run.info.start_time),
-                run.info.lifecycle_stage == "deleted",
-                _judge(run, needed, needs, settings, now),
-            )
+            _describe(run, _judge(run, needed, needs, settings, now))
             for run in _search_runs(client, registry.name)
         ]
 
@@ -80,11 +74,18 @@ def _judge(
         return Verdict("deleted in MLflow", is_expired=True)
     if need := needs.runs.get(run.data.tags.get(PIPELINE_RUN_TAG, "")):
         return Verdict(f"as long as {need} needs it")
-    if not settings.run_days:
-        return Verdict("kept: MLOPS_RETENTION__RUN_DAYS is 0")
-    ends = _to_time(run.info.end_time or run.info.start_time) + timedelta(days=settings.run_days)
-    reason = f"for {settings.run_days} days (MLOPS_RETENTION__RUN_DAYS)"
-    return Verdict(reason, is_expired=ends <= now, until=ends)
+    ended = _to_time(run.info.end_time or run.info.start_time)
+    return judge_age(ended, settings.run_days, "MLOPS_RETENTION__RUN_DAYS", now)
+
+
+def _describe(run: Run, verdict: Verdict) -> TrackedRun:
+    return TrackedRun(
+        run_id=run.info.run_id,
+        name=str(run.info.run_name),
+        started=_to_time(run.info.start_time),
+        is_deleted=run.info.lifecycle_stage == "deleted",
+        verdict=verdict,
+    )
 
 
 def _search_runs(client: MlflowClient, name: str) -> Iterator[Run]:
@@ -123,13 +124,7 @@ def find_runs(registry: Registry, pipeline_runs: set[str]) -> list[TrackedRun]:
     registered = {version.run_id for version in registry.list_versions()}
     with registry.client() as client:
         return [
-            TrackedRun(
-                run.info.run_id,
-                str(run.info.run_name),
-                _to_time(run.info.start_time),
-                run.info.lifecycle_stage == "deleted",
-                Verdict("no version of it is registered", is_expired=True),
-            )
+            _describe(run, Verdict("no version of it is registered", is_expired=True))
             for run in _search_runs(client, registry.name)
             if run.data.tags.get(PIPELINE_RUN_TAG) in pipeline_runs
             and run.info.run_id not in registered
