@@ -68,6 +68,22 @@ CASES: list[tuple[Values, str]] = [
         "mlflow.enabled is true; change one of the two",
     ),
     (
+        {"auth": {"oidc": {"issuer": "https://login.school.org"}}},
+        "set auth.oidc.existingSecret",
+    ),
+    ({"auth": {"oidc": {"existingSecret": "client"}}}, "set auth.oidc.issuer"),
+    *(
+        (
+            {"auth": {"oidc": {"issuer": f"http://{host}", "existingSecret": "client"}}},
+            f'auth.oidc.issuer is "http://{host}", and passwords and tokens would cross',
+        )
+        for host in ("login.school.org/realms/school", "keycloak.school", "192.0.2.1:8080")
+    ),
+    (
+        TLS | {"auth": {"oidc": {"issuer": "https://login", "existingSecret": "client"}}},
+        "set tls.caBundle to those of auth.oidc.issuer",
+    ),
+    (
         {"database": {"airflow": {"name": "same"}, "mlflow": {"name": "same"}}},
         'both "same", and Airflow and MLflow cannot share a database',
     ),
@@ -148,6 +164,20 @@ def test_old_names(path: tuple[str, ...], new_name: str) -> None:
     for key in reversed(path):
         values = {key: values}
     assert f"{'.'.join(path)} is now {new_name}; rename it in your values" in get_refusal(values)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "keycloak",
+        "keycloak:8080/realms/school",
+        "login.other.svc",
+        "login.other.svc.cluster.local:80",
+    ],
+)
+def test_an_issuer_inside_the_cluster_needs_no_certificate(host: str) -> None:
+    """A plain `http://` issuer is accepted if its host is a Service of the cluster."""
+    assert render({"auth": {"oidc": {"issuer": f"http://{host}", "existingSecret": "client"}}})
 
 
 def test_long_names() -> None:

@@ -1,0 +1,54 @@
+{{/* Single sign-on by OpenID Connect. */}}
+
+{{/* `true` if people log in at an issuer, else empty. */}}
+{{- define "student-mlops.oidc" }}{{ if .Values.auth.oidc.issuer }}true{{ end }}{{ end }}
+
+{{/* Variables of the servers that check ID tokens; empty without an issuer. */}}
+{{- define "student-mlops.oidc.variables" -}}
+{{- if include "student-mlops.oidc" . }}
+{{- with .Values.auth.oidc }}
+OIDC_ISSUER: {{ .issuer | quote }}
+OIDC_CLIENT_ID: {{ .clientId | quote }}
+OIDC_ROLES_CLAIM: {{ .rolesClaim | quote }}
+OIDC_ROLES: {{ toJson .roles | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The same as settings of the predictor. */}}
+{{- define "student-mlops.oidc.predictor-variables" -}}
+{{- range $name, $value := include "student-mlops.oidc.variables" . | fromYaml }}
+MLOPS_PREDICTOR__{{ $name | replace "OIDC_" "OIDC__" }}: {{ $value | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Further variables of the servers that log people in themselves. */}}
+{{- define "student-mlops.oidc.login-variables" -}}
+{{- if include "student-mlops.oidc" . }}
+OIDC_SCOPES: {{ .Values.auth.oidc.scopes | join " " | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Item of a container's `env` with the client's secret; empty without an issuer. */}}
+{{- define "student-mlops.oidc.secret-variable" -}}
+{{- if include "student-mlops.oidc" . }}
+- name: OIDC_CLIENT_SECRET
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.auth.oidc.existingSecret }}
+      key: OIDC_CLIENT_SECRET
+{{- end }}
+{{- end }}
+
+{{/* Egress rule to the issuer; empty without one. */}}
+{{- define "student-mlops.toIssuer" -}}
+{{- with .Values.auth.oidc }}
+{{- if .issuer }}
+- ports:
+    - {port: {{ include "student-mlops.urlPort" .issuer }}, protocol: TCP}
+  {{- with .peers }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
