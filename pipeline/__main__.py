@@ -6,10 +6,12 @@ A command is a stage (pipeline/stages/) or another command for people (pipeline/
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +21,7 @@ from pipeline.console import echo
 from pipeline.context import open_context
 from pipeline.errors import PipelineError, StageSkipped
 from pipeline.settings import Settings
+from pipeline.storage.exclusion import exclude_erasures
 
 COMMANDS = {
     "adopt": "Propose a columns file for your own CSV file.",
@@ -145,7 +148,10 @@ def main(arguments: Sequence[str]) -> int:
         parsed = make_parser(command).parse_args(rest)
         run_id = getattr(parsed, "run_id", None) or command
         context = open_context(Settings.load(), run_id)
-        parsed.entry(context, parsed)
+        with contextlib.ExitStack() as marks:
+            if command not in COMMANDS:
+                marks.enter_context(exclude_erasures(context.lake, command, run_id))
+            parsed.entry(context, parsed)
         if "pipeline.compute.workers" in sys.modules:
             sys.modules["pipeline.compute.workers"].write_report(context.lake, run_id, command)
     except StageSkipped as reason:
@@ -161,4 +167,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a pod that is deleted cleans up
     sys.exit(main(sys.argv[1:]))

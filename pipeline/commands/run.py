@@ -27,6 +27,7 @@ from pipeline.errors import PipelineError, SourceError, StageSkipped
 from pipeline.http_client import open_client
 from pipeline.settings import Settings
 from pipeline.stages.drift import Window
+from pipeline.storage.exclusion import exclude_erasures
 from pipeline.storage.layout import drift_report
 from pipeline.storage.samples import read_table
 from pipeline.storage.tables import find_silver_parts
@@ -52,7 +53,10 @@ class RunLog:
         """Run a stage, and return False if it had nothing to do."""
         start = time.perf_counter()
         try:
-            with console().status(f"{name}: {stages.get_stage(name).summary}"):
+            with (
+                console().status(f"{name}: {stages.get_stage(name).summary}"),
+                exclude_erasures(context.lake, name, context.run_id),
+            ):
                 importlib.import_module(f"pipeline.stages.{name}").run(context, *options)
         except StageSkipped as reason:
             self.skipped[name] = str(reason)

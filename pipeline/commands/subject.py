@@ -4,7 +4,8 @@
 the rows from all of them, and records which models must be retrained. KEY is the value of the
 column `key` in the uploaded files; `-` reads it from standard input, so that no log has it.
 
-Run `erase` while no training runs. It can be killed and run again.
+`erase` refuses to start while a stage runs, and no stage starts until it has ended. It can be
+killed and run again.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="`show` prints the rows as a JSON array instead"
     )
+    parser.add_argument(
+        "--ignore-running",
+        action="store_true",
+        help="`erase` although stages are marked as running, because their processes were killed",
+    )
 
 
 def main(context: Context, arguments: argparse.Namespace) -> None:
@@ -41,14 +47,16 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
 
     Raises:
         SettingsError: If the columns file has no key, or there is no secret for pseudonyms.
-        LakeError: If the lake cannot be read or written, or rows are left.
+        LakeError: If the lake cannot be read or written, a stage is running, or rows are left.
         RegistryError: If MLflow does not respond.
     """
     key = sys.stdin.readline() if arguments.key == "-" else arguments.key
     pseudonyms = open_pseudonyms(context.settings)
     person = find_person(key, pseudonyms)
     if arguments.action == "erase":
-        _report(context.lake, person, erase(context, person, pseudonyms))
+        ignore = arguments.ignore_running
+        erasure = erase(context, person, pseudonyms, ignore_running=ignore)
+        _report(context.lake, person, erasure)
         return
     findings = search(context.lake, person)
     if arguments.json:

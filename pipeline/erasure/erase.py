@@ -1,7 +1,8 @@
 """Erase what is held of a person. Killed at any write and run again, the erasure ends the same.
 
-First the tombstone of the person is written, with the models to retrain. Live traffic is erased
-next, then reports and gold, silver, and bronze last: what is left always suffices to find the rest.
+No stage runs meanwhile. First the tombstone of the person is written, with the models to retrain.
+Live traffic is erased next, then reports and gold, silver, and bronze last: what is left always
+suffices to find the rest.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pipeline.erasure.tombstones import (
 from pipeline.retention.tracked_runs import delete_runs, find_runs
 from pipeline.storage import layout
 from pipeline.storage.artifacts.data import SourceChanges
+from pipeline.storage.exclusion import exclude_stages
 from pipeline.storage.lake import Lake, sha256_hex
 from pipeline.storage.versions import StoredVersion
 from pipeline.times import utc_now
@@ -58,18 +60,26 @@ class Erasure:
     marked: int
 
 
-def erase(context: Context, person: Person, pseudonyms: Pseudonyms) -> Erasure:
+def erase(
+    context: Context, person: Person, pseudonyms: Pseudonyms, *, ignore_running: bool = False
+) -> Erasure:
     """Erase the rows of a person, and what shows them.
 
     Args:
         context: The lake and the registry.
         person: The person.
         pseudonyms: The secret of the release, which signs the tombstones.
+        ignore_running: Whether stages that are marked as running were killed.
 
     Raises:
-        LakeError: If the lake cannot be read or written.
+        LakeError: If the lake cannot be read or written, or a stage is running.
         RegistryError: If MLflow does not respond.
     """
+    with exclude_stages(context.lake, person.erased_id, ignore_running=ignore_running):
+        return _erase(context, person, pseudonyms)
+
+
+def _erase(context: Context, person: Person, pseudonyms: Pseudonyms) -> Erasure:
     lake, registry, at = context.lake, context.registry, utc_now()
     findings = search(lake, person)
     models = find_models(registry, findings.training_runs)

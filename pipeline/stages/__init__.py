@@ -23,6 +23,7 @@ from pipeline.storage.access import (
     UPDATE_CARDS,
     VERIFY,
     Access,
+    mark_running,
     reports,
 )
 from pipeline.storage.layout import ANY
@@ -427,4 +428,5 @@ def get_task_modules() -> tuple[str, ...]:
 def get_identities() -> dict[str, Access]:
     """Return what each identity of the object store may do: one per stage, then the services'."""
     services = {name: service.access for name, service in SERVICES.items()}
-    return {stage.name: stage.access for stage in STAGES} | services
+    stages = {stage.name: stage.access | mark_running(stage.name) for stage in STAGES}
+    return stages | services

@@ -84,6 +84,14 @@ DRIFT_REPORTS = (
 
 VERIFY = Access(reads=(layout.erased_hashes(ANY) + ANY,))
 """Accept objects whose hash has changed because rows of a person were erased."""
+
+
+def mark_running(stage: str) -> Access:
+    """Return the access by which a stage marks itself as running, and finds erasures."""
+    own = layout.running_stage(stage, ANY)
+    return Access(reads=(layout.RUNNING_ERASURES + ANY,), writes=(own,), deletes=(own,))
+
+
 UPDATE_CARDS = Access(reads=(RECORDS, *CARDS), writes=CARDS)
 """Write the status of a version into its model card."""
 MOVE_PRODUCTION = UPDATE_CARDS | Access(
@@ -253,12 +261,15 @@ SERVICES: dict[str, Service] = {
                 *DRIFT_REPORTS,
                 layout.latest_report_file(layout.SOURCE_CHANGES),
                 layout.ERASED + ANY,
+                layout.RUNNING + ANY,
             ),
             writes=(
                 *PERSONS_ROWS,
                 layout.latest_report_file(layout.SOURCE_CHANGES),
                 layout.ERASED + ANY,
+                layout.running_erasure(ANY),
             ),
+            deletes=(layout.RUNNING + ANY,),
             erases=(
                 *PERSONS_ROWS,
                 layout.bronze_manifest(layout.ANY_SHA256),

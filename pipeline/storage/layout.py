@@ -44,6 +44,10 @@ PROMOTION_LOG = "reports/promotions.jsonl"
 RETRAINING_REQUESTS = "reports/drift/retrainings/"
 CHALLENGES = "reports/challenges/"
 
+RUNNING = "reports/running/"
+"""Prefix of the marks of running stages and erasures; see pipeline/storage/exclusion.py."""
+RUNNING_ERASURES = "reports/running/subject/"
+
 _SHARED_FOLDERS = (
     SILVER_LIVE,
     SCORES,
@@ -52,6 +56,7 @@ _SHARED_FOLDERS = (
     "reports/drift/",
     CHALLENGES,
     "reports/test_splits/",
+    RUNNING,
 )
 """Folders that belong to no single run."""
 
@@ -352,6 +357,16 @@ def retraining_requests(day: str) -> str:
 def retraining_request(day: str, number: int) -> str:
     """Key of a retraining request, numbered from 1 per day."""
     return f"{retraining_requests(day)}{number}.json"
+
+
+def running_stage(stage: str, run_id: str) -> str:
+    """Key of the mark of a stage that is running."""
+    return f"{RUNNING}{stage}/{run_id}.json"
+
+
+def running_erasure(person: str) -> str:
+    """Key of the mark of a person's erasure that is running; see Pseudonyms.make_erased_id."""
+    return f"{RUNNING_ERASURES}{person}.json"
 
 
 def find_run(key: str) -> str | None:

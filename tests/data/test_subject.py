@@ -272,3 +272,66 @@ def test_it_can_be_killed(folder: Path) -> None:
     tutor = next(name for name in sorted(set(trained["tutor"])) if "canary" in name)
     output = run_program(folder, "visitors", KILL, get_key(int(tutor[-2:])))
     assert output.endswith("kills 5\n")
+
+
+INTERLEAVE = """
+import sys
+from pipeline.__main__ import main
+from pipeline.context import open_context
+from pipeline.data.pseudonyms import open_pseudonyms
+from pipeline.erasure.erase import erase
+from pipeline.erasure.person import find_person
+from pipeline.errors import LakeError
+from pipeline.settings import Settings
+from pipeline.stages import features
+from pipeline.storage.exclusion import exclude_erasures
+from tests.support.faults import FaultInjector, with_faults
+
+context = open_context(Settings.load(), "first")
+pseudonyms = open_pseudonyms(context.settings)
+people = [find_person(key, pseudonyms) for key in sys.argv[1:]]
+results = []
+
+
+class Interrupter(FaultInjector):
+    def __init__(self, begin):
+        self.begin = begin
+
+    def wrap(self, write):
+        def interrupted(*arguments, **options):
+            results.append(self.begin())
+            result = write(*arguments, **options)
+            results.append(self.begin())
+            return result
+
+        return interrupted
+
+
+def begin_erasure():
+    try:
+        erase(context, people[0], pseudonyms)
+    except LakeError as error:
+        return str(error)
+
+
+with exclude_erasures(context.lake, "features", "first"):
+    features.run(with_faults(context, Interrupter(begin_erasure)))
+assert len(results) >= 8
+for result in results:
+    assert "marks features of the run first as running since 20" in result, result
+assert not context.lake.keys("bronze/erased/")
+assert not erase(context, people[0], pseudonyms).left
+
+results.clear()
+begin_stage = Interrupter(lambda: main(["features", "--run-id", "first"]))
+assert not erase(with_faults(context, begin_stage), people[1], pseudonyms).left
+# The stage may run before the erasure is marked as running, and when the mark is deleted.
+assert (results[0], results[-1]) == (0, 0) and set(results[1:-1]) == {1}, results
+"""
+
+
+def test_no_stage_runs_during_an_erasure(folder: Path) -> None:
+    """At any write of a stage an erasure is refused, and at any write of an erasure a stage is."""
+    output = run_program(folder, "visitors", INTERLEAVE, get_key(1), get_key(2))
+    assert "so features did not start: it could write rows of the person again" in output
+    assert set().union(*find_canaries(folder, range(1, 3)).values()) == {REJECTED}  # another's

@@ -46,6 +46,8 @@ class FaultInjector:
 
         def counted(*arguments: Any, **options: Any) -> Any:
             self.count += 1
+            if self.at and self.count > self.at:  # a killed process does not clean up
+                raise Killed
             if self.count == self.at and not self.after:
                 raise Killed
             result = write(*arguments, **options)

@@ -64,4 +64,6 @@ KEYS = (
     layout.challenge_look("champion", "recipe", SHA256),
     layout.test_split_model(SHA256, SHA256),
     layout.retraining_request(DAY, 1),
+    layout.running_stage("train", RUN),
+    layout.running_erasure("0" * 32),
 )

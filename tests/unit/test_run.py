@@ -12,8 +12,9 @@ import pytest
 from pipeline.commands import run
 from pipeline.commands.run import RunLog
 from pipeline.context import Context
-from pipeline.errors import PipelineError, SourceError, StageSkipped
+from pipeline.errors import LakeError, PipelineError, SourceError, StageSkipped
 from pipeline.stages import features, ingest, preprocess, promote, register, validate
+from pipeline.storage.exclusion import exclude_stages
 from tests.support.http_server import Request, Response, serve
 
 MakeContext = Callable[..., Context]
@@ -42,6 +43,16 @@ def test_a_skipped_stage_is_logged_with_its_reason(
     assert not log.run_stage("validate", make_context())
     assert log.skipped == {"validate": "no reason"}
     assert log.seconds["validate"] >= 0
+
+
+def test_a_stage_does_not_start_during_an_erasure(
+    make_context: MakeContext, calls: list[str]
+) -> None:
+    """It could write the person's rows again."""
+    context = make_context()
+    with exclude_stages(context.lake, "ann"), pytest.raises(LakeError, match="did not start"):
+        RunLog().run_stage("features", context)
+    assert not calls
 
 
 def test_generated_rows_replace_an_unreachable_drive(
