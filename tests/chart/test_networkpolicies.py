@@ -9,7 +9,15 @@ import pytest
 
 from images.layers import find_reachable
 from pipeline.stages import STAGES
-from tests.support.chart_scenarios import EVERYTHING, EXTERNAL, SERVING, TRAINING, WORKERS
+from tests.support.chart_scenarios import (
+    EVERYTHING,
+    EXTERNAL,
+    OIDC,
+    OIDC_AND_TLS,
+    SERVING,
+    TRAINING,
+    WORKERS,
+)
 from tests.support.helm import RELEASE, ROOT, Manifest, Values, find, get_names, render
 from tests.support.network import OUTSIDERS, Connection, get_connections
 from tests.support.uv import find_uv
@@ -102,6 +110,36 @@ def test_workers_send_results_to_each_other() -> None:
         peers = [rule[side] for rule in rules if rule["ports"][0]["port"] == 8788]
         ((peer,),) = peers
         assert "dask-worker" in peer["podSelector"]["matchExpressions"][0]["values"]
+
+
+CHECK_TOKENS = ("mlflow", "predictor", "airflow-api-server", "minio")
+LOGINS = {"mlflow-login": ("mlflow", "5000"), "predictor-login": ("predictor", "8000")}
+"""Proxies that log people in, and what is behind them."""
+
+
+def test_single_sign_on() -> None:
+    """People reach MLflow only by its login; what handles tokens reaches the issuer."""
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "other"}}}
+    values = {**OIDC_AND_TLS, "networkPolicy": {"webInterfaces": [peer]}}
+    without = {key: value for key, value in values.items() if key != "auth"}
+    found, before = get_connections(render(values)), get_connections(render(without))
+    assert before - found == {("stranger", "mlflow", "5000")}
+    assert found - before == {
+        *((source, "elsewhere", "8443") for source in (*CHECK_TOKENS, *LOGINS)),
+        *((source, "dns", "53") for source in ("minio", *LOGINS)),
+        *((source, target, port) for source, (target, port) in LOGINS.items()),
+        *((source, "predictor-login", "4180") for source in OUTSIDERS),
+        ("stranger", "mlflow-login", "4180"),
+    }
+
+
+def test_an_issuer_at_any_address() -> None:
+    """Without its address, the issuer's port is open to all but the metadata service."""
+    found = get_connections(render(OIDC))
+    reached = {target for source, target, port in found if "443" in port.split(",")}
+    assert {(source, "internet", "443") for source in (*CHECK_TOKENS, *LOGINS)} <= found
+    assert reached >= {"internet", "neighbour", "guest", "stranger"}
+    assert "metadata" not in reached
 
 
 def test_defaults() -> None:

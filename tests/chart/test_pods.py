@@ -134,6 +134,7 @@ def test_uses_only_resources_of_the_release(scenario: str) -> None:
     existing = {
         *("store-keys", "database-passwords", "airflow-secrets", "my-claim", "key"),
         *("api-key", "callers", "sessions", "forms", "certificate", "database-certificate"),
+        *("client", "cookies"),
         *(f"login-of-{name}" for name in MLFLOW_USERS),
         *(f"keys-of-{name}" for name in get_identities()),
     }

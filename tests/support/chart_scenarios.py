@@ -191,6 +191,41 @@ CERT_MANAGER: Values = {
 WORKERS: Values = {"dask": {"enabled": True}}
 """Dask's scheduler and two workers."""
 
+OIDC: Values = {
+    "auth": {
+        "oidc": {"issuer": "https://login.school.org/realms/school", "existingSecret": "client"}
+    }
+}
+"""People log in at an issuer."""
+
+OIDC_AND_TLS: Values = {
+    "auth": {
+        "oidc": {
+            "issuer": "https://login.school.org:8443/realms/school",
+            "clientId": "mlops",
+            "existingSecret": "client",
+            "scopes": ["openid", "groups"],
+            "rolesClaim": "groups",
+            "roles": {"viewer": ["staff", "teachers"], "tutor": []},
+            "peers": [{"ipBlock": {"cidr": "192.0.2.10/32"}}],
+        },
+        "proxy": {"existingSecret": "cookies", "replicas": 1},
+    },
+    "tls": {"caBundle": CERTIFICATE, "internal": {"enabled": True}},
+    "mlflow": {
+        "ingress": {"enabled": True, "host": "mlflow.school.org", "tlsSecretName": "certificate"}
+    },
+    "predictor": {
+        "httpRoute": {
+            "enabled": True,
+            "host": "predict.school.org",
+            "parentRefs": [{"name": "public", "namespace": "gateways"}],
+        }
+    },
+    "networkPolicy": {"webInterfaces": [_namespace("ingress-nginx")]},
+}
+"""The same by encrypted connections, with a private issuer, and with public addresses."""
+
 SCENARIOS: dict[str, tuple[Values, str | None]] = {
     "defaults": ({}, None),
     "kind": ({}, "values-kind.yaml"),
@@ -204,5 +239,7 @@ SCENARIOS: dict[str, tuple[Values, str | None]] = {
     "tls": (TLS, None),
     "cert-manager": (CERT_MANAGER, None),
     "workers": (WORKERS, None),
+    "oidc": (OIDC, None),
+    "oidc-tls": (OIDC_AND_TLS, None),
 }
 """Name -> values, and the chart's values file that they override."""

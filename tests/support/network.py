@@ -148,7 +148,7 @@ def get_endpoints(place: str) -> list[str]:
     return [
         name
         for name, address in ADDRESSES.items()
-        if int(low) <= int(ipaddress.ip_address(address)) <= int(high)
+        if low.version == 4 and int(low) <= int(ipaddress.ip_address(address)) <= int(high)
     ]
 
 

@@ -115,7 +115,7 @@ securityContext:
      Names may be empty. Call with (list $ "name of a Secret" ...). */}}
 {{- define "student-mlops.secrets-checksum" -}}
 {{- $root := first . -}}
-{{- range $template := list "airflow/secret.yaml" "dask/secret.yaml" "identities/secrets.yaml" "minio/secret.yaml" "mlflow/secrets.yaml" "postgresql/secret.yaml" "predictor/secret.yaml" "predictor/secret-sessions.yaml" "stages/secret-pseudonyms.yaml" "tls/secrets.yaml" -}}
+{{- range $template := list "airflow/secret.yaml" "auth/secret.yaml" "dask/secret.yaml" "identities/secrets.yaml" "minio/secret.yaml" "mlflow/secrets.yaml" "postgresql/secret.yaml" "predictor/secret.yaml" "predictor/secret-sessions.yaml" "stages/secret-pseudonyms.yaml" "tls/secrets.yaml" -}}
 {{- $_ := include (printf "%s/%s" $root.Template.BasePath $template) $root -}}
 {{- end -}}
 {{- $data := dict -}}

@@ -92,6 +92,10 @@
 {{ include "student-mlops.fullname" . }}-mlflow
 {{- end }}
 
+{{- define "student-mlops.mlflow.login.fullname" -}}
+{{ include "student-mlops.mlflow.fullname" . }}-login
+{{- end }}
+
 {{- define "student-mlops.mlflow.files.fullname" -}}
 {{ include "student-mlops.mlflow.fullname" . }}-files
 {{- end }}
@@ -106,6 +110,10 @@
 
 {{- define "student-mlops.predictor.fullname" -}}
 {{ include "student-mlops.fullname" . }}-predictor
+{{- end }}
+
+{{- define "student-mlops.predictor.login.fullname" -}}
+{{ include "student-mlops.predictor.fullname" . }}-login
 {{- end }}
 
 {{- define "student-mlops.predictor.pods.fullname" -}}
@@ -124,7 +132,21 @@
 {{ include "student-mlops.fullname" . }}-tests
 {{- end }}
 
+{{/* Services that people reach from outside the cluster: the login, if there is one. */}}
+{{- define "student-mlops.mlflow.public.fullname" -}}
+{{ include (empty .Values.auth.oidc.issuer | ternary "student-mlops.mlflow.fullname" "student-mlops.mlflow.login.fullname") . }}
+{{- end }}
+
+{{- define "student-mlops.predictor.public.fullname" -}}
+{{ include (empty .Values.auth.oidc.issuer | ternary "student-mlops.predictor.fullname" "student-mlops.predictor.login.fullname") . }}
+{{- end }}
+
 {{/* Secrets, which values can replace by existing ones */}}
+{{- define "student-mlops.login.secret" -}}
+{{- $generated := printf "%s-login" (include "student-mlops.fullname" .) -}}
+{{- .Values.auth.proxy.existingSecret | default $generated }}
+{{- end }}
+
 {{- define "student-mlops.airflow.secret" -}}
 {{- .Values.airflow.existingSecret | default (include "student-mlops.airflow.fullname" .) }}
 {{- end }}

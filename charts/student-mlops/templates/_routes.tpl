@@ -1,6 +1,7 @@
 {{/* Ways to a web interface from outside the cluster, with TLS at the controller or the gateway. */}}
 
-{{/* Ingress. Call with (list $ "component" "name of the Service" "name of its port" values). */}}
+{{/* Ingress. Its name stays when its Service changes: two with the same host would be refused.
+     Call with (list $ "component" "name" "name of the Service" "name of its port" values). */}}
 {{- define "student-mlops.ingress" -}}
 {{- $root := first . -}}
 {{- $ingress := last . -}}
@@ -30,12 +31,13 @@ spec:
             pathType: Prefix
             backend:
               service:
-                name: {{ index . 2 }}
-                port: {name: {{ index . 3 }}}
+                name: {{ index . 3 }}
+                port: {name: {{ index . 4 }}}
 {{- end }}
 {{- end }}
 
-{{/* Route of the Gateway API. Call with (list $ "component" "name of the Service" port values). */}}
+{{/* Route of the Gateway API.
+     Call with (list $ "component" "name" "name of the Service" port values). */}}
 {{- define "student-mlops.httproute" -}}
 {{- $root := first . -}}
 {{- $route := last . -}}
@@ -50,8 +52,8 @@ spec:
   hostnames: [{{ $route.host | quote }}]
   rules:
     - backendRefs:
-        - name: {{ index . 2 }}
-          port: {{ index . 3 }}
+        - name: {{ index . 3 }}
+          port: {{ index . 4 }}
 {{- end }}
 {{- end }}
 

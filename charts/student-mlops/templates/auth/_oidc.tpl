@@ -46,9 +46,14 @@ OIDC_SCOPES: {{ .Values.auth.oidc.scopes | join " " | quote }}
 {{- if .issuer }}
 - ports:
     - {port: {{ include "student-mlops.urlPort" .issuer }}, protocol: TCP}
-  {{- with .peers }}
-  to: {{- toYaml . | nindent 4 }}
-  {{- end }}
+  to:
+    {{- if .peers }}
+    {{- toYaml .peers | nindent 4 }}
+    {{- else }} {{- /* everything except the nodes' metadata services */}}
+    - namespaceSelector: {}
+    - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}
+    - ipBlock: {cidr: "::/0", except: ["fd00:ec2::/32", "fe80::/10"]}
+    {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

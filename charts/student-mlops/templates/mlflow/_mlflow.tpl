@@ -1,9 +1,11 @@
 {{/* Host names that MLflow responds to, each with and without a port, in the format of
      `mlflow server --allowed-hosts`. */}}
 {{- define "student-mlops.mlflow.hosts" -}}
-{{- $service := include "student-mlops.mlflow.fullname" . -}}
-{{- $inNamespace := printf "%s.%s" $service .Release.Namespace -}}
-{{- $inCluster := list $service $inNamespace (printf "%s.svc*" $inNamespace) -}}
+{{- $services := list (include "student-mlops.mlflow.fullname" .) (include "student-mlops.mlflow.public.fullname" .) | uniq -}}
+{{- $inCluster := list -}}
+{{- range $services -}}
+{{- $inCluster = concat $inCluster (list . (printf "%s.%s" . $.Release.Namespace) (printf "%s.%s.svc*" . $.Release.Namespace)) -}}
+{{- end -}}
 {{- $public := (include "student-mlops.public-url" .Values.mlflow | urlParse).host -}}
 {{- $names := concat (list "localhost" "127.0.0.1") $inCluster (list $public | compact) .Values.mlflow.allowedHosts -}}
 {{- range $index, $name := $names }}{{ if $index }},{{ end }}{{ $name }},{{ $name }}:*{{ end }}

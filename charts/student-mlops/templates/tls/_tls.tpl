@@ -24,6 +24,9 @@
 {{- $names := list (include "student-mlops.predictor.fullname" .) (include "student-mlops.predictor.pods.fullname" .) -}}
 {{- $_ := set $services "predictor" $names -}}
 {{- end -}}
+{{- with include "student-mlops.login.names" . | fromYamlArray -}}
+{{- $_ := set $services "login" . -}}
+{{- end -}}
 {{- $servers := dict -}}
 {{- range $server, $names := $services -}}
 {{- $hosts := list "localhost" -}}

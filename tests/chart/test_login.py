@@ -1,0 +1,192 @@
+"""Single sign-on: the proxies that log people in, in front of MLflow and of the predictor."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+
+import pytest
+
+from tests.support.chart_scenarios import OIDC, OIDC_AND_TLS
+from tests.support.helm import (
+    Manifest,
+    Values,
+    find,
+    get_container,
+    get_names,
+    get_variables,
+    render,
+)
+
+SERVERS = ("mlflow", "predictor")
+
+
+def get_options(manifests: list[Manifest], server: str) -> dict[str, str]:
+    """Return the options of a server's proxy: name -> value."""
+    container = get_container(find(manifests, "Deployment", f"{server}-login"))
+    options = dict(item.removeprefix("--").split("=", 1) for item in container["args"])
+    assert len(options) == len(container["args"])
+    return options
+
+
+def test_without_an_issuer_there_is_no_proxy() -> None:
+    """Nothing of the login is installed, and no image of it is needed."""
+    manifests = render()
+    assert not [item for item in manifests if "-login" in item["metadata"]["name"]]
+    assert "oauth2-proxy" not in json.dumps(manifests)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_people_log_in_at_the_issuer(server: str) -> None:
+    """The proxy knows the client, protects the login, and passes the ID token on."""
+    manifests = render(OIDC_AND_TLS)
+    options = get_options(manifests, server)
+    assert options["oidc-issuer-url"] == "https://login.school.org:8443/realms/school"
+    assert (options["client-id"], options["scope"]) == ("mlops", "openid groups")
+    assert options["code-challenge-method"] == "S256"
+    assert options["insecure-oidc-skip-nonce"] == "false"
+    assert options["pass-authorization-header"] == "true"
+    port = {"mlflow": "5000", "predictor": "80"}[server]
+    assert options["upstream"] == f"https://student-mlops-{server}:{port}"
+    variables = get_variables(get_container(find(manifests, "Deployment", f"{server}-login")))
+    secrets = {"OAUTH2_PROXY_CLIENT_SECRET": "client", "OAUTH2_PROXY_COOKIE_SECRET": "cookies"}
+    for name, secret in secrets.items():
+        assert variables[name]["secretKeyRef"]["name"] == secret
+    assert variables["SSL_CERT_FILE"] == "/etc/student-mlops-ca/ca.crt"
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_cookies_of_an_https_address_cannot_be_set_by_other_hosts(server: str) -> None:
+    """They are sent by HTTPS only, and the login returns to the public address."""
+    options = get_options(render(OIDC_AND_TLS), server)
+    host = {"mlflow": "mlflow.school.org", "predictor": "predict.school.org"}[server]
+    assert options["redirect-url"] == f"https://{host}/oauth2/callback"
+    assert (options["cookie-name"], options["cookie-secure"]) == ("__Host-student-mlops", "true")
+    assert options["cookie-samesite"] == "lax"
+
+
+@pytest.mark.parametrize(
+    ("values", "is_https"),
+    [({}, "false"), ({"tls": OIDC_AND_TLS["tls"]}, "true")],
+    ids=["plain", "tls"],
+)
+def test_without_a_public_address(values: Values, is_https: str) -> None:
+    """The login returns to the address that the browser uses, such as that of a port-forward."""
+    options = get_options(render(OIDC | values), "predictor")
+    assert "redirect-url" not in options
+    assert options["cookie-secure"] == is_https
+    assert options["cookie-name"].startswith("__Host-") is (is_https == "true")
+    assert ("https-address" in options) is (is_https == "true")
+
+
+def is_open(options: dict[str, str], path: str) -> bool:
+    """Whether the proxy passes a request on without a login, by its option `skip-auth-route`."""
+    pattern = options["skip-auth-route"]
+    negated = pattern.startswith("!=")
+    return bool(re.search(pattern.removeprefix("!="), path)) is not negated
+
+
+@pytest.mark.parametrize(
+    ("server", "path", "expected"),
+    [
+        ("predictor", "/", False),
+        ("predictor", "/docs", False),
+        ("predictor", "/reports/drift", False),
+        ("predictor", "/predict", True),
+        ("predictor", "/predict/csv", True),
+        ("predictor", "/v2/models/m/infer", True),
+        ("predictor", "/ping", True),
+        ("predictor", "/readyz", True),
+        ("mlflow", "/", False),
+        ("mlflow", "/ajax-api/2.0/mlflow/runs/search", False),
+        ("mlflow", "/get-artifact", False),
+        ("mlflow", "/api/2.0/mlflow/runs/search", True),
+        ("mlflow", "/health", True),
+        ("mlflow", "/healthy", False),
+    ],
+)
+def test_programs_need_no_login_at_the_proxy(server: str, path: str, expected: bool) -> None:
+    """Requests of programs pass with their own key or login, which the server checks."""
+    options = get_options(render(OIDC), server)
+    assert is_open(options, path) is expected
+    assert options["skip-auth-strip-headers"] == "false"
+
+
+def test_requests_of_the_page_are_not_redirected() -> None:
+    """A request of MLflow's page without a session gets a 401; a browser gets the login."""
+    pattern = get_options(render(OIDC), "mlflow")["api-route"]
+    for path in ("/ajax-api/2.0/mlflow/runs/search", "/graphql", "/get-artifact"):
+        assert re.search(pattern, path)
+    assert not re.search(pattern, "/")
+
+
+def test_probes_hide_no_route_of_the_server() -> None:
+    """The predictor has a route /ping of its own, which is also the proxy's default."""
+    manifests = render(OIDC_AND_TLS)
+    container = get_container(find(manifests, "Deployment", "predictor-login"))
+    options = get_options(manifests, "predictor")
+    probes = [container[name] for name in ("startupProbe", "readinessProbe", "livenessProbe")]
+    paths = {probe["httpGet"]["path"] for probe in probes}
+    assert paths == {options["ping-path"], options["ready-path"]}
+    assert all(path.startswith("/oauth2/") for path in paths)
+    assert {probe["httpGet"]["scheme"] for probe in probes} == {"HTTPS"}
+
+
+def test_public_addresses_lead_to_the_login() -> None:
+    """The Ingress and the route keep their names, so that an upgrade changes them in place."""
+    manifests = render(OIDC_AND_TLS)
+    (rule,) = find(manifests, "Ingress", "mlflow")["spec"]["rules"]
+    service = rule["http"]["paths"][0]["backend"]["service"]
+    assert service == {"name": "student-mlops-mlflow-login", "port": {"name": "http"}}
+    (rule,) = find(manifests, "HTTPRoute", "predictor")["spec"]["rules"]
+    assert rule["backendRefs"] == [{"name": "student-mlops-predictor-login", "port": 80}]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_node_ports_lead_to_the_login(server: str) -> None:
+    """The server's own Service can then be reached only inside the cluster."""
+    port = {"mlflow": 30500, "predictor": 30800}[server]
+    manifests = render(OIDC, file="values-kind.yaml")
+    login = find(manifests, "Service", f"{server}-login")["spec"]
+    assert (login["type"], login["ports"][0]["nodePort"]) == ("NodePort", port)
+    own = find(manifests, "Service", server)["spec"]
+    assert own["type"] == "ClusterIP"
+    assert "nodePort" not in own["ports"][0]
+
+
+def test_mlflow_responds_to_the_login() -> None:
+    """MLflow refuses unknown host names, and the proxy passes on the one that it was called by."""
+    manifests = render(OIDC)
+    hosts = get_variables(get_container(find(manifests, "Deployment", "mlflow")))
+    names = hosts["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    assert {"student-mlops-mlflow:*", "student-mlops-mlflow-login:*"} <= set(names)
+
+
+def test_the_key_of_the_cookies() -> None:
+    """The chart generates 32 random bytes, which encrypt with AES-256."""
+    secret = find(render(OIDC), "Secret", "login")["data"]["OAUTH2_PROXY_COOKIE_SECRET"]
+    assert len(base64.urlsafe_b64decode(base64.b64decode(secret))) == 32
+    assert "student-mlops-login" not in get_names(render(OIDC_AND_TLS), "Secret")
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_drained_node_leaves_a_pod(server: str) -> None:
+    """There are two pods, of which at most one may be missing."""
+    manifests = render(OIDC)
+    assert find(manifests, "Deployment", f"{server}-login")["spec"]["replicas"] == 2
+    budget = find(manifests, "PodDisruptionBudget", f"{server}-login")["spec"]
+    labels = find(manifests, "Deployment", f"{server}-login")["spec"]["template"]["metadata"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"]["matchLabels"] == labels["labels"]
+
+
+def test_only_installed_servers_have_a_login() -> None:
+    """Without MLflow and the predictor there is nothing to log into."""
+    values: Values = {
+        **OIDC,
+        "predictor": {"enabled": False},
+        "mlflow": {"enabled": False, "external": {"url": "https://mlflow.school.org"}},
+        "networkPolicy": {"external": {"mlflow": [{"ipBlock": {"cidr": "192.0.2.30/32"}}]}},
+    }
+    assert not [name for name in get_names(render(values), "Deployment") if "-login" in name]
