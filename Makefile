@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 DATA ?=
 COLUMNS ?=
+VALUES ?=
 FULL ?=
 UV_VERSION := 0.13.9
 UV := $(shell command -v uv || echo local/tools/uv/bin/uv)
@@ -51,7 +52,8 @@ tools: ## install docker, kind, helm, chromium, a JDK ... (Debian, as root); els
 	@k8s/tools.sh
 
 up: .venv/local ## create a kind cluster, install the platform, train a model; safe to run again
-	@$(PY) -m k8s up $(if $(DATA),--data '$(DATA)') $(if $(COLUMNS),--columns '$(COLUMNS)')
+	@$(PY) -m k8s up $(if $(DATA),--data '$(DATA)') $(if $(COLUMNS),--columns '$(COLUMNS)') \
+	  $(if $(VALUES),--values '$(VALUES)')
 
 urls: .venv/local ## show the platform's URLs and logins
 	@$(PY) -m k8s urls

@@ -5,7 +5,7 @@ ARG GO=golang:1.26-trixie@sha256:4ee9ffa999b4583ce281939cdff828763083610292f2522
 
 FROM ${GO} AS builder
 ARG MINIO=v0.0.0-20260212201848-7aac2a2c5b7c
-COPY minio.Dockerfile programs* /programs/
+COPY minio.Dockerfile programs/minio-* /programs/
 RUN if [ -e /programs/minio-${MINIO} ]; \
     then install -D /programs/minio-${MINIO} /go/bin/minio; \
     else CGO_ENABLED=0 GOBIN=/go/bin go install -trimpath -ldflags '-s -w' \

@@ -6,7 +6,11 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from k8s import access, cluster, first_run, images, kind_images, publish, release, sbom, sizes
 from k8s.airflow import AirflowClient
@@ -16,28 +20,38 @@ from pipeline.console import echo
 from pipeline.errors import ColumnsError
 
 
-def up(data: str | None, columns: str | None, *, training: bool, node_count: int) -> None:
+def up(
+    data: str | None,
+    columns: str | None,
+    values_file: str | None,
+    *,
+    training: bool,
+    node_count: int,
+) -> None:
     """Install the platform on a kind cluster, and train a first model. Safe to run again.
 
     Args:
         data: A path or a data source; None for the installed release's.
         columns: Path of a columns file; None for the one next to the data, else the release's.
+        values_file: Path of a file with values of the chart; None for those of values-kind.yaml.
         training: Train if data is given or no model is served.
         node_count: The number of nodes of a new cluster.
     """
     start = time.monotonic()
     path = columns or (find_columns(data) if data else None)
     text = check_columns(Path(path)) if path else None
+    values = read_values(Path(values_file)) if values_file else {}
+    artifacts = images.list_needed_artifacts(values)
     cluster.check_tools()
     choice = os.environ.get("KIND_FROM_SOURCE")
     from_source = choice == "1" if choice else not cluster.registry_is_reachable()
     node_image = cluster.prepare_from_source() if from_source else None
     cluster.ensure_cluster(node_image, node_count)
-    tags = images.build(get_from_source_arguments() if from_source else {})
-    references = [f"{item.image}:{tags[item.name]}" for item in images.list_artifacts()]
+    tags = images.build(artifacts, get_from_source_arguments(artifacts) if from_source else {})
+    references = [f"{item.image}:{tags[item.name]}" for item in artifacts]
     kind_images.load([*references, *release.list_prebuilt_images()], cluster.list_nodes())
     source = first_run.choose_source(data or release.get_source())
-    release.install(tags, source, release.get_columns() if text is None else text)
+    release.install(tags, source, release.get_columns() if text is None else text, values)
     if data and source != data:
         first_run.upload(data, source)
     url = access.get_urls()["predictor"]
@@ -69,16 +83,35 @@ def check_columns(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def get_from_source_arguments() -> dict[str, dict[str, str]]:
+def read_values(path: Path) -> dict[str, Any]:
+    """Return the values in a file.
+
+    Raises:
+        ClusterError: If the file cannot be read, or does not hold a mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ClusterError(f"Reading the values in {path} failed: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ClusterError(f"{path} has no mapping of values of the chart, such as `auth:`.")
+    return values
+
+
+def get_from_source_arguments(artifacts: Sequence[images.Artifact]) -> dict[str, dict[str, str]]:
     """Build arguments, by artifact, for a machine that can reach no container registry.
 
-    The base images are built on this machine and have no digest. MinIO is compiled on this
-    machine, and its program is copied into the image.
+    The base images are built on this machine and have no digest. Go programs are compiled on this
+    machine, and copied into their images.
     """
-    run(cluster.FROM_SOURCE, "context", timeout_seconds=cluster.COMPILE_TIMEOUT_SECONDS)
-    bases = {item.name: images.get_base_tags(item) for item in images.list_artifacts()}
+    bases = {item.name: images.get_base_tags(item) for item in artifacts}
     python = bases["predictor"]["PYTHON"]
-    return bases | {"minio": {"GO": python}}
+    programs = [name for name, base in bases.items() if "GO" in base]
+    timeout_seconds = cluster.COMPILE_TIMEOUT_SECONDS
+    run(cluster.FROM_SOURCE, "context", *programs, timeout_seconds=timeout_seconds)
+    return bases | {name: {"GO": python} for name in programs}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -98,6 +131,9 @@ def parse_arguments() -> argparse.Namespace:
         "--columns",
         metavar="PATH",
         help="columns file (default: DATA.columns.yaml, else the installed release's)",
+    )
+    up_parser.add_argument(
+        "--values", metavar="PATH", help="file with values of the chart; pass it at each run"
     )
     up_parser.add_argument(
         "--no-training", dest="training", action="store_false", help="do not train a model"
@@ -129,6 +165,7 @@ def main() -> int:
                 up(
                     arguments.data,
                     arguments.columns,
+                    arguments.values,
                     training=arguments.training,
                     node_count=arguments.nodes,
                 )
@@ -137,7 +174,7 @@ def main() -> int:
         elif arguments.command == "report":
             echo(release.describe_pods())
         elif arguments.command == "images":
-            images.build({})
+            images.build(images.list_artifacts(), {})
         elif arguments.command == "sbom":
             sbom.write()
         elif arguments.command == "publish":

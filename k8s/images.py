@@ -25,6 +25,8 @@ from pipeline.console import echo
 
 PARALLEL_BUILDS = 2
 BUILD_TIMEOUT_SECONDS = 1800
+OPTIONAL = {"oauth2-proxy": ("auth", "oidc", "issuer")}
+"""Artifacts that the chart uses only if one of its values is set, and the path of the value."""
 RECORD = ROOT / "local" / "images.json"
 """The last builds: for each artifact a digest of everything the build reads, and the tag."""
 
@@ -66,6 +68,18 @@ def list_artifacts() -> list[Artifact]:
         dockerfile = context / docker["dockerfile"]
         artifacts.append(Artifact(item["image"], context, dockerfile, arguments))
     return artifacts
+
+
+def list_needed_artifacts(values: Mapping[str, Any]) -> list[Artifact]:
+    """Return the images that the chart uses with values that override its own."""
+    needed = []
+    for artifact in list_artifacts():
+        value: Any = {**values}
+        for key in OPTIONAL.get(artifact.name, ()):
+            value = (value or {}).get(key)
+        if value or artifact.name not in OPTIONAL:
+            needed.append(artifact)
+    return needed
 
 
 def get_base_tags(artifact: Artifact) -> dict[str, str]:
@@ -134,14 +148,17 @@ def hash_files(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def build(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+def build(
+    artifacts: Iterable[Artifact], overrides: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
     """Build the images whose inputs changed since the last build.
 
     Args:
+        artifacts: The images.
         overrides: Further build arguments, by artifact name.
 
     Returns:
-        The tag of every image, by artifact name.
+        The tag of each of the images, by artifact name.
 
     Raises:
         ClusterError: If a build failed.
@@ -152,7 +169,7 @@ def build(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     present = set(listed.split())
     tags: dict[str, str] = {}
     due: list[Build] = []
-    for artifact in list_artifacts():
+    for artifact in artifacts:
         planned = plan(artifact, overrides.get(artifact.name, {}))
         digest, tag = record.get(artifact.name, ("", ""))
         if digest == planned.digest and f"{artifact.image}:{tag}" in present:
@@ -167,7 +184,8 @@ def build(overrides: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
             tags[planned.artifact.name] = tag
             record[planned.artifact.name] = (planned.digest, tag)
         RECORD.parent.mkdir(exist_ok=True)
-        RECORD.write_text(json.dumps({name: record[name] for name in tags}, indent=2))
+        names = [artifact.name for artifact in list_artifacts() if artifact.name in record]
+        RECORD.write_text(json.dumps({name: record[name] for name in names}, indent=2))
     seconds = time.monotonic() - start
     echo(f"images: {len(due)} built in {seconds:.0f} s, {len(tags) - len(due)} unchanged")
     return tags

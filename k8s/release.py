@@ -58,13 +58,19 @@ def get_columns() -> str:
     return ""
 
 
-def install(tags: Mapping[str, str], source: str, columns: str = "") -> None:
+def install(
+    tags: Mapping[str, str],
+    source: str,
+    columns: str = "",
+    values: Mapping[str, Any] | None = None,
+) -> None:
     """Install metrics-server, the namespace and the chart, and wait until every pod is ready.
 
     Args:
         tags: The images' tags, by their key in the chart's `images`.
         source: The data source of the stage `ingest`.
         columns: Text of the columns file; empty for the survey's.
+        values: Further values of the chart, which override those of values-kind.yaml.
 
     Raises:
         ClusterError: If Helm failed or timed out. The message describes each pod that is not ready.
@@ -87,12 +93,12 @@ def install(tags: Mapping[str, str], source: str, columns: str = "") -> None:
     )
     try:
         output = None
-        values: str | None = json.dumps({"columns": columns})
+        given: str | None = json.dumps({**(values or {}), "columns": columns})
         while output is None:
             try:
-                output, _ = helm.communicate(values, timeout=REPORT_INTERVAL_SECONDS)
+                output, _ = helm.communicate(given, timeout=REPORT_INTERVAL_SECONDS)
             except subprocess.TimeoutExpired:
-                values = None
+                given = None
                 if unready := [f"{get_name(pod)} ({why})" for pod, why in list_unready_pods()]:
                     progress.report(f"waiting for {', '.join(unready)}")
     finally:

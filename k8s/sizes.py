@@ -9,7 +9,7 @@ from pathlib import Path
 
 from k8s.docker_archive import Blob, save
 from k8s.images import Artifact, list_artifacts
-from k8s.process import ROOT
+from k8s.process import ROOT, ClusterError
 from pipeline.console import echo
 
 PAGE = ROOT / "docs" / "reference" / "images.md"
@@ -20,14 +20,15 @@ CONTENTS = {
     "mlflow": "the MLflow server with clients for PostgreSQL and S3",
     "airflow": "Airflow with the Kubernetes provider, `dags/`, `pipeline/stages/__init__.py`",
     "minio": "one static program, compiled from the Go module",
+    "oauth2-proxy": "one static program, compiled from the Go module; only for single sign-on",
 }
 HEAD = """# Images
 
 There is one image per stage and component, built from `images/KIND.Dockerfile` on
-`python:3.13-slim-trixie` (MinIO: on an empty image). All run as user 10001 on a read-only root.
-They have no installer or compiler except pip, which comes with the base image. `skaffold.yaml`
-lists the images. `make up` builds those whose files changed, tags each with the start of its id,
-and sends the nodes only the layers that they lack.
+`python:3.13-slim-trixie`, and those of Go programs on an empty image. All run as user 10001 on a
+read-only root. They have no installer or compiler except pip, which comes with the base image.
+`skaffold.yaml` lists the images. `make up` builds those that the values need and whose files
+changed, tags each with the start of its id, and sends the nodes only the layers that they lack.
 
 Sizes are of the unpacked layers. *Shared* layers are also in other images of the table. This page
 is written by `python -m k8s sizes`.
@@ -42,8 +43,17 @@ def write(tags: Mapping[str, str]) -> None:
 
     Args:
         tags: The tag of each image in the local Docker, by artifact name.
+
+    Raises:
+        ClusterError: If an image is missing.
     """
-    references = {f"{item.image}:{tags[item.name]}": item for item in list_artifacts()}
+    artifacts = list_artifacts()
+    if missing := [item.name for item in artifacts if item.name not in tags]:
+        raise ClusterError(
+            f"The images of {', '.join(missing)} have not been built. "
+            "`python -m k8s images` builds them."
+        )
+    references = {f"{item.image}:{tags[item.name]}": item for item in artifacts}
     with tempfile.TemporaryDirectory(prefix="sizes-") as folder:
         saved = save(list(references), Path(folder), ())
     layers = {reference: blobs[1:] for reference, blobs in saved.items()}

@@ -16,7 +16,7 @@ from k8s.images import list_artifacts, list_inputs, list_modules
 from pipeline.stages import DAGS, STAGES, get_task_modules
 from tests.support.helm import ROOT, get_pods_file, render
 
-COMPONENTS = ["predictor", "mlflow", "airflow", "minio"]
+COMPONENTS = ["predictor", "mlflow", "airflow", "minio", "oauth2-proxy"]
 ARTIFACTS = {artifact.name: artifact for artifact in list_artifacts()}
 STAGE_NAMES = [stage.name for stage in STAGES]
 

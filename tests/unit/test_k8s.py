@@ -11,9 +11,9 @@ import pytest
 
 from images.layers import find_reachable
 from k8s import access, cluster, first_run, release
-from k8s.__main__ import check_columns, get_from_source_arguments
+from k8s.__main__ import check_columns, get_from_source_arguments, read_values
 from k8s.airflow import Task
-from k8s.images import list_artifacts
+from k8s.images import list_artifacts, list_needed_artifacts
 from k8s.process import ClusterError, Progress, run
 from pipeline.columns import BUNDLED
 
@@ -79,13 +79,46 @@ def test_without_a_registry_every_image_is_built_on_a_base_without_a_digest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The base images are built on this machine, and one of them replaces the image of Go."""
-    monkeypatch.setattr("k8s.__main__.run", lambda *_, **__: None)
-    arguments = get_from_source_arguments()
-    python = {"PYTHON": "python:3.13-slim-trixie"}
-    assert arguments.pop("minio") == {"GO": python["PYTHON"]}
+    commands: list[tuple[object, ...]] = []
+    monkeypatch.setattr("k8s.__main__.run", lambda *command, **_: commands.append(command))
+    arguments = get_from_source_arguments(list_artifacts())
+    python = "python:3.13-slim-trixie"
+    programs = ("minio", "oauth2-proxy")
     assert arguments == {
-        artifact.name: python for artifact in list_artifacts() if artifact.name != "minio"
+        artifact.name: {"GO" if artifact.name in programs else "PYTHON": python}
+        for artifact in list_artifacts()
     }
+    assert [command[1:] for command in commands] == [("context", *programs)]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_needed"),
+    [
+        ("", False),
+        ("auth:", False),
+        ("auth: {oidc: {clientId: mlops}}", False),
+        ("auth: {oidc: {issuer: https://login.school.org}}", True),
+    ],
+)
+def test_the_login_is_built_only_for_single_sign_on(
+    text: str, is_needed: bool, tmp_path: Path
+) -> None:
+    """Its image takes minutes to compile; all other images are always needed."""
+    path = tmp_path / "school.yaml"
+    path.write_text(text)
+    needed = {artifact.name for artifact in list_needed_artifacts(read_values(path))}
+    optional = {artifact.name for artifact in list_artifacts()} - needed
+    assert optional == (set() if is_needed else {"oauth2-proxy"})
+
+
+@pytest.mark.parametrize("text", [None, "[]", "a: {"])
+def test_a_wrong_values_file_is_refused(text: str | None, tmp_path: Path) -> None:
+    """It is read before the cluster is created, and the message names the file."""
+    path = tmp_path / "school.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ClusterError, match=r"school\.yaml"):
+        read_values(path)
 
 
 def list_nodes_json(heartbeat: str) -> str:
