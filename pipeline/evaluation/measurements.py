@@ -20,6 +20,7 @@ from pipeline.evaluation.groups import GroupRate, GroupRows
 from pipeline.evaluation.honest_agreement import compare_agreement
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.shadow import ShadowTraffic
+from pipeline.evaluation.small_groups import pool_small_groups
 from pipeline.model.bundle import ONNX, Manifest
 from pipeline.model.clusters import compute_clustered_metrics
 from pipeline.settings import Settings
@@ -178,8 +179,8 @@ def group_recall(inputs: GateInputs) -> Measurement | None:
     lowest = groups.find_lowest_recall(rows, inputs.settings.deployment.min_positives)
     if lowest is None:
         return None
-    note = f"the recall's upper end is lowest in the group '{lowest.group}': {lowest.rate}"
-    return _from_group(lowest, f"{note} ({rows.source})")
+    start = "the recall's upper end is lowest in"
+    return _from_group(lowest, _describe_group(inputs, start, lowest, str(lowest.rate)))
 
 
 def group_false_positive_rate_gap(inputs: GateInputs) -> Measurement | None:
@@ -188,10 +189,19 @@ def group_false_positive_rate_gap(inputs: GateInputs) -> Measurement | None:
     highest = groups.find_highest_false_positive_rate(rows)
     if highest is None:
         return None
-    return _from_group(
-        highest,
-        f"the false positive rate's lower end is highest in the group '{highest.group}': "
-        f"{highest.rate.signed} compared with all rows ({rows.source})",
+    start = "the false positive rate's lower end is highest in"
+    gap = f"{highest.rate.signed} compared with all rows"
+    return _from_group(highest, _describe_group(inputs, start, highest, gap))
+
+
+def _describe_group(inputs: GateInputs, start: str, group: GroupRate, rate: str) -> str:
+    """A sentence with the name and the rate of a group, unless it is too small to be shown."""
+    rows, min_size = inputs.group_rows, inputs.settings.card.min_group_size
+    if group.group in pool_small_groups(rows, min_size).groups:
+        return f"{start} the group '{group.group}': {rate} ({rows.source})"
+    return (
+        f"{start} a group that is not shown, because it or another one of its column has fewer "
+        f"than {min_size:,} rows ({rows.source})"
     )
 
 

@@ -34,6 +34,7 @@ class EvaluationResult:
         gates: The gates that `evaluate` judges.
         groups: The candidate's results by group.
         group_rows: What the rows are that groups were measured on.
+        group_note: A sentence about the groups that are not shown; empty if all are.
         group_differences: How groups differ from others of the same column.
         comparison: The comparison with the champion; None without a champion.
         beats_champion: Whether the candidate passes the gates of `validate` that compare it with
@@ -60,6 +61,7 @@ class EvaluationResult:
     splits: Mapping[str, SplitFacts]
     training: TrainReport
     left_out: int = 0
+    group_note: str = ""
     evidence: Evidence | None = None
     test_split_models: int = 1
     data_check: DataCheck | None = None
@@ -111,6 +113,7 @@ class EvaluationResult:
             onnx_difference=self.onnx_difference,
             groups=list(self.groups),
             group_rows=self.group_rows,
+            group_note=self.group_note,
             group_differences=list(self.group_differences),
             champion=self._to_champion_report(),
             evidence=self.evidence,

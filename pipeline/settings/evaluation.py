@@ -32,3 +32,6 @@ class CardSettings(Section):
     license: str = ""
     """License of the trained models, as an identifier of the Hugging Face Hub such as `cc-by-4.0`;
     empty if none is given."""
+    min_group_size: int = Field(default=10, ge=1)
+    """Fewest rows of a group that the report and the model card show on its own, or fewest persons
+    if the columns file has a `key`. Smaller groups of a column are shown together; 1 shows all."""

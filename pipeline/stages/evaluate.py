@@ -29,6 +29,7 @@ from pipeline.evaluation.model_card.publication import Change, Publication
 from pipeline.evaluation.out_of_fold import read_out_of_fold
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.result import EvaluationResult
+from pipeline.evaluation.small_groups import describe_pool, pool_small_groups
 from pipeline.evaluation.split_reuse import count_models, describe_reuse
 from pipeline.model.arrays import label_array
 from pipeline.model.bundle import Bundle
@@ -116,14 +117,17 @@ def evaluate_candidate(
     if measured < rows:
         sample = f"{measured:,} of the {rows:,} test rows, a random sample"
         notes = (f"the model was measured on {sample}", *notes)
+    min_size = context.settings.card.min_group_size
+    shown = pool_small_groups(inputs.group_rows, min_size)
     return EvaluationResult(
         manifest=manifest,
         metrics=inputs.metrics,
         onnx_difference=measurements.onnx_difference(inputs).value,
         gates=judgement.results,
-        groups=groups.measure_groups(inputs.group_rows),
-        group_rows=inputs.group_rows.source,
-        group_differences=compare_groups(inputs.group_rows),
+        groups=groups.measure_groups(shown),
+        group_rows=shown.source,
+        group_note=describe_pool(inputs.group_rows, shown, min_size),
+        group_differences=compare_groups(shown),
         comparison=inputs.comparison,
         beats_champion=inputs.evidence is not None and beats_champion(inputs),
         evidence=inputs.evidence,

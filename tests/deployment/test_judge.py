@@ -193,6 +193,22 @@ def test_groups_are_judged_out_of_fold(bench: Judge) -> None:
     assert "'missed'" in note
 
 
+def test_a_small_group_is_judged_but_not_shown(bench: Judge) -> None:
+    """The gate judges six positive rows; the note has neither the group nor its figures."""
+    labels = (np.arange(100) < 40).astype(np.int64)
+    masks = {"course stem": np.arange(100) < 6, "course other": np.arange(100) >= 6}
+    predicted = masks["course other"].astype(float)
+    rows = GroupRows(masks, labels, predicted, predicted, "training rows, out of fold")
+    inputs = bench.inputs(bench.model("good"), out_of_fold=rows)
+    judged = values("validate", inputs)["min_group_recall_upper"]
+    assert judged == pytest.approx(wilson_interval(0, 6)[1])
+    recall = judge("validate", inputs).notes[0]
+    assert recall == (
+        "the recall's upper end is lowest in a group that is not shown, because it or another one "
+        "of its column has fewer than 10 rows (training rows, out of fold)"
+    )
+
+
 def test_other_features_leave_only_the_signature(bench: Judge) -> None:
     """A model that cannot score the API's rows fails by its signature; nothing else has a value."""
     swapped = bench.model("good", features=[*FEATURE_NAMES[1:], FEATURE_NAMES[0]])

@@ -37,6 +37,7 @@ def describe_groups(result: EvaluationResult) -> list[Block]:
     return [
         Heading("Groups"),
         Text(f"Measured on {result.group_rows}. Each rate has its 95 % interval."),
+        *([Text(result.group_note)] if result.group_note else []),
         Table(header, [_describe_group(group) for group in result.groups], numeric=range(1, 7)),
         *_describe_differences(result),
     ]

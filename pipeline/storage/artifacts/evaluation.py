@@ -108,6 +108,8 @@ class EvaluationReport(Artifact):
     groups: list[GroupMetrics]
     group_rows: str
     """What the rows are that groups were measured on."""
+    group_note: str = ""
+    """A sentence about the groups that are too small to be shown; empty if all are shown."""
     group_differences: list[GroupDifference] = Field(default_factory=list)
     champion: ChampionReport | None
     evidence: Evidence | None = None
