@@ -16,11 +16,13 @@ from datetime import UTC, datetime
 
 from pipeline.console import print_table
 from pipeline.context import Context
+from pipeline.erasure.models import read_manifest
 from pipeline.retention.counts import Counts, count_rows
 from pipeline.retention.format import format_day, format_size
 from pipeline.retention.needs import find_needs
 from pipeline.retention.rules import Item, judge_lake, list_models
 from pipeline.retention.tracked_runs import TrackedRun, judge_runs
+from pipeline.tracking.registry import MANIFEST_TAG, Registry
 
 HEADER = ("layer", "what", "objects", "size", "rows", "persons", "oldest", "newest", "kept")
 
@@ -78,6 +80,7 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
         _summarize(group, [count_rows(context.lake, item) for item in group])
         for group in groups.values()
     ]
+    holdings += _list_bundles_with_rows(context.registry)
     holdings += _summarize_runs(judge_runs(context.registry, needs, settings.retention, now))
     holdings.sort(key=lambda one: (one.layer, one.what, one.kept))
     if arguments.json:
@@ -105,6 +108,32 @@ def _summarize(items: Sequence[Item], counts: Sequence[Counts]) -> Holding:
         kept=first.verdict.reason,
         next_deletion=_find_first([item.verdict.until for item in items]),
     )
+
+
+def _list_bundles_with_rows(registry: Registry) -> list[Holding]:
+    """Name the registered versions whose bundles have rows of the training data."""
+    manifests = {
+        one.number: read_manifest(registry, one)
+        for one in registry.list_versions()
+        if MANIFEST_TAG in one.tags
+    }
+    return [
+        Holding(
+            layer="MLflow",
+            what=f"rows in the bundle of version {number}",
+            number=1,
+            objects=0,
+            bytes=0,
+            rows=len(manifest.background) + len(manifest.examples.inputs),
+            persons=None,
+            oldest=manifest.created[:10],
+            newest=manifest.created[:10],
+            kept="as long as the version, made by an earlier release (MLOPS_RETENTION__VERSIONS)",
+            next_deletion="",
+        )
+        for number, manifest in manifests.items()
+        if not manifest.has_no_rows
+    ]
 
 
 def _summarize_runs(runs: Sequence[TrackedRun]) -> list[Holding]:

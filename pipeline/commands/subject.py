@@ -25,7 +25,13 @@ from pipeline.errors import LakeError
 from pipeline.retention.format import format_day
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import erased_person
-from pipeline.tracking.registry import Version
+from pipeline.tracking.registry import PRODUCTION, Version
+
+_DELETE_PREVIOUS = (
+    "add --delete-previous if `rollback` need not return to it, or run this command when the alias "
+    "has moved"
+)
+_ADVICE = {PRODUCTION: f"promote another model (`python -m pipeline run`), then {_DELETE_PREVIOUS}"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ignore-running",
         action="store_true",
         help="`erase` although stages are marked as running, because their processes were killed",
+    )
+    parser.add_argument(
+        "--delete-previous",
+        action="store_true",
+        help="`erase` also deletes versions with rows that are `previous` or `staging`; `rollback` "
+        "cannot return to them",
     )
 
 
@@ -54,8 +66,13 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
     pseudonyms = open_pseudonyms(context.settings)
     person = find_person(key, pseudonyms)
     if arguments.action == "erase":
-        ignore = arguments.ignore_running
-        erasure = erase(context, person, pseudonyms, ignore_running=ignore)
+        erasure = erase(
+            context,
+            person,
+            pseudonyms,
+            ignore_running=arguments.ignore_running,
+            delete_previous=arguments.delete_previous,
+        )
         _report(context.lake, person, erasure)
         return
     findings = search(context.lake, person)
@@ -114,9 +131,9 @@ def _report(lake: Lake, person: Person, erasure: Erasure) -> None:
         )
     problems = [f"{held.version.key} has rows that were written meanwhile" for held in erasure.left]
     problems += [
-        f"the bundle of version {version.number}, which an earlier release made, has rows of the "
-        "person; train again, and run this command when the version has no alias any more"
-        for version in erasure.bundles
+        f"the bundle of version {number}, which is `{alias}`, has rows of the person, because an "
+        f"earlier release made it; {_ADVICE.get(alias, _DELETE_PREVIOUS)}"
+        for number, alias in erasure.bundles.items()
     ]
     if problems:
         raise LakeError(f"The erasure is not complete: {'. '.join(problems)}. Run it again")

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from pipeline.context import Context
 from pipeline.data.pseudonyms import Pseudonyms
-from pipeline.erasure.models import find_models, has_rows
+from pipeline.erasure.models import delete_bundles, find_models, has_rows
 from pipeline.erasure.person import Person
 from pipeline.erasure.rows import Row
 from pipeline.erasure.search import Findings, Held, find_filter, search
@@ -46,7 +46,8 @@ class Erasure:
         rows: Number of rows in them.
         tombstone: The tombstone of the person.
         retrain: Registered versions that were trained on the rows.
-        bundles: Versions among them whose bundle has rows of the person, and that have an alias.
+        bundles: Versions among them whose bundle has rows of the person, and that have an alias:
+            number -> alias.
         left: Versions of objects that still have rows, because they were written meanwhile.
         marked: Number of MLflow runs that are deleted only when `mlflow gc` runs on the server.
     """
@@ -55,13 +56,18 @@ class Erasure:
     rows: int
     tombstone: PersonTombstone
     retrain: list[Version]
-    bundles: list[Version]
+    bundles: dict[str, str]
     left: list[Held]
     marked: int
 
 
 def erase(
-    context: Context, person: Person, pseudonyms: Pseudonyms, *, ignore_running: bool = False
+    context: Context,
+    person: Person,
+    pseudonyms: Pseudonyms,
+    *,
+    ignore_running: bool = False,
+    delete_previous: bool = False,
 ) -> Erasure:
     """Erase the rows of a person, and what shows them.
 
@@ -70,16 +76,20 @@ def erase(
         person: The person.
         pseudonyms: The secret of the release, which signs the tombstones.
         ignore_running: Whether stages that are marked as running were killed.
+        delete_previous: Whether versions whose bundle has rows of the person are deleted although
+            they have the alias `previous` or `staging`.
 
     Raises:
         LakeError: If the lake cannot be read or written, or a stage is running.
         RegistryError: If MLflow does not respond.
     """
     with exclude_stages(context.lake, person.erased_id, ignore_running=ignore_running):
-        return _erase(context, person, pseudonyms)
+        return _erase(context, person, pseudonyms, delete_previous)
 
 
-def _erase(context: Context, person: Person, pseudonyms: Pseudonyms) -> Erasure:
+def _erase(
+    context: Context, person: Person, pseudonyms: Pseudonyms, delete_previous: bool
+) -> Erasure:
     lake, registry, at = context.lake, context.registry, utc_now()
     findings = search(lake, person)
     models = find_models(registry, findings.training_runs)
@@ -91,6 +101,11 @@ def _erase(context: Context, person: Person, pseudonyms: Pseudonyms) -> Erasure:
             erased_at=at,
             training_runs=sorted(findings.training_runs),
             models=sorted(version.run_id for version in models),
+            bundles=sorted(
+                version.run_id
+                for version in models
+                if has_rows(registry, version, findings.features)
+            ),
         ),
     )
     training_runs = set(tombstone.training_runs)
@@ -98,7 +113,9 @@ def _erase(context: Context, person: Person, pseudonyms: Pseudonyms) -> Erasure:
     for version in models:
         mark = ModelTombstone(erased_at=tombstone.erased_at, version=version.number)
         write_model(lake, pseudonyms, version.run_id, mark)
-    models, bundles = _drop_bundles_with_rows(context, models, findings.features)
+    models, bundles = delete_bundles(
+        registry, models, set(tombstone.bundles), delete_previous=delete_previous
+    )
     _clean_source_changes(lake, findings)
     marked = _delete_reports(context, training_runs)
     eraser = _Eraser(lake, person, pseudonyms, findings.features, tombstone.erased_at)
@@ -164,24 +181,6 @@ def _is_upload(key: str) -> bool:
 def _erase_all(lake: Lake, key: str) -> None:
     for version in reversed(lake.versions(key)):
         lake.erase(key, version)
-
-
-def _drop_bundles_with_rows(
-    context: Context, models: list[Version], features: set[Row]
-) -> tuple[list[Version], list[Version]]:
-    """Delete versions without an alias whose bundles have rows of the person.
-
-    Returns:
-        The other versions, and those with an alias and rows.
-    """
-    registry = context.registry
-    aliased = {version.number for version in registry.list_aliased()}
-    bundles = [version for version in models if has_rows(registry, version, features)]
-    for version in bundles:
-        if version.number not in aliased:
-            registry.delete_version(version.number)
-    kept = [version for version in models if version not in bundles or version.number in aliased]
-    return kept, [version for version in bundles if version.number in aliased]
 
 
 def _delete_reports(context: Context, training_runs: set[str]) -> int:

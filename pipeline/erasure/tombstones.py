@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from pydantic import Field
+
 from pipeline.data.pseudonyms import Pseudonyms
 from pipeline.errors import LakeError
 from pipeline.storage.artifacts.base import Artifact
@@ -50,10 +52,13 @@ class PersonTombstone(Tombstone):
     Attributes:
         training_runs: Pipeline runs whose training rows had rows of the person.
         models: MLflow runs of the registered models that were trained on them.
+        bundles: Those among them whose bundle has rows of the person. It is kept here because the
+            rows by which they are found are erased, and a bundle in use is not.
     """
 
     training_runs: list[str]
     models: list[str]
+    bundles: list[str] = Field(default_factory=list, exclude_if=lambda runs: not runs)
 
 
 class ModelTombstone(Tombstone):
@@ -96,6 +101,7 @@ def write_person(
             erased_at=known.erased_at,
             training_runs=sorted({*known.training_runs, *tombstone.training_runs}),
             models=sorted({*known.models, *tombstone.models}),
+            bundles=sorted({*known.bundles, *tombstone.bundles}),
         )
     signed = _sign(pseudonyms, key, tombstone)
     lake.write_model(key, signed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -9,6 +10,7 @@ import json
 import random
 import re
 import shutil
+import sqlite3
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -52,6 +54,13 @@ CANARIES = 20
 PERSONS = 240
 REJECTED = "vanished-7"
 """An outcome that the columns file does not have, of a canary."""
+ARTIFACT_LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)
+"""Columns of MLflow's database with the place of artifacts."""
 
 TRAIN = """
 from pipeline.model import training
@@ -70,6 +79,7 @@ report = context.lake.read_model(train_report("first"), TrainReport)
 assert not report.ranking  # one candidate is not compared
 tags = {"pipeline_run_id": "first"}
 context.registry.register(report.model_uri, report.mlflow_run_id, tags)
+assert main(["evaluate", "--run-id", "first"]) == 0
 """
 ERASE = """
 import sys
@@ -141,9 +151,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(trained: Path, tmp_path: Path) -> Path:
-    """A copy of that folder."""
+    """A copy of that folder, whose registry has its own artifacts."""
     copy = tmp_path / "copy"
     shutil.copytree(trained, copy, copy_function=shutil.copy2)
+    with contextlib.closing(sqlite3.connect(copy / "local/mlflow.db")) as database, database:
+        for table, column in ARTIFACT_LOCATIONS:
+            update = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+            database.execute(update, (str(trained), str(copy)))
     return copy
 
 
@@ -198,6 +212,11 @@ def test_every_canary_is_erased(folder: Path) -> None:
     assert re.search(r"history: \d+ tombstones of erased rows, signed", output)
     others = pd.read_parquet(folder / "lake/silver/first/rows.parquet")
     assert len(others) == PERSONS
+    evaluation = json.loads((folder / "lake/reports/first/evaluation.json").read_text())
+    tutors = [one["name"] for one in evaluation["groups"] if one["name"].startswith("tutor")]
+    assert tutors == ["tutor A", "tutor B", "tutor (small groups)"]
+    card = (folder / "lake/reports/first/model_card.md").read_text()
+    assert "Groups of fewer than 10 visitors (MLOPS_CARD__MIN_GROUP_SIZE)" in card
     live = (folder / "lake/silver/live/2026-01-01/pod-1.jsonl.gz").read_bytes()
     assert gzip.decompress(live).count(b"\n") == 1
 
@@ -266,11 +285,16 @@ print("kills", kills)
 """
 
 
-def test_it_can_be_killed(folder: Path) -> None:
-    """Killed at any write and run again, it ends the same; the model is still to be retrained."""
+def find_trained(folder: Path) -> int:
+    """A canary with a row that the model was fitted on."""
     trained = pd.read_parquet(folder / "lake/gold/first/train.parquet")
     tutor = next(name for name in sorted(set(trained["tutor"])) if "canary" in name)
-    output = run_program(folder, "visitors", KILL, get_key(int(tutor[-2:])))
+    return int(tutor[-2:])
+
+
+def test_it_can_be_killed(folder: Path) -> None:
+    """Killed at any write and run again, it ends the same; the model is still to be retrained."""
+    output = run_program(folder, "visitors", KILL, get_key(find_trained(folder)))
     assert output.endswith("kills 5\n")
 
 
@@ -335,3 +359,51 @@ def test_no_stage_runs_during_an_erasure(folder: Path) -> None:
     output = run_program(folder, "visitors", INTERLEAVE, get_key(1), get_key(2))
     assert "so features did not start: it could write rows of the person again" in output
     assert set().union(*find_canaries(folder, range(1, 3)).values()) == {REJECTED}  # another's
+
+
+EARLIER_BUNDLE = """
+import json, pathlib, sys
+from pipeline.__main__ import main
+from pipeline.context import open_context
+from pipeline.settings import Settings
+from pipeline.tracking.registry import MANIFEST_TAG
+
+key, spend = sys.argv[1], float(sys.argv[2])
+registry = open_context(Settings.load(), "erase").registry
+(path,) = pathlib.Path("local").rglob("serving/manifest.json")
+manifest = json.loads(path.read_text())
+assert manifest.pop("has_no_rows")
+manifest["examples"]["inputs"][0] = [spend]
+path.write_text(json.dumps(manifest))
+registry.set_tag("1", MANIFEST_TAG, "hash")
+assert main(["holdings"]) == 0
+erase = ["subject", "erase", key]
+registry.set_alias("production", "1")
+assert main([*erase, "--delete-previous"]) == 1
+# The rows by which the bundle was found are erased, and it is found again.
+registry.delete_alias("production")
+registry.set_alias("previous", "1")
+assert main(erase) == 1
+assert registry.get_by_alias("previous").number == "1"
+assert main([*erase, "--delete-previous"]) == 0
+assert not registry.list_versions() and registry.get_by_alias("previous") is None
+assert not path.exists()
+"""
+
+
+def test_bundles_of_earlier_releases_are_erased(folder: Path) -> None:
+    """The one in production is named with what to do; others are deleted on request."""
+    number = find_trained(folder)
+    program = run_program(
+        folder, "visitors", EARLIER_BUNDLE, get_key(number), str(get_spend(number))
+    )
+    output = " ".join(program.split())
+    assert "rows in the bundle of version 1" in output
+    start = "the bundle of version 1, which is `{}`, has rows of the person"
+    assert start.format("production") in output
+    assert "promote another model (`python -m pipeline run`), then add --delete" in output
+    assert start.format("previous") in output
+    assert (
+        find_canaries(folder, range(number, number + 1)).keys()
+        <= find_canaries(folder, range(0)).keys()
+    )
