@@ -50,9 +50,10 @@ class LineCounter:
 
     def add(self, data: bytes) -> None:
         """Count the lines of a block."""
+        breaks = data.count(b"\n")
         if rows := data.rstrip(b"\r\n"):
-            self.count = self._breaks + rows.count(b"\n") + 1
-        self._breaks += data.count(b"\n")
+            self.count = self._breaks + breaks - data.count(b"\n", len(rows)) + 1
+        self._breaks += breaks
 
 
 class RawFile:
