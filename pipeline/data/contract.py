@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,10 +28,7 @@ from pipeline.columns import (
 from pipeline.data.numbers import to_numbers
 from pipeline.errors import shorten
 from pipeline.storage.parquet import get_schema
-from pipeline.types import IntArray
-
-if TYPE_CHECKING:
-    from pandera.pandas import Check, DataFrameSchema
+from pipeline.types import BoolArray, IntArray
 
 TEXT_COLUMNS = {
     *(column.raw for column in (*ROW_COLUMNS, LABEL) if column.is_text),
@@ -39,52 +36,50 @@ TEXT_COLUMNS = {
     *(role.raw for role in ROLES.columns),
 }
 """Headers of the columns that hold text."""
-_PANDERA = threading.Lock()
-"""Held while pandera is used: its imports deadlock if two threads are the first to use it."""
+MISSING = ""
+"""What is expected of a value that must not be missing."""
 
 
-def make_schema(headers: Collection[str]) -> DataFrameSchema:
-    """Make the schema of raw rows from the columns file.
+@dataclass(frozen=True)
+class Rule:
+    """What the values of a column must fulfil.
 
-    The error of each check completes the sentence "'Age' is 7, but must be ...".
-
-    Args:
-        headers: Headers of the columns of the rows.
+    Attributes:
+        holds: Returns whether each value keeps the rule; for a missing one, the result is unused.
+        expected: Completes the sentence "'Age' is 7, but must be ...".
     """
-    from pandera.pandas import Column, DataFrameSchema  # slow to import, and few rows need it
 
-    columns = {
-        feature.raw: Column(float, _make_checks(feature), nullable=not feature.required)
-        for feature in ROW_COLUMNS
-    }
-    columns[LABEL.raw] = Column(float)
-    columns |= {
-        role.raw: Column(object, _make_role_checks(role), nullable=isinstance(role, Group))
-        for role in ROLES.columns
-    }
-    return DataFrameSchema({name: columns[name] for name in headers})
+    holds: Callable[[NDArray[Any]], BoolArray]
+    expected: str
 
 
-def _make_checks(column: Feature) -> list[Check]:
-    from pandera.pandas import Check
-
+def make_rules(column: Feature | Label | Role) -> list[Rule]:
+    """Make the rules of a column of the columns file, without the one about missing values."""
+    if isinstance(column, Time):
+        return [Rule(lambda terms: _are_terms(column, terms), column.expected)]
     if isinstance(column, Category):
-        return [Check.isin(list(column.codes.values()), error=_expect(column))]
-    low, high = column.low, column.high
-    checks = [Check.in_range(low, high, error=_expect(column))]
-    if column.is_integer and not column.until:
-        checks.append(Check(lambda values: values % 1 == 0, error="a whole number"))
-    return checks
-
-
-def _make_role_checks(role: Role) -> list[Check]:
-    from pandera.pandas import Check
-
-    if not isinstance(role, Time):
+        codes = [*column.codes.values()]
+        return [Rule(lambda values: _are_among(values, codes), _expect(column))]
+    if not isinstance(column, Number):
         return []
-    return [
-        Check(lambda term: role.parse(term) is not None, element_wise=True, error=role.expected)
-    ]
+    low, high = column.low, column.high
+    rules = [Rule(lambda values: (values >= low) & (values <= high), _expect(column))]
+    if column.is_integer and not column.until:
+        rules.append(Rule(lambda values: np.floor(values) == values, "a whole number"))
+    return rules
+
+
+def _are_terms(time: Time, terms: NDArray[Any]) -> BoolArray:
+    """Return whether each text is a term."""
+    texts = pd.Series(terms, dtype=object)
+    known = {text: time.parse(text) is not None for text in texts.dropna().unique()}
+    return texts.map(known).fillna(False).to_numpy(bool)
+
+
+def _are_among(values: NDArray[Any], codes: Iterable[float]) -> BoolArray:
+    """Return whether each value is one of a few codes."""
+    is_one: BoolArray = np.logical_or.reduce([values == code for code in codes])
+    return is_one
 
 
 def _expect(column: Feature | Label) -> str:
@@ -121,45 +116,27 @@ def validate_rows(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def validate_table(raw: pd.DataFrame) -> tuple[pa.Table, pd.DataFrame]:
     """Do as `validate_rows`, and return the valid rows as an Arrow table of silver's schema.
 
-    Text that is not a number counts as a missing number, and infinity is out of every range. The
-    schema judges only rows that a quick check of the same rules does not accept, and gives the
-    reasons.
+    Text that is not a number counts as a missing number, and infinity is out of every range.
     """
     numbers = to_numbers(raw)
-    is_valid = _find_valid(numbers)
-    doubtful = np.flatnonzero(~is_valid)
-    reasons = _find_reasons(raw, numbers, doubtful)
-    is_valid[doubtful] = True
-    is_valid[reasons.index] = False
-    rejected = raw.iloc[reasons.index]
-    rejected = rejected.assign(row=reasons.index + 1, reason=reasons)
-    return _to_silver(numbers, is_valid), rejected
+    is_rejected = np.zeros(len(raw), np.bool_)
+    for _, _, breaks_rule in _find_failures(numbers):
+        is_rejected |= breaks_rule
+    rows = np.flatnonzero(is_rejected)
+    reasons = _find_reasons(raw, numbers, rows)
+    return _to_silver(numbers, ~is_rejected), raw.iloc[rows].assign(row=rows + 1, reason=reasons)
 
 
-def _find_valid(numbers: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
-    """Whether each row keeps the rules of `make_schema`, without their reasons."""
-    rows = len(next(iter(numbers.values())))
-    is_valid = np.ones(rows, np.bool_)
-    if LABEL.raw in numbers:
-        is_valid &= ~np.isnan(numbers[LABEL.raw])
-    for feature in filter(lambda column: column.raw in numbers, ROW_COLUMNS):
-        values = numbers[feature.raw]
-        if isinstance(feature, Category):
-            keeps = np.logical_or.reduce([values == code for code in feature.codes.values()])
-        else:
-            keeps = (values >= feature.low) & (values <= feature.high)
-            if feature.is_integer and not feature.until:
-                keeps &= np.floor(values) == values
-        is_valid &= keeps if feature.required else keeps | np.isnan(values)
-    for role in filter(lambda role: role.raw in numbers, ROLES.columns):
-        if not isinstance(role, Group):
-            texts = pd.Series(numbers[role.raw], dtype=object)
-            known = {
-                text: not isinstance(role, Time) or role.parse(text) is not None
-                for text in texts.dropna().unique()
-            }
-            is_valid &= texts.map(known).fillna(False).to_numpy(bool)
-    return is_valid
+def _find_failures(numbers: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, str, BoolArray]]:
+    """For each rule, yield its column, what it expects, and whether each row breaks it."""
+    for column in (*ROW_COLUMNS, LABEL, *ROLES.columns):
+        if column.raw in numbers:
+            values = numbers[column.raw]
+            is_missing = np.asarray(pd.isna(values))
+            if not _may_be_blank(column):
+                yield column.raw, MISSING, is_missing
+            for rule in make_rules(column):
+                yield column.raw, rule.expected, ~(rule.holds(values) | is_missing)
 
 
 def _to_silver(numbers: Mapping[str, NDArray[Any]], is_valid: NDArray[np.bool_]) -> pa.Table:
@@ -177,33 +154,21 @@ def _to_silver(numbers: Mapping[str, NDArray[Any]], is_valid: NDArray[np.bool_])
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+def _may_be_blank(column: Feature | Label | Role) -> bool:
+    return isinstance(column, Group) or (isinstance(column, Feature) and not column.required)
+
+
 def _find_reasons(
     raw: pd.DataFrame, numbers: Mapping[str, NDArray[Any]], rows: IntArray
-) -> pd.Series[str]:
-    """Index of each of these rows that breaks the contract -> the reasons."""
-    if not rows.size:
-        return pd.Series(dtype="object", index=pd.Index([], dtype=np.int64))
-    cases = _find_failures(pd.DataFrame({name: own[rows] for name, own in numbers.items()}))
-    places = rows[cases["index"].astype(int)]
-    reasons = [
-        _describe(raw[column].iat[place], column, check)
-        for place, column, check in zip(places, cases["column"], cases["check"], strict=True)
-    ]
-    found = pd.Series(reasons, index=places, dtype="object")
-    return found.groupby(level=0).agg(lambda group: "; ".join(dict.fromkeys(group)))
-
-
-def _find_failures(frame: pd.DataFrame) -> pd.DataFrame:
-    """The values that break the contract: their `index`, their `column`, and the `check`."""
-    with _PANDERA:
-        from pandera.errors import SchemaErrors
-
-        try:
-            make_schema(frame.columns).validate(frame, lazy=True)
-        except SchemaErrors as error:
-            cases: pd.DataFrame = error.failure_cases.dropna(subset=["index"])
-            return cases
-    return pd.DataFrame({"index": [], "column": [], "check": []})
+) -> list[str]:
+    """Return why each of these rows is rejected."""
+    reasons: list[list[str]] = [[] for _ in rows]
+    chosen = {header: values[rows] for header, values in numbers.items()}
+    for header, expected, breaks_rule in _find_failures(chosen):
+        places = np.flatnonzero(breaks_rule)
+        for place, text in zip(places, raw[header].iloc[rows[places]], strict=True):
+            reasons[place].append(_describe(text, header, expected))
+    return ["; ".join(dict.fromkeys(own)) for own in reasons]
 
 
 EXPECTED = {
@@ -213,12 +178,12 @@ EXPECTED = {
 """Header of a column whose values are translated -> the values that it may have."""
 
 
-def _describe(value: Any, column: str, check: str) -> str:
+def _describe(value: Any, column: str, expected: str) -> str:
     if pd.isna(value) or is_blank(value):
         return f"'{column}' is missing"
     is_readable = column in TEXT_COLUMNS or not math.isnan(to_number(value))
-    if check == "not_nullable" and is_readable:
-        check = EXPECTED.get(column, check)
-    if check == "not_nullable" or not is_readable:
+    if expected == MISSING and is_readable:
+        expected = EXPECTED.get(column, MISSING)
+    if expected == MISSING or not is_readable:
         return f"'{column}' is {shorten(repr(value))}, but must be a number"
-    return f"'{column}' is {shorten(str(value))}, but must be {check}"
+    return f"'{column}' is {shorten(str(value))}, but must be {expected}"

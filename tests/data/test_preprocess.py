@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.columns import FEATURE_NAMES, RAW_HEADER, Category
 from pipeline.context import Context
-from pipeline.data import contract, silver, source_changes
+from pipeline.data import silver, source_changes
 from pipeline.data.cells import parse_csv
 from pipeline.data.contract import validate_rows
-from pipeline.data.numbers import to_numbers
 from pipeline.data.source_changes import count_new_values, read_changes
 from pipeline.data.synthetic import generate_csv
 from pipeline.data_check.report import DataCheck
@@ -50,44 +46,6 @@ def store_raw_file(context: Context, text: str) -> Context:
     pointer = BronzePointer(sha256=sha256, source="x", fetched_at="x", rows=1, bytes=len(data))
     context.lake.write_model(f"bronze/runs/{context.run_id}.json", pointer)
     return context
-
-
-FIRST_BAD_ROWS = """
-import sys
-from concurrent.futures import ThreadPoolExecutor
-
-from pipeline.data.cells import parse_csv
-from pipeline.data.contract import validate_rows
-
-raw = parse_csv(sys.stdin.buffer.read())
-imported, others = [], []
-
-
-def reject():
-    return len(validate_rows(raw)[1])
-
-
-class Finder:
-    def find_spec(name, path=None, target=None):
-        # Finds nothing; the others arrive at different moments of the first one's imports.
-        if name.startswith("pandera"):
-            imported.append(name)
-            if len(imported) % 10 == 0 and len(others) < 7:
-                others.append(threads.submit(reject))
-
-
-sys.meta_path.insert(0, Finder)
-with ThreadPoolExecutor(7) as threads:
-    print(reject(), *(other.result() for other in others))
-"""
-
-
-def test_threads_may_reject_the_first_rows() -> None:
-    """Each of eight threads rejects a row while the first of them still imports pandera."""
-    command = [sys.executable, "-c", FIRST_BAD_ROWS]
-    text = make_csv(GOOD, BAD)
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("1 1 1 1 1 1 1 1\n", "")
 
 
 def test_names_types_and_flipped_label() -> None:
@@ -134,23 +92,6 @@ def test_an_invalid_row_is_rejected(line: str, reason: str) -> None:
     assert reason in rejected["reason"].iloc[0]
 
 
-def test_the_quick_check_and_the_schema_agree() -> None:
-    """Rows that are accepted without the schema are those that the schema accepts."""
-    odd = ["", " ", "NaN", "inf", "-1", "0", "0.5", "1", "1.0", " 1", "2", "24", "24.5", "30", "x"]
-    cells = [str(31 if place == 0 else 1) for place in range(len(RAW_HEADER))]
-    lines = [
-        ",".join([*cells[:place], text, *cells[place + 1 :]])
-        for place in range(len(cells))
-        for text in odd
-    ]
-    raw = parse_rows(make_csv(*lines))
-    numbers = to_numbers(raw)
-    reasons = contract._find_reasons(raw, numbers, np.arange(len(raw)))
-    quick = contract._find_valid(numbers)
-    assert np.flatnonzero(~quick).tolist() == reasons.index.tolist()
-    assert 0 < quick.sum() < len(raw)
-
-
 def test_a_reason_quotes_little_of_a_long_value() -> None:
     """A long value is cut, so that a reason in a log cannot print a whole file."""
     _, rejected = validate_rows(parse_rows(make_csv(GOOD, f"31,1,secret{'x' * 10_000},0,2.1,1")))
@@ -171,6 +112,18 @@ def test_a_row_has_all_its_reasons() -> None:
     _, rejected = validate_rows(parse_rows(make_csv(GOOD, "7,1,99,0,2.1,1")))
     assert "'Age' is 7" in rejected["reason"].iloc[0]
     assert "'Hours of Sleep' is 99" in rejected["reason"].iloc[0]
+
+
+def test_reasons_are_in_the_order_of_the_columns() -> None:
+    """They do not depend on the other rows of a block."""
+    _, rejected = validate_rows(
+        parse_rows(make_csv(",1,6.8,0,x,1", "31,1,6.8,0,2.1,", "-inf" + GOOD[2:]))
+    )
+    assert rejected["reason"].tolist() == [
+        "'Age' is missing; 'Hours Reviewing' is 'x', but must be a number",
+        "'Pass/Fail (1=Pass, 0=Fail)' is missing",
+        "'Age' is -inf, but must be between 15 and 100",
+    ]
 
 
 def test_order_and_extra_columns_do_not_matter() -> None:
