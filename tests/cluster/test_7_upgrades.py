@@ -50,7 +50,10 @@ def read_settings(cluster: Cluster) -> dict[str, str]:
 def test_upgrade_and_rollback_during_traffic(platform: Platform, lake: Lake, first: DagRun) -> None:
     """`helm upgrade` and `helm rollback` fail no request, and keep secrets and data."""
     cluster = platform.cluster
-    secrets, bronze = read_secrets(cluster), lake.keys("bronze/")
+    secrets = read_secrets(cluster)
+    # After a restart, as in the tests before this one, the first connection fails: the port-forward
+    # still has the old pod.
+    bronze = wait_for("MinIO", lambda: lake.keys("bronze/"))
     version = wait_for("model", lambda: get_model(platform.predictor))["version"]
     traffic = {"rate": 20, "seconds": MAX_TRAFFIC_SECONDS}
     wait = ("--wait", "--timeout=15m")
@@ -66,7 +69,7 @@ def test_upgrade_and_rollback_during_traffic(platform: Platform, lake: Lake, fir
     assert result.versions == {version: result.answered}
     assert SETTING not in read_settings(cluster)
     assert read_secrets(cluster) == secrets
-    assert lake.keys("bronze/") == bronze
+    assert wait_for("MinIO", lambda: lake.keys("bronze/")) == bronze
 
 
 def read_rotations() -> tuple[str, list[str]]:
@@ -132,8 +135,6 @@ def test_parts_restarted_one_by_one_during_a_run(
 ) -> None:
     """Each part is killed once during a training run: the run succeeds, and nothing is lost."""
     cluster, airflow = platform.cluster, platform.airflow
-    # After a restart, as in the test before this one, the first connection fails: the port-forward
-    # still has the old pod.
     versions = wait_for("MLflow", platform.registry.list_versions)
     bronze = set(wait_for("MinIO", lambda: lake.keys("bronze/")))
     runs = {run.run_id for run in airflow.list_runs("training")}
