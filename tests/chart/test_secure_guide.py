@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.chart_scenarios import CERTIFICATE
 from tests.support.helm import (
     ROOT,
     Manifest,
@@ -33,7 +34,8 @@ def merge(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
 
 def read_values() -> dict[str, Any]:
     """Return the values of all steps."""
-    values: dict[str, Any] = {}
+    assert "--set-file tls.caBundle=ca.pem" in PAGE
+    values: dict[str, Any] = {"tls": {"caBundle": CERTIFICATE}}
     for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
         values = merge(values, yaml.safe_load(block))
     return values
@@ -52,8 +54,10 @@ def test_only_the_predictor_is_published(manifests: list[Manifest]) -> None:
     types = {item["spec"].get("type") for item in manifests if item["kind"] == "Service"}
     assert types <= {None, "ClusterIP"}
     secrets = set(re.findall(r"create secret \w+ ([\w-]+) ", PAGE))
-    keys = read_values()["predictor"]["apiKeys"]["existingSecret"]
-    assert secrets == {keys, *(each["secretName"] for each in tls)}
+    values = read_values()
+    keys = values["predictor"]["apiKeys"]["existingSecret"]
+    client = values["auth"]["oidc"]["existingSecret"]
+    assert secrets == {keys, client, *(each["secretName"] for each in tls)}
 
 
 def test_predictions_need_a_key_and_people_approve(manifests: list[Manifest]) -> None:
@@ -70,4 +74,18 @@ def test_connections_are_encrypted(manifests: list[Manifest]) -> None:
     for name in ("LAKE__ENDPOINT", "MLFLOW__TRACKING_URI", "PREDICTOR__URL"):
         assert settings[f"MLOPS_{name}"].startswith("https://")
     annotations = find(manifests, "Ingress", "predictor")["metadata"]["annotations"]
-    assert annotations == {"nginx.ingress.kubernetes.io/backend-protocol": "HTTPS"}
+    assert annotations["nginx.ingress.kubernetes.io/backend-protocol"] == "HTTPS"
+
+
+def test_people_log_in_at_the_issuer(manifests: list[Manifest]) -> None:
+    """The redirect URIs are those of the rendered release, whose Ingress leads to the login."""
+    uris = re.findall(r"^https?://\S+/(?:oauth2|auth)/\S+$", PAGE, re.MULTILINE)
+    login = get_container(find(manifests, "Deployment", "predictor-login"))
+    assert f"--redirect-url={uris[0]}" in login["args"]
+    (rule,) = find(manifests, "Ingress", "predictor")["spec"]["rules"]
+    backend = rule["http"]["paths"][0]["backend"]["service"]["name"]
+    assert backend == "student-mlops-predictor-login"
+    assert backend in PAGE
+    ports = find(manifests, "Service", "mlflow-login")["spec"]["ports"]
+    assert f":{ports[0]['port']}/oauth2/callback" in uris[1]
+    assert "nginx.ingress.kubernetes.io/proxy-buffer-size" in PAGE
