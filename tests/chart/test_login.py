@@ -15,6 +15,7 @@ from tests.support.helm import (
     find,
     get_container,
     get_names,
+    get_pods_file,
     get_variables,
     render,
 )
@@ -190,3 +191,20 @@ def test_only_installed_servers_have_a_login() -> None:
         "networkPolicy": {"external": {"mlflow": [{"ipBlock": {"cidr": "192.0.2.30/32"}}]}},
     }
     assert not [name for name in get_names(render(values), "Deployment") if "-login" in name]
+
+
+def test_the_predictor_checks_tokens_and_stages_have_a_key() -> None:
+    """With an issuer, every request needs a login: the stages that call the predictor get a key."""
+    manifests = render(OIDC_AND_TLS)
+    variables = get_variables(get_container(find(manifests, "Deployment", "predictor")))
+    prefix = "MLOPS_PREDICTOR__OIDC__"
+    assert variables[f"{prefix}ISSUER"] == "https://login.school.org:8443/realms/school"
+    assert variables[f"{prefix}CLIENT_ID"] == "mlops"
+    assert variables[f"{prefix}ROLES_CLAIM"] == "groups"
+    roles = {"viewer": ["staff", "teachers"], "tutor": []}
+    assert json.loads(variables[f"{prefix}ROLES"]).items() >= roles.items()
+    find(manifests, "Secret", "predictor-key")
+    assert get_pods_file(manifests)["access"]["predictor"]["secrets"] == [
+        "student-mlops-predictor-key"
+    ]
+    assert not [name for name in get_names(render(), "Secret") if name.endswith("-predictor-key")]

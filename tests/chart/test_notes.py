@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.columns import BUNDLED
 from serving.http.rows import EXAMPLE
-from tests.support.chart_scenarios import EVERYTHING, EXTERNAL
+from tests.support.chart_scenarios import EVERYTHING, EXTERNAL, OIDC
 from tests.support.helm import CHART, NAMESPACE, RELEASE, Values, render, run_helm
 
 # `helm template` omits the notes, and `helm install --dry-run` needs a cluster. This template
@@ -129,3 +129,11 @@ def test_what_uninstalling_keeps(get_notes: Callable[..., str]) -> None:
     text = get_notes()
     assert "keeps the volumes and the generated Secrets" in text
     assert f"delete pvc,secret --selector app.kubernetes.io/instance={RELEASE}" in text
+
+
+def test_single_sign_on(get_notes: Callable[..., str]) -> None:
+    """They have the Services of the login to forward to, and where people log in."""
+    notes = get_notes(OIDC)
+    assert "port-forward svc/student-mlops-predictor-login 8000:80" in notes
+    assert "port-forward svc/student-mlops-mlflow-login 5000:5000" in notes
+    assert notes.count("People log in at https://login.school.org/realms/school") >= 2

@@ -189,9 +189,8 @@
 {{/* Secret with the key that stages send to the predictor; empty if predictions need no key. */}}
 {{- define "student-mlops.predictor.secret" -}}
 {{- $generated := printf "%s-key" (include "student-mlops.predictor.fullname" .) -}}
-{{- with .Values.predictor }}
-{{- .existingSecret | default (empty .apiKeys.existingSecret | ternary "" $generated) }}
-{{- end }}
+{{- $isNeeded := or .Values.predictor.apiKeys.existingSecret .Values.auth.oidc.issuer -}}
+{{- .Values.predictor.existingSecret | default (ternary $generated "" (not (empty $isNeeded))) }}
 {{- end }}
 
 {{/* Secret that signs the sessions of the page; empty if predictions need no key. */}}
