@@ -2,7 +2,8 @@
 
 `show KEY` lists every object with rows of the person, older versions included. `erase KEY` removes
 the rows from all of them, and records which models must be retrained. KEY is the value of the
-column `key` in the uploaded files; `-` reads it from standard input, so that no log has it.
+column `key` in the uploaded files; `-` reads it from standard input, so that no log has it. Several
+keys are handled one after the other.
 
 `erase` refuses to start while a stage runs, and no stage starts until it has ended. It can be
 killed and run again.
@@ -37,7 +38,9 @@ _ADVICE = {PRODUCTION: f"promote another model (`python -m pipeline run`), then 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to its parser."""
     parser.add_argument("action", choices=("show", "erase"), help="what to do")
-    parser.add_argument("key", metavar="KEY", help="the person's key; - for standard input")
+    parser.add_argument(
+        "keys", metavar="KEY", nargs="+", help="a person's key; - for standard input"
+    )
     parser.add_argument(
         "--json", action="store_true", help="`show` prints the rows as a JSON array instead"
     )
@@ -62,29 +65,32 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
         LakeError: If the lake cannot be read or written, a stage is running, or rows are left.
         RegistryError: If MLflow does not respond.
     """
-    key = sys.stdin.readline() if arguments.key == "-" else arguments.key
+    keys = [sys.stdin.readline() if key == "-" else key for key in arguments.keys]
     pseudonyms = open_pseudonyms(context.settings)
-    person = find_person(key, pseudonyms)
+    persons = [find_person(key, pseudonyms) for key in keys]
     if arguments.action == "erase":
-        erasure = erase(
-            context,
-            person,
-            pseudonyms,
-            ignore_running=arguments.ignore_running,
-            delete_previous=arguments.delete_previous,
-        )
-        _report(context.lake, person, erasure)
+        for person in persons:
+            erasure = erase(
+                context,
+                person,
+                pseudonyms,
+                ignore_running=arguments.ignore_running,
+                delete_previous=arguments.delete_previous,
+            )
+            _report(context.lake, person, erasure)
         return
-    findings = search(context.lake, person)
+    findings = [search(context.lake, person) for person in persons]
     if arguments.json:
         rows = [
             {"object": held.version.key, "version": held.version.version, "row": row}
-            for held in findings.held
+            for found in findings
+            for held in found.held
             for row in held.rows
         ]
         sys.stdout.write(json.dumps(rows, indent=2, default=str) + "\n")
-    else:
-        _show(context.lake, person, findings, find_models(context.registry, findings.training_runs))
+        return
+    for person, found in zip(persons, findings, strict=True):
+        _show(context.lake, person, found, find_models(context.registry, found.training_runs))
 
 
 def _show(lake: Lake, person: Person, findings: Findings, models: list[Version]) -> None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 from typing import Any
 
 import httpx
 
 from k8s.airflow import DagRun
-from k8s.process import ROOT
 from pipeline.storage.s3 import s3_client
 from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
-from tests.cluster.cluster import Cluster, wait_for
+from tests.cluster.by_hand import run_by_hand
+from tests.cluster.cluster import wait_for
 from tests.cluster.platform import STUDENT, Platform, get_model, make_term
 from tests.cluster.traffic import steady_traffic
-
-GUIDE = ROOT / "docs" / "how-to" / "roll-back.md"
 
 
 def damage_model(platform: Platform, run_id: str) -> None:
@@ -67,23 +63,6 @@ def test_a_model_that_fails_live_is_rolled_back(platform: Platform, first: DagRu
     assert get_model(platform.predictor)["version"] == before.number
     answer = httpx.post(f"{platform.predictor}/predict", json=STUDENT, timeout=10)
     assert answer.json()["model"]["version"] == before.number
-
-
-def run_by_hand(cluster: Cluster, *words: str) -> str:
-    """Run a command with the shell function of the guide, and return what it prints."""
-    function = re.search(r"^by_hand\(\) {.*?^}$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
-    assert function is not None
-    kubectl = " ".join(cluster.get_command()) + " "
-    script = f'{function[0].replace("kubectl ", kubectl)}\nby_hand "$@"'
-    completed = subprocess.run(
-        ["bash", "-c", script, "bash", *words],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert completed.returncode == 0, completed.stderr
-    return completed.stdout
 
 
 def test_rollback_and_return_by_hand_during_traffic(platform: Platform, first: DagRun) -> None:

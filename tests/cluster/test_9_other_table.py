@@ -1,11 +1,14 @@
 """Another table on the same platform: no image is built again, and no word of the survey is left.
 
+Its rows are of persons with a key. Twenty of them are erased at the end.
+
 The last test of the suite, because it deletes the release and installs it with another table.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import os
 import subprocess
 import sys
@@ -22,17 +25,24 @@ from k8s import access
 from k8s.airflow import AirflowClient
 from k8s.process import ROOT
 from k8s.release import RELEASE
+from pipeline.data.pseudonyms import Pseudonyms
+from pipeline.data.raw_csv import find_delimiter
 from pipeline.drift.report import DRIFT, NONE
 from pipeline.settings.connections import LakeSettings
 from pipeline.stages import get_dag_stages
 from pipeline.storage.artifacts.data import BronzePointer
 from pipeline.storage.lake import Lake, open_lake
-from pipeline.storage.layout import BRONZE_INBOX, BRONZE_LATEST, SILVER_LIVE
+from pipeline.storage.layout import BRONZE_INBOX, BRONZE_LATEST, LAYERS, SILVER_LIVE
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
+from tests.cluster.by_hand import run_by_hand
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.conftest import delete_release
 from tests.cluster.platform import UP_TIMEOUT_SECONDS, get_model
+from tests.support.byte_search import find_in_output, find_needles
 from tests.support.lake import read_json
+
+CANARIES = 20
+"""Number of persons to erase."""
 
 
 def write_table(folder: Path) -> tuple[Path, str, str]:
@@ -67,11 +77,38 @@ def run_command(*arguments: str) -> str:
     return done.stdout
 
 
+def get_key(number: int) -> str:
+    """The key of a person to erase."""
+    return f"CANARY-{number:02}"
+
+
+def get_tutor(number: int) -> str:
+    """The tutor that only this person has."""
+    return f"Tutor-canary-{number:02}"
+
+
+def add_persons(path: Path) -> None:
+    """Add the columns Card, with a person for each row, and Tutor."""
+    text = path.read_text()
+    delimiter = find_delimiter(text)
+    header, *rows = csv.reader(io.StringIO(text), delimiter=delimiter)
+    persons = [(f"CARD-{number:04}", "AB"[number % 2]) for number in range(len(rows))]
+    every = len(rows) // CANARIES
+    for number in range(CANARIES):
+        persons[number * every] = get_key(number), get_tutor(number)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter)
+        writer.writerow(["Card", "Tutor", *header])
+        writer.writerows([*person, *row] for person, row in zip(persons, rows, strict=True))
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The table, with the columns file that `adopt` writes next to it."""
     path, label, positive = write_table(tmp_path_factory.mktemp("table"))
-    run_command("pipeline", "adopt", f"--data={path}", f"--label={label}", f"--positive={positive}")
+    add_persons(path)
+    options = [f"--data={path}", f"--label={label}", f"--positive={positive}"]
+    run_command("pipeline", "adopt", *options, "--key=Card", "--group=Tutor")
     return path
 
 
@@ -165,3 +202,68 @@ def test_the_survey_is_not_mentioned(predictor: str) -> None:
     """The page's words come from the columns file."""
     assert get_model(predictor)["alias"] == "production"
     assert "fail_probability" not in httpx.get(f"{predictor}/openapi.json").text
+
+
+def find_canaries(cluster: Cluster, lake: Lake) -> dict[str, set[str]]:
+    """Search everything that the platform stores for the canaries.
+
+    Returns:
+        Objects and their versions, databases and logs -> the keys, pseudonyms and tutors in them.
+    """
+    secret = cluster.read_secret(f"{RELEASE}-pseudonyms")["MLOPS_INGEST__KEY_SECRET"]
+    pseudonyms = Pseudonyms(secret)
+    needles: dict[bytes, str] = {}
+    for number in range(CANARIES):
+        for text in (get_key(number), pseudonyms.make(get_key(number)), get_tutor(number)):
+            needles |= {text.encode(): text, text.encode().hex().encode(): f"{text}, in hex"}
+    found = find_needles(
+        (
+            (f"{one.key} {one.version}", lake.read_version(one.key, one.version) or b"")
+            for layer in LAYERS
+            for one in lake.all_versions(f"{layer}/")
+            if not one.is_marker
+        ),
+        needles,
+    )
+    commands = {}
+    for name in ("AIRFLOW", "MLFLOW"):
+        dump = f'pg_dump --username=postgres --dbname="${name}_DATABASE"'
+        pod = f"{RELEASE}-postgresql-0"
+        commands[f"database {name}"] = cluster.get_command("exec", pod, "--", "sh", "-c", dump)
+    cat = ("find", "/logs", "-type", "f", "-exec", "cat", "{}", "+")
+    scheduler = f"{RELEASE}-airflow-scheduler-0"
+    commands["task logs"] = cluster.get_command("exec", scheduler, "--", *cat)
+    for pod in cluster.kubectl("get", "pods", "-o", "name").split():
+        commands[f"log of {pod}"] = cluster.get_command("logs", "--all-containers", pod)
+    printed = {name: find_in_output(command, needles) for name, command in commands.items()}
+    return found | {name: texts for name, texts in printed.items() if texts}
+
+
+@pytest.mark.full
+def test_persons_are_forgotten(output: str, other_lake: Lake, airflow: AirflowClient) -> None:
+    """A byte search finds nothing of 20 persons in any object version, database or log.
+
+    Nor does it after another training on the same file.
+    """
+    with closing(Cluster(f"kind-{RELEASE}", RELEASE)) as cluster:
+        layers = {name.partition("/")[0] for name in find_canaries(cluster, other_lake)}
+        assert {"bronze", "silver", "gold"} <= layers
+
+        def erase() -> str | None:
+            keys = map(get_key, range(CANARIES))
+            printed = run_by_hand(cluster, "subject", "erase", *keys, pod="erasure")
+            if " as running since " in printed:  # a stage runs
+                return None
+            return printed
+
+        printed = wait_for("erasure", erase)
+        assert printed.count("subject: erased") == CANARIES, printed
+        assert "error:" not in printed, printed
+        job = "retention-after-erasure"
+        cluster.kubectl("create", "job", job, f"--from=cronjob/{RELEASE}-retention")
+        wait = ("wait", f"job/{job}", "--for=condition=Complete", "--timeout=600s")
+        cluster.kubectl(*wait, timeout_seconds=660)
+        run_id = make_run_id("after-erasure")
+        airflow.trigger("training", run_id)
+        assert wait_for_run(airflow, "training", run_id).state == "success"
+        assert find_canaries(cluster, other_lake) == {}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from k8s.airflow import DagRun
 from tests.cluster.stage_pods import select_pods
 from tests.cluster.traffic import steady_traffic
+from tests.support.byte_search import CHUNK_BYTES, find_in_output
 
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nX-Model-Version: 7\r\nContent-Length: 28\r\n\r\n"
@@ -79,3 +83,12 @@ def test_a_request_on_a_closed_connection_is_sent_again() -> None:
             server.join()
         assert (result.answered, result.resent, result.failed) == (2, 1, {})
         assert result.versions == {"7": 2}
+
+
+def test_a_text_is_found_in_output() -> None:
+    """Also if two reads of the output share it."""
+    program = f"import sys; sys.stdout.write('x' * {CHUNK_BYTES - 3} + 'needle' + 'y')"
+    needles = {b"needle": "needle", b"missing": "missing"}
+    assert find_in_output([sys.executable, "-c", program], needles) == {"needle"}
+    with pytest.raises(AssertionError, match="ended with 3"):
+        find_in_output([sys.executable, "-c", "raise SystemExit(3)"], needles)
