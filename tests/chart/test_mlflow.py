@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import fnmatch
+import json
 import re
 from typing import Any
 
@@ -26,6 +27,11 @@ from tests.support.helm import (
     get_variables,
     render,
 )
+from tests.support.mlflow_server import DEFAULT_AUTHORIZATION_FUNCTION
+
+SIGN_ON = {
+    "auth": {"oidc": {"issuer": "https://login.school.org", "existingSecret": "sign-on"}},
+}
 
 
 def get_environment(values: Values) -> dict[str, Any]:
@@ -121,11 +127,10 @@ def test_login() -> None:
     (_, users), (server,) = spec["initContainers"], spec["containers"]
     assert "--app-name=basic-auth" in server["args"]
     files = find(manifests, "ConfigMap", "mlflow-files")["data"]
-    config = configparser.ConfigParser()
-    config.read_string(files["auth.ini"])
+    config = read_login(files)
     variables = get_variables(server)
-    assert config["mlflow"]["default_permission"] == "READ"
-    assert config["mlflow"]["database_uri"] == variables["MLFLOW_BACKEND_STORE_URI"]
+    assert config["default_permission"] == "READ"
+    assert config["database_uri"] == variables["MLFLOW_BACKEND_STORE_URI"]
     program, folder = users["command"][1:]
     mounts = {mount["name"]: mount["mountPath"] for mount in users["volumeMounts"]}
     assert (f"{mounts['files']}/users.py", mounts["users"]) == (program, folder)
@@ -141,6 +146,34 @@ def test_login() -> None:
         for user in MLFLOW_USERS
         for key in (USERNAME, PASSWORD)
     }
+
+
+def test_single_sign_on() -> None:
+    """With an issuer, MLflow calls the chart's program, which checks tokens; without, its own."""
+    manifests = render(SIGN_ON)
+    server = get_container(find(manifests, "Deployment", "mlflow"))
+    variables = get_variables(server)
+    issuer = SIGN_ON["auth"]["oidc"]["issuer"]
+    assert (variables["OIDC_ISSUER"], variables["OIDC_CLIENT_ID"]) == (issuer, "student-mlops")
+    assert json.loads(variables["OIDC_ROLES"])["approver"] == ["approver"]
+    assert "OIDC_CLIENT_SECRET" not in variables
+    mounts = {mount["name"]: mount["mountPath"] for mount in server["volumeMounts"]}
+    assert variables["PYTHONPATH"] == mounts["files"]
+    files = find(manifests, "ConfigMap", "mlflow-files")["data"]
+    module, function = read_login(files)["authorization_function"].split(":")
+    assert f"def {function}(" in files[f"{module}.py"]
+    assert "from id_tokens import" in files[f"{module}.py"]
+    assert "id_tokens.py" in files
+    files = find(render(), "ConfigMap", "mlflow-files")["data"]
+    assert files.keys() == {"users.py", "auth.ini"}
+    assert read_login(files)["authorization_function"] == DEFAULT_AUTHORIZATION_FUNCTION
+
+
+def read_login(files: dict[str, str]) -> configparser.SectionProxy:
+    """Return the configuration of the login."""
+    config = configparser.ConfigParser()
+    config.read_string(files["auth.ini"])
+    return config["mlflow"]
 
 
 def list_logins(manifests: list[Manifest]) -> dict[str, set[str]]:

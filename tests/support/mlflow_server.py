@@ -30,6 +30,8 @@ START_TIMEOUT_SECONDS = 150
 FILES = CHART / "files" / "mlflow"
 USERS = {name: f"password of {name}" for name in MLFLOW_USERS}
 """The chart's users of MLflow, with the passwords that they have in tests."""
+DEFAULT_AUTHORIZATION_FUNCTION = "mlflow.server.auth:authenticate_request_basic_auth"
+SIGN_ON_FUNCTION = "sign_on:authenticate"
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -38,12 +40,17 @@ QUIET = {
 
 
 @contextlib.contextmanager
-def mlflow_server(folder: Path, users: Mapping[str, str] | None = None) -> Iterator[str]:
+def mlflow_server(
+    folder: Path,
+    users: Mapping[str, str] | None = None,
+    sign_on: Mapping[str, str] | None = None,
+) -> Iterator[str]:
     """Start a server with one worker on SQLite that proxies artifacts; yields its URL.
 
     Args:
         folder: Folder of its files.
         users: Passwords of the chart's users of MLflow; without them, the server has no login.
+        sign_on: Variables of single sign-on, with which the server also accepts ID tokens.
     """
     url = f"http://127.0.0.1:{find_free_port()}"
     database = f"sqlite:///{folder}/mlflow.db"
@@ -56,7 +63,9 @@ def mlflow_server(folder: Path, users: Mapping[str, str] | None = None) -> Itera
     }
     environment = os.environ | QUIET
     if users:
-        environment |= create_users(folder, database, users)
+        function = SIGN_ON_FUNCTION if sign_on else DEFAULT_AUTHORIZATION_FUNCTION
+        environment |= create_users(folder, database, users, function)
+        environment |= {"PYTHONPATH": str(FILES), **(sign_on or {})}
         options["--app-name"] = "basic-auth"
     command = [sys.executable, "-m", "mlflow", "server", "--serve-artifacts"]
     command += [word for option in options.items() for word in option]
@@ -95,21 +104,32 @@ def get_mlflow_user(stage: ModuleType) -> str:
     return user
 
 
-def create_users(folder: Path, database: str, users: Mapping[str, str]) -> dict[str, str]:
+def create_users(
+    folder: Path,
+    database: str,
+    users: Mapping[str, str],
+    function: str = DEFAULT_AUTHORIZATION_FUNCTION,
+) -> dict[str, str]:
     """Create MLflow's users with the chart's program; return the variables of the server."""
-    environment = write_logins(folder, database, users)
+    environment = write_logins(folder, database, users, function)
     command = [sys.executable, str(FILES / "users.py"), str(folder / "users")]
     subprocess.run(command, check=True, env=os.environ | environment)
     return environment
 
 
-def write_logins(folder: Path, database: str, users: Mapping[str, str]) -> dict[str, str]:
+def write_logins(
+    folder: Path,
+    database: str,
+    users: Mapping[str, str],
+    function: str = DEFAULT_AUTHORIZATION_FUNCTION,
+) -> dict[str, str]:
     """Write the logins as files, as the chart mounts them; return the variables of the server.
 
     Args:
         folder: Folder for the configuration and the logins.
         database: URL of the database.
         users: The password of each of the chart's users, by its name.
+        function: The function that checks logins, as MODULE:NAME.
     """
     for name, password in users.items():
         login = folder / "users" / name
@@ -117,7 +137,8 @@ def write_logins(folder: Path, database: str, users: Mapping[str, str]) -> dict[
         (login / USERNAME).write_text(name)
         (login / PASSWORD).write_text(password)
     config = folder / "auth.ini"
-    config.write_text((FILES / "auth.ini").read_text().replace("DATABASE_URI", database))
+    text = (FILES / "auth.ini").read_text().replace("DATABASE_URI", database)
+    config.write_text(text.replace("AUTHORIZATION_FUNCTION", function))
     return {
         "MLFLOW_AUTH_CONFIG_PATH": str(config),
         "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
