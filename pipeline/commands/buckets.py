@@ -3,13 +3,15 @@
 Replaced and deleted versions are kept for MLOPS_RETENTION__OLD_VERSION_DAYS.
 
 With --identities it also creates MinIO's users: one per stage and service, each with a policy that
-allows the objects that it uses. Waits until the service responds. Running it again changes nothing.
+allows the objects that it uses. With --roles it creates the policies of people with ID tokens.
+Waits until the service responds. Running it again changes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from pipeline.errors import LakeError, StageSkipped
 from pipeline.polling import poll_until
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.layout import BRONZE, LAYERS, bucket_name
+from pipeline.storage.minio_roles import make_role_policies, write_role_policies
 from pipeline.storage.minio_users import read_identities, write_users
 from pipeline.storage.s3 import s3_client
 
@@ -46,6 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with a folder per identity, which has its keys in the files "
         "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (only with MinIO)",
     )
+    parser.add_argument(
+        "--roles",
+        type=json.loads,
+        default={},
+        metavar="JSON",
+        help="roles of people, each with the values of the claim that give it, as in "
+        '\'{"viewer": ["staff"]}\' (only with --identities)',
+    )
     add_source(parser)
 
 
@@ -64,6 +75,7 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
     create_buckets(settings, arguments.wait, context.settings.retention.old_version_days)
     if arguments.identities is not None:
         create_users(settings, arguments.identities, arguments.source)
+        create_role_policies(settings, arguments.roles)
 
 
 def create_buckets(
@@ -126,6 +138,24 @@ def create_users(settings: LakeSettings, folder: Path, sources: Sequence[str]) -
         echo(f"user {former} deleted, which is no longer in use")
     names = ", ".join(identity.name for identity in identities)
     echo(f"{len(identities)} users have their keys and policies: {names}")
+
+
+def create_role_policies(settings: LakeSettings, roles: Mapping[str, Sequence[str]]) -> None:
+    """Create the policies of people with ID tokens, and delete former ones.
+
+    Args:
+        settings: The lake, whose endpoint is MinIO.
+        roles: The roles of people, each with the values of the claim that give it.
+
+    Raises:
+        LakeError: If MinIO does not respond, or refuses.
+        SettingsError: If a value cannot be the name of a policy.
+    """
+    policies = make_role_policies(roles, settings.bucket_prefix)
+    for former in write_role_policies(settings, policies):
+        echo(f"policy {former} deleted, which is no longer in use")
+    if policies:
+        echo(f"people have the policies of their roles, by the claim: {', '.join(policies)}")
 
 
 def _is_temporary(error: Exception) -> bool:

@@ -287,3 +287,19 @@ SERVICES: dict[str, Service] = {
     "test": Service("`helm test`", Access(inspects=layout.LAYERS)),
 }
 """The identities that belong to no stage, by name."""
+
+READ_REPORTS = Access(reads=(f"{layout.REPORTS}/{ANY}",))
+"""Read all reports, and list them."""
+PEOPLE: dict[str, Access] = {
+    "viewer": READ_REPORTS,
+    "operator": READ_REPORTS
+    | Access(
+        reads=(layout.STOP_MARKER,),
+        writes=(layout.inbox_file(ANY), layout.STOP_MARKER),
+        deletes=(layout.STOP_MARKER,),
+        lists=(layout.inbox_file(""),),
+    ),
+    "approver": READ_REPORTS,
+}
+"""What people may use in the platform's MinIO, by their role. An administrator may do everything,
+and a role that is missing here nothing."""

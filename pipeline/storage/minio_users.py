@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,16 +78,7 @@ def write_users(settings: LakeSettings, identities: list[Identity]) -> list[str]
     Raises:
         LakeError: If MinIO does not respond, or refuses.
     """
-    from minio.credentials.providers import EnvAWSProvider
-    from minio.error import MinioAdminException
-    from minio.minioadmin import MinioAdmin
-    from urllib3.exceptions import HTTPError
-
-    url = urlsplit(settings.endpoint or "")
-    admin = MinioAdmin(
-        endpoint=url.netloc, credentials=EnvAWSProvider(), secure=url.scheme == "https"
-    )
-    try:
+    with administer(settings) as admin:
         for identity in identities:
             policy = POLICY_PREFIX + identity.name
             admin.policy_add(policy, policy=dict(identity.policy))
@@ -101,9 +93,32 @@ def write_users(settings: LakeSettings, identities: list[Identity]) -> list[str]
         ]
         for key in former:
             admin.user_remove(key)
+    return former
+
+
+@contextlib.contextmanager
+def administer(settings: LakeSettings) -> Iterator[Any]:
+    """Yield a client of MinIO's administration API, a `minio.MinioAdmin`.
+
+    Args:
+        settings: The lake, whose endpoint is MinIO. The keys of MinIO's administrator come from
+            the standard AWS variables.
+
+    Raises:
+        LakeError: If MinIO does not respond, or refuses.
+    """
+    from minio.credentials.providers import EnvAWSProvider
+    from minio.error import MinioAdminException
+    from minio.minioadmin import MinioAdmin
+    from urllib3.exceptions import HTTPError
+
+    url = urlsplit(settings.endpoint or "")
+    try:
+        yield MinioAdmin(
+            endpoint=url.netloc, credentials=EnvAWSProvider(), secure=url.scheme == "https"
+        )
     except (MinioAdminException, HTTPError, ValueError) as error:
         raise LakeError(
             f"the users of {settings.endpoint} could not be written: {error}. Check that "
             "MLOPS_LAKE__ENDPOINT is MinIO and that the AWS keys are its administrator's"
         ) from error
-    return former

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 
 from pipeline.__main__ import COMMANDS
-from tests.support.chart_scenarios import EXTERNAL
+from tests.support.chart_scenarios import EXTERNAL, SIGN_ON
 from tests.support.helm import Manifest, find, get_container, get_names, get_variables, render
 
 
@@ -15,19 +16,53 @@ def get_job(manifests: list[Manifest]) -> Manifest:
 
 
 def test_minio_gets_the_administrators_keys() -> None:
-    """MinIO's administrator comes from the Secret, whose password is generated."""
+    """MinIO reads its administrator from files of the Secret, whose password is generated."""
     manifests = render()
-    variables = get_variables(get_container(find(manifests, "StatefulSet", "minio")))
-    secret = "student-mlops-objectstore"
-    assert variables["MINIO_ROOT_USER"] == {
-        "secretKeyRef": {"name": secret, "key": "AWS_ACCESS_KEY_ID"}
+    pod = find(manifests, "StatefulSet", "minio")["spec"]["template"]["spec"]
+    container = get_container(find(manifests, "StatefulSet", "minio"))
+    (source,) = [v["secret"] for v in pod["volumes"] if v["name"] == "administrator"]
+    (mount,) = [m["mountPath"] for m in container["volumeMounts"] if m["name"] == "administrator"]
+    assert source["secretName"] == "student-mlops-objectstore"
+    files = {item["key"]: f"{mount}/{item['path']}" for item in source["items"]}
+    variables = get_variables(container)
+    assert files == {
+        "AWS_ACCESS_KEY_ID": variables["MINIO_ROOT_USER_FILE"],
+        "AWS_SECRET_ACCESS_KEY": variables["MINIO_ROOT_PASSWORD_FILE"],
     }
-    assert variables["MINIO_ROOT_PASSWORD"] == {
-        "secretKeyRef": {"name": secret, "key": "AWS_SECRET_ACCESS_KEY"}
-    }
+    assert not any("secretKeyRef" in str(value) for value in variables.values())
     data = find(manifests, "Secret", "objectstore")["data"]
     assert data.keys() == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     assert len(base64.b64decode(data["AWS_SECRET_ACCESS_KEY"])) == 32
+
+
+def test_single_sign_on() -> None:
+    """MinIO accepts tokens of the issuer, and the Job creates the policies of the roles."""
+    manifests = render(SIGN_ON)
+    variables = get_variables(get_container(find(manifests, "StatefulSet", "minio")))
+    names = {name for name in variables if name.startswith("MINIO_IDENTITY_OPENID_")}
+    assert {name.removeprefix("MINIO_IDENTITY_OPENID_"): variables[name] for name in names} == {
+        "CONFIG_URL": "https://login.school.org/.well-known/openid-configuration",
+        "CLIENT_ID": "student-mlops",
+        "CLAIM_NAME": "roles",
+    }
+    assert "SSL_CERT_FILE" not in variables
+    (roles,) = [word for word in get_job(manifests)["args"] if word.startswith("--roles=")]
+    assert json.loads(roles.removeprefix("--roles="))["operator"] == ["operator"]
+    assert not any("--roles" in word for word in get_job(render())["args"])
+    assert not any("OPENID" in name for name in list_variables(render()))
+
+
+def list_variables(manifests: list[Manifest]) -> list[str]:
+    """Return the names of MinIO's variables."""
+    return list(get_variables(get_container(find(manifests, "StatefulSet", "minio"))))
+
+
+def test_the_authority_of_the_issuer() -> None:
+    """MinIO trusts the authorities of `tls.caBundle`, if it connects to an issuer."""
+    bundle = {"tls": {"caBundle": "-----BEGIN CERTIFICATE-----"}}
+    container = get_container(find(render({**SIGN_ON, **bundle}), "StatefulSet", "minio"))
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert get_variables(container)["SSL_CERT_FILE"] == f"{mounts['ca']}/ca.crt"
 
 
 def test_data_and_keys_outlive_the_release() -> None:

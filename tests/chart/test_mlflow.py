@@ -13,7 +13,7 @@ import pytest
 from dags.pod_spec import build_pod
 from pipeline.stages import STAGES
 from pipeline.tracking.login import PASSWORD, USERNAME
-from tests.support.chart_scenarios import EXTERNAL, MLFLOW_USERS
+from tests.support.chart_scenarios import EXTERNAL, MLFLOW_USERS, SIGN_ON
 from tests.support.helm import (
     NAMESPACE,
     Manifest,
@@ -28,10 +28,6 @@ from tests.support.helm import (
     render,
 )
 from tests.support.mlflow_server import DEFAULT_AUTHORIZATION_FUNCTION
-
-SIGN_ON = {
-    "auth": {"oidc": {"issuer": "https://login.school.org", "existingSecret": "sign-on"}},
-}
 
 
 def get_environment(values: Values) -> dict[str, Any]:

@@ -24,6 +24,9 @@ containers:
       - buckets
       {{- if .Values.minio.enabled }}
       - --identities={{ $folder }}
+      {{- if include "student-mlops.oidc" . }}
+      - {{ print "--roles=" (toJson .Values.auth.oidc.roles) | replace "$(" "$$(" | quote }}
+      {{- end }}
       {{- end }}
       {{- range .Values.objectStore.sources }}
       - --source={{ . }}
