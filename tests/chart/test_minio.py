@@ -6,7 +6,7 @@ import base64
 import json
 
 from pipeline.__main__ import COMMANDS
-from tests.support.chart_scenarios import EXTERNAL, SIGN_ON
+from tests.support.chart_scenarios import EXTERNAL, OIDC
 from tests.support.helm import Manifest, find, get_container, get_names, get_variables, render
 
 
@@ -37,11 +37,11 @@ def test_minio_gets_the_administrators_keys() -> None:
 
 def test_single_sign_on() -> None:
     """MinIO accepts tokens of the issuer, and the Job creates the policies of the roles."""
-    manifests = render(SIGN_ON)
+    manifests = render(OIDC)
     variables = get_variables(get_container(find(manifests, "StatefulSet", "minio")))
     names = {name for name in variables if name.startswith("MINIO_IDENTITY_OPENID_")}
     assert {name.removeprefix("MINIO_IDENTITY_OPENID_"): variables[name] for name in names} == {
-        "CONFIG_URL": "https://login.school.org/.well-known/openid-configuration",
+        "CONFIG_URL": "https://login.school.org/realms/school/.well-known/openid-configuration",
         "CLIENT_ID": "student-mlops",
         "CLAIM_NAME": "roles",
     }
@@ -60,7 +60,7 @@ def list_variables(manifests: list[Manifest]) -> list[str]:
 def test_the_authority_of_the_issuer() -> None:
     """MinIO trusts the authorities of `tls.caBundle`, if it connects to an issuer."""
     bundle = {"tls": {"caBundle": "-----BEGIN CERTIFICATE-----"}}
-    container = get_container(find(render({**SIGN_ON, **bundle}), "StatefulSet", "minio"))
+    container = get_container(find(render({**OIDC, **bundle}), "StatefulSet", "minio"))
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert get_variables(container)["SSL_CERT_FILE"] == f"{mounts['ca']}/ca.crt"
 

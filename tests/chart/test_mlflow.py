@@ -13,7 +13,7 @@ import pytest
 from dags.pod_spec import build_pod
 from pipeline.stages import STAGES
 from pipeline.tracking.login import PASSWORD, USERNAME
-from tests.support.chart_scenarios import EXTERNAL, MLFLOW_USERS, SIGN_ON
+from tests.support.chart_scenarios import EXTERNAL, MLFLOW_USERS, OIDC
 from tests.support.helm import (
     NAMESPACE,
     Manifest,
@@ -146,10 +146,10 @@ def test_login() -> None:
 
 def test_single_sign_on() -> None:
     """With an issuer, MLflow calls the chart's program, which checks tokens; without, its own."""
-    manifests = render(SIGN_ON)
+    manifests = render(OIDC)
     server = get_container(find(manifests, "Deployment", "mlflow"))
     variables = get_variables(server)
-    issuer = SIGN_ON["auth"]["oidc"]["issuer"]
+    issuer = OIDC["auth"]["oidc"]["issuer"]
     assert (variables["OIDC_ISSUER"], variables["OIDC_CLIENT_ID"]) == (issuer, "student-mlops")
     assert json.loads(variables["OIDC_ROLES"])["approver"] == ["approver"]
     assert "OIDC_CLIENT_SECRET" not in variables
