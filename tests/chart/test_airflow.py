@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 from itertools import pairwise
 
 import pytest
 
-from tests.support.chart_scenarios import KEYS_OF_THEIR_OWN
+from tests.support.chart_scenarios import CERTIFICATE, KEYS_OF_THEIR_OWN
 from tests.support.helm import (
     Manifest,
+    Values,
     find,
     get_container,
     get_containers,
@@ -164,12 +166,82 @@ def test_generated_keys() -> None:
     assert all(first != second for first, second in pairwise(sorted(secret.values())))
 
 
-def test_the_password_is_not_in_the_manifest() -> None:
-    """The pod reads the administrator's password from the Secret."""
+LOCAL_USERS = ("admin", "viewer", "operator", "approver")
+OIDC: Values = {
+    "issuer": "https://login.school.org/realms/school",
+    "existingSecret": "client",
+    "peers": [{"ipBlock": {"cidr": "192.0.2.7/32"}}],
+}
+
+
+def test_the_passwords_are_not_in_the_manifest() -> None:
+    """The pod reads them from the Secret, which must have that of the administrator."""
     api_server = find(render(), *WORKLOADS["api-server"])["spec"]["template"]["spec"]
-    assert get_variables(api_server["initContainers"][1])["ADMIN_PASSWORD"] == {
-        "secretKeyRef": {"name": "student-mlops-airflow", "key": "admin-password"}
-    }
+    variables = get_variables(api_server["initContainers"][1])
+    assert variables["ADMIN_USER"] == "admin"
+    for role in LOCAL_USERS:
+        key = {"name": "student-mlops-airflow", "key": f"{role}-password"}
+        optional = {} if role == "admin" else {"optional": True}
+        assert variables[f"{role.upper()}_PASSWORD"] == {"secretKeyRef": key | optional}
+    generated = find(render(), "Secret", "airflow")["data"]
+    assert {f"{role}-password" for role in LOCAL_USERS} < generated.keys()
+
+
+def test_people_log_in_at_an_issuer() -> None:
+    """Only the api-server has the client's secret and may reach the issuer."""
+    manifests = render({"auth": {"oidc": OIDC}})
+    settings = find(manifests, "ConfigMap", "airflow")["data"]
+    assert settings["OIDC_ISSUER"] == OIDC["issuer"]
+    assert settings["OIDC_SCOPES"] == "openid email profile"
+    assert json.loads(settings["OIDC_ROLES"])["approver"] == ["approver"]
+    for component, place in WORKLOADS.items():
+        spec = find(manifests, *place)["spec"]["template"]["spec"]
+        secrets = [
+            get_variables(container).get("OIDC_CLIENT_SECRET") for container in get_containers(spec)
+        ]
+        expected = {"secretKeyRef": {"name": "client", "key": "OIDC_CLIENT_SECRET"}}
+        assert [secret for secret in secrets if secret] == (
+            [expected] if component == "api-server" else []
+        )
+        egress = find(manifests, "NetworkPolicy", place[1])["spec"]["egress"]
+        reaches_issuer = any(rule.get("to") == OIDC["peers"] for rule in egress)
+        assert reaches_issuer is (component == "api-server")
+
+
+def test_the_issuer_may_have_a_private_authority() -> None:
+    """The api-server's requests to the issuer trust `tls.caBundle`, and only with an issuer."""
+    bundle = {"tls": {"caBundle": CERTIFICATE}}
+    for values, expected in (
+        (bundle, None),
+        (bundle | {"auth": {"oidc": OIDC}}, "/etc/student-mlops-ca/ca.crt"),
+    ):
+        api_server = get_container(find(render(values), *WORKLOADS["api-server"]))
+        assert get_variables(api_server).get("REQUESTS_CA_BUNDLE") == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, None),
+        ({"ingress": {"enabled": True, "host": "airflow.school.org"}}, False),
+        (
+            {
+                "ingress": {
+                    "enabled": True,
+                    "host": "airflow.school.org",
+                    "tlsSecretName": "certificate",
+                }
+            },
+            True,
+        ),
+    ],
+)
+def test_sessions_behind_an_ingress(values: Values, expected: bool | None) -> None:
+    """Cookies are sent only over TLS if people use it, and the ingress reports the client."""
+    controller: Values = {"networkPolicy": {"webInterfaces": [{"podSelector": {}}]}}
+    settings = find(render({"airflow": values} | controller), "ConfigMap", "airflow")["data"]
+    assert settings.get("AIRFLOW__FAB__COOKIE_SECURE") == ("true" if expected else None)
+    assert ("AIRFLOW__FAB__ENABLE_PROXY_FIX" in settings) is (expected is not None)
 
 
 def test_disabled() -> None:

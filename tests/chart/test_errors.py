@@ -123,10 +123,14 @@ CASES: list[tuple[Values, str]] = [
         {
             "airflow": {
                 "service": {"type": "LoadBalancer"},
-                "env": {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": True},
+                "env": {"AIRFLOW__FAB__AUTH_ROLE_PUBLIC": "Viewer"},
             }
         },
-        "removes Airflow's login, and airflow.service.type LoadBalancer lets everybody reach it",
+        "removes Airflow's login, and everybody can reach it (airflow.service.type LoadBalancer",
+    ),
+    (
+        {"airflow": {"adminUser": "operator"}},
+        'airflow.adminUser is "operator", which is the name of another user of Airflow',
     ),
     (
         {"airflow": {"service": {"nodePort": 30080}}},

@@ -23,7 +23,7 @@ def log_into_airflow(page: Page, url: str, user: str, password: str) -> None:
     page.goto(url)
     page.fill("input[name=username]", user)
     page.fill("input[name=password]", password)
-    page.click("button[type=submit]")
+    page.press("input[name=password]", "Enter")
     page.wait_for_url(lambda current: "/auth/login" not in current)
 
 

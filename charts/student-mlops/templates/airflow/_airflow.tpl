@@ -11,9 +11,11 @@ AIRFLOW__CORE__EXECUTOR: LocalExecutor
 AIRFLOW__CORE__PARALLELISM: {{ .Values.airflow.parallelism | quote }}
 AIRFLOW__CORE__LOAD_EXAMPLES: "false"
 AIRFLOW__CORE__EXECUTION_API_SERVER_URL: {{ include "student-mlops.tls.scheme" . }}://{{ include "student-mlops.airflow.api-server.fullname" . }}:8080/execution/
-AIRFLOW__CORE__AUTH_MANAGER: airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager
-AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS: {{ .Values.airflow.adminUser }}:admin
-AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE: /tmp/passwords.json
+AIRFLOW__CORE__AUTH_MANAGER: airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
+AIRFLOW__FAB__CONFIG_FILE: /opt/student-mlops/webserver_config.py
+# People log in again after 12 hours, and then have the roles that the issuer gives them.
+AIRFLOW__FAB__SESSION_LIFETIME_MINUTES: "720"
+AIRFLOW__FAB__SESSION_MAX_LIFETIME_MINUTES: "720"
 AIRFLOW__DATABASE__SQL_ALCHEMY_CONN: {{ include "student-mlops.database.url" (list . "postgresql+psycopg2" "airflow") }}
 AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES: "1"
 # The DAGs change only with the image, so that they need no faster parsing. A changed schedule takes
@@ -24,14 +26,21 @@ AIRFLOW__LOGGING__DAG_PROCESSOR_LOG_TARGET: stdout # log files would fill the po
 # On a busy node the api-server responds late. With a shorter timeout, in seconds, tasks would fail.
 AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT: "30"
 AIRFLOW__USAGE_DATA_COLLECTION__ENABLED: "false"
-{{- with include "student-mlops.public-url" .Values.airflow }}
-AIRFLOW__API__BASE_URL: {{ . }}
+{{- $url := include "student-mlops.public-url" .Values.airflow }}
+{{- if $url }}
+AIRFLOW__API__BASE_URL: {{ $url }}
+AIRFLOW__FAB__ENABLE_PROXY_FIX: "true" # the ingress controller reports the client and the host
+{{- end }}
+{{- if or (hasPrefix "https:" $url) (include "student-mlops.tls" .) }}
+AIRFLOW__FAB__COOKIE_SECURE: "true"
 {{- end }}
 {{- if include "student-mlops.tls" . }}
 AIRFLOW__API__SSL_CA_FILE: {{ include "student-mlops.ca.file" . }}
 AIRFLOW__API__CLIENT_USE_PUBLIC_CERTS: "false"
 {{- end }}
 {{- include "student-mlops.ca.database" . }}
+{{- include "student-mlops.oidc.variables" . }}
+{{- include "student-mlops.oidc.login-variables" . }}
 {{- end }}
 
 {{/* Environment of a container. Secrets are variables instead of files, so that a Secret
@@ -109,5 +118,5 @@ env:
 {{- $configuration := include "student-mlops.data" (list . "airflow/configmap.yaml") -}}
 {{- $files := include "student-mlops.data" (list . "airflow/configmap-files.yaml") -}}
 checksum/config: {{ print $configuration $files | sha256sum }}
-{{ include "student-mlops.secrets-checksum" (list . (include "student-mlops.airflow.secret" .) (include "student-mlops.database.secret" .) (include "student-mlops.tls.checked" (list . "airflow"))) }}
+{{ include "student-mlops.secrets-checksum" (list . (include "student-mlops.airflow.secret" .) (include "student-mlops.database.secret" .) (include "student-mlops.tls.checked" (list . "airflow")) .Values.auth.oidc.existingSecret) }}
 {{- end }}
