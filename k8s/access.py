@@ -70,6 +70,15 @@ def get_mlflow_login() -> tuple[str, str]:
     return login[USERNAME], login[PASSWORD]
 
 
+def get_predictor_key() -> str:
+    """Return the API key that stages send to the predictor; empty if it needs none."""
+    name = f"{RELEASE}-predictor-key"
+    for item in get_objects("secrets"):
+        if item["metadata"]["name"] == name:
+            return read_secret(name)["MLOPS_PREDICTOR__API_KEY"]
+    return ""
+
+
 def get_scheme() -> str:
     """Return https if the release encrypts its connections (`tls.internal`), else http."""
     for item in get_objects("configmaps"):

@@ -19,6 +19,7 @@ from pipeline.columns import PROBABILITY
 from pipeline.commands.run import predict as predict_example
 from pipeline.console import echo, format_decision
 from pipeline.errors import PipelineError
+from pipeline.http_client import open_client
 from pipeline.settings.data import ORIGINAL_FILE
 from pipeline.storage.layout import BRONZE_INBOX
 
@@ -214,7 +215,8 @@ def wait_until_ready(url: str) -> None:
 def get_served_model(url: str) -> dict[str, Any] | None:
     """Return what the predictor's /model answers; None if it serves no model."""
     try:
-        response = httpx.get(f"{url}/model", timeout=10)
+        with open_client(10, api_key=access.get_predictor_key()) as client:
+            response = client.get(f"{url}/model")
     except httpx.TransportError:
         return None
     return response.json() if response.is_success else None
@@ -240,7 +242,7 @@ def describe_prediction(url: str) -> str:
         ClusterError: If it does not answer.
     """
     try:
-        example = predict_example(url)
+        example = predict_example(url, access.get_predictor_key())
     except PipelineError as error:
         raise ClusterError(f"{error}\n{describe_pods()}") from error
     row = ", ".join(f"{name} {value}" for name, value in example["row"].items())

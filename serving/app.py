@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -26,7 +26,7 @@ from serving.http.problems import (
 )
 from serving.middleware import Middleware
 from serving.routes import columns, mlflow, oip, operations, predict, predict_csv, reports, session
-from serving.routes.common import get_exchange
+from serving.routes.common import authorize, get_exchange
 from serving.service import Service
 from serving.settings import Settings
 
@@ -63,6 +63,8 @@ def create_fastapi(service: Service) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # openapi.install adds one that checks the login
+        dependencies=[Depends(authorize)],
     )
     app.state.service = service
     app.add_exception_handler(Problem, _handle_problem)
@@ -100,6 +102,8 @@ def _summarize(document: dict[str, Any]) -> str:
 async def _handle_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     get_exchange(request).is_body_unread = error.is_body_unread
+    if reports.is_for_a_browser(request):
+        return reports.make_problem_page(request, error)
     return _respond(request, error.body(), error.status, error.get_headers())
 
 

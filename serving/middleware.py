@@ -2,6 +2,7 @@
 
 `POST /predict` without a query string bypasses FastAPI, which would take longer than the
 prediction itself: the middleware calls the route's handler (serving/routes/predict.py) directly.
+FastAPI calls `authorize` (serving/routes/common.py) before the handler of each other route.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.http.exchange import Exchange, Headers
 from serving.http.problems import MEDIA_TYPE, UNEXPECTED, Problem, problem_body
 from serving.http.protocol import PROBE_PATHS
+from serving.permissions import Access
 from serving.refusals import REFUSING_STATUSES, RefusalLog, describe_request
 from serving.routes.predict import answer_predict
 from serving.service import Service
@@ -23,7 +25,6 @@ log = logging.getLogger(__name__)
 
 JSON = (b"content-type", b"application/json")
 PROBLEM = (b"content-type", MEDIA_TYPE.encode())
-LOGIN_PATH = "/session"
 MAX_CONNECTIONS = 20_000
 """Number of connections whose expiry is stored; beyond it, expired ones are forgotten."""
 
@@ -34,7 +35,6 @@ class Middleware:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
-        self._is_key_required = service.keys.is_required
         self._max_age = service.settings.max_connection_age_seconds
         self._expiry: dict[object, float] = {}
         self._refusals = RefusalLog()
@@ -52,11 +52,8 @@ class Middleware:
         try:
             if path not in PROBE_PATHS:
                 service.admit()
-            if is_post and path != LOGIN_PATH:  # every route that predicts
-                if self._is_key_required:
-                    await service.authorize(exchange)
-                service.stop_watcher.check()
             if is_fast:
+                await service.authorize(exchange, Access.PREDICT)
                 model, body = await answer_predict(service, exchange)
                 await exchange.respond(200, [JSON, model.header], body)
             else:

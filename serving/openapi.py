@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
+from starlette.responses import JSONResponse
 
 from pipeline.columns import LABEL, SUBJECTS
 from serving.http.problems import ProblemDocument
@@ -25,7 +26,7 @@ TEMPLATE = "#/components/schemas/{model}"
 
 
 def install(app: FastAPI, service: Service) -> None:
-    """Make `app.openapi` return the document."""
+    """Make `app.openapi` return the document, and `/openapi.json` respond with it."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -44,4 +45,8 @@ def install(app: FastAPI, service: Service) -> None:
             app.openapi_schema = document
         return app.openapi_schema
 
+    async def get_document(_: Request) -> JSONResponse:
+        return JSONResponse(app.openapi())
+
+    app.add_api_route("/openapi.json", get_document, include_in_schema=False)
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way

@@ -8,16 +8,17 @@ import itertools
 import re
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from pipeline.storage.lake import open_lake
-from serving.access.key_metrics import KeyCollector
-from serving.access.keyring import KeyRing, get_key
-from serving.access.sessions import Sessions, get_cookie
+from serving.access.key_metrics import KeyCollector, RoleCollector
+from serving.access.keyring import Caller, KeyRing, get_key
+from serving.access.sessions import Sessions, get_cookie, refuse_other_sites, require_same_origin
 from serving.http.exchange import Exchange
 from serving.http.problems import Failed, Invalid, Problem, Unavailable
 from serving.http.request_body import BodyReader
@@ -29,11 +30,15 @@ from serving.model.microbatch import Batcher
 from serving.model.served_model import Model, ScoredRow
 from serving.model.shadow import ShadowScorer
 from serving.model.updater import Models, ModelUpdater
+from serving.permissions import Access
 from serving.report_reader import ReportReader
 from serving.settings import Settings
 from serving.stop_watcher import StopWatcher
 from serving.threads import lower_thread_priority
 from serving.traffic_log import TrafficLog
+
+if TYPE_CHECKING:
+    from serving.access.tokens import Tokens
 
 MAX_ROWS_ON_LOOP = 16
 """Up to this many rows are scored on the event loop, because a thread switch costs more."""
@@ -82,6 +87,10 @@ class Service:
             self.settings.session_hours,
             lake,
         )
+        self.tokens = self._make_tokens()
+        """Checks the tokens of single sign-on; None without it."""
+        self.is_login_required = self.keys.is_required or self.tokens is not None
+        self._token_origins = {origin.encode() for origin in self.settings.cors_origins}
         self.metrics = RequestMetrics()
         self.registry = CollectorRegistry()
         """Everything that /metrics exposes."""
@@ -93,6 +102,8 @@ class Service:
             )
         )
         self.registry.register(KeyCollector(self.keys))
+        if self.tokens is not None:
+            self.registry.register(RoleCollector(self.tokens))
         self.registry.register(self.stop_watcher)
         self.workers = ThreadPoolExecutor(2, "score", initializer=lower_thread_priority)
         self._batcher = Batcher()
@@ -100,6 +111,13 @@ class Service:
         self._explaining = 0
         self._request_numbers = itertools.count()
         self._process_id = secrets.token_hex(6).encode()
+
+    def _make_tokens(self) -> Tokens | None:
+        if not self.settings.oidc.issuer:
+            return None
+        from serving.access.tokens import Tokens  # imports cryptography, which needs memory
+
+        return Tokens(self.settings.oidc)
 
     def start(self) -> None:
         """Start the threads and tasks; call it on the event loop."""
@@ -111,6 +129,8 @@ class Service:
             asyncio.create_task(self.bodies.watch()),
             asyncio.create_task(self.keys.watch()),
         ]
+        if self.tokens is not None:
+            self._watches.append(asyncio.create_task(self.tokens.watch()))
 
     async def stop(self) -> None:
         """Stop the threads and write the rest of the live traffic."""
@@ -182,20 +202,42 @@ class Service:
             return given
         return b"%b-%x" % (self._process_id, next(self._request_numbers))
 
-    async def authorize(self, exchange: Exchange) -> None:
-        """Find out whose API key or session a request has; for predictors that require one.
+    async def authorize(self, exchange: Exchange, access: Access) -> None:
+        """Check that a request may use a route, and that answers are not stopped.
+
+        Args:
+            exchange: The request; its caller is set.
+            access: What the route gives access to.
 
         Raises:
             Unauthorized: If the key or session is missing, wrong, expired or revoked.
-            CrossSite: If the request has a session, and comes from another site's page.
+            BadToken: If the token is not valid.
+            Forbidden: If no role of the person allows it.
+            CrossSite: If another site's page sent the request with the person's login.
             TooManyRequests: If the key has reached one of its limits.
+            Unavailable: If the issuer's keys are not known.
+            Stopped: If it requests predictions, and all answers are stopped.
         """
-        headers = exchange.headers
+        if access is Access.OPEN:
+            return
+        if self.is_login_required:
+            exchange.caller = caller = await self._authenticate(exchange.headers, access)
+            if access is Access.PREDICT:
+                caller.admit()
+        if access is Access.PREDICT:
+            self.stop_watcher.check()
+
+    async def _authenticate(self, headers: Mapping[bytes, bytes], access: Access) -> Caller:
         key = get_key(headers)
+        if self.tokens is not None and self.tokens.is_token(key):
+            if access is Access.PREDICT:
+                refuse_other_sites(headers, self._token_origins)
+            return await self.tokens.authenticate(key, access)
         if key or not get_cookie(headers):
-            exchange.caller = self.keys.authenticate(key)
-        else:
-            exchange.caller = await self.sessions.authenticate(headers)
+            return self.keys.authenticate(key)
+        if access is Access.PREDICT:
+            require_same_origin(headers)
+        return await self.sessions.authenticate(headers)
 
     async def predict(
         self, model: Model, rows: list[Row], exchange: Exchange, log: bool = True

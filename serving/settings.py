@@ -6,15 +6,28 @@ file and are not rebuilt when it changes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from pipeline import renamed_settings
 from pipeline import settings as pipeline_settings
-from pipeline.environment import split_at_commas
+from pipeline.environment import Section, split_at_commas
+from pipeline.errors import describe_first
 from pipeline.settings.connections import PredictorClientSettings
+from serving.permissions import Role
 
 RENAMED = {
     "MLOPS_PREDICTOR__POLL_SECONDS": "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS",
@@ -43,6 +56,59 @@ def _check_secret(secret: SecretStr) -> SecretStr:
             f"it has {length} characters, and could be guessed; it needs {MIN_SECRET_LENGTH}"
         )
     return secret
+
+
+OWN_NAMES = json.dumps({role: [role] for role in Role})
+"""The value of the claim for each role is its name."""
+ROLES = TypeAdapter(dict[Role, frozenset[str]])
+
+
+def _check_roles(text: str) -> str:
+    try:
+        ROLES.validate_json(text)
+    except ValidationError as error:
+        roles = ", ".join(Role)
+        raise ValueError(
+            f"{describe_first(error, 'the text')}. It must be a JSON object with a list for each "
+            f"of these roles that somebody has: {roles}"
+        ) from None
+    return text
+
+
+def _check_issuer(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("https", "http") or not parts.hostname):
+        raise ValueError("it must be a URL, such as https://login.school.org/realms/school")
+    return url
+
+
+class OidcSettings(Section):
+    issuer: Annotated[str, AfterValidator(_check_issuer)] = ""
+    """URL of the OpenID Connect issuer whose tokens are accepted (`Authorization: Bearer TOKEN`);
+    empty for none. All routes except the page's files and the health routes then need a login: a
+    token, a session or an API key."""
+    client_id: str = "student-mlops"
+    """Client that the tokens must be issued for (their claim `aud`)."""
+    roles_claim: str = "roles"
+    """Claim of the token with the person's roles: a list of strings at the top level."""
+    roles: Annotated[str, AfterValidator(_check_roles)] = json.dumps(
+        {name: [name] for name in Role}
+    )
+    """Values of that claim that give each role, as a JSON object of lists. A role that is missing
+    there is given to nobody."""
+
+    @property
+    def values_by_role(self) -> dict[Role, frozenset[str]]:
+        """`roles` as a table."""
+        return ROLES.validate_json(self.roles)
+
+    @model_validator(mode="after")
+    def _check_client(self) -> Self:
+        if self.issuer and not self.client_id:
+            raise ValueError(
+                "MLOPS_PREDICTOR__OIDC__CLIENT_ID is empty; set it to the client's id at the issuer"
+            )
+        return self
 
 
 class PredictorSettings(PredictorClientSettings):
@@ -132,7 +198,9 @@ class PredictorSettings(PredictorClientSettings):
     session_hours: float = Field(default=8, gt=0, le=168)
     """How long a login on the page lasts."""
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(split_at_commas)] = ()
-    """Origins whose pages may call the predictor: `https://a.example,https://b.example`, or `*`."""
+    """Origins whose pages may call the predictor: `https://a.example,https://b.example`, or `*`.
+    Requests with a token of single sign-on need the origin itself in the list."""
+    oidc: OidcSettings = OidcSettings()
 
 
 class Settings(pipeline_settings.Settings):

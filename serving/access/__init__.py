@@ -1,1 +1,1 @@
-"""Who may send predictions: API keys and their limits. Begin with keyring.py."""
+"""Who may send requests: API keys, sessions, tokens of single sign-on. Begin with keyring.py."""

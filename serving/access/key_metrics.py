@@ -1,13 +1,17 @@
-"""Prometheus metrics of the API keys. Their labels are the names of the keys, never a key."""
+"""Prometheus metrics of callers. Labels are names of keys and roles, never a key or a person."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from serving.access.keyring import KeyRing
+
+if TYPE_CHECKING:
+    from serving.access.tokens import Tokens
 
 
 class KeyCollector(Collector):
@@ -44,4 +48,32 @@ class KeyCollector(Collector):
             "predictor_keys_stale",
             "1 if the keys file has changed and cannot be read",
             value=float(keys.is_stale),
+        )
+
+
+class RoleCollector(Collector):
+    """Exposes the counts of single sign-on by role when /metrics is read."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    def collect(self) -> Iterator[Metric]:
+        label = ("role",)
+        requests = CounterMetricFamily(
+            "predictor_role_requests", "Accepted requests for predictions by role", labels=label
+        )
+        rows = CounterMetricFamily("predictor_role_rows", "Rows predicted by role", labels=label)
+        for role, caller in self._tokens.callers.items():
+            requests.add_metric((role,), caller.requests)
+            rows.add_metric((role,), caller.rows)
+        refused = CounterMetricFamily(
+            "predictor_token_refused", "Requests with a refused token", labels=("reason",)
+        )
+        for reason, count in list(self._tokens.refused.items()):
+            refused.add_metric((reason,), count)
+        yield from (requests, rows, refused)
+        yield GaugeMetricFamily(
+            "predictor_issuer_contact_timestamp_seconds",
+            "Time of the last fetch of the issuer's keys; 0 for never",
+            value=self._tokens.fetched_at,
         )

@@ -1,7 +1,7 @@
 """The API keys that the predictor accepts, from a file that is read again when it changes.
 
-Without keys, everybody may send predictions. The key of MLOPS_PREDICTOR__API_KEY, which the
-platform's stages send, is accepted in addition to those of the file.
+Without keys and single sign-on, everybody may send requests. The key of MLOPS_PREDICTOR__API_KEY,
+which the platform's stages send, is accepted in addition to those of the file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ WATCH_INTERVAL_SECONDS = 1.0
 
 
 class Caller:
-    """All keys of one name: their counts and their limits. For the event loop's thread only.
+    """All keys of one name, or all people with one role: their counts, and the limits of the keys.
+    For the event loop's thread only.
 
     Limits apply to windows of a minute, each of which begins with a request. Rows above the limit
     count in the next windows, because the length of a list is known only at its end.
@@ -144,7 +145,7 @@ class KeyRing:
 
     @property
     def is_required(self) -> bool:
-        """Whether predictions need a key. A file without a valid key refuses all."""
+        """Whether requests need a key. A file without a valid key refuses all."""
         return self._path is not None or bool(self._platform_key)
 
     async def watch(self) -> None:
@@ -197,7 +198,7 @@ class KeyRing:
         return self.callers.setdefault(name, Caller(name))
 
     def authenticate(self, key: bytes) -> Caller:
-        """Find out whose key it is, and count a request.
+        """Find out whose key it is.
 
         Its time reveals nothing about a key: Python finds it in a table by a hash with a random
         seed, and compares the bytes only if that hash is equal, so no time depends on how much of
@@ -208,13 +209,10 @@ class KeyRing:
 
         Raises:
             Unauthorized: If there is no key, or it is unknown, expired or revoked.
-            TooManyRequests: If the request exceeds a limit of the key.
         """
         if not key:
             self._refuse("missing")
-        caller = self.find(key).caller
-        caller.admit()
-        return caller
+        return self.find(key).caller
 
     def find(self, key: bytes) -> Entry:
         """Return the entry of a valid key.

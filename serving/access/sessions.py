@@ -14,7 +14,7 @@ import hmac
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -100,18 +100,14 @@ class Sessions:
         return _cookie(f"{content}.{self._sign(content)}", self._seconds, is_https)
 
     async def authenticate(self, headers: Mapping[bytes, bytes]) -> Caller:
-        """Find out whose session a request has, and count the request.
+        """Find out whose session a request has.
 
         Raises:
-            CrossSite: If the request comes from another site's page.
             Unauthorized: If there is no session, or it has ended.
-            TooManyRequests: If the request exceeds a limit of the key.
         """
-        require_same_origin(headers)
         session = await self.find(headers)
         if session is None:
             raise Unauthorized("The session has ended, or its key is no longer valid; log in")
-        session.entry.caller.admit()
         return session.entry.caller
 
     async def find(self, headers: Mapping[bytes, bytes]) -> Session | None:
@@ -204,6 +200,24 @@ def require_same_origin(headers: Mapping[bytes, bytes]) -> None:
         is_own = headers.get(b"origin", b"").partition(b"://")[2] == headers.get(b"host")
     if not is_own:
         raise CrossSite
+
+
+def refuse_other_sites(headers: Mapping[bytes, bytes], origins: Collection[bytes]) -> None:
+    """Refuse a token that a login proxy may have added to a request of another site's page.
+
+    The proxy turns its own cookie into a token. A program sends neither header.
+
+    Args:
+        headers: The request's headers.
+        origins: Origins whose pages may send tokens.
+
+    Raises:
+        CrossSite: If a browser sent the request for another page than the predictor's own.
+    """
+    origin = headers.get(b"origin")
+    if origin in origins or (origin is None and b"sec-fetch-site" not in headers):
+        return
+    require_same_origin(headers)
 
 
 def _cookie(value: str, seconds: int, is_https: bool) -> str:

@@ -3,7 +3,9 @@
 Problem              a response with an error status; `detail` says what happened and what to do
 ├── BadJson          400  the body is not JSON
 ├── Unauthorized     401  the API key is missing, wrong, expired or revoked
+├── BadToken         401  the token of single sign-on is not valid
 ├── CrossSite        403  a page of another site sent the session's cookie
+├── Forbidden        403  the person's role does not allow the request; `roles` lists those that do
 ├── NotFound         404  unknown model, version or path
 ├── SlowBody         408  the body did not arrive in time
 ├── SlowList         408  a CSV list arrives too slowly
@@ -61,6 +63,9 @@ class ProblemDocument(BaseModel):
     errors: list[Finding] = Field(default=[], description="Errors in the input")
     stopped: StopFacts | None = Field(
         default=None, description="Only if somebody has stopped all answers"
+    )
+    roles: list[str] | None = Field(
+        default=None, description="Only if a role is missing: the roles that allow the request"
     )
 
 
@@ -123,6 +128,36 @@ class CrossSite(Problem):
             "The request does not come from the predictor's own page; programs send "
             "`Authorization: Bearer KEY` instead of a cookie"
         )
+
+
+class BadToken(Problem):
+    status = 401
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The token is not accepted: {reason}. Log in again")
+
+
+class Forbidden(Problem):
+    status = 403
+
+    def __init__(self, role: str | None, access: str, roles: Sequence[str]) -> None:
+        """Refuse a request for which a person lacks a role.
+
+        Args:
+            role: The person's role; None for none.
+            access: What the route gives access to.
+            roles: The roles that allow the request.
+        """
+        self._roles = list(roles)
+        owner = f"The role {role} does not allow" if role else "Your account has no role, and so no"
+        super().__init__(
+            f"{owner} access to {access}. Ask the operator for one of these roles: "
+            f"{', '.join(roles)}"
+        )
+
+    def body(self) -> bytes:
+        return json.dumps({**json.loads(super().body()), "roles": self._roles}).encode()
 
 
 class NotFound(Problem):

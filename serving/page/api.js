@@ -5,7 +5,7 @@ import { t } from "./words.js";
 /** Field of the API that holds the probability of the positive outcome. */
 export const PROBABILITY = "probability";
 
-/** Event on `document`: predictions need a login, or the session has ended. */
+/** Event on `document`: requests need a login, or the session has ended. */
 export const KEY_REQUIRED = "key-required";
 
 /** Event on `document`: an operator stopped all answers; its `detail` says who, when and why. */
@@ -101,7 +101,9 @@ function pause(milliseconds, signal) {
 async function request(path, options) {
   let response;
   try {
-    response = await fetch(path, options);
+    // A login proxy then responds with 401 to an expired login, not with a redirect.
+    const headers = { Accept: "application/json, */*", ...options.headers };
+    response = await fetch(path, { ...options, headers });
   } catch (error) {
     throw toProblem(error);
   }
@@ -135,6 +137,13 @@ async function readProblem(response) {
   if (!/json/.test(response.headers.get("Content-Type") ?? "")) {
     return new Problem(fallback, { status });
   }
-  const { detail, title, errors = [], stopped } = await response.json();
-  return new Problem(detail ?? title ?? fallback, { status, errors, stopped });
+  const { detail, title, errors = [], stopped, roles } = await response.json();
+  const message = roles ? describeRoles(roles) : (detail ?? title ?? fallback);
+  return new Problem(message, { status, errors, stopped });
+}
+
+/** Say that one of these roles is missing. Every role may look at the page. */
+function describeRoles(roles) {
+  const word = roles.includes("viewer") ? "api.noRole" : "api.role";
+  return t(word, { roles: roles.join(", ") });
 }

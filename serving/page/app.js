@@ -11,15 +11,21 @@ import { WhatIf } from "./whatif.js";
 import { LANGUAGES, loadLanguage, preferredLanguage, storeLanguage } from "./words.js";
 
 const RETRY_MS = 3_000;
+const UNAUTHORIZED = 401;
 
+const login = new Login();
+let sections = [];
+
+/** Load the columns and build the page. Without a login, the page asks for one and starts again. */
 async function start() {
   let columns;
   try {
     columns = await get("columns");
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    showText(find("trouble"), error.message);
-    setTimeout(start, RETRY_MS);
+    find("serving").textContent = "";
+    showText(find("trouble"), error.status === UNAUTHORIZED ? "" : error.message);
+    if (error.isTemporary) setTimeout(start, RETRY_MS);
     return;
   }
   showText(find("trouble"), "");
@@ -42,13 +48,13 @@ function build(columns) {
   });
   whatIf.onResponse = (result) => model.reloadIfChanged(result.model);
   const predict = () => whatIf.predict();
-  const [login, banner] = [new Login(predict), new StopBanner(predict)];
+  const banner = new StopBanner(predict);
+  login.onLogin = () => {
+    model.load();
+    predict();
+  };
+  sections = [whatIf, list, model, banner];
   whatIf.show(whatIf.example);
-  find("language").addEventListener("change", async ({ target }) => {
-    storeLanguage(target.value);
-    await loadLanguage(target.value);
-    for (const section of [whatIf, list, model, login, banner]) section.translate();
-  });
 }
 
 const preferred = preferredLanguage();
@@ -57,5 +63,12 @@ find("language").replaceChildren(
     make("option", { value: tag, lang: tag, selected: tag === preferred }, name),
   ),
 );
+find("language").addEventListener("change", async ({ target }) => {
+  storeLanguage(target.value);
+  await loadLanguage(target.value);
+  for (const section of [login, ...sections]) section.translate();
+});
 await loadLanguage(preferred);
+login.onLogin = start;
+login.refresh();
 start();

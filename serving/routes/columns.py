@@ -21,7 +21,7 @@ from pipeline.columns import (
     Feature,
 )
 from pipeline.storage.layout import SILVER_LIVE
-from serving.routes.common import ServiceDependency
+from serving.routes.common import ServiceDependency, problems
 
 router = APIRouter()
 
@@ -35,6 +35,7 @@ FOR_THE_GENERATOR = {"frequencies"}
     "/columns",
     tags=["model"],
     summary="The data dictionary: features with their ranges or categories, and the label",
+    responses=problems(401, 403),
 )
 def columns(service: ServiceDependency) -> dict[str, Any]:
     """Features in the model's order; `codes` of a categorical feature maps its names to codes.

@@ -9,11 +9,13 @@ from fastapi import Depends, Query, Request
 from serving.http.exchange import Exchange
 from serving.http.problems import MEDIA_TYPE
 from serving.model.served_model import Model
+from serving.permissions import ROUTES
 from serving.service import Service
 
 DESCRIPTIONS = {
     400: "The body is not valid JSON",
-    401: "The API key is missing, wrong, expired or revoked",
+    401: "The API key, session or token is missing, wrong, expired or revoked",
+    403: "No role of the person allows it, or a page of another site sent the request",
     404: "Unknown model or version",
     408: "The body did not arrive in time",
     413: "The body is larger than the limit",
@@ -46,6 +48,12 @@ def get_exchange(request: Request) -> Exchange:
     """Return the exchange that the middleware made of this request."""
     exchange: Exchange = request.state.exchange
     return exchange
+
+
+async def authorize(request: Request) -> None:
+    """Check that a request may use its route; the application calls it for each one."""
+    service: Service = request.app.state.service
+    await service.authorize(get_exchange(request), ROUTES[request.scope["route"].path])
 
 
 def model_headers(model: Model) -> dict[str, str]:

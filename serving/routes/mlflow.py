@@ -44,7 +44,7 @@ BODY = {
     "/invocations",
     summary="Predict a table, in MLflow's scoring protocol",
     response_model=Predictions,
-    responses=problems(400, 401, 408, 413, 415, 422, 429, 500, 503),
+    responses=problems(400, 401, 403, 408, 413, 415, 422, 429, 500, 503),
     openapi_extra={"requestBody": BODY},
 )
 async def invocations(
@@ -76,7 +76,12 @@ async def ping(service: ServiceDependency) -> Literal["ready"]:
     return "ready"
 
 
-@router.get("/version", summary="Version of this code", response_class=Response)
+@router.get(
+    "/version",
+    summary="Version of this code",
+    response_class=Response,
+    responses=problems(401, 403),
+)
 async def version(service: ServiceDependency) -> Response:
     """The version as plain text."""
     return Response(service.code_version, media_type="text/plain")

@@ -71,7 +71,7 @@ def get_model(service: Service, name: str, version: str | None) -> Model:
     return loaded[version]
 
 
-@router.get("/v2", summary="Server metadata")
+@router.get("/v2", summary="Server metadata", responses=problems(401, 403))
 async def server(service: ServiceDependency) -> ServerMetadata:
     return ServerMetadata(
         name="student-mlops", version=service.code_version, extensions=["binary_tensor_data"]
@@ -143,13 +143,13 @@ async def infer(
 
 for base in BASES:
     router.add_api_route(
-        base, metadata, summary="Model metadata", responses=problems(404, 422, 503)
+        base, metadata, summary="Model metadata", responses=problems(401, 403, 404, 422, 503)
     )
     router.add_api_route(
         f"{base}/ready",
         model_ready,
         summary="Is the model ready?",
-        responses=problems(404, 422, 503),
+        responses=problems(401, 403, 404, 422, 503),
     )
     router.add_api_route(
         f"{base}/infer",
@@ -157,6 +157,6 @@ for base in BASES:
         methods=["POST"],
         summary="Predict tensors",
         response_model=InferResponse,
-        responses=RESPONSES | problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
+        responses=RESPONSES | problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503),
         openapi_extra={"requestBody": {"required": True, "content": BODY_TYPES}},
     )

@@ -50,7 +50,7 @@ async def readyz(service: ServiceDependency) -> Health:
 @router.get(
     "/model",
     summary="The served model: its version, lineage and metrics",
-    responses=problems(503),
+    responses=problems(401, 403, 503),
 )
 async def model(service: ServiceDependency) -> ModelFacts:
     """Name, version, run, alias, lineage down to the raw file, metrics with intervals, gates."""

@@ -75,7 +75,7 @@ async def answer_predict(
     summary=f"Predict one {SUBJECT} or many",
     response_model=Answer,
     response_model_exclude_none=True,
-    responses=problems(400, 401, 408, 413, 415, 422, 429, 500, 503),
+    responses=problems(400, 401, 403, 408, 413, 415, 422, 429, 500, 503),
     openapi_extra={"requestBody": BODY},
 )
 async def predict(

@@ -45,7 +45,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     "/predict/csv",
     summary=f"Predict a CSV list of {SUBJECTS} of any length",
     response_class=Response,
-    responses=RESPONSES | problems(401, 408, 413, 415, 422, 429, 503),
+    responses=RESPONSES | problems(401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra={"requestBody": BODY},
 )
 async def predict_csv(

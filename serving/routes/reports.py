@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -22,7 +23,7 @@ from pipeline.storage.layout import (
     latest_report_file,
     report_file,
 )
-from serving.http.problems import NotFound
+from serving.http.problems import NotFound, Problem
 from serving.routes.common import ServiceDependency
 from serving.service import Service
 
@@ -47,14 +48,15 @@ FILES_OF_A_RUN: Mapping[str, tuple[str, str]] = {
 """Each report of a training run: what it is, and the stage that writes it."""
 SHORT_ADDRESSES = {"card": MODEL_CARD_HTML, "gates": VALIDATION_PAGE, "data": DATA_CHECK_PAGE}
 
-NOT_FOUND = """<!doctype html>
+TITLES = {401: "Log in first", 403: "Not allowed", 404: "No such report"}
+PROBLEM = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>No such report</title>
+<title>%s</title>
 <style>:root { color-scheme: light dark } body { font: 16px/1.5 system-ui, sans-serif;
 margin: 2rem auto; max-width: 42rem; padding: 0 1rem }</style>
-<main><h1>No such report</h1><p>%s</p></main>
+<main><h1>%s</h1><p>%s</p><p><a href="%s">The predictor's page</a></p></main>
 </html>
 """
 
@@ -66,19 +68,17 @@ async def get_drift() -> Response:
 
 
 @router.get("/{name}")
-async def get_report(name: str, request: Request, service: ServiceDependency) -> Response:
+async def get_report(name: str, service: ServiceDependency) -> Response:
     """Return the latest drift check, or redirect from a short address to the report."""
     if page := SHORT_ADDRESSES.get(name):
         return RedirectResponse(f"{_get_run_id(service)}/{page}")
     if name != DRIFT_PAGE:
-        return _not_found(
-            request,
+        raise NotFound(
             "The reports are /reports/card, /reports/gates, /reports/data and /reports/drift.",
         )
     data = await service.reports.read(latest_report_file(DRIFT_PAGE))
     if data is None:
-        return _not_found(
-            request,
+        raise NotFound(
             "No drift check has had a verdict yet. The stage `drift` compares recent traffic with "
             "the training data.",
         )
@@ -86,21 +86,17 @@ async def get_report(name: str, request: Request, service: ServiceDependency) ->
 
 
 @router.get("/{run_id}/{name}")
-async def get_run_report(
-    run_id: str, name: str, request: Request, service: ServiceDependency
-) -> Response:
+async def get_run_report(run_id: str, name: str, service: ServiceDependency) -> Response:
     """Return a report of the served version."""
     if run_id != _get_run_id(service) or name not in FILES_OF_A_RUN:
-        return _not_found(
-            request,
+        raise NotFound(
             f"The predictor shows only the reports of version {service.model().version}, which it "
             "serves. All reports are in the lake, in the folder of their run.",
         )
     data = await service.reports.read(report_file(run_id, name))
     if data is None:
         title, stage = FILES_OF_A_RUN[name]
-        return _not_found(
-            request,
+        raise NotFound(
             f"Version {service.model().version} has no {title}. The stage `{stage}` of run "
             f"{run_id} writes it to the lake.",
         )
@@ -114,8 +110,16 @@ def _get_run_id(service: Service) -> str:
     return service.model().manifest.lineage.pipeline_run_id
 
 
-def _not_found(request: Request, sentence: str) -> Response:
-    """A page with a sentence for browsers, and the problem document for other clients."""
-    if "text/html" not in request.headers.get("accept", ""):
-        raise NotFound(sentence)
-    return HTMLResponse(NOT_FOUND % html.escape(sentence), 404, headers=HEADERS)
+def is_for_a_browser(request: Request) -> bool:
+    """Whether a person opens a report, who reads a page and no problem document."""
+    accepted = request.headers.get("accept", "")
+    return request.url.path.startswith(f"{router.prefix}/") and "text/html" in accepted
+
+
+def make_problem_page(request: Request, problem: Problem) -> Response:
+    """Return a problem as a page with a link to the predictor's page, where people log in."""
+    title = TITLES.get(problem.status, HTTPStatus(problem.status).phrase)
+    sentence = "Log in on the predictor's page." if problem.status == 401 else str(problem)
+    home = "../" * (request.url.path.count("/") - 1)
+    content = PROBLEM % (title, title, html.escape(sentence), home)
+    return HTMLResponse(content, problem.status, {**HEADERS, **problem.get_headers()})

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import LakeError
+from serving.access.keyring import get_key
 from serving.access.sessions import require_same_origin
 from serving.http.problems import Invalid, Unavailable
 from serving.http.request_body import require_json
@@ -25,14 +26,21 @@ class Login(BaseModel):
 
 @router.get("")
 async def get_session(request: Request, service: ServiceDependency) -> dict[str, Any]:
-    """Whether predictions need a key, and whose session the request has."""
-    session = await service.sessions.find(get_exchange(request).headers)
-    expires = datetime.fromtimestamp(session.expires_at, UTC).isoformat() if session else None
-    return {
-        "is_required": service.keys.is_required,
-        "name": session.entry.caller.name if session else None,
-        "expires": expires,
-    }
+    """Whether requests need a login, and whose login the request has.
+
+    The page itself sends no token: a login proxy in front of the predictor adds it.
+    """
+    headers = get_exchange(request).headers
+    answer = {"is_required": service.is_login_required, "name": None, "expires": None}
+    token = get_key(headers)
+    if service.tokens is not None and service.tokens.is_token(token):
+        login = await service.tokens.find(token)
+        return answer | {"name": login.name, "is_proxied": True}
+    session = await service.sessions.find(headers)
+    if session is None:
+        return answer
+    expires = datetime.fromtimestamp(session.expires_at, UTC).isoformat()
+    return answer | {"name": session.entry.caller.name, "expires": expires}
 
 
 @router.post("")

@@ -442,29 +442,6 @@ def test_the_documentation_needs_no_internet(visit: Visit) -> None:
     expect(operation.locator(".live-responses-table .response").first).to_contain_text("200")
 
 
-def test_login_and_logout(visit: Visit, tmp_path: Path) -> None:
-    """A key begins a session that a reload keeps; after the logout the page asks again."""
-    with serve_bundle(
-        tmp_path, make_bundle(version="7", background_rows=40), api_key="let-me-in"
-    ) as guarded:
-        page: Page = visit(guarded, wait=False)
-        expect(page.locator("#access")).to_be_visible()
-        page.locator("#key").fill("let-me-out")
-        page.locator("#key").press("Enter")
-        expect(page.locator("#refused")).to_contain_text("The API key is missing or wrong")
-        page.locator("#key").fill("let-me-in")
-        page.locator("#key").press("Enter")
-        expect(page.locator("#probability")).to_contain_text("%")
-        expect(page.locator("#access")).to_be_hidden()
-        expect(page.locator("#logout")).to_have_text("Log out (platform)")
-        page.reload()
-        expect(page.locator("#probability")).to_contain_text("%")
-        assert page.evaluate("document.cookie + JSON.stringify({...sessionStorage})") == "{}"
-        page.locator("#logout").click()
-        expect(page.locator("#access")).to_be_visible()
-        expect(page.locator("#logout")).to_be_hidden()
-
-
 def test_the_page_shows_a_stop(visit: Visit, tmp_path: Path) -> None:
     """It says who stopped the answers and why, and predicts again once they are resumed."""
     with serve_bundle(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import hmac
 import json
+import ssl
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +21,10 @@ CLIENT_ID = "student-mlops"
 LIFETIME_SECONDS = 600
 CONFIGURATION = "/.well-known/openid-configuration"
 KEYS = "/keys"
+ALGORITHMS = ("RS256", "RS384", "PS256", "ES256")
+NO_CHANGES: Mapping[str, Any] = MappingProxyType({})
+
+Key = jwk.RSAKey | jwk.ECKey
 
 
 class Issuer:
@@ -26,16 +32,19 @@ class Issuer:
 
     Attributes:
         url: URL of the issuer.
+        name: What its configuration and tokens call it, if not by its URL.
         key: The key that signs.
         published: The keys that are served.
+        unusable: Keys of unknown kinds that are served too.
         requests: Paths of the requests to the issuer.
         available: Whether the issuer responds; without it, every request fails.
     """
 
     def __init__(self) -> None:
-        self.url = ""
-        self.key = new_key("first")
+        self.url = self.name = ""
+        self.key: Key = new_key("first")
         self.published = [self.key]
+        self.unusable: list[dict[str, str]] = []
         self.requests: list[str] = []
         self.available = True
 
@@ -48,13 +57,14 @@ class Issuer:
         if path == CONFIGURATION:
             return Response(200, self.describe())
         if path == KEYS:
-            return Response(200, {"keys": [key.as_dict(private=False) for key in self.published]})
+            usable = [key.as_dict(private=False) for key in self.published]
+            return Response(200, {"keys": [*self.unusable, *usable]})
         return Response(404, "not found")
 
     def describe(self) -> dict[str, Any]:
         """Return the issuer's configuration."""
         return {
-            "issuer": self.url,
+            "issuer": self.name or self.url,
             "authorization_endpoint": f"{self.url}/authorize",
             "token_endpoint": f"{self.url}/token",
             "userinfo_endpoint": f"{self.url}/userinfo",
@@ -68,7 +78,7 @@ class Issuer:
         """Return the claims of a token; those that `changes` sets to None are left out."""
         now = int(time.time())
         claims = {
-            "iss": self.url,
+            "iss": self.name or self.url,
             "aud": CLIENT_ID,
             "sub": "7f3c",
             "preferred_username": "anna",
@@ -78,10 +88,25 @@ class Issuer:
         }
         return {name: value for name, value in (claims | changes).items() if value is not None}
 
-    def sign(self, *roles: str, **changes: Any) -> str:
-        """Return a signed token of a person with these roles."""
-        header = {"alg": "RS256", "kid": self.key.kid}
-        return jwt.encode(header, self.make_claims(*roles, **changes), self.key)
+    def sign(
+        self,
+        *roles: str,
+        key: Key | None = None,
+        header: Mapping[str, Any] = NO_CHANGES,
+        **changes: Any,
+    ) -> str:
+        """Return a signed token of a person with these roles.
+
+        Args:
+            roles: The roles.
+            key: The key that signs it; None for that of the issuer.
+            header: Fields that replace those of its header; None leaves one out.
+            changes: Claims that replace the others; None leaves one out.
+        """
+        key = key or self.key
+        fields = {"alg": "RS256" if key.key_type == "RSA" else "ES256", "kid": key.kid} | header
+        present = {name: value for name, value in fields.items() if value is not None}
+        return jwt.encode(present, self.make_claims(*roles, **changes), key, ALGORITHMS)
 
     def rotate(self) -> None:
         """Sign with a new key, which is published with the old one."""
@@ -134,9 +159,9 @@ def new_key(name: str) -> jwk.RSAKey:
 
 
 @contextlib.contextmanager
-def run_issuer() -> Iterator[Issuer]:
+def run_issuer(tls: ssl.SSLContext | None = None) -> Iterator[Issuer]:
     """Run an issuer."""
     issuer = Issuer()
-    with serve(issuer.handle) as url:
+    with serve(issuer.handle, tls=tls) as url:
         issuer.url = url
         yield issuer

@@ -14,11 +14,17 @@ export default {
   "key.label": "API-Schlüssel eingeben",
   "key.use": "Anmelden",
   "key.logout": "Abmelden ({name})",
+  "login.ended": "Die Anmeldung ist abgelaufen.",
   stopped: "{by} hat alle Antworten angehalten ({at}): {reason}",
 
   "api.slow": "Der Dienst hat nicht rechtzeitig geantwortet. Vielleicht ist er überlastet.",
   "api.unreachable": "Der Dienst ist nicht erreichbar. Die Seite versucht es weiter.",
   "api.status": "Der Dienst hat mit dem Status {status} geantwortet.",
+  "api.noRole":
+    "Ihr Konto hat hier keine Rolle. Fragen Sie den Betreiber nach einer von diesen: {roles}.",
+  "api.role":
+    "Sie dürfen diese Seite ansehen, aber keine Vorhersagen abrufen. Dafür ist eine dieser " +
+    "Rollen nötig: {roles}. Fragen Sie den Betreiber.",
 
   "odds": "{part} von {whole}",
   "outcome": "haben das Ergebnis „{outcome}“",

@@ -14,11 +14,16 @@ export default {
   "key.label": "Enter the API key",
   "key.use": "Log in",
   "key.logout": "Log out ({name})",
+  "login.ended": "The login has ended.",
   stopped: "{by} stopped all answers on {at}: {reason}",
 
   "api.slow": "The predictor did not respond in time. It may be busy.",
   "api.unreachable": "The predictor cannot be reached. The page retries automatically.",
   "api.status": "The predictor responded with status {status}.",
+  "api.noRole": "Your account has no role here. Ask the operator for one of these: {roles}.",
+  "api.role":
+    "You may look at this page, but not request predictions. That needs one of these roles: " +
+    "{roles}. Ask the operator.",
 
   "odds": "{part} in {whole}",
   "outcome": "have the outcome “{outcome}”",

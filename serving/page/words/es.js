@@ -14,11 +14,16 @@ export default {
   "key.label": "Introduzca la clave de la API",
   "key.use": "Iniciar sesión",
   "key.logout": "Cerrar sesión ({name})",
+  "login.ended": "La sesión ha terminado.",
   stopped: "{by} detuvo todas las respuestas el {at}: {reason}",
 
   "api.slow": "El servicio no respondió a tiempo. Puede estar ocupado.",
   "api.unreachable": "No se puede conectar con el servicio. La página lo sigue intentando.",
   "api.status": "El servicio respondió con el estado {status}.",
+  "api.noRole": "Su cuenta no tiene ningún rol aquí. Pida al operador uno de estos: {roles}.",
+  "api.role":
+    "Puede ver esta página, pero no pedir predicciones. Para ello se necesita uno de estos " +
+    "roles: {roles}. Pregunte al operador.",
 
   "odds": "{part} de cada {whole}",
   "outcome": "tienen el resultado «{outcome}»",

@@ -14,11 +14,17 @@ export default {
   "key.label": "Saisissez la clé de l’API",
   "key.use": "Se connecter",
   "key.logout": "Se déconnecter ({name})",
+  "login.ended": "La session a expiré.",
   stopped: "{by} a arrêté toutes les réponses le {at} : {reason}",
 
   "api.slow": "Le service n’a pas répondu à temps. Il est peut-être occupé.",
   "api.unreachable": "Le service est injoignable. La page réessaie automatiquement.",
   "api.status": "Le service a répondu avec le statut {status}.",
+  "api.noRole":
+    "Votre compte n’a aucun rôle ici. Demandez à l’opérateur l’un de ceux-ci : {roles}.",
+  "api.role":
+    "Vous pouvez consulter cette page, mais pas demander de prédictions. Il faut pour cela " +
+    "l’un de ces rôles : {roles}. Adressez-vous à l’opérateur.",
 
   "odds": "{part} sur {whole}",
   "outcome": "ont le résultat « {outcome} »",

@@ -96,8 +96,8 @@ def predictor():
     """The predictor is alive, and either has a model or says that it has none yet."""
     url = os.environ["PREDICTOR"]
     request_json(f"{url}/healthz")
-    status, content = request(f"{url}/model")
-    assert status in (200, 503), f"{url}/model responded with {status}: {content[:500]!r}"
+    status, content = request(f"{url}/readyz")
+    assert status in (200, 503), f"{url}/readyz responded with {status}: {content[:500]!r}"
     print(content.decode())
 
 
