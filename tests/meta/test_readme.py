@@ -172,7 +172,7 @@ def test_the_teachers_guide_names_what_the_page_shows() -> None:
 def test_alerts_use_metrics_that_exist() -> None:
     """Each metric in docs/how-to/operate.md is exposed by the predictor."""
     page = (ROOT / "docs" / "how-to" / "operate.md").read_text()
-    service = Service(Settings())
+    service = Service(Settings.load({"MLOPS_PREDICTOR__OIDC__ISSUER": "https://login.test"}))
     service.metrics.observe("/predict", 200, 0.001)
     text = generate_latest(service.registry).decode()
     names = set(re.findall(r"\bpredictor_\w+", page))
