@@ -43,7 +43,7 @@ class Issuer:
     def __init__(self) -> None:
         self.url = self.name = ""
         self.key: Key = new_key("first")
-        self.published = [self.key]
+        self.published: list[Key] = [self.key]
         self.unusable: list[dict[str, str]] = []
         self.requests: list[str] = []
         self.available = True
@@ -104,7 +104,8 @@ class Issuer:
             changes: Claims that replace the others; None leaves one out.
         """
         key = key or self.key
-        fields = {"alg": "RS256" if key.key_type == "RSA" else "ES256", "kid": key.kid} | header
+        algorithm = "RS256" if key.key_type == "RSA" else "ES256"
+        fields = {"alg": algorithm, "kid": key.kid, **header}
         present = {name: value for name, value in fields.items() if value is not None}
         return jwt.encode(present, self.make_claims(*roles, **changes), key, ALGORITHMS)
 
