@@ -1,12 +1,17 @@
-"""Attacks by people and pods that may use a part of the platform: each ends in a refusal.
+"""Attacks by people and pods that may use a part of the platform.
 
-tests/cluster/test_5_identities.py tries the object store with every key, and
-tests/serving/test_attacks.py the predictor.
+Each ends in a refusal and in a line of a log. tests/cluster/test_5_identities.py tries the object
+store with every key, and tests/serving/test_attacks.py a predictor with keys and sessions.
 """
 
 from __future__ import annotations
 
 import base64
+import csv
+import io
+import re
+import socket
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -15,8 +20,10 @@ import pytest
 from k8s.airflow import DagRun
 from k8s.process import ClusterError
 from k8s.release import RELEASE
+from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
-from tests.cluster.platform import Platform
+from tests.cluster.cluster import wait_for
+from tests.cluster.platform import STUDENT, Platform
 
 pytestmark = pytest.mark.full
 
@@ -39,15 +46,28 @@ def list_secrets(platform: Platform) -> set[str]:
     return {value for value in values if len(value) >= MIN_SECRET_LENGTH}
 
 
+def wait_for_line(platform: Platform, component: str, pattern: str) -> None:
+    """Wait until a pod of a component has logged a line in which the pattern is found."""
+    selector = f"app.kubernetes.io/component={component}"
+
+    def find() -> bool:
+        logs = platform.cluster.kubectl("logs", "-l", selector, "--all-containers", "--tail=-1")
+        return re.search(pattern, logs) is not None
+
+    wait_for(f"line {pattern!r} of {component}", find, timeout_seconds=60)
+
+
 @pytest.mark.parametrize("source", ["/proc/self/environ", "file:///etc/passwd", "../x.csv"])
 def test_a_run_cannot_read_a_file_of_its_pod(
     platform: Platform, first: DagRun, source: str
 ) -> None:
-    """Airflow refuses the parameter, and starts no run."""
+    """Airflow refuses the parameter, starts no run, and logs the request."""
     run_id = make_run_id("attack")
     with pytest.raises(ClusterError, match=r"with 4\d\d"):
         platform.airflow.trigger("training", run_id, source=source)
     assert platform.airflow.get_run("training", run_id) is None
+    line = r"method=POST path=/api/v2/dags/training/dagRuns query= status_code=4(00|22)"
+    wait_for_line(platform, "airflow-api-server", line)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +100,8 @@ def test_only_deployers_can_move_production(
     platform: Platform, first: DagRun, login: str | None, status: int
 ) -> None:
     """Neither a request without a login nor the predictor's own can set or delete the alias."""
-    cluster = platform.cluster
+    cluster, registry = platform.cluster, platform.registry
+    before = registry.get_by_alias(PRODUCTION)
     auth = None
     if login:
         secret = cluster.read_secret(f"{RELEASE}-{login}")
@@ -93,3 +114,53 @@ def test_only_deployers_can_move_production(
     assert httpx.post(url, json=body, auth=auth, timeout=60).status_code == status
     deletion = httpx.request("DELETE", url, json=body, auth=auth, timeout=60)
     assert deletion.status_code == status
+    for method in ("POST", "DELETE"):
+        wait_for_line(platform, "mlflow", rf"{method} \S+registered-models/alias.{{0,40}} {status}")
+    assert registry.get_by_alias(PRODUCTION) == before
+
+
+def send_a_large_body(url: str) -> int:
+    headers = {"Content-Type": "application/json"}
+    body = b"[" + b" " * 2_000_000 + b"]"
+    return httpx.post(f"{url}/predict", content=body, headers=headers, timeout=60).status_code
+
+
+def send_a_body_without_an_end(url: str) -> int:
+    target = httpx.URL(url)
+    head = f"POST /predict HTTP/1.1\r\nHost: {target.host}\r\n"
+    body = "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n["
+    with socket.create_connection((target.host, target.port or 80), timeout=90) as connection:
+        connection.sendall((head + body).encode())
+        return int(connection.recv(1000).split()[1])
+
+
+def leave_the_reports(url: str) -> int:
+    return httpx.get(f"{url}/reports/%2e%2e%2f%2e%2e%2fmodels/manifest.json").status_code
+
+
+@pytest.mark.parametrize(
+    ("attack", "status"),
+    [(send_a_large_body, 413), (send_a_body_without_an_end, 408), (leave_the_reports, 404)],
+)
+def test_the_predictor_refuses(
+    platform: Platform, first: DagRun, attack: Callable[[str], int], status: int
+) -> None:
+    """Through its Service, with the chart's limits, it answers with a status and logs it."""
+    assert attack(platform.predictor) == status
+    wait_for_line(platform, "predictor", rf"refused with {status}: (GET|POST) '/")
+
+
+def test_a_downloaded_list_has_no_formula(platform: Platform, first: DagRun) -> None:
+    """A cell of an uploaded list comes back after the name of its column, not as a formula."""
+    cells = dict.fromkeys(STUDENT, '=HYPERLINK("http://evil.test")')
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(cells))
+    writer.writeheader()
+    writer.writerow(cells)
+    headers = {"Content-Type": "text/csv"}
+    url = f"{platform.predictor}/predict/csv"
+    response = httpx.post(url, content=text.getvalue(), headers=headers, timeout=60)
+    (row,) = csv.DictReader(io.StringIO(response.text))
+    added = [value for name, value in row.items() if name not in cells]
+    assert "HYPERLINK" in row["error"]
+    assert not [value for value in added if value.startswith(("=", "+", "-", "@", "\t", "\r"))]
