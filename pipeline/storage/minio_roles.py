@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import SettingsError
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.access import PEOPLE, Access
-from pipeline.storage.minio_users import POLICY_PREFIX, administer
+from pipeline.storage.minio_users import POLICY_PREFIX, administer, read_policies
 from pipeline.storage.policies import POLICY_VERSION, make_policy
 
 ADMIN = "admin"
@@ -98,7 +97,7 @@ def write_role_policies(
     with administer(settings) as admin:
         for name, policy in policies.items():
             admin.policy_add(name, policy=dict(policy))
-        present: dict[str, dict[str, Any]] = json.loads(admin.policy_list())
+        present = read_policies(admin)
         former = [
             name
             for name, policy in present.items()

@@ -96,6 +96,12 @@ def write_users(settings: LakeSettings, identities: list[Identity]) -> list[str]
     return former
 
 
+def read_policies(admin: Any) -> dict[str, dict[str, Any]]:
+    """Return all policies of a MinIO by their name; `administer` yields its client."""
+    policies: dict[str, dict[str, Any]] = json.loads(admin.policy_list())
+    return policies
+
+
 @contextlib.contextmanager
 def administer(settings: LakeSettings) -> Iterator[Any]:
     """Yield a client of MinIO's administration API, a `minio.MinioAdmin`.

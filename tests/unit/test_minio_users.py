@@ -12,11 +12,12 @@ import pytest
 from minio.crypto import decrypt, encrypt
 from urllib3 import HTTPResponse
 
-from pipeline.commands.buckets import create_users
+from pipeline.commands.buckets import create_role_policies, create_users
 from pipeline.commands.policies import make_policies
 from pipeline.errors import LakeError, SettingsError
 from pipeline.settings.connections import LakeSettings
 from pipeline.stages import get_identities
+from pipeline.storage.minio_roles import BUILT_IN
 from pipeline.storage.minio_users import read_identities
 from tests.support.http_server import Request, Response, serve
 
@@ -41,6 +42,10 @@ class FakeMinio:
             return Response(self.status, "refused")
         if command == "add-canned-policy":
             self.policies[query["name"]] = json.loads(request.body)
+        elif command == "remove-canned-policy":
+            del self.policies[query["name"]]
+        elif command == "list-canned-policies":
+            return Response(200, self.policies)
         elif command == "add-user":
             body = HTTPResponse(io.BytesIO(request.body), preload_content=False)
             user = json.loads(decrypt(body, PASSWORD))
@@ -104,6 +109,19 @@ def test_changed_keys(minio: FakeMinio, settings: LakeSettings, tmp_path: Path) 
     create_users(settings, tmp_path, [])
     secrets = {name: user["secret"] for name, user in minio.users.items()}
     assert secrets == {"train": "new", "test-2": "key", "somebody": "x"}
+
+
+def test_changed_roles(
+    minio: FakeMinio, settings: LakeSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A value that gives no role any more loses its policy; those of other people stay."""
+    minio.policies["of-the-school"] = {"Statement": [{"Effect": "Allow", "Action": ["s3:*"]}]}
+    create_role_policies(settings, {"viewer": ["staff", "guests"], "tutor": ["teachers"]})
+    assert minio.policies.keys() == {"of-the-school", *BUILT_IN, "staff", "guests"}
+    create_role_policies(settings, {"viewer": ["staff"]})
+    assert "policy guests deleted, which is no longer in use" in capsys.readouterr().err
+    create_role_policies(settings, {})
+    assert minio.policies.keys() == {"of-the-school"}
 
 
 def test_a_refusal(minio: FakeMinio, settings: LakeSettings, tmp_path: Path) -> None:
