@@ -17,8 +17,11 @@ OIDC_ROLES: {{ toJson .roles | quote }}
 
 {{/* The same as settings of the predictor. */}}
 {{- define "student-mlops.oidc.predictor-variables" -}}
-{{- range $name, $value := include "student-mlops.oidc.variables" . | fromYaml }}
-MLOPS_PREDICTOR__{{ $name | replace "OIDC_" "OIDC__" }}: {{ $value | quote }}
+{{- with include "student-mlops.oidc.variables" . | fromYaml }}
+MLOPS_PREDICTOR__OIDC__ISSUER: {{ .OIDC_ISSUER | quote }}
+MLOPS_PREDICTOR__OIDC__CLIENT_ID: {{ .OIDC_CLIENT_ID | quote }}
+MLOPS_PREDICTOR__OIDC__ROLES_CLAIM: {{ .OIDC_ROLES_CLAIM | quote }}
+MLOPS_PREDICTOR__OIDC__ROLES: {{ .OIDC_ROLES | quote }}
 {{- end }}
 {{- end }}
 
