@@ -1,4 +1,4 @@
-"""The logins of MLflow on the cluster, and the port of the predictor's metrics."""
+"""The logins of MLflow and Airflow on the cluster, and the port of the predictor's metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pipeline.tracking.login import PASSWORD, USERNAME
 from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.platform import Platform
 
-OK, UNAUTHORIZED, FORBIDDEN = HTTPStatus.OK, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN
+OK, UNAUTHORIZED = HTTPStatus.OK, HTTPStatus.UNAUTHORIZED
+FORBIDDEN, NOT_FOUND = HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND
 READ_AND_MOVE = {
     None: (UNAUTHORIZED, UNAUTHORIZED),
     "reader": (OK, FORBIDDEN),
@@ -21,6 +22,15 @@ READ_AND_MOVE = {
     "deployer": (OK, OK),
 }
 """What MLflow responds to each user who reads and moves `production`; None sends no login."""
+
+CONNECT_AND_APPROVE = {
+    "viewer": (FORBIDDEN, FORBIDDEN),
+    "operator": (FORBIDDEN, FORBIDDEN),
+    "approver": (FORBIDDEN, NOT_FOUND),
+    "admin": (OK, NOT_FOUND),
+}
+"""What Airflow responds to each user who lists the connections, and who answers the approval of a
+run that does not exist."""
 
 
 @pytest.mark.parametrize("user", READ_AND_MOVE)
@@ -36,6 +46,21 @@ def test_who_moves_production(platform: Platform, first: DagRun, user: str | Non
     read = httpx.get(url, params=alias, auth=auth, timeout=60)
     moved = httpx.post(url, json={**alias, "version": version.number}, auth=auth, timeout=60)
     assert (read.status_code, moved.status_code) == READ_AND_MOVE[user]
+
+
+@pytest.mark.parametrize("user", CONNECT_AND_APPROVE)
+def test_who_approves(platform: Platform, user: str) -> None:
+    """The password in the Secret logs the user in, and only approvers answer approvals."""
+    password = platform.cluster.read_secret(f"{RELEASE}-airflow")[f"{user}-password"]
+    with httpx.Client(base_url=platform.airflow.url, timeout=60) as client:
+        login = client.post("/auth/token", json={"username": user, "password": password})
+        client.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
+        connections = client.get("/api/v2/connections")
+        answer = client.patch(
+            "/api/v2/dags/deployment/dagRuns/none/taskInstances/approve/-1/hitlDetails",
+            json={"chosen_options": ["Approve"], "params_input": {}},
+        )
+    assert (connections.status_code, answer.status_code) == CONNECT_AND_APPROVE[user]
 
 
 def test_the_metrics_have_their_own_port(platform: Platform, first: DagRun) -> None:
