@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -16,6 +18,7 @@ from tests.support.airflow_app import (
     request_token,
     run_api_server,
 )
+from tests.support.certificates import write_certificate
 from tests.support.http_server import serve
 from tests.support.login_issuer import (
     ACCESS_TOKEN,
@@ -34,19 +37,28 @@ REFUSAL = "This account has no role in Airflow"
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[LoginIssuer]:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate of the issuer that no public authority has signed, and its key."""
+    return write_certificate(tmp_path_factory.mktemp("issuer"), "localhost")
+
+
+@pytest.fixture(scope="module")
+def issuer(certificate: tuple[Path, Path]) -> Iterator[LoginIssuer]:
     """The issuer."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
     issuer = LoginIssuer()
-    with serve(issuer.handle) as url:
-        issuer.url = url
+    with serve(issuer.handle, tls=context) as url:
+        issuer.url = url.replace("127.0.0.1", "localhost")
         yield issuer
 
 
 @pytest.fixture(scope="module")
-def airflow(issuer: LoginIssuer) -> Iterator[Any]:
+def airflow(issuer: LoginIssuer, certificate: tuple[Path, Path]) -> Iterator[Any]:
     """Airflow after its Secret was replaced: a new password and name, and one user less."""
     roles = {"viewer": ["staff"], "tutor": ["tutors"], "approver": ["heads"], "admin": ["admin"]}
     settings = {
+        "REQUESTS_CA_BUNDLE": str(certificate[0]),
         "OIDC_ISSUER": issuer.url,
         "OIDC_CLIENT_ID": CLIENT_ID,
         "OIDC_CLIENT_SECRET": CLIENT_SECRET,
