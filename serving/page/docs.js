@@ -1,9 +1,12 @@
 // The API's documentation: Swagger UI on the OpenAPI document of the predictor.
 
+import { find, make } from "./text.js";
+import { loadLanguage, preferredLanguage, t } from "./words.js";
+
 const { status } = await fetch("openapi.json");
 if (status === 401) {
-  const link = Object.assign(document.createElement("a"), { href: "./", textContent: "Log in" });
-  document.getElementById("swagger").append(link, " to read the documentation, then open it again.");
+  await loadLanguage(preferredLanguage());
+  find("swagger").append(make("a", { href: "./" }, t("login.docs")));
 } else {
   window.SwaggerUIBundle({
     url: "openapi.json",

@@ -72,8 +72,11 @@ def test_api_key(strict_url: str) -> None:
     for headers in ({"X-API-Key": "secret"}, {"Authorization": "Bearer secret"}):
         answer = httpx.post(f"{strict_url}/predict", content=BODY, headers=JSON | headers)
         assert answer.status_code == 200
-    for path in ("/healthz", "/readyz", "/metrics", "/model", "/", "/docs"):
+    for path in ("/healthz", "/readyz", "/metrics", "/", "/docs"):
         assert httpx.get(strict_url + path).status_code == 200
+    for path in ("/model", "/columns", "/openapi.json"):
+        assert httpx.get(strict_url + path).status_code == 401
+        assert httpx.get(strict_url + path, headers=headers).status_code == 200
 
 
 def test_cors(strict_url: str, url: str) -> None:

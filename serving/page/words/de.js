@@ -15,6 +15,8 @@ export default {
   "key.use": "Anmelden",
   "key.logout": "Abmelden ({name})",
   "login.ended": "Die Anmeldung ist abgelaufen.",
+  "login.docs":
+    "Melden Sie sich an, um die Dokumentation zu lesen, und öffnen Sie sie dann noch einmal.",
   stopped: "{by} hat alle Antworten angehalten ({at}): {reason}",
 
   "api.slow": "Der Dienst hat nicht rechtzeitig geantwortet. Vielleicht ist er überlastet.",

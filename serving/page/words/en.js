@@ -15,6 +15,7 @@ export default {
   "key.use": "Log in",
   "key.logout": "Log out ({name})",
   "login.ended": "The login has ended.",
+  "login.docs": "Log in to read the documentation, then open it again.",
   stopped: "{by} stopped all answers on {at}: {reason}",
 
   "api.slow": "The predictor did not respond in time. It may be busy.",

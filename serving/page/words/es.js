@@ -15,6 +15,7 @@ export default {
   "key.use": "Iniciar sesión",
   "key.logout": "Cerrar sesión ({name})",
   "login.ended": "La sesión ha terminado.",
+  "login.docs": "Inicie sesión para leer la documentación y vuelva a abrirla.",
   stopped: "{by} detuvo todas las respuestas el {at}: {reason}",
 
   "api.slow": "El servicio no respondió a tiempo. Puede estar ocupado.",

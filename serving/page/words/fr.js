@@ -15,6 +15,7 @@ export default {
   "key.use": "Se connecter",
   "key.logout": "Se déconnecter ({name})",
   "login.ended": "La session a expiré.",
+  "login.docs": "Connectez-vous pour lire la documentation, puis rouvrez-la.",
   stopped: "{by} a arrêté toutes les réponses le {at} : {reason}",
 
   "api.slow": "Le service n’a pas répondu à temps. Il est peut-être occupé.",
