@@ -47,6 +47,22 @@ def read_split(
     return read_table(lake, parts, max_rows or MAX_MEASURED_ROWS)
 
 
+def describe_sample(measured: int, rows: int, kind: str) -> list[str]:
+    """Say that a model was measured on a sample.
+
+    Args:
+        measured: Number of measured rows.
+        rows: Number of rows that there are.
+        kind: What the rows are, such as `test rows`.
+
+    Returns:
+        A sentence; none if all rows were measured.
+    """
+    if measured >= rows:
+        return []
+    return [f"the model was measured on {measured:,} of the {rows:,} {kind}, a random sample"]
+
+
 def find_train_report(lake: Lake, manifest: Manifest) -> TrainReport | None:
     """Read the report of the training that made a model.
 
@@ -148,23 +164,18 @@ def draw_independent_rows(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
     return shuffled.drop_duplicates(SPLIT_UNIT).sort_index().reset_index(drop=True)
 
 
-def load_newest_gold(
-    lake: Lake, max_rows: int = MAX_MEASURED_ROWS
-) -> tuple[str, pd.DataFrame] | None:
-    """Read all splits of the gold that was made from the newest bronze.
+def read_gold(lake: Lake, manifest: GoldManifest) -> pd.DataFrame:
+    """Read all splits of a gold; of more than MAX_MEASURED_ROWS rows, a sample.
 
     Args:
         lake: The lake.
-        max_rows: Largest number of rows; of more rows, a sample stratified by the label is read.
+        manifest: Manifest of the gold.
 
     Returns:
-        The id of the run that wrote the gold, and its rows; None if there is no such gold yet.
+        The rows. A sample is stratified by the label.
     """
-    manifest = find_newest_gold(lake)
-    if manifest is None:
-        return None
     parts = [part for name in manifest.splits for part in manifest.list_parts(name)]
-    return manifest.run_id, read_table(lake, parts, max_rows)
+    return read_table(lake, parts, MAX_MEASURED_ROWS)
 
 
 def find_newest_gold(lake: Lake) -> GoldManifest | None:

@@ -46,16 +46,19 @@ def run(context: Context) -> None:
     aliases = get_aliases(context.registry)
     if aliases.production is None:
         raise StageSkipped(f"no version is in `{PRODUCTION}`")
-    newest = datasets.load_newest_gold(lake)
-    if newest is None:
+    gold = datasets.find_newest_gold(lake)
+    if gold is None:
         raise StageSkipped("the newest raw file has no gold data yet; run the training DAG first")
-    gold_run, rows = newest
+    rows = datasets.read_gold(lake, gold)
+    total = sum(facts.rows for facts in gold.splits.values())
+    for sample in datasets.describe_sample(len(rows), total, f"rows of gold {gold.run_id}"):
+        echo(f"demote: {sample}")
     production = check_version(context, aliases.production, rows)
     previous = check_version(context, aliases.previous, rows) if aliases.previous else None
     report = DemotionReport(
         run_id=run_id,
         created_at=utc_now(),
-        gold=gold_run,
+        gold=gold.run_id,
         production=production,
         previous=previous,
     )

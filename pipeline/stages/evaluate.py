@@ -16,7 +16,7 @@ from pipeline.errors import LakeError, RegistryError
 from pipeline.evaluation import gates, groups, measurements
 from pipeline.evaluation.challenges import add_evidence
 from pipeline.evaluation.champion import ChampionComparison, compare_with_champion
-from pipeline.evaluation.datasets import read_split
+from pipeline.evaluation.datasets import describe_sample, read_split
 from pipeline.evaluation.group_differences import compare_groups, summarize_differences
 from pipeline.evaluation.judge import beats_champion, judge
 from pipeline.evaluation.measurements import GateInputs
@@ -113,10 +113,8 @@ def evaluate_candidate(
     judgement = judge("evaluate", inputs)
     test_split_models = count_models(context.lake, manifest)
     gold = context.lake.read_model(gold_manifest(manifest.lineage.pipeline_run_id), GoldManifest)
-    measured, rows = len(candidate.frame), gold.splits["test"].rows
-    if measured < rows:
-        sample = f"{measured:,} of the {rows:,} test rows, a random sample"
-        notes = (f"the model was measured on {sample}", *notes)
+    rows = gold.splits["test"].rows
+    notes = (*describe_sample(len(candidate.frame), rows, "test rows"), *notes)
     min_size = context.settings.card.min_group_size
     shown = pool_small_groups(inputs.group_rows, min_size)
     return EvaluationResult(

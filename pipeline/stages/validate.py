@@ -9,6 +9,7 @@ stage is skipped and production does not change.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,15 +24,21 @@ from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
 from pipeline.evaluation.challenges import add_evidence
 from pipeline.evaluation.champion import compare_with_champion
-from pipeline.evaluation.datasets import read_split
+from pipeline.evaluation.datasets import describe_sample, read_split
 from pipeline.evaluation.judge import judge
 from pipeline.evaluation.measurements import GateInputs, get_recorded_onnx_difference
 from pipeline.evaluation.out_of_fold import read_out_of_fold
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.shadow import describe_unjudged
 from pipeline.evaluation.split_reuse import count_models, describe_reuse
+from pipeline.storage.artifacts.data import GoldManifest
 from pipeline.storage.artifacts.deployment import ValidationReport
-from pipeline.storage.layout import VALIDATION_PAGE, report_file, validation_report
+from pipeline.storage.layout import (
+    VALIDATION_PAGE,
+    gold_manifest,
+    report_file,
+    validation_report,
+)
 from pipeline.times import utc_now
 from pipeline.tracking.registry import PRODUCTION, STAGING, Registry, Version
 from pipeline.tracking.stop_marker import read_stop
@@ -61,10 +68,12 @@ def run(context: Context) -> None:
     """
     matchup = find_candidate(context.registry)
     inputs = load_inputs(context, matchup)
-    models = count_models(context.lake, inputs.model.bundle.manifest)
-    report = build_report(context.run_id, matchup, inputs, models)
-    _print(report)
     manifest = inputs.model.bundle.manifest
+    models = count_models(context.lake, manifest)
+    gold = context.lake.read_model(gold_manifest(manifest.lineage.pipeline_run_id), GoldManifest)
+    sample = describe_sample(len(inputs.model.frame), gold.splits["test"].rows, "test rows")
+    report = build_report(context.run_id, matchup, inputs, models, sample)
+    _print(report)
     page = render_validation(report, manifest)
     for run_id in dict.fromkeys((context.run_id, manifest.lineage.pipeline_run_id)):
         context.lake.write(report_file(run_id, VALIDATION_PAGE), page)
@@ -139,7 +148,11 @@ def load_inputs(context: Context, matchup: Matchup) -> GateInputs:
 
 
 def build_report(
-    run_id: str, matchup: Matchup, inputs: GateInputs, test_split_models: int
+    run_id: str,
+    matchup: Matchup,
+    inputs: GateInputs,
+    test_split_models: int,
+    notes: Sequence[str] = (),
 ) -> ValidationReport:
     """Judge the candidate.
 
@@ -148,6 +161,7 @@ def build_report(
         matchup: The versions to compare.
         inputs: The candidate, and everything that it is measured on.
         test_split_models: Number of models that were measured on the test split so far.
+        notes: Further notes about the measurement.
 
     Returns:
         The report, which `promote` acts on.
@@ -179,6 +193,7 @@ def build_report(
         evidence=inputs.evidence,
         test_split_models=test_split_models,
         notes=[
+            *notes,
             *judgement.notes,
             *([unjudged] if comparison and unjudged else []),
             *(comparison.notes if comparison else ()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from pipeline.columns import LABEL
 from pipeline.deployment.moves import REJECTED
 from pipeline.errors import PromotionError, StageSkipped, VerifyError
+from pipeline.evaluation import datasets
 from pipeline.model.bundle import read_fallback
 from pipeline.stages import demote
 from pipeline.storage.artifacts.data import BronzePointer, GoldManifest, SplitFacts
@@ -117,6 +119,18 @@ def test_too_few_positives_are_not_judged(
     add_gold(lake, rows[rows[LABEL.name] == 0])
     with pytest.raises(StageSkipped, match="only 0 'fail' rows of gold newer are new to version 1"):
         demote.run(env.context("run-1"))
+
+
+def test_rows_may_be_a_sample(
+    env: DeploymentEnv, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The log has the number of measured rows and of all rows."""
+    monkeypatch.setattr(datasets, "MAX_MEASURED_ROWS", 100)
+    env.register("good", PRODUCTION)
+    with pytest.raises(StageSkipped):
+        demote.run(env.context("run-1"))
+    message = rf"measured on 100 of the [\d,]+ rows of gold {GOLD_RUN}, a random sample"
+    assert re.search(message, " ".join(capsys.readouterr().err.split()))
 
 
 def test_a_raw_file_without_gold_is_not_judged(env: DeploymentEnv, lake: Lake) -> None:

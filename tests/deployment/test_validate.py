@@ -15,10 +15,13 @@ from pipeline.columns import FEATURE_NAMES
 from pipeline.deployment.moves import REJECTED, VERIFIED
 from pipeline.deployment.stopping import write_marker
 from pipeline.errors import LakeError, StageSkipped
+from pipeline.evaluation import datasets
 from pipeline.gate_table import GATES, get_stage_gates
 from pipeline.model.bundle import Bundle
 from pipeline.stages import promote, validate
+from pipeline.storage.artifacts.data import GoldManifest
 from pipeline.storage.artifacts.gates import GateResult
+from pipeline.storage.layout import gold_manifest
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
 from tests.support.deployment_env import GOLD_RUN, DeploymentEnv, trained
 from tests.support.fake_predictor import FakePredictor
@@ -88,6 +91,20 @@ def test_every_gate_is_on_the_page(env: DeploymentEnv) -> None:
         f"../{GOLD_RUN}/data_check.html",
         "../drift_page.html",
     }
+
+
+def test_the_report_says_that_rows_are_a_sample(
+    env: DeploymentEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large test split is sampled; the note has both numbers."""
+    monkeypatch.setattr(datasets, "MAX_MEASURED_ROWS", 100)
+    env.register("good", STAGING)
+    with contextlib.suppress(StageSkipped):
+        validate.run(env.context("run-1"))
+    gold = env.context("run-1").lake.read_model(gold_manifest(GOLD_RUN), GoldManifest)
+    rows = gold.splits["test"].rows
+    note = f"the model was measured on 100 of the {rows:,} test rows, a random sample"
+    assert read_report(env)["notes"][0] == note
 
 
 def test_a_candidate_that_ranks_worse_leaves_the_champion(env: DeploymentEnv) -> None:

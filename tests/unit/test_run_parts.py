@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.compute import parts as compute
-from pipeline.compute import plan, task
+from pipeline.compute import plan, task, workers
 from pipeline.compute.parts import run_parts
 from pipeline.compute.plan import make_plan
 from pipeline.context import Context
@@ -151,6 +152,20 @@ def test_a_killed_worker_and_a_killed_scheduler(dask: DaskProcesses, on_workers:
         gate.touch()
         assert len(found.result()) == 3
     assert len(lake.keys("silver/attempts/9")) <= 5  # two of three parts were lost
+
+
+def test_a_scheduler_without_workers(tmp_path: Path, make_context: Callable[..., Context]) -> None:
+    """A run ends with the address of the scheduler and what to do, and no part was handled."""
+    processes = DaskProcesses(tmp_path)
+    with contextlib.closing(processes), contextlib.closing(workers):
+        processes.start_scheduler()
+        processes.wait_for_log("scheduler", "Scheduler at")
+        settings = {**processes.settings, "timeout_seconds": 2}
+        context = make_context(lake={"url": processes.lake_url}, dask=settings)
+        message = f"{processes.address} had no workers for 2.* s. .*dask.workers.replicas"
+        with pytest.raises(WorkersError, match=message):
+            list(run_parts(functions.write_part, PARTS, context))
+        assert not context.lake.keys("silver/")
 
 
 def test_a_scheduler_that_does_not_respond(make_context: Callable[..., Context]) -> None:
