@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pipeline import stages
 from pipeline.column_file.reader import COLUMNS_SUFFIX, COLUMNS_VARIABLE, find_columns
 from pipeline.console import echo
-from pipeline.context import open_context
+from pipeline.context import Context, open_context
 from pipeline.errors import PipelineError, StageSkipped
 from pipeline.settings import Settings
 from pipeline.storage.exclusion import exclude_erasures
@@ -151,9 +151,12 @@ def main(arguments: Sequence[str]) -> int:
         with contextlib.ExitStack() as marks:
             if command not in COMMANDS:
                 marks.enter_context(exclude_erasures(context.lake, command, run_id))
-            parsed.entry(context, parsed)
-        if "pipeline.compute.workers" in sys.modules:
-            sys.modules["pipeline.compute.workers"].write_report(context.lake, run_id, command)
+            try:
+                parsed.entry(context, parsed)
+            except StageSkipped:
+                write_workers_report(context, command)
+                raise
+        write_workers_report(context, command)
     except StageSkipped as reason:
         echo(f"nothing to do: {reason}")
         return stages.EXIT_SKIPPED
@@ -164,6 +167,12 @@ def main(arguments: Sequence[str]) -> int:
         echo(f"interrupted: {command} left no partial output, so it can be run again")
         return stages.EXIT_INTERRUPTED
     return stages.EXIT_OK
+
+
+def write_workers_report(context: Context, command: str) -> None:
+    """Write Dask's report of a command that has used workers; does not import Dask."""
+    if workers := sys.modules.get("pipeline.compute.workers"):
+        workers.write_report(context.lake, context.run_id, command)
 
 
 if __name__ == "__main__":

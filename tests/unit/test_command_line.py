@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import stages
 from pipeline.__main__ import COMMANDS, main, overview
+from pipeline.compute import workers
 
 
 def test_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,3 +88,16 @@ def test_imports_have_no_side_effects() -> None:
         text=True,
     )
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
+
+
+def test_a_skipped_stage_reports_its_workers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A drift check that finds nothing is skipped, and Dask's report of it is kept."""
+    monkeypatch.setenv("MLOPS_LAKE__URL", f"file://{tmp_path}")
+    written = []
+    monkeypatch.setattr(
+        workers, "write_report", lambda lake, run_id, stage: written.append((run_id, stage))
+    )
+    assert main(["score", "--run-id", "run-1"]) == stages.EXIT_SKIPPED
+    assert written == [("run-1", "score")]
