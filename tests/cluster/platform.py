@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -96,6 +97,12 @@ class Platform:
         client: Any = s3_client(self.store)
         client.put_object(Bucket="bronze", Key=f"inbox/{name}", Body=data)
         return f"{INBOX}/{name}"
+
+    def put_file(self, name: str, path: Path, folder: str = "inbox") -> str:
+        """Upload a file of any size into a folder of bronze; returns its source."""
+        client: Any = s3_client(self.store)
+        client.upload_file(str(path), "bronze", f"{folder}/{name}")
+        return f"s3://bronze/{folder}/{name}"
 
 
 def run_up(data: str) -> None:

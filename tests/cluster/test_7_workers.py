@@ -1,70 +1,75 @@
-"""Dask's workers share the parts of a large table, and are killed meanwhile."""
+"""Dask's workers share the parts of a large table, and are killed meanwhile.
+
+WORKERS_ROWS is the number of rows, 6 million by default. WORKERS_CPU is the CPU limit of a worker.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from dags.pod_spec import build_labels, build_pod
 from k8s.release import CHART, RELEASE, SOURCE_SETTING
 from pipeline.compute.workers import PARTS_PER_THREAD
 from pipeline.data.synthetic import generate_csv
-from pipeline.stages import get_stage
 from pipeline.storage.artifacts.data import GoldManifest, SilverManifest
+from pipeline.storage.artifacts.scoring import ScoresManifest
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import (
+    DRIFT_REPORT,
+    SCORES,
     SPLITS,
     bronze_pointer,
     dask_report,
     gold_manifest,
+    is_scores_manifest,
+    report_file,
     silver_manifest,
     silver_rows_part,
 )
 from tests.cluster.airflow_runs import make_run_id
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.platform import Platform
+from tests.cluster.started_stages import StagePod, start_stage
+from tests.support.lake import read_json
 
 pytestmark = pytest.mark.full
 
-GENERATED_ROWS, REPEATS = 100_000, 60
+GENERATED_ROWS = 100_000
+REPEATS = int(os.environ.get("WORKERS_ROWS", "6_000_000")) // GENERATED_ROWS
 ROWS = GENERATED_ROWS * REPEATS
-PART_BYTES = 1 << 20
-"""A part of the raw file has 50,000 rows."""
+PARTS = 30
+"""Parts of the raw file, whose rows have 19 bytes."""
+VARIABLES = {
+    "MLOPS_INGEST__PART_BYTES": str(19 * ROWS // PARTS),
+    "MLOPS_INGEST__MAX_BYTES": str(20 * ROWS + (1 << 20)),
+    "MLOPS_TRAIN__MAX_ROWS": "200_000",
+}
 STAGES = ("preprocess", "features")
 RESOURCES = {
     "requests": {"cpu": "100m", "memory": "512Mi"},
-    "limits": {"cpu": "250m", "memory": "1Gi"},
+    "limits": {"cpu": os.environ.get("WORKERS_CPU", "250m"), "memory": "1Gi"},
 }
 """Of a worker: with a fraction of a core, one machine has room for several."""
 
 
-@dataclass
-class StagePod:
-    """A pod of a stage that the test has started, as Airflow would."""
+Show = Callable[[str], None]
 
-    cluster: Cluster
-    name: str
 
-    def get_phase(self) -> str:
-        return str(self.cluster.get("pod", self.name)["status"]["phase"])
+@pytest.fixture
+def show(capsys: pytest.CaptureFixture[str]) -> Show:
+    """Print a measurement that pytest would otherwise hide."""
 
-    def read_log(self) -> str:
-        return self.cluster.kubectl("logs", self.name, check=False)
+    def show(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{text}")  # noqa: T201
 
-    def wait(self) -> None:
-        """Wait until the pod has succeeded.
-
-        Raises:
-            AssertionError: If it failed; with its log.
-        """
-        ended = ("Succeeded", "Failed")
-        wait_for(f"end of {self.name}", lambda: self.get_phase() in ended, interval_seconds=1)
-        assert self.get_phase() == "Succeeded", self.read_log()
+    return show
 
 
 @pytest.fixture(scope="module")
@@ -84,33 +89,13 @@ def start(
     cluster: Cluster,
     stage: str,
     run_id: str,
-    *,
+    *options: str,
     in_process: bool = False,
-    variables: dict[str, str] | None = None,
+    source: str = "",
 ) -> StagePod:
-    """Start the pod of a stage that the DAGs would start.
-
-    Args:
-        cluster: The cluster.
-        stage: Name of the stage.
-        run_id: Id of the run.
-        in_process: Whether the stage knows no scheduler, and works in its own process.
-        variables: Further environment variables.
-    """
-    data = cluster.get("configmap", f"{RELEASE}-pods")["data"]
-    row, config = get_stage(stage), json.loads(data["pods.json"])
-    arguments = [stage, "--run-id", run_id]
-    pod = build_pod(row, arguments, config)
-    name = f"{stage}-{run_id}".lower()
-    pod["metadata"] = {"name": name, "labels": build_labels(row, config)}
-    pod["spec"]["restartPolicy"] = "Never"
-    container = pod["spec"]["containers"][0]
-    removed = "MLOPS_DASK__" if in_process else "-"
-    container["env"] = [item for item in container["env"] if not item["name"].startswith(removed)]
-    variables = {"MLOPS_INGEST__PART_BYTES": str(PART_BYTES)} | (variables or {})
-    container["env"] += [{"name": name, "value": value} for name, value in variables.items()]
-    cluster.create(pod)
-    return StagePod(cluster, name)
+    """Start a stage with the variables of this file, see `start_stage`."""
+    variables = VARIABLES | ({SOURCE_SETTING: source} if source else {})
+    return start_stage(cluster, stage, run_id, *options, in_process=in_process, variables=variables)
 
 
 def run_stages(
@@ -138,12 +123,23 @@ def read_hashes(lake: Lake, run_id: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def ingested(workers: Cluster, platform: Platform) -> str:
-    """The id of a run that ingested a generated table."""
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with ROWS generated rows."""
+    path = tmp_path_factory.mktemp("table") / "large.csv"
     header, rows = generate_csv(GENERATED_ROWS, seed=20).split(b"\n", 1)
-    source = platform.put("large.csv", header + b"\n" + rows * REPEATS)
+    with path.open("wb") as file:
+        file.write(header + b"\n")
+        for _ in range(REPEATS):
+            file.write(rows)
+    return path
+
+
+@pytest.fixture(scope="module")
+def ingested(workers: Cluster, platform: Platform, table: Path) -> str:
+    """The id of a run that ingested a generated table."""
+    source = platform.put_file("large.csv", table)
     run_id = make_run_id("table")
-    start(workers, "ingest", run_id, variables={SOURCE_SETTING: source}).wait()
+    start(workers, "ingest", run_id, source=source).wait()
     return run_id
 
 
@@ -182,13 +178,51 @@ def test_killed_pods_change_nothing(
     log = preprocess.read_log()
     lost = re.search(r"lost the connection .*; (\d+) parts are submitted again", log)
     assert lost, log
-    assert int(lost[1]) <= 2 * PARTS_PER_THREAD  # of more than 60
+    assert int(lost[1]) <= 2 * PARTS_PER_THREAD  # of PARTS
     features = start(workers, "features", run_id)
     features.wait()
     assert read_hashes(lake, run_id) == expected
     for stage, pod in zip(STAGES, (preprocess, features), strict=True):
         assert "parts were handled by" in pod.read_log()
         assert b"Dask Performance Report" in lake.read(dask_report(run_id, stage))
+
+
+@pytest.mark.usefixtures("first")
+def test_every_stage_uses_the_workers(
+    workers: Cluster, platform: Platform, ingested: str, table: Path, show: Show
+) -> None:
+    """From the raw file to a model, to a drift report and to predictions for every row.
+
+    The time of each stage, with the start of its pod, is printed, and the memory of the workers.
+    """
+    lake = platform.lake
+    run_id = copy_pointer(lake, ingested, "all")
+    name = f"{run_id}.csv"
+    platform.put_file(name, table, folder="scoring")
+    options = {"drift": ("--silver", run_id), "score": ("--uploaded", name)}
+    for stage in (*STAGES, "train", "drift", "score"):
+        pod = start(workers, stage, run_id, *options.get(stage, ()))
+        pod.wait(may_skip=stage == "drift")
+        show(f"{stage}: {ROWS:,} rows in {pod.seconds:.0f} s")
+        log = pod.read_log()
+        assert ("the fits run on 2 workers" if stage == "train" else "handled by 2 workers") in log
+        assert b"Dask Performance Report" in lake.read(dask_report(run_id, stage))
+    (key,) = [key for key in lake.keys(SCORES) if is_scores_manifest(key, run_id)]
+    scores = lake.read_model(key, ScoresManifest)
+    assert (scores.rows, scores.rejected) == (ROWS, 0)
+    report = read_json(lake, report_file(run_id, DRIFT_REPORT))
+    assert report["current"]["rows"] == ROWS
+    for number, peak in enumerate(read_peaks(workers)):
+        show(f"worker {number}: peak memory {peak:.0f} MiB")
+
+
+def read_peaks(cluster: Cluster) -> list[float]:
+    """Return the peak resident memory of each worker, in MiB."""
+    command = ("--", "grep", "VmHWM", "/proc/1/status")
+    return [
+        int(cluster.kubectl("exec", pod["metadata"]["name"], *command).split()[1]) / 1024
+        for pod in cluster.list_pods("dask-worker")
+    ]
 
 
 def wait_for_pods(cluster: Cluster, count: int) -> None:
@@ -207,7 +241,7 @@ def test_two_workers_are_faster_than_one(
     lake: Lake,
     ingested: str,
     expected: dict[str, str],
-    capsys: pytest.CaptureFixture[str],
+    show: Show,
 ) -> None:
     """Both give the same hashes. The ratio is printed, with the CPU that the machine had left."""
     seconds = {}
@@ -220,11 +254,9 @@ def test_two_workers_are_faster_than_one(
         run_id = run_stages(workers, lake, ingested, f"workers-{count}")
         seconds[count] = time.monotonic() - began
         idle, total = read_cpu()[0] - idle, read_cpu()[1] - total
-        with capsys.disabled():
-            print(  # noqa: T201
-                f"\n{count} workers: {ROWS:,} rows in {seconds[count]:.1f} s; "
-                f"{idle / total:.0%} of the machine's CPU was idle"
-            )
+        show(
+            f"{count} workers: {ROWS:,} rows in {seconds[count]:.1f} s; "
+            f"{idle / total:.0%} of the machine's CPU was idle"
+        )
         assert read_hashes(lake, run_id) == expected
-    with capsys.disabled():
-        print(f"one worker took {seconds[1] / seconds[2]:.2f} times as long as two")  # noqa: T201
+    show(f"one worker took {seconds[1] / seconds[2]:.2f} times as long as two")
