@@ -6,11 +6,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,11 +16,12 @@ from pipeline.memory import NEEDS
 from pipeline.model.bundle import write_fallback
 from pipeline.settings.connections import LakeSettings
 from pipeline.settings.data import FeaturesSettings
-from pipeline.stages import EXIT_OK, EXIT_SKIPPED, get_stage
+from pipeline.stages import get_stage
 from pipeline.storage.lake import open_lake
 from pipeline.storage.parquet import get_column_types
 from tests.bench.cached import ROOT, hash_code, measure
 from tests.bench.tables import put, table
+from tests.bench.usage import run_python
 from tests.support.forest import make_bundle
 
 PAGE = ROOT / "docs/reference/scale.md"
@@ -91,37 +88,7 @@ compare_datasets(context, *sides, model=bundle.manifest)
 """Compares silver with itself, like `drift` with a model that learned from it."""
 PROGRAMS = {"train": TRAIN, "drift": DRIFT}
 """What is run instead of a stage that needs a registry."""
-RUNNER = """
-import os, sys
-process = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, *sys.argv[1:]])
-_, status, usage = os.wait4(process, 0)
-print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
-"""
-"""Runs Python from a small process, because the peak of a child includes that of its parent."""
-
 Results = list[dict[str, Any]]
-
-
-def run_measured(arguments: Iterable[str], environment: dict[str, str]) -> float:
-    """Run Python in a new process, and return its peak resident memory in MiB.
-
-    Args:
-        arguments: Arguments of the interpreter.
-        environment: Variables to add to the environment.
-
-    Raises:
-        AssertionError: If it fails.
-    """
-    process = subprocess.run(
-        [sys.executable, "-c", RUNNER, *arguments],
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    code, kibibytes = map(int, process.stdout.splitlines()[-1].split())
-    assert code in (EXIT_OK, EXIT_SKIPPED), process.stderr
-    return kibibytes / 1024
 
 
 class Lab:
@@ -171,7 +138,7 @@ class Lab:
                 open_lake(LakeSettings(url=environment["MLOPS_LAKE__URL"])), make_bundle()
             )
             arguments += ["--data", environment["MLOPS_INGEST__SOURCE"]]
-        self._done[stage, rows] = run_measured(arguments, environment)
+        self._done[stage, rows] = run_python(arguments, environment).mebibytes
         return self._done[stage, rows]
 
 

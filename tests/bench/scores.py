@@ -7,7 +7,6 @@ work of the machine.
 
 from __future__ import annotations
 
-import resource
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import open_lake
 from pipeline.storage.layout import SCORES
 from tests.bench.cached import ROOT, hash_code, measure
-from tests.bench.memory import run_measured, write_source
+from tests.bench.memory import write_source
 from tests.bench.tables import put, table
+from tests.bench.usage import run_python
 from tests.support.forest import make_bundle
 
 PAGE = ROOT / "docs/reference/scale.md"
@@ -46,24 +46,17 @@ def measure_list(rows: int) -> dict[str, Any]:
         url = f"file://{folder}/lake"
         lake = open_lake(LakeSettings(url=url))
         write_fallback(lake, make_bundle())
-        start = get_child_seconds()
         arguments = ["-m", "pipeline", "score", "--run-id", "bench", "--data", str(source)]
-        mebibytes = run_measured(arguments, {"MLOPS_LAKE__URL": url})
+        usage = run_python(arguments, {"MLOPS_LAKE__URL": url})
         keys = lake.keys(SCORES)
         return {
             "rows": rows,
             "bytes": source.stat().st_size,
-            "seconds": round(get_child_seconds() - start, 1),
-            "mebibytes": round(mebibytes),
+            "seconds": round(usage.cpu_seconds, 1),
+            "mebibytes": round(usage.mebibytes),
             "files": len(keys),
             "file_bytes": sum(map(lake.size, keys)),
         }
-
-
-def get_child_seconds() -> float:
-    """Processor time of all processes that this one has started and that have ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def measured() -> list[dict[str, Any]]:

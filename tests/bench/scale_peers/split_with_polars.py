@@ -15,7 +15,6 @@ from survey import (
     SPLITS,
     find_bounds,
     read_arguments,
-    read_peak,
     report,
 )
 
@@ -94,4 +93,4 @@ totals = {
     for split in SPLITS
 }
 count = pl.scan_csv(folder / "rejected.csv", infer_schema=False).select(pl.len()).collect().item()
-report(count, totals, read_peak())
+report(count, totals, "self")

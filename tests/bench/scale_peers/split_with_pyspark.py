@@ -16,7 +16,6 @@ from survey import (
     SPLITS,
     find_bounds,
     read_arguments,
-    read_peak,
     report,
 )
 
@@ -120,4 +119,4 @@ totals = {
 }
 count = spark.read.csv(str(folder / "rejected"), header=True).count()
 jvm = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
-report(count, totals, read_peak() + read_peak(jvm))
+report(count, totals, "self", jvm)

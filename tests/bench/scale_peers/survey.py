@@ -2,6 +2,7 @@
 """What both programs know of the survey: its headers and its splits."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -51,12 +52,24 @@ def find_bounds(histogram, read_bucket):
     return bounds
 
 
-def read_peak(process="self"):
+def read_peak(process):
     """The peak resident memory of a process, in MiB."""
     status = Path(f"/proc/{process}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-def report(rejected, splits, mebibytes):
-    """Print the counts and the peak memory."""
-    json.dump({"rejected": rejected, "splits": splits, "mebibytes": round(mebibytes)}, sys.stdout)
+def read_cpu_seconds(process):
+    """The processor time of a process and its threads."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def report(rejected, splits, *processes):
+    """Print the counts, and the peak memory and the processor time of the processes."""
+    found = {
+        "rejected": rejected,
+        "splits": splits,
+        "mebibytes": round(sum(map(read_peak, processes))),
+        "cpu_seconds": sum(map(read_cpu_seconds, processes)),
+    }
+    json.dump(found, sys.stdout)
