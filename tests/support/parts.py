@@ -129,6 +129,10 @@ class DaskProcesses:
         """Send a signal to a worker or the `scheduler`."""
         self._processes[name].send_signal(number)
 
+    def get_pid(self, name: str) -> int:
+        """Return the process id of a worker or of the `scheduler`."""
+        return self._processes[name].pid
+
     def wait_for_log(self, name: str, text: str) -> None:
         """Wait until a process has logged a text."""
         log = self.folder / f"{name}.log"
