@@ -60,12 +60,17 @@ class HashRule:
     bounds: HashArray
 
     def place(self, rows: DecidingRows) -> PlaceArray:
-        hashes, is_positive = rows.hash(self.seed), rows.labels == 1
-        (test, validation), (positive_test, positive_validation) = self.bounds
-        places = np.full(rows.labels.size, TRAIN, dtype=np.int8)
-        places[hashes < np.where(is_positive, positive_validation, validation)] = VALIDATION
-        places[hashes < np.where(is_positive, positive_test, test)] = TEST
+        hashes, positives = rows.hash(self.seed), np.flatnonzero(rows.labels)
+        places = _count_bounds(hashes, self.bounds[0])
+        places[positives] = _count_bounds(hashes[positives], self.bounds[1])
         return places
+
+
+def _count_bounds(hashes: HashArray, bounds: HashArray) -> PlaceArray:
+    """The number of bounds above each hash, which is the index of its split."""
+    test, validation = bounds
+    places: PlaceArray = (hashes < validation).view(np.int8) + (hashes < test).view(np.int8)
+    return places
 
 
 @dataclass(frozen=True)

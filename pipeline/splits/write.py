@@ -21,7 +21,7 @@ from pipeline.storage.artifacts.data import PartFacts
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import SPLITS, gold_split, gold_split_part
 from pipeline.storage.parquet import write_table
-from pipeline.storage.tables import TablePart, read_part
+from pipeline.storage.tables import TablePart, open_part, read_row_range
 from pipeline.types import IntArray
 
 if TYPE_CHECKING:
@@ -160,17 +160,24 @@ def write_stripe(
     for part in sorted(
         {source.part for gold in stripe for source in gold.sources}, key=lambda part: part.first
     ):
-        table = read_part(lake, part.facts)
-        rows = find_deciding_rows(table, part.first, columns)
+        file = open_part(lake, part.facts)
+        deciding = file.read(columns.names, use_threads=False)
+        rows = find_deciding_rows(deciding, part.first, columns)
         places = rule.place(rows)
-        for gold in stripe:
-            for source in (one for one in gold.sources if one.part == part):
-                chosen = _choose_rows(lake, source, places, gold.split)
-                taken = table.take(chosen)
-                if columns.unit_names:
-                    units = _number_units(rule, rows, chosen)
-                    taken = taken.append_column(SPLIT_UNIT, pa.array(units))
-                pieces[gold.key].append(taken)
+        chosen = [
+            (gold.key, _choose_rows(lake, source, places, gold.split))
+            for gold in stripe
+            for source in gold.sources
+            if source.part == part
+        ]
+        start = min(int(own[0]) for _, own in chosen)
+        stop = max(int(own[-1]) for _, own in chosen) + 1
+        table, first = read_row_range(file, start, stop)
+        for key, own in chosen:
+            taken = table.take(own - first)
+            if columns.unit_names:
+                taken = taken.append_column(SPLIT_UNIT, pa.array(_number_units(rule, rows, own)))
+            pieces[key].append(taken)
     return [
         _write_part(lake, gold, pa.concat_tables(pieces.pop(gold.key)), columns, sketch_size)
         for gold in stripe

@@ -12,6 +12,7 @@ from pipeline.storage.layout import gold_manifest, gold_split, silver_manifest, 
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,42 @@ def read_part(lake: Lake, facts: PartFacts, columns: Sequence[str] | None = None
     Raises:
         LakeError: If the part is missing or has another hash.
     """
+    names = None if columns is None else list(columns)
+    return open_part(lake, facts).read(names, use_threads=False)
+
+
+def open_part(lake: Lake, facts: PartFacts) -> pq.ParquetFile:
+    """Read the bytes of a part, whose columns and row groups are then decoded as needed.
+
+    Args:
+        lake: The lake.
+        facts: Key and hash of the part.
+
+    Raises:
+        LakeError: If the part is missing or has another hash.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    data = pa.py_buffer(lake.read(facts.key, facts.sha256))
-    names = None if columns is None else list(columns)
-    return pq.read_table(pa.BufferReader(data), columns=names, use_threads=False)
+    return pq.ParquetFile(pa.BufferReader(pa.py_buffer(lake.read(facts.key, facts.sha256))))
+
+
+def read_row_range(file: pq.ParquetFile, start: int, stop: int) -> tuple[pa.Table, int]:
+    """Read the row groups that have a range of rows.
+
+    Args:
+        file: The part.
+        start: Index of the first row.
+        stop: Index of the row after the last one.
+
+    Returns:
+        The rows of these groups, and the index of the first one in the part.
+    """
+    groups, first, end = [], 0, 0
+    for group in range(file.num_row_groups):
+        begin, end = end, end + file.metadata.row_group(group).num_rows
+        if end <= start:
+            first = end
+        elif begin < stop:
+            groups.append(group)
+    return file.read_row_groups(groups, use_threads=False), first
