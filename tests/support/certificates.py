@@ -29,6 +29,9 @@ def write_certificate(folder: Path, host: str) -> tuple[Path, Path]:
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        # Python 3.13 refuses an authority without the next two.
+        .add_extension(_allow("digital_signature", "key_cert_sign", "crl_sign"), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     certificate, key_file = folder / "cert.pem", folder / "key.pem"
@@ -41,3 +44,12 @@ def write_certificate(folder: Path, host: str) -> tuple[Path, Path]:
         )
     )
     return certificate, key_file
+
+
+def _allow(*uses: str) -> x509.KeyUsage:
+    """The extension that allows a key these uses only."""
+    names = (
+        *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+        *("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+    )
+    return x509.KeyUsage(**{name: name in uses for name in names})
