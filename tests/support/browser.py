@@ -30,15 +30,18 @@ FLAGS = (
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*flags: str) -> Iterator[Browser]:
     """Start Chromium, or skip the test if it is not installed.
 
     The environment variable CHROMIUM may hold the path of one that is not on the PATH.
+
+    Args:
+        flags: Further flags of the command.
     """
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         pytest.skip("Chromium is not installed")
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = driver.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
         yield browser
         browser.close()

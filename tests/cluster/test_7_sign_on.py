@@ -1,0 +1,211 @@
+"""People log in at an identity provider, and may do what their roles allow."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from k8s import cluster as kind
+from k8s import images, kind_images
+from k8s.__main__ import get_from_source_arguments
+from k8s.airflow import DagRun
+from k8s.release import CHART, RELEASE
+from pipeline.tracking.promotion_log import read_records
+from pipeline.tracking.registry import PRODUCTION
+from tests.cluster.airflow_runs import make_run_id, wait_for_run
+from tests.cluster.cluster import Cluster, wait_for
+from tests.cluster.keycloak.person import Person
+from tests.cluster.keycloak.realm import CLIENT, PEOPLE
+from tests.cluster.keycloak.server import ISSUER, NAMESPACE, Keycloak, run_keycloak
+from tests.cluster.platform import Platform, make_term
+from tests.cluster.sign_on_requests import REQUESTS, Caller, get_addresses, make_caller
+from tests.support import platform_pages
+from tests.support.browser import chromium
+from tests.support.roles_page import NO_LOGIN, NO_ROLE, read_roles
+
+pytestmark = pytest.mark.full
+
+SECRET = "sign-on"
+WITHOUT_NODE_PORT = {"type": "ClusterIP", "nodePort": None}
+WAIT = ("--wait", "--wait-for-jobs", "--timeout=15m")
+REASON = "The new term needs it."
+
+
+def make_values(keycloak: Keycloak) -> dict[str, Any]:
+    """The chart's values for single sign-on, and for the approval of candidates by a person."""
+    namespace = {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}
+    oidc = {
+        "issuer": ISSUER,
+        "clientId": CLIENT,
+        "existingSecret": SECRET,
+        "peers": [{"namespaceSelector": namespace}],
+    }
+    return {
+        "auth": {"oidc": oidc, "proxy": {"replicas": 1}},
+        "tls": {"caBundle": keycloak.authority.read_text()},
+        "deployment": {"approval": {"enabled": True}},
+        # A node port cannot move from one Service to another in one upgrade.
+        "mlflow": {"service": WITHOUT_NODE_PORT},
+        "predictor": {"service": WITHOUT_NODE_PORT},
+    }
+
+
+def build_proxy() -> str:
+    """Build oauth2-proxy's image, load it into the nodes, and return its tag."""
+    artifacts = images.list_artifacts()
+    (artifact,) = (item for item in artifacts if item.name in images.OPTIONAL)
+    from_source = not kind.registry_is_reachable()
+    overrides = get_from_source_arguments(artifacts) if from_source else {}
+    tag = images.build_image(images.plan(artifact, overrides.get(artifact.name, {})))
+    kind_images.load([f"{artifact.image}:{tag}"], kind.list_nodes())
+    return tag
+
+
+def upgrade(cluster: Cluster, values: Path) -> None:
+    """Install these values, and wait until every part has them."""
+    proxy = f"images.oauth2-proxy.tag={build_proxy()}"
+    change = ("--reset-then-reuse-values", "--values", str(values), "--set-string", proxy)
+    cluster.helm("upgrade", RELEASE, str(CHART), *change, *WAIT)
+    cluster.wait_until_rolled_out()
+
+
+def wait_for_new_pods(platform: Platform) -> None:
+    """Wait until the port-forwards of the session lead to the pods of the last upgrade."""
+    urls = (
+        f"{platform.airflow.url}/api/v2/version",
+        f"{platform.store.endpoint}/minio/health/live",
+        f"{platform.registry.settings.tracking_uri}/health",
+    )
+    for url in urls:
+        wait_for(url, lambda: httpx.get(url, timeout=30).is_success)  # noqa: B023 - called here
+
+
+def get_revision(cluster: Cluster) -> str:
+    history = json.loads(cluster.helm("history", RELEASE, "--output", "json"))
+    return str(max(item["revision"] for item in history))
+
+
+@pytest.fixture(scope="module")
+def keycloak(
+    platform: Platform, first: DagRun, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Keycloak]:
+    """The identity provider of the platform, which has local users again afterwards."""
+    cluster, folder = platform.cluster, tmp_path_factory.mktemp("keycloak")
+    with run_keycloak(cluster.context, folder) as keycloak:
+        secret = {"OIDC_CLIENT_SECRET": keycloak.realm.client_secret}
+        metadata = {"name": SECRET}
+        cluster.create(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": secret}
+        )
+        values = folder / "values.json"
+        values.write_text(json.dumps(make_values(keycloak)))
+        before = get_revision(cluster)
+        try:
+            upgrade(cluster, values)
+            wait_for_new_pods(platform)
+            yield keycloak
+        finally:
+            cluster.helm("rollback", RELEASE, before, *WAIT)
+            cluster.wait_until_rolled_out()
+            wait_for_new_pods(platform)
+            cluster.kubectl("delete", "secret", SECRET)
+            cluster.helm("test", RELEASE)
+
+
+@pytest.fixture(scope="module")
+def people(keycloak: Keycloak) -> Iterator[dict[str, Person]]:
+    """A person per role, and one without."""
+    with contextlib.ExitStack() as stack:
+        yield {role: stack.enter_context(Person(keycloak, role)) for role in PEOPLE}
+
+
+@pytest.fixture(scope="module")
+def callers(platform: Platform, people: dict[str, Person]) -> dict[str, Caller]:
+    """The same people, logged into everything that accepts them, and nobody."""
+    persons = {NO_LOGIN: None, **people}
+    return {name: make_caller(platform, person) for name, person in persons.items()}
+
+
+@pytest.mark.parametrize("part", REQUESTS)
+def test_who_may_do_what(platform: Platform, callers: dict[str, Caller], part: str) -> None:
+    """Each request has the result for each person that docs/reference/roles.md shows."""
+    found = {
+        request: {name: send(platform, caller) for name, caller in callers.items()}
+        for request, send in REQUESTS[part].items()
+    }
+    assert found == read_roles()[part]
+
+
+def test_mlflow_by_a_browser(platform: Platform, people: dict[str, Person]) -> None:
+    """Its page appears after the login, and its requests have the person's rights."""
+    url = get_addresses(platform)["mlflow"]
+    search = f"{url}/ajax-api/2.0/mlflow/experiments/search"
+    assert httpx.post(search, json={"max_results": 10}).status_code == 401
+    for role, status in (("viewer", 200), (NO_ROLE, 403)):
+        person = people[role]
+        person.open(url)
+        assert person.browser.post(search, json={"max_results": 10}).status_code == status, role
+
+
+@pytest.mark.parametrize(("role", "shown"), [("tutor", "#probability"), ("viewer", "#refusal")])
+def test_the_predictors_page_in_a_browser(
+    platform: Platform, keycloak: Keycloak, people: dict[str, Person], role: str, shown: str
+) -> None:
+    """After the login a tutor sees a prediction, and a viewer why there is none."""
+    person = people[role]
+    with chromium(*keycloak.browser_flags) as browser:
+        page = platform_pages.new_page(browser)
+        page.goto(get_addresses(platform)["predictor"])
+        page.fill("#username", person.name)
+        page.fill("#password", keycloak.realm.passwords[role])
+        page.click("#kc-login")
+        expect(page.locator(shown)).to_contain_text("%" if role == "tutor" else "admin, operator")
+        expect(page.locator("#logout")).to_contain_text(f"{role.title()} Example")
+
+
+def test_a_candidate_waits_for_the_approver(
+    platform: Platform, keycloak: Keycloak, people: dict[str, Person], callers: dict[str, Caller]
+) -> None:
+    """It is promoted once the approver agrees; the record has the approver's name and reason."""
+    airflow, registry = platform.airflow, platform.registry
+    before = registry.get_by_alias(PRODUCTION)
+    source = platform.put("approval.csv", make_term(31, "age", 30, 36))
+    training = airflow.trigger("training", make_run_id("approval"), source=source)
+    assert wait_for_run(airflow, "training", training.run_id).state == "success"
+
+    def find_waiting() -> DagRun | None:
+        for run in airflow.list_runs("deployment"):
+            if run.run_after > training.run_after:
+                states = airflow.get_states("deployment", run.run_id)
+                assert not run.has_ended, states
+                state = states["approve"]
+                return run if state in ("deferred", "awaiting_input") else None
+        return None
+
+    waiting = wait_for("run that waits for an approval", find_waiting)
+    assert registry.get_by_alias(PRODUCTION) == before
+    detail = (
+        f"{get_addresses(platform)['airflow']}/api/v2/dags/deployment/dagRuns/{waiting.run_id}"
+        "/taskInstances/approve/-1/hitlDetails"
+    )
+    answer = {"chosen_options": ["Approve"], "params_input": {"reason": REASON}}
+    for role, status in (("operator", 403), ("approver", 200), ("admin", 409)):
+        response = callers[role].airflow.patch(detail, json=answer)
+        assert response.status_code == status, response.text
+    ended = wait_for_run(airflow, "deployment", waiting.run_id)
+    assert ended.state == "success", airflow.get_states("deployment", waiting.run_id)
+    after = registry.get_by_alias(PRODUCTION)
+    assert after is not None and after != before
+    approval = next(
+        record.move.approval
+        for record in reversed(read_records(platform.lake))
+        if record.move.to == after.number and record.move.approval
+    )
+    assert (approval.by, approval.reason) == (people["approver"].name, REASON)
