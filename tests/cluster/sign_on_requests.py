@@ -55,6 +55,12 @@ class Caller:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
+    def close(self) -> None:
+        """Close the connections."""
+        self.airflow.close()
+        if self.s3 is not None:
+            self.s3.close()
+
 
 def get_addresses(platform: Platform) -> dict[str, str]:
     """Return the URLs of what people open in a browser, by the part of the platform."""
@@ -91,6 +97,8 @@ def get_s3(platform: Platform, token: str) -> Any:
         )
     except ClientError:
         return None
+    finally:
+        sts.close()
     keys = answer["Credentials"]
     return make_client(
         "s3",

@@ -127,10 +127,13 @@ def people(keycloak: Keycloak) -> Iterator[dict[str, Person]]:
 
 
 @pytest.fixture(scope="module")
-def callers(platform: Platform, people: dict[str, Person]) -> dict[str, Caller]:
+def callers(platform: Platform, people: dict[str, Person]) -> Iterator[dict[str, Caller]]:
     """The same people, logged into everything that accepts them, and nobody."""
     persons = {NO_LOGIN: None, **people}
-    return {name: make_caller(platform, person) for name, person in persons.items()}
+    callers = {name: make_caller(platform, person) for name, person in persons.items()}
+    yield callers
+    for caller in callers.values():
+        caller.close()
 
 
 @pytest.mark.parametrize("part", REQUESTS)
