@@ -149,7 +149,7 @@ def main(arguments: Sequence[str]) -> int:
         run_id = getattr(parsed, "run_id", None) or command
         context = open_context(Settings.load(), run_id)
         with contextlib.ExitStack() as marks:
-            if command not in COMMANDS:
+            if command not in COMMANDS and not getattr(parsed, "reference", None):  # files
                 marks.enter_context(exclude_erasures(context.lake, command, run_id))
             try:
                 parsed.entry(context, parsed)

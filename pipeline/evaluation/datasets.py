@@ -47,6 +47,16 @@ def read_split(
     return read_table(lake, parts, max_rows or MAX_MEASURED_ROWS)
 
 
+def count_rows(lake: Lake, lineage: Lineage, split: str) -> int:
+    """Count the rows of a split of the gold that a model was made from.
+
+    Returns:
+        Their number; 0 if the gold's manifest no longer has this split.
+    """
+    parts = find_gold_parts(lake, lineage.pipeline_run_id, split, lineage.gold[split])
+    return sum(part.rows for part in parts)
+
+
 def describe_sample(measured: int, rows: int, kind: str) -> list[str]:
     """Say that a model was measured on a sample.
 

@@ -24,21 +24,15 @@ from pipeline.errors import StageSkipped
 from pipeline.evaluation import gates
 from pipeline.evaluation.challenges import add_evidence
 from pipeline.evaluation.champion import compare_with_champion
-from pipeline.evaluation.datasets import describe_sample, read_split
+from pipeline.evaluation.datasets import count_rows, describe_sample, read_split
 from pipeline.evaluation.judge import judge
 from pipeline.evaluation.measurements import GateInputs, get_recorded_onnx_difference
 from pipeline.evaluation.out_of_fold import read_out_of_fold
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.shadow import describe_unjudged
 from pipeline.evaluation.split_reuse import count_models, describe_reuse
-from pipeline.storage.artifacts.data import GoldManifest
 from pipeline.storage.artifacts.deployment import ValidationReport
-from pipeline.storage.layout import (
-    VALIDATION_PAGE,
-    gold_manifest,
-    report_file,
-    validation_report,
-)
+from pipeline.storage.layout import VALIDATION_PAGE, report_file, validation_report
 from pipeline.times import utc_now
 from pipeline.tracking.registry import PRODUCTION, STAGING, Registry, Version
 from pipeline.tracking.stop_marker import read_stop
@@ -70,8 +64,8 @@ def run(context: Context) -> None:
     inputs = load_inputs(context, matchup)
     manifest = inputs.model.bundle.manifest
     models = count_models(context.lake, manifest)
-    gold = context.lake.read_model(gold_manifest(manifest.lineage.pipeline_run_id), GoldManifest)
-    sample = describe_sample(len(inputs.model.frame), gold.splits["test"].rows, "test rows")
+    rows = count_rows(context.lake, manifest.lineage, "test")
+    sample = describe_sample(len(inputs.model.frame), rows, "test rows")
     report = build_report(context.run_id, matchup, inputs, models, sample)
     _print(report)
     page = render_validation(report, manifest)
