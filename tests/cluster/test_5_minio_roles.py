@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from minio.credentials.providers import StaticProvider
@@ -71,6 +72,7 @@ def minio(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
     with pytest.MonkeyPatch.context() as patch, run_issuer() as issuer:
         for name, value in ADMINISTRATOR.items():
             patch.setenv(name, value)
+        patch.setattr(boto3, "DEFAULT_SESSION", None)  # it has the keys of the platform's MinIO
         with run_minio(str(program), folder, issuer) as url:
             minio = Minio(url, issuer)
             create_buckets(minio.settings, 60)
