@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.support.chart_scenarios import (
     EXTERNAL,
     OIDC,
     OIDC_AND_TLS,
+    SCENARIOS,
     SERVING,
     TRAINING,
     WORKERS,
@@ -180,6 +182,19 @@ def test_each_direction(side: str) -> None:
         others = {source for source in TABLE if "predictor" not in TABLE[source]} - {"predictor"}
         expected |= {(source, "predictor", "8000") for source in others}
     assert found == expected
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_no_rule_is_repeated(scenario: str) -> None:
+    """Each rule of a policy opens something that its other rules do not."""
+    values, file = SCENARIOS[scenario]
+    for policy in render(values, file=file):
+        if policy["kind"] == "NetworkPolicy":
+            for side in ("ingress", "egress"):
+                rules = [
+                    json.dumps(rule, sort_keys=True) for rule in policy["spec"].get(side) or ()
+                ]
+                assert len(rules) == len(set(rules)), policy["metadata"]["name"]
 
 
 def test_an_unknown_component_is_isolated() -> None:
