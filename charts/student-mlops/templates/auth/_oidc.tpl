@@ -32,13 +32,14 @@ OIDC_SCOPES: {{ .Values.auth.oidc.scopes | join " " | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Item of a container's `env` with the client's secret; empty without an issuer. */}}
+{{/* Item of a container's `env` with the client's secret; empty without an issuer.
+     Call with (list $ "name of the variable"). */}}
 {{- define "student-mlops.oidc.secret-variable" -}}
-{{- if include "student-mlops.oidc" . }}
-- name: OIDC_CLIENT_SECRET
+{{- if include "student-mlops.oidc" (first .) }}
+- name: {{ last . }}
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.auth.oidc.existingSecret }}
+      name: {{ (first .).Values.auth.oidc.existingSecret }}
       key: OIDC_CLIENT_SECRET
 {{- end }}
 {{- end }}
