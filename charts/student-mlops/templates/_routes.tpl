@@ -1,7 +1,8 @@
 {{/* Ways to a web interface from outside the cluster, with TLS at the controller or the gateway. */}}
 
-{{/* Ingress. Its name stays when its Service changes: two with the same host would be refused.
-     Call with (list $ "component" "name" "name of the Service" "name of its port" values). */}}
+{{/* Ingress with the name of the component, which stays when its Service changes: two Ingresses with
+     the same host would be refused.
+     Call with (list $ "component" "name of the Service" "name of its port" values). */}}
 {{- define "student-mlops.ingress" -}}
 {{- $root := first . -}}
 {{- $ingress := last . -}}
@@ -9,7 +10,7 @@
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
-  name: {{ index . 2 }}
+  name: {{ include "student-mlops.fullname" $root }}-{{ index . 1 }}
   labels: {{- include "student-mlops.labels" (list $root (index . 1)) | nindent 4 }}
   {{- with $ingress.annotations }}
   annotations: {{- toYaml . | nindent 4 }}
@@ -31,13 +32,12 @@ spec:
             pathType: Prefix
             backend:
               service:
-                name: {{ index . 3 }}
-                port: {name: {{ index . 4 }}}
+                name: {{ index . 2 }}
+                port: {name: {{ index . 3 }}}
 {{- end }}
 {{- end }}
 
-{{/* Route of the Gateway API.
-     Call with (list $ "component" "name" "name of the Service" port values). */}}
+{{/* Route of the Gateway API. Call with (list $ "component" "name of the Service" port values). */}}
 {{- define "student-mlops.httproute" -}}
 {{- $root := first . -}}
 {{- $route := last . -}}
@@ -45,15 +45,15 @@ spec:
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata:
-  name: {{ index . 2 }}
+  name: {{ include "student-mlops.fullname" $root }}-{{ index . 1 }}
   labels: {{- include "student-mlops.labels" (list $root (index . 1)) | nindent 4 }}
 spec:
   parentRefs: {{- toYaml $route.parentRefs | nindent 4 }}
   hostnames: [{{ $route.host | quote }}]
   rules:
     - backendRefs:
-        - name: {{ index . 3 }}
-          port: {{ index . 4 }}
+        - name: {{ index . 2 }}
+          port: {{ index . 3 }}
 {{- end }}
 {{- end }}
 
