@@ -87,16 +87,15 @@ env:
 {{- end }}
 {{- end }}
 
-{{/* Init container that runs Airflow's command line.
-     Call with (list $ "name" resources "argument" ...). */}}
+{{/* Init container. Call with (list $ "name" "items of `env`" resources "program" "argument" ...). */}}
 {{- define "student-mlops.airflow.init" -}}
 {{- $root := first . -}}
-{{- $command := concat (list $root "airflow") (slice . 3) -}}
 - name: {{ index . 1 }}
   {{- include "student-mlops.container" (list $root "airflow") | nindent 2 }}
-  command: {{- include "student-mlops.airflow.command" $command | nindent 4 }}
+  command: {{- include "student-mlops.airflow.command" (prepend (slice . 4) $root) | nindent 4 }}
   {{- include "student-mlops.airflow.environment" (list $root) | nindent 2 }}
-  resources: {{- toYaml (index . 2) | nindent 4 }}
+    {{- index . 2 | nindent 4 }}
+  resources: {{- toYaml (index . 3) | nindent 4 }}
   volumeMounts:
     - {name: tmp, mountPath: /tmp}
     - {name: logs, mountPath: /logs}
@@ -107,8 +106,22 @@ env:
 {{/* Init container that waits until the scheduler has migrated the database.
      Call with (list $ resources). */}}
 {{- define "student-mlops.airflow.wait-for-migration" -}}
-{{- $arguments := list "db" "check-migrations" "--migration-wait-timeout=600" -}}
-{{- include "student-mlops.airflow.init" (concat (list (first .) "wait-for-migration" (last .)) $arguments) }}
+{{- include "student-mlops.airflow.init" (list (first .) "wait-for-migration" "" (last .) "airflow" "db" "check-migrations" "--migration-wait-timeout=600") }}
+{{- end }}
+
+{{/* Items of `env` with the logins of the local users. */}}
+{{- define "student-mlops.airflow.logins" -}}
+- {name: ADMIN_USER, value: {{ .Values.airflow.adminUser | quote }}}
+{{- range $role := list "admin" "viewer" "operator" "approver" }}
+- name: {{ upper $role }}_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "student-mlops.airflow.secret" $ }}
+      key: {{ $role }}-password
+      {{- if ne $role "admin" }}
+      optional: true
+      {{- end }}
+{{- end }}
 {{- end }}
 
 {{/* Checksums of what Airflow reads only when it starts; a change restarts the pods. The file that
