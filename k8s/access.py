@@ -46,10 +46,17 @@ def read_secret(name: str) -> dict[str, str]:
     Raises:
         ClusterError: If there is no such Secret.
     """
+    if values := find_secret(name):
+        return values
+    raise ClusterError(f"The cluster has no Secret {name}. `make up` installs the platform.")
+
+
+def find_secret(name: str) -> dict[str, str]:
+    """Return the decoded values of one of the release's Secrets; empty if it does not exist."""
     for item in get_objects("secrets"):
         if item["metadata"]["name"] == name:
             return {key: base64.b64decode(value).decode() for key, value in item["data"].items()}
-    raise ClusterError(f"The cluster has no Secret {name}. `make up` installs the platform.")
+    return {}
 
 
 def get_object_store_keys() -> tuple[str, str]:
@@ -72,11 +79,7 @@ def get_mlflow_login() -> tuple[str, str]:
 
 def get_predictor_key() -> str:
     """Return the API key that stages send to the predictor; empty if it needs none."""
-    name = f"{RELEASE}-predictor-key"
-    for item in get_objects("secrets"):
-        if item["metadata"]["name"] == name:
-            return read_secret(name)["MLOPS_PREDICTOR__API_KEY"]
-    return ""
+    return find_secret(f"{RELEASE}-predictor-key").get("MLOPS_PREDICTOR__API_KEY", "")
 
 
 def get_scheme() -> str:
