@@ -39,8 +39,10 @@ AIRFLOW__API__SSL_CA_FILE: {{ include "student-mlops.ca.file" . }}
 AIRFLOW__API__CLIENT_USE_PUBLIC_CERTS: "false"
 {{- end }}
 {{- include "student-mlops.ca.database" . }}
-{{- include "student-mlops.oidc.variables" . }}
-{{- include "student-mlops.oidc.login-variables" . }}
+{{- with include "student-mlops.oidc.variables" . }}
+{{- . }}
+OIDC_SCOPES: {{ $.Values.auth.oidc.scopes | join " " | quote }}
+{{- end }}
 {{- end }}
 
 {{/* Environment of a container. Secrets are variables instead of files, so that a Secret

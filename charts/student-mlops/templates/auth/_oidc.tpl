@@ -25,13 +25,6 @@ MLOPS_PREDICTOR__OIDC__ROLES: {{ .OIDC_ROLES | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Further variables of the servers that log people in themselves. */}}
-{{- define "student-mlops.oidc.login-variables" -}}
-{{- if include "student-mlops.oidc" . }}
-OIDC_SCOPES: {{ .Values.auth.oidc.scopes | join " " | quote }}
-{{- end }}
-{{- end }}
-
 {{/* Item of a container's `env` with the client's secret; empty without an issuer.
      Call with (list $ "name of the variable"). */}}
 {{- define "student-mlops.oidc.secret-variable" -}}
