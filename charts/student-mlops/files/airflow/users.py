@@ -28,7 +28,6 @@ APPROVER = {
     *SecurityManager.VIEWER_PERMISSIONS,
     (permissions.ACTION_CAN_EDIT, permissions.RESOURCE_HITL_DETAIL),
     (permissions.ACTION_CAN_ACCESS_MENU, permissions.RESOURCE_HITL_DETAIL),
-    # An answer needs this, too. It also allows to pause the DAG.
     (
         permissions.ACTION_CAN_EDIT,
         permissions.resource_name("deployment", permissions.RESOURCE_DAG),
