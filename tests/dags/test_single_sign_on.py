@@ -20,14 +20,8 @@ from tests.support.airflow_app import (
 )
 from tests.support.certificates import write_certificate
 from tests.support.http_server import serve
-from tests.support.login_issuer import (
-    ACCESS_TOKEN,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    CODE,
-    LoginIssuer,
-    make_key,
-)
+from tests.support.issuer import CLIENT_ID, new_key
+from tests.support.login_issuer import ACCESS_TOKEN, CLIENT_SECRET, CODE, LoginIssuer
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of Airflow's server are not ours
 
@@ -162,7 +156,7 @@ def test_a_strangers_key_is_refused(
     airflow: Any, issuer: LoginIssuer, log_in_at_issuer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The signature is checked with the keys that the issuer publishes."""
-    monkeypatch.setattr(issuer, "key", make_key())
+    monkeypatch.setattr(issuer, "key", new_key(str(issuer.key.kid)))
     log_in_at_issuer("admin")
     assert get_me(airflow) == (401, "")
 
