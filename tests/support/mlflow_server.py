@@ -12,18 +12,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import httpx
 import pytest
 
 from pipeline.commands.local_servers import find_free_port
 from pipeline.model.bundle import Bundle
-from pipeline.polling import poll_until
 from pipeline.settings.connections import MlflowSettings
 from pipeline.stages import get_stage
 from pipeline.tracking.login import PASSWORD, USERNAME
 from pipeline.tracking.registry import Registry
 from tests.support.chart_scenarios import MLFLOW_USERS
 from tests.support.helm import CHART
+from tests.support.servers import run_server
 from tests.support.versions import register_bundle
 
 START_TIMEOUT_SECONDS = 150
@@ -61,7 +60,7 @@ def mlflow_server(
         "--backend-store-uri": database,
         "--artifacts-destination": str(folder / "artifacts"),
     }
-    environment = os.environ | QUIET
+    environment = dict(QUIET)
     if users:
         function = SIGN_ON_FUNCTION if sign_on else DEFAULT_AUTHORIZATION_FUNCTION
         environment |= create_users(folder, database, users, function)
@@ -69,26 +68,9 @@ def mlflow_server(
         options["--app-name"] = "basic-auth"
     command = [sys.executable, "-m", "mlflow", "server", "--serve-artifacts"]
     command += [word for option in options.items() for word in option]
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment
-        )
-
-    def probe() -> bool | None:
-        try:
-            response = httpx.get(f"{url}/health", timeout=2)
-        except httpx.TransportError:
-            return None if process.poll() is None else False
-        return True if response.status_code == httpx.codes.OK else None
-
-    try:
-        started = poll_until(probe, timeout_seconds=START_TIMEOUT_SECONDS, interval_seconds=0.1)
-        assert started, f"{url} is not ready:\n{log.read_text(errors='replace')[-3000:]}"
+    health = f"{url}/health"
+    with run_server(command, health, folder, environment, timeout_seconds=START_TIMEOUT_SECONDS):
         yield url
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def log_in(monkeypatch: pytest.MonkeyPatch, user: str) -> None:
