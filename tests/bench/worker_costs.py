@@ -34,10 +34,12 @@ from pipeline.storage.layout import (
     list_to_score,
     silver_manifest,
 )
+from pipeline.storage.s3 import s3_client
 from tests.bench.memory import DRIFT, TRAIN, write_source
-from tests.bench.minio_server import MinioServer, serve_minio
+from tests.bench.minio_server import count_traffic, serve_lake
 from tests.bench.usage import read_cpu_seconds, read_mebibytes, run_python
 from tests.support.forest import make_bundle
+from tests.support.minio_server import MinioServer
 from tests.support.parts import DaskProcesses
 
 STAGES = ("ingest", "preprocess", "features", "train", "drift", "score")
@@ -65,7 +67,7 @@ class Platform:
 
     def count(self) -> dict[str, float]:
         """Return what was used so far: the processor time of each process, and the traffic."""
-        return self.minio.count() | {
+        return count_traffic(self.minio) | {
             "workers": sum(read_cpu_seconds(self.dask.get_pid(name)) for name in ("one", "two")),
             "scheduler": read_cpu_seconds(self.dask.get_pid("scheduler")),
             "store": read_cpu_seconds(self.minio.pid),
@@ -75,9 +77,9 @@ class Platform:
 @contextlib.contextmanager
 def run_platform() -> Iterator[Platform]:
     """Run MinIO, a scheduler and two workers."""
-    with tempfile.TemporaryDirectory() as name, serve_minio(Path(name)) as minio:
+    with tempfile.TemporaryDirectory() as name, serve_lake(Path(name)) as minio:
         dask = DaskProcesses(Path(name))
-        dask.variables |= minio.variables
+        dask.variables |= {"MLOPS_LAKE__URL": "s3://", "MLOPS_LAKE__ENDPOINT": minio.url}
         try:
             dask.start_scheduler()
             for worker in ("one", "two"):
@@ -99,7 +101,7 @@ def measure_table(rows: int) -> dict[str, Any]:
     with run_platform() as platform, tempfile.TemporaryDirectory() as name:
         source = Path(name) / "table.csv"
         write_source(source, rows)
-        client = platform.minio.make_client()
+        client: Any = s3_client(platform.minio.settings)
         for key in (inbox_file(source.name), list_to_score(source.name)):
             bucket, _, rest = key.partition("/")
             client.upload_file(str(source), bucket, rest)
@@ -131,7 +133,7 @@ def _run_stage(platform: Platform, stage: str, name: str) -> dict[str, float]:
 
 def _count_objects(platform: Platform) -> tuple[int, int]:
     """The number of objects that stages have written, and their bytes."""
-    client = platform.minio.make_client()
+    client: Any = s3_client(platform.minio.settings)
     sizes = [
         item["Size"]
         for bucket in client.list_buckets()["Buckets"]
@@ -199,8 +201,8 @@ def measure_store() -> dict[str, dict[str, float]]:
     """
     data = bytes(range(256)) * (OBJECT_BYTES // 256)
     megabytes = OBJECT_BYTES * OBJECTS / 1e6
-    with tempfile.TemporaryDirectory() as name, serve_minio(Path(name)) as minio:
-        client = minio.make_client()
+    with tempfile.TemporaryDirectory() as name, serve_lake(Path(name)) as minio:
+        client: Any = s3_client(minio.settings)
 
         def write(number: int) -> None:
             client.put_object(Bucket="bronze", Key=str(number), Body=data)

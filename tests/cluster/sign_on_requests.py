@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-import boto3
 import httpx
-from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from mlflow import MlflowClient
@@ -21,6 +19,7 @@ from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.keycloak.person import Person
 from tests.cluster.keycloak.server import ISSUER
 from tests.cluster.platform import FIRST, STUDENT, Platform
+from tests.support.minio_clients import NO_KEYS, is_allowed, log_in, make_client
 
 REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 TIMEOUT_SECONDS = 60
@@ -73,41 +72,19 @@ def get_addresses(platform: Platform) -> dict[str, str]:
 def make_caller(platform: Platform, person: Person | None) -> Caller:
     """Log the person into everything; None stands for nobody."""
     if person is None:
-        s3 = make_client("s3", platform, config=CONFIG.merge(Config(signature_version=UNSIGNED)))
+        s3 = make_client("s3", platform.store, config=CONFIG.merge(NO_KEYS))
         return Caller(None, httpx.Client(timeout=TIMEOUT_SECONDS), None, s3)
     person.open(f"{get_addresses(platform)['airflow']}/auth/login/oidc")
     token = person.get_token()
     return Caller(person, person.browser, token, get_s3(platform, token))
 
 
-def make_client(service: str, platform: Platform, **options: Any) -> Any:
-    """Return a client of MinIO."""
-    endpoint = platform.store.endpoint
-    return boto3.client(service, endpoint_url=endpoint, region_name="us-east-1", **options)
-
-
 def get_s3(platform: Platform, token: str) -> Any:
     """Exchange an ID token for keys, and return a client with them; None if MinIO refuses."""
-    sts = make_client("sts", platform, config=Config(signature_version=UNSIGNED))
     try:
-        answer = sts.assume_role_with_web_identity(
-            RoleArn="arn:aws:iam::dummy:role/dummy",  # the client requires one, MinIO ignores it
-            RoleSessionName="school",
-            WebIdentityToken=token,
-        )
+        return log_in(platform.store, token, CONFIG)
     except ClientError:
         return None
-    finally:
-        sts.close()
-    keys = answer["Credentials"]
-    return make_client(
-        "s3",
-        platform,
-        config=CONFIG,
-        aws_access_key_id=keys["AccessKeyId"],
-        aws_secret_access_key=keys["SecretAccessKey"],
-        aws_session_token=keys["SessionToken"],
-    )
 
 
 def describe(response: httpx.Response, *also: HTTPStatus) -> str:
@@ -225,13 +202,8 @@ def call_s3(action: str, key: str, **options: Any) -> Callable[[Platform, Caller
         if caller.s3 is None:
             return "403"
         bucket, _, rest = key.partition("/")
-        try:
-            getattr(caller.s3, action)(Bucket=bucket, Key=rest, **options)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            assert code in ("AccessDenied", "NoSuchKey", "PreconditionFailed"), error
-            return "403" if code == "AccessDenied" else "yes"
-        return "yes"
+        request = getattr(caller.s3, action)
+        return "yes" if is_allowed(request, Bucket=bucket, Key=rest, **options) else "403"
 
     return send
 

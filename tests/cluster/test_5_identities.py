@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from k8s.release import RELEASE
 from pipeline.stages import get_identities
@@ -17,6 +15,7 @@ from pipeline.storage.access import Access
 from pipeline.storage.layout import LAYERS
 from tests.cluster.platform import Platform
 from tests.support.lake_keys import KEYS
+from tests.support.minio_clients import is_allowed, make_client
 
 IDENTITIES = get_identities()
 THREADS = 4
@@ -24,24 +23,12 @@ NO_VERSION = "00000000-0000-0000-0000-000000000000"
 CONFIG = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 5})
 
 
-def is_allowed(request: Callable[..., Any], **parameters: Any) -> bool:
-    """Whether MinIO carries a request out, or would if the object existed or did not exist."""
-    try:
-        request(**parameters)
-    except ClientError as error:
-        code: str = error.response["Error"]["Code"]
-        assert code in ("AccessDenied", "NoSuchKey", "PreconditionFailed"), error
-        return code != "AccessDenied"
-    return True
-
-
 def connect(platform: Platform, keys: dict[str, str]) -> Any:
-    return boto3.client(
+    return make_client(
         "s3",
-        endpoint_url=platform.store.endpoint,
+        platform.store,
         aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-        region_name="us-east-1",
         config=CONFIG,
     )
 

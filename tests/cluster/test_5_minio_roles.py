@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from minio.credentials.providers import StaticProvider
@@ -18,8 +18,9 @@ from pipeline.commands.buckets import create_buckets, create_role_policies
 from pipeline.storage import layout
 from pipeline.storage.minio_roles import BUILT_IN
 from tests.cluster.platform import Platform
-from tests.support.issuer import run_issuer
-from tests.support.minio_server import ADMINISTRATOR, Minio, run_minio
+from tests.support.issuer import CLIENT_ID, CONFIGURATION, Issuer, run_issuer
+from tests.support.minio_clients import exchange_token, is_allowed, log_in
+from tests.support.minio_server import MinioServer, run_minio
 
 ROLES = {
     "viewer": ["viewer", "staff"],
@@ -65,30 +66,35 @@ def run_docker(*arguments: str) -> str:
     return output.stdout.strip()
 
 
+@dataclass(frozen=True)
+class Minio(MinioServer):
+    """A MinIO that accepts the tokens of an issuer."""
+
+    issuer: Issuer
+
+    def exchange(self, token: str, **options: Any) -> dict[str, Any]:
+        """Return keys for a token."""
+        return exchange_token(self.settings, token, **options)
+
+    def log_in(self, *values: str) -> Any:
+        """Return an S3 client with the keys of a person."""
+        return log_in(self.settings, self.issuer.sign(*values))
+
+
 @pytest.fixture(scope="module")
 def minio(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
     """A MinIO with the roles, whose administrator's keys are in the environment."""
     folder = tmp_path_factory.mktemp("minio")
-    with pytest.MonkeyPatch.context() as patch, run_issuer() as issuer:
-        for name, value in ADMINISTRATOR.items():
-            patch.setenv(name, value)
-        patch.setattr(boto3, "DEFAULT_SESSION", None)  # it has the keys of the platform's MinIO
-        with run_minio(str(program), folder, issuer) as url:
-            minio = Minio(url, issuer)
-            create_buckets(minio.settings, 60)
-            create_role_policies(minio.settings, ROLES)
-            yield minio
-
-
-def is_allowed(request: Callable[..., Any], **options: Any) -> bool:
-    """Whether MinIO carries a request out, or would if the object existed."""
-    try:
-        request(**options)
-    except ClientError as error:
-        code: str = error.response["Error"]["Code"]
-        assert code in ("AccessDenied", "NoSuchKey"), error
-        return code != "AccessDenied"
-    return True
+    with run_issuer() as issuer:
+        variables = {
+            "MINIO_IDENTITY_OPENID_CONFIG_URL": issuer.url + CONFIGURATION,
+            "MINIO_IDENTITY_OPENID_CLIENT_ID": CLIENT_ID,
+            "MINIO_IDENTITY_OPENID_CLAIM_NAME": "roles",
+        }
+        with run_minio(str(program), folder, **variables) as server:
+            create_buckets(server.settings, 60)
+            create_role_policies(server.settings, ROLES)
+            yield Minio(server.url, server.pid, issuer)
 
 
 @pytest.mark.parametrize("value", MAY)

@@ -1,92 +1,71 @@
-"""A real MinIO that accepts the ID tokens of an issuer."""
+"""A real MinIO on this machine."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import boto3
-import httpx
-from botocore import UNSIGNED
-from botocore.config import Config
+import pytest
 
 from pipeline.commands.local_servers import find_free_port
-from pipeline.polling import poll_until
 from pipeline.settings.connections import LakeSettings
-from tests.support.issuer import CLIENT_ID, CONFIGURATION, Issuer
+from tests.support.servers import run_server
 
-ADMINISTRATOR = {"AWS_ACCESS_KEY_ID": "root-user", "AWS_SECRET_ACCESS_KEY": "a-long-password"}
+ADMINISTRATOR = {
+    "AWS_ACCESS_KEY_ID": "root-user",
+    "AWS_SECRET_ACCESS_KEY": "a-long-password",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+"""Variables of a client with all rights."""
+START_TIMEOUT_SECONDS = 60
 
 
-class Minio:
-    """A MinIO that accepts the tokens of an issuer."""
+@dataclass(frozen=True)
+class MinioServer:
+    """A running server.
 
-    def __init__(self, url: str, issuer: Issuer) -> None:
-        self.url = url
-        self.issuer = issuer
-        self.settings = LakeSettings(url="s3://", endpoint=url)
+    Attributes:
+        url: Its URL.
+        pid: Id of its process.
+    """
 
-    def connect(self, service: str, **options: Any) -> Any:
-        return boto3.client(service, endpoint_url=self.url, region_name="us-east-1", **options)
+    url: str
+    pid: int
 
-    def exchange(self, token: str, **options: Any) -> dict[str, Any]:
-        """Return keys for a token."""
-        sts = self.connect("sts", config=Config(signature_version=UNSIGNED))
-        answer = sts.assume_role_with_web_identity(
-            RoleArn="arn:aws:iam::dummy:role/dummy",
-            RoleSessionName="school",
-            WebIdentityToken=token,
-            **options,
-        )
-        keys: dict[str, Any] = answer["Credentials"]
-        return keys
-
-    def log_in(self, *values: str) -> Any:
-        """Return an S3 client with the keys of a person."""
-        keys = self.exchange(self.issuer.sign(*values))
-        return self.connect(
-            "s3",
-            aws_access_key_id=keys["AccessKeyId"],
-            aws_secret_access_key=keys["SecretAccessKey"],
-            aws_session_token=keys["SessionToken"],
-        )
+    @property
+    def settings(self) -> LakeSettings:
+        """The settings of its lake."""
+        return LakeSettings(url="s3://", endpoint=self.url)
 
 
 @contextlib.contextmanager
-def run_minio(program: str, folder: Path, issuer: Issuer) -> Iterator[str]:
-    """Run MinIO with the variables of the chart; yields its URL."""
-    variables = {
+def run_minio(program: str, folder: Path, **variables: str) -> Iterator[MinioServer]:
+    """Run MinIO; meanwhile the keys of its administrator are in the environment.
+
+    Args:
+        program: Path of the program.
+        folder: Folder of its files.
+        variables: Further variables of the server.
+    """
+    variables |= {
         "MINIO_ROOT_USER_FILE": str(folder / "user"),
         "MINIO_ROOT_PASSWORD_FILE": str(folder / "password"),
         "MINIO_UPDATE": "off",
-        "MINIO_IDENTITY_OPENID_CONFIG_URL": issuer.url + CONFIGURATION,
-        "MINIO_IDENTITY_OPENID_CLIENT_ID": CLIENT_ID,
-        "MINIO_IDENTITY_OPENID_CLAIM_NAME": "roles",
     }
     (folder / "user").write_text(ADMINISTRATOR["AWS_ACCESS_KEY_ID"])
     (folder / "password").write_text(ADMINISTRATOR["AWS_SECRET_ACCESS_KEY"])
     address = f"127.0.0.1:{find_free_port()}"
+    url = f"http://{address}"
     command = [program, "server", str(folder / "data"), f"--address={address}"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env=os.environ | variables, stdout=log, stderr=subprocess.STDOUT
-        )
-
-    def probe() -> bool | None:
-        try:
-            health = httpx.get(f"http://{address}/minio/health/ready", timeout=2)
-        except httpx.TransportError:
-            return None if process.poll() is None else False
-        return health.is_success or None
-
-    try:
-        started = poll_until(probe, timeout_seconds=60, interval_seconds=0.1)
-        assert started, (folder / "log").read_text()
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(30)
+    health, timeout = f"{url}/minio/health/ready", START_TIMEOUT_SECONDS
+    with (
+        run_server(command, health, folder, variables, timeout_seconds=timeout) as process,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in ADMINISTRATOR.items():
+            patch.setenv(name, value)
+        patch.setattr(boto3, "DEFAULT_SESSION", None)  # which may have other keys
+        yield MinioServer(url, process.pid)
