@@ -16,7 +16,7 @@ from pipeline.drift.tables import PARTS_AT_ONCE
 from pipeline.settings.data import IngestSettings
 from pipeline.storage.layout import SPLITS
 from tests.bench import worker_costs
-from tests.bench.cached import ROOT, hash_code, measure, read_results
+from tests.bench.cached import ROOT, hash_code, list_modules, measure, read_results
 from tests.bench.manifest_costs import measure_merge
 from tests.bench.projection import (
     CORES,
@@ -201,9 +201,7 @@ MEASURES: dict[str, Callable[[], Any]] = {
 
 def measured() -> dict[str, Any]:
     """All results; measured again if the code that they measure has changed."""
-    paths = [ROOT / "pipeline" / name for name in SOURCES]
-    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*.py"))]
-    code = hash_code(sorted(files))
+    code = hash_code(sorted(list_modules(SOURCES)))
     return {name: measure("billions", name, code, run) for name, run in MEASURES.items()}
 
 

@@ -13,6 +13,16 @@ ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).with_name("results")
 
 
+def list_modules(names: Iterable[str]) -> list[Path]:
+    """Return modules of `pipeline/`, and all modules of packages, by their paths in it."""
+    paths = [ROOT / "pipeline" / name for name in names]
+    return [
+        file
+        for path in paths
+        for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))
+    ]
+
+
 def hash_code(paths: Iterable[Path], *values: Any) -> str:
     """Hash source files and values.
 

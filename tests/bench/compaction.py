@@ -27,7 +27,7 @@ from pipeline.storage.layout import LAYERS, SILVER_LIVE, bucket_name, live_traff
 from pipeline.storage.s3 import s3_client
 from serving.settings import PredictorSettings
 from serving.traffic_log import COMPRESSION_LEVEL, GZIP
-from tests.bench.cached import ROOT, hash_code, measure
+from tests.bench.cached import ROOT, hash_code, list_modules, measure
 from tests.bench.tables import put, table
 
 PAGE = ROOT / "docs/reference/scale.md"
@@ -127,7 +127,7 @@ def make_context(endpoint: str, prefix: str) -> Context:
 
 def measured() -> list[dict[str, Any]]:
     """The results; measured again if the code that they measure has changed."""
-    code = hash_code((ROOT / "pipeline" / name for name in SOURCES), PODS, RATES, INTERVAL_SECONDS)
+    code = hash_code(list_modules(SOURCES), PODS, RATES, INTERVAL_SECONDS)
     found: list[dict[str, Any]] = measure("compaction", PART, code, partial(simulate))
     return found
 

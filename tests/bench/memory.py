@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.synthetic import generate_csv
 from pipeline.memory import NEEDS
 from pipeline.model.bundle import write_fallback
 from pipeline.settings.connections import LakeSettings
@@ -19,14 +18,13 @@ from pipeline.settings.data import FeaturesSettings
 from pipeline.stages import get_stage
 from pipeline.storage.lake import open_lake
 from pipeline.storage.parquet import get_column_types
-from tests.bench.cached import ROOT, hash_code, measure
+from tests.bench.cached import ROOT, hash_code, list_modules, measure
+from tests.bench.stage_runs import PROGRAMS, run_stage, write_source
 from tests.bench.tables import put, table
-from tests.bench.usage import run_python
 from tests.support.forest import make_bundle
 
 PAGE = ROOT / "docs/reference/scale.md"
 PART, LARGEST_PART = "peak memory", "largest table"
-GENERATED_ROWS = 100_000
 SMALL, MEDIUM, LARGE = 1_000_000, 2_700_000, 21_100_000  # 19, 51 and 401 MB
 COLUMNS = len(get_column_types())
 
@@ -63,31 +61,6 @@ SIZES = {
 """Stage -> rows of the files that it is measured on."""
 TRAIN_ROWS = 5_000_000
 """MLOPS_TRAIN__MAX_ROWS while `train` is measured."""
-TRAIN = """
-import sys
-from pipeline.stages import train
-from pipeline.context import open_context
-from pipeline.settings import Settings
-from pipeline.storage.artifacts.data import GoldManifest
-context = open_context(Settings.load(), sys.argv[1])
-gold = context.lake.read_model(train.gold_manifest(context.run_id), GoldManifest)
-train.read_training_rows(context.lake, gold, context.settings)
-"""
-"""Reads the rows that `train` fits models on."""
-DRIFT = """
-import sys
-from pipeline.context import open_context
-from pipeline.drift.outcome import compare_datasets
-from pipeline.drift.tables import load_silver
-from pipeline.settings import Settings
-from tests.support.forest import make_bundle
-context, bundle = open_context(Settings.load(), sys.argv[1]), make_bundle()
-sides = [load_silver(context, context.run_id, bundle) for _ in range(2)]
-compare_datasets(context, *sides, model=bundle.manifest)
-"""
-"""Compares silver with itself, like `drift` with a model that learned from it."""
-PROGRAMS = {"train": TRAIN, "drift": DRIFT}
-"""What is run instead of a stage that needs a registry."""
 Results = list[dict[str, Any]]
 
 
@@ -130,25 +103,15 @@ class Lab:
             "MLOPS_LAKE__URL": f"file://{self._folder}/lake",
             "MLOPS_TRAIN__MAX_ROWS": str(TRAIN_ROWS),
         }
-        arguments = ["-m", "pipeline", stage, "--run-id", run_id]
-        if stage in PROGRAMS:
-            arguments = ["-c", PROGRAMS[stage], run_id]
+        options = []
         if stage == "score":
             write_fallback(
                 open_lake(LakeSettings(url=environment["MLOPS_LAKE__URL"])), make_bundle()
             )
-            arguments += ["--data", environment["MLOPS_INGEST__SOURCE"]]
-        self._done[stage, rows] = run_python(arguments, environment).mebibytes
+            options = ["--data", environment["MLOPS_INGEST__SOURCE"]]
+        usage = run_stage(stage, run_id, environment, *options)
+        self._done[stage, rows] = usage.mebibytes
         return self._done[stage, rows]
-
-
-def write_source(path: Path, rows: int) -> None:
-    """Write a raw file that repeats GENERATED_ROWS rows."""
-    header, _, body = generate_csv(GENERATED_ROWS, 1).partition(b"\n")
-    with path.open("wb") as file:
-        file.write(header + b"\n")
-        for _ in range(rows // GENERATED_ROWS):
-            file.write(body)
 
 
 def measured() -> dict[str, Results]:
@@ -157,8 +120,7 @@ def measured() -> dict[str, Results]:
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(Path(folder))
         for stage, sizes in SIZES.items():
-            paths = [ROOT / "pipeline" / name for name in SOURCES[stage]]
-            code = hash_code(paths, PROGRAMS.get(stage), sizes)
+            code = hash_code(list_modules(SOURCES[stage]), PROGRAMS.get(stage), sizes)
             found[stage] = measure("memory", stage, code, partial(lab.measure_all, stage))
     return found
 

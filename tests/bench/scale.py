@@ -29,12 +29,13 @@ from pipeline.storage.artifacts.data import GoldManifest, SilverManifest
 from pipeline.storage.disk import DiskStore
 from pipeline.storage.lake import Lake
 from pipeline.storage.layout import SPLITS, gold_manifest, silver_manifest
-from tests.bench.cached import ROOT, hash_code, measure, read_results
+from tests.bench.cached import ROOT, hash_code, list_modules, measure, read_results
 from tests.bench.environments import create_environment
-from tests.bench.memory import DRIFT, GENERATED_ROWS
+from tests.bench.stage_runs import GENERATED_ROWS, run_stage
 from tests.bench.tables import put, table
 from tests.bench.usage import Usage, run_python
 from tests.support.forest import make_bundle
+from tests.support.repeated_rows import repeat_rows
 
 PAGE = ROOT / "docs/reference/scale.md"
 PART, STAGES_PART = "time to gold", "stages in one process"
@@ -83,18 +84,14 @@ class Run:
 
 def write_source(path: Path, rows: int) -> None:
     """Write a raw file that repeats GENERATED_ROWS rows, one in BAD_ROW_EVERY of them bad."""
-    header, _, body = generate_csv(GENERATED_ROWS, 1).partition(b"\n")
-    lines = body.decode().splitlines()
+    header, *lines = generate_csv(GENERATED_ROWS, 1).decode().splitlines()
     for number, place in enumerate(range(BAD_ROW_EVERY // 2, len(lines), BAD_ROW_EVERY)):
         lines[place] = BAD_ROWS[number % len(BAD_ROWS)]
-    body = "".join(f"{line}\n" for line in lines).encode()
-    with path.open("wb") as file:
-        file.write(header + b"\n")
-        for _ in range(rows // GENERATED_ROWS):
-            file.write(body)
+    text = "".join(f"{line}\n" for line in (header, *lines)).encode()
+    repeat_rows(path, text, rows // GENERATED_ROWS)
 
 
-def run_stage(stage: str, source: Path, folder: Path) -> Usage:
+def measure_stage(stage: str, source: Path, folder: Path) -> Usage:
     """Run a stage of the pipeline in a process."""
     environment = {
         "MLOPS_INGEST__SOURCE": str(source),
@@ -102,17 +99,13 @@ def run_stage(stage: str, source: Path, folder: Path) -> Usage:
         "MLOPS_SEED": str(SEED),
         "MLOPS_INGEST__MAX_BYTES": str(1 << 40),
     }
-    arguments = ["-m", "pipeline", stage, "--run-id", RUN_ID]
-    if stage == "drift":
-        arguments = ["-c", DRIFT, RUN_ID]
-    elif stage == "score":
-        arguments += ["--data", str(source)]
-    return run_python(arguments, environment)
+    options = ["--data", str(source)] if stage == "score" else []
+    return run_stage(stage, RUN_ID, environment, *options)
 
 
 def run_to_gold(source: Path, folder: Path) -> Run:
     """Run the stages of the pipeline up to gold."""
-    usages = {stage: run_stage(stage, source, folder) for stage in TO_GOLD}
+    usages = {stage: measure_stage(stage, source, folder) for stage in TO_GOLD}
     lake = Lake(DiskStore(folder))
     silver = lake.read_model(silver_manifest(RUN_ID), SilverManifest)
     gold = lake.read_model(gold_manifest(RUN_ID), GoldManifest)
@@ -133,7 +126,7 @@ def add_up(usages: Iterable[Usage]) -> Usage:
 def run_after_gold(source: Path, folder: Path) -> dict[str, Usage]:
     """Run the other stages, with a forest of 20 trees as the model."""
     write_fallback(Lake(DiskStore(folder)), make_bundle())
-    return {stage: run_stage(stage, source, folder) for stage in AFTER_GOLD}
+    return {stage: measure_stage(stage, source, folder) for stage in AFTER_GOLD}
 
 
 def run_peer(package: str, source: Path, folder: Path) -> Run:
@@ -207,9 +200,7 @@ def as_json(usages: Sequence[Usage]) -> dict[str, Any]:
 
 def measured() -> dict[int, Any]:
     """The results of each size; measured again if the code that they measure has changed."""
-    modules = [ROOT / "pipeline" / name for name in SOURCES]
-    files = [file for path in modules for file in (sorted(path.glob("*.py")) or [path])]
-    code = hash_code([*files, *sorted(PROGRAMS.glob("*.py"))])
+    code = hash_code([*list_modules(SOURCES), *sorted(PROGRAMS.glob("*.py"))])
     return {
         rows: measure("scale", f"{rows} rows", code, partial(measure_size, rows, rounds))
         for rows, rounds in SIZES.items()

@@ -15,10 +15,9 @@ from pipeline.model.bundle import write_fallback
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import open_lake
 from pipeline.storage.layout import SCORES
-from tests.bench.cached import ROOT, hash_code, measure
-from tests.bench.memory import write_source
+from tests.bench.cached import ROOT, hash_code, list_modules, measure
+from tests.bench.stage_runs import run_stage, write_source
 from tests.bench.tables import put, table
-from tests.bench.usage import run_python
 from tests.support.forest import make_bundle
 
 PAGE = ROOT / "docs/reference/scale.md"
@@ -46,8 +45,7 @@ def measure_list(rows: int) -> dict[str, Any]:
         url = f"file://{folder}/lake"
         lake = open_lake(LakeSettings(url=url))
         write_fallback(lake, make_bundle())
-        arguments = ["-m", "pipeline", "score", "--run-id", "bench", "--data", str(source)]
-        usage = run_python(arguments, {"MLOPS_LAKE__URL": url})
+        usage = run_stage("score", "bench", {"MLOPS_LAKE__URL": url}, "--data", str(source))
         keys = lake.keys(SCORES)
         return {
             "rows": rows,
@@ -61,9 +59,8 @@ def measure_list(rows: int) -> dict[str, Any]:
 
 def measured() -> list[dict[str, Any]]:
     """The results; measured again if the code that they measure has changed."""
-    paths = [ROOT / "pipeline" / name for name in SOURCES]
-    files = [file for path in paths for file in ([path] if path.is_file() else path.glob("*.py"))]
-    found: list[dict[str, Any]] = measure("scores", PART, hash_code(sorted(files), SIZES), simulate)
+    code = hash_code(sorted(list_modules(SOURCES)), SIZES)
+    found: list[dict[str, Any]] = measure("scores", PART, code, simulate)
     return found
 
 

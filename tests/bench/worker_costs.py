@@ -35,16 +35,14 @@ from pipeline.storage.layout import (
     silver_manifest,
 )
 from pipeline.storage.s3 import s3_client
-from tests.bench.memory import DRIFT, TRAIN, write_source
 from tests.bench.minio_server import count_traffic, serve_lake
-from tests.bench.usage import read_cpu_seconds, read_mebibytes, run_python
+from tests.bench.stage_runs import run_stage, write_source
+from tests.bench.usage import read_cpu_seconds, read_mebibytes
 from tests.support.forest import make_bundle
 from tests.support.minio_server import MinioServer
 from tests.support.parts import DaskProcesses
 
 STAGES = ("ingest", "preprocess", "features", "train", "drift", "score")
-PROGRAMS = {"train": TRAIN, "drift": DRIFT}
-"""What is run instead of a stage that needs a registry; `train` reads its rows only."""
 TRAIN_ROWS = 1_000_000
 """MLOPS_TRAIN__MAX_ROWS."""
 UPLOADED = ("inbox/", "scoring/")
@@ -118,16 +116,12 @@ def measure_table(rows: int) -> dict[str, Any]:
 
 
 def _run_stage(platform: Platform, stage: str, name: str) -> dict[str, float]:
-    arguments = ["-m", "pipeline", stage, "--run-id", "bench"]
-    if stage in PROGRAMS:
-        arguments = ["-c", PROGRAMS[stage], "bench"]
-    elif stage == "score":
-        arguments += ["--uploaded", name]
+    options = ["--uploaded", name] if stage == "score" else []
     environment = platform.dask.variables | {
         "MLOPS_INGEST__SOURCE": f"s3://{inbox_file(name)}",
         "MLOPS_TRAIN__MAX_ROWS": str(TRAIN_ROWS),
     }
-    usage = run_python(arguments, environment)
+    usage = run_stage(stage, "bench", environment, *options)
     return {"stage": usage.cpu_seconds, "mebibytes": usage.mebibytes, "log_bytes": len(usage.log)}
 
 

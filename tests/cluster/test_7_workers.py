@@ -37,6 +37,7 @@ from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.platform import Platform
 from tests.cluster.started_stages import StagePod, start_stage
 from tests.support.lake import read_json
+from tests.support.repeated_rows import repeat_rows
 
 pytestmark = pytest.mark.full
 
@@ -126,11 +127,7 @@ def read_hashes(lake: Lake, run_id: str) -> dict[str, str]:
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with ROWS generated rows."""
     path = tmp_path_factory.mktemp("table") / "large.csv"
-    header, rows = generate_csv(GENERATED_ROWS, seed=20).split(b"\n", 1)
-    with path.open("wb") as file:
-        file.write(header + b"\n")
-        for _ in range(REPEATS):
-            file.write(rows)
+    repeat_rows(path, generate_csv(GENERATED_ROWS, seed=20), REPEATS)
     return path
 
 
