@@ -30,13 +30,12 @@ from tests.bench.projection import (
     get_costs,
     get_hours,
     get_store_hours,
+    read_values,
 )
 from tests.bench.tables import put, table
 
 PAGE = ROOT / "docs/reference/billions.md"
 WORKER_STAGES = ("preprocess", "features", "drift", "score")
-SCHEDULER_MEBIBYTES = 1024
-"""Chart value dask.scheduler.resources.limits.memory."""
 SOURCES = ("compute", "data", "splits", "drift", "scoring", "storage", "stages/score.py")
 """Modules and packages in pipeline/ that decide about the results."""
 
@@ -152,6 +151,8 @@ def format_rates(found: dict[str, Any]) -> str:
         for name in ("sent", "received")
         if getattr(costs[stage], name)
     )
+    limit = read_values()["dask"]["scheduler"]["resources"]["limits"]["memory"]
+    mebibytes = int(limit.removesuffix("Gi")) * 1024
     log = found[f"{SIZES[1]} rows"]
     logged = sum(log[stage]["log_bytes"] for stage in worker_costs.STAGES)
     return table(
@@ -167,8 +168,8 @@ def format_rates(found: dict[str, Any]) -> str:
             (
                 "The scheduler's memory",
                 f"{tasks['scheduler_mebibytes']:.1f} MiB more in the scheduler after 1,000 parts",
-                f"{SCHEDULER_MEBIBYTES / tasks['scheduler_mebibytes']:,.0f} thousand parts in its "
-                f"limit of {SCHEDULER_MEBIBYTES:,} MiB; at most {PARTS_PER_THREAD} per thread are "
+                f"{mebibytes / tasks['scheduler_mebibytes']:,.0f} thousand parts in its "
+                f"limit of {mebibytes:,} MiB; at most {PARTS_PER_THREAD} per thread are "
                 "submitted at a time",
             ),
             (

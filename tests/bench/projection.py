@@ -17,6 +17,7 @@ from pipeline.storage.layout import SPLITS
 from pipeline.storage.parquet import get_column_types
 from tests.bench import worker_costs
 from tests.bench.cached import ROOT
+from tests.support.helm import CHART
 
 SIZES = (4_000_000, 10_000_000)
 """Rows of the measured tables. What grows with the rows is their difference."""
@@ -106,10 +107,16 @@ def read_timeout() -> float:
     return float(found[1])
 
 
+def read_values() -> dict[str, Any]:
+    """Return the chart's values."""
+    values: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+    return values
+
+
 def find_limits(found: dict[str, Any]) -> list[tuple[float, str, str, str]]:
     """Return at how many rows each default is too small, with what to set then; smallest first."""
     costs = get_costs(found)
-    values = yaml.safe_load((ROOT / "charts/student-mlops/values.yaml").read_text())
+    values = read_values()
     volume = float(values["minio"]["persistence"]["size"].removesuffix("Gi"))
     workers = values["dask"]["workers"]["replicas"] * values["dask"]["workers"]["threads"]
     stored = sum(cost.stored for cost in costs.values())

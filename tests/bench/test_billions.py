@@ -43,5 +43,5 @@ def test_measured_again() -> None:
     for format_table in billions.TABLES.values():
         show(format_table(found))
     costs = get_costs(found)
-    for stage in ("preprocess", "features", "drift", "score"):
+    for stage in billions.WORKER_STAGES:
         assert costs[stage].stage < costs[stage].workers
