@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -21,6 +20,7 @@ from tests.support.predictor import (
     start_predictor,
     wait_until_ready,
 )
+from tests.support.process_tree import read_cpu_seconds
 
 MAX_WAIT_RATIO = 250
 """Longest wait over the usual one of an idle predictor: 100 ms where an idle one needs 0.4 ms."""
@@ -95,20 +95,13 @@ def measure(
     for _ in range(ROUNDS):
         probe = Probe(predictor)
         probe.start()
-        before = read_cpu_seconds(predictor)
+        before = read_cpu_seconds(predictor.process.pid)
         grown, _ = measure_growth(predictor, lambda: post(predictor, path, content_type, data))
-        cpu_seconds.append(read_cpu_seconds(predictor) - before)
+        cpu_seconds.append(read_cpu_seconds(predictor.process.pid) - before)
         probe.stop()
         waits.append(max(probe.waits))
         growths.append(grown)
     return min(waits), min(cpu_seconds), max(growths)
-
-
-def read_cpu_seconds(predictor: PredictorProcess) -> float:
-    """CPU time of the process and all its threads."""
-    text = Path(f"/proc/{predictor.process.pid}/stat").read_text()
-    user, system = text.rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / 100
 
 
 def print_costs(idle: float, found: list[tuple[float, float, float, str]]) -> None:

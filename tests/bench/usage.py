@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.stages import EXIT_OK, EXIT_SKIPPED
 from tests.bench.cached import ROOT
@@ -66,15 +65,3 @@ def run_python(arguments: Iterable[str], environment: dict[str, str]) -> Usage:
     return Usage(
         seconds, float(cpu_seconds), int(kibibytes) / 1024, process.stderr, "\n".join(output)
     )
-
-
-def read_cpu_seconds(pid: int) -> float:
-    """Return the processor time of a running process and its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def read_mebibytes(pid: int) -> float:
-    """Return the resident memory of a running process, in MiB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)

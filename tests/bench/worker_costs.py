@@ -37,10 +37,10 @@ from pipeline.storage.layout import (
 from pipeline.storage.s3 import s3_client
 from tests.bench.minio_server import count_traffic, serve_lake
 from tests.bench.stage_runs import run_stage, write_source
-from tests.bench.usage import read_cpu_seconds, read_mebibytes
 from tests.support.forest import make_bundle
 from tests.support.minio_server import MinioServer
 from tests.support.parts import DaskProcesses
+from tests.support.process_tree import read_cpu_seconds, read_mebibytes
 
 STAGES = ("ingest", "preprocess", "features", "train", "drift", "score")
 TRAIN_ROWS = 1_000_000

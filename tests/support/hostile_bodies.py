@@ -11,6 +11,7 @@ import httpx
 from pipeline.columns import FEATURE_NAMES
 from serving.http.rows import EXAMPLE
 from tests.support.predictor import INFER, PredictorProcess
+from tests.support.process_tree import read_mebibytes
 
 SIZE = 900_000
 """Bytes of a body; the limit is a million."""
@@ -115,13 +116,8 @@ def measure_growth(
     predictor: PredictorProcess, act: Callable[[], httpx.Response]
 ) -> tuple[float, httpx.Response]:
     """Return by how many MiB the peak of the process exceeds its memory before, and the result."""
-    folder = Path(f"/proc/{predictor.process.pid}")
-    (folder / "clear_refs").write_text("5")  # resets the peak, see proc(5)
-    before = read_mib(folder, "VmRSS")
+    pid = predictor.process.pid
+    Path(f"/proc/{pid}/clear_refs").write_text("5")  # resets the peak, see proc(5)
+    before = read_mebibytes(pid)
     answer = act()
-    return read_mib(folder, "VmHWM") - before, answer
-
-
-def read_mib(folder: Path, name: str) -> float:
-    lines = (folder / "status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
+    return read_mebibytes(pid, "VmHWM") - before, answer

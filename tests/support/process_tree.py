@@ -1,4 +1,4 @@
-"""CPU time and memory of a process with all its children, read from Linux's /proc."""
+"""CPU time and memory of a process, or of all its children too, read from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -66,3 +66,15 @@ def _sample(root: int, usage: Usage) -> None:
     usage.seconds_by_process.update({number: seconds[number] for number in members})
     memory = sum(pages[number] for number in members) * PAGE / (1 << 20)
     usage.mebibytes = max(usage.mebibytes, memory)
+
+
+def read_cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a running process and its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def read_mebibytes(pid: int, name: str = "VmRSS") -> float:
+    """Return a size in the status of a running process, by default its resident memory, in MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
