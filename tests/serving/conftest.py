@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
+from pipeline.model.bundle import write_fallback
 from tests.support.browser import chromium
 from tests.support.forest import make_bundle
 from tests.support.mlflow_server import RegisteredModel
 from tests.support.page import TIMEOUT_MS, Visit, shared_context, visits
-from tests.support.predictor import serve_bundle
+from tests.support.predictor import open_disk_lake, serve_bundle
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +22,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A predictor that serves `make_bundle()` from the lake."""
     with serve_bundle(tmp_path_factory.mktemp("predictor"), make_bundle()) as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a module's predictors, whose lake has `make_bundle()`."""
+    made = tmp_path_factory.mktemp("predictor")
+    write_fallback(open_disk_lake(made), make_bundle())
+    return made
 
 
 @pytest.fixture

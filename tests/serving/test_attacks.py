@@ -8,18 +8,16 @@ import logging
 import re
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
-from pipeline.model.bundle import write_fallback
 from serving.http.protocol import MAX_HEADER_BYTES
 from serving.http.rows import EXAMPLE
 from serving.refusals import RefusalLog, describe_request
-from tests.support.forest import make_bundle
 from tests.support.predictor import (
     Predictor,
-    open_disk_lake,
     run_predictor,
     wait_for,
     wait_until_ready,
@@ -37,10 +35,8 @@ LIMITS = {
 
 
 @pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predictor]:
+def predictor(folder: Path) -> Iterator[Predictor]:
     """A predictor that needs a key, with small limits."""
-    folder = tmp_path_factory.mktemp("attacked")
-    write_fallback(open_disk_lake(folder), make_bundle())
     with run_predictor(folder, **LIMITS) as running:
         wait_until_ready(running)
         yield running

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
-from pipeline.model.bundle import write_fallback
 from serving.app import create_fastapi
 from serving.http.problems import MAX_FINDINGS
 from serving.service import Service
 from serving.settings import Settings
-from tests.support.forest import make_bundle
 from tests.support.hostile_bodies import BODIES, LISTS, SIZE, measure_growth, post
 from tests.support.predictor import (
     INFER,
     PredictorProcess,
-    open_disk_lake,
     start_predictor,
     wait_until_ready,
 )
@@ -29,9 +27,7 @@ INFER_TEMPLATE = "/v2/models/{name}/infer"
 
 
 @pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PredictorProcess]:
-    folder = tmp_path_factory.mktemp("predictor")
-    write_fallback(open_disk_lake(folder), make_bundle())
+def predictor(folder: Path) -> Iterator[PredictorProcess]:
     with start_predictor(folder) as started:
         wait_until_ready(started)
         yield started

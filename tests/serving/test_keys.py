@@ -58,10 +58,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 
 @pytest.fixture(scope="module")
-def predictor(keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predictor]:
+def predictor(keys: Keys, folder: Path) -> Iterator[Predictor]:
     """A predictor with a keys file and the platform's own key."""
-    folder = tmp_path_factory.mktemp("predictor")
-    write_fallback(open_disk_lake(folder), make_bundle())
     settings = {"api_keys_file": str(keys.path), "api_key": "of the stages"}
     with run_predictor(folder, **settings) as running:
         wait_until_ready(running)

@@ -30,13 +30,6 @@ OWN = {"Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("sessions")
-    write_fallback(open_disk_lake(made), make_bundle())
-    return made
-
-
-@pytest.fixture(scope="module")
 def keys(folder: Path) -> dict[str, str]:
     """The keys of the file, by name."""
     registrar, lines = add_key([], "registrar", requests_per_minute=1_000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 import json
 import ssl
@@ -15,7 +14,6 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
-from pipeline.model.bundle import write_fallback
 from serving.access import tokens
 from serving.access.issuer import IssuerError, fetch_keys
 from serving.app import create_fastapi
@@ -24,12 +22,10 @@ from serving.permissions import ALLOWED, ROUTES, Access, Role
 from serving.service import Service
 from serving.settings import Settings
 from tests.support.certificates import write_certificate
-from tests.support.forest import make_bundle
-from tests.support.issuer import KEYS, Issuer, run_issuer
+from tests.support.issuer import KEYS, Issuer, encode, run_issuer
 from tests.support.predictor import (
     Predictor,
     get_metric,
-    open_disk_lake,
     run_predictor,
     wait_for,
     wait_until_ready,
@@ -47,13 +43,6 @@ def issuer() -> Iterator[Issuer]:
         running.published = [running.key, RSA]
         running.unusable = [{"kty": "EC", "crv": "unknown", "x": "AA", "y": "AA"}, {"kty": "new"}]
         yield running
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("tokens")
-    write_fallback(open_disk_lake(made), make_bundle())
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +64,6 @@ def make_key(key_id: str) -> ECKey:
 def predict(predictor: Predictor, token: str, **headers: str) -> httpx.Response:
     sent = {"Authorization": f"Bearer {token}"} | headers
     return httpx.post(f"{predictor.url}/predict", json=EXAMPLE, headers=sent, timeout=30)
-
-
-def encode(part: bytes) -> str:
-    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
 def list_operations() -> list[tuple[str, str]]:
@@ -176,19 +161,18 @@ def forge_signature(issuer: Issuer) -> str:
 
 def change_the_role(issuer: Issuer) -> str:
     head, _, signature = issuer.sign("viewer").split(".")
-    claims = json.dumps(issuer.make_claims("admin")).encode()
-    return f"{head}.{encode(claims)}.{signature}"
+    return f"{head}.{encode(issuer.make_claims('admin'))}.{signature}"
 
 
 def use_no_algorithm(issuer: Issuer) -> str:
-    head = encode(json.dumps({"alg": "none", "kid": "first"}).encode())
-    return f"{head}.{encode(json.dumps(issuer.make_claims('tutor')).encode())}."
+    head = encode({"alg": "none", "kid": "first"})
+    return f"{head}.{encode(issuer.make_claims('tutor'))}."
 
 
 def sign_with_the_public_key(issuer: Issuer) -> str:
     """HS256, whose secret is the published key."""
-    head = encode(json.dumps({"alg": "HS256", "kid": "rsa"}).encode())
-    signed = f"{head}.{encode(json.dumps(issuer.make_claims('tutor')).encode())}"
+    head = encode({"alg": "HS256", "kid": "rsa"})
+    signed = f"{head}.{encode(issuer.make_claims('tutor'))}"
     secret = RSA.as_pem(private=False)
     return f"{signed}.{encode(hmac.digest(secret, signed.encode(), 'sha256'))}"
 
