@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -43,8 +42,7 @@ def up(
     values = read_values(Path(values_file)) if values_file else {}
     artifacts = images.list_needed_artifacts(values)
     cluster.check_tools()
-    choice = os.environ.get("KIND_FROM_SOURCE")
-    from_source = choice == "1" if choice else not cluster.registry_is_reachable()
+    from_source = cluster.is_built_from_source()
     node_image = cluster.prepare_from_source() if from_source else None
     cluster.ensure_cluster(node_image, node_count)
     tags = images.build(artifacts, get_from_source_arguments(artifacts) if from_source else {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import ssl
 import tempfile
@@ -78,6 +79,12 @@ def registry_is_reachable() -> bool:
     except httpx.TransportError:
         return False
     return status in (httpx.codes.OK, httpx.codes.UNAUTHORIZED)
+
+
+def is_built_from_source() -> bool:
+    """Whether base images are built from packages: KIND_FROM_SOURCE, or without a registry."""
+    choice = os.environ.get("KIND_FROM_SOURCE")
+    return choice == "1" if choice else not registry_is_reachable()
 
 
 def cluster_exists() -> bool:

@@ -61,8 +61,7 @@ def build_proxy() -> str:
     """Build oauth2-proxy's image, load it into the nodes, and return its tag."""
     artifacts = images.list_artifacts()
     (artifact,) = (item for item in artifacts if item.name in images.OPTIONAL)
-    from_source = not kind.registry_is_reachable()
-    overrides = get_from_source_arguments(artifacts) if from_source else {}
+    overrides = get_from_source_arguments(artifacts) if kind.is_built_from_source() else {}
     tag = images.build_image(images.plan(artifact, overrides.get(artifact.name, {})))
     kind_images.load([f"{artifact.image}:{tag}"], kind.list_nodes())
     return tag
