@@ -121,7 +121,7 @@ def find_limits(found: dict[str, Any]) -> list[tuple[float, str, str, str]]:
     workers = values["dask"]["workers"]["replicas"] * values["dask"]["workers"]["threads"]
     stored = sum(cost.stored for cost in costs.values())
     slowest = max(costs, key=lambda stage: get_hours(stage, costs[stage], 1, workers))
-    alone = max(costs, key=lambda stage: costs[stage].stage)
+    serial = max(costs, key=lambda stage: costs[stage].stage)
     timeout = read_timeout()
     limits = [
         (
@@ -144,9 +144,9 @@ def find_limits(found: dict[str, Any]) -> list[tuple[float, str, str, str]]:
             "More workers (`dask.workers.replicas`, or `autoscaling`)",
         ),
         (
-            timeout / get_hours(alone, costs[alone], 1, 10**9),
+            timeout / get_hours(serial, costs[serial], 1, 10**9),
             "The same limit, with any number of workers",
-            f"`{alone}`, {costs[alone].stage:.2f} s per million rows in the stage itself",
+            f"`{serial}`, {costs[serial].stage:.2f} s per million rows in the stage itself",
             "`EXECUTION_TIMEOUT` in dags/pods.py, or a sample of the table",
         ),
     ]

@@ -17,7 +17,7 @@ def run_by_hand(cluster: Cluster, *words: str, pod: str = "pod") -> str:
     Args:
         cluster: The cluster.
         words: The command and its arguments.
-        pod: `pod`, or `erasure` for the command `subject`, as another guide says.
+        pod: `pod`, or `erasure` for the command `subject` (docs/how-to/operate.md).
     """
     function = re.search(r"^by_hand\(\) {.*?^}$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
     assert function is not None

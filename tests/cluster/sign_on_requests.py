@@ -39,7 +39,7 @@ class Caller:
     """Somebody who sends requests: a person who logged in, or a program without a login.
 
     Attributes:
-        person: The person; None for nobody.
+        person: The person; None for a program.
         airflow: A client with Airflow's session, if Airflow accepted the login.
         token: The person's ID token; None without a login.
         s3: A client with the keys that MinIO gave for the token; None if it gave none.
@@ -70,7 +70,7 @@ def get_addresses(platform: Platform) -> dict[str, str]:
 
 
 def make_caller(platform: Platform, person: Person | None) -> Caller:
-    """Log the person into everything; None stands for nobody."""
+    """Log the person into everything; None is a caller without a login."""
     if person is None:
         s3 = make_client("s3", platform.store, config=CONFIG.merge(NO_KEYS))
         return Caller(None, httpx.Client(timeout=TIMEOUT_SECONDS), None, s3)

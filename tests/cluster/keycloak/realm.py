@@ -12,7 +12,7 @@ CLIENT = "student-mlops"
 CLAIM = "roles"
 ROLES = ("viewer", "tutor", "operator", "approver", "admin")
 WITHOUT_ROLE = "no role"
-"""Stands for the person with an account at the school, and without a role of the platform."""
+"""The role of the person who has an account at the school, and none of the platform's roles."""
 PEOPLE = (WITHOUT_ROLE, *ROLES)
 
 
