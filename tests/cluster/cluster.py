@@ -7,7 +7,7 @@ import json
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -139,6 +139,11 @@ class Cluster:
             capture_output=True,
             timeout=120,
         )
+
+    def create_secret(self, name: str, values: Mapping[str, str]) -> None:
+        """Create a Secret."""
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
+        self.create({**secret, "stringData": values})
 
     def helm(self, *arguments: str, timeout_seconds: float = 1200) -> str:
         """Run Helm and return what it prints."""

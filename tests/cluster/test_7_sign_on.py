@@ -98,11 +98,7 @@ def keycloak(
     """The identity provider of the platform, which has local users again afterwards."""
     cluster, folder = platform.cluster, tmp_path_factory.mktemp("keycloak")
     with run_keycloak(cluster.context, folder) as keycloak:
-        secret = {"OIDC_CLIENT_SECRET": keycloak.realm.client_secret}
-        metadata = {"name": SECRET}
-        cluster.create(
-            {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": secret}
-        )
+        cluster.create_secret(SECRET, {"OIDC_CLIENT_SECRET": keycloak.realm.client_secret})
         values = folder / "values.json"
         values.write_text(json.dumps(make_values(keycloak)))
         before = get_revision(cluster)

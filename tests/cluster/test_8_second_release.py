@@ -61,15 +61,10 @@ def install(outside: Cluster, second: Cluster, path: Path) -> None:
         run_sql(outside, f"CREATE USER {owner} PASSWORD '{password}'")
         run_sql(outside, f"CREATE DATABASE {owner} OWNER {owner}")
     database = {f"{owner[:-1]}-password": password for owner, password in passwords.items()}
-    create_secret(second, "database", database)
-    create_secret(second, "store", outside.read_secret(f"{RELEASE}-objectstore"))
+    second.create_secret("database", database)
+    second.create_secret("store", outside.read_secret(f"{RELEASE}-objectstore"))
     path.write_text(json.dumps(make_values(outside)))
     second.helm("install", SECOND, str(CHART), "--values", str(path), "--wait", "--timeout=15m")
-
-
-def create_secret(cluster: Cluster, name: str, values: dict[str, str]) -> None:
-    literals = [f"--from-literal={key}={value}" for key, value in values.items()]
-    cluster.kubectl("create", "secret", "generic", name, *literals)
 
 
 def make_values(outside: Cluster) -> dict[str, Any]:

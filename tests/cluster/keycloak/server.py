@@ -106,8 +106,8 @@ def run_keycloak(context: str, folder: Path) -> Iterator[Keycloak]:
         delete_namespace(cluster)
         cluster.kubectl("create", "namespace", NAMESPACE)
         try:
-            cluster.create(_make_secret("files", files))
-            cluster.create(_make_secret("realm", {"school.json": json.dumps(realm.export())}))
+            cluster.create_secret("files", files)
+            cluster.create_secret("realm", {"school.json": json.dumps(realm.export())})
             cluster.create(_make_service())
             cluster.create(_make_deployment(image))
             cluster.wait_until_rolled_out(f"deployment/{NAME}")
@@ -119,11 +119,6 @@ def run_keycloak(context: str, folder: Path) -> Iterator[Keycloak]:
 def delete_namespace(cluster: Cluster) -> None:
     delete = ("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
     cluster.kubectl(*delete, timeout_seconds=300)
-
-
-def _make_secret(name: str, values: dict[str, str]) -> dict[str, Any]:
-    metadata = {"name": name}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values}
 
 
 def _make_service() -> dict[str, Any]:
