@@ -10,7 +10,7 @@ The objects have no data of persons. That of a killed process stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from pipeline.errors import LakeError
@@ -42,15 +42,13 @@ def exclude_erasures(lake: Lake, stage: str, run_id: str) -> Iterator[None]:
     Raises:
         LakeError: If an erasure is running, or was killed.
     """
-
-    def refuse(keys: Sequence[str]) -> str:
-        return (
-            f"{_describe(lake, keys)}, so {stage} did not start: it could write rows of the person "
-            "again. Run it again when the erasure has ended. If the erasure was killed, run "
-            "`subject erase` for the person again; it continues"
-        )
-
-    with _mark(lake, running_stage(stage, run_id), RUNNING_ERASURES, refuse):
+    with _mark(lake, running_stage(stage, run_id)):
+        if erasures := lake.keys(RUNNING_ERASURES):
+            raise LakeError(
+                f"{_describe(lake, erasures)}, so {stage} did not start: it could write rows of "
+                "the person again. Run it again when the erasure has ended. If the erasure was "
+                "killed, run `subject erase` for the person again; it continues"
+            )
         yield
 
 
@@ -67,34 +65,28 @@ def exclude_stages(lake: Lake, erased_id: str, *, ignore_running: bool = False) 
     Raises:
         LakeError: If a stage or an erasure of another person is running. Nothing was erased.
     """
-
-    def refuse(keys: Sequence[str]) -> str:
-        return (
-            f"{_describe(lake, keys)}. It could write rows of the person again, so nothing was "
-            "erased. Run the command again when it has ended. If its process was killed, add "
-            "--ignore-running"
-        )
-
-    own = running_erasure(erased_id)
     if ignore_running:
         for key in lake.keys(RUNNING):
             lake.delete(key)
-    with _mark(lake, own, RUNNING, refuse):
+    own = running_erasure(erased_id)
+    with _mark(lake, own):
+        if others := [key for key in lake.keys(RUNNING) if key != own]:
+            raise LakeError(
+                f"{_describe(lake, others)}. It could write rows of the person again, so nothing "
+                "was erased. Run the command again when it has ended. If its process was killed, "
+                "add --ignore-running"
+            )
         yield
 
 
 @contextmanager
-def _mark(
-    lake: Lake, own: str, excluded: str, refuse: Callable[[Sequence[str]], str]
-) -> Iterator[None]:
-    """Write an object during a `with` block, unless there are others with a prefix."""
-    lake.write_model(own, Marker(started_at=utc_now()))
+def _mark(lake: Lake, key: str) -> Iterator[None]:
+    """Write an object during a `with` block."""
+    lake.write_model(key, Marker(started_at=utc_now()))
     try:
-        if others := [key for key in lake.keys(excluded) if key != own]:
-            raise LakeError(refuse(others))
         yield
     finally:
-        lake.delete(own)
+        lake.delete(key)
 
 
 def _describe(lake: Lake, keys: Sequence[str]) -> str:
