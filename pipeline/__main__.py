@@ -146,11 +146,11 @@ def main(arguments: Sequence[str]) -> int:
         if command in ("run", "serve"):
             choose_columns(rest)
         parsed = make_parser(command).parse_args(rest)
-        run_id = getattr(parsed, "run_id", None) or command
-        context = open_context(Settings.load(), run_id)
+        run_id = getattr(parsed, "run_id", None)  # only a stage of a run has one
+        context = open_context(Settings.load(), run_id or command)
         with contextlib.ExitStack() as marks:
-            if command not in COMMANDS and not getattr(parsed, "reference", None):  # files
-                marks.enter_context(exclude_erasures(context.lake, command, run_id))
+            if run_id is not None:
+                marks.enter_context(exclude_erasures(context.lake, command, context.run_id))
             try:
                 parsed.entry(context, parsed)
             except StageSkipped:

@@ -46,13 +46,18 @@ def raw(tmp_path: Path) -> tuple[Path, Path]:
     return paths
 
 
-def test_no_drift(raw: tuple[Path, Path], tmp_path: Path) -> None:
-    """Similar files with the raw header: exit code 99, labels compared, all reports written."""
+def test_no_drift(raw: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Similar files with the raw header: exit code 99, labels compared, all reports written.
+
+    The lake is not used, so that an erasure that is running does not refuse the check.
+    """
+    monkeypatch.setenv("MLOPS_LAKE__URL", f"file://{tmp_path}/lake")
     assert command(*raw, tmp_path / "new" / "out") == EXIT_SKIPPED
     report = report_in(tmp_path / "new" / "out")
     assert (report["verdict"], report["retraining"], report["prediction"]) == ("none", None, None)
     assert report["label"]["reference"]["counts"].keys() == {LABEL.positive, LABEL.negative}
     assert {path.name for path in (tmp_path / "new" / "out").iterdir()} == OUTPUTS
+    assert not (tmp_path / "lake").exists()
 
 
 def test_drift_of_other_formats(tmp_path: Path) -> None:
