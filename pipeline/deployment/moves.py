@@ -74,7 +74,8 @@ class Aliases:
 
 def get_aliases(registry: Registry) -> Aliases:
     """Look up the version of each alias."""
-    return Aliases(*(registry.get_by_alias(alias) for alias in (STAGING, PRODUCTION, PREVIOUS)))
+    versions = registry.list_aliased()
+    return Aliases(versions.get(STAGING), versions.get(PRODUCTION), versions.get(PREVIOUS))
 
 
 def get_number(version: Version | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.erasure.rows import Row, get_features
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Manifest
-from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING, Registry, Version
+from pipeline.tracking.registry import PRODUCTION, Registry, Version
 from pipeline.tracking.runs import PIPELINE_RUN_TAG
 
 
@@ -58,21 +58,16 @@ def delete_bundles(
     Returns:
         The versions that are left, and the aliases of those with rows, by number.
     """
-    aliases: dict[str, str] = {}
-    for alias in (STAGING, PREVIOUS, PRODUCTION):
-        if version := registry.get_by_alias(alias):
-            aliases[version.number] = alias
+    # Of a version with several aliases, the last one counts.
+    aliases = {version.number: alias for alias, version in registry.list_aliased().items()}
     left, in_use = [], {}
     for version in models:
-        alias = aliases.get(version.number, "")
-        is_used = alias == PRODUCTION or (alias and not delete_previous)
-        if version.run_id in runs and not is_used:
-            for name in (STAGING, PREVIOUS):
-                if alias and registry.get_by_alias(name) == version:
-                    registry.delete_alias(name)
-            registry.delete_version(version.number)
-            continue
-        left.append(version)
-        if version.run_id in runs:
+        alias = aliases.get(version.number)
+        if version.run_id not in runs:
+            left.append(version)
+        elif alias == PRODUCTION or (alias and not delete_previous):
+            left.append(version)
             in_use[version.number] = alias
+        else:
+            registry.delete_version(version.number)
     return left, in_use

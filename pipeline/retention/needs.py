@@ -43,7 +43,7 @@ def find_needs(lake: Lake, registry: Registry, settings: RetentionSettings) -> N
         RegistryError: If MLflow does not respond. Nothing may be deleted then.
     """
     versions = registry.list_versions()
-    aliased = registry.list_aliased()
+    aliased = registry.list_aliased().values()
     numbers = {version.number for version in aliased}
     newest = versions[-settings.versions :]  # all of them if the setting is 0
     kept = [one for one in versions if one.number in numbers or one in newest]

@@ -61,10 +61,10 @@ class Registry(RunStore):
                     return None
                 raise
 
-    def list_aliased(self) -> list[Version]:
-        """Return the version of each alias, as far as there is one."""
-        found = [self.get_by_alias(alias) for alias in (PRODUCTION, PREVIOUS, STAGING)]
-        return [version for version in found if version]
+    def list_aliased(self) -> dict[str, Version]:
+        """Return the version of each alias that a version has, of `production` last."""
+        found = {alias: self.get_by_alias(alias) for alias in (STAGING, PREVIOUS, PRODUCTION)}
+        return {alias: version for alias, version in found.items() if version}
 
     def _exists(self, client: MlflowClient) -> bool:
         """Whether the registered model exists."""
@@ -148,7 +148,7 @@ class Registry(RunStore):
             client.delete_registered_model_alias(self.name, alias)
 
     def delete_version(self, number: str) -> None:
-        """Delete a version from the registry; its run stays."""
+        """Delete a version from the registry, with its aliases; its run stays."""
         with self.client() as client:
             client.delete_model_version(self.name, number)
 
