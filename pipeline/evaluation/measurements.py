@@ -20,7 +20,7 @@ from pipeline.evaluation.groups import GroupRate, GroupRows
 from pipeline.evaluation.honest_agreement import compare_agreement
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.shadow import ShadowTraffic
-from pipeline.evaluation.small_groups import pool_small_groups
+from pipeline.evaluation.small_groups import describe_size, pool_small_groups
 from pipeline.model.bundle import ONNX, Manifest
 from pipeline.model.clusters import compute_clustered_metrics
 from pipeline.settings import Settings
@@ -75,6 +75,11 @@ class GateInputs:
     def group_rows(self) -> GroupRows:
         """The rows that groups are measured on: out of fold, or the test rows."""
         return self.out_of_fold or groups.take_test_rows(self.model)
+
+    @cached_property
+    def shown_groups(self) -> GroupRows:
+        """The same rows in the groups that are large enough to be shown."""
+        return pool_small_groups(self.group_rows, self.settings.card.min_group_size)
 
     @cached_property
     def metrics(self) -> Mapping[str, Interval]:
@@ -196,12 +201,13 @@ def group_false_positive_rate_gap(inputs: GateInputs) -> Measurement | None:
 
 def _describe_group(inputs: GateInputs, start: str, group: GroupRate, rate: str) -> str:
     """A sentence with the name and the rate of a group, unless it is too small to be shown."""
-    rows, min_size = inputs.group_rows, inputs.settings.card.min_group_size
-    if group.group in pool_small_groups(rows, min_size).groups:
+    rows = inputs.group_rows
+    if group.group in inputs.shown_groups.groups:
         return f"{start} the group '{group.group}': {rate} ({rows.source})"
+    size = describe_size(rows, inputs.settings.card.min_group_size)
     return (
         f"{start} a group that is not shown, because it or another one of its column has fewer "
-        f"than {min_size:,} rows ({rows.source})"
+        f"than {size} ({rows.source})"
     )
 
 

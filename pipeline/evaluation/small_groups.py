@@ -49,12 +49,21 @@ def describe_pool(rows: GroupRows, pooled: GroupRows, min_size: int) -> str:
     """
     if [*rows.groups, *rows.reported] == [*pooled.groups, *pooled.reported]:
         return ""
-    counted = SUBJECTS if _has_persons(rows) else "rows"
     return (
-        f"Groups of fewer than {min_size:,} {counted} (MLOPS_CARD__MIN_GROUP_SIZE) are shown "
-        f"together as `{SMALL_GROUPS}` of their column, with the next larger group if they are "
-        "still too few, or not at all. Otherwise their figures would show single persons."
+        f"Groups of fewer than {describe_size(rows, min_size)} (MLOPS_CARD__MIN_GROUP_SIZE) are "
+        f"shown together as `{SMALL_GROUPS}` of their column, with the next larger group if they "
+        "are still too few, or not at all. Otherwise their figures would show single persons."
     )
+
+
+def describe_size(rows: GroupRows, size: int) -> str:
+    """Return the size of a group with what counts: "10 rows", or persons if units are persons.
+
+    Args:
+        rows: The rows in their groups.
+        size: The number.
+    """
+    return f"{size:,} {SUBJECTS if _has_persons(rows) else 'rows'}"
 
 
 def _has_persons(rows: GroupRows) -> bool:

@@ -29,7 +29,7 @@ from pipeline.evaluation.model_card.publication import Change, Publication
 from pipeline.evaluation.out_of_fold import read_out_of_fold
 from pipeline.evaluation.predictions import SplitPredictions
 from pipeline.evaluation.result import EvaluationResult
-from pipeline.evaluation.small_groups import describe_pool, pool_small_groups
+from pipeline.evaluation.small_groups import describe_pool
 from pipeline.evaluation.split_reuse import count_models, describe_reuse
 from pipeline.model.arrays import label_array
 from pipeline.model.bundle import Bundle
@@ -115,8 +115,7 @@ def evaluate_candidate(
     gold = context.lake.read_model(gold_manifest(manifest.lineage.pipeline_run_id), GoldManifest)
     rows = gold.splits["test"].rows
     notes = (*describe_sample(len(candidate.frame), rows, "test rows"), *notes)
-    min_size = context.settings.card.min_group_size
-    shown = pool_small_groups(inputs.group_rows, min_size)
+    shown = inputs.shown_groups
     return EvaluationResult(
         manifest=manifest,
         metrics=inputs.metrics,
@@ -124,7 +123,7 @@ def evaluate_candidate(
         gates=judgement.results,
         groups=groups.measure_groups(shown),
         group_rows=shown.source,
-        group_note=describe_pool(inputs.group_rows, shown, min_size),
+        group_note=describe_pool(inputs.group_rows, shown, context.settings.card.min_group_size),
         group_differences=compare_groups(shown),
         comparison=inputs.comparison,
         beats_champion=inputs.evidence is not None and beats_champion(inputs),

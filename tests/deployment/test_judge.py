@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.columns import FEATURE_NAMES
+from pipeline.column_file.roles import Key
+from pipeline.columns import FEATURE_NAMES, ROLES
 from pipeline.context import open_context
+from pipeline.evaluation import small_groups
 from pipeline.evaluation.champion import ChampionComparison
 from pipeline.evaluation.datasets import read_split
 from pipeline.evaluation.groups import GroupRows
@@ -193,7 +196,9 @@ def test_groups_are_judged_out_of_fold(bench: Judge) -> None:
     assert "'missed'" in note
 
 
-def test_a_small_group_is_judged_but_not_shown(bench: Judge) -> None:
+def test_a_small_group_is_judged_but_not_shown(
+    bench: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The gate judges six positive rows; the note has neither the group nor its figures."""
     labels = (np.arange(100) < 40).astype(np.int64)
     masks = {"course stem": np.arange(100) < 6, "course other": np.arange(100) >= 6}
@@ -207,6 +212,10 @@ def test_a_small_group_is_judged_but_not_shown(bench: Judge) -> None:
         "the recall's upper end is lowest in a group that is not shown, because it or another one "
         "of its column has fewer than 10 rows (training rows, out of fold)"
     )
+    monkeypatch.setattr(small_groups, "ROLES", replace(ROLES, key=Key("person", "Card")))
+    of_persons = replace(rows, units=np.arange(100))
+    inputs = bench.inputs(bench.model("good"), out_of_fold=of_persons)
+    assert "has fewer than 10 students (" in judge("validate", inputs).notes[0]
 
 
 def test_other_features_leave_only_the_signature(bench: Judge) -> None:
