@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import SettingsError
 from pipeline.settings.connections import LakeSettings
-from pipeline.storage.access import PEOPLE, Access
+from pipeline.storage.access import PEOPLE
 from pipeline.storage.minio_users import POLICY_PREFIX, administer, read_policies
 from pipeline.storage.policies import POLICY_VERSION, make_policy
 
@@ -60,7 +62,7 @@ def make_role_policies(
     """
     if not any(roles.values()):
         return {}
-    policies = {name: _make({"Version": POLICY_VERSION, "Statement": []}) for name in BUILT_IN}
+    policies = {name: _make(()) for name in BUILT_IN}
     values = dict.fromkeys(value for own in roles.values() for value in own)
     for value in values:
         if "," in value or value.startswith(POLICY_PREFIX):
@@ -70,11 +72,10 @@ def make_role_policies(
             )
         own = [role for role, given in roles.items() if value in given]
         if ADMIN in own:
-            policies[value] = _make({"Version": POLICY_VERSION, "Statement": [*EVERYTHING]})
-        elif access := [PEOPLE[role] for role in own if role in PEOPLE]:
-            policy = make_policy(_merge(access), bucket_prefix)
-            policy["Statement"].append(NO_KEYS_FOR_GOOD)
-            policies[value] = _make(policy)
+            policies[value] = _make(EVERYTHING)
+        elif accesses := [PEOPLE[role] for role in own if role in PEOPLE]:
+            policy = make_policy(functools.reduce(operator.or_, accesses), bucket_prefix)
+            policies[value] = _make([*policy["Statement"], NO_KEYS_FOR_GOOD])
     return policies
 
 
@@ -108,14 +109,6 @@ def write_role_policies(
     return former
 
 
-def _make(policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the statements that all policies of people have."""
-    statements = [NOTHING, *policy["Statement"], NO_LONG_SESSION]
-    return {**policy, "Statement": statements}
-
-
-def _merge(accesses: Sequence[Access]) -> Access:
-    merged = Access()
-    for access in accesses:
-        merged |= access
-    return merged
+def _make(statements: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Make a policy of some statements and those that all policies of people have."""
+    return {"Version": POLICY_VERSION, "Statement": [NOTHING, *statements, NO_LONG_SESSION]}
