@@ -50,6 +50,11 @@ def read_split(
 def count_rows(lake: Lake, lineage: Lineage, split: str) -> int:
     """Count the rows of a split of the gold that a model was made from.
 
+    Args:
+        lake: The lake.
+        lineage: Lineage of the model.
+        split: Name of the split.
+
     Returns:
         Their number; 0 if the gold's manifest no longer has this split.
     """
@@ -58,7 +63,7 @@ def count_rows(lake: Lake, lineage: Lineage, split: str) -> int:
 
 
 def describe_sample(measured: int, rows: int, kind: str) -> list[str]:
-    """Say that a model was measured on a sample.
+    """Return the note that a model was measured on a sample.
 
     Args:
         measured: Number of measured rows.
@@ -66,7 +71,7 @@ def describe_sample(measured: int, rows: int, kind: str) -> list[str]:
         kind: What the rows are, such as `test rows`.
 
     Returns:
-        A sentence; none if all rows were measured.
+        The note, without a full stop; none if all rows were measured.
     """
     if measured >= rows:
         return []
