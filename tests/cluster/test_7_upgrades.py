@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shlex
-import subprocess
 
 import pytest
 
 from k8s.airflow import DagRun
-from k8s.process import ROOT
 from k8s.release import CHART, RELEASE
 from pipeline.storage.lake import Lake
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.platform import STUDENT, Platform, get_model
+from tests.cluster.rotations import find_rotation, read_rotations, run_rotation
 from tests.cluster.traffic import steady_traffic
 
 pytestmark = pytest.mark.full
@@ -26,7 +22,8 @@ IDENTITIES = ("train", "predictor", "mlflow", "test")
 LOGINS = ("mlflow-trainer", "mlflow-reader")
 SECRETS = ("airflow", "objectstore", "postgresql", *(f"s3-{name}" for name in IDENTITIES), *LOGINS)
 NAMES = ("AWS_ACCESS_KEY_ID", "MLFLOW_TRACKING_USERNAME")
-GUIDE = ROOT / "docs" / "how-to" / "operate.md"
+ABSENT = ("predictor-key", "predictor-sessions", f"{RELEASE}-login")
+"""Secrets of releases with API keys of callers or with single sign-on."""
 SETTING = "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS"
 RESTARTED = (
     "airflow-scheduler",
@@ -72,24 +69,12 @@ def test_upgrade_and_rollback_during_traffic(platform: Platform, lake: Lake, fir
     assert wait_for("MinIO", lambda: lake.keys("bronze/")) == bronze
 
 
-def read_rotations() -> tuple[str, list[str]]:
-    """Return the guide's shell functions, and the commands in its table that apply here."""
-    section = GUIDE.read_text().partition("## Rotate secrets\n")[2].partition("\n## ")[0]
-    functions = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    commands = re.findall(r"`(rotate(?:_database)? [^`]+)`", section)
-    used = [each for each in commands if "predictor-" not in each]  # no caller needs a key
-    others = [used[0].replace("train", name) for name in ("predictor", "mlflow", "test")]
-    (login,) = (each for each in used if "mlflow-trainer" in each)
-    return "\n".join(functions), [*used, *others, login.replace("trainer", "reader")]
-
-
-def run_in_shell(cluster: Cluster, functions: str, command: str) -> None:
-    """Run a command of the guide with bash, in the namespace of the release."""
-    program = f'kubectl() {{ command {shlex.join(cluster.get_command())} "$@"; }}\n'
-    program += f"{functions}\n{command}"
-    environment = {**os.environ, "HELM_NAMESPACE": cluster.namespace}
-    environment["HELM_KUBECONTEXT"] = cluster.context
-    subprocess.run(["bash", "-euc", program], cwd=ROOT, env=environment, check=True, timeout=1200)
+def list_rotations() -> list[str]:
+    """Return the commands of the guide for the Secrets that this release has."""
+    commands = [each for each in read_rotations()[1] if not any(name in each for name in ABSENT)]
+    stage, login = find_rotation("s3-train"), find_rotation("mlflow-trainer")
+    others = [stage.replace("train", name) for name in IDENTITIES if name != "train"]
+    return [*commands, *others, login.replace("trainer", "reader")]
 
 
 def put_secrets_back(cluster: Cluster, before: dict[str, dict[str, str]]) -> None:
@@ -107,13 +92,12 @@ def put_secrets_back(cluster: Cluster, before: dict[str, dict[str, str]]) -> Non
 def test_the_guide_rotates_every_secret_during_traffic(platform: Platform, first: DagRun) -> None:
     """The commands of docs/how-to/operate.md replace all values, and fail no request."""
     cluster = platform.cluster
-    functions, commands = read_rotations()
     before = read_secrets(cluster)
     traffic = {"rate": 10, "seconds": MAX_TRAFFIC_SECONDS}
     try:
         with steady_traffic(platform.predictor, STUDENT, **traffic) as result:
-            for command in commands:
-                run_in_shell(cluster, functions, command)
+            for command in list_rotations():
+                run_rotation(cluster, command)
         after = read_secrets(cluster)
         kept = {
             f"{name} {key}"
