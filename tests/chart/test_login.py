@@ -8,8 +8,9 @@ import re
 
 import pytest
 
-from tests.support.chart_scenarios import OIDC, OIDC_AND_TLS
+from tests.support.chart_scenarios import CERT_MANAGER, OIDC, OIDC_AND_TLS
 from tests.support.helm import (
+    RELEASE,
     Manifest,
     Values,
     find,
@@ -49,7 +50,7 @@ def test_people_log_in_at_the_issuer(server: str) -> None:
     assert options["insecure-oidc-skip-nonce"] == "false"
     assert options["pass-authorization-header"] == "true"
     port = {"mlflow": "5000", "predictor": "80"}[server]
-    assert options["upstream"] == f"https://student-mlops-{server}:{port}"
+    assert options["upstream"] == f"https://student-mlops-{server}-internal:{port}"
     variables = get_variables(get_container(find(manifests, "Deployment", f"{server}-login")))
     secrets = {"OAUTH2_PROXY_CLIENT_SECRET": "client", "OAUTH2_PROXY_COOKIE_SECRET": "cookies"}
     for name, secret in secrets.items():
@@ -134,26 +135,93 @@ def test_probes_hide_no_route_of_the_server() -> None:
     assert {probe["httpGet"]["scheme"] for probe in probes} == {"HTTPS"}
 
 
-def test_public_addresses_lead_to_the_login() -> None:
-    """The Ingress and the route keep their names, so that an upgrade changes them in place."""
-    manifests = render(OIDC_AND_TLS)
-    (rule,) = find(manifests, "Ingress", "mlflow")["spec"]["rules"]
-    service = rule["http"]["paths"][0]["backend"]["service"]
-    assert service == {"name": "student-mlops-mlflow-login", "port": {"name": "http"}}
-    (rule,) = find(manifests, "HTTPRoute", "predictor")["spec"]["rules"]
-    assert rule["backendRefs"] == [{"name": "student-mlops-predictor-login", "port": 80}]
+PUBLISHED: dict[str, tuple[Values, str | None]] = {
+    "defaults": ({}, None),
+    "node ports": ({}, "values-kind.yaml"),
+    "load balancers": (
+        {server: {"service": {"type": "LoadBalancer"}} for server in SERVERS},
+        None,
+    ),
+    "ingress and route": (
+        {key: OIDC_AND_TLS[key] for key in ("tls", "mlflow", "predictor", "networkPolicy")},
+        None,
+    ),
+}
+"""How people reach the two from outside the cluster: values, and the file that they override."""
+
+
+def list_addresses(manifests: list[Manifest]) -> dict[tuple[str, str], Manifest]:
+    """Return what has an address inside or outside the cluster, without the pods behind it."""
+    return {
+        (item["kind"], item["metadata"]["name"]): {**item["spec"], "selector": None}
+        for item in manifests
+        if item["kind"] in ("Service", "Ingress", "HTTPRoute")
+    }
+
+
+@pytest.mark.parametrize("published", PUBLISHED)
+def test_one_upgrade_switches_it_on_or_off(published: str) -> None:
+    """All addresses stay, because a node port cannot move to another Service in one upgrade."""
+    values, file = PUBLISHED[published]
+    off = list_addresses(render(values, file=file))
+    assert list_addresses(render(OIDC | values, file=file)) == off
+
+
+def test_each_node_port_has_one_service() -> None:
+    """MLflow's and the predictor's belong to the Services that lead to the login."""
+    node_ports = [
+        (port["nodePort"], item["metadata"]["name"].removeprefix(f"{RELEASE}-"))
+        for item in render(OIDC, file="values-kind.yaml")
+        if item["kind"] == "Service"
+        for port in item["spec"]["ports"]
+        if "nodePort" in port
+    ]
+    assert sorted(node_ports) == [
+        (30080, "airflow-api-server"),
+        (30500, "mlflow"),
+        (30800, "predictor"),
+        (30900, "minio"),
+        (30901, "minio"),
+    ]
+
+
+def list_components(manifests: list[Manifest], service: str) -> list[str]:
+    """Return the components whose pods a Service leads to, by the ports that they have."""
+    spec = find(manifests, "Service", service)["spec"]
+    (port,) = spec["ports"]
+    return [
+        item["metadata"]["labels"]["app.kubernetes.io/component"]
+        for item in manifests
+        if item["kind"] == "Deployment"
+        and item["spec"]["template"]["metadata"]["labels"].items() >= spec["selector"].items()
+        and port["targetPort"] in {each["name"] for each in get_container(item)["ports"]}
+    ]
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_node_ports_lead_to_the_login(server: str) -> None:
-    """The server's own Service can then be reached only inside the cluster."""
-    port = {"mlflow": 30500, "predictor": 30800}[server]
-    manifests = render(OIDC, file="values-kind.yaml")
-    login = find(manifests, "Service", f"{server}-login")["spec"]
-    assert (login["type"], login["ports"][0]["nodePort"]) == ("NodePort", port)
-    own = find(manifests, "Service", server)["spec"]
-    assert own["type"] == "ClusterIP"
-    assert "nodePort" not in own["ports"][0]
+def test_people_reach_the_login_and_pods_the_server(server: str) -> None:
+    """Without single sign-on both reach the server."""
+    for values, public in ((OIDC, f"{server}-login"), ({}, server)):
+        manifests = render(values)
+        assert list_components(manifests, server) == [public]
+        assert list_components(manifests, f"{server}-internal") == [server]
+
+
+def test_the_platforms_own_pods_bypass_the_login() -> None:
+    """Their addresses do not change, so that a stage that runs during the upgrade succeeds."""
+    on, off = (find(render(each), "ConfigMap", "settings")["data"] for each in (OIDC, {}))
+    for name in ("MLOPS_MLFLOW__TRACKING_URI", "MLOPS_PREDICTOR__URL"):
+        assert on[name] == off[name]
+    assert on["MLOPS_MLFLOW__TRACKING_URI"] == f"http://{RELEASE}-mlflow-internal:5000"
+    (test,) = find(render(OIDC), "Pod", "test-predictor")["spec"]["containers"]
+    assert get_variables(test)["PREDICTOR"] == f"http://{RELEASE}-predictor-internal:80"
+
+
+def test_the_certificate_of_the_login() -> None:
+    """It has the names of the Services that lead to the proxies, and no others."""
+    names = find(render(OIDC | CERT_MANAGER), "Certificate", "login-tls")["spec"]["dnsNames"]
+    services = {name for name in names if "." not in name}
+    assert services == {"localhost", *(f"{RELEASE}-{server}" for server in SERVERS)}
 
 
 def test_mlflow_responds_to_the_login() -> None:
@@ -161,7 +229,7 @@ def test_mlflow_responds_to_the_login() -> None:
     manifests = render(OIDC)
     hosts = get_variables(get_container(find(manifests, "Deployment", "mlflow")))
     names = hosts["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
-    assert {"student-mlops-mlflow:*", "student-mlops-mlflow-login:*"} <= set(names)
+    assert {f"{RELEASE}-mlflow:*", f"{RELEASE}-mlflow-internal:*"} <= set(names)
 
 
 def test_the_key_of_the_cookies() -> None:

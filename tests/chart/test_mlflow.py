@@ -47,6 +47,7 @@ def is_allowed(values: Values, host: str) -> bool:
     "host",
     [
         "student-mlops-mlflow:5000",
+        "student-mlops-mlflow-internal:5000",
         f"student-mlops-mlflow.{NAMESPACE}:5000",
         f"student-mlops-mlflow.{NAMESPACE}.svc.cluster.local:5000",
         "localhost:5000",
@@ -178,10 +179,8 @@ def list_logins(manifests: list[Manifest]) -> dict[str, set[str]]:
         stage.name: build_pod(stage, [], get_pods_file(manifests))["spec"] for stage in STAGES
     }
     pods["commands"] = get_by_hand_pod(manifests)["spec"]
-    found = {
-        name: set(re.findall(r"student-mlops-mlflow-(?!files)[a-z]+|login-of-\w+", str(spec)))
-        for name, spec in pods.items()
-    }
+    secret = r"student-mlops-mlflow-(?!files|internal)[a-z]+|login-of-\w+"
+    found = {name: set(re.findall(secret, str(spec))) for name, spec in pods.items()}
     return {name: logins for name, logins in found.items() if logins}
 
 

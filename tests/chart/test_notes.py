@@ -132,8 +132,8 @@ def test_what_uninstalling_keeps(get_notes: Callable[..., str]) -> None:
 
 
 def test_single_sign_on(get_notes: Callable[..., str]) -> None:
-    """They have the Services of the login to forward to, and where people log in."""
+    """They have the Services that lead to the login, and where people log in."""
     notes = get_notes(OIDC)
-    assert "port-forward svc/student-mlops-predictor-login 8000:80" in notes
-    assert "port-forward svc/student-mlops-mlflow-login 5000:5000" in notes
+    assert "port-forward svc/student-mlops-predictor 8000:80" in notes
+    assert "port-forward svc/student-mlops-mlflow 5000:5000" in notes
     assert notes.count("People log in at https://login.school.org/realms/school") >= 2

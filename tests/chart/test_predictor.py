@@ -97,7 +97,7 @@ def test_stages_reach_every_pod() -> None:
     url = find(manifests, "ConfigMap", "settings")["data"]["MLOPS_PREDICTOR__URL"]
     assert url == f"http://student-mlops-predictor-pods:{service['ports'][0]['port']}"
     labels = find(manifests, "Deployment", "predictor")["spec"]["template"]["metadata"]["labels"]
-    for name in ("predictor", "predictor-pods"):
+    for name in ("predictor", "predictor-internal", "predictor-pods"):
         assert find(manifests, "Service", name)["spec"]["selector"] == labels
 
 
@@ -183,9 +183,10 @@ def test_callers_do_not_reach_the_metrics() -> None:
     port = find(manifests, "ConfigMap", "settings")["data"]["MLOPS_PREDICTOR__METRICS_PORT"]
     ports = {
         name: {item["port"] for item in find(manifests, "Service", name)["spec"]["ports"]}
-        for name in ("predictor", "predictor-pods")
+        for name in ("predictor", "predictor-internal", "predictor-pods")
     }
-    assert ports == {"predictor": {80}, "predictor-pods": {8000, int(port)}}
+    callers = {"predictor": {80}, "predictor-internal": {80}}
+    assert ports == callers | {"predictor-pods": {8000, int(port)}}
     declared = get_container(find(manifests, "Deployment", "predictor"))["ports"]
     assert {"name": "metrics", "containerPort": int(port)} in declared
     peer = {"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}

@@ -84,8 +84,8 @@ def test_people_log_in_at_the_issuer(manifests: list[Manifest]) -> None:
     assert f"--redirect-url={uris[0]}" in login["args"]
     (rule,) = find(manifests, "Ingress", "predictor")["spec"]["rules"]
     backend = rule["http"]["paths"][0]["backend"]["service"]["name"]
-    assert backend == "student-mlops-predictor-login"
+    assert backend == "student-mlops-predictor"
     assert backend in PAGE
-    ports = find(manifests, "Service", "mlflow-login")["spec"]["ports"]
+    ports = find(manifests, "Service", "mlflow")["spec"]["ports"]
     assert f":{ports[0]['port']}/oauth2/callback" in uris[1]
     assert "nginx.ingress.kubernetes.io/proxy-buffer-size" in PAGE

@@ -116,7 +116,7 @@ def test_settings_are_valid() -> None:
     assert settings.seed == 3
     assert settings.lake.url == "s3://"
     assert settings.lake.endpoint == "http://student-mlops-minio:9000"
-    assert settings.mlflow.tracking_uri == "http://student-mlops-mlflow:5000"
+    assert settings.mlflow.tracking_uri == "http://student-mlops-mlflow-internal:5000"
 
 
 def test_the_stages_account_has_no_rights() -> None:

@@ -30,9 +30,9 @@ from tests.support.helm import (
 SERVERS = {
     "minio": ["minio"],
     "postgresql": ["postgresql"],
-    "mlflow": ["mlflow"],
+    "mlflow": ["mlflow", "mlflow-internal"],
     "airflow": ["airflow-api-server"],
-    "predictor": ["predictor", "predictor-pods"],
+    "predictor": ["predictor", "predictor-internal", "predictor-pods"],
 }
 """Server -> its Services."""
 BUNDLE = "/etc/student-mlops-ca/ca.crt"

@@ -31,7 +31,7 @@
 {{- end }}
 
 {{- define "student-mlops.mlflow.url" -}}
-{{- if .Values.mlflow.enabled }}{{ include "student-mlops.tls.scheme" . }}://{{ include "student-mlops.mlflow.fullname" . }}:5000
+{{- if .Values.mlflow.enabled }}{{ include "student-mlops.tls.scheme" . }}://{{ include "student-mlops.mlflow.internal.fullname" . }}:5000
 {{- else }}{{ .Values.mlflow.external.url }}
 {{- end }}
 {{- end }}

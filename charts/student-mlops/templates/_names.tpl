@@ -132,13 +132,22 @@
 {{ include "student-mlops.fullname" . }}-tests
 {{- end }}
 
-{{/* Services that people reach from outside the cluster: the login, if there is one. */}}
+{{/* Services for people, which lead to the login if there is one, and Services for pods, which never
+     do. */}}
 {{- define "student-mlops.mlflow.public.fullname" -}}
-{{ include (empty .Values.auth.oidc.issuer | ternary "student-mlops.mlflow.fullname" "student-mlops.mlflow.login.fullname") . }}
+{{ include "student-mlops.mlflow.fullname" . }}
+{{- end }}
+
+{{- define "student-mlops.mlflow.internal.fullname" -}}
+{{ include "student-mlops.mlflow.fullname" . }}-internal
 {{- end }}
 
 {{- define "student-mlops.predictor.public.fullname" -}}
-{{ include (empty .Values.auth.oidc.issuer | ternary "student-mlops.predictor.fullname" "student-mlops.predictor.login.fullname") . }}
+{{ include "student-mlops.predictor.fullname" . }}
+{{- end }}
+
+{{- define "student-mlops.predictor.internal.fullname" -}}
+{{ include "student-mlops.predictor.fullname" . }}-internal
 {{- end }}
 
 {{/* Secrets, which values can replace by existing ones */}}

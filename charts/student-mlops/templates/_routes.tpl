@@ -1,7 +1,44 @@
-{{/* Ways to a web interface from outside the cluster, with TLS at the controller or the gateway. */}}
+{{/* Ways to a web interface from outside the cluster: by the Service itself, or by a controller or a
+     gateway, which has the certificate. */}}
 
-{{/* Ingress with the name of the component, which stays when its Service changes: two Ingresses with
-     the same host would be refused.
+{{/* The two Services of MLflow or of the predictor. The public one has the node port or the load
+     balancer. With single sign-on it leads to the login instead of the server. It keeps its name
+     then, because a node port cannot move to another Service in one upgrade. The platform's pods and
+     the login use the internal one, which always leads to the server.
+     Call with (list $ "server" port). */}}
+{{- define "student-mlops.services" -}}
+{{- $root := first . -}}
+{{- $server := index . 1 -}}
+{{- $service := (index $root.Values $server).service -}}
+{{- $public := include "student-mlops.oidc" $root | empty | ternary $server (printf "%s-login" $server) -}}
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ include (printf "student-mlops.%s.public.fullname" $server) $root }}
+  labels: {{- include "student-mlops.labels" (list $root $server) | nindent 4 }}
+spec:
+  type: {{ $service.type }}
+  selector: {{- include "student-mlops.selector" (list $root $public) | nindent 4 }}
+  ports:
+    - name: http
+      port: {{ last . }}
+      targetPort: http
+      {{- with $service.nodePort }}
+      nodePort: {{ . }}
+      {{- end }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ include (printf "student-mlops.%s.internal.fullname" $server) $root }}
+  labels: {{- include "student-mlops.labels" (list $root $server) | nindent 4 }}
+spec:
+  selector: {{- include "student-mlops.selector" (list $root $server) | nindent 4 }}
+  ports:
+    - {name: http, port: {{ last . }}, targetPort: http}
+{{- end }}
+
+{{/* Ingress with the name of the component.
      Call with (list $ "component" "name of the Service" "name of its port" values). */}}
 {{- define "student-mlops.ingress" -}}
 {{- $root := first . -}}

@@ -10,9 +10,8 @@
 {{- if .Values.mlflow.enabled }}
 mlflow:
   name: {{ include "student-mlops.mlflow.login.fullname" . }}
-  upstream: {{ $scheme }}://{{ include "student-mlops.mlflow.fullname" . }}:5000
+  upstream: {{ $scheme }}://{{ include "student-mlops.mlflow.internal.fullname" . }}:5000
   upstreamPort: 5000
-  port: 5000
   routes:
     - --skip-auth-route=^/(api/|health$|version$) # MLflow's client, and probes
     - --api-route=^/(ajax-api/|graphql$|get-artifact$) # requests of the page, which a redirect does not help
@@ -20,19 +19,18 @@ mlflow:
 {{- if .Values.predictor.enabled }}
 predictor:
   name: {{ include "student-mlops.predictor.login.fullname" . }}
-  upstream: {{ $scheme }}://{{ include "student-mlops.predictor.fullname" . }}:{{ .Values.predictor.service.port }}
+  upstream: {{ $scheme }}://{{ include "student-mlops.predictor.internal.fullname" . }}:{{ .Values.predictor.service.port }}
   upstreamPort: 8000
-  port: {{ .Values.predictor.service.port }}
   routes:
     - --skip-auth-route=!=^/(docs|reports/.*)?$ # everything except what people open in a browser
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* The names of their Services, as a list. */}}
-{{- define "student-mlops.login.names" -}}
-{{- range $server, $login := include "student-mlops.logins" . | fromYaml }}
-- {{ $login.name }}
+{{/* The names of the Services that lead to them, as a list. */}}
+{{- define "student-mlops.login.services" -}}
+{{- range $server := include "student-mlops.logins" . | fromYaml | keys | sortAlpha }}
+- {{ include (printf "student-mlops.%s.public.fullname" $server) $ }}
 {{- end }}
 {{- end }}
 

@@ -14,5 +14,5 @@
 
 {{- define "student-mlops.test.predictor" -}}
 - name: PREDICTOR
-  value: {{ include "student-mlops.tls.scheme" . }}://{{ include "student-mlops.predictor.fullname" . }}:{{ .Values.predictor.service.port }}
+  value: {{ include "student-mlops.tls.scheme" . }}://{{ include "student-mlops.predictor.internal.fullname" . }}:{{ .Values.predictor.service.port }}
 {{- end }}
