@@ -90,7 +90,8 @@ def platform(cluster: Cluster, data: str) -> Iterator[Platform]:
     login = cluster.read_secret(f"{RELEASE}-mlflow-admin")
     os.environ.update(keys | login, AWS_DEFAULT_REGION="us-east-1")
     store = LakeSettings(url="s3://", endpoint=cluster.forward(f"{RELEASE}-minio", "s3").url)
-    tracking = MlflowSettings(tracking_uri=cluster.forward(f"{RELEASE}-mlflow", "http").url)
+    mlflow = cluster.forward(f"{RELEASE}-mlflow-internal", "http")  # never leads to a login
+    tracking = MlflowSettings(tracking_uri=mlflow.url)
     password = cluster.read_secret(f"{RELEASE}-airflow")["admin-password"]
     airflow_url = cluster.forward(f"{RELEASE}-airflow-api-server", "http").url
     context = open_context(Settings(lake=store, mlflow=tracking), "e2e")

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from mlflow import MlflowClient
 
-from k8s.release import RELEASE
+from k8s import access
 from pipeline.columns import FEATURES
 from pipeline.storage.layout import BRONZE_INBOX, SILVER_LIVE, STOP_MARKER
 from pipeline.tracking.registry import PRODUCTION
@@ -24,12 +24,6 @@ from tests.support.minio_clients import NO_KEYS, is_allowed, log_in, make_client
 REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 TIMEOUT_SECONDS = 60
 CONFIG = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 3})
-SERVICES = {
-    "airflow": "airflow-api-server",
-    "mlflow": "mlflow-login",
-    "predictor": "predictor-login",
-}
-"""The Service that people reach, by the part of the platform."""
 LIST = ",".join(feature.name for feature in FEATURES) + "\n"
 LIST += ",".join(str(feature.example) for feature in FEATURES) + "\n"
 
@@ -61,20 +55,12 @@ class Caller:
             self.s3.close()
 
 
-def get_addresses(platform: Platform) -> dict[str, str]:
-    """Return the URLs of what people open in a browser, by the part of the platform."""
-    return {
-        part: platform.cluster.forward(f"{RELEASE}-{service}", "http").url
-        for part, service in SERVICES.items()
-    }
-
-
 def make_caller(platform: Platform, person: Person | None) -> Caller:
     """Log the person into everything; None is a caller without a login."""
     if person is None:
         s3 = make_client("s3", platform.store, config=CONFIG.merge(NO_KEYS))
         return Caller(None, httpx.Client(timeout=TIMEOUT_SECONDS), None, s3)
-    person.open(f"{get_addresses(platform)['airflow']}/auth/login/oidc")
+    person.open(f"{access.get_urls()['airflow']}/auth/login/oidc")
     token = person.get_token()
     return Caller(person, person.browser, token, get_s3(platform, token))
 
@@ -108,7 +94,7 @@ def call_predictor(method: str, path: str, **options: Any) -> Callable[[Platform
         return describe(
             httpx.request(
                 method,
-                get_addresses(platform)["predictor"] + path,
+                access.get_urls()["predictor"] + path,
                 **{**options, "headers": headers},
                 follow_redirects=True,
                 timeout=TIMEOUT_SECONDS,
@@ -119,14 +105,14 @@ def call_predictor(method: str, path: str, **options: Any) -> Callable[[Platform
 
 
 def check_health(platform: Platform, caller: Caller) -> str:
-    urls = [f"{get_addresses(platform)['predictor']}/{path}" for path in ("healthz", "readyz")]
+    urls = [f"{access.get_urls()['predictor']}/{path}" for path in ("healthz", "readyz")]
     (result,) = {describe(httpx.get(url, headers=caller.headers)) for url in urls}
     return result
 
 
 def open_report(platform: Platform, caller: Caller) -> str:
     """Open a page whose login is the proxy's, which sends people without one to the issuer."""
-    url = f"{get_addresses(platform)['predictor']}/reports/card"
+    url = f"{access.get_urls()['predictor']}/reports/card"
     if caller.person:
         # All parts have the host 127.0.0.1 here, so one browser would mix their cookies.
         with caller.person.start_browser() as person:
@@ -142,7 +128,7 @@ def call_airflow(
     """Return the function that sends this request to Airflow's API."""
 
     def send(platform: Platform, caller: Caller) -> str:
-        url = f"{get_addresses(platform)['airflow']}/api/v2{path}"
+        url = f"{access.get_urls()['airflow']}/api/v2{path}"
         return describe(caller.airflow.request(method, url, json=body), *also)
 
     return send
@@ -151,7 +137,7 @@ def call_airflow(
 def call_mlflow(
     platform: Platform, caller: Caller, method: str, path: str, **options: Any
 ) -> httpx.Response:
-    url = f"{get_addresses(platform)['mlflow']}/api/2.0/mlflow/{path}"
+    url = f"{access.get_urls()['mlflow']}/api/2.0/mlflow/{path}"
     return httpx.request(method, url, headers=caller.headers, timeout=TIMEOUT_SECONDS, **options)
 
 

@@ -5,27 +5,26 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
+from k8s import access, images, kind_images
 from k8s import cluster as kind
-from k8s import images, kind_images
 from k8s.__main__ import get_from_source_arguments
 from k8s.airflow import DagRun
 from k8s.release import CHART, RELEASE
 from pipeline.tracking.promotion_log import read_records
 from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
-from tests.cluster.cluster import Cluster, wait_for
+from tests.cluster.cluster import wait_for
 from tests.cluster.keycloak.person import Person
 from tests.cluster.keycloak.realm import CLIENT, PEOPLE
 from tests.cluster.keycloak.server import ISSUER, NAMESPACE, Keycloak, run_keycloak
 from tests.cluster.platform import Platform, make_term
-from tests.cluster.sign_on_requests import REQUESTS, Caller, get_addresses, make_caller
+from tests.cluster.sign_on_requests import REQUESTS, Caller, make_caller
 from tests.support import platform_pages
 from tests.support.browser import chromium
 from tests.support.roles_page import NO_LOGIN, NO_ROLE, read_roles
@@ -33,7 +32,8 @@ from tests.support.roles_page import NO_LOGIN, NO_ROLE, read_roles
 pytestmark = pytest.mark.full
 
 SECRET = "sign-on"
-WITHOUT_NODE_PORT = {"type": "ClusterIP", "nodePort": None}
+PROXIED = ("mlflow", "predictor")
+"""The parts of the platform that people reach through the login."""
 WAIT = ("--wait", "--wait-for-jobs", "--timeout=15m")
 REASON = "The new term needs it."
 
@@ -51,9 +51,6 @@ def make_values(keycloak: Keycloak) -> dict[str, Any]:
         "auth": {"oidc": oidc, "proxy": {"replicas": 1}},
         "tls": {"caBundle": keycloak.authority.read_text()},
         "deployment": {"approval": {"enabled": True}},
-        # A node port cannot move from one Service to another in one upgrade.
-        "mlflow": {"service": WITHOUT_NODE_PORT},
-        "predictor": {"service": WITHOUT_NODE_PORT},
     }
 
 
@@ -67,12 +64,17 @@ def build_proxy() -> str:
     return tag
 
 
-def upgrade(cluster: Cluster, values: Path) -> None:
-    """Install these values, and wait until every part has them."""
-    proxy = f"images.oauth2-proxy.tag={build_proxy()}"
-    change = ("--reset-then-reuse-values", "--values", str(values), "--set-string", proxy)
-    cluster.helm("upgrade", RELEASE, str(CHART), *change, *WAIT)
-    cluster.wait_until_rolled_out()
+def upgrade(platform: Platform, *options: str) -> None:
+    """Upgrade the release once, and wait until every part has the new values."""
+    platform.cluster.helm("upgrade", RELEASE, str(CHART), *options, *WAIT)
+    platform.cluster.wait_until_rolled_out()
+    wait_for_new_pods(platform)
+
+
+def leads_to_the_login(part: str) -> bool:
+    """Whether the node port of a part sends a browser without a session to the issuer."""
+    response = httpx.get(access.get_urls()[part], headers={"Accept": "text/html"}, timeout=30)
+    return str(response.headers.get("location")).startswith(ISSUER)
 
 
 def wait_for_new_pods(platform: Platform) -> None:
@@ -86,32 +88,41 @@ def wait_for_new_pods(platform: Platform) -> None:
         wait_for(url, lambda: httpx.get(url, timeout=30).is_success)  # noqa: B023 - called here
 
 
-def get_revision(cluster: Cluster) -> str:
-    history = json.loads(cluster.helm("history", RELEASE, "--output", "json"))
-    return str(max(item["revision"] for item in history))
-
-
 @pytest.fixture(scope="module")
 def keycloak(
     platform: Platform, first: DagRun, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Keycloak]:
-    """The identity provider of the platform, which has local users again afterwards."""
+    """The identity provider of the platform.
+
+    One upgrade switches single sign-on on, and one switches it off again. The platform has its node
+    ports all the time.
+    """
     cluster, folder = platform.cluster, tmp_path_factory.mktemp("keycloak")
     with run_keycloak(cluster.context, folder) as keycloak:
         cluster.create_secret(SECRET, {"OIDC_CLIENT_SECRET": keycloak.realm.client_secret})
-        values = folder / "values.json"
-        values.write_text(json.dumps(make_values(keycloak)))
-        before = get_revision(cluster)
+        on, off = folder / "on.json", folder / "off.json"
+        on.write_text(json.dumps(make_values(keycloak)))
+        off.write_text(cluster.helm("get", "values", RELEASE, "--output", "json"))
+        proxy = f"images.oauth2-proxy.tag={build_proxy()}"
         try:
-            upgrade(cluster, values)
-            wait_for_new_pods(platform)
+            upgrade(platform, "--reset-then-reuse-values", f"--values={on}", "--set-string", proxy)
             yield keycloak
         finally:
-            cluster.helm("rollback", RELEASE, before, *WAIT)
-            cluster.wait_until_rolled_out()
-            wait_for_new_pods(platform)
+            upgrade(platform, "--reset-values", f"--values={off}")
+            wait_for("server without the login", lambda: not any(map(leads_to_the_login, PROXIED)))
             cluster.kubectl("delete", "secret", SECRET)
             cluster.helm("test", RELEASE)
+
+
+@pytest.mark.parametrize("part", PROXIED)
+def test_the_node_port_leads_to_the_login(keycloak: Keycloak, part: str) -> None:
+    """It is the node port that led to the server before the upgrade."""
+    assert leads_to_the_login(part)
+
+
+def test_the_platforms_own_pods_bypass_the_login(platform: Platform, keycloak: Keycloak) -> None:
+    """`helm test` passes: its pods reach MLflow and the predictor by their internal Services."""
+    assert "Succeeded" in platform.cluster.helm("test", RELEASE)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +154,7 @@ def test_who_may_do_what(platform: Platform, callers: dict[str, Caller], part: s
 
 def test_mlflow_by_a_browser(platform: Platform, people: dict[str, Person]) -> None:
     """Its page appears after the login, and its requests have the person's rights."""
-    url = get_addresses(platform)["mlflow"]
+    url = access.get_urls()["mlflow"]
     search = f"{url}/ajax-api/2.0/mlflow/experiments/search"
     assert httpx.post(search, json={"max_results": 10}).status_code == 401
     for role, status in (("viewer", 200), (NO_ROLE, 403)):
@@ -160,7 +171,7 @@ def test_the_predictors_page_in_a_browser(
     person = people[role]
     with chromium(*keycloak.browser_flags) as browser:
         page = platform_pages.new_page(browser)
-        page.goto(get_addresses(platform)["predictor"])
+        page.goto(access.get_urls()["predictor"])
         page.fill("#username", person.name)
         page.fill("#password", keycloak.realm.passwords[role])
         page.click("#kc-login")
@@ -190,7 +201,7 @@ def test_a_candidate_waits_for_the_approver(
     waiting = wait_for("run that waits for an approval", find_waiting)
     assert registry.get_by_alias(PRODUCTION) == before
     detail = (
-        f"{get_addresses(platform)['airflow']}/api/v2/dags/deployment/dagRuns/{waiting.run_id}"
+        f"{access.get_urls()['airflow']}/api/v2/dags/deployment/dagRuns/{waiting.run_id}"
         "/taskInstances/approve/-1/hitlDetails"
     )
     answer = {"chosen_options": ["Approve"], "params_input": {"reason": REASON}}

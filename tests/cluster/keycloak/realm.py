@@ -49,7 +49,7 @@ def _make_client(secret: str) -> dict[str, Any]:
     return {
         "clientId": CLIENT,
         "secret": secret,
-        "redirectUris": ["http://127.0.0.1/*"],  # any port: the tests use port-forwards
+        "redirectUris": ["http://127.0.0.1/*"],  # any port
         "webOrigins": ["+"],
         "attributes": {"post.logout.redirect.uris": "+"},
         "directAccessGrantsEnabled": True,
