@@ -132,6 +132,11 @@ class AirflowClient:
         events: list[dict[str, Any]] = self._get(path)["asset_events"]
         return events
 
+    def get_heartbeat(self) -> datetime:
+        """Return when the scheduler last reported that it runs."""
+        scheduler = self._get("/monitor/health")["scheduler"]
+        return datetime.fromisoformat(scheduler["latest_scheduler_heartbeat"])
+
     def _get(self, path: str, **options: Any) -> Any:
         return self._request("GET", path, **options).json()
 
