@@ -37,6 +37,7 @@ def run_parts(
     context: Environment,
     *,
     mebibytes: float = PART_MEBIBYTES,
+    array_key: Callable[[str], str] | None = None,
     **constants: Any,
 ) -> Iterator[Result]:
     """Apply a function to every part.
@@ -51,6 +52,9 @@ def run_parts(
         context: The settings, whose `dask` names the scheduler, and the lake of this process. A
             worker opens its own lake, from its own settings.
         mebibytes: Memory that the function needs for one part, which bounds the threads.
+        array_key: Returns the key of a large array in the constants from its hash. Workers read the
+            array from there, once per process; it is deleted at the end. None sends it with every
+            part.
         **constants: Keyword arguments that are the same for every part.
 
     Yields:
@@ -64,7 +68,7 @@ def run_parts(
     if plan.mode == "workers":
         from pipeline.compute.workers import run_on_workers
 
-        yield from run_on_workers(function, parts, context, constants)
+        yield from run_on_workers(function, parts, context, constants, array_key)
     elif plan.mode == "threads":
         yield from _run_threads(function, parts, context.lake, constants, plan.threads)
     else:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from pipeline.columns import COLUMNS
 from pipeline.compute.code_hash import hash_code
+from pipeline.compute.constants import SentConstants
 from pipeline.errors import PipelineError, WorkersError
 from pipeline.settings import Settings
 from pipeline.storage.lake import Lake, open_lake
@@ -61,7 +62,7 @@ class Outcome:
 
 
 def run_task(
-    function: Callable[..., Any], part: Any, constants: Mapping[str, Any], expected: Origin
+    function: Callable[..., Any], part: Any, constants: SentConstants, expected: Origin
 ) -> Outcome:
     """Handle a part on a worker.
 
@@ -83,7 +84,7 @@ def run_task(
     try:
         lake = _open_lake()
         check_origin(worker, Origin.of(lake, function), expected)
-        return Outcome(worker, function(lake, part, **constants))
+        return Outcome(worker, function(lake, part, **constants.load(lake)))
     except PipelineError as error:
         if error.retryable:
             raise

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pipeline.compute.constants import SentConstants, send_constants
 from pipeline.compute.security import make_security
 from pipeline.compute.task import Origin, Outcome, run_task
 from pipeline.console import echo
@@ -48,6 +49,7 @@ def run_on_workers(
     parts: Sequence[Part],
     context: Environment,
     constants: dict[str, Any],
+    array_key: Callable[[str], str] | None = None,
 ) -> Iterator[Result]:
     """Apply a function to every part on the workers; see `run_parts`.
 
@@ -56,6 +58,7 @@ def run_on_workers(
         parts: The parts.
         context: The settings and the lake of this process.
         constants: Keyword arguments of the function.
+        array_key: Returns the key of a large array in them from its hash; see `run_parts`.
 
     Yields:
         The result of each part, in the order of the parts.
@@ -65,11 +68,12 @@ def run_on_workers(
         PipelineError: What the function raised.
     """
     origin = Origin.of(context.lake, function)
-    run = _Run(parts, (function, constants, origin), context.settings.dask)
-    try:
-        yield from run.results()
-    finally:
-        run.close()
+    with send_constants(context.lake, constants, array_key) as sent:
+        run = _Run(parts, (function, sent, origin), context.settings.dask)
+        try:
+            yield from run.results()
+        finally:
+            run.close()
 
 
 class _Run:
@@ -78,7 +82,7 @@ class _Run:
     def __init__(
         self,
         parts: Sequence[Any],
-        work: tuple[Callable[..., Any], dict[str, Any], Origin],
+        work: tuple[Callable[..., Any], SentConstants, Origin],
         settings: DaskSettings,
     ) -> None:
         self._parts, self._work, self._settings = parts, work, settings

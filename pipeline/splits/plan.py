@@ -21,6 +21,7 @@ from pipeline.model.units import assign_counts, find_units
 from pipeline.settings.data import FeaturesSettings
 from pipeline.splits import passes
 from pipeline.splits.bounds import find_bounds
+from pipeline.splits.distinct import merge_distinct
 from pipeline.splits.listed import MIN_ROWS_PER_CLASS, list_places
 from pipeline.splits.rows import Components, DecidingColumns, DecidingRows
 from pipeline.splits.rules import (
@@ -220,9 +221,9 @@ class _Planner:
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
-        pairs = np.empty((0, 2), dtype=np.uint64)
-        for more in self._run(passes.collect_pairs, self._parts, names=self._columns.unit_names):
-            pairs = np.unique(np.concatenate([pairs, more]), axis=0)
+        pairs = merge_distinct(
+            self._run(passes.collect_pairs, self._parts, names=self._columns.unit_names)
+        )
         values, codes = np.unique(pairs, return_inverse=True)
         first, second = codes.reshape(-1, 2).T
         graph = coo_array((np.ones(first.size), (first, second)), shape=(values.size, values.size))
@@ -236,15 +237,11 @@ class _Planner:
         """Assign buckets of units to the splits, after the terms that are split off."""
         terms, fractions = None, [1 - self._validation, self._validation]
         if places:
-            tested = np.empty(0, np.uint64)
-            for units in self._run(
-                passes.collect_units,
-                self._parts,
-                columns=self._columns,
-                terms=frozenset(places),
-            ):
-                tested = np.union1d(tested, units)
-            terms = TermRule(places, tested=tested)
+            newest = frozenset(places)
+            tested = self._run(
+                passes.collect_units, self._parts, columns=self._columns, terms=newest
+            )
+            terms = TermRule(places, tested=merge_distinct(tested))
         else:
             fractions = [(1 - self._test) * fraction for fraction in fractions] + [self._test]
         results = list(

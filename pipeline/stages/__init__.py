@@ -174,13 +174,16 @@ STAGES: tuple[Stage, ...] = (
                 layout.silver_manifest(ANY),
                 layout.silver_rows(ANY),
                 layout.silver_rows_part(ANY, ANY),
+                layout.gold_array(ANY, layout.ANY_SHA256),
             ),
             writes=(
                 layout.gold_split(ANY, ANY),
                 layout.gold_split_part(ANY, ANY, ANY),
+                layout.gold_array(ANY, layout.ANY_SHA256),
                 layout.gold_manifest(ANY),
                 layout.dask_report(ANY, "features"),
             ),
+            deletes=(layout.gold_array(ANY, layout.ANY_SHA256),),
         ),
         tasks=("pipeline.splits.passes", "pipeline.splits.write"),
         resources=Resources(memory="256Mi", memory_limit="2Gi"),  # parts, a few at a time

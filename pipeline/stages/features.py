@@ -9,15 +9,14 @@ Without roles in the columns file, the split is random. With a `key`, and with `
 `split: true`, all rows of a person or group are in the same split. With `time`, the newest term is
 the test split; older rows of its persons are left out of gold.
 
-With MLOPS_DASK__SCHEDULER, workers split tables of more than a million rows. The stage itself
-splits smaller ones, and those with `time` or several columns whose rows stay together: it holds 8
-to 40 bytes for each person or group then.
+With MLOPS_DASK__SCHEDULER, workers split tables of more than a million rows. With `time` or several
+columns whose rows stay together, the stage and each worker hold the persons or groups that decide
+about rows of other parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -28,8 +27,6 @@ from pipeline.compute.plan import print_plan
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.errors import DataError
-from pipeline.settings import Settings
-from pipeline.settings.connections import DaskSettings
 from pipeline.splits.plan import LISTED_ROWS, RunParts, SplitOptions, plan_splits
 from pipeline.splits.rows import DecidingColumns
 from pipeline.splits.sketch import Sketch, merge_sketches
@@ -37,7 +34,7 @@ from pipeline.splits.terms import find_range
 from pipeline.splits.write import STRIPE_VALUES, WrittenPart, list_stripes, write_stripe
 from pipeline.storage.artifacts.data import GoldManifest, SilverManifest, SplitFacts, hash_table
 from pipeline.storage.lake import Lake
-from pipeline.storage.layout import SPLITS, gold_manifest, silver_manifest
+from pipeline.storage.layout import SPLITS, gold_array, gold_manifest, silver_manifest
 from pipeline.storage.parquet import get_column_types
 from pipeline.storage.tables import TablePart, locate_parts
 
@@ -51,14 +48,6 @@ BYTES_PER_VALUE = 20
 
 Units = Mapping[str, Sketch]
 """Column whose rows with the same value stay together -> the values of a split."""
-
-
-@dataclass(frozen=True)
-class Environment:
-    """The settings and the lake that parts are handled with."""
-
-    settings: Settings
-    lake: Lake
 
 
 def run(context: Context) -> None:
@@ -88,7 +77,7 @@ def split_table(
     parts = locate_parts(silver.list_parts(run_id))
     columns = DecidingColumns(ROLES.time, tuple(ROLES.unit_names))
     is_large = silver.rows > listed_rows
-    run_all = _choose_runner(context, parts, columns) if is_large else partial(_run_here, lake)
+    run_all = _choose_runner(context, parts) if is_large else partial(_run_here, lake)
     options = SplitOptions(columns, settings.features, settings.seed, listed_rows)
     plan = plan_splits(lake, parts, options, run_all)
     sketch_size = SKETCH_SIZE if is_large else listed_rows
@@ -113,19 +102,13 @@ def _run_here(
     return (function(lake, part, **constants) for part in parts)
 
 
-def _choose_runner(
-    context: Context, parts: Sequence[TablePart], columns: DecidingColumns
-) -> RunParts:
+def _choose_runner(context: Context, parts: Sequence[TablePart]) -> RunParts:
     """Return what applies functions to the parts of a large table."""
-    settings = context.settings
-    if len(columns.unit_names) > (0 if columns.time else 1):
-        # The units that decide about the rows are held here, and too many to send to workers.
-        settings = settings.model_copy(update={"dask": DaskSettings()})
     values = max(part.facts.rows for part in parts) * len(get_column_types())
     mebibytes = BASE_MEBIBYTES + BYTES_PER_VALUE * values / (1 << 20)
-    print_plan("features", len(parts), settings, mebibytes)
-    environment = Environment(settings, context.lake)
-    return partial(run_parts, context=environment, mebibytes=mebibytes)
+    print_plan("features", len(parts), context.settings, mebibytes)
+    array_key = partial(gold_array, context.run_id)
+    return partial(run_parts, context=context, mebibytes=mebibytes, array_key=array_key)
 
 
 def describe_gold(

@@ -249,6 +249,11 @@ def gold_split_part(run_id: str, split: str, number: int | str) -> str:
     return f"gold/{run_id}/{split}/{_number(number)}.parquet"
 
 
+def gold_array(run_id: str, sha256: str) -> str:
+    """Key of an array that workers need to split the run's rows; it exists only meanwhile."""
+    return f"gold/{run_id}/arrays/{sha256}.bin"
+
+
 def gold_manifest(run_id: str) -> str:
     """Key of the hashes and counts of the run's splits."""
     return f"gold/{run_id}/manifest.json"

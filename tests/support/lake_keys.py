@@ -32,6 +32,7 @@ KEYS = (
     layout.scores_manifest(DAY, RUN, "x.csv"),
     *(layout.gold_split(RUN, split) for split in layout.SPLITS),
     *(layout.gold_split_part(RUN, split, 0) for split in layout.SPLITS),
+    layout.gold_array(RUN, SHA256),
     layout.gold_manifest(RUN),
     *(
         layout.model_file(name)

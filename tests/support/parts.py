@@ -17,6 +17,7 @@ from pipeline.compute import workers
 from pipeline.errors import DataError, LakeError
 from pipeline.polling import poll_until
 from pipeline.storage.lake import Lake
+from pipeline.types import IntArray
 from tests.support.certificates import write_certificate
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,11 @@ def write_part(lake: Lake, part: int, factor: int = 1) -> int:
     """Write a number to the lake and return it; a part's number is its key."""
     lake.write(f"silver/parts/{part}", str(part * factor).encode())
     return part * factor
+
+
+def add_item(lake: Lake, part: int, arrays: list[IntArray]) -> int:
+    """Return the sum of an item of each array."""
+    return int(sum(array[part] for array in arrays))
 
 
 def count_attempt(lake: Lake, part: int) -> int:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pipeline.compute import constants, plan, task, workers
 from pipeline.compute import parts as compute
-from pipeline.compute import plan, task, workers
 from pipeline.compute.parts import run_parts
 from pipeline.compute.plan import make_plan
 from pipeline.context import Context
-from pipeline.errors import DataError, SettingsError, WorkersError
+from pipeline.errors import DataError, LakeError, SettingsError, WorkersError
 from pipeline.memory import Limit
 from pipeline.settings import Settings
 from pipeline.settings.connections import LakeSettings
+from pipeline.storage import layout
 from pipeline.storage.lake import open_lake
 from tests.support import parts as functions
 from tests.support.parts import DaskProcesses, dask_processes
@@ -100,6 +104,32 @@ def test_workers_give_the_same_results(
     assert found == [3 * part for part in PARTS]
     assert on_workers.lake.read("silver/parts/6") == b"18"
     assert "7 parts were handled by 1 worker: one 7" in capsys.readouterr().err
+
+
+def test_large_arrays_pass_through_the_lake(
+    on_workers: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each once, by their hashes; they are deleted at the end. A modified one is refused."""
+    monkeypatch.setattr(constants, "ARRAY_BYTES", 80)
+    lake, array_key = on_workers.lake, functools.partial(layout.gold_array, "run-1")
+    large, small = np.arange(10), np.arange(9)
+    stored = lambda: lake.keys(f"{layout.GOLD}/")  # noqa: E731
+    results = run_parts(
+        functions.add_item, PARTS, on_workers, array_key=array_key, arrays=[large, small, large]
+    )
+    assert next(results) == 0
+    key = array_key(hashlib.sha256(large).hexdigest())
+    assert stored() == [key]
+    assert [*results] == [3 * part for part in PARTS[1:]]
+    assert stored() == []
+    results = run_parts(
+        functions.add_item, PARTS, on_workers, array_key=array_key, arrays=[large + 1] * 3
+    )
+    write = lake.write
+    monkeypatch.setattr(lake, "write", lambda key, data: write(key, data[::-1]))
+    with pytest.raises(LakeError, match=r"gold/run-1/arrays/\w{64}\.bin has the hash"):
+        list(results)
+    assert stored() == []
 
 
 def test_a_part_is_tried_again_only_if_that_can_help(on_workers: Context) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -16,20 +17,21 @@ import pytest
 from pipeline.column_file.checks import SPLIT_UNIT
 from pipeline.column_file.roles import Time
 from pipeline.columns import LABEL
-from pipeline.compute import workers
+from pipeline.compute import constants, workers
 from pipeline.compute.parts import run_parts
 from pipeline.context import Context
 from pipeline.errors import DataError, LakeError
 from pipeline.settings.connections import LakeSettings
 from pipeline.settings.data import FeaturesSettings
 from pipeline.splits.bounds import find_bounds
+from pipeline.splits.distinct import merge_distinct
 from pipeline.splits.plan import Plan, SplitOptions, plan_splits, split_evenly
 from pipeline.splits.rows import DecidingColumns
 from pipeline.splits.sketch import Sketch, merge_sketches
 from pipeline.splits.write import WrittenPart, list_stripes, write_stripe
 from pipeline.storage.artifacts.data import PartFacts, hash_table
 from pipeline.storage.lake import Lake, open_lake
-from pipeline.storage.layout import SPLITS, silver_rows_part
+from pipeline.storage.layout import SPLITS, gold_array, silver_rows_part
 from pipeline.storage.tables import TablePart, locate_parts, read_part
 from tests.support.parts import DaskProcesses, dask_processes
 from tests.support.table_parts import write_parts
@@ -151,11 +153,19 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
 
 
 def test_workers_give_the_same_gold(
-    dask: DaskProcesses, make_context: Callable[..., Context], table: pa.Table
+    dask: DaskProcesses,
+    make_context: Callable[..., Context],
+    table: pa.Table,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One worker, two workers and this process write parts with the same hashes."""
+    """One worker, two workers and this process write parts with the same hashes.
+
+    The persons and groups that decide about rows of other parts pass through the lake.
+    """
+    monkeypatch.setattr(constants, "ARRAY_BYTES", 1_000)
     context = make_context(lake={"url": dask.lake_url}, dask=dask.settings)
-    lake, run = context.lake, partial(run_parts, context=context)
+    array_key = Mock(side_effect=partial(gold_array, "run-1"))
+    lake, run = context.lake, partial(run_parts, context=context, array_key=array_key)
     parts = write_silver(lake, table, 3_100)
     expected = {
         name: write_gold(lake, parts, split(lake, parts, columns), "here")
@@ -164,17 +174,19 @@ def test_workers_give_the_same_gold(
     for workers_count in (1, 2):
         for name, columns in COLUMNS.items():
             options = SplitOptions(columns, FeaturesSettings(), 7, listed_rows=100)
+            array_key.reset_mock()
             plan = plan_splits(lake, parts, options, run)
-            constants: dict[str, Any] = {"rule": plan.rule, "columns": plan.columns}
             stripes = run(
                 write_stripe,
                 list_stripes(name, parts, plan, 1_700),
+                rule=plan.rule,
+                columns=plan.columns,
                 sketch_size=1_000,
-                **constants,
             )
             found = collect(part for stripe in stripes for part in stripe)
             for split_name in SPLITS:
                 assert hash_table(found[split_name]) == hash_table(expected[name][split_name])
+            assert array_key.called == (name in {"key", "groups", "key and time"})
         if workers_count == 1:
             dask.start_worker("two")
             client = workers.connect(context.settings.dask)
@@ -299,6 +311,16 @@ def test_a_window_that_misses_its_bound_is_widened(lake: Lake, table: pa.Table) 
     assert len(narrow) > 1
     assert (bounds == plan.bounds).all()  # type: ignore[attr-defined]
     assert (below.sum(axis=0) == ranks).all()
+
+
+def test_distinct_values_of_parts_are_merged() -> None:
+    """Whether they wait for others or not; values and pairs of values."""
+    hashes = np.random.default_rng(0).integers(0, 500, 2_000, dtype=np.uint64)
+    for values, axis in ((hashes, None), (hashes.reshape(-1, 2) % np.uint64(9), 0)):
+        expected = np.unique(values, axis=axis)
+        for merge_values in (1, 100, 10_000):
+            found = merge_distinct(np.array_split(values, 17), merge_values)
+            assert np.array_equal(found, expected)
 
 
 def test_distinct_values_are_counted() -> None:
