@@ -99,16 +99,19 @@ class ListSource:
         """Read the bytes of a part.
 
         Raises:
-            LakeError: If the list was changed in the lake.
-            SourceError: If the file was changed, or cannot be read.
+            LakeError: If the lake does not have the list any more.
+            SourceError: If the list was changed, or cannot be read.
         """
         if self.path is None:
-            return lake.read_range(self.key, part.start, part.size, part.sha256)
-        with self.open(lake) as file:
-            file.seek(part.start)
-            data = file.read(part.size)
+            data = lake.read_range(self.key, part.start, part.size)
+        else:
+            with self.open(lake) as file:
+                file.seek(part.start)
+                data = file.read(part.size)
         if sha256_hex(data) != part.sha256:
-            raise SourceError(f"{self.path} was changed while it was scored. Run the stage again")
+            raise SourceError(
+                f"{self.locate(lake)} was changed while it was scored. Run the stage again"
+            )
         return data
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 import time
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import LakeError
-from pipeline.storage.streams import CHUNK_BYTES, NewFile, ScratchFile
+from pipeline.storage.streams import CHUNK_BYTES, FREE_SPACE, NewFile, ScratchFile
 from pipeline.storage.versions import StoredVersion
 
 TEMPORARY_PREFIX = ".writing-"
 MAX_TEMPORARY_SECONDS = 24 * 3600
 """Older temporary files are those of killed processes."""
+FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a full disk, and of a user's or folder's quota."""
 
 
 class DiskStore:
@@ -179,9 +182,11 @@ class DiskStore:
         try:
             yield
         except OSError as error:
+            advice = "Check the folder's permissions, or set MLOPS_LAKE__URL to another one"
+            if error.errno in FULL_ERRORS:
+                advice = FREE_SPACE
             raise LakeError(
-                f"{self.url(key)} cannot be {verb}: {error.strerror}. Check the folder's "
-                "permissions, or set MLOPS_LAKE__URL to another one"
+                f"{self.url(key)} cannot be {verb}: {error.strerror}. {advice}"
             ) from error
 
 

@@ -24,6 +24,8 @@ MAX_PARTS = 10_000
 """S3's limit; a file that would have more gets larger parts."""
 EXISTS_CODES = ("PreconditionFailed", "ConditionalRequestConflict")
 """S3's errors for an object that must not exist but does."""
+FULL_CODES = ("XMinioStorageFull", "XMinioAdminBucketQuotaExceeded")
+"""MinIO's errors for a full volume, and for a bucket that has reached its quota."""
 
 
 class S3Store:
@@ -235,10 +237,13 @@ class S3Store:
         try:
             yield
         except (BotoCoreError, ClientError) as error:
-            raise LakeError(
-                f"{self.url(key)} cannot be {verb}: {error}. Check MLOPS_LAKE__ENDPOINT and the "
-                "AWS keys"
-            ) from error
+            advice = "Check MLOPS_LAKE__ENDPOINT and the AWS keys"
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] in FULL_CODES:
+                advice = (
+                    "Delete what is no longer needed, or make MinIO's volume larger (chart value "
+                    "minio.persistence.size), and run the stage again"
+                )
+            raise LakeError(f"{self.url(key)} cannot be {verb}: {error}. {advice}") from error
 
 
 def s3_client(settings: LakeSettings) -> BaseClient:

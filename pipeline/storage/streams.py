@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 20
 """How much of an object is read at a time."""
+FREE_SPACE = "Free space on its disk, and run the stage again"
+"""What to do about a full disk."""
 
 
 class ChunkReader(io.RawIOBase):
@@ -125,7 +127,7 @@ class ScratchFile(io.RawIOBase):
         except OSError as error:
             raise LakeError(
                 f"{self._location} cannot be written after {self.size:,} bytes: "
-                f"{error.strerror}. Free space on its disk, and run the stage again"
+                f"{error.strerror}. {FREE_SPACE}"
             ) from error
 
 

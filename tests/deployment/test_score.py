@@ -291,19 +291,26 @@ def test_workers_give_the_same_predictions(
 
 
 def test_a_list_that_is_changed_while_it_is_scored(context: Context, tmp_path: Path) -> None:
-    """Each part has a hash, in the lake and on disk."""
-    path = tmp_path / "a.csv"
-    path.write_bytes(make_list(GOOD))
-    upload(context.lake, GOOD)
+    """Each part has a hash, in the lake and on disk, so changed and truncated lists are refused."""
+    lake, path, key = context.lake, tmp_path / "a.csv", list_to_score("a.csv")
+    data = make_list(GOOD)
+    path.write_bytes(data)
     with path.open("rb") as file:
         (part,) = divide_list(file, "a.csv", 1_000).parts
-    path.write_bytes(make_list(UNUSUAL))
-    upload(context.lake, UNUSUAL)
-    on_disk = list_parts.ListSource("a.csv", path=path)
-    with pytest.raises(SourceError, match="was changed while it was scored"):
-        on_disk.read(context.lake, part)
-    with pytest.raises(LakeError, match="was recorded"):
-        list_parts.ListSource("a.csv", key=list_to_score("a.csv")).read(context.lake, part)
+    sources = [list_parts.ListSource("a.csv", path=path), list_parts.ListSource("a.csv", key=key)]
+    for changed in (make_list(UNUSUAL), data[:-5]):
+        path.write_bytes(changed)
+        lake.write(key, changed)
+        for source in sources:
+            message = r"a\.csv was changed while it was scored\. Run the stage again$"
+            with pytest.raises(SourceError, match=message):
+                source.read(lake, part)
+    path.unlink()
+    lake.delete(key)
+    with pytest.raises(SourceError, match=r"a\.csv cannot be read: No such file"):
+        sources[0].read(lake, part)
+    with pytest.raises(LakeError, match=r"scoring/a\.csv does not exist"):
+        sources[1].read(lake, part)
 
 
 def test_a_run_never_replaces_the_predictions_of_another_list(context: Context) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,20 +144,25 @@ def test_a_part_is_tried_again_only_if_that_can_help(on_workers: Context) -> Non
 @pytest.mark.parametrize(
     "case",
     [
-        ("other", {}, r"has the code '\w{64}', but the stage has 'other'.*Update the image"),
-        (None, {"lake": {"url": "file://elsewhere"}}, "worker one has the lake .*has 'elsewhere/"),
+        (
+            {"hash_code": lambda module: "other"},
+            {},
+            r"the code .*has 'other'.*Update the image",
+        ),
+        ({"COLUMNS": ()}, {}, r"worker one has the columns file .* refused a part\. Restart the"),
+        ({}, {"lake": {"url": "file://elsewhere"}}, "worker one has the lake .*has 'elsewhere/"),
     ],
 )
 def test_a_worker_refuses_the_parts_of_another_stage(
     dask: DaskProcesses,
     make_context: Callable[..., Context],
     monkeypatch: pytest.MonkeyPatch,
-    case: tuple[str | None, dict[str, object], str],
+    case: tuple[dict[str, Any], dict[str, object], str],
 ) -> None:
-    """If its code or its lake is another one than the stage's, before the function is called."""
-    code, change, message = case
-    if code:
-        monkeypatch.setattr(task, "hash_code", lambda module: code)
+    """If its code, columns file or lake is another one, before the function is called."""
+    patches, change, message = case
+    for name, value in patches.items():
+        monkeypatch.setattr(task, name, value)
     settings = {"lake": {"url": dask.lake_url}, "dask": dask.settings}
     context = make_context(**(settings | change))
     with pytest.raises(WorkersError, match=message) as caught:
