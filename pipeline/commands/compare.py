@@ -14,7 +14,7 @@ from pipeline.context import Context
 from pipeline.deployment.moves import REJECTED, VERIFIED
 from pipeline.errors import RegistryError
 from pipeline.evaluation.champion import compare_with_champion
-from pipeline.evaluation.datasets import read_split
+from pipeline.evaluation.datasets import count_rows, describe_sample, read_split
 from pipeline.model.bundle import ONNX, Bundle
 from pipeline.tracking.registry import Registry, Version
 
@@ -57,7 +57,9 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
     ]
     print_table("Models", header, facts, is_answer=True)
 
-    test = read_split(context.lake, bundles[0].manifest.lineage, "test")
+    lineage = bundles[0].manifest.lineage
+    test = read_split(context.lake, lineage, "test")
+    sample = describe_sample(len(test), count_rows(context.lake, lineage, "test"), "test rows")
     comparison = compare_with_champion(context.lake, settings, *bundles, test)
     rows = [
         (
@@ -71,7 +73,7 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
     count = len(comparison.candidate.frame)
     title = f"Version {first.number} minus version {second.number} on the same {count:,} rows"
     print_table(title, ("", "difference", "95 % interval"), rows, is_answer=True)
-    for note in comparison.notes:
+    for note in (*sample, *comparison.notes):
         echo(f"compare: {note}")
 
 

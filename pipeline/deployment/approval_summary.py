@@ -13,7 +13,7 @@ MAX_BYTES = 4096
 
 
 def write_summary(report: ValidationReport, path: Path) -> None:
-    """Write the decision and the gate table.
+    """Write the decision, the notes and the gate table.
 
     Args:
         report: The report of `validate`.
@@ -23,13 +23,18 @@ def write_summary(report: ValidationReport, path: Path) -> None:
 
 
 def summarize(report: ValidationReport) -> str:
-    """Return the decision and the gate table in at most MAX_BYTES bytes.
+    """Return the decision, the notes and the gate table in at most MAX_BYTES bytes.
 
     Gates that do not fit are counted in the last line.
     """
     champion = f"version {report.champion}" if report.champion else "no champion"
     heading = f"Version {report.candidate} against {champion}: {report.decision}.\n\n"
-    text = heading + "| gate | value | must be | verdict |\n| --- | --- | --- | --- |\n"
+    notes = "".join(f"- {note}\n" for note in report.notes)
+    text = (
+        heading
+        + (f"{notes}\n" if notes else "")
+        + "| gate | value | must be | verdict |\n| --- | --- | --- | --- |\n"
+    )
     rows = [_format_row(result) for result in report.gates]
     for index, row in enumerate(rows):
         rest = f"\n{len(rows) - index} more gates are in the log of `validate`.\n"

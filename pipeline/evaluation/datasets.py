@@ -63,7 +63,7 @@ def count_rows(lake: Lake, lineage: Lineage, split: str) -> int:
 
 
 def describe_sample(measured: int, rows: int, kind: str) -> list[str]:
-    """Return the note that a model was measured on a sample.
+    """Return the note that figures are of a sample.
 
     Args:
         measured: Number of measured rows.
@@ -75,7 +75,7 @@ def describe_sample(measured: int, rows: int, kind: str) -> list[str]:
     """
     if measured >= rows:
         return []
-    return [f"the model was measured on {measured:,} of the {rows:,} {kind}, a random sample"]
+    return [f"the figures are of {measured:,} of the {rows:,} {kind}, a random sample"]
 
 
 def find_train_report(lake: Lake, manifest: Manifest) -> TrainReport | None:

@@ -47,6 +47,7 @@ class EvaluationResult:
         data_check: What `preprocess` found in the rows; None in runs of earlier releases.
         gate_notes: Sentences about what the gates measured.
         comparison_notes: Sentences about the rows of the comparison, or why there is none.
+        sample_notes: A sentence about the test rows, if they are a sample.
     """
 
     manifest: Manifest
@@ -67,11 +68,12 @@ class EvaluationResult:
     data_check: DataCheck | None = None
     gate_notes: tuple[str, ...] = ()
     comparison_notes: tuple[str, ...] = ()
+    sample_notes: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """All notes."""
-        return (*self.gate_notes, *self.comparison_notes)
+        return (*self.sample_notes, *self.gate_notes, *self.comparison_notes)
 
     @property
     def passed(self) -> bool:

@@ -8,6 +8,8 @@ that fails a gate does not fail the stage; `register` then skips it.
 
 from __future__ import annotations
 
+import math
+
 from pipeline.columns import EXPECTATIONS
 from pipeline.console import echo, print_table
 from pipeline.context import Context
@@ -114,7 +116,6 @@ def evaluate_candidate(
     test_split_models = count_models(context.lake, manifest)
     gold = context.lake.read_model(gold_manifest(manifest.lineage.pipeline_run_id), GoldManifest)
     rows = gold.splits["test"].rows
-    notes = (*describe_sample(len(candidate.frame), rows, "test rows"), *notes)
     shown = inputs.shown_groups
     return EvaluationResult(
         manifest=manifest,
@@ -135,6 +136,7 @@ def evaluate_candidate(
         data_check=inputs.data_check,
         gate_notes=judgement.notes,
         comparison_notes=(*notes, describe_reuse(test_split_models)),
+        sample_notes=tuple(describe_sample(len(candidate.frame), rows, "test rows")),
     )
 
 
@@ -175,7 +177,7 @@ def _render(
     """Figures and model card, by file name."""
     data = context.lake.read(out_of_fold(context.run_id), result.training.out_of_fold)
     unseen = from_parquet(data)
-    rows = candidate.features[:: max(1, len(candidate.features) // EFFECT_ROWS)]
+    rows = candidate.features[:: math.ceil(len(candidate.features) / EFFECT_ROWS)]
     effects = compute_effects(candidate.score, rows)
     figures = draw_figures(result, candidate, unseen, effects)
     findings = Findings(
@@ -190,6 +192,7 @@ def _render(
         surprises=[
             sentence for curve in effects for sentence in describe_surprises(curve, EXPECTATIONS)
         ],
+        effect_rows=len(rows),
     )
     publication = _read_publication(context)
     title, blocks = card.title(result), card.blocks(result, findings, publication)

@@ -9,7 +9,7 @@ from pipeline.storage.artifacts.deployment import ValidationReport
 from pipeline.storage.artifacts.gates import GateResult
 
 
-def make_report(count: int) -> ValidationReport:
+def make_report(count: int, *notes: str) -> ValidationReport:
     """A report with so many gates."""
     gate = GateResult(name="min_recall", bound=0.6, reason="why", value=0.8125, passed=True)
     return ValidationReport(
@@ -22,7 +22,7 @@ def make_report(count: int) -> ValidationReport:
         decision="every gate passed",
         metrics={},
         difference={},
-        notes=[],
+        notes=list(notes),
         gates=[gate] * count,
     )
 
@@ -33,6 +33,13 @@ def test_every_gate_is_a_row() -> None:
     assert lines[0] == "Version 3 against version 2: every gate passed."
     assert lines[2:4] == ["| gate | value | must be | verdict |", "| --- | --- | --- | --- |"]
     assert lines[4:] == ["| Cases found (recall) `min_recall` | 0.8125 | ≥ 0.6 | passed |"] * 2
+
+
+def test_notes_come_before_the_table() -> None:
+    """Among them that the figures are of a sample."""
+    lines = summarize(make_report(1, "the figures are of a sample", "second")).splitlines()
+    assert lines[2:5] == ["- the figures are of a sample", "- second", ""]
+    assert lines[5].startswith("| gate |")
 
 
 @pytest.mark.parametrize("count", [60, 200])

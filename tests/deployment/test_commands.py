@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from pipeline.__main__ import main
 from pipeline.deployment.moves import REJECTED
 from pipeline.deployment.rollback import roll_back
+from pipeline.evaluation import datasets
 from pipeline.settings import Settings
 from pipeline.stages import promote
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING
@@ -134,9 +136,12 @@ def test_history_shows_every_move(
 
 
 def test_compare_measures_two_models_on_the_same_rows(
-    env: DeploymentEnv, run_command: RunCommand, capsys: Capture
+    env: DeploymentEnv, run_command: RunCommand, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Numbers and aliases name a model; the output has facts and differences with intervals."""
+    """Numbers and aliases name a model; the output has facts and differences with intervals.
+
+    A large test split is sampled, and the output says so.
+    """
     env.register("good", PRODUCTION)
     env.register("better", STAGING)
     assert run_command("compare", "staging", "1") == 0
@@ -144,5 +149,11 @@ def test_compare_measures_two_models_on_the_same_rows(
     assert "version 2" in shown
     assert "roc_auc" in shown
     assert " to +" in shown
+    monkeypatch.setattr(datasets, "MAX_MEASURED_ROWS", 100)
+    assert run_command("compare", "staging", "1") == 0
+    captured = capsys.readouterr()
+    assert "on the same 100 rows" in captured.out
+    note = r"compare: the figures are of 100 of the [\d,]+ test rows, a random sample"
+    assert re.search(note, " ".join(captured.err.split()))
     assert run_command("compare", "staging", "nobody") == 1
     assert "has the number or alias 'nobody'" in capsys.readouterr().err

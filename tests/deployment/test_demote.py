@@ -129,7 +129,7 @@ def test_rows_may_be_a_sample(
     env.register("good", PRODUCTION)
     with pytest.raises(StageSkipped):
         demote.run(env.context("run-1"))
-    message = rf"measured on 100 of the [\d,]+ rows of gold {GOLD_RUN}, a random sample"
+    message = rf"the figures are of 100 of the [\d,]+ rows of gold {GOLD_RUN}, a random sample"
     assert re.search(message, " ".join(capsys.readouterr().err.split()))
 
 

@@ -103,7 +103,7 @@ def test_the_report_says_that_rows_are_a_sample(
         validate.run(env.context("run-1"))
     gold = env.context("run-1").lake.read_model(gold_manifest(GOLD_RUN), GoldManifest)
     rows = gold.splits["test"].rows
-    note = f"the model was measured on 100 of the {rows:,} test rows, a random sample"
+    note = f"the figures are of 100 of the {rows:,} test rows, a random sample"
     assert read_report(env)["notes"][0] == note
 
 

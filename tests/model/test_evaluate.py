@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -236,13 +237,21 @@ def test_a_run_without_data_check_is_evaluated(
 def test_a_large_test_split_is_sampled(
     new_context: NewContext, pretrained: TrainingResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The report and the card show that the model was measured on a sample."""
+    """The report says so, and the card at the metrics and at the gates."""
     monkeypatch.setattr(datasets, "MAX_MEASURED_ROWS", 200)
     context = new_context()
     report = train_and_evaluate(context)
-    note = "the model was measured on 200 of the 250 test rows, a random sample"
+    note = "the figures are of 200 of the 250 test rows, a random sample"
     assert note in report["notes"]
-    assert note[1:] in context.lake.read(f"reports/{RUN}/model_card.md").decode()
+    card = context.lake.read(f"reports/{RUN}/model_card.md").decode()
+    sections = re.split("^## ", card, flags=re.MULTILINE)
+    assert [section.split("\n")[0] for section in sections if note[1:] in section] == [
+        "Quality",
+        "Gates of training",
+    ]
+    assert "Mean predicted probability of 200 test rows when" in card
+    metadata = context.lake.read(f"reports/{RUN}/README.md").decode()
+    assert "a random sample of the test rows" in metadata
 
 
 def test_a_failed_gate_rejects_the_candidate(

@@ -56,8 +56,9 @@ def make_metadata(result: EvaluationResult, publication: Publication) -> dict[st
         the Hub shows only name and value; `args` has the ends as numbers.
     """
     name = result.manifest.name
+    test_rows = "a random sample of the test rows" if result.sample_notes else "test rows"
     results = [
-        _make_result(result, "test", "test rows", result.metrics),
+        _make_result(result, "test", test_rows, result.metrics),
         _make_result(
             result,
             "train",

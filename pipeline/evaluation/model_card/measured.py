@@ -21,10 +21,12 @@ class Findings:
     Attributes:
         calibration: How the highest probabilities compare with what happened.
         surprises: Effects that contradict known ones, or have no single direction.
+        effect_rows: Test rows that the effects are averaged over.
     """
 
     calibration: Sequence[str]
     surprises: Sequence[str]
+    effect_rows: int
 
 
 def describe_quality(result: EvaluationResult, findings: Findings) -> list[Block]:
@@ -47,6 +49,7 @@ def describe_quality(result: EvaluationResult, findings: Findings) -> list[Block
             "fold every choice was made without the rows that the metrics are computed on. No "
             "choice used the test rows."
         ),
+        *_notes(result.sample_notes),
         Table(
             ("metric", "meaning", "cross-validation", "validation", "test"),
             rows,
@@ -67,6 +70,7 @@ def describe_gates(result: EvaluationResult) -> list[Block]:
     return [
         Heading("Gates of training"),
         Callout(result.decision, is_good=result.passed),
+        *_notes(result.sample_notes),
         Table(gates.HEADER, rows, numeric=(2, 3), tones=gates.VERDICT_TONES),
         *describe_power(result.gates),
         *_notes(result.gate_notes),
@@ -101,7 +105,7 @@ def describe_champion(result: EvaluationResult) -> list[Block]:
             "on the same rows. By the gates of `validate` that "
             f"compare it with the champion, the candidate is {verdict}."
         ),
-        *_notes(result.comparison_notes),
+        *_notes((*result.sample_notes, *result.comparison_notes)),
         Table(
             ("metric", "candidate", f"version {comparison.version}", "difference"),
             rows,
@@ -120,9 +124,10 @@ def describe_effects(findings: Findings) -> list[Block]:
     return [
         Heading("What it learned"),
         Text(
-            "Mean predicted probability when one feature is set to each of its values and the "
-            "others stay as they are. The band holds the middle 80 % of the rows; the dotted line "
-            "is the threshold. An effect shows what the model does, not what causes the outcome."
+            f"Mean predicted probability of {findings.effect_rows:,} test rows when one feature is "
+            "set to each of its values and the others stay as they are. The band holds the middle "
+            "80 % of the rows; the dotted line is the threshold. An effect shows what the model "
+            "does, not what causes the outcome."
         ),
         _pictures("feature_effects.svg"),
         Heading("Surprising and known effects"),
