@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from pipeline.memory import Limit
 from pipeline.settings import Settings
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage import layout
-from pipeline.storage.lake import open_lake
+from pipeline.storage.lake import open_lake, sha256_hex
 from tests.support import parts as functions
 from tests.support.parts import DaskProcesses, dask_processes
 
@@ -114,12 +113,15 @@ def test_large_arrays_pass_through_the_lake(
     monkeypatch.setattr(constants, "ARRAY_BYTES", 80)
     lake, array_key = on_workers.lake, functools.partial(layout.gold_array, "run-1")
     large, small = np.arange(10), np.arange(9)
-    stored = lambda: lake.keys(f"{layout.GOLD}/")  # noqa: E731
+
+    def stored() -> list[str]:
+        return lake.keys(layout.GOLD_PREFIX)
+
     results = run_parts(
         functions.add_item, PARTS, on_workers, array_key=array_key, arrays=[large, small, large]
     )
     assert next(results) == 0
-    key = array_key(hashlib.sha256(large).hexdigest())
+    key = array_key(sha256_hex(large.tobytes()))
     assert stored() == [key]
     assert [*results] == [3 * part for part in PARTS[1:]]
     assert stored() == []
