@@ -27,7 +27,7 @@ from tests.support.helm import (
     get_variables,
     render,
 )
-from tests.support.mlflow_server import DEFAULT_AUTHORIZATION_FUNCTION
+from tests.support.mlflow_server import PASSWORD_FUNCTION
 
 
 def get_environment(values: Values) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def test_login() -> None:
 
 
 def test_single_sign_on() -> None:
-    """With an issuer, MLflow calls the chart's program, which checks tokens; without, its own."""
+    """With an issuer, MLflow's login also checks tokens; without, only passwords."""
     manifests = render(OIDC)
     server = get_container(find(manifests, "Deployment", "mlflow"))
     variables = get_variables(server)
@@ -159,11 +159,12 @@ def test_single_sign_on() -> None:
     files = find(manifests, "ConfigMap", "mlflow-files")["data"]
     module, function = read_login(files)["authorization_function"].split(":")
     assert f"def {function}(" in files[f"{module}.py"]
-    assert "from id_tokens import" in files[f"{module}.py"]
-    assert "id_tokens.py" in files
+    for imported in ("id_tokens", "logins"):
+        assert f"from {imported} import" in files[f"{module}.py"]
+        assert f"{imported}.py" in files
     files = find(render(), "ConfigMap", "mlflow-files")["data"]
-    assert files.keys() == {"users.py", "auth.ini"}
-    assert read_login(files)["authorization_function"] == DEFAULT_AUTHORIZATION_FUNCTION
+    assert files.keys() == {"users.py", "logins.py", "auth.ini"}
+    assert read_login(files)["authorization_function"] == PASSWORD_FUNCTION
 
 
 def read_login(files: dict[str, str]) -> configparser.SectionProxy:

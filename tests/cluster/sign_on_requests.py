@@ -174,6 +174,10 @@ def move_alias(platform: Platform, caller: Caller) -> str:
     return describe(call_mlflow(platform, caller, "POST", "registered-models/alias", json=body))
 
 
+def list_users(platform: Platform, caller: Caller) -> str:
+    return describe(call_mlflow(platform, caller, "GET", "users/list"))
+
+
 def delete_user(platform: Platform, caller: Caller) -> str:
     """Delete a user who does not exist."""
     body = {"username": "nobody"}
@@ -233,6 +237,7 @@ REQUESTS: dict[str, dict[str, Callable[[Platform, Caller], str]]] = {
         "read the registered model": read_model,
         "tag the experiment": tag_experiment,
         "move the alias `production`": move_alias,
+        "list the users": list_users,
         "delete a user": delete_user,
     },
     "MinIO": {

@@ -26,13 +26,16 @@ MOVE, RETRACT = ("POST", "registered-models/alias"), ("DELETE", "registered-mode
 TAG = ("POST", "model-versions/set-tag")
 READ = ("GET", "registered-models/alias")
 LOG = ("POST", "runs/set-tag")
-CREATE_USER = ("POST", "users/create")
+CREATE_EXPERIMENT = ("POST", "experiments/create")
+CREATE_MODEL = ("POST", "registered-models/create")
+CREATE_USER, LIST_USERS = ("POST", "users/create"), ("GET", "users/list")
+WRITE = {LOG, TAG, MOVE, RETRACT, CREATE_EXPERIMENT, CREATE_MODEL}
 
 ALLOWED = {
-    "admin": {READ, LOG, TAG, MOVE, RETRACT, CREATE_USER},
-    "deployer": {READ, LOG, TAG, MOVE, RETRACT},
-    "cleaner": {READ, LOG, TAG, MOVE, RETRACT},
-    "trainer": {READ, LOG},
+    "admin": {READ, *WRITE, CREATE_USER, LIST_USERS},
+    "deployer": {READ, *WRITE},
+    "cleaner": {READ, *WRITE},
+    "trainer": {READ, LOG, CREATE_EXPERIMENT},
     "reader": {READ},
     None: set(),
 }
@@ -65,7 +68,9 @@ def send(url: str, user: str | None, call: tuple[str, str], fields: dict[str, st
 def test_what_each_user_may_do(
     user: str | None, model: tuple[RegisteredModel, str], mlflow_url: str
 ) -> None:
-    """Only `deployer`, `cleaner` and `admin` move an alias, and nobody does so without a login."""
+    """Of the users of pods only `deployer` and `cleaner` create models and move aliases, none lists
+    the users, and without a login nothing is allowed.
+    """
     registered, run_id = model
     version = {"name": registered.name, "version": "1"}
     alias = {"name": registered.name, "alias": PRODUCTION}
@@ -75,11 +80,31 @@ def test_what_each_user_may_do(
         TAG: {**version, "key": "k", "value": "v"},
         RETRACT: alias,
         MOVE: {**alias, "version": "1"},  # after its deletion, so that it can be read again
+        CREATE_EXPERIMENT: {"name": f"experiment of {user}"},
+        CREATE_MODEL: {"name": f"model of {user}"},
+        LIST_USERS: {},
         CREATE_USER: {"username": f"friend-of-{user}", "password": "long enough for it"},
     }
     refusal = HTTPStatus.FORBIDDEN if user else HTTPStatus.UNAUTHORIZED
     statuses = {call: send(mlflow_url, user, call, fields) for call, fields in calls.items()}
     assert statuses == {call: HTTPStatus.OK if call in ALLOWED[user] else refusal for call in calls}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/ajax-api/2.0/mlflow/users/list"),
+        ("POST", "/ajax-api/2.0/mlflow/registered-models/create"),
+        ("POST", "/api/3.0/mlflow/gateway/secrets/create"),
+        ("POST", "/gateway/x/mlflow/invocations"),
+    ],
+)
+def test_what_mlflow_would_let_every_user_do(mlflow_url: str, method: str, path: str) -> None:
+    """The routes of the page and of the gateway are refused, too, with the user and the route."""
+    login = ("reader", USERS["reader"])
+    response = httpx.request(method, mlflow_url + path, json={"name": "mine"}, auth=login)
+    assert response.status_code == HTTPStatus.FORBIDDEN
+    assert response.text == f"The user 'reader' may not {method} {path}."
 
 
 @pytest.mark.parametrize("path", ["/", "/version", "/graphql", "/get-artifact", "/metrics"])

@@ -83,6 +83,8 @@ CALLS: dict[tuple[str, str], dict[str, Any]] = {
         "password": "a password of mine",
     },
     ("DELETE", f"{API}/users/delete"): {"username": "nobody"},
+    ("GET", f"{API}/users/list"): {},
+    ("GET", f"{AJAX}/users/list"): {},
 }
 """The routes of the matrix, each with the fields of its request."""
 ROUTES = list(CALLS)

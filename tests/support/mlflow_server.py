@@ -29,7 +29,7 @@ START_TIMEOUT_SECONDS = 150
 FILES = CHART / "files" / "mlflow"
 USERS = {name: f"password of {name}" for name in MLFLOW_USERS}
 """The chart's users of MLflow, with the passwords that they have in tests."""
-DEFAULT_AUTHORIZATION_FUNCTION = "mlflow.server.auth:authenticate_request_basic_auth"
+PASSWORD_FUNCTION = "logins:authenticate"
 SIGN_ON_FUNCTION = "sign_on:authenticate"
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -62,7 +62,7 @@ def mlflow_server(
     }
     environment = dict(QUIET)
     if users:
-        function = SIGN_ON_FUNCTION if sign_on else DEFAULT_AUTHORIZATION_FUNCTION
+        function = SIGN_ON_FUNCTION if sign_on else PASSWORD_FUNCTION
         environment |= create_users(folder, database, users, function)
         environment |= {"PYTHONPATH": str(FILES), **(sign_on or {})}
         options["--app-name"] = "basic-auth"
@@ -90,7 +90,7 @@ def create_users(
     folder: Path,
     database: str,
     users: Mapping[str, str],
-    function: str = DEFAULT_AUTHORIZATION_FUNCTION,
+    function: str = PASSWORD_FUNCTION,
 ) -> dict[str, str]:
     """Create MLflow's users with the chart's program; return the variables of the server."""
     environment = write_logins(folder, database, users, function)
@@ -103,7 +103,7 @@ def write_logins(
     folder: Path,
     database: str,
     users: Mapping[str, str],
-    function: str = DEFAULT_AUTHORIZATION_FUNCTION,
+    function: str = PASSWORD_FUNCTION,
 ) -> dict[str, str]:
     """Write the logins as files, as the chart mounts them; return the variables of the server.
 

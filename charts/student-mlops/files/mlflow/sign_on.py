@@ -15,10 +15,12 @@ import threading
 import time
 
 from cachetools import TTLCache
-from flask import make_response, request
+from flask import request
 from id_tokens import LEEWAY_SECONDS, InvalidToken, IssuerUnavailable, TokenChecker
+from logins import ADMIN_ONLY, API, refuse
+from logins import authenticate as authenticate_by_password
 from mlflow.exceptions import MlflowException
-from mlflow.server.auth import authenticate_request_basic_auth, store
+from mlflow.server.auth import store
 from werkzeug.datastructures import Authorization
 
 ROLES_CLAIM = os.environ["OIDC_ROLES_CLAIM"]
@@ -32,8 +34,6 @@ GRANTS = {ADMIN: {}, OPERATOR: {"experiment": "EDIT"}, APPROVER: {}, VIEWER: {}}
 
 The role with the most permissions is first. The other roles of the platform may not use MLflow.
 """
-API = r"(/(ajax-)?api/\d+\.\d+)?/"
-"""Beginning of the path of most routes."""
 READS = re.compile(
     f"{API}("
     "graphql"
@@ -55,8 +55,6 @@ EDITS = re.compile(
     ")"
 )
 """Routes that change experiments; MLflow itself checks the permission on the experiment."""
-NEVER = re.compile(rf"/gateway/.*|{API}mlflow/(assistant|gateway-proxy)(/.*)?")
-"""Routes that send requests to other services, or start programs."""
 CACHE_SECONDS = 60
 
 _cache = TTLCache(maxsize=1000, ttl=CACHE_SECONDS)
@@ -75,21 +73,21 @@ def authenticate():
     """
     login = request.authorization
     if login is None or login.type != "bearer":
-        return authenticate_request_basic_auth()
+        return authenticate_by_password()
     try:
         user, role = identify(login.token or "")
     except InvalidToken as error:
-        return _refuse(401, f"This token is not valid: {error}. Log in again.", "invalid_token")
+        return refuse(401, f"This token is not valid: {error}. Log in again.", "invalid_token")
     except IssuerUnavailable as error:
-        return _refuse(503, f"{error} does not respond, so tokens cannot be checked. Try again.")
+        return refuse(503, f"{error} does not respond, so tokens cannot be checked. Try again.")
     if role is None:
-        return _refuse(
+        return refuse(
             403,
             f"{user!r} has no role for MLflow. The claim {ROLES_CLAIM!r} of the token must have "
             f"a value of one of the roles {', '.join(GRANTS)}.",
         )
     if not may_request(role, request.method, request.path):
-        return _refuse(403, f"The role {role!r} may not {request.method} {request.path}.")
+        return refuse(403, f"The role {role!r} may not {request.method} {request.path}.")
     return Authorization("bearer", {"username": user})
 
 
@@ -141,12 +139,12 @@ def get_role(claims):
 def may_request(role, method, path):
     """Return whether a role may use a route.
 
-    MLflow's own permissions are checked, too. They would let everybody create experiments, models,
-    webhooks and more.
+    MLflow's own permissions are checked, too. They would let everybody create experiments and
+    models, and more.
     """
     if role == ADMIN:
         return True
-    if NEVER.fullmatch(path):
+    if ADMIN_ONLY.fullmatch(path):
         return False
     if method in ("GET", "HEAD", "OPTIONS") or (method == "POST" and READS.fullmatch(path)):
         return True
@@ -166,11 +164,3 @@ def _ensure_user(user, role, attempts=3):
         if attempts == 1:
             raise
         _ensure_user(user, role, attempts - 1)  # another process was creating the same user
-
-
-def _refuse(status, message, error=None):
-    response = make_response(message, status)
-    response.content_type = "text/plain; charset=utf-8"
-    if error:
-        response.headers["WWW-Authenticate"] = f'Bearer realm="mlflow", error="{error}"'
-    return response

@@ -35,10 +35,8 @@ MLFLOW_AUTH_CONFIG_PATH: {{ include "student-mlops.mlflow.folder" . }}/auth.ini
 MLFLOW_SERVER_ALLOWED_HOSTS: {{ include "student-mlops.mlflow.hosts" . | quote }}
 MLFLOW_SERVER_ENABLE_JOB_EXECUTION: "false" # one more process, which only LLM judges need
 MLFLOW_DISABLE_TELEMETRY: "true"
-{{- with include "student-mlops.oidc.variables" . }}
-{{- . }}
-PYTHONPATH: {{ include "student-mlops.mlflow.folder" $ }} # of the program that checks tokens
-{{- end }}
+PYTHONPATH: {{ include "student-mlops.mlflow.folder" . }} # of the programs that check logins
+{{- include "student-mlops.oidc.variables" . }}
 {{- include "student-mlops.ca.database" . }}
 {{- include "student-mlops.ca.variables" . }}
 {{- end }}
