@@ -6,7 +6,7 @@ ROUTES declares each route of the application; a route that is missing here fail
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, StrEnum
+from enum import StrEnum
 
 
 class Role(StrEnum):
@@ -19,7 +19,7 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
-class Access(Enum):
+class Access(StrEnum):
     """What a route gives access to."""
 
     OPEN = "nothing that needs a login"

@@ -229,10 +229,12 @@ class Service:
 
     async def _authenticate(self, headers: Mapping[bytes, bytes], access: Access) -> Caller:
         key = get_key(headers)
-        if self.tokens is not None and self.tokens.is_token(key):
-            if access is Access.PREDICT:
-                refuse_other_sites(headers, self._token_origins)
-            return await self.tokens.authenticate(key, access)
+        if self.tokens is not None:
+            login = self.tokens.get_known(key)
+            if login is not None or self.tokens.is_token(key):
+                if access is Access.PREDICT:
+                    refuse_other_sites(headers, self._token_origins)
+                return self.tokens.authorize(login or await self.tokens.check(key), access)
         if key or not get_cookie(headers):
             return self.keys.authenticate(key)
         if access is Access.PREDICT:

@@ -1,7 +1,7 @@
 """Tokens of single sign-on: JSON Web Tokens that an OpenID Connect issuer signed.
 
-A token is checked once, and its digest is stored until it expires. Reference: RFC 7519, and the
-recommendations of RFC 8725.
+A token is checked once, and stored until it expires. Reference: RFC 7519, and the recommendations
+of RFC 8725.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, NoReturn
 
 from joserfc import jws
@@ -20,7 +19,7 @@ from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwt import JWTClaimsRegistry
 
 from pipeline.errors import SettingsError
-from serving.access.issuer import ALGORITHMS, IssuerError, IssuerKeys, Key, fetch_keys
+from serving.access.issuer import ALGORITHMS, IssuerError, Key, fetch_keys
 from serving.access.keyring import Caller
 from serving.http.problems import BadToken, Forbidden, Unavailable
 from serving.permissions import ALLOWED, Access, Role
@@ -29,7 +28,7 @@ from serving.settings import OidcSettings
 log = logging.getLogger(__name__)
 
 LEEWAY_SECONDS = 30
-"""How far the clocks of the issuer and of the predictor may differ."""
+"""How far the clocks of the issuer and of the predictor may differ. MLflow accepts the same."""
 REFRESH_SECONDS = 3_600.0
 """Pause between two fetches of the issuer's keys, so that a withdrawn key is forgotten."""
 RETRY_SECONDS = 10.0
@@ -38,8 +37,8 @@ UNKNOWN_KEY_SECONDS = 60.0
 """A token with an unknown key causes at most one fetch in so many seconds."""
 MAX_WAITING = 32
 """Number of requests that wait for a running fetch; further ones get 503."""
-MAX_LOGINS = 10_000
-"""Number of checked tokens that are stored; beyond it, the oldest are forgotten."""
+MAX_LOGINS = 2_000
+"""Number of valid tokens that are stored; beyond it, the oldest is forgotten."""
 NAME_CLAIMS = ("name", "preferred_username", "email", "sub")
 
 REGISTRY = jws.JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
@@ -71,7 +70,7 @@ class Tokens:
     """
 
     def __init__(
-        self, settings: OidcSettings, fetch: Callable[[str], IssuerKeys] = fetch_keys
+        self, settings: OidcSettings, fetch: Callable[[str], dict[str, Key]] = fetch_keys
     ) -> None:
         self.callers = {role: Caller(role) for role in Role}
         """Counts of the requests and rows of each role."""
@@ -83,7 +82,13 @@ class Tokens:
         self._values = settings.values_by_role
         self._fetch = fetch
         self._keys: dict[str, Key] = {}
-        self._claims = self._make_claims(settings.issuer)
+        self._claims = JWTClaimsRegistry(
+            leeway=LEEWAY_SECONDS,
+            iss={"essential": True, "value": settings.issuer},
+            aud={"essential": True, "value": settings.client_id},
+            exp={"essential": True},
+            sub={"essential": True},
+        )
         self._logins: dict[bytes, Login] = {}
         self._refresh: asyncio.Task[bool] | None = None
         self._unknown_key_at = -UNKNOWN_KEY_SECONDS
@@ -100,19 +105,34 @@ class Tokens:
             is_done = await asyncio.shield(self._begin_refresh())
             await asyncio.sleep(REFRESH_SECONDS if is_done else RETRY_SECONDS)
 
-    async def authenticate(self, token: bytes, access: Access) -> Caller:
-        """Find out who sent a token, and whether the person's role allows an access.
+    def get_known(self, token: bytes) -> Login | None:
+        """Return the login of a token that was checked before and has not expired, or None."""
+        login = self._logins.get(token)
+        return login if login is not None and time.time() < login.expires_at else None
 
-        Args:
-            token: The token.
-            access: What the route gives access to.
+    async def check(self, token: bytes) -> Login:
+        """Check a token, and store its login.
 
         Raises:
             BadToken: If the token is not valid.
-            Forbidden: If no role of the person allows the access.
             Unavailable: If the issuer's keys are not known.
         """
-        login = await self.find(token)
+        login = self._to_login(await self._read_claims(token))
+        if len(self._logins) >= MAX_LOGINS:
+            del self._logins[next(iter(self._logins))]
+        self._logins[token] = login
+        return login
+
+    def authorize(self, login: Login, access: Access) -> Caller:
+        """Return the counts of a person's role.
+
+        Args:
+            login: The login of the person.
+            access: What the route gives access to.
+
+        Raises:
+            Forbidden: If no role of the person allows the access.
+        """
         allowed = ALLOWED[access]
         if login.caller is None or login.role not in allowed:
             self.refused["forbidden"] += 1
@@ -120,24 +140,7 @@ class Tokens:
             raise Forbidden(login.role, access.value, needed)
         return login.caller
 
-    async def find(self, token: bytes) -> Login:
-        """Return the login of a token.
-
-        Raises:
-            BadToken: If the token is not valid.
-            Unavailable: If the issuer's keys are not known.
-        """
-        digest = sha256(token).digest()
-        login = self._logins.get(digest)
-        if login is not None and time.time() < login.expires_at:
-            return login
-        login = self._to_login(await self._check(token))
-        if len(self._logins) >= MAX_LOGINS:
-            self._forget_logins()
-        self._logins[digest] = login
-        return login
-
-    async def _check(self, token: bytes) -> dict[str, Any]:
+    async def _read_claims(self, token: bytes) -> dict[str, Any]:
         """Return the claims of a token with a valid signature, issuer, audience and time."""
         try:
             signature = jws.extract_compact(token, registry=REGISTRY)
@@ -210,21 +213,12 @@ class Tokens:
                 *(self._settings.issuer, error, len(self._keys)),
             )
             return False
-        if _get_thumbprints(found.keys) != _get_thumbprints(self._keys):
+        if _get_thumbprints(found) != _get_thumbprints(self._keys):
             self._logins.clear()  # a withdrawn key accepts nothing any more
-            log.info("fetched %d keys of the issuer %s", len(found.keys), found.issuer)
-        self._keys = found.keys
-        self._claims = self._make_claims(found.issuer)
+            log.info("fetched %d keys of the issuer %s", len(found), self._settings.issuer)
+        self._keys = found
         self.fetched_at = time.time()
         return True
-
-    def _make_claims(self, issuer: str) -> JWTClaimsRegistry:
-        return JWTClaimsRegistry(
-            leeway=LEEWAY_SECONDS,
-            iss={"essential": True, "value": issuer},
-            aud={"essential": True, "value": self._settings.client_id},
-            exp={"essential": True},
-        )
 
     def _to_login(self, claims: dict[str, Any]) -> Login:
         found = claims.get(self._settings.roles_claim)
@@ -234,11 +228,6 @@ class Tokens:
         name = next((claims[name] for name in NAME_CLAIMS if claims.get(name)), "")
         caller = self.callers[role] if role else None
         return Login(caller, role, str(name), claims["exp"] + LEEWAY_SECONDS)
-
-    def _forget_logins(self) -> None:
-        now = time.time()
-        valid = {key: login for key, login in self._logins.items() if login.expires_at > now}
-        self._logins = dict(list(valid.items())[-MAX_LOGINS // 2 :])
 
     def _refuse(self, reason: str) -> NoReturn:
         self.refused["invalid"] += 1

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import json
 import ssl
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
-from typing import Any
+from http import HTTPStatus
 
 from pipeline.errors import RegistryError
 from pipeline.model.bundle import (
@@ -27,6 +24,7 @@ from pipeline.storage.lake import sha256_hex
 from pipeline.tls import trust_ca_bundle
 from pipeline.tracking.login import describe_refusal, get_authorization
 from pipeline.tracking.registry import MANIFEST_TAG, NOT_FOUND, Version
+from serving.http.download import DownloadError, Limits, download
 
 MAX_RESPONSE_BYTES = 1_000_000
 MAX_ARTIFACT_BYTES = 500_000_000
@@ -123,33 +121,22 @@ class RestRegistry:
             _NotFound: If the server reports that it does not exist.
             RegistryError: If the request fails otherwise.
         """
-        deadline = time.monotonic() + timeout_seconds
-        request = urllib.request.Request(self._url + path)  # noqa: S310 - http and https only
-        if self._authorization:  # unredirected: another host must not receive it
-            request.add_unredirected_header("Authorization", self._authorization)
+        limits = Limits(max_bytes, self._timeout_seconds, timeout_seconds)
         try:
-            with urllib.request.urlopen(  # noqa: S310 - the settings accept http and https only
-                request, timeout=self._timeout_seconds, context=self._tls
-            ) as response:
-                return _read(response, max_bytes, deadline)
-        except urllib.error.HTTPError as error:
-            body = error.read(MAX_RESPONSE_BYTES).decode(errors="replace")
-            if error.code == 404 or _error_code(body) in NOT_FOUND:
-                raise _NotFound from error
-            if refusal := describe_refusal(error.code, self._url):
-                kind = _ForbiddenError if error.code == 403 else RegistryError
-                raise kind(refusal) from error
-            raise RegistryError(
-                f"MLflow at {self._url} responded with {error.code}: {body[:200]}"
-            ) from error
+            response = download(self._url + path, limits, self._tls, self._authorization)
         except OSError as error:
             raise RegistryError(f"MLflow at {self._url} is unreachable: {error}") from error
-        except RegistryError:
-            raise
-        except Exception as error:  # http.client's own errors
-            raise RegistryError(
-                f"MLflow at {self._url} sent an invalid response: {error!r}"
-            ) from error
+        except DownloadError as error:
+            raise RegistryError(f"MLflow: {error}") from error
+        status = response.status
+        if status == HTTPStatus.OK:
+            return response.body
+        body = response.body.decode(errors="replace")
+        if status == HTTPStatus.NOT_FOUND or _error_code(body) in NOT_FOUND:
+            raise _NotFound
+        if refusal := describe_refusal(status, self._url):
+            raise (_ForbiddenError if status == HTTPStatus.FORBIDDEN else RegistryError)(refusal)
+        raise RegistryError(f"MLflow at {self._url} responded with {status}: {body[:200]}")
 
 
 class _NotFound(Exception):
@@ -158,17 +145,6 @@ class _NotFound(Exception):
 
 class _ForbiddenError(RegistryError):
     """The server reports that the login lacks a permission."""
-
-
-def _read(response: Any, max_bytes: int, deadline: float) -> bytes:
-    data = bytearray()
-    while chunk := response.read1(1 << 20):
-        data += chunk
-        if len(data) > max_bytes:
-            raise RegistryError(f"MLflow sent more than {max_bytes} bytes for {response.url}")
-        if time.monotonic() > deadline:
-            raise RegistryError(f"MLflow took too long to send {response.url}")
-    return bytes(data)
 
 
 def _error_code(body: str) -> str | None:

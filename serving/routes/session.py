@@ -34,7 +34,7 @@ async def get_session(request: Request, service: ServiceDependency) -> dict[str,
     answer = {"is_required": service.is_login_required, "name": None, "expires": None}
     token = get_key(headers)
     if service.tokens is not None and service.tokens.is_token(token):
-        login = await service.tokens.find(token)
+        login = service.tokens.get_known(token) or await service.tokens.check(token)
         return answer | {"name": login.name, "is_proxied": True}
     session = await service.sessions.find(headers)
     if session is None:

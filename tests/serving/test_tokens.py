@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import ssl
@@ -15,12 +16,13 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 
 from serving.access import tokens
-from serving.access.issuer import IssuerError, fetch_keys
+from serving.access.issuer import ALGORITHMS, IssuerError, fetch_keys
 from serving.app import create_fastapi
+from serving.http.problems import BadToken
 from serving.http.rows import EXAMPLE
 from serving.permissions import ALLOWED, ROUTES, Access, Role
 from serving.service import Service
-from serving.settings import Settings
+from serving.settings import OidcSettings, Settings
 from tests.support.certificates import write_certificate
 from tests.support.issuer import KEYS, Issuer, encode, run_issuer
 from tests.support.predictor import (
@@ -32,15 +34,16 @@ from tests.support.predictor import (
 )
 
 RSA = RSAKey.generate_key(2048, {"kid": "rsa"})
+P384 = ECKey.generate_key("P-384", {"kid": "p-384"})
 OTHER_CLAIM = {"oidc__roles_claim": "https://school.org/groups"}
 
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[Issuer]:
-    """An issuer with keys for ES256, RS256 and PS256, and for what the predictor does not know."""
+    """An issuer with keys for each algorithm, and for what the predictor does not know."""
     with run_issuer() as running:
         running.key = make_key("first")
-        running.published = [running.key, RSA]
+        running.published = [running.key, RSA, P384]
         running.unusable = [{"kty": "EC", "crv": "unknown", "x": "AA", "y": "AA"}, {"kty": "new"}]
         yield running
 
@@ -148,9 +151,9 @@ def test_keys_of_programs_still_work(predictor: Predictor) -> None:
     assert call(predictor.url, "POST", "/predict").status_code == 401
 
 
-@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "PS256"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_algorithms(predictor: Predictor, issuer: Issuer, algorithm: str) -> None:
-    key = issuer.key if algorithm == "ES256" else RSA
+    key = {"ES256": issuer.key, "ES384": P384}.get(algorithm, RSA)
     assert predict(predictor, issuer.sign("tutor", key=key, header={"alg": algorithm})).is_success
 
 
@@ -195,7 +198,7 @@ ATTACKS: list[tuple[Callable[[Issuer], str], str]] = [
     (sign_with_the_public_key, "Algorithm of 'HS256' is not allowed"),
     (name_another_key, "its signature is wrong"),
     (nest_lists, "Invalid header"),
-    (lambda issuer: issuer.sign("tutor", key=RSA, header={"alg": "RS384"}), "RS384"),
+    (lambda issuer: issuer.sign("tutor", key=RSA, header={"alg": "PS512"}), "PS512"),
     (lambda issuer: issuer.sign("tutor", key=make_key("unknown")), "the issuer has no such key"),
     (lambda issuer: issuer.sign("tutor", header={"kid": None}), "the issuer has no such key"),
     (lambda issuer: issuer.sign("tutor", header={"kid": "rsa"}), "requires 'EC' key"),
@@ -203,6 +206,7 @@ ATTACKS: list[tuple[Callable[[Issuer], str], str]] = [
     (lambda issuer: issuer.sign("tutor", aud=None), "aud"),
     (lambda issuer: issuer.sign("tutor", iss="https://evil.test"), "iss"),
     (lambda issuer: issuer.sign("tutor", iss=None), "iss"),
+    (lambda issuer: issuer.sign("tutor", sub=None), "sub"),
     (lambda issuer: issuer.sign("tutor", exp=None), "exp"),
     (lambda issuer: issuer.sign("tutor", exp="never"), "exp"),
     (lambda issuer: issuer.sign("tutor", exp=time.time() - 31), "it has expired"),
@@ -370,7 +374,7 @@ def test_an_issuer_behind_a_private_authority(
         with pytest.raises(IssuerError, match="CERTIFICATE_VERIFY_FAILED"):
             fetch_keys(issuer.url)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-        assert list(fetch_keys(f"{issuer.url}/").keys) == ["first"]
+        assert list(fetch_keys(issuer.url)) == ["first"]
 
 
 def test_wrong_issuers() -> None:
@@ -380,11 +384,13 @@ def test_wrong_issuers() -> None:
         with pytest.raises(IssuerError, match=r"that of the issuer 'https://evil\.test'"):
             fetch_keys(issuer.url)
         issuer.name = ""
-        issuer.published = [ECKey.generate_key("P-384", {"alg": "ES384"})]
-        with pytest.raises(IssuerError, match="has no key for RS256, ES256, PS256"):
+        with pytest.raises(IssuerError, match=f"that of the issuer '{issuer.url}'"):
+            fetch_keys(f"{issuer.url}/")
+        issuer.published = [ECKey.generate_key("P-521", {"alg": "ES512"})]
+        with pytest.raises(IssuerError, match="has no key for RS256, RS384"):
             fetch_keys(issuer.url)
         issuer.available = False
-        with pytest.raises(IssuerError, match="HTTP Error 503"):
+        with pytest.raises(IssuerError, match="responded with 503"):
             fetch_keys(issuer.url)
 
 
@@ -396,11 +402,18 @@ def test_a_claim_with_another_name(folder: Path, issuer: Issuer) -> None:
         assert predict(predictor, issuer.sign(**claims)).status_code == 200
 
 
-def test_the_number_of_stored_tokens(
-    predictor: Predictor, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Beyond the bound the oldest are forgotten, and checked again."""
+def test_the_number_of_stored_tokens(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Valid tokens are stored up to a bound, beyond which the oldest is forgotten."""
     monkeypatch.setattr(tokens, "MAX_LOGINS", 4)
-    made = [issuer.sign("tutor", sub=str(number)) for number in range(9)]
-    for token in [*made, *made]:
-        assert predict(predictor, token).status_code == 200
+    checker = tokens.Tokens(OidcSettings(issuer=issuer.url))
+    made = [issuer.sign("tutor", sub=str(number)).encode() for number in range(6)]
+
+    async def check_all() -> None:
+        for token in made:
+            login = await checker.check(token)
+            assert checker.get_known(token) is login
+        with pytest.raises(BadToken):
+            await checker.check(issuer.sign("tutor", aud="another").encode())
+
+    asyncio.run(check_all())
+    assert [token for token in made if checker.get_known(token)] == made[-4:]

@@ -21,7 +21,8 @@ CLIENT_ID = "student-mlops"
 LIFETIME_SECONDS = 600
 CONFIGURATION = "/.well-known/openid-configuration"
 KEYS = "/keys"
-ALGORITHMS = ("RS256", "RS384", "PS256", "ES256")
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
+"""Algorithms that it can sign with, whether or not they are accepted."""
 NO_CHANGES: Mapping[str, Any] = MappingProxyType({})
 
 Key = jwk.RSAKey | jwk.ECKey

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import sys
 from collections.abc import Iterator
@@ -9,9 +10,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from joserfc.jwk import ECKey, RSAKey
 
+from serving.access import issuer as predictor_issuer
+from serving.access import tokens as predictor_tokens
+from serving.http.problems import BadToken
+from serving.settings import OidcSettings
 from tests.support.helm import CHART
-from tests.support.issuer import CLIENT_ID, Issuer, run_issuer
+from tests.support.issuer import ALGORITHMS, CLIENT_ID, Issuer, run_issuer
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,7 @@ def checker(id_tokens: ModuleType, issuer: Issuer, clock: Clock) -> Any:
 def test_a_valid_token(checker: Any, issuer: Issuer) -> None:
     """The claims are returned; one of several audiences is enough, and clocks may differ."""
     now = issuer.make_claims()["iat"]
-    token = issuer.sign("viewer", aud=["other", CLIENT_ID], iat=now + 30, exp=now - 30)
+    token = issuer.sign("viewer", aud=["other", CLIENT_ID], iat=now + 20, exp=now - 20)
     assert checker.check(token)["preferred_username"] == "anna"
 
 
@@ -132,3 +138,66 @@ def test_keys_for_other_purposes(checker: Any, issuer: Issuer, id_tokens: Module
         ]
     }
     assert list(id_tokens._read_keys(document)) == ["first"]
+
+
+CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+
+
+def sign_all(issuer: Issuer) -> dict[str, str]:
+    """Return tokens on both sides of each rule, by what is special about them."""
+    rsa = RSAKey.generate_key(2048, {"kid": "rsa"})
+    keys = {name: ECKey.generate_key(curve, {"kid": name}) for name, curve in CURVES.items()}
+    issuer.published += [rsa, *keys.values()]
+    now = issuer.make_claims()["iat"]
+    changes: dict[str, dict[str, Any]] = {
+        f"{claim} {seconds:+} s": {claim: now + seconds}
+        for claim in ("exp", "nbf", "iat")
+        for seconds in (-50, -20, 20, 50)
+    }
+    changes["several audiences"] = {"aud": ["other", CLIENT_ID]}
+    changes["no subject"] = {"sub": None}
+    changes["another spelling of the issuer"] = {"iss": f"{issuer.url}/"}
+    return {
+        **issuer.forge("admin"),
+        **{name: issuer.sign(key=keys.get(name, rsa), header={"alg": name}) for name in ALGORITHMS},
+        **{name: issuer.sign(**claims) for name, claims in changes.items()},
+    }
+
+
+def test_the_predictor_accepts_the_same_tokens(
+    checker: Any, issuer: Issuer, id_tokens: ModuleType
+) -> None:
+    """A person whom one part of the platform lets in is let in by the other, with every token."""
+    signed = sign_all(issuer)
+    predictor = predictor_tokens.Tokens(OidcSettings(issuer=issuer.url, client_id=CLIENT_ID))
+
+    async def list_accepted_by_predictor() -> set[str]:
+        accepted = set()
+        for name, token in signed.items():
+            try:
+                await predictor.check(token.encode())
+            except BadToken:
+                continue
+            accepted.add(name)
+        return accepted
+
+    by_mlflow = set()
+    for name, token in signed.items():
+        try:
+            checker.check(token)
+        except id_tokens.InvalidToken:
+            continue
+        by_mlflow.add(name)
+    assert asyncio.run(list_accepted_by_predictor()) == by_mlflow
+    accepted = set(predictor_issuer.ALGORITHMS) | {"several audiences"}
+    accepted |= {"exp -20 s", "exp +20 s", "exp +50 s", "nbf -50 s", "nbf -20 s", "nbf +20 s"}
+    accepted |= {"iat -50 s", "iat -20 s", "iat +20 s"}
+    assert by_mlflow == accepted
+
+
+def test_the_predictor_has_the_same_rules(id_tokens: ModuleType) -> None:
+    """The algorithms and the difference of clocks are written in two places, because MLflow's
+    image does not have the predictor's code.
+    """
+    assert id_tokens.ALGORITHMS == predictor_issuer.ALGORITHMS
+    assert id_tokens.LEEWAY_SECONDS == predictor_tokens.LEEWAY_SECONDS

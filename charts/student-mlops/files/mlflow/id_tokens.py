@@ -10,10 +10,13 @@ import requests
 from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
-"""Asymmetric only: with HS256, everybody who has the public key could sign."""
-LEEWAY_SECONDS = 60
-"""How much the clock of the issuer may differ."""
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384")
+"""Algorithms of accepted signatures. The predictor accepts the same.
+
+Symmetric ones are not among them: everybody who has the public key could sign.
+"""
+LEEWAY_SECONDS = 30
+"""How far the clocks of the issuer and of MLflow may differ. The predictor accepts the same."""
 TIMEOUT_SECONDS = (3, 5)
 """To connect to the issuer, and for its response."""
 RETRY_SECONDS = 5
