@@ -84,9 +84,9 @@ def _check_issuer(url: str) -> str:
 
 class OidcSettings(Section):
     issuer: Annotated[str, AfterValidator(_check_issuer)] = ""
-    """URL of the OpenID Connect issuer whose tokens are accepted (`Authorization: Bearer TOKEN`), as
-    in its ID tokens; empty for none. All routes except the page's files and the health routes then
-    need a login: a token, a session or an API key."""
+    """URL of the OpenID Connect issuer whose tokens are accepted (`Authorization: Bearer TOKEN`),
+    as in its ID tokens; empty for none. All routes except the page's files and the health routes
+    then need a login: a token, a session or an API key."""
     client_id: str = "student-mlops"
     """Client that the tokens must be issued for (their claim `aud`)."""
     roles_claim: str = "roles"
