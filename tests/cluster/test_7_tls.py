@@ -11,10 +11,11 @@ import httpx
 import pytest
 
 from k8s.airflow import AirflowClient, DagRun
-from k8s.release import CHART, RELEASE
+from k8s.release import CHART, RELEASE, SOURCE_SETTING
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.platform import STUDENT, Platform
+from tests.cluster.started_stages import start_stage
 
 pytestmark = pytest.mark.full
 
@@ -35,15 +36,16 @@ psycopg2.connect(host="{RELEASE}-postgresql", user="mlflow", dbname="mlflow")
 
 @pytest.fixture(scope="module")
 def encrypted(platform: Platform, first: DagRun) -> Iterator[Cluster]:
-    """The platform with tls.internal, which is switched off again afterwards."""
+    """The platform with tls.internal and a worker, which are switched off again afterwards."""
     cluster = platform.cluster
-    change = ("--reuse-values", "--set=tls.internal.enabled=true")
+    workers = ("--set=dask.enabled=true", "--set=dask.workers.replicas=1")
+    change = ("--reuse-values", "--set=tls.internal.enabled=true", *workers)
     cluster.helm("upgrade", RELEASE, str(CHART), *change, *WAIT)
     try:
         cluster.wait_until_rolled_out()
         yield cluster
     finally:
-        off = ("--reuse-values", "--set=tls.internal.enabled=false")
+        off = ("--reuse-values", "--set=tls.internal.enabled=false", "--set=dask.enabled=false")
         cluster.helm("upgrade", RELEASE, str(CHART), *off, *WAIT)
         cluster.wait_until_rolled_out()
         cluster.helm("test", RELEASE)
@@ -90,6 +92,16 @@ def test_the_database_refuses_connections_without_tls(encrypted: Cluster) -> Non
     command = ("python", "-c", CONNECT_WITHOUT_TLS)
     with pytest.raises(Exception, match=r"pg_hba\.conf .* no encryption"):
         encrypted.kubectl("exec", f"deployment/{RELEASE}-mlflow", "-c", "mlflow", "--", *command)
+
+
+def test_workers_reach_the_store(encrypted: Cluster) -> None:
+    """They read and write the parts of a table by HTTPS."""
+    run_id = make_run_id("tls-workers")
+    variables = {SOURCE_SETTING: "sample:2000", "MLOPS_INGEST__PART_BYTES": "8192"}
+    start_stage(encrypted, "ingest", run_id, variables=variables).wait()
+    preprocess = start_stage(encrypted, "preprocess", run_id, variables=variables)
+    preprocess.wait()
+    assert "parts were handled by 1 worker:" in preprocess.read_log()
 
 
 def test_the_platform_works(

@@ -226,6 +226,31 @@ def wait_for_pods(cluster: Cluster, count: int) -> None:
     wait_for("workers", lambda: len(cluster.list_pods("dask-worker")) == count)
 
 
+@pytest.fixture
+def autoscaled(workers: Cluster) -> Iterator[Cluster]:
+    """The cluster with one worker while they are idle, and two under load."""
+    scaling = {"enabled": True, "minReplicas": 1, "maxReplicas": 2}
+    scaling |= {"targetCPUUtilizationPercentage": 50, "scaleDownStabilizationSeconds": 0}
+    upgrade = ("upgrade", RELEASE, str(CHART), "--reuse-values", "--wait", "--timeout=15m")
+    workers.helm(*upgrade, f"--set-json=dask.workers.autoscaling={json.dumps(scaling)}")
+    wait_for_pods(workers, 1)
+    yield workers
+    workers.helm(*upgrade, "--set=dask.workers.autoscaling.enabled=false")
+
+
+def test_a_stage_gets_more_workers_under_load(
+    autoscaled: Cluster, lake: Lake, ingested: str, expected: dict[str, str]
+) -> None:
+    """A worker is added while the stage runs, handles parts, and changes no hash."""
+    run_id = copy_pointer(lake, ingested, "autoscaled")
+    preprocess = start(autoscaled, "preprocess", run_id)
+    wait_for_pods(autoscaled, 2)
+    preprocess.wait()
+    assert "handled by 2 workers" in preprocess.read_log()
+    start(autoscaled, "features", run_id).wait()
+    assert read_hashes(lake, run_id) == expected
+
+
 def read_cpu() -> tuple[float, float]:
     """Return the CPU time of this machine since it started, idle and in total, in seconds."""
     with open("/proc/stat", encoding="ascii") as file:  # noqa: PTH123
