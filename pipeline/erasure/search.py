@@ -12,9 +12,9 @@ from pipeline.storage.lake import Lake
 from pipeline.storage.versions import StoredVersion
 
 Filter = Callable[[bytes], Filtered]
-_LAYERS = (layout.REPORTS, layout.GOLD, layout.SILVER, layout.BRONZE)
+_LAYERS = (layout.GOLD, layout.SILVER, layout.BRONZE)
 """In the order in which rows are erased. Live traffic is erased before them, because it is found by
-the rows in gold and silver."""
+the rows in gold and silver. No report has keys or pseudonyms."""
 
 
 @dataclass(frozen=True)

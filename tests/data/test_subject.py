@@ -83,6 +83,11 @@ assert main(["evaluate", "--run-id", "first"]) == 0
 ERASE = """
 import sys
 from pipeline.__main__ import main
+from pipeline.commands import subject
+from pipeline.storage.access import SERVICES
+from tests.support.lake_access import guard
+
+subject.main = guard("erasure", SERVICES["erasure"].access, subject.main)
 for arguments in (["show", sys.argv[1]], ["show", sys.argv[1], "--json"]):
     assert main(["subject", *arguments]) == 0
 print("end of the rows")

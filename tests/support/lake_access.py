@@ -1,4 +1,4 @@
-"""Let a stage fail in every test in which it uses an object that its row of the table lacks."""
+"""Let stages and services fail in tests if they use an object that their access lacks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.stages import STAGES, Stage
+from pipeline.stages import STAGES
 from pipeline.storage.access import Access
 
 FIELDS = {
@@ -20,10 +20,12 @@ FIELDS = {
     "write_file": "writes",
     "create_file": "writes",
     "delete": "deletes",
+    "read_version": "reads",
     "versions": "erases",
     "erase": "erases",
 }
 """The field of Access that allows a method of a store."""
+LISTINGS = ("keys", "all_versions")
 UNGUARDED = (
     "url",
     "new_file",
@@ -44,26 +46,32 @@ class GuardedStore:
 
         @functools.wraps(function)
         def guarded(key: str, *arguments: Any) -> Any:
-            if method == "keys":
+            if method in LISTINGS:
                 allowed = self._access.allows_listing(key)
             else:
                 allowed = self._access.allows(FIELDS[method], key)
             assert allowed, (
                 f"{self._name} may not {method} {key!r}: on the cluster the object store would "
-                f"refuse it. Add the key to the row of {self._name} in pipeline/stages/__init__.py"
+                "refuse it. Add the key in pipeline/stages/__init__.py or storage/access.py"
             )
             return function(key, *arguments)
 
         return guarded
 
 
-def guard(stage: Stage, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function of a stage, which gets a context, with a guard on the context's lake."""
+def guard(name: str, access: Access, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that gets a context, with a guard on the context's lake.
+
+    Args:
+        name: Name of the stage or service whose identity the function has on the cluster.
+        access: What the identity may do.
+        function: The function.
+    """
 
     @functools.wraps(function)
     def guarded(context: Any, *arguments: Any, **options: Any) -> Any:
         store = context.lake._store
-        context.lake._store = GuardedStore(store, stage.name, stage.access)
+        context.lake._store = GuardedStore(store, name, access)
         try:
             return function(context, *arguments, **options)
         finally:
@@ -80,4 +88,4 @@ def guard_stages() -> None:
         for name in ("run", "main"):
             function = getattr(module, name, None)
             if function is not None and not hasattr(function, "is_guarded"):
-                setattr(module, name, guard(stage, function))
+                setattr(module, name, guard(stage.name, stage.access, function))
