@@ -132,18 +132,9 @@
 {{ include "student-mlops.fullname" . }}-tests
 {{- end }}
 
-{{/* Services for people, which lead to the login if there is one, and Services for pods, which never
-     do. */}}
-{{- define "student-mlops.mlflow.public.fullname" -}}
-{{ include "student-mlops.mlflow.fullname" . }}
-{{- end }}
-
+{{/* Services for pods, which never lead to the login. */}}
 {{- define "student-mlops.mlflow.internal.fullname" -}}
 {{ include "student-mlops.mlflow.fullname" . }}-internal
-{{- end }}
-
-{{- define "student-mlops.predictor.public.fullname" -}}
-{{ include "student-mlops.predictor.fullname" . }}
 {{- end }}
 
 {{- define "student-mlops.predictor.internal.fullname" -}}

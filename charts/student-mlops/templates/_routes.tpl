@@ -14,7 +14,7 @@
 apiVersion: v1
 kind: Service
 metadata:
-  name: {{ include (printf "student-mlops.%s.public.fullname" $server) $root }}
+  name: {{ include (printf "student-mlops.%s.fullname" $server) $root }}
   labels: {{- include "student-mlops.labels" (list $root $server) | nindent 4 }}
 spec:
   type: {{ $service.type }}
@@ -38,8 +38,7 @@ spec:
     - {name: http, port: {{ last . }}, targetPort: http}
 {{- end }}
 
-{{/* Ingress with the name of the component.
-     Call with (list $ "component" "name of the Service" "name of its port" values). */}}
+{{/* Ingress to a component's Service. Call with (list $ "component" "name of its port" values). */}}
 {{- define "student-mlops.ingress" -}}
 {{- $root := first . -}}
 {{- $ingress := last . -}}
@@ -69,12 +68,12 @@ spec:
             pathType: Prefix
             backend:
               service:
-                name: {{ index . 2 }}
-                port: {name: {{ index . 3 }}}
+                name: {{ include "student-mlops.fullname" $root }}-{{ index . 1 }}
+                port: {name: {{ index . 2 }}}
 {{- end }}
 {{- end }}
 
-{{/* Route of the Gateway API. Call with (list $ "component" "name of the Service" port values). */}}
+{{/* Route of the Gateway API to a component's Service. Call with (list $ "component" port values). */}}
 {{- define "student-mlops.httproute" -}}
 {{- $root := first . -}}
 {{- $route := last . -}}
@@ -89,8 +88,8 @@ spec:
   hostnames: [{{ $route.host | quote }}]
   rules:
     - backendRefs:
-        - name: {{ index . 2 }}
-          port: {{ index . 3 }}
+        - name: {{ include "student-mlops.fullname" $root }}-{{ index . 1 }}
+          port: {{ index . 2 }}
 {{- end }}
 {{- end }}
 

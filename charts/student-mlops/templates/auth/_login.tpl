@@ -30,7 +30,7 @@ predictor:
 {{/* The names of the Services that lead to them, as a list. */}}
 {{- define "student-mlops.login.services" -}}
 {{- range $server := include "student-mlops.logins" . | fromYaml | keys | sortAlpha }}
-- {{ include (printf "student-mlops.%s.public.fullname" $server) $ }}
+- {{ include (printf "student-mlops.%s.fullname" $server) $ }}
 {{- end }}
 {{- end }}
 

@@ -1,7 +1,7 @@
 {{/* Host names that MLflow responds to, each with and without a port, in the format of
      `mlflow server --allowed-hosts`. */}}
 {{- define "student-mlops.mlflow.hosts" -}}
-{{- $services := list (include "student-mlops.mlflow.public.fullname" .) (include "student-mlops.mlflow.internal.fullname" .) -}}
+{{- $services := list (include "student-mlops.mlflow.fullname" .) (include "student-mlops.mlflow.internal.fullname" .) -}}
 {{- $inCluster := list -}}
 {{- range $services -}}
 {{- $inCluster = concat $inCluster (list . (printf "%s.%s" . $.Release.Namespace) (printf "%s.%s.svc*" . $.Release.Namespace)) -}}

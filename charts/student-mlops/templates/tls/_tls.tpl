@@ -15,13 +15,13 @@
 {{- $_ := set $services "postgresql" (list (include "student-mlops.postgresql.fullname" .)) -}}
 {{- end -}}
 {{- if .Values.mlflow.enabled -}}
-{{- $_ := set $services "mlflow" (list (include "student-mlops.mlflow.public.fullname" .) (include "student-mlops.mlflow.internal.fullname" .)) -}}
+{{- $_ := set $services "mlflow" (list (include "student-mlops.mlflow.fullname" .) (include "student-mlops.mlflow.internal.fullname" .)) -}}
 {{- end -}}
 {{- if .Values.airflow.enabled -}}
 {{- $_ := set $services "airflow" (list (include "student-mlops.airflow.api-server.fullname" .)) -}}
 {{- end -}}
 {{- if .Values.predictor.enabled -}}
-{{- $names := list (include "student-mlops.predictor.public.fullname" .) (include "student-mlops.predictor.internal.fullname" .) (include "student-mlops.predictor.pods.fullname" .) -}}
+{{- $names := list (include "student-mlops.predictor.fullname" .) (include "student-mlops.predictor.internal.fullname" .) (include "student-mlops.predictor.pods.fullname" .) -}}
 {{- $_ := set $services "predictor" $names -}}
 {{- end -}}
 {{- with include "student-mlops.login.services" . | fromYamlArray -}}
