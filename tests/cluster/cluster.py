@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import httpx
 
 from k8s.process import ClusterError
+from k8s.release import CHART, RELEASE
 from pipeline.errors import LakeError, RegistryError
 from pipeline.polling import poll_until
 
@@ -155,6 +156,11 @@ class Cluster:
             stdout=subprocess.PIPE,
             text=True,
         ).stdout
+
+    def upgrade(self, *options: str) -> None:
+        """Upgrade the release with options of `helm upgrade`, and wait until it is ready."""
+        wait = ("--wait", "--wait-for-jobs", "--timeout=15m")
+        self.helm("upgrade", RELEASE, str(CHART), *options, *wait)
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """The parsed output of `kubectl get ARGUMENTS -o json`."""

@@ -17,7 +17,7 @@ import pytest
 
 from k8s.airflow import AirflowClient, DagRun
 from k8s.process import ROOT
-from k8s.release import CHART, RELEASE, SOURCE_SETTING
+from k8s.release import RELEASE, SOURCE_SETTING
 from pipeline.context import open_context
 from pipeline.data.synthetic import generate_csv
 from pipeline.settings import Settings
@@ -104,9 +104,7 @@ def platform(cluster: Cluster, data: str) -> Iterator[Platform]:
         if os.environ.get("UP") == "0":  # `up` uploads the file otherwise
             if platform.source is None:
                 source = f"settings.{SOURCE_SETTING}={INBOX}/students.csv"
-                cluster.helm(
-                    "upgrade", RELEASE, str(CHART), "--reuse-values", "--set", source, "--wait"
-                )
+                cluster.upgrade("--reuse-values", "--set", source)
             platform.put(platform.inbox_name, Path(data).read_bytes())
         yield platform
     recorder.stop()

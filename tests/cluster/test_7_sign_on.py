@@ -15,7 +15,7 @@ from k8s import access, images, kind_images
 from k8s import cluster as kind
 from k8s.__main__ import get_from_source_arguments
 from k8s.airflow import AirflowClient, DagRun
-from k8s.release import CHART, RELEASE
+from k8s.release import RELEASE
 from pipeline.tracking.promotion_log import read_records
 from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
@@ -35,7 +35,6 @@ pytestmark = pytest.mark.full
 SECRET = "sign-on"
 PROXIED = ("mlflow", "predictor")
 """The parts of the platform that people reach through the login."""
-WAIT = ("--wait", "--wait-for-jobs", "--timeout=15m")
 REASON = "The new term needs it."
 
 
@@ -67,7 +66,7 @@ def build_proxy() -> str:
 
 def upgrade(platform: Platform, *options: str) -> None:
     """Upgrade the release once, and wait until every part has the new values."""
-    platform.cluster.helm("upgrade", RELEASE, str(CHART), *options, *WAIT)
+    platform.cluster.upgrade(*options)
     platform.cluster.wait_until_rolled_out()
     wait_for_new_pods(platform)
 

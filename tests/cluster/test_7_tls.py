@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from k8s.airflow import AirflowClient, DagRun
-from k8s.release import CHART, RELEASE, SOURCE_SETTING
+from k8s.release import RELEASE, SOURCE_SETTING
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.platform import STUDENT, Platform
@@ -19,7 +19,6 @@ from tests.cluster.started_stages import start_stage
 
 pytestmark = pytest.mark.full
 
-WAIT = ("--wait", "--wait-for-jobs", "--timeout=15m")
 SERVERS = {
     "minio": ("s3", "/minio/health/live"),
     "mlflow": ("http", "/health"),
@@ -39,14 +38,13 @@ def encrypted(platform: Platform, first: DagRun) -> Iterator[Cluster]:
     """The platform with tls.internal and a worker, which are switched off again afterwards."""
     cluster = platform.cluster
     workers = ("--set=dask.enabled=true", "--set=dask.workers.replicas=1")
-    change = ("--reuse-values", "--set=tls.internal.enabled=true", *workers)
-    cluster.helm("upgrade", RELEASE, str(CHART), *change, *WAIT)
+    cluster.upgrade("--reuse-values", "--set=tls.internal.enabled=true", *workers)
     try:
         cluster.wait_until_rolled_out()
         yield cluster
     finally:
-        off = ("--reuse-values", "--set=tls.internal.enabled=false", "--set=dask.enabled=false")
-        cluster.helm("upgrade", RELEASE, str(CHART), *off, *WAIT)
+        off = ("--set=tls.internal.enabled=false", "--set=dask.enabled=false")
+        cluster.upgrade("--reuse-values", *off)
         cluster.wait_until_rolled_out()
         cluster.helm("test", RELEASE)
 
@@ -80,7 +78,7 @@ def test_an_upgrade_keeps_the_certificates(encrypted: Cluster) -> None:
     before = {name: encrypted.read_secret(name) for name in names}
     replaced = f"{RELEASE}-mlflow-tls"
     encrypted.kubectl("delete", "secret", replaced)
-    encrypted.helm("upgrade", RELEASE, str(CHART), "--reuse-values", *WAIT)
+    encrypted.upgrade("--reuse-values")
     encrypted.wait_until_rolled_out()
     after = {name: encrypted.read_secret(name) for name in names}
     assert {name for name in names if before[name] != after[name]} == {replaced}

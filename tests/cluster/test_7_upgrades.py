@@ -7,7 +7,7 @@ import json
 import pytest
 
 from k8s.airflow import DagRun
-from k8s.release import CHART, RELEASE
+from k8s.release import RELEASE
 from pipeline.storage.lake import Lake
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.cluster import Cluster, wait_for
@@ -53,13 +53,11 @@ def test_upgrade_and_rollback_during_traffic(platform: Platform, lake: Lake, fir
     bronze = wait_for("MinIO", lambda: lake.keys("bronze/"))
     version = wait_for("model", lambda: get_model(platform.predictor))["version"]
     traffic = {"rate": 20, "seconds": MAX_TRAFFIC_SECONDS}
-    wait = ("--wait", "--timeout=15m")
     with steady_traffic(platform.predictor, STUDENT, **traffic) as result:
-        change = ("--reuse-values", f"--set=settings.{SETTING}=4")
-        cluster.helm("upgrade", RELEASE, str(CHART), *change, *wait)
+        cluster.upgrade("--reuse-values", f"--set=settings.{SETTING}=4")
         cluster.wait_until_rolled_out()
         assert read_settings(cluster)[SETTING] == "4"
-        cluster.helm("rollback", RELEASE, *wait)
+        cluster.helm("rollback", RELEASE, "--wait", "--timeout=15m")
         cluster.wait_until_rolled_out()
     assert result.answered
     assert not result.failed, result
@@ -86,7 +84,7 @@ def put_secrets_back(cluster: Cluster, before: dict[str, dict[str, str]]) -> Non
         sql = f"ALTER USER {name} PASSWORD '{before['postgresql'][f'{name}-password']}'"
         psql = ("psql", "--username", "postgres", "--command", sql)
         cluster.kubectl("exec", f"statefulset/{RELEASE}-postgresql", "--", *psql)
-    cluster.helm("upgrade", RELEASE, str(CHART), "--reuse-values", "--wait", "--wait-for-jobs")
+    cluster.upgrade("--reuse-values")
 
 
 def test_the_guide_rotates_every_secret_during_traffic(platform: Platform, first: DagRun) -> None:

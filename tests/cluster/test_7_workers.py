@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s.release import CHART, RELEASE, SOURCE_SETTING
+from k8s.release import RELEASE, SOURCE_SETTING
 from pipeline.compute.workers import PARTS_PER_THREAD
 from pipeline.data.synthetic import generate_csv
 from pipeline.storage.artifacts.data import GoldManifest, SilverManifest
@@ -79,11 +79,9 @@ def workers(platform: Platform) -> Iterator[Cluster]:
     cluster = platform.cluster
     values = ["--set=dask.enabled=true", "--set=dask.workers.replicas=2"]
     values += [f"--set-json=dask.workers.resources={json.dumps(RESOURCES)}"]
-    upgrade = ("upgrade", RELEASE, str(CHART), "--reuse-values")
-    wait = ("--wait", "--wait-for-jobs", "--timeout=15m")
-    cluster.helm(*upgrade, *values, *wait)
+    cluster.upgrade("--reuse-values", *values)
     yield cluster
-    cluster.helm(*upgrade, "--set=dask.enabled=false", *wait)
+    cluster.upgrade("--reuse-values", "--set=dask.enabled=false")
 
 
 def start(
@@ -231,11 +229,11 @@ def autoscaled(workers: Cluster) -> Iterator[Cluster]:
     """The cluster with one worker while they are idle, and two under load."""
     scaling = {"enabled": True, "minReplicas": 1, "maxReplicas": 2}
     scaling |= {"targetCPUUtilizationPercentage": 50, "scaleDownStabilizationSeconds": 0}
-    upgrade = ("upgrade", RELEASE, str(CHART), "--reuse-values", "--wait", "--timeout=15m")
-    workers.helm(*upgrade, f"--set-json=dask.workers.autoscaling={json.dumps(scaling)}")
+    value = f"dask.workers.autoscaling={json.dumps(scaling)}"
+    workers.upgrade("--reuse-values", f"--set-json={value}")
     wait_for_pods(workers, 1)
     yield workers
-    workers.helm(*upgrade, "--set=dask.workers.autoscaling.enabled=false")
+    workers.upgrade("--reuse-values", "--set=dask.workers.autoscaling.enabled=false")
 
 
 def test_a_stage_gets_more_workers_under_load(
