@@ -26,7 +26,7 @@ from pipeline.settings.connections import LakeSettings
 from pipeline.storage.lake import Lake
 from pipeline.storage.s3 import s3_client
 from pipeline.tracking.registry import Registry
-from tests.cluster.cluster import Cluster
+from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.stage_pods import StagePodRecorder
 
 FIRST = "first"
@@ -73,6 +73,17 @@ class Platform:
                 name = f"{pod['metadata']['name']} {status['restartCount']}"
                 started[name] = str(status["state"].get("running", {}).get("startedAt"))
         return started
+
+    def wait_for_new_pods(self) -> None:
+        """Wait until every part is rolled out, and the session's port-forwards lead to its pods."""
+        self.cluster.wait_until_rolled_out()
+        urls = (
+            f"{self.airflow.url}/api/v2/version",
+            f"{self.store.endpoint}/minio/health/live",
+            f"{self.registry.settings.tracking_uri}/health",
+        )
+        for url in urls:
+            wait_for(url, lambda: httpx.get(url, timeout=30).is_success)  # noqa: B023 - called here
 
     @property
     def predictor(self) -> str:

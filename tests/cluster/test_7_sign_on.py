@@ -67,25 +67,13 @@ def build_proxy() -> str:
 def upgrade(platform: Platform, *options: str) -> None:
     """Upgrade the release once, and wait until every part has the new values."""
     platform.cluster.upgrade(*options)
-    platform.cluster.wait_until_rolled_out()
-    wait_for_new_pods(platform)
+    platform.wait_for_new_pods()
 
 
 def leads_to_the_login(part: str) -> bool:
     """Whether the node port of a part sends a browser without a session to the issuer."""
     response = httpx.get(access.get_urls()[part], headers={"Accept": "text/html"}, timeout=30)
     return str(response.headers.get("location")).startswith(ISSUER)
-
-
-def wait_for_new_pods(platform: Platform) -> None:
-    """Wait until the port-forwards of the session lead to the pods of the last upgrade."""
-    urls = (
-        f"{platform.airflow.url}/api/v2/version",
-        f"{platform.store.endpoint}/minio/health/live",
-        f"{platform.registry.settings.tracking_uri}/health",
-    )
-    for url in urls:
-        wait_for(url, lambda: httpx.get(url, timeout=30).is_success)  # noqa: B023 - called here
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def encrypted(platform: Platform, first: DagRun) -> Iterator[Cluster]:
     finally:
         off = ("--set=tls.internal.enabled=false", "--set=dask.enabled=false")
         cluster.upgrade("--reuse-values", *off)
-        cluster.wait_until_rolled_out()
+        platform.wait_for_new_pods()
         cluster.helm("test", RELEASE)
 
 
