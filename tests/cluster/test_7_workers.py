@@ -52,6 +52,7 @@ VARIABLES = {
     "MLOPS_TRAIN__MAX_ROWS": "200_000",
 }
 STAGES = ("preprocess", "features")
+WORKERS = f"deployment/{RELEASE}-dask-worker"
 RESOURCES = {
     "requests": {"cpu": "100m", "memory": "512Mi"},
     "limits": {"cpu": os.environ.get("WORKERS_CPU", "250m"), "memory": "1Gi"},
@@ -220,18 +221,25 @@ def read_peaks(cluster: Cluster) -> list[float]:
     ]
 
 
+def scale(cluster: Cluster, count: int) -> None:
+    """Set the number of workers, and wait until there are so many."""
+    cluster.kubectl("scale", WORKERS, f"--replicas={count}")
+    cluster.wait_until_rolled_out(WORKERS)
+    wait_for_pods(cluster, count)
+
+
 def wait_for_pods(cluster: Cluster, count: int) -> None:
     wait_for("workers", lambda: len(cluster.list_pods("dask-worker")) == count)
 
 
 @pytest.fixture
 def autoscaled(workers: Cluster) -> Iterator[Cluster]:
-    """The cluster with one worker while they are idle, and two under load."""
+    """The cluster with one worker, and an autoscaler that adds one under load."""
+    scale(workers, 1)
     scaling = {"enabled": True, "minReplicas": 1, "maxReplicas": 2}
-    scaling |= {"targetCPUUtilizationPercentage": 50, "scaleDownStabilizationSeconds": 0}
+    scaling |= {"targetCPUUtilizationPercentage": 50}
     value = f"dask.workers.autoscaling={json.dumps(scaling)}"
     workers.upgrade("--reuse-values", f"--set-json={value}")
-    wait_for_pods(workers, 1)
     yield workers
     workers.upgrade("--reuse-values", "--set=dask.workers.autoscaling.enabled=false")
 
@@ -239,13 +247,15 @@ def autoscaled(workers: Cluster) -> Iterator[Cluster]:
 def test_a_stage_gets_more_workers_under_load(
     autoscaled: Cluster, lake: Lake, ingested: str, expected: dict[str, str]
 ) -> None:
-    """A worker is added while the stage runs, handles parts, and changes no hash."""
+    """A worker is added while a stage runs, the next stage uses both, and no hash changes."""
     run_id = copy_pointer(lake, ingested, "autoscaled")
     preprocess = start(autoscaled, "preprocess", run_id)
     wait_for_pods(autoscaled, 2)
     preprocess.wait()
-    assert "handled by 2 workers" in preprocess.read_log()
-    start(autoscaled, "features", run_id).wait()
+    autoscaled.wait_until_rolled_out(WORKERS)
+    features = start(autoscaled, "features", run_id)
+    features.wait()
+    assert "handled by 2 workers" in features.read_log()
     assert read_hashes(lake, run_id) == expected
 
 
@@ -265,11 +275,8 @@ def test_two_workers_are_faster_than_one(
 ) -> None:
     """Both give the same hashes. The ratio is printed, with the CPU that the machine had left."""
     seconds = {}
-    deployment = f"deployment/{RELEASE}-dask-worker"
     for count in (1, 2):
-        workers.kubectl("scale", deployment, f"--replicas={count}")
-        workers.wait_until_rolled_out(deployment)
-        wait_for_pods(workers, count)
+        scale(workers, count)
         began, (idle, total) = time.monotonic(), read_cpu()
         run_id = run_stages(workers, lake, ingested, f"workers-{count}")
         seconds[count] = time.monotonic() - began
