@@ -214,10 +214,9 @@ def refuse_other_sites(headers: Mapping[bytes, bytes], origins: Collection[bytes
     Raises:
         CrossSite: If a browser sent the request for another page than the predictor's own.
     """
-    origin = headers.get(b"origin")
-    if origin in origins or (origin is None and b"sec-fetch-site" not in headers):
-        return
-    require_same_origin(headers)
+    is_browser = b"origin" in headers or b"sec-fetch-site" in headers
+    if is_browser and headers.get(b"origin") not in origins:
+        require_same_origin(headers)
 
 
 def _cookie(value: str, seconds: int, is_https: bool) -> str:

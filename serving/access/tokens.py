@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -20,7 +20,7 @@ from joserfc.jwt import JWTClaimsRegistry
 
 from pipeline.errors import SettingsError
 from serving.access.issuer import ALGORITHMS, IssuerError, Key, fetch_keys
-from serving.access.keyring import Caller
+from serving.access.keyring import Caller, get_bearer
 from serving.http.problems import BadToken, Forbidden, Unavailable
 from serving.permissions import ALLOWED, Access, Role
 from serving.settings import OidcSettings
@@ -49,13 +49,13 @@ class Login:
     """A valid token.
 
     Attributes:
-        caller: Counts of everybody with the same role; None without a role.
-        role: The first of the person's roles.
+        callers: What the role allows -> counts of everybody with the role.
+        role: The first of the person's roles; None without any.
         name: Name of the person for the page, which is not logged.
         expires_at: Time of its expiry in seconds since the epoch.
     """
 
-    caller: Caller | None
+    callers: Mapping[Access, Caller]
     role: Role | None
     name: str
     expires_at: float
@@ -90,13 +90,15 @@ class Tokens:
             sub={"essential": True},
         )
         self._logins: dict[bytes, Login] = {}
+        """Header `Authorization` -> the login of its token."""
         self._refresh: asyncio.Task[bool] | None = None
         self._unknown_key_at = -UNKNOWN_KEY_SECONDS
         self._waiting = 0
 
     @staticmethod
-    def is_token(credential: bytes) -> bool:
-        """Whether a bearer credential has the form of a signed token; API keys do not."""
+    def is_sent(headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a request sends a bearer credential in the form of a token; keys have another."""
+        credential = get_bearer(headers)
         return credential.startswith(b"eyJ") and credential.count(b".") == 2
 
     async def watch(self) -> None:
@@ -105,22 +107,22 @@ class Tokens:
             is_done = await asyncio.shield(self._begin_refresh())
             await asyncio.sleep(REFRESH_SECONDS if is_done else RETRY_SECONDS)
 
-    def get_known(self, token: bytes) -> Login | None:
+    def get_known(self, headers: Mapping[bytes, bytes]) -> Login | None:
         """Return the login of a token that was checked before and has not expired, or None."""
-        login = self._logins.get(token)
+        login = self._logins.get(headers.get(b"authorization", b""))
         return login if login is not None and time.time() < login.expires_at else None
 
-    async def check(self, token: bytes) -> Login:
-        """Check a token, and store its login.
+    async def check(self, headers: Mapping[bytes, bytes]) -> Login:
+        """Check the token that a request sends, and store its login.
 
         Raises:
             BadToken: If the token is not valid.
             Unavailable: If the issuer's keys are not known.
         """
-        login = self._to_login(await self._read_claims(token))
+        login = self._to_login(await self._read_claims(get_bearer(headers)))
         if len(self._logins) >= MAX_LOGINS:
             del self._logins[next(iter(self._logins))]
-        self._logins[token] = login
+        self._logins[headers[b"authorization"]] = login
         return login
 
     def authorize(self, login: Login, access: Access) -> Caller:
@@ -133,12 +135,12 @@ class Tokens:
         Raises:
             Forbidden: If no role of the person allows the access.
         """
-        allowed = ALLOWED[access]
-        if login.caller is None or login.role not in allowed:
+        caller = login.callers.get(access)
+        if caller is None:
             self.refused["forbidden"] += 1
-            needed = [role for role in Role if role in allowed]
+            needed = [role for role in Role if role in ALLOWED[access]]
             raise Forbidden(login.role, access.value, needed)
-        return login.caller
+        return caller
 
     async def _read_claims(self, token: bytes) -> dict[str, Any]:
         """Return the claims of a token with a valid signature, issuer, audience and time."""
@@ -226,8 +228,10 @@ class Tokens:
         given = {value for value in values if isinstance(value, str)}
         role = next((role for role in Role if given & self._values.get(role, frozenset())), None)
         name = next((claims[name] for name in NAME_CLAIMS if claims.get(name)), "")
-        caller = self.callers[role] if role else None
-        return Login(caller, role, str(name), claims["exp"] + LEEWAY_SECONDS)
+        callers = {
+            access: self.callers[role] for access, allowed in ALLOWED.items() if role in allowed
+        }
+        return Login(callers, role, str(name), claims["exp"] + LEEWAY_SECONDS)
 
     def _refuse(self, reason: str) -> NoReturn:
         self.refused["invalid"] += 1

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import LakeError
-from serving.access.keyring import get_key
 from serving.access.sessions import require_same_origin
 from serving.http.problems import Invalid, Unavailable
 from serving.http.request_body import require_json
@@ -32,9 +31,8 @@ async def get_session(request: Request, service: ServiceDependency) -> dict[str,
     """
     headers = get_exchange(request).headers
     answer = {"is_required": service.is_login_required, "name": None, "expires": None}
-    token = get_key(headers)
-    if service.tokens is not None and service.tokens.is_token(token):
-        login = service.tokens.get_known(token) or await service.tokens.check(token)
+    if service.tokens is not None and service.tokens.is_sent(headers):
+        login = service.tokens.get_known(headers) or await service.tokens.check(headers)
         return answer | {"name": login.name, "is_proxied": True}
     session = await service.sessions.find(headers)
     if session is None:

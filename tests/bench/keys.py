@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +26,10 @@ class Ratio:
     """A ratio of CPU times with its 95 % interval.
 
     Attributes:
-        value: Median over the pairs of turns: a turn that other programs disturb does not count.
+        value: Geometric mean over the predictors that were started.
         low: Lower end.
         high: Upper end.
-        microseconds: Median CPU time of a request without and with keys.
+        microseconds: Mean CPU time of a request without and with keys.
     """
 
     value: float
@@ -94,8 +95,8 @@ class Load:
         return int(self._schedule.read_text().split()[0])
 
 
-def measure_ratio(off: Load, on: Load, pairs: int) -> Ratio:
-    """Compare two loads in turns, the first one changing, after a turn of each to warm up.
+def measure_times(off: Load, on: Load, pairs: int) -> tuple[float, float]:
+    """Measure two loads in turns, the first one changing, after a turn of each to warm up.
 
     Args:
         off: The load without keys.
@@ -103,7 +104,8 @@ def measure_ratio(off: Load, on: Load, pairs: int) -> Ratio:
         pairs: Number of turns of each.
 
     Returns:
-        The ratio of the second to the first, with the interval of a sign test.
+        The CPU time (us) per request without keys, and this times the median ratio of a pair: a
+        turn that other programs disturb does not count.
     """
     off.measure()
     on.measure()
@@ -115,8 +117,26 @@ def measure_ratio(off: Load, on: Load, pairs: int) -> Ratio:
             without, with_keys = off.measure(), on.measure()
         times.append((without, with_keys))
     array = np.array(times)
-    ratios = array[:, 1] / array[:, 0]
-    value = float(np.median(ratios))
-    low, high = stats.quantile_test(ratios, q=value).confidence_interval(0.95)
-    without, with_keys = np.median(array, axis=0).tolist()
-    return Ratio(value, float(low), float(high), (without, with_keys))
+    without = float(np.median(array[:, 0]))
+    return without, without * float(np.median(array[:, 1] / array[:, 0]))
+
+
+def estimate_ratio(times: Sequence[tuple[float, float]]) -> Ratio:
+    """Estimate a ratio from several starts of the predictors.
+
+    Two processes with the same settings differ by some percent as long as they run, so the interval
+    is of the starts, not of the turns.
+
+    Args:
+        times: What `measure_times` returned for each start.
+
+    Returns:
+        The ratio of the second to the first, with a t interval of the logarithms.
+    """
+    array = np.array(times)
+    logarithms = np.log(array[:, 1] / array[:, 0])
+    error = stats.sem(logarithms) * stats.t.ppf(0.975, len(times) - 1)
+    mean = logarithms.mean()
+    low, value, high = np.exp([mean - error, mean, mean + error]).tolist()
+    without, with_keys = array.mean(axis=0).tolist()
+    return Ratio(value, low, high, (without, with_keys))

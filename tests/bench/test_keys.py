@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,13 +14,14 @@ import pytest
 
 from pipeline.api_keys import add_key, write_keys
 from pipeline.model.bundle import write_fallback
-from tests.bench.keys import Load, measure_ratio
+from tests.bench.keys import Load, estimate_ratio, measure_times
 from tests.support.forest import make_bundle
-from tests.support.issuer import run_issuer
+from tests.support.issuer import Issuer, run_issuer
 from tests.support.predictor import open_disk_lake, start_predictor, wait_until_ready
 
 MAX_RATIO = 1.03
-PAIRS = 200
+STARTS = 8
+PAIRS = 25
 
 
 @pytest.mark.bench
@@ -27,16 +31,30 @@ def test_keys_cost_little(tmp_path: Path) -> None:
     key, keys = add_key([], "one", requests_per_minute=10**9, rows_per_minute=10**9)
     for number in range(100):
         _, keys = add_key(keys, f"other-{number}")
-    path = tmp_path / "keys.jsonl"
-    write_keys(path, keys)
+    write_keys(tmp_path / "keys.jsonl", keys)
     write_fallback(open_disk_lake(tmp_path), make_bundle())
+    times = defaultdict[str, list[tuple[float, float]]](list)
+    with run_issuer() as issuer:
+        for _ in range(STARTS):
+            with start_loads(tmp_path, issuer, key) as loads:
+                for name, (off, on) in loads.items():
+                    times[name].append(measure_times(off, on, PAIRS))
+    ratios = {name: estimate_ratio(values) for name, values in times.items()}
+    for name, ratio in ratios.items():
+        sys.stdout.write(f"{name}: {ratio}\n")
+    assert ratios["keys"].value <= MAX_RATIO
+    assert ratios["tokens"].value <= MAX_RATIO
+
+
+@contextlib.contextmanager
+def start_loads(folder: Path, issuer: Issuer, key: str) -> Iterator[dict[str, tuple[Load, Load]]]:
+    """Start four predictors, and return the loads that are compared."""
     settings = {"max_connection_age_seconds": "0", "log_sample_rate": "0"}
     with (
-        run_issuer() as issuer,
-        start_predictor(tmp_path, **settings) as without,
-        start_predictor(tmp_path, **settings) as again,
-        start_predictor(tmp_path, **settings, api_keys_file=str(path)) as with_keys,
-        start_predictor(tmp_path, **settings, oidc__issuer=issuer.url) as with_tokens,
+        start_predictor(folder, **settings) as without,
+        start_predictor(folder, **settings) as again,
+        start_predictor(folder, **settings, api_keys_file=str(folder / "keys.jsonl")) as with_keys,
+        start_predictor(folder, **settings, oidc__issuer=issuer.url) as with_tokens,
     ):
         for predictor in (without, again, with_keys, with_tokens):
             wait_until_ready(predictor)
@@ -48,21 +66,13 @@ def test_keys_cost_little(tmp_path: Path) -> None:
         header = f"X-API-Key: {key}"
         # As long as those of common issuers, and valid to the end of the measurement.
         token = issuer.sign("tutor", exp=time.time() + 3_600, other="x" * 600)
-        token_header = f"Authorization: Bearer {token}"
+        bearer = f"Authorization: Bearer {token}"
         cached = "the same row in all requests"
-        loads = {
+        yield {
             "two without keys": (Load(without, header), Load(again, header)),
             "keys": (Load(without, header), Load(with_keys, header)),
-            "tokens": (Load(without, token_header), Load(with_tokens, token_header)),
+            "tokens": (Load(without, bearer), Load(with_tokens, bearer)),
             "sessions": (Load(without, session), Load(with_keys, session)),
             f"keys, {cached}": (Load(without, header, True), Load(with_keys, header, True)),
-            f"tokens, {cached}": (
-                Load(without, token_header, True),
-                Load(with_tokens, token_header, True),
-            ),
+            f"tokens, {cached}": (Load(without, bearer, True), Load(with_tokens, bearer, True)),
         }
-        ratios = {name: measure_ratio(*pair, PAIRS) for name, pair in loads.items()}
-    for name, ratio in ratios.items():
-        sys.stdout.write(f"{name}: {ratio}\n")
-    assert ratios["keys"].value <= MAX_RATIO
-    assert ratios["tokens"].value <= MAX_RATIO

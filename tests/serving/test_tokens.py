@@ -59,6 +59,18 @@ def predictor(issuer: Issuer, folder: Path) -> Iterator[Predictor]:
         yield running
 
 
+@pytest.mark.parametrize("headers", [{}, {"Authorization": ""}, {"Authorization": "Basic TOKEN"}])
+def test_a_token_elsewhere(predictor: Predictor, issuer: Issuer, headers: dict[str, str]) -> None:
+    """Only a bearer token logs in, even once the token is known."""
+    token = issuer.sign("tutor")
+    assert predict(predictor, token).status_code == 200
+    assert predict(predictor, token, Authorization=f"bearer  {token}").status_code == 200
+    sent = {name: value.replace("TOKEN", token) for name, value in headers.items()}
+    for other in (sent, sent | {"X-API-Key": token}):
+        answer = httpx.post(f"{predictor.url}/predict", json=EXAMPLE, headers=other, timeout=30)
+        assert answer.status_code == 401, other
+
+
 def make_key(key_id: str) -> ECKey:
     """Return a new key for ES256."""
     return ECKey.generate_key("P-256", {"kid": key_id})
@@ -402,18 +414,22 @@ def test_a_claim_with_another_name(folder: Path, issuer: Issuer) -> None:
         assert predict(predictor, issuer.sign(**claims)).status_code == 200
 
 
+def get_headers(token: str) -> dict[bytes, bytes]:
+    return {b"authorization": f"Bearer {token}".encode()}
+
+
 def test_the_number_of_stored_tokens(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Valid tokens are stored up to a bound, beyond which the oldest is forgotten."""
     monkeypatch.setattr(tokens, "MAX_LOGINS", 4)
     checker = tokens.Tokens(OidcSettings(issuer=issuer.url))
-    made = [issuer.sign("tutor", sub=str(number)).encode() for number in range(6)]
+    made = [get_headers(issuer.sign("tutor", sub=str(number))) for number in range(6)]
 
     async def check_all() -> None:
-        for token in made:
-            login = await checker.check(token)
-            assert checker.get_known(token) is login
+        for headers in made:
+            login = await checker.check(headers)
+            assert checker.get_known(headers) is login
         with pytest.raises(BadToken):
-            await checker.check(issuer.sign("tutor", aud="another").encode())
+            await checker.check(get_headers(issuer.sign("tutor", aud="another")))
 
     asyncio.run(check_all())
-    assert [token for token in made if checker.get_known(token)] == made[-4:]
+    assert [headers for headers in made if checker.get_known(headers)] == made[-4:]
