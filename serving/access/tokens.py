@@ -39,6 +39,9 @@ MAX_WAITING = 32
 """Number of requests that wait for a running fetch; further ones get 503."""
 MAX_LOGINS = 2_000
 """Number of valid tokens that are stored; beyond it, the oldest is forgotten."""
+MAX_STORED_BYTES = 8_192
+"""Longest header whose login is stored: people can pad theirs with spaces up to the limit of a
+header. Longer tokens are checked with each request."""
 NAME_CLAIMS = ("name", "preferred_username", "email", "sub")
 
 REGISTRY = jws.JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
@@ -113,16 +116,18 @@ class Tokens:
         return login if login is not None and time.time() < login.expires_at else None
 
     async def check(self, headers: Mapping[bytes, bytes]) -> Login:
-        """Check the token that a request sends, and store its login.
+        """Check the token that a request sends, and store its login if the header is not too long.
 
         Raises:
             BadToken: If the token is not valid.
             Unavailable: If the issuer's keys are not known.
         """
         login = self._to_login(await self._read_claims(get_bearer(headers)))
-        if len(self._logins) >= MAX_LOGINS:
-            del self._logins[next(iter(self._logins))]
-        self._logins[headers[b"authorization"]] = login
+        authorization = headers[b"authorization"]
+        if len(authorization) <= MAX_STORED_BYTES:
+            if len(self._logins) >= MAX_LOGINS:
+                del self._logins[next(iter(self._logins))]
+            self._logins[authorization] = login
         return login
 
     def authorize(self, login: Login, access: Access) -> Caller:

@@ -419,7 +419,10 @@ def get_headers(token: str) -> dict[bytes, bytes]:
 
 
 def test_the_number_of_stored_tokens(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Valid tokens are stored up to a bound, beyond which the oldest is forgotten."""
+    """Valid tokens are stored up to a bound, beyond which the oldest is forgotten.
+
+    A header that is padded with spaces is not stored.
+    """
     monkeypatch.setattr(tokens, "MAX_LOGINS", 4)
     checker = tokens.Tokens(OidcSettings(issuer=issuer.url))
     made = [get_headers(issuer.sign("tutor", sub=str(number))) for number in range(6)]
@@ -428,6 +431,11 @@ def test_the_number_of_stored_tokens(issuer: Issuer, monkeypatch: pytest.MonkeyP
         for headers in made:
             login = await checker.check(headers)
             assert checker.get_known(headers) is login
+            padded = {
+                b"authorization": headers[b"authorization"].ljust(tokens.MAX_STORED_BYTES + 1)
+            }
+            assert (await checker.check(padded)).role is login.role
+            assert checker.get_known(padded) is None
         with pytest.raises(BadToken):
             await checker.check(get_headers(issuer.sign("tutor", aud="another")))
 
