@@ -42,7 +42,6 @@ class Caller:
         """Predicted rows."""
         self.limited = 0
         """Requests over a limit."""
-        self._is_limited = False
         self._max_requests = self._max_rows = NO_LIMIT
         self._requests_before = self._rows_before = 0.0
         """Counts at the start of the window."""
@@ -52,7 +51,6 @@ class Caller:
         """Apply the limits of a key to the current window and all later ones."""
         self._max_requests = key.requests_per_minute or NO_LIMIT
         self._max_rows = key.rows_per_minute or NO_LIMIT
-        self._is_limited = min(self._max_requests, self._max_rows) < NO_LIMIT
 
     def admit(self) -> None:
         """Count a request.
@@ -60,15 +58,14 @@ class Caller:
         Raises:
             TooManyRequests: If it exceeds a limit.
         """
-        if self._is_limited:
-            if (now := time.monotonic()) >= self._window_end:
-                self._begin_window(now)
-            if self.requests - self._requests_before >= self._max_requests:
-                self._refuse("requests", self._max_requests, self._window_end - now)
-            if (used := self.rows - self._rows_before) >= self._max_rows:
-                more_windows = used // self._max_rows - 1
-                wait_seconds = self._window_end - now + more_windows * WINDOW_SECONDS
-                self._refuse("rows", self._max_rows, wait_seconds)
+        if (now := time.monotonic()) >= self._window_end:
+            self._begin_window(now)
+        if self.requests - self._requests_before >= self._max_requests:
+            self._refuse("requests", self._max_requests, self._window_end - now)
+        if (used := self.rows - self._rows_before) >= self._max_rows:
+            more_windows = used // self._max_rows - 1
+            wait_seconds = self._window_end - now + more_windows * WINDOW_SECONDS
+            self._refuse("rows", self._max_rows, wait_seconds)
         self.requests += 1
 
     def _begin_window(self, now: float) -> None:
@@ -244,14 +241,14 @@ class KeyRing:
 
 def get_key(headers: Mapping[bytes, bytes]) -> bytes:
     """Return the key that a request sends, or no bytes."""
-    bearer = get_bearer(headers) if b"authorization" in headers else b""
-    return bearer or headers.get(b"x-api-key", b"")
+    bearer = get_bearer(headers)
+    return headers.get(b"x-api-key", b"") if bearer is None else bearer
 
 
-def get_bearer(headers: Mapping[bytes, bytes]) -> bytes:
-    """Return the bearer credential of a request, a key or a token, or no bytes."""
-    authorization = headers.get(b"authorization", b"")
-    return authorization[7:].strip() if authorization[:7].lower() == b"bearer " else b""
+def get_bearer(headers: Mapping[bytes, bytes]) -> bytes | None:
+    """Return the bearer credential of a request, a key or a token; None if it sends none."""
+    scheme, _, credential = headers.get(b"authorization", b"").partition(b" ")
+    return credential.strip() if scheme.lower() == b"bearer" else None
 
 
 def _get_version(path: Path) -> object:

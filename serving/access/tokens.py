@@ -101,7 +101,7 @@ class Tokens:
     @staticmethod
     def is_sent(headers: Mapping[bytes, bytes]) -> bool:
         """Whether a request sends a bearer credential in the form of a token; keys have another."""
-        credential = get_bearer(headers)
+        credential = get_bearer(headers) or b""
         return credential.startswith(b"eyJ") and credential.count(b".") == 2
 
     async def watch(self) -> None:
@@ -122,7 +122,7 @@ class Tokens:
             BadToken: If the token is not valid.
             Unavailable: If the issuer's keys are not known.
         """
-        login = self._to_login(await self._read_claims(get_bearer(headers)))
+        login = self._to_login(await self._read_claims(get_bearer(headers) or b""))
         authorization = headers[b"authorization"]
         if len(authorization) <= MAX_STORED_BYTES:
             if len(self._logins) >= MAX_LOGINS:

@@ -59,18 +59,6 @@ def predictor(issuer: Issuer, folder: Path) -> Iterator[Predictor]:
         yield running
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": ""}, {"Authorization": "Basic TOKEN"}])
-def test_a_token_elsewhere(predictor: Predictor, issuer: Issuer, headers: dict[str, str]) -> None:
-    """Only a bearer token logs in, even once the token is known."""
-    token = issuer.sign("tutor")
-    assert predict(predictor, token).status_code == 200
-    assert predict(predictor, token, Authorization=f"bearer  {token}").status_code == 200
-    sent = {name: value.replace("TOKEN", token) for name, value in headers.items()}
-    for other in (sent, sent | {"X-API-Key": token}):
-        answer = httpx.post(f"{predictor.url}/predict", json=EXAMPLE, headers=other, timeout=30)
-        assert answer.status_code == 401, other
-
-
 def make_key(key_id: str) -> ECKey:
     """Return a new key for ES256."""
     return ECKey.generate_key("P-256", {"kid": key_id})
@@ -161,6 +149,18 @@ def test_keys_of_programs_still_work(predictor: Predictor) -> None:
     assert call(predictor.url, "GET", "/model", "of the stages").status_code == 200
     assert predict(predictor, "eyJ").status_code == 401
     assert call(predictor.url, "POST", "/predict").status_code == 401
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": ""}, {"Authorization": "Basic TOKEN"}])
+def test_a_token_elsewhere(predictor: Predictor, issuer: Issuer, headers: dict[str, str]) -> None:
+    """Only a bearer token logs in, even once the token is known."""
+    token = issuer.sign("tutor")
+    assert predict(predictor, token).status_code == 200
+    assert predict(predictor, token, Authorization=f"bearer  {token}").status_code == 200
+    sent = {name: value.replace("TOKEN", token) for name, value in headers.items()}
+    for other in (sent, sent | {"X-API-Key": token}):
+        answer = httpx.post(f"{predictor.url}/predict", json=EXAMPLE, headers=other, timeout=30)
+        assert answer.status_code == 401, other
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
