@@ -221,19 +221,31 @@ class Service:
         if access is Access.OPEN:
             return
         if self.is_login_required:
-            exchange.caller = caller = await self._authenticate(exchange.headers, access)
+            headers = exchange.headers
+            caller = self._find_caller(headers, access) or await self._authenticate(headers, access)
+            exchange.caller = caller
             if access is Access.PREDICT:
                 caller.admit()
         if access is Access.PREDICT:
             self.stop_watcher.check()
 
+    def _find_caller(self, headers: Mapping[bytes, bytes], access: Access) -> Caller | None:
+        """Return the caller of a known token or a key; a coroutine would take measurable time."""
+        if self.tokens is None:
+            key = get_key(headers)
+            return self.keys.authenticate(key) if key else None
+        login = self.tokens.get_known(headers)
+        if login is None:
+            return None
+        if access is Access.PREDICT:
+            refuse_other_sites(headers, self._token_origins)
+        return self.tokens.authorize(login, access)
+
     async def _authenticate(self, headers: Mapping[bytes, bytes], access: Access) -> Caller:
-        if self.tokens is not None:
-            login = self.tokens.get_known(headers)
-            if login is not None or self.tokens.is_sent(headers):
-                if access is Access.PREDICT:
-                    refuse_other_sites(headers, self._token_origins)
-                return self.tokens.authorize(login or await self.tokens.check(headers), access)
+        if self.tokens is not None and self.tokens.is_sent(headers):
+            if access is Access.PREDICT:
+                refuse_other_sites(headers, self._token_origins)
+            return self.tokens.authorize(await self.tokens.check(headers), access)
         key = get_key(headers)
         if key or not get_cookie(headers):
             return self.keys.authenticate(key)
