@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ RUN_TIMEOUT_SECONDS = 1800
 START_TIMEOUT_SECONDS = 180
 READY_TIMEOUT_SECONDS = 300
 LOG_LINES = 20
+FOLLOWED_DAGS = ("training", "deployment")
 REMOTE = ("gdrive:", "https://", "http://", "s3://", "sample")
 DRIVE = ("drive.google.com", 443)
 
@@ -116,7 +117,7 @@ def train(airflow: AirflowClient, source: str) -> None:
     progress = Progress()
     progress.wait_for(
         "Airflow to read the DAGs",
-        lambda: None if "training" in airflow.list_dag_ids() else "training is missing",
+        lambda: describe_unread(airflow.list_dag_ids()),
         timeout_seconds=START_TIMEOUT_SECONDS,
     )
     before = {run.run_id for run in airflow.list_runs("deployment")}
@@ -140,6 +141,15 @@ def train(airflow: AirflowClient, source: str) -> None:
     tasks = follow(airflow, deployment, progress)
     if tasks["validate"].state == "skipped":
         _warn(airflow, deployment, "validate", "the candidate was not promoted")
+
+
+def describe_unread(read: Collection[str]) -> str | None:
+    """Which of the DAGs that `train` follows Airflow has not read yet; None if it has read both.
+
+    Airflow reads the files of DAGs one after the other.
+    """
+    unread = [dag_id for dag_id in FOLLOWED_DAGS if dag_id not in read]
+    return f"{', '.join(unread)} not read yet" if unread else None
 
 
 def _warn(airflow: AirflowClient, run: DagRun, task_id: str, what: str) -> None:

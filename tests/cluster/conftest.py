@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from k8s.airflow import AirflowClient, DagRun
+from k8s.first_run import describe_unread
 from k8s.process import ROOT
 from k8s.release import RELEASE, SOURCE_SETTING
 from pipeline.context import open_context
@@ -130,7 +131,7 @@ def first(platform: Platform) -> DagRun:
                 3,
             )
         platform.processes_before_first = platform.list_predictor_processes()
-        wait_for("DAGs", lambda: {"training", "deployment"} <= airflow.list_dag_ids())
+        wait_for("DAGs", lambda: not describe_unread(airflow.list_dag_ids()))
         airflow.trigger("training", FIRST, source=f"{INBOX}/{platform.inbox_name}")
     ended = wait_for_run(airflow, "training", FIRST)
     assert ended.state == "success", airflow.get_states("training", FIRST)

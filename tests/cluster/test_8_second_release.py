@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from k8s.airflow import AirflowClient, DagRun
+from k8s.first_run import describe_unread
 from k8s.release import CHART, RELEASE
 from pipeline.stages import get_dag_stages
 from tests.cluster.airflow_runs import wait_for_asset_run, wait_for_run
@@ -101,7 +102,7 @@ def test_a_second_release_with_external_services(platform: Platform, second: Clu
     password = second.read_secret(f"{PREFIX}-airflow")["admin-password"]
     url = second.forward(f"{PREFIX}-airflow-api-server", "http").url
     with contextlib.closing(AirflowClient(url, "admin", password)) as airflow:
-        wait_for("DAGs", lambda: {"training", "deployment"} <= airflow.list_dag_ids())
+        wait_for("DAGs", lambda: not describe_unread(airflow.list_dag_ids()))
         airflow.trigger("training", "first")
         training = wait_for_run(airflow, "training", "first")
         states = airflow.get_states("training", "first")

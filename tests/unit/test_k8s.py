@@ -195,6 +195,19 @@ def test_a_missing_file_is_refused() -> None:
         first_run.choose_source("studnets.csv")
 
 
+@pytest.mark.parametrize(
+    ("read", "missing"),
+    [
+        (set(), "training, deployment not read yet"),
+        ({"training", "drift"}, "deployment not read yet"),
+        ({"training", "deployment"}, None),
+    ],
+)
+def test_a_run_waits_for_both_of_its_dags(read: set[str], missing: str | None) -> None:
+    """Airflow reads one DAG before the other, and has no runs of a DAG that it has not read."""
+    assert first_run.describe_unread(read) == missing
+
+
 def test_a_run_is_described_by_its_first_open_task() -> None:
     """Tasks are in the order of the stage table, whatever order Airflow lists them in."""
     tasks = {
