@@ -85,9 +85,10 @@ def _run_threads(
 ) -> Iterator[Result]:
     """Run graphs of at most WAVE_PARTS parts on Dask's threaded scheduler."""
     import dask
+    from dask.threaded import get  # its name, "threads", would import distributed
 
     for start in range(0, len(parts), WAVE_PARTS):
         wave = parts[start : start + WAVE_PARTS]
         calls = [functools.partial(function, lake, part, **constants) for part in wave]
         tasks = [dask.delayed(call, pure=False, traverse=False)() for call in calls]
-        yield from dask.compute(*tasks, scheduler="threads", num_workers=threads)
+        yield from dask.compute(*tasks, scheduler=get, num_workers=threads)

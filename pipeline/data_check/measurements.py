@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from pipeline.data_check.report import (
 )
 from pipeline.model.intervals import midranks, roc_auc, roc_auc_interval
 from pipeline.model.rules import find_best_rule
-from pipeline.types import FloatArray, IntArray
+from pipeline.types import BoolArray, FloatArray, IntArray
 
 FOLDS = 5
 PERMUTATIONS = 100
@@ -161,18 +162,19 @@ def check_null(rows: FloatArray, labels: IntArray, seed: int) -> NullCheck:
     """
     random = np.random.default_rng(seed)
     fold_of = assign_folds(labels, random)
-    targets = np.repeat(labels[:, None].astype(np.float64), PERMUTATIONS + 1, axis=1)
-    for fold in range(FOLDS):
-        inside = np.flatnonzero(fold_of == fold)
-        targets[inside, 1:] = random.permuted(targets[inside, 1:], axis=0)
     design = _make_design(rows)
+    folds = [_make_fold(design, labels, fold_of == fold, random) for fold in range(FOLDS)]
+    gram, products = (sum(getattr(fold, name) for fold in folds) for name in ("gram", "products"))
     areas = np.zeros(PERMUTATIONS + 1)
-    for fold in range(FOLDS):
-        train, test = design[fold_of != fold], design[fold_of == fold]
-        gram = train.T @ train + RIDGE * len(train) * np.eye(design.shape[1])
-        centered = targets[fold_of != fold] - targets[fold_of != fold].mean(axis=0)
-        scores = test @ np.linalg.solve(gram, train.T @ centered)
-        areas += _column_aucs(targets[fold_of == fold], scores) / FOLDS
+    for fold in folds:
+        n_train = len(design) - len(fold.rows)
+        rate = (labels.sum() - fold.targets[:, 0].sum()) / n_train  # the same if permuted
+        sums = -fold.rows.sum(axis=0)  # of the training rows, as the columns are centered
+        ridge = RIDGE * n_train * np.eye(design.shape[1])
+        weights = np.linalg.solve(
+            gram - fold.gram + ridge, products - fold.products - rate * sums[:, None]
+        )
+        areas += _column_aucs(fold.targets, fold.rows @ weights) / FOLDS
     null = areas[1:]
     return NullCheck(
         auc=float(areas[0]),
@@ -181,6 +183,32 @@ def check_null(rows: FloatArray, labels: IntArray, seed: int) -> NullCheck:
         permutations=PERMUTATIONS,
         p_value=float((1 + np.sum(null >= areas[0])) / (1 + PERMUTATIONS)),
     )
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """A fold of the rows, from which the sums over all other folds are computed.
+
+    Attributes:
+        rows: Its rows of the design, shape (n_fold, n_columns).
+        targets: Its labels, and permutations of them, shape (n_fold, PERMUTATIONS + 1).
+        gram: Products of the columns, shape (n_columns, n_columns).
+        products: Products of the columns and the targets, shape (n_columns, PERMUTATIONS + 1).
+    """
+
+    rows: FloatArray
+    targets: FloatArray
+    gram: FloatArray
+    products: FloatArray
+
+
+def _make_fold(
+    design: FloatArray, labels: IntArray, is_inside: BoolArray, random: np.random.Generator
+) -> _Fold:
+    rows = design[is_inside]
+    targets = np.repeat(labels[is_inside, None].astype(np.float64), PERMUTATIONS + 1, axis=1)
+    targets[:, 1:] = random.permuted(targets[:, 1:], axis=0)
+    return _Fold(rows, targets, rows.T @ rows, rows.T @ targets)
 
 
 def assign_folds(labels: IntArray, random: np.random.Generator) -> IntArray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.columns import FEATURES, Category
 from pipeline.types import BoolArray, FloatArray, IntArray
@@ -87,12 +88,12 @@ def find_best_rule(rows: FloatArray, labels: IntArray) -> Rule:
     """
     tried = list(_make_conditions(rows))
     conditions = [*tried, *(condition.opposite for condition in tried)]
-    holds = np.array([condition.holds(rows) for condition in conditions], dtype=np.float32)
-    positives, negatives = holds[:, labels == 1], holds[:, labels == 0]
+    sorted_rows = rows[np.argsort(labels, kind="stable")]
+    holds = np.array([condition.holds(sorted_rows) for condition in tried], dtype=np.float32)
+    negatives, positives = np.split(holds, [int((labels == 0).sum())], axis=1)
     # Youden's index of every pair joined by "and"; the diagonal has the single conditions.
     index = (
-        positives @ positives.T / positives.shape[1]
-        - negatives @ negatives.T / (negatives.shape[1])
+        _count_pairs(positives) / positives.shape[1] - _count_pairs(negatives) / negatives.shape[1]
     )
     single = int(np.argmax(np.diagonal(index)))
     best_and = np.unravel_index(int(np.argmax(index)), index.shape)
@@ -104,6 +105,23 @@ def find_best_rule(rows: FloatArray, labels: IntArray) -> Rule:
         _join([conditions[at].opposite for at in best_or], "or"): -float(index[best_or]),
     }
     return max(found, key=lambda rule: round(found[rule], 6))
+
+
+def _count_pairs(holds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Count the rows for which both of two conditions hold. Up to 2**24 rows the counts are exact.
+
+    Args:
+        holds: Whether each condition holds for each row, shape (n_conditions, n_rows).
+
+    Returns:
+        The counts of every pair of the conditions and, after them, their opposites, shape
+        (2 * n_conditions, 2 * n_conditions).
+    """
+    both = holds @ holds.T
+    of_first = np.diagonal(both)[:, None]
+    only_first = of_first - both
+    neither = holds.shape[1] - of_first - only_first.T
+    return np.block([[both, only_first], [only_first.T, neither]])
 
 
 def _join(conditions: Sequence[Condition], join: Literal["and", "or"]) -> Rule:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
 
-from pipeline.columns import FEATURE_NAMES
+from pipeline.columns import FEATURE_NAMES, FEATURES, Category
 from pipeline.data_check import measurements
 from pipeline.data_check.check import check_data
 from pipeline.data_check.page import page
@@ -120,6 +123,25 @@ def test_labels_without_information_are_reported() -> None:
     assert np.mean(np.array(p_values) <= 0.25) == pytest.approx(0.25, abs=0.2)
     unlearnable = shuffled[int(np.argmax(p_values))]
     assert "null" in list_checks(check(ROWS, unlearnable))
+
+
+def test_no_row_decides_about_its_own_score() -> None:
+    """Each fold is scored by scikit-learn's ridge regression on the rows of the other folds."""
+    fold_of = measurements.assign_folds(LABELS, np.random.default_rng(1))
+    columns = [
+        ROWS[:, [index]] == np.unique(ROWS[:, index])
+        if isinstance(feature, Category)
+        else ROWS[:, [index]] / ROWS[:, index].std()
+        for index, feature in enumerate(FEATURES)
+    ]
+    design = StandardScaler(with_std=False).fit_transform(np.hstack(columns))
+    areas = []
+    for fold in range(measurements.FOLDS):
+        train, test = fold_of != fold, fold_of == fold
+        ridge = Ridge(measurements.RIDGE * train.sum(), fit_intercept=False)
+        ridge.fit(design[train], LABELS[train] - LABELS[train].mean())
+        areas.append(roc_auc_score(LABELS[test], ridge.predict(design[test])))
+    assert measurements.check_null(ROWS, LABELS, 1).auc == pytest.approx(np.mean(areas), abs=1e-9)
 
 
 def test_the_positive_rows_needed_are_the_fewest() -> None:

@@ -58,21 +58,31 @@ def test_results_are_in_the_order_of_the_parts(
     assert "MainThread" not in threads
 
 
-def test_one_part_needs_no_dask() -> None:
-    """Its function is called directly, so small tables do not pay for the import."""
+@pytest.mark.parametrize(
+    ("parts", "unneeded", "log"),
+    [
+        ([5], {"dask", "distributed"}, "in this process, in one part"),
+        ([5, 6], {"distributed"}, "in this process, in 2 parts, 2 at a time"),
+    ],
+)
+def test_parts_in_this_process_do_not_pay_for_workers(
+    parts: list[int], unneeded: set[str], log: str
+) -> None:
+    """One part is handled without Dask, and threads without its workers: imports take time."""
     code = (
         "import sys\n"
+        "from pipeline.compute import plan\n"
         "from pipeline.compute.parts import run_parts\n"
-        "from pipeline.compute.plan import print_plan\n"
         "from pipeline.context import open_context\n"
         "from pipeline.settings import Settings\n"
+        "plan._count_cores = lambda: 2\n"
         "context = open_context(Settings(), 'run-1')\n"
-        "print_plan('preprocess', 1, context.settings)\n"
-        "assert list(run_parts(lambda lake, part: part, [5], context)) == [5]\n"
-        "assert not {'dask', 'distributed'} & sys.modules.keys()"
+        f"plan.print_plan('preprocess', {len(parts)}, context.settings)\n"
+        f"assert list(run_parts(lambda lake, part: part, {parts}, context)) == {parts}\n"
+        f"assert not {unneeded} & sys.modules.keys()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "preprocess: in this process, in one part\n")
+    assert (done.returncode, done.stderr) == (0, f"preprocess: {log}\n")
 
 
 @pytest.mark.parametrize(("mebibytes", "threads"), [(100_000, 4), (1_000, 3), (500, 1), (100, 1)])
