@@ -59,8 +59,9 @@ PACKAGES = {"Polars": "polars", "PySpark": "pyspark"}
 """Name -> package."""
 OURS, LOWER_BOUND = "this platform", "pyarrow.csv, reading only"
 SOURCES = (
-    *("compute", "data", "splits", "drift", "scoring"),
-    *("stages/ingest.py", "stages/preprocess.py", "stages/features.py", "stages/score.py"),
+    *("compute", "data", "data_check", "splits", "drift", "scoring"),
+    *("model/rules.py", "stages/ingest.py", "stages/preprocess.py"),
+    *("stages/features.py", "stages/score.py"),
 )
 """Modules in pipeline/ that decide about the time."""
 
