@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from pipeline.console import print_table
+from tests.bench.usage import Usage, run_python
 
 SIZES = (100_000, 1_000_000)
 STAGES = ("ingest", "preprocess", "features")
@@ -22,26 +18,10 @@ BASELINE = "pandas.read_csv"
 REPEATS = 3
 
 
-class Measurement(NamedTuple):
-    seconds: float
-    mebibytes: float
-
-
-def measure(arguments: list[str], environment: dict[str, str]) -> Measurement:
-    """Run Python in a process of its own; return its wall time and peak resident memory."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *arguments], env=os.environ | {"PYTHONPATH": str(Path.cwd())} | environment
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return Measurement(time.perf_counter() - start, usage.ru_maxrss / 1024)
-
-
-def measure_fastest(arguments: list[str], environment: dict[str, str]) -> Measurement:
+def run_fastest(arguments: list[str], environment: dict[str, str]) -> Usage:
     return min(
-        (measure(arguments, environment) for _ in range(REPEATS)), key=lambda found: found.seconds
+        (run_python(arguments, environment) for _ in range(REPEATS)),
+        key=lambda found: found.seconds,
     )
 
 
@@ -49,16 +29,15 @@ def measure_fastest(arguments: list[str], environment: dict[str, str]) -> Measur
 @pytest.mark.timeout(900)
 def test_data_stages(tmp_path: Path) -> None:
     """A million rows need less than 1.5 GiB per stage; time grows at most linearly plus 10 %."""
-    results: dict[tuple[str, int], Measurement] = {}
+    results: dict[tuple[str, int], Usage] = {}
     for rows in SIZES:
         source = tmp_path / f"{rows}.csv"
-        # In a process of its own: the peak memory of a child includes that of its parent.
         generate = (
             "import pathlib, pipeline.data.synthetic as s; "
             f"pathlib.Path({str(source)!r}).write_bytes(s.generate_csv({rows}, 1))"
         )
-        measure(["-c", generate], {})
-        results[BASELINE, rows] = measure_fastest(
+        run_python(["-c", generate], {})
+        results[BASELINE, rows] = run_fastest(
             ["-c", f"import pandas; pandas.read_csv({str(source)!r})"], {}
         )
         environment = {
@@ -67,7 +46,7 @@ def test_data_stages(tmp_path: Path) -> None:
         }
         for stage in STAGES:
             command = ["-m", "pipeline", stage, "--run-id", f"rows-{rows}"]
-            results[stage, rows] = measure_fastest(command, environment)
+            results[stage, rows] = run_fastest(command, environment)
     largest = SIZES[-1]
     print_table(
         f"Data stages, each in a process of its own, best of {REPEATS}",
