@@ -28,6 +28,7 @@ START_TIMEOUT_SECONDS = 180
 READY_TIMEOUT_SECONDS = 300
 LOG_LINES = 20
 FOLLOWED_DAGS = ("training", "deployment")
+"""DAGs that `train` runs or waits for."""
 REMOTE = ("gdrive:", "https://", "http://", "s3://", "sample")
 DRIVE = ("drive.google.com", 443)
 
@@ -143,12 +144,15 @@ def train(airflow: AirflowClient, source: str) -> None:
         _warn(airflow, deployment, "validate", "the candidate was not promoted")
 
 
-def describe_unread(read: Collection[str]) -> str | None:
-    """Which of the DAGs that `train` follows Airflow has not read yet; None if it has read both.
+def describe_unread(dag_ids: Collection[str]) -> str | None:
+    """Describe which of FOLLOWED_DAGS Airflow has not read yet; None if it has read all of them.
 
     Airflow reads the files of DAGs one after the other.
+
+    Args:
+        dag_ids: The DAGs that Airflow has read.
     """
-    unread = [dag_id for dag_id in FOLLOWED_DAGS if dag_id not in read]
+    unread = [dag_id for dag_id in FOLLOWED_DAGS if dag_id not in dag_ids]
     return f"{', '.join(unread)} not read yet" if unread else None
 
 

@@ -85,7 +85,9 @@ def _run_threads(
 ) -> Iterator[Result]:
     """Run graphs of at most WAVE_PARTS parts on Dask's threaded scheduler."""
     import dask
-    from dask.threaded import get  # its name, "threads", would import distributed
+    from dask.threaded import get
+
+    # The name "threads" instead of `get` would make Dask import distributed, which takes time.
 
     for start in range(0, len(parts), WAVE_PARTS):
         wave = parts[start : start + WAVE_PARTS]

@@ -164,12 +164,13 @@ def check_null(rows: FloatArray, labels: IntArray, seed: int) -> NullCheck:
     fold_of = assign_folds(labels, random)
     design = _make_design(rows)
     folds = [_make_fold(design, labels, fold_of == fold, random) for fold in range(FOLDS)]
-    gram, products = (sum(getattr(fold, name) for fold in folds) for name in ("gram", "products"))
+    gram = np.sum([fold.gram for fold in folds], axis=0)
+    products = np.sum([fold.products for fold in folds], axis=0)
     areas = np.zeros(PERMUTATIONS + 1)
     for fold in folds:
         n_train = len(design) - len(fold.rows)
-        rate = (labels.sum() - fold.targets[:, 0].sum()) / n_train  # the same if permuted
-        sums = -fold.rows.sum(axis=0)  # of the training rows, as the columns are centered
+        rate = (labels.sum() - fold.targets[:, 0].sum()) / n_train  # permuting keeps it
+        sums = design.sum(axis=0) - fold.rows.sum(axis=0)
         ridge = RIDGE * n_train * np.eye(design.shape[1])
         weights = np.linalg.solve(
             gram - fold.gram + ridge, products - fold.products - rate * sums[:, None]
@@ -187,7 +188,7 @@ def check_null(rows: FloatArray, labels: IntArray, seed: int) -> NullCheck:
 
 @dataclass(frozen=True)
 class _Fold:
-    """A fold of the rows, from which the sums over all other folds are computed.
+    """A fold and its sums, which are subtracted from the totals to fit on the other folds.
 
     Attributes:
         rows: Its rows of the design, shape (n_fold, n_columns).
@@ -240,7 +241,7 @@ def _make_design(rows: FloatArray) -> FloatArray:
         if isinstance(feature, Category):
             columns += [(values == code).astype(np.float64) for code in np.unique(values)]
         else:
-            columns.append(values / (values.std() or 1.0))
+            columns.append(values / (values.std() if np.ptp(values) else 1.0))
     design = np.column_stack(columns)
     centered: FloatArray = design - design.mean(axis=0)
     return centered

@@ -108,7 +108,7 @@ def find_best_rule(rows: FloatArray, labels: IntArray) -> Rule:
 
 
 def _count_pairs(holds: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Count the rows for which both of two conditions hold. Up to 2**24 rows the counts are exact.
+    """Count the rows for which both conditions of each pair hold; exact up to 2**24 rows.
 
     Args:
         holds: Whether each condition holds for each row, shape (n_conditions, n_rows).

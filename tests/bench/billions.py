@@ -36,7 +36,10 @@ from tests.bench.tables import put, table
 
 PAGE = ROOT / "docs/reference/billions.md"
 WORKER_STAGES = ("preprocess", "features", "drift", "score")
-SOURCES = ("compute", "data", "splits", "drift", "scoring", "storage", "stages/score.py")
+SOURCES = (
+    *("compute", "data", "data_check", "splits", "drift", "scoring", "storage"),
+    *("model/rules.py", "model/intervals.py", "stages/preprocess.py", "stages/score.py"),
+)
 """Modules and packages in pipeline/ that decide about the results."""
 
 

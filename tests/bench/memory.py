@@ -33,7 +33,8 @@ SOURCES = {
     "preprocess": (
         *("compute/parts.py", "compute/plan.py", "data/blocks.py", "data/cells.py"),
         *("data/contract.py", "data/numbers.py", "data/silver.py", "stages/preprocess.py"),
-        *("data_check/measurements.py", "data_check/row_sample.py"),
+        *("data_check/check.py", "data_check/measurements.py", "data_check/row_sample.py"),
+        "model/rules.py",
     ),
     "features": (
         *(f"splits/{name}.py" for name in ("bounds", "passes", "plan", "rows", "rules", "write")),
@@ -45,7 +46,7 @@ SOURCES = {
         *("compute/parts.py", "storage/samples.py"),
     ),
     "score": (
-        *("data/cells.py", "data/contract.py", "data/numbers.py"),
+        *("compute/parts.py", "data/cells.py", "data/contract.py", "data/numbers.py"),
         *("scoring/list_parts.py", "scoring/part_scores.py"),
     ),
 }

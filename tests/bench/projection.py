@@ -24,6 +24,8 @@ SIZES = (4_000_000, 10_000_000)
 ROWS = (1e9, 1e10)
 CORES = (2, 16, 64, 256)
 """Cores of the workers, one thread each."""
+MANY = 10**9
+"""More cores than any stage can use."""
 CORES_PER_NODE = 8
 PRICE = 0.05
 """Assumed price of a core with 4 GiB of memory for an hour, in US dollars."""
@@ -121,7 +123,7 @@ def find_limits(found: dict[str, Any]) -> list[tuple[float, str, str, str]]:
     workers = values["dask"]["workers"]["replicas"] * values["dask"]["workers"]["threads"]
     stored = sum(cost.stored for cost in costs.values())
     slowest = max(costs, key=lambda stage: get_hours(stage, costs[stage], 1, workers))
-    serial = max(costs, key=lambda stage: costs[stage].stage)
+    serial = max(costs, key=lambda stage: get_hours(stage, costs[stage], 1, MANY))
     timeout = read_timeout()
     limits = [
         (
@@ -144,9 +146,10 @@ def find_limits(found: dict[str, Any]) -> list[tuple[float, str, str, str]]:
             "More workers (`dask.workers.replicas`, or `autoscaling`)",
         ),
         (
-            timeout / get_hours(serial, costs[serial], 1, 10**9),
+            timeout / get_hours(serial, costs[serial], 1, MANY),
             "The same limit, with any number of workers",
-            f"`{serial}`, {costs[serial].stage:.2f} s per million rows in the stage itself",
+            f"`{serial}`, {get_hours(serial, costs[serial], 1e6, MANY) * 3_600:.2f} s per million "
+            "rows",
             "`EXECUTION_TIMEOUT` in dags/pods.py, or a sample of the table",
         ),
     ]

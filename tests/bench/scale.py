@@ -60,8 +60,8 @@ PACKAGES = {"Polars": "polars", "PySpark": "pyspark"}
 OURS, LOWER_BOUND = "this platform", "pyarrow.csv, reading only"
 SOURCES = (
     *("compute", "data", "data_check", "splits", "drift", "scoring"),
-    *("model/rules.py", "stages/ingest.py", "stages/preprocess.py"),
-    *("stages/features.py", "stages/score.py"),
+    *("model/rules.py", "model/intervals.py"),
+    *("stages/ingest.py", "stages/preprocess.py", "stages/features.py", "stages/score.py"),
 )
 """Modules in pipeline/ that decide about the time."""
 

@@ -19,7 +19,7 @@ from pipeline.settings import Settings
 from pipeline.types import FloatArray, IntArray
 from tests.support.rows import ROWS
 
-SLEEP, AGE = FEATURE_NAMES.index("sleep_hours"), FEATURE_NAMES.index("age")
+SLEEP, AGE, REVIEW = map(FEATURE_NAMES.index, ("sleep_hours", "age", "review_hours"))
 RANDOM = np.random.default_rng(1)
 LABELS = (RANDOM.random(len(ROWS)) < 0.1 + 0.4 * (ROWS[:, SLEEP] > 6)).astype(np.int64)
 
@@ -125,13 +125,15 @@ def test_labels_without_information_are_reported() -> None:
     assert "null" in list_checks(check(ROWS, unlearnable))
 
 
-def test_no_row_decides_about_its_own_score() -> None:
-    """Each fold is scored by scikit-learn's ridge regression on the rows of the other folds."""
-    fold_of = measurements.assign_folds(LABELS, np.random.default_rng(1))
+def test_each_fold_is_scored_by_the_other_folds() -> None:
+    """As by scikit-learn's ridge regression, also with a constant feature that binary rounds."""
+    rows, labels = ROWS[:399].copy(), LABELS[:399]
+    rows[:, REVIEW] = 6.1
+    fold_of = measurements.assign_folds(labels, np.random.default_rng(1))
     columns = [
-        ROWS[:, [index]] == np.unique(ROWS[:, index])
+        rows[:, [index]] == np.unique(rows[:, index])
         if isinstance(feature, Category)
-        else ROWS[:, [index]] / ROWS[:, index].std()
+        else StandardScaler().fit_transform(rows[:, [index]])
         for index, feature in enumerate(FEATURES)
     ]
     design = StandardScaler(with_std=False).fit_transform(np.hstack(columns))
@@ -139,9 +141,9 @@ def test_no_row_decides_about_its_own_score() -> None:
     for fold in range(measurements.FOLDS):
         train, test = fold_of != fold, fold_of == fold
         ridge = Ridge(measurements.RIDGE * train.sum(), fit_intercept=False)
-        ridge.fit(design[train], LABELS[train] - LABELS[train].mean())
-        areas.append(roc_auc_score(LABELS[test], ridge.predict(design[test])))
-    assert measurements.check_null(ROWS, LABELS, 1).auc == pytest.approx(np.mean(areas), abs=1e-9)
+        ridge.fit(design[train], labels[train] - labels[train].mean())
+        areas.append(roc_auc_score(labels[test], ridge.predict(design[test])))
+    assert measurements.check_null(rows, labels, 1).auc == pytest.approx(np.mean(areas), abs=1e-9)
 
 
 def test_the_positive_rows_needed_are_the_fewest() -> None:

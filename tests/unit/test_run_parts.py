@@ -68,7 +68,7 @@ def test_results_are_in_the_order_of_the_parts(
 def test_parts_in_this_process_do_not_pay_for_workers(
     parts: list[int], unneeded: set[str], log: str
 ) -> None:
-    """One part is handled without Dask, and threads without its workers: imports take time."""
+    """One part needs no `dask`, and threads need no `distributed`: imports take time."""
     code = (
         "import sys\n"
         "from pipeline.compute import plan\n"
