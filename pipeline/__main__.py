@@ -153,7 +153,7 @@ def main(arguments: Sequence[str]) -> int:
                 marks.enter_context(exclude_erasures(context.lake, command, context.run_id))
             try:
                 parsed.entry(context, parsed)
-            except StageSkipped:
+            except (StageSkipped, PipelineError):
                 write_workers_report(context, command)
                 raise
         write_workers_report(context, command)

@@ -60,6 +60,10 @@ class Limit:
     mebibytes: float
     is_container: bool
 
+    def __str__(self) -> str:
+        """The beginning of a clause that ends with the number."""
+        return "the limit of its container is" if self.is_container else "this machine has"
+
 
 def find_limit() -> Limit:
     """Return the memory limit of the container, or else the memory of the machine."""
@@ -101,11 +105,10 @@ def check_memory(stage: str, rows: int, columns: int, location: str, bound: str)
     need, limit = NEEDS[stage].estimate(rows, columns), find_limit()
     if need <= limit.mebibytes:
         return
-    where, advice = "this machine has", "Run it on a machine with more memory"
+    advice = "Run it on a machine with more memory"
     if limit.is_container:
-        where = "the limit of its container is"
         advice = f"Raise it (chart value stages.{stage}.resources.limits.memory)"
     raise MemoryLimitError(
         f"{stage} needs about {need:,.0f} MiB of memory for {rows:,} rows and {columns} columns of "
-        f"{location}, but {where} {limit.mebibytes:,.0f} MiB. {advice}, or lower {bound}"
+        f"{location}, but {limit} {limit.mebibytes:,.0f} MiB. {advice}, or lower {bound}"
     )

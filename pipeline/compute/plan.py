@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.console import echo
+from pipeline.errors import MemoryLimitError
 from pipeline.memory import find_limit
 from pipeline.settings import Settings
 
@@ -53,13 +54,24 @@ def make_plan(parts: int, settings: Settings, mebibytes: float = PART_MEBIBYTES)
     Returns:
         The plan. In this process, it has no more threads than cores, nor more than fit into the
         memory limit of the container or the memory of the machine.
+
+    Raises:
+        MemoryLimitError: If not even one part fits into it.
     """
     if parts <= 1:
         return Plan("direct", parts)
     if settings.dask.scheduler:
         return Plan("workers", parts, 0, settings.dask.scheduler)
-    room = find_limit().mebibytes - PROCESS_MEBIBYTES
-    return Plan("threads", parts, max(1, min(parts, _count_cores(), int(room // mebibytes))))
+    limit = find_limit()
+    threads = int((limit.mebibytes - PROCESS_MEBIBYTES) // mebibytes)
+    if threads < 1:
+        raise MemoryLimitError(
+            f"one of the {parts:,} parts of the table needs about "
+            f"{PROCESS_MEBIBYTES + mebibytes:,.0f} MiB of memory, but {limit} "
+            f"{limit.mebibytes:,.0f} MiB. Raise it (chart value "
+            "stages.STAGE.resources.limits.memory), or use workers (chart value dask.enabled)"
+        )
+    return Plan("threads", parts, min(parts, _count_cores(), threads))
 
 
 def print_plan(

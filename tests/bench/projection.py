@@ -130,7 +130,7 @@ def find_limits(found: dict[str, Any]) -> list[tuple[float, str, str, str]]:
             IngestSettings().max_bytes / ROW_BYTES,
             f"`MLOPS_INGEST__MAX_BYTES`, {IngestSettings().max_bytes / 1e9:g} GB",
             f"{ROW_BYTES} bytes per raw row",
-            "Raise it. `ingest` needs as much free space in its pod's `/tmp`, on the node's disk",
+            "Raise it. `ingest` needs twice as much free space in its pod's `/tmp`, on the node",
         ),
         (
             volume * GIB / stored * 1e6,

@@ -90,14 +90,20 @@ def test_imports_have_no_side_effects() -> None:
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
 
 
-def test_a_skipped_stage_reports_its_workers(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(
+    ("stage", "code"), [("score", stages.EXIT_SKIPPED), ("features", stages.EXIT_FAILED)]
+)
+def test_a_skipped_and_a_failed_stage_report_their_workers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stage: str, code: int
 ) -> None:
-    """A drift check that finds nothing is skipped, and Dask's report of it is kept."""
+    """Dask's report is kept of a stage that has nothing to do, and of one that ends with an error.
+
+    Here there is no list to score, and nothing to split.
+    """
     monkeypatch.setenv("MLOPS_LAKE__URL", f"file://{tmp_path}")
     written = []
     monkeypatch.setattr(
         workers, "write_report", lambda lake, run_id, stage: written.append((run_id, stage))
     )
-    assert main(["score", "--run-id", "run-1"]) == stages.EXIT_SKIPPED
-    assert written == [("run-1", "score")]
+    assert main([stage, "--run-id", "run-1"]) == code
+    assert written == [("run-1", stage)]

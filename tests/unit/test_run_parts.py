@@ -19,7 +19,13 @@ from pipeline.compute import parts as compute
 from pipeline.compute.parts import run_parts
 from pipeline.compute.plan import make_plan
 from pipeline.context import Context
-from pipeline.errors import DataError, LakeError, SettingsError, WorkersError
+from pipeline.errors import (
+    DataError,
+    LakeError,
+    MemoryLimitError,
+    SettingsError,
+    WorkersError,
+)
 from pipeline.memory import Limit
 from pipeline.settings import Settings
 from pipeline.settings.connections import LakeSettings
@@ -85,7 +91,7 @@ def test_parts_in_this_process_do_not_pay_for_workers(
     assert (done.returncode, done.stderr) == (0, f"preprocess: {log}\n")
 
 
-@pytest.mark.parametrize(("mebibytes", "threads"), [(100_000, 4), (1_000, 3), (500, 1), (100, 1)])
+@pytest.mark.parametrize(("mebibytes", "threads"), [(100_000, 4), (1_000, 3), (500, 1)])
 def test_threads_are_bounded_by_cores_and_memory(
     monkeypatch: pytest.MonkeyPatch, mebibytes: float, threads: int
 ) -> None:
@@ -95,6 +101,14 @@ def test_threads_are_bounded_by_cores_and_memory(
     made = make_plan(1_000, Settings(), mebibytes=200)
     assert (made.mode, made.threads) == ("threads", threads)
     assert str(made) == f"in this process, in 1,000 parts, {threads} at a time"
+
+
+def test_a_limit_too_small_for_a_part_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operating system would kill the stage; a single part is always tried."""
+    monkeypatch.setattr(plan, "find_limit", lambda: Limit(499, is_container=True))
+    with pytest.raises(MemoryLimitError, match=r"needs about 500 MiB .* container is 499 MiB"):
+        make_plan(2, Settings(), mebibytes=200)
+    assert make_plan(1, Settings(), mebibytes=200).mode == "direct"
 
 
 def test_an_error_of_a_part_is_raised(make_context: Callable[..., Context]) -> None:
