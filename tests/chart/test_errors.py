@@ -12,6 +12,14 @@ from docs.values import SCHEMA
 from tests.support.chart_scenarios import CLOUD, EXTERNAL, KEYS_OF_THEIR_OWN, TLS
 from tests.support.helm import CHART, RELEASE, Values, get_refusal, render, run_helm
 
+LOGIN_VARIABLES = (
+    ("airflow", "AIRFLOW__CORE__AUTH_MANAGER"),
+    ("airflow", "AIRFLOW__FAB__AUTH_ROLE_PUBLIC"),
+    ("airflow", "AIRFLOW__FAB__CONFIG_FILE"),
+    ("mlflow", "MLFLOW_AUTH_CONFIG_PATH"),
+)
+"""Component and the variable of its `env` that decides how people log in."""
+
 CASES: list[tuple[Values, str]] = [
     ({"columns": "machines.columns.yaml"}, "pass it with --set-file columns=PATH"),
     ({"minio": {"enabled": False}}, "and backup, commands, "),
@@ -119,14 +127,12 @@ CASES: list[tuple[Values, str]] = [
         {"minio": {"service": {"consoleNodePort": 30901}}},
         "set minio.service.type to NodePort",
     ),
-    (
-        {
-            "airflow": {
-                "service": {"type": "LoadBalancer"},
-                "env": {"AIRFLOW__FAB__AUTH_ROLE_PUBLIC": "Viewer"},
-            }
-        },
-        "removes Airflow's login, and everybody can reach it (airflow.service.type LoadBalancer",
+    *(
+        (
+            {component: {"service": {"type": "LoadBalancer"}, "env": {variable: "anything"}}},
+            f"{component}.env.{variable} replaces or removes the login",
+        )
+        for component, variable in LOGIN_VARIABLES
     ),
     (
         {"airflow": {"adminUser": "operator"}},
@@ -143,6 +149,16 @@ CASES: list[tuple[Values, str]] = [
 def test_contradictions(values: Values, expected: str) -> None:
     """A contradiction is refused with the values, the reason and the remedy."""
     assert expected in get_refusal(values)
+
+
+@pytest.mark.parametrize(("component", "variable"), LOGIN_VARIABLES)
+def test_another_login_needs_a_server_inside_the_cluster(component: str, variable: str) -> None:
+    """The variable is refused behind an Ingress, and accepted for a Service of type ClusterIP."""
+    env = {variable: "anything"}
+    assert render({component: {"env": env}})
+    published = {"enabled": True, "host": "ui.school.org", "tlsSecretName": "certificate"}
+    refusal = get_refusal({component: {"env": env, "ingress": published}})
+    assert "everybody can reach the server" in refusal
 
 
 def find_renamed(part: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
