@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.support.chart_scenarios import CERT_MANAGER, OIDC, OIDC_AND_TLS
+from tests.support.chart_scenarios import CERT_MANAGER, EVERYTHING, OIDC, OIDC_AND_TLS
 from tests.support.helm import (
     RELEASE,
     Manifest,
@@ -142,8 +142,12 @@ PUBLISHED: dict[str, tuple[Values, str | None]] = {
         {server: {"service": {"type": "LoadBalancer"}} for server in SERVERS},
         None,
     ),
-    "ingress and route": (
+    "ingresses": (
         {key: OIDC_AND_TLS[key] for key in ("tls", "mlflow", "predictor", "networkPolicy")},
+        None,
+    ),
+    "routes": (
+        {key: EVERYTHING[key] for key in ("mlflow", "networkPolicy")},
         None,
     ),
 }

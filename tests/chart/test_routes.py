@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.chart_scenarios import TLS
 from tests.support.helm import Values, find, get_container, get_refusal, render
 
 INTERFACES = {
@@ -78,6 +79,15 @@ def test_servers_know_their_public_address() -> None:
 def test_incomplete_values_are_refused(component: str, values: Values, remedy: str) -> None:
     """The message has the value to set."""
     assert f"set {component}{remedy}" in get_refusal(CONTROLLER | {component: values})
+
+
+@pytest.mark.parametrize("component", INTERFACES)
+def test_a_route_to_an_encrypted_server_is_refused(component: str) -> None:
+    """The chart has no policy by which the gateway would connect by HTTPS."""
+    parents = [{"name": "public", "namespace": "gateways"}]
+    route = {"enabled": True, "host": "ui.school.org", "parentRefs": parents}
+    refusal = get_refusal(CONTROLLER | TLS | {component: {"httpRoute": route}})
+    assert f"use {component}.ingress instead" in refusal
 
 
 @pytest.mark.parametrize("component", [name for name in INTERFACES if name != "predictor"])

@@ -216,11 +216,7 @@ OIDC_AND_TLS: Values = {
         "ingress": {"enabled": True, "host": "mlflow.school.org", "tlsSecretName": "certificate"}
     },
     "predictor": {
-        "httpRoute": {
-            "enabled": True,
-            "host": "predict.school.org",
-            "parentRefs": [{"name": "public", "namespace": "gateways"}],
-        }
+        "ingress": {"enabled": True, "host": "predict.school.org", "tlsSecretName": "certificate"}
     },
     "networkPolicy": {"webInterfaces": [_namespace("ingress-nginx")]},
 }
