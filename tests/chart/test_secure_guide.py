@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.settings import Settings
 from tests.support.chart_scenarios import CERTIFICATE
 from tests.support.helm import (
     ROOT,
@@ -66,6 +67,15 @@ def test_predictions_need_a_key_and_people_approve(manifests: list[Manifest]) ->
     assert variables["MLOPS_PREDICTOR__API_KEYS_FILE"]
     assert "--app-name=basic-auth" in get_container(find(manifests, "Deployment", "mlflow"))["args"]
     assert get_pods_file(manifests)["approval"]["enabled"]
+
+
+def test_data_comes_from_the_named_hosts(manifests: list[Manifest]) -> None:
+    """The stages have the hosts as the setting of that name."""
+    name = "MLOPS_INGEST__ALLOWED_HOSTS"
+    hosts = read_values()["settings"][name]
+    assert find(manifests, "ConfigMap", "settings")["data"][name] == hosts
+    settings = Settings.load({name: hosts})
+    assert settings.ingest.allowed_hosts == ("data.school.org", "*.example.org")
 
 
 def test_connections_are_encrypted(manifests: list[Manifest]) -> None:
