@@ -283,7 +283,7 @@ SERVICES: dict[str, Service] = {
         ),
     ),
     "backup": Service(
-        "backups, which read everything; no pod has it",
+        "backups, which read everything; no pod uses it",
         Access(reads=tuple(f"{layer}/{ANY}" for layer in layout.LAYERS)),
     ),
     "test": Service("`helm test`", Access(inspects=layout.LAYERS)),
