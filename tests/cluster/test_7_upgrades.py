@@ -20,7 +20,11 @@ pytestmark = pytest.mark.full
 MAX_TRAFFIC_SECONDS = 1500.0
 IDENTITIES = ("train", "predictor", "mlflow", "test")
 LOGINS = ("mlflow-trainer", "mlflow-reader")
-SECRETS = ("airflow", "objectstore", "postgresql", *(f"s3-{name}" for name in IDENTITIES), *LOGINS)
+SECRETS = (
+    *("airflow", "mlflow", "objectstore", "postgresql"),
+    *(f"s3-{name}" for name in IDENTITIES),
+    *LOGINS,
+)
 NAMES = ("AWS_ACCESS_KEY_ID", "MLFLOW_TRACKING_USERNAME")
 ABSENT = ("predictor-key", "predictor-sessions", f"{RELEASE}-login")
 """Secrets of releases with API keys of callers or with single sign-on."""
