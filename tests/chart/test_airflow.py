@@ -138,6 +138,13 @@ def test_changed_settings_restart_it() -> None:
         assert before != after
 
 
+def test_sessions_and_tokens_end_after_12_hours() -> None:
+    """A token that a program requested is valid no longer than a person's session."""
+    settings = find(render(), "ConfigMap", "airflow")["data"]
+    minutes = int(settings["AIRFLOW__FAB__SESSION_MAX_LIFETIME_MINUTES"])
+    assert int(settings["AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME"]) == minutes * 60 == 12 * 3600
+
+
 def test_own_variables() -> None:
     """`airflow.env` adds variables, with numbers and booleans as text."""
     own = {"AIRFLOW__X__Y": 3, "AIRFLOW__X__Z": True, "AIRFLOW__X__BYTES": 3_000_000_000}

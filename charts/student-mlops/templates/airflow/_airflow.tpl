@@ -16,6 +16,7 @@ AIRFLOW__FAB__CONFIG_FILE: /opt/student-mlops/webserver_config.py
 # People log in again after 12 hours, and then have the roles that the issuer gives them.
 AIRFLOW__FAB__SESSION_LIFETIME_MINUTES: "720"
 AIRFLOW__FAB__SESSION_MAX_LIFETIME_MINUTES: "720"
+AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME: "43200" # seconds; a token outlives a change of the password
 AIRFLOW__DATABASE__SQL_ALCHEMY_CONN: {{ include "student-mlops.database.url" (list . "postgresql+psycopg2" "airflow") }}
 AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES: "1"
 # The DAGs change only with the image, so that they need no faster parsing. A changed schedule takes
