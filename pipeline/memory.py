@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.errors import MemoryLimitError
 
@@ -24,6 +25,20 @@ PROCESSES_VARIABLE = "LOKY_MAX_CPU_COUNT"
 """Environment variable by which joblib limits its processes."""
 
 
+class TableSize(NamedTuple):
+    """Size of a table that a stage reads.
+
+    Attributes:
+        rows: Number of rows.
+        columns: Number of columns.
+        cell_columns: Number of columns that trees see (model/budget.py).
+    """
+
+    rows: int
+    columns: int
+    cell_columns: int
+
+
 @dataclass(frozen=True)
 class Need:
     """Peak memory of a stage, for tables of any size.
@@ -32,18 +47,31 @@ class Need:
         base_mebibytes: Memory without a table: the interpreter, the libraries, and what does not
             grow with the table.
         bytes_per_value: Memory per value; a table has rows times columns of them.
+        bytes_per_cell: Memory per cell; a table has rows times columns that trees see of them.
+        mebibytes_per_cell_column: Memory per column that trees see, whatever the rows.
     """
 
     base_mebibytes: float
     bytes_per_value: float
+    bytes_per_cell: float
+    mebibytes_per_cell_column: float
 
-    def estimate(self, rows: int, columns: int) -> float:
+    def estimate(self, size: TableSize) -> float:
         """Return the peak memory for a table, in MiB."""
-        return self.base_mebibytes + self.bytes_per_value * rows * columns / MEBIBYTE
+        rows, columns, cell_columns = size
+        per_row = self.bytes_per_value * columns + self.bytes_per_cell * cell_columns
+        fixed = self.base_mebibytes + self.mebibytes_per_cell_column * cell_columns
+        return fixed + per_row * rows / MEBIBYTE
 
 
 NEEDS = {
-    "train": Need(base_mebibytes=260, bytes_per_value=17),
+    "train": Need(
+        base_mebibytes=260,
+        bytes_per_value=17,
+        bytes_per_cell=1,  # the bin of a value in model/compact_boosting.py
+        # The histograms of a tree: 100 MiB were measured for 800 columns of categories.
+        mebibytes_per_cell_column=0.125,
+    ),
 }
 """Stage -> its peak memory; see docs/reference/scale.md."""
 
@@ -88,13 +116,12 @@ def limit_processes(held_bytes: int = 0) -> None:
     os.environ.setdefault(PROCESSES_VARIABLE, str(max(1, most)))
 
 
-def check_memory(stage: str, rows: int, columns: int, location: str, bound: str) -> None:
+def check_memory(stage: str, size: TableSize, location: str, bound: str) -> None:
     """Check that a stage can hold a table in memory.
 
     Args:
         stage: Name of the stage, a key of NEEDS.
-        rows: Number of rows that it reads.
-        columns: Number of columns.
+        size: Size of the rows that it reads.
         location: Where the table is stored, for the error.
         bound: Setting that bounds the rows, for the error.
 
@@ -102,13 +129,14 @@ def check_memory(stage: str, rows: int, columns: int, location: str, bound: str)
         MemoryLimitError: If its estimated peak is above the limit of the container or the memory of
             the machine.
     """
-    need, limit = NEEDS[stage].estimate(rows, columns), find_limit()
+    need, limit = NEEDS[stage].estimate(size), find_limit()
     if need <= limit.mebibytes:
         return
     advice = "Run it on a machine with more memory"
     if limit.is_container:
         advice = f"Raise it (chart value stages.{stage}.resources.limits.memory)"
     raise MemoryLimitError(
-        f"{stage} needs about {need:,.0f} MiB of memory for {rows:,} rows and {columns} columns of "
-        f"{location}, but {limit} {limit.mebibytes:,.0f} MiB. {advice}, or lower {bound}"
+        f"{stage} needs about {need:,.0f} MiB of memory for {size.rows:,} rows and {size.columns} "
+        f"columns ({size.cell_columns} for trees) of {location}, but {limit} "
+        f"{limit.mebibytes:,.0f} MiB. {advice}, or lower {bound}"
     )

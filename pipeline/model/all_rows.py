@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.columns import FEATURES
+from pipeline.model.budget import COLUMNS
 from pipeline.model.calibration import (
     FittedModel,
     calibrate,
@@ -19,7 +20,7 @@ from pipeline.model.calibration import (
     replace_classifier,
 )
 from pipeline.model.candidates import positive_probability
-from pipeline.model.compact_boosting import Binning, Growth, count_threads, grow
+from pipeline.model.compact_boosting import Binning, Growth, count_threads, grow, limit_rows
 from pipeline.model.encoding import make_indicators
 from pipeline.model.families import Candidate
 from pipeline.model.metrics import paired_differences
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 
     from pipeline.settings import Settings
 
-MAX_MEASURED_ROWS = 200_000
+MAX_MEASURED_VALUES = 1 << 23
+"""Most values of these rows: rows times the columns that trees see, which are all in memory when a
+model predicts."""
+MAX_MEASURED_ROWS = limit_rows(200_000, COLUMNS, MAX_MEASURED_VALUES)
 """Most rows of the validation split on which models are calibrated and compared, and most rows that
 describe what a model learned from."""
 

@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
 BLOCK_ROWS = 1 << 17
-"""Rows that are binned at once, and whose gradients are computed at once."""
+"""Most rows that are binned at once, and whose gradients are computed at once."""
 SAMPLED_ROWS = 200_000
 """Most rows whose quantiles are the edges of the bins."""
+BLOCK_VALUES = 1 << 21
+"""Most values of a block: rows times the columns that the steps make of the features."""
+SAMPLED_VALUES = 1 << 23
+"""Most values of the sample, which are in memory at once as float64."""
 N_BINS = 256
 """Bins of a feature; the last one is for missing values, which the rows do not have."""
 
@@ -78,8 +82,11 @@ class Binning:
         from sklearn.ensemble._hist_gradient_boosting.binning import _BinMapper
 
         self._transformers = transformers
-        if len(rows) > SAMPLED_ROWS:
-            kept = np.random.default_rng(seed).choice(len(rows), SAMPLED_ROWS, replace=False)
+        columns = self._to_columns(rows[:1]).shape[1]
+        self._block_rows = limit_rows(BLOCK_ROWS, columns, BLOCK_VALUES)
+        sampled = limit_rows(SAMPLED_ROWS, columns, SAMPLED_VALUES)
+        if len(rows) > sampled:
+            kept = np.random.default_rng(seed).choice(len(rows), sampled, replace=False)
             rows = rows[np.sort(kept)]
         self.mapper = _BinMapper(n_bins=N_BINS, subsample=None, n_threads=1)
         self.mapper.fit(self._to_columns(rows))
@@ -95,11 +102,16 @@ class Binning:
         bins = np.empty((labels.size, len(self.mapper.bin_thresholds_)), np.uint8, order="F")
         first = 0
         for split in splits:
-            for block in _iterate_blocks(len(split.rows)):
+            for block in _iterate_blocks(len(split.rows), self._block_rows):
                 rows = self.mapper.transform(self._to_columns(split.rows[block]))
                 bins[first : first + len(rows)] = rows
                 first += len(rows)
         return BinnedRows(bins, labels)
+
+
+def limit_rows(rows: int, columns: int, values: int) -> int:
+    """Return how many rows of so many columns have at most this number of values."""
+    return max(1, min(rows, values // columns))
 
 
 def count_threads(rows: int) -> int:
@@ -173,7 +185,7 @@ def _get_gradients(
 ) -> tuple[Float32Array, Float32Array]:
     """Return gradients and hessians of the log loss, each of the shape (n_rows,)."""
     gradients, hessians = np.empty((2, len(scores)), np.float32)
-    for block in _iterate_blocks(len(scores)):
+    for block in _iterate_blocks(len(scores), BLOCK_ROWS):
         probability = 1 / (1 + np.exp(-scores[block]))
         gradients[block] = probability - labels[block]
         hessians[block] = probability * (1 - probability)
@@ -184,6 +196,6 @@ def _get_log_loss(labels: NDArray[np.uint8], scores: FloatArray) -> float:
     return float(np.mean(np.logaddexp(0, np.where(labels == 1, -scores, scores))))
 
 
-def _iterate_blocks(rows: int) -> Iterator[slice]:
-    for start in range(0, rows, BLOCK_ROWS):
-        yield slice(start, min(start + BLOCK_ROWS, rows))
+def _iterate_blocks(rows: int, block_rows: int) -> Iterator[slice]:
+    for start in range(0, rows, block_rows):
+        yield slice(start, min(start + block_rows, rows))

@@ -19,8 +19,9 @@ from pipeline.compute.fits import share_fits
 from pipeline.console import echo
 from pipeline.context import Context
 from pipeline.data_check.report import read_data_check
-from pipeline.memory import check_memory, limit_processes
+from pipeline.memory import TableSize, check_memory, limit_processes
 from pipeline.model import export
+from pipeline.model.budget import COLUMNS
 from pipeline.model.bundle import ARTIFACT_FOLDER, MANIFEST, Lineage, Manifest
 from pipeline.model.calibration import fit_calibrated
 from pipeline.model.metrics import flatten_metrics
@@ -113,7 +114,8 @@ def read_training_rows(
     bounds = {"train": max_rows, "validation": ceil(fraction * gold.splits["validation"].rows)}
     rows = sum(min(gold.splits[name].rows, bounds[name]) for name in splits)
     location = lake.url(gold_manifest(gold.run_id))
-    check_memory("train", rows, len(gold.columns), location, "MLOPS_TRAIN__MAX_ROWS")
+    size = TableSize(rows, len(gold.columns), COLUMNS)
+    check_memory("train", size, location, "MLOPS_TRAIN__MAX_ROWS")
     train, validation = (
         read_training_data(lake, parts, bounds[name], settings.seed)
         for name, parts in splits.items()

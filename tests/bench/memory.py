@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.memory import NEEDS
+from pipeline.memory import NEEDS, TableSize
+from pipeline.model.budget import COLUMNS
 from pipeline.model.bundle import write_fallback
 from pipeline.settings.connections import LakeSettings
 from pipeline.settings.data import FeaturesSettings
@@ -26,7 +27,6 @@ from tests.support.forest import make_bundle
 PAGE = ROOT / "docs/reference/scale.md"
 PART, LARGEST_PART = "peak memory", "largest table"
 MEDIUM, LARGE = 2_700_000, 21_100_000  # 51 and 401 MB
-COLUMNS = len(get_column_types())
 
 SOURCES = {
     "ingest": ("data/blocks.py", "data/raw_parts.py", "data/sources.py", "storage/streams.py"),
@@ -146,20 +146,27 @@ def format_largest() -> str:
     for stage, need in NEEDS.items():
         limit = get_stage(stage).resources.memory_limit
         mebibytes = int(limit.removesuffix("Gi")) * 1024
-        per_million = need.estimate(1_000_000, COLUMNS) - need.base_mebibytes
-        rows = (mebibytes - need.base_mebibytes) / per_million
+        fixed = need.estimate(get_size(0))
+        per_million = need.estimate(get_size(1_000_000)) - fixed
+        rows = (mebibytes - fixed) / per_million
         lines.append(
             (
                 f"`{stage}`",
                 f"{need.base_mebibytes:,.0f} MiB",
                 f"{need.bytes_per_value:g} bytes",
+                f"{need.bytes_per_cell:g} byte",
                 f"{per_million:,.0f} MiB",
                 limit,
                 f"{rows:.1f} million rows",
             )
         )
-    header = ("stage", "without a table", "per value", "per million rows of the survey")
+    header = ("stage", "without a table", "per value", "per cell", "per million rows of the survey")
     return table((*header, "default limit", "largest table"), lines)
+
+
+def get_size(rows: int) -> TableSize:
+    """The size of a table of the survey's columns."""
+    return TableSize(rows, len(get_column_types()), COLUMNS)
 
 
 def predict(stage: str, rows: int) -> float:
@@ -168,7 +175,7 @@ def predict(stage: str, rows: int) -> float:
     train = rows * (1 - fractions.test_fraction - fractions.validation_fraction)
     kept = min(1, TRAIN_ROWS / train)
     read = kept * rows * (1 - fractions.test_fraction)
-    return NEEDS[stage].estimate(round(read), COLUMNS)
+    return NEEDS[stage].estimate(get_size(round(read)))
 
 
 if __name__ == "__main__":

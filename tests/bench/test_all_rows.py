@@ -7,7 +7,7 @@ import pytest
 from pipeline.memory import NEEDS
 from tests.bench import all_rows
 from tests.bench.cached import read_results
-from tests.bench.memory import COLUMNS
+from tests.bench.memory import get_size
 from tests.bench.tables import find
 
 
@@ -29,7 +29,7 @@ def test_the_estimate_of_train_covers_it() -> None:
     """`train` refuses a table before it runs out of memory with a model of all rows."""
     for part in read_results(all_rows.NAME).values():
         result = part["results"]
-        assert result["peak_mebibytes"] <= NEEDS["train"].estimate(result["rows"], COLUMNS)
+        assert result["peak_mebibytes"] <= NEEDS["train"].estimate(get_size(result["rows"]))
 
 
 @pytest.mark.bench

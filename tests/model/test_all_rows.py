@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from pipeline.columns import FEATURES
+from pipeline.columns import FEATURES, Category
 from pipeline.data.synthetic import draw_values
-from pipeline.model import compact_boosting, training
+from pipeline.model import all_rows, compact_boosting, training
 from pipeline.model.all_rows import DEFAULT, fit_final, try_all_rows
+from pipeline.model.budget import COLUMNS
 from pipeline.model.candidates import CANDIDATES, positive_probability
-from pipeline.model.compact_boosting import BinnedRows, Binning, Growth, grow
+from pipeline.model.compact_boosting import BinnedRows, Binning, Growth, grow, limit_rows
+from pipeline.model.encoding import is_nominal, make_indicators
 from pipeline.model.training import TrainingResult, train_candidate
 from pipeline.model.training_data import TrainingData
 from pipeline.model.training_export import export_training
@@ -26,6 +30,7 @@ SETTINGS = Settings.model_validate(
         "seed": 1,
     }
 )
+CATEGORY = next(one for one in FEATURES if isinstance(one, Category) and is_nominal(one))
 GROWTH = Growth(max_iter=30, max_leaf_nodes=15, min_samples_leaf=20)
 
 
@@ -60,6 +65,33 @@ def test_the_model_is_that_of_scikit_learn(threads: int, monkeypatch: pytest.Mon
     expected.fit(data.rows, data.labels)
     probability, of_scikit_learn = (one.predict_proba(data.rows) for one in (model, expected))
     assert probability == pytest.approx(of_scikit_learn, abs=1e-9)
+
+
+def test_many_categories_are_expanded_in_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block has fewer rows if categories make many columns; the bins are those of all rows."""
+    codes = {str(code): float(code) for code in range(40)}
+    categories = [replace(CATEGORY, name=str(at), codes=codes) for at in range(5)]
+    rows = np.random.default_rng(0).integers(0, 40, (8_000, 5)).astype(np.float32)
+    data = TrainingData(rows, np.zeros(8_000, np.int64))
+    steps = make_indicators(categories)
+    monkeypatch.setattr(compact_boosting, "BLOCK_VALUES", 100_000)
+    monkeypatch.setattr(compact_boosting, "SAMPLED_VALUES", 200_000)
+    tracemalloc.start()
+    binning = Binning(steps, rows, seed=0)
+    binned = binning.apply([data])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (binned.bins == steps[0].transform(rows)).all()
+    assert peak < binned.bins.nbytes + 4_000_000  # all values as float64 are 12.8 MB
+
+
+def test_the_rows_of_the_survey_are_not_limited() -> None:
+    """Its few columns have 200,000 rows within the bounds, and 800 columns about 10,000."""
+    bounds = (compact_boosting.SAMPLED_VALUES, all_rows.MAX_MEASURED_VALUES)
+    assert [limit_rows(200_000, COLUMNS, values) for values in bounds] == [200_000, 200_000]
+    assert [limit_rows(200_000, 800, values) for values in bounds] == [10_485, 10_485]
+    block = compact_boosting.BLOCK_ROWS
+    assert limit_rows(block, COLUMNS, compact_boosting.BLOCK_VALUES) == block
 
 
 def test_held_out_rows_end_the_fit() -> None:

@@ -16,6 +16,7 @@ from pipeline.memory import (
     NEEDS,
     PROCESSES_VARIABLE,
     Limit,
+    TableSize,
     check_memory,
     find_limit,
     limit_processes,
@@ -47,17 +48,25 @@ def test_the_limit_of_the_container(limit: Path) -> None:
 def test_a_table_that_does_not_fit(limit: Path) -> None:
     """The message has the table, what it needs, the limit and what to set."""
     limit.write_text(str(512 << 20))
-    check_memory("train", 1_000_000, 2, "lake/x", "MLOPS_X")
+    check_memory("train", TableSize(1_000_000, 2, 2), "lake/x", "MLOPS_X")
     with pytest.raises(
         MemoryLimitError,
-        match=r"^train needs about [\d,]+ MiB of memory for 50,000,000 rows and 6 columns of "
-        r"lake/x, but the limit of its container is 512 MiB\. Raise it \(chart value "
-        r"stages\.train\.resources\.limits\.memory\), or lower MLOPS_X$",
+        match=r"^train needs about [\d,]+ MiB of memory for 50,000,000 rows and 6 columns "
+        r"\(7 for trees\) of lake/x, but the limit of its container is 512 MiB\. "
+        r"Raise it \(chart value stages\.train\.resources\.limits\.memory\), or lower MLOPS_X$",
     ):
-        check_memory("train", 50_000_000, 6, "lake/x", "MLOPS_X")
+        check_memory("train", TableSize(50_000_000, 6, 7), "lake/x", "MLOPS_X")
     limit.write_text("max")
     with pytest.raises(MemoryLimitError, match=r"but this machine has [\d,]+ MiB\. Run it on"):
-        check_memory("train", 10**12, 6, "lake/x", "MLOPS_X")
+        check_memory("train", TableSize(10**12, 6, 7), "lake/x", "MLOPS_X")
+
+
+def test_categories_count_once_per_code(limit: Path) -> None:
+    """20 categories of 40 codes have 800 bytes of bins in a row, and so need more than numbers."""
+    limit.write_text(str(2 << 30))
+    check_memory("train", TableSize(2_000_000, 21, 20), "lake/x", "MLOPS_X")
+    with pytest.raises(MemoryLimitError, match=r"21 columns \(800 for trees\) of lake/x"):
+        check_memory("train", TableSize(2_000_000, 21, 800), "lake/x", "MLOPS_X")
 
 
 def test_a_refused_stage_is_not_repeated(
@@ -84,7 +93,7 @@ def test_every_estimate_is_of_a_stage_that_fits_its_pod() -> None:
     for name, need in NEEDS.items():
         text = stages.get_stage(name).resources.memory_limit
         mebibytes = int(text[:-2]) * {"Mi": 1, "Gi": 1024}[text[-2:]]
-        assert need.estimate(1000, 6) < mebibytes
+        assert need.estimate(TableSize(1000, 6, 7)) < mebibytes
 
 
 def test_processes_fit_into_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
