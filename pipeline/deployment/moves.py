@@ -253,8 +253,8 @@ def _update_cards(context: Context, records: list[Record], production: Version) 
 def _update_fallback(context: Context, locked: Callable[[], Registry], version: Version) -> None:
     """Copy the version to `models/`, from which predictors start while the registry is down.
 
-    If the bundle cannot be downloaded, keep the old copy: a rollback must not block on it, and
-    the old copy was in production too.
+    If the bundle cannot be downloaded, keep the old copy: a rollback must not block on it.
+    Predictors refuse the old copy (see check_fallback) until a later move replaces it.
     """
     sha256 = version.tags.get(MANIFEST_TAG)
     if fallback_matches(context.lake, sha256):

@@ -380,7 +380,7 @@ STAGES: tuple[Stage, ...] = (
         name="score",
         dag="scoring",
         after=(),
-        reads="uploaded lists, the model in models/",
+        reads="uploaded lists, the model in models/, promotion records",
         writes="predictions",
         summary="Score the rows of uploaded lists with the model in production.",
         access=VERIFY
@@ -388,6 +388,7 @@ STAGES: tuple[Stage, ...] = (
             reads=(
                 layout.list_to_score(ANY),
                 *map(layout.model_file, ("model.onnx", "manifest.json")),
+                RECORDS,
                 layout.STOP_MARKER,
                 layout.scores_manifest(ANY, ANY, ANY),
             ),

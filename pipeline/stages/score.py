@@ -42,6 +42,7 @@ from pipeline.storage.layout import (
     scores_manifest,
 )
 from pipeline.times import utc_now
+from pipeline.tracking.promotion_chain import check_fallback
 from pipeline.tracking.stop_marker import read_stop
 
 PART_BYTES = 4 << 20
@@ -78,6 +79,7 @@ def run(context: Context, *, uploaded: str = "", data: Path | None = None) -> No
         DataError: If a list lacks a column, or too many of its rows are rejected.
         LakeError: If there is no model, or no list of that name.
         ModelRefused: If the model was trained with another columns file.
+        PromotionError: If the model is not the one that the promotion records name.
     """
     lake = context.lake
     if (stop := read_stop(lake)) is not None:
@@ -155,6 +157,7 @@ def score_list(context: Context, source: ListSource) -> None:
     Raises:
         DataError: If the list lacks a column, or too many of its rows are rejected.
         LakeError: If there is no such list, or no model.
+        PromotionError: If the model is not the one that the promotion records name.
         SourceError: If the name of the list is not one of a CSV file.
     """
     check_name(source.name)
@@ -172,6 +175,8 @@ def score_list(context: Context, source: ListSource) -> None:
             "with another id"
         )
     model, bundle = read_manifest(lake)
+    if context.settings.predictor.require_record:
+        check_fallback(lake, model)
     job = Job(
         source=source,
         location=source.locate(lake),

@@ -13,11 +13,13 @@ from itertools import pairwise
 from pydantic import ValidationError
 
 from pipeline.errors import PromotionError
-from pipeline.storage.lake import Lake
+from pipeline.model.bundle import MANIFEST, Manifest
+from pipeline.storage.lake import Lake, sha256_hex
 from pipeline.storage.layout import (
     PROMOTION_LOG,
     PROMOTION_RECORDS,
     STOP_MARKER,
+    model_file,
     promotion_record,
 )
 from pipeline.tracking.promotion_log import NO_RECORD, Record, is_stopped, read_records
@@ -60,12 +62,62 @@ def _was_resumed_secretly(lake: Lake) -> bool:
 
 def is_recorded(lake: Lake, version: Version) -> bool:
     """Whether the newest promotion record moves production to this version and this model."""
-    keys = lake.keys(PROMOTION_RECORDS)
-    if not keys:
-        return False
-    move = lake.read_model(keys[-1], Record).move
-    sha256 = move.hashes.get(MANIFEST_TAG)
-    return move.to == version.number and sha256 in (None, version.tags.get(MANIFEST_TAG))
+    for number, sha256 in _find_recorded(lake).items():  # the first one is the newest
+        return number == version.number and sha256 in (None, version.tags.get(MANIFEST_TAG))
+    return False
+
+
+def check_fallback(lake: Lake, manifest: Manifest) -> None:
+    """Check that the bundle in the lake's `models/` is the one that was moved to production last.
+
+    While a move is unfinished, the bundle from before it is accepted too. Without promotion
+    records, any bundle is accepted: `register` writes the first ones.
+
+    Args:
+        lake: The lake.
+        manifest: The manifest of the bundle.
+
+    Raises:
+        PromotionError: If the promotion records name another bundle.
+    """
+    recorded = _find_recorded(lake)
+    sha256 = sha256_hex(manifest.to_bytes())
+    if not recorded or recorded.get(manifest.version or "", "") in (None, sha256):
+        return
+    expected = " or ".join(
+        f"version {number} with the SHA-256 {known or 'unknown'}"
+        for number, known in recorded.items()
+    )
+    raise PromotionError(
+        f"{lake.url(model_file(MANIFEST))} is version {manifest.version} with the SHA-256 {sha256},"
+        f" but by the promotion records `{PRODUCTION}` is {expected}; it is refused. Find out who"
+        " wrote it. The next `promote`, `rollback`, `stop` or `resume` writes the recorded model"
+        " there; MLOPS_PREDICTOR__REQUIRE_RECORD=false accepts any model."
+    )
+
+
+def _find_recorded(lake: Lake) -> dict[str, str | None]:
+    """Find the versions that are in production by the newest records, the newest one first.
+
+    There are several while a move is unfinished.
+
+    Returns:
+        Number of a version -> SHA-256 of its manifest, or None if no record has it. A record that
+        leaves production as it is has no hashes; an earlier one of the same version has them.
+    """
+    found: dict[str, str | None] = {}
+    is_complete = False
+    for key in reversed(lake.keys(PROMOTION_RECORDS)):
+        record = lake.read_model(key, Record)
+        number = record.move.to
+        if not is_complete:
+            found.setdefault(number, None)
+        if number in found and found[number] is None:
+            found[number] = record.move.hashes.get(MANIFEST_TAG)
+        is_complete = is_complete or record.done
+        if is_complete and None not in found.values():
+            break
+    return found
 
 
 def find_problems(

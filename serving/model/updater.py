@@ -18,7 +18,7 @@ from pipeline.errors import PipelineError, RegistryError
 from pipeline.model.bundle import read_fallback
 from pipeline.storage import layout
 from pipeline.storage.lake import Lake
-from pipeline.tracking.promotion_chain import is_recorded
+from pipeline.tracking.promotion_chain import check_fallback, is_recorded
 from pipeline.tracking.registry import PRODUCTION, Version
 from serving.model.mlflow_rest import RestRegistry
 from serving.model.served_model import Model, load
@@ -181,6 +181,8 @@ class ModelUpdater:
         try:
             lake = self._open_lake()
             bundle = read_fallback(lake)
+            if self._predictor.require_record:
+                check_fallback(lake, bundle.manifest)
             model = load(
                 bundle, lake.url(layout.MODELS), None, tolerance, self._predictor.cache_size
             )

@@ -12,11 +12,15 @@ import pytest
 from pipeline.commands import history
 from pipeline.deployment.rollback import roll_back
 from pipeline.errors import PromotionError
+from pipeline.model.bundle import Examples, Manifest
 from pipeline.stages import promote
-from pipeline.tracking.promotion_chain import find_problems
-from pipeline.tracking.promotion_log import NO_RECORD, Move, Record
-from pipeline.tracking.registry import PRODUCTION, RECORD_TAG, STAGING, Version
+from pipeline.storage.lake import Lake, sha256_hex
+from pipeline.storage.layout import PROMOTION_RECORDS
+from pipeline.tracking.promotion_chain import check_fallback, find_problems, is_recorded
+from pipeline.tracking.promotion_log import NO_RECORD, Action, Move, Record
+from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, RECORD_TAG, STAGING, Version
 from tests.support.deployment_env import DeploymentEnv
+from tests.support.forest import LINEAGE
 
 Log = dict[str, bytes]
 IN_THE_FUTURE = "9999-01-01T00:00:00+00:00"
@@ -198,6 +202,75 @@ def test_the_lines_of_an_earlier_release_are_accepted() -> None:
     del line["previous_sha256"]
     log |= {key: old.to_bytes(), LINES: f"{json.dumps(line, sort_keys=True)}\n".encode()}
     assert check(log, Version(production.number, "run", {})) == []
+
+
+def accepts(lake: Lake, version: str, manifest: Manifest | None = None) -> bool:
+    """Whether `check_fallback` accepts a manifest, by default that of the version."""
+    try:
+        check_fallback(lake, manifest or make_manifest(version))
+    except PromotionError as error:
+        assert f"is version {version} with the SHA-256" in str(error)
+        return False
+    return True
+
+
+def make_manifest(version: str) -> Manifest:
+    return Manifest(
+        name="student-performance",
+        family="random_forest",
+        run_id=f"run-{version}",
+        version=version,
+        created="2026-01-01T00:00:00+00:00",
+        threshold=0.5,
+        features=[],
+        files={},
+        lineage=LINEAGE,
+        examples=Examples(inputs=[]),
+        background=[],
+    )
+
+
+def add_record(lake: Lake, action: Action, to: str, *, done: bool = True) -> None:
+    """Write a record; as in the platform's own, one that moves nothing has no hashes."""
+    moves = action in ("promote", "rollback")
+    hashes = {MANIFEST_TAG: sha256_hex(make_manifest(to).to_bytes())} if moves else {}
+    record = Record(
+        number=len(lake.keys(PROMOTION_RECORDS)) + 1,
+        action=action,
+        run_id="run",
+        started_by="10001@pod",
+        started_at="2026-11-01T10:00:00+00:00",
+        lock_expires_at="2026-11-01T10:10:00+00:00",
+        done=done,
+        move=Move(origin=None, to=to, previous=None, reason="every gate", hashes=hashes),
+    )
+    lake.write(record.key, record.to_bytes())
+
+
+def test_the_bundle_of_the_newest_record_is_accepted(lake: Lake) -> None:
+    """Another bundle is refused, also one that has the number of the recorded version."""
+    assert accepts(lake, "1")  # `register` wrote it
+    assert accepts(lake, "2")
+    add_record(lake, "promote", "1")
+    add_record(lake, "verify", "1")
+    changed = make_manifest("1").model_copy(update={"threshold": 0.1})
+    assert accepts(lake, "1")
+    assert not accepts(lake, "1", changed)
+    assert not accepts(lake, "2")
+    version = Version("1", "run-1", {MANIFEST_TAG: sha256_hex(changed.to_bytes())})
+    assert not is_recorded(lake, version)
+
+
+def test_two_bundles_are_accepted_while_production_moves(lake: Lake) -> None:
+    """The move copies the new bundle; before that, and if it is killed, the old one is there."""
+    add_record(lake, "promote", "1")
+    add_record(lake, "verify", "1")
+    add_record(lake, "promote", "2", done=False)
+    assert [accepts(lake, version) for version in ("1", "2", "3")] == [True, True, False]
+    add_record(lake, "promote", "2")
+    assert [accepts(lake, version) for version in ("1", "2", "3")] == [False, True, False]
+    add_record(lake, "rollback", "1")
+    assert [accepts(lake, version) for version in ("1", "2", "3")] == [True, False, False]
 
 
 def test_history_verifies_what_promote_and_rollback_wrote(

@@ -15,7 +15,14 @@ import pytest
 
 from pipeline.columns import COLUMNS_SHA256, FEATURE_HEADER, FEATURES, RAW_HEADER
 from pipeline.context import Context
-from pipeline.errors import DataError, LakeError, SettingsError, SourceError, StageSkipped
+from pipeline.errors import (
+    DataError,
+    LakeError,
+    PromotionError,
+    SettingsError,
+    SourceError,
+    StageSkipped,
+)
 from pipeline.model.acceptance import ModelRefused
 from pipeline.model.bundle import MANIFEST, ONNX, write_fallback
 from pipeline.scoring import list_parts
@@ -34,10 +41,12 @@ from pipeline.storage.layout import (
     scores_manifest,
     scores_table,
 )
+from pipeline.tracking.registry import MANIFEST_TAG, Version
 from pipeline.tracking.stop_marker import Stop
 from tests.support.faults import FaultInjector, Killed, kill_points, with_faults
 from tests.support.forest import make_bundle
 from tests.support.parts import dask_processes
+from tests.support.promotions import write_first_promotion
 
 MakeContext = Callable[..., Context]
 
@@ -106,6 +115,23 @@ def test_predictions_of_a_list(context: Context, capsys: pytest.CaptureFixture[s
     message = " ".join(capsys.readouterr().err.split())
     assert "1 of 32 rows were rejected (3.1%). The first is row 32: 'Hours of Sleep'" in message
     assert "32 rows of a.csv" in message
+
+
+def test_a_model_that_was_not_promoted_scores_nothing(
+    context: Context, make_context: MakeContext
+) -> None:
+    """With promotion records, the model must be the one that they name."""
+    promoted = make_bundle(seed=1)
+    tags = {MANIFEST_TAG: sha256_hex(promoted.manifest.to_bytes())}
+    write_first_promotion(context.lake, Version("1", "run-a", tags))
+    upload(context.lake, GOOD)
+    with pytest.raises(PromotionError, match="but by the promotion records"):
+        score.run(context)
+    assert context.lake.exists(list_to_score("a.csv"))
+    score.run(make_context("any", predictor={"require_record": False}))
+    upload(context.lake, GOOD)
+    write_fallback(context.lake, promoted)
+    score.run(context)
 
 
 def test_the_guide(make_context: MakeContext, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 from pipeline.model.bundle import ONNX, write_fallback
+from pipeline.storage.lake import sha256_hex
 from pipeline.storage.layout import model_file
+from pipeline.tracking.registry import MANIFEST_TAG, Version
 from serving.http.rows import EXAMPLE
 from tests.support.forest import make_bundle
 from tests.support.predictor import (
@@ -18,6 +20,7 @@ from tests.support.predictor import (
     wait_for,
     wait_until_serves,
 )
+from tests.support.promotions import write_first_promotion
 
 POLLING = {"poll_interval_seconds": "0.1", "registry_timeout_seconds": "5"}
 
@@ -46,6 +49,22 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
     with run_predictor(tmp_path, **POLLING) as predictor:
         wait_for(lambda: "is refused" in predictor.read_log())
         assert httpx.get(f"{predictor.url}/readyz").status_code == 503
+
+
+def test_a_bundle_that_was_not_promoted_is_refused(tmp_path: Path) -> None:
+    """With promotion records, a predictor that starts serves only the bundle that they name."""
+    lake, promoted = open_disk_lake(tmp_path), make_bundle()
+    tags = {MANIFEST_TAG: sha256_hex(promoted.manifest.to_bytes())}
+    write_first_promotion(lake, Version("1", "run-a", tags))
+    write_fallback(lake, make_bundle(seed=1))
+    with run_predictor(tmp_path, **POLLING) as predictor:
+        wait_for(lambda: "but by the promotion records" in predictor.read_log())
+        assert httpx.get(f"{predictor.url}/readyz").status_code == 503
+        write_fallback(lake, promoted)
+        wait_until_serves(predictor, "1")
+    write_fallback(lake, make_bundle(seed=1))
+    with run_predictor(tmp_path, **POLLING, require_record="false") as predictor:
+        wait_until_serves(predictor, "1")
 
 
 def test_only_a_pickle(tmp_path: Path) -> None:

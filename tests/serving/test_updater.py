@@ -160,8 +160,9 @@ def test_refuses_a_move_without_a_record(registered: RegisteredModel, tmp_path: 
     lake = open_disk_lake(tmp_path)
     environment = registered.environment | {"MLOPS_PREDICTOR__REQUIRE_RECORD": "true"}
     promoted = registered.register(make_bundle(), PRODUCTION)
-    write_first_promotion(lake, registered.registry.get_version(promoted))
-    write_fallback(lake, make_bundle(version=promoted))
+    version = registered.registry.get_version(promoted)
+    write_first_promotion(lake, version)
+    write_fallback(lake, registered.registry.get_version_bundle(version))
     with run_predictor(tmp_path, environment, **POLLING) as predictor:
         wait_until_serves(predictor, promoted)
         unknown = registered.register(make_bundle(seed=1), PRODUCTION)
