@@ -10,7 +10,7 @@ from pipeline.context import Context
 from pipeline.data.pseudonyms import open_pseudonyms
 from pipeline.erasure.tombstones import verify_tombstones
 from pipeline.storage.layout import ERASED, PROMOTION_LOG, REPORTS
-from pipeline.tracking.promotion_chain import verify_log
+from pipeline.tracking.promotion_chain import find_interrupted, verify_log
 from pipeline.tracking.promotion_log import Record, read_records
 from pipeline.tracking.registry import PRODUCTION
 
@@ -38,6 +38,8 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
     if arguments.verify:
         number = verify_log(context.lake, context.registry.get_by_alias(PRODUCTION))
         sys.stdout.write(f"history: {number} records, complete and unchanged\n")
+        if interrupted := find_interrupted(context.lake):
+            echo(f"history: {interrupted}", "yellow")
         if context.lake.keys(ERASED):
             number = verify_tombstones(context.lake, open_pseudonyms(context.settings))
             sys.stdout.write(f"history: {number} tombstones of erased rows, signed\n")

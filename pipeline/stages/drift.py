@@ -47,7 +47,7 @@ from pipeline.storage.layout import (
     latest_report_file,
     report_file,
 )
-from pipeline.tracking.promotion_chain import verify_log
+from pipeline.tracking.promotion_chain import find_interrupted, verify_log
 from pipeline.tracking.registry import PRODUCTION
 from pipeline.tracking.runs import PIPELINE_RUN_TAG
 from pipeline.tracking.stop_marker import read_stop
@@ -172,6 +172,8 @@ def run(context: Context, window: Window = Window()) -> None:
     write(context, outcome)
     if settings.predictor.require_record:
         verify_log(lake, registry.get_by_alias(PRODUCTION))
+        if interrupted := find_interrupted(lake):
+            echo(f"drift: {interrupted}", "yellow")
     must_forget = lake.exists(erased_model(version.run_id))
     if must_forget:
         echo(

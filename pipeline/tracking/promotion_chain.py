@@ -60,6 +60,25 @@ def _was_resumed_secretly(lake: Lake) -> bool:
     return not lake.exists(STOP_MARKER) and is_stopped(read_records(lake))
 
 
+def find_interrupted(lake: Lake) -> str | None:
+    """Describe the newest move if it is unfinished and its lock has expired.
+
+    This is no tampering: a run died, and the next move completes its move.
+
+    Returns:
+        Two sentences, or None.
+    """
+    keys = lake.keys(PROMOTION_RECORDS)
+    record = lake.read_model(keys[-1], Record) if keys else None
+    if record is None or record.done or not record.has_expired():
+        return None
+    return (
+        f"{record.key} is unfinished, and its lock expired at {record.lock_expires_at}: "
+        f"{record.owner} started the {record.action} of version {record.move.to} and did not end "
+        f"it. Check that this was intended; the next move of `{PRODUCTION}` completes it."
+    )
+
+
 def is_recorded(lake: Lake, version: Version) -> bool:
     """Whether the newest promotion record moves production to this version and this model."""
     for number, sha256 in _find_recorded(lake).items():  # the first one is the newest
@@ -191,15 +210,34 @@ def _has_lines_of(records: list[Record], log: str) -> bool:
 
 
 def _check_production(records: list[Record], production: Version | None) -> list[str]:
-    """Check the last record against the registry."""
-    if not records or not records[-1].done:
-        if production is None or records:  # an unfinished move may have set the alias or not
+    """Check the last record against the registry, or the last done one if a move is unfinished."""
+    if records and not records[-1].done and _has_moved(records, production):
+        return []
+    last = next((record for record in reversed(records) if record.done), None)
+    if last is None:
+        if production is None:
             return []
         return [f"`{PRODUCTION}` is version {production.number}, and no record has the reason."]
-    last = records[-1]
     if production is None or production.number != last.move.to:
         found = "no version" if production is None else f"version {production.number}"
         return [f"`{PRODUCTION}` is {found}, and by {last.key} it is version {last.move.to}."]
     if last.previous_sha256 is not None and production.tags.get(RECORD_TAG) != last.sha256:
         return [f"{last.key} is not the record that moved `{PRODUCTION}` last."]
     return []
+
+
+def _has_moved(records: list[Record], production: Version | None) -> bool:
+    """Whether the newest record, which is unfinished, has moved production already.
+
+    The tag is set after the alias. Until then the version has the tag that it had before: that of
+    the last done record that moved production to it, or that of an unfinished record since.
+    """
+    if production is None or production.number != records[-1].move.to:
+        return False
+    tags: set[str | None] = {None}
+    for record in records:
+        if record.move.to == production.number:
+            if record.done:
+                tags.clear()
+            tags.add(None if record.previous_sha256 is None else record.sha256)
+    return production.tags.get(RECORD_TAG) in tags

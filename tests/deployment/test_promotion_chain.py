@@ -16,7 +16,12 @@ from pipeline.model.bundle import Examples, Manifest
 from pipeline.stages import promote
 from pipeline.storage.lake import Lake, sha256_hex
 from pipeline.storage.layout import PROMOTION_RECORDS
-from pipeline.tracking.promotion_chain import check_fallback, find_problems, is_recorded
+from pipeline.tracking.promotion_chain import (
+    check_fallback,
+    find_interrupted,
+    find_problems,
+    is_recorded,
+)
 from pipeline.tracking.promotion_log import NO_RECORD, Action, Move, Record
 from pipeline.tracking.registry import MANIFEST_TAG, PRODUCTION, RECORD_TAG, STAGING, Version
 from tests.support.deployment_env import DeploymentEnv
@@ -123,6 +128,20 @@ def rewrite_lines(log: Log) -> None:
     log[LINES] = "".join(record.to_line() for record in records if record.done).encode()
 
 
+def replace_the_last_records(log: Log, source: random.Random) -> None:
+    """Replace the last records by the one of a run that seems to have died."""
+    keys = list_record_keys(log)
+    position = source.randrange(4, len(keys))
+    before = Record.model_validate_json(log[keys[position - 1]])
+    fields = json.loads(log[keys[position]])
+    fields |= {"done": False, "previous_sha256": before.sha256, "started_by": "somebody@else"}
+    fields["move"]["to"] = source.choice(["6", "7", "8"])
+    for key in keys[position:]:
+        del log[key]
+    log[keys[position]] = Record.model_validate(fields).to_bytes()
+    rewrite_lines(log)
+
+
 TAMPERINGS: list[Callable[[Log, random.Random], None]] = [
     change_a_byte,
     change_a_field,
@@ -131,6 +150,7 @@ TAMPERINGS: list[Callable[[Log, random.Random], None]] = [
     delete_an_object,
     swap_two_records,
     rewrite_the_rest,
+    replace_the_last_records,
 ]
 
 
@@ -186,11 +206,62 @@ def test_a_move_between_its_line_and_its_end_is_no_problem() -> None:
     fields = json.loads(log[key]) | {"done": False}
     log[key] = Record.model_validate(fields).to_bytes()
     assert check(log, production) == ["reports/promotions.jsonl differs from the records."]
-    log[key] = Record.model_validate(fields | {"lock_expires_at": IN_THE_FUTURE}).to_bytes()
+    running = Record.model_validate(fields | {"lock_expires_at": IN_THE_FUTURE})
+    log[key] = running.to_bytes()
     rewrite_lines(log)
+    production = Version(production.number, "run", {RECORD_TAG: running.sha256})
     assert check(log, production) == []
-    log[LINES] += Record.model_validate(fields).to_line().encode()
+    log[LINES] += running.to_line().encode()
     assert check(log, production) == []
+
+
+def test_each_state_of_an_unfinished_move_is_no_problem() -> None:
+    """A run that died has set the alias or not, and then the tag or not."""
+    log, before = write_history()
+    records = [Record.model_validate_json(log[key]) for key in list_record_keys(log)]
+    unfinished = records[-1].model_copy(
+        update={
+            "number": 7,
+            "done": False,
+            "previous_sha256": records[-1].sha256,
+            "move": Move(origin="7", to="5", previous="7", reason="parents complain"),
+        }
+    )
+    log[unfinished.key] = unfinished.to_bytes()
+    earlier_tag = records[3].sha256  # the fourth record moved production to version 5
+    for production in (
+        before,
+        Version("5", "run", {RECORD_TAG: earlier_tag}),
+        Version("5", "run", {RECORD_TAG: unfinished.sha256}),
+    ):
+        assert check(log, production) == []
+    for wrong in (
+        None,
+        Version("3", "run", {RECORD_TAG: before.tags[RECORD_TAG]}),
+        Version("5", "run", {}),
+        Version("5", "run", {RECORD_TAG: before.tags[RECORD_TAG]}),
+        Version("7", "run", {RECORD_TAG: unfinished.sha256}),
+    ):
+        assert len(check(log, wrong)) == 1
+
+
+def test_the_first_move_may_be_unfinished() -> None:
+    """Its version has no tag until the move sets it."""
+    log, production = write_history(moves=1)
+    fields = json.loads(log["reports/promotions/000001.json"]) | {"done": False}
+    log = {"reports/promotions/000001.json": Record.model_validate(fields).to_bytes()}
+    assert check(log, None) == check(log, production) == []
+    assert check(log, Version(production.number, "run", {})) == []
+    assert check(log, Version(production.number, "run", {RECORD_TAG: "0" * 64}))
+    assert check(log, Version("3", "run", {}))
+
+
+def test_a_move_that_a_run_did_not_end_is_named(lake: Lake) -> None:
+    """It is no problem of the log, because the next move completes it."""
+    add_record(lake, "promote", "1")
+    assert find_interrupted(lake) is None
+    add_record(lake, "promote", "2", done=False)
+    assert "run started the promote of version 2" in (find_interrupted(lake) or "")
 
 
 def test_the_lines_of_an_earlier_release_are_accepted() -> None:
