@@ -104,7 +104,9 @@ async def _handle_problem(request: Request, error: Exception) -> Response:
     get_exchange(request).is_body_unread = error.is_body_unread
     if reports.is_for_a_browser(request):
         return reports.make_problem_page(request, error)
-    return _respond(request, error.body(), error.status, error.get_headers())
+    service: Service = request.app.state.service
+    body = service.describe(error, request.scope["path"])
+    return _respond(request, body, error.status, error.get_headers())
 
 
 async def _handle_http(request: Request, error: Exception) -> Response:

@@ -63,7 +63,8 @@ class Middleware:
                 await self._app(scope, receive, exchange.send)
         except Problem as problem:
             exchange.is_body_unread = problem.is_body_unread
-            await exchange.respond(problem.status, problem_headers(problem), problem.body())
+            body = service.describe(problem, path)
+            await exchange.respond(problem.status, problem_headers(problem), body)
         except Exception:
             request_id = exchange.request_id.decode()
             log.exception("%s %s failed, request %s", scope["method"], path, request_id)

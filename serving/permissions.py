@@ -36,10 +36,14 @@ ALLOWED: Mapping[Access, frozenset[Role]] = {
 MODELS = "/v2/models/{name}"
 VERSIONS = f"{MODELS}/versions/{{version}}"
 
+HEALTH = frozenset(
+    {"/healthz", "/readyz", "/ping", "/health", "/v2/health/live", "/v2/health/ready"}
+)
+"""Routes that report only a state, without its reason, if requests need a login."""
+
 ROUTES: Mapping[str, Access] = {
     **dict.fromkeys(("/", "/docs", "/page", "/swagger"), Access.OPEN),
-    **dict.fromkeys(("/healthz", "/readyz", "/ping", "/health"), Access.OPEN),
-    **dict.fromkeys(("/v2/health/live", "/v2/health/ready"), Access.OPEN),
+    **dict.fromkeys(HEALTH, Access.OPEN),
     **dict.fromkeys(("/metrics", "/session"), Access.OPEN),
     **dict.fromkeys(("/model", "/columns", "/openapi.json", "/version"), Access.READ),
     **dict.fromkeys(("/reports/drift", "/reports/{name}"), Access.READ),

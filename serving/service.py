@@ -30,7 +30,7 @@ from serving.model.microbatch import Batcher
 from serving.model.served_model import Model, ScoredRow
 from serving.model.shadow import ShadowScorer
 from serving.model.updater import Models, ModelUpdater
-from serving.permissions import Access
+from serving.permissions import HEALTH, Access
 from serving.report_reader import ReportReader
 from serving.settings import Settings
 from serving.stop_watcher import StopWatcher
@@ -201,6 +201,15 @@ class Service:
         if given is not None and REQUEST_ID.fullmatch(given):
             return given
         return b"%b-%x" % (self._process_id, next(self._request_numbers))
+
+    def describe(self, problem: Problem, path: str) -> bytes:
+        """Return the body of a problem for the caller of a path.
+
+        The health routes need no login, and reasons contain names and internal addresses.
+        """
+        if self.is_login_required and path in HEALTH:
+            return problem.state_body()
+        return problem.body()
 
     async def authorize(self, exchange: Exchange, access: Access) -> None:
         """Check that a request may use a route, and that answers are not stopped.

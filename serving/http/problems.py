@@ -74,6 +74,8 @@ class Problem(Exception):
 
     status: ClassVar[int] = 500
     headers: ClassVar[dict[str, str]] = {}
+    state: ClassVar[str] = "The predictor is not ready"
+    """What a health route reports instead of the detail if requests need a login."""
     is_body_unread: ClassVar[bool] = False
     """Whether the client may still be sending when it gets the response."""
 
@@ -83,6 +85,10 @@ class Problem(Exception):
 
     def body(self) -> bytes:
         return problem_body(self.status, str(self), self.findings)
+
+    def state_body(self) -> bytes:
+        """Return the body without any detail, for callers who have not logged in."""
+        return problem_body(self.status, self.state)
 
     def get_headers(self) -> Mapping[str, str]:
         """Return the headers of the response, apart from those that every response has."""
@@ -250,6 +256,7 @@ class Unavailable(Problem):
 class Stopped(Problem):
     status = 503
     headers: ClassVar[dict[str, str]] = {"Retry-After": "30"}
+    state: ClassVar[str] = "All answers are stopped"
 
     def __init__(self, by: str, at: str, reason: str) -> None:
         """Args: at: Time of the stop, ISO 8601."""
