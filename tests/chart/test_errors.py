@@ -80,6 +80,23 @@ CASES: list[tuple[Values, str]] = [
         "set auth.oidc.existingSecret",
     ),
     ({"auth": {"oidc": {"existingSecret": "client"}}}, "set auth.oidc.issuer"),
+    ({"auth": {"oidc": {"logoutUrl": "https://login/end"}}}, "set auth.oidc.issuer"),
+    *(
+        (
+            {
+                "auth": {
+                    "oidc": {
+                        "issuer": "https://login.school.org",
+                        "existingSecret": "client",
+                        "logoutUrl": url,
+                    }
+                }
+            },
+            f'auth.oidc.logoutUrl is "{url}", and the login\'s pods can reach only the port',
+        )
+        for url in ("http://login.school.org:443/end", "https://login.school.org:8443/end")
+    ),
+    ({"auth": {"oidc": {"logoutUrl": "https://login/end?id_token_hint=x"}}}, "logoutUrl"),
     *(
         (
             {"auth": {"oidc": {"issuer": f"http://{host}", "existingSecret": "client"}}},

@@ -59,6 +59,16 @@ def test_people_log_in_at_the_issuer(server: str) -> None:
 
 
 @pytest.mark.parametrize("server", SERVERS)
+def test_logging_out_ends_the_session_at_the_issuer(server: str) -> None:
+    """The proxy names the session by its ID token, which the cookie must therefore keep."""
+    options = get_options(render(OIDC_AND_TLS), server)
+    url = "https://login.school.org:8443/realms/school/end?id_token_hint={id_token}"
+    assert options["backend-logout-url"] == url
+    assert "session-cookie-minimal" not in options
+    assert "backend-logout-url" not in get_options(render(OIDC), server)
+
+
+@pytest.mark.parametrize("server", SERVERS)
 def test_cookies_of_an_https_address_cannot_be_set_by_other_hosts(server: str) -> None:
     """They are sent by HTTPS only, and the login returns to the public address."""
     options = get_options(render(OIDC_AND_TLS), server)

@@ -20,7 +20,7 @@ from pipeline.tracking.promotion_log import read_records
 from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.cluster import wait_for
-from tests.cluster.keycloak.person import Person
+from tests.cluster.keycloak.person import FORM, Person
 from tests.cluster.keycloak.realm import CLIENT, PEOPLE
 from tests.cluster.keycloak.server import ISSUER, NAMESPACE, Keycloak, run_keycloak
 from tests.cluster.platform import Platform, make_term
@@ -45,6 +45,7 @@ def make_values(keycloak: Keycloak) -> dict[str, Any]:
         "issuer": ISSUER,
         "clientId": CLIENT,
         "existingSecret": SECRET,
+        "logoutUrl": f"{ISSUER}/protocol/openid-connect/logout",
         "peers": [{"namespaceSelector": namespace}],
     }
     return {
@@ -165,6 +166,21 @@ def test_the_predictors_page_in_a_browser(
         page.click("#kc-login")
         expect(page.locator(shown)).to_contain_text("%" if role == "tutor" else "admin, operator")
         expect(page.locator("#logout")).to_contain_text(f"{role.title()} Example")
+
+
+def test_logging_out_ends_the_session_at_the_issuer(people: dict[str, Person]) -> None:
+    """After `/oauth2/sign_out` the same browser needs the password again."""
+    url = access.get_urls()["predictor"]
+    with people["tutor"].start_browser() as person:
+
+        def needs_password() -> bool:
+            return bool(FORM.search(person.browser.get(url, headers={"Accept": "text/html"}).text))
+
+        assert needs_password()
+        person.open(url)
+        assert not needs_password()
+        person.browser.get(f"{url}/oauth2/sign_out", headers={"Accept": "text/html"})
+        assert needs_password()
 
 
 def wait_for_heartbeat(airflow: AirflowClient) -> None:

@@ -205,6 +205,7 @@ OIDC_AND_TLS: Values = {
             "clientId": "mlops",
             "existingSecret": "client",
             "scopes": ["openid", "groups"],
+            "logoutUrl": "https://login.school.org:8443/realms/school/end",
             "rolesClaim": "groups",
             "roles": {"viewer": ["staff", "teachers"], "tutor": []},
             "peers": [{"ipBlock": {"cidr": "192.0.2.10/32"}}],

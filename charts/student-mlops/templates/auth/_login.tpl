@@ -58,6 +58,9 @@ predictor:
 - --oidc-email-claim=sub # an address is not needed, and would be in the logs
 - --email-domain=*
 - --skip-claims-from-profile-url=true
+{{- with .logoutUrl }}
+- --backend-logout-url={{ . }}?id_token_hint={id_token}
+{{- end }}
 {{- end }}
 - --skip-provider-button=true
 {{- with include "student-mlops.public-url" $server }}
