@@ -89,8 +89,9 @@ class Limit:
     is_container: bool
 
     def __str__(self) -> str:
-        """The beginning of a clause that ends with the number."""
-        return "the limit of its container is" if self.is_container else "this machine has"
+        """A clause for an error."""
+        owner = "the limit of its container is" if self.is_container else "this machine has"
+        return f"{owner} {self.mebibytes:,.0f} MiB"
 
 
 def find_limit() -> Limit:
@@ -137,6 +138,6 @@ def check_memory(stage: str, size: TableSize, location: str, bound: str) -> None
         advice = f"Raise it (chart value stages.{stage}.resources.limits.memory)"
     raise MemoryLimitError(
         f"{stage} needs about {need:,.0f} MiB of memory for {size.rows:,} rows and {size.columns} "
-        f"columns ({size.cell_columns} for trees) of {location}, but {limit} "
-        f"{limit.mebibytes:,.0f} MiB. {advice}, or lower {bound}"
+        f"columns ({size.cell_columns} for trees) of {location}, but {limit}. {advice}, or lower "
+        f"{bound}"
     )

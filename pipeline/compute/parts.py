@@ -87,10 +87,9 @@ def _run_threads(
     import dask
     from dask.threaded import get
 
-    # The name "threads" instead of `get` would make Dask import distributed, which takes time.
-
     for start in range(0, len(parts), WAVE_PARTS):
         wave = parts[start : start + WAVE_PARTS]
         calls = [functools.partial(function, lake, part, **constants) for part in wave]
         tasks = [dask.delayed(call, pure=False, traverse=False)() for call in calls]
+        # The name "threads" instead of `get` would make Dask import distributed, which takes time.
         yield from dask.compute(*tasks, scheduler=get, num_workers=threads)

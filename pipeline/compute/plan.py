@@ -67,9 +67,8 @@ def make_plan(parts: int, settings: Settings, mebibytes: float = PART_MEBIBYTES)
     if threads < 1:
         raise MemoryLimitError(
             f"one of the {parts:,} parts of the table needs about "
-            f"{PROCESS_MEBIBYTES + mebibytes:,.0f} MiB of memory, but {limit} "
-            f"{limit.mebibytes:,.0f} MiB. Raise it (chart value "
-            "stages.STAGE.resources.limits.memory), or use workers (chart value dask.enabled)"
+            f"{PROCESS_MEBIBYTES + mebibytes:,.0f} MiB of memory, but {limit}. Raise it (chart "
+            "value stages.STAGE.resources.limits.memory), or use workers (chart value dask.enabled)"
         )
     return Plan("threads", parts, min(parts, _count_cores(), threads))
 

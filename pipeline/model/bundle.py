@@ -144,6 +144,11 @@ class Manifest(Artifact):
     """What the data check found: sentences without a full stop that limit what the metrics mean.
     Empty until the model is registered, and in bundles of earlier releases."""
 
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the manifest, which identifies the bundle."""
+        return sha256_hex(self.to_bytes())
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -199,7 +204,7 @@ def read_fallback(lake: Lake) -> Bundle:
 def fallback_matches(lake: Lake, manifest_sha256: str | None) -> bool:
     """Whether the lake's `models/` holds the bundle of this manifest, with intact files."""
     try:
-        return sha256_hex(read_fallback(lake).manifest.to_bytes()) == manifest_sha256
+        return read_fallback(lake).manifest.sha256 == manifest_sha256
     except LakeError:
         return False
 

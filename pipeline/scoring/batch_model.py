@@ -15,7 +15,7 @@ from pipeline.model.bundle import MANIFEST, ONNX, Bundle, Manifest
 from pipeline.model.decision import DIGITS, is_positive
 from pipeline.model.onnx import open_session, positive_probability
 from pipeline.model.training_range import TrainingRange
-from pipeline.storage.lake import Lake, sha256_hex
+from pipeline.storage.lake import Lake
 from pipeline.storage.layout import model_file
 from pipeline.types import BoolArray, Float32Array, FloatArray
 
@@ -94,7 +94,7 @@ def read_manifest(lake: Lake) -> tuple[Manifest, str]:
         LakeError: If there is none.
     """
     manifest = lake.read_model(model_file(MANIFEST), Manifest)
-    return manifest, sha256_hex(manifest.to_bytes())
+    return manifest, manifest.sha256
 
 
 @functools.lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import PromotionError
 from pipeline.model.bundle import MANIFEST, Manifest
-from pipeline.storage.lake import Lake, sha256_hex
+from pipeline.storage.lake import Lake
 from pipeline.storage.layout import (
     PROMOTION_LOG,
     PROMOTION_RECORDS,
@@ -81,9 +81,10 @@ def find_interrupted(lake: Lake) -> str | None:
 
 def is_recorded(lake: Lake, version: Version) -> bool:
     """Whether the newest promotion record moves production to this version and this model."""
-    for number, sha256 in _find_recorded(lake).items():  # the first one is the newest
-        return number == version.number and sha256 in (None, version.tags.get(MANIFEST_TAG))
-    return False
+    recorded = _find_recorded(lake)
+    if version.number != next(iter(recorded), None):
+        return False
+    return recorded[version.number] in (None, version.tags.get(MANIFEST_TAG))
 
 
 def check_fallback(lake: Lake, manifest: Manifest) -> None:
@@ -100,18 +101,17 @@ def check_fallback(lake: Lake, manifest: Manifest) -> None:
         PromotionError: If the promotion records name another bundle.
     """
     recorded = _find_recorded(lake)
-    sha256 = sha256_hex(manifest.to_bytes())
-    if not recorded or recorded.get(manifest.version or "", "") in (None, sha256):
+    if not recorded or recorded.get(manifest.version or "", "") in (None, manifest.sha256):
         return
     expected = " or ".join(
         f"version {number} with the SHA-256 {known or 'unknown'}"
         for number, known in recorded.items()
     )
     raise PromotionError(
-        f"{lake.url(model_file(MANIFEST))} is version {manifest.version} with the SHA-256 {sha256},"
-        f" but by the promotion records `{PRODUCTION}` is {expected}; it is refused. Find out who"
-        " wrote it. The next `promote`, `rollback`, `stop` or `resume` writes the recorded model"
-        " there; MLOPS_PREDICTOR__REQUIRE_RECORD=false accepts any model."
+        f"{lake.url(model_file(MANIFEST))} is version {manifest.version} with the SHA-256 "
+        f"{manifest.sha256}, but by the promotion records `{PRODUCTION}` is {expected}; it "
+        "is refused. Find out who wrote it. The next `promote`, `rollback`, `stop` or `resume` "
+        "writes the recorded model there; MLOPS_PREDICTOR__REQUIRE_RECORD=false accepts any model."
     )
 
 
