@@ -108,6 +108,17 @@ def create_dag(
 class StagePodOperator(KubernetesPodOperator):  # type: ignore[misc]  # Airflow has no types
     """KubernetesPodOperator that notices the end of a pod sooner and does not retry exit code 3."""
 
+    def build_pod_request_obj(self, context: Any = None, *, dry_run: bool = False) -> Any:
+        """Return the pod, with arguments that the kubelet passes on unchanged.
+
+        The kubelet replaces `$(NAME)` in arguments by the variable NAME of the container, also by
+        one from a Secret, and `$$` by `$`. People write parts of some arguments.
+        """
+        pod = super().build_pod_request_obj(context, dry_run=dry_run)
+        for container in pod.spec.containers:
+            container.args = [argument.replace("$", "$$") for argument in container.args or ()]
+        return pod
+
     def await_pod_completion(self, pod: Any) -> None:
         """Wait until the pod has ended.
 

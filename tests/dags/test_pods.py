@@ -119,6 +119,17 @@ def test_network_policies_can_select_the_pods(stage: Stage, config: dict[str, An
     assert (labels.get("school/calls-predictor") == "true") is stage.calls_predictor
 
 
+def test_arguments_contain_no_secrets() -> None:
+    """The kubelet expands no variable in what a person wrote, and the stage gets it unchanged."""
+    task = get_task("score").prepare_for_execution()
+    task.pod_template_dict["spec"]["containers"][0]["args"] = [
+        "score",
+        "--uploaded=$(AWS_SECRET_ACCESS_KEY) 5 $.csv",
+    ]
+    (container,) = get_manifest(task)["spec"]["containers"]
+    assert container["args"] == ["score", "--uploaded=$$(AWS_SECRET_ACCESS_KEY) 5 $$.csv"]
+
+
 def test_nothing_to_do_is_skipped() -> None:
     """Airflow skips on the exit code with which a stage reports that it had nothing to do."""
     assert EXIT_SKIPPED in get_task("register").skip_on_exit_code
