@@ -46,7 +46,7 @@ class Rule:
 
     Attributes:
         holds: Returns whether each value keeps the rule; for a missing one, the result is unused.
-        expected: Completes the sentence "'Age' is 7, but must be ...".
+        expected: Completes the sentence "'Age' must be ...".
     """
 
     holds: Callable[[NDArray[Any]], BoolArray]
@@ -101,6 +101,9 @@ def _expect(column: Feature | Label) -> str:
 
 def validate_rows(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Separate the rows that keep the contract from those that break it.
+
+    No reason has a value of its row, because reasons are logged, and are stored without the key of
+    the person; the rejected row itself has the value.
 
     Args:
         raw: Raw rows, from `parse_csv`, with all columns or some of them.
@@ -179,11 +182,12 @@ EXPECTED = {
 
 
 def _describe(value: Any, column: str, expected: str) -> str:
+    """Describe which rule a value breaks, without the value."""
     if pd.isna(value) or is_blank(value):
         return f"'{column}' is missing"
     is_readable = column in TEXT_COLUMNS or not math.isnan(to_number(value))
     if expected == MISSING and is_readable:
         expected = EXPECTED.get(column, MISSING)
     if expected == MISSING or not is_readable:
-        return f"'{column}' is {shorten(repr(value))}, but must be a number"
-    return f"'{column}' is {shorten(str(value))}, but must be {expected}"
+        return f"'{column}' must be a number"
+    return f"'{column}' must be {expected}"

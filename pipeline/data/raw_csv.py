@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from pipeline.columns import ROLES, SOURCE_HEADER
+from pipeline.columns import SOURCE_HEADER
 from pipeline.errors import DataError, shorten
 
 MAX_HEADER_CHARACTERS = 65_536
@@ -116,29 +116,28 @@ def check_header(text: str, location: str, expected: Sequence[str] | None = None
         raise DataError(
             f"{location} cannot be parsed as CSV: {error}. Save the file as CSV UTF-8 and try again"
         ) from None
+    missing = [name for name in expected if name not in header]
     duplicates = sorted({name for name in header if header.count(name) > 1})
-    if duplicates:
+    is_other_file = len(missing) == len(expected)  # its first line may be a row of a person
+    if duplicates and not is_other_file:
         raise DataError(
             f"{location} has more than one column {shorten(_quote(duplicates))}. Keep one of each"
         )
-    missing = [name for name in expected if name not in header]
     if missing:
+        found = (
+            "Its first line has none of the columns"
+            if is_other_file
+            else f"Its header is {shorten(_quote(header))}"
+        )
         raise MissingColumnsError(
             missing,
-            f"{location} lacks the column {_quote(missing)}. {_describe_header(header)}, but must "
-            f"be {_quote(expected)}",
-            is_other_file=len(missing) == len(expected),
+            f"{location} lacks the column {_quote(missing)}. {found}, but must be "
+            f"{_quote(expected)}",
+            is_other_file=is_other_file,
         )
     if not text.partition("\n")[2].strip():
         raise DataError(f"{location} has a header but no rows")
     return [name for name in header if name not in expected]
-
-
-def _describe_header(header: list[str]) -> str:
-    """Quote a header, unless it may be a row with a person's key."""
-    if ROLES.key and not set(header) & set(SOURCE_HEADER):
-        return "Its first line has none of the columns"
-    return f"Its header is {shorten(_quote(header))}"
 
 
 def _quote(names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.data.blocks import BYTE_ORDER_MARK, find_row_end
 from pipeline.data.raw_csv import check_start, decode_text, find_delimiter
 from pipeline.data.sources import check_paths, fetch, raise_source_errors
-from pipeline.errors import DataError, SourceError, shorten
+from pipeline.errors import DataError, SourceError
 from pipeline.settings import Settings
 from pipeline.storage.artifacts.data import SourceFile
 from pipeline.storage.lake import Lake
@@ -124,9 +124,8 @@ def _compare_headers(header: bytes, name: str, first: bytes, first_name: str) ->
     """Raise DataError if a file has another header than the first."""
     if first and _split(header) != _split(first):
         raise DataError(
-            f"{name} has the header {shorten(header.decode())}, but {first_name} has "
-            f"{shorten(first.decode())}. Files of one source need the same columns in the same "
-            "order, with the same delimiter"
+            f"{name} has another first line than {first_name}. Files of one source need the same "
+            "header, with the same columns in the same order and the same delimiter"
         )
 
 

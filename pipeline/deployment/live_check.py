@@ -145,11 +145,12 @@ def find_difference(
             f"{name} differs by {difference:.3g} from the registry's version {number}; the limit "
             f"is {tolerance:g} (MLOPS_DEPLOYMENT__ANSWER_TOLERANCE)"
         )
-    for row, probability, label in zip(inputs, expected, labels, strict=True):
+    # An earlier release stored rows of persons as examples, so the message names only the number.
+    for number_of_row, (probability, label) in enumerate(zip(expected, labels, strict=True), 1):
         is_borderline = abs(probability - threshold) <= tolerance
         if not is_borderline and label != label_name(probability, threshold):
             return (
-                f"{name} labels {row} {label!r} at a probability of {probability:.4g}, "
-                f"although the threshold is {threshold:.4g}"
+                f"{name} labels the example row {number_of_row} {label!r} at a probability of "
+                f"{probability:.4g}, although the threshold is {threshold:.4g}"
             )
     return None

@@ -37,13 +37,14 @@ class RangeWarning(NamedTuple):
     def __str__(self) -> str:
         if self.value is None:
             return f"{self.field} is blank, but the model learned from no blank"
+        # Without the value: predictions of lists are stored without the key of the person.
         if isinstance(self.value, str):
             names = ", ".join(map(str, self.learned_from))
             known = f"not among {names}"
         else:
             low, high = self.learned_from
             known = f"outside {low} to {high}"
-        return f"{self.field} {self.value} is {known}, which the model learned from"
+        return f"{self.field} is {known}, which the model learned from"
 
 
 Warnings = tuple[RangeWarning, ...]

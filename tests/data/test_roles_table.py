@@ -107,9 +107,9 @@ def test_broken_rows_have_reasons(split: tuple[Path, str]) -> None:
         reasons = [row["reason"] for row in csv.DictReader(file)]
     assert reasons[:3] == [
         "'Card' is missing",
-        "'Term' is someday, but must be a number, a term such as 2025-1 or 2025/26, or a date such "
+        "'Term' must be a number, a term such as 2025-1 or 2025/26, or a date such "
         "as 2025-09-01; for other terms, list them in `time.order` of the columns file",
-        "'Result' is moved, but must be one of lost, left, kept",
+        "'Result' must be one of lost, left, kept",
     ]
     assert len(reasons) == len(BROKEN)
     assert "'Card' is missing" in reasons[3]

@@ -133,7 +133,7 @@ class TestVerdicts:
         report = read_report(context)
         assert (report.verdict, report.source_changes) == ("none", [sentence])
         page = context.lake.read(latest_report_file(DRIFT_PAGE)).decode()
-        assert "has new values of &#39;Course&#39;: &#39;art&#39; (3 rows)" in page
+        assert "has new values of &#39;Course&#39; in at least 3 rows" in page
         assert "Nothing has to be done" not in page
         assert sentence[:60] in " ".join(capsys.readouterr().err.split())
 

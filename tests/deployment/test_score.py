@@ -97,9 +97,9 @@ def test_predictions_of_a_list(context: Context, capsys: pytest.CaptureFixture[s
     assert rows[0] == rows[1] | {"row": "1"}
     assert (rows[0]["label"], rows[0]["model_version"]) == ("pass", "1")
     assert 0 < float(rows[0]["probability"]) < 0.5
-    assert "age 80 is outside" in rows[30]["warning"]
+    assert "age is outside" in rows[30]["warning"]
     assert (rows[31]["label"], rows[31]["probability"]) == ("", "")
-    assert rows[31]["error"] == "'Hours of Sleep' is 99, but must be between 0 and 24"
+    assert rows[31]["error"] == "'Hours of Sleep' must be between 0 and 24"
     manifest = lake.read_model(scores_manifest(TODAY, "run-1", "a.csv"), ScoresManifest)
     assert (manifest.rows, manifest.rejected, manifest.warned) == (32, 1, 1)
     assert (manifest.list_sha256, manifest.list_bytes) == (sha256_hex(data), len(data))

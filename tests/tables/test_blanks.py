@@ -85,7 +85,7 @@ def test_silver_keeps_the_blanks(
 
 
 def test_a_bad_cell_rejects_its_row(cells: list[dict[str, str]]) -> None:
-    """Each reason has the header, the cell and what it must be; other texts are a category."""
+    """Each reason has the header and what it must be; other texts are a category."""
     changed = [
         row | {feature.raw: "2026-02-30"}
         for row, feature in zip(cells, FEATURES, strict=False)
@@ -99,8 +99,7 @@ def test_a_bad_cell_rejects_its_row(cells: list[dict[str, str]]) -> None:
     assert (len(valid), len(rejected)) == (50, len(changed))
     for row, reason in zip(changed, rejected["reason"], strict=True):
         header = next(name for name, cell in row.items() if cell == "2026-02-30")
-        unquoted = reason.replace("'2026-02-30'", "2026-02-30")
-        assert f"'{header}' is 2026-02-30, but must be " in unquoted
+        assert f"'{header}' must be " in reason
 
 
 @pytest.mark.parametrize(

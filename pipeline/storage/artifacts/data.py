@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipeline.storage.artifacts.base import Artifact
 from pipeline.storage.lake import sha256_hex
-from pipeline.storage.layout import gold_split, silver_rows
+from pipeline.storage.layout import SOURCE_CHANGES, gold_split, latest_report_file, silver_rows
 
 
 class SourceFile(Artifact):
@@ -81,10 +81,11 @@ class SourceChanges(Artifact):
             names = ", ".join(f"'{name}'" for name in self.missing)
             found.append(f"{where} lacks the column {names}, so it was refused.")
         for column, values in self.new_values.items():
-            listed = ", ".join(f"'{value}' ({rows:,} rows)" for value, rows in values.items())
+            # Without the values, each of which may be that of a person.
             found.append(
-                f"{where} has new values of '{column}': {listed}. Their rows were rejected; add "
-                "the values to the columns file, and train again."
+                f"{where} has new values of '{column}' in at least {sum(values.values()):,} rows, "
+                f"which were rejected. {latest_report_file(SOURCE_CHANGES)} lists the values; add "
+                "them to the columns file, and train again."
             )
         return found
 
