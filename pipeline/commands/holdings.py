@@ -1,7 +1,8 @@
 """List what is kept in each layer, since when, until when and why.
 
 Rows and persons are those that the manifests count. The rows of a layer are the sum over all runs;
-the persons are those of the run that has the most.
+the persons are those of the run that has the most. The options add what Airflow keeps, as the
+chart's CronJob does.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from pipeline.console import print_table
 from pipeline.context import Context
@@ -22,7 +24,7 @@ from pipeline.retention.format import format_day, format_size
 from pipeline.retention.needs import find_needs
 from pipeline.retention.rules import Item, judge_lake, list_models
 from pipeline.retention.tracked_runs import TrackedRun, judge_runs
-from pipeline.tracking.registry import MANIFEST_TAG, Registry
+from pipeline.tracking.registry import MANIFEST_TAG, Registry, Version
 
 HEADER = ("layer", "what", "objects", "size", "rows", "persons", "oldest", "newest", "kept")
 
@@ -32,7 +34,7 @@ class Holding:
     """Items of a kind that are kept for the same reason.
 
     Attributes:
-        layer: Layer of the lake, or MLflow.
+        layer: Layer of the lake, MLflow or Airflow.
         what: Kind of the items.
         number: Number of items.
         objects: Number of their objects, without older versions.
@@ -61,6 +63,15 @@ class Holding:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command to its parser."""
     parser.add_argument("--json", action="store_true", help="print a JSON array instead")
+    parser.add_argument(
+        "--airflow-days",
+        type=int,
+        metavar="DAYS",
+        help="list what Airflow keeps for so many days (the chart's value retention.airflowDays)",
+    )
+    parser.add_argument(
+        "--airflow-logs", type=Path, metavar="FOLDER", help="folder with Airflow's task logs"
+    )
 
 
 def main(context: Context, arguments: argparse.Namespace) -> None:
@@ -82,6 +93,9 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
     ]
     holdings += _list_bundles_with_rows(context.registry)
     holdings += _summarize_runs(judge_runs(context.registry, needs, settings.retention, now))
+    holdings += _summarize_versions(needs.versions, settings.retention.versions)
+    if arguments.airflow_days is not None:
+        holdings += _list_airflow(arguments.airflow_days, arguments.airflow_logs)
     holdings.sort(key=lambda one: (one.layer, one.what, one.kept))
     if arguments.json:
         sys.stdout.write(json.dumps([asdict(one) for one in holdings], indent=2) + "\n")
@@ -156,6 +170,64 @@ def _summarize_runs(runs: Sequence[TrackedRun]) -> list[Holding]:
         )
         for reason, group in groups.items()
     ]
+
+
+def _summarize_versions(versions: Sequence[Version], newest: int) -> list[Holding]:
+    """The versions in MLflow's registry."""
+    if not versions:
+        return []
+    created = [version.created for version in versions if version.created]
+    variable = "MLOPS_RETENTION__VERSIONS"
+    kept = f"those with an alias and the newest {newest} ({variable})"
+    return [
+        Holding(
+            layer="MLflow",
+            what="registered version",
+            number=len(versions),
+            objects=0,
+            bytes=0,
+            rows=None,
+            persons=None,
+            oldest=format_day(min(created, default=None)),
+            newest=format_day(max(created, default=None)),
+            kept=kept if newest else f"kept: {variable} is 0",
+            next_deletion="",
+        )
+    ]
+
+
+def _list_airflow(days: int, folder: Path | None) -> list[Holding]:
+    """What Airflow keeps. Its database cannot be read from here, so no day is known of it."""
+    logs = [path.stat() for path in folder.rglob("*") if path.is_file()] if folder else []
+    times = [datetime.fromtimestamp(log.st_mtime, UTC) for log in logs]
+    ends = [time + timedelta(days=days) for time in times] if days else []
+    kept = (
+        f"for {days} days (retention.airflowDays)" if days else "kept: retention.airflowDays is 0"
+    )
+    database = Holding(
+        layer="Airflow",
+        what="runs and tasks, in its database",
+        number=0,
+        objects=0,
+        bytes=0,
+        rows=None,
+        persons=None,
+        oldest="",
+        newest="",
+        kept=kept,
+        next_deletion="",
+    )
+    files = replace(
+        database,
+        what="task logs, in the volume of its scheduler",
+        number=len(logs),
+        objects=len(logs),
+        bytes=sum(log.st_size for log in logs),
+        oldest=format_day(min(times, default=None)),
+        newest=format_day(max(times, default=None)),
+        next_deletion=_find_first(ends),
+    )
+    return [database, files]
 
 
 def _find_first(times: Sequence[datetime | None]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.errors import LakeError
@@ -34,11 +35,13 @@ class Version:
         number: Version number, counted by MLflow from 1.
         run_id: MLflow run that trained the model.
         tags: Tags of the version.
+        created: When it was registered (UTC), if it was read from MLflow.
     """
 
     number: str
     run_id: str
     tags: Mapping[str, str]
+    created: datetime | None = field(default=None, compare=False)
 
 
 class Registry(RunStore):
@@ -187,4 +190,5 @@ class Registry(RunStore):
 
 
 def _to_version(version: ModelVersion) -> Version:
-    return Version(str(version.version), str(version.run_id), dict(version.tags))
+    created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
+    return Version(str(version.version), str(version.run_id), dict(version.tags), created)

@@ -33,7 +33,12 @@ def test_each_store_is_cleaned_by_its_own_image() -> None:
     ]
     images = [item["image"].partition(":")[0].rpartition("/")[2] for item in containers]
     assert images == ["validate", "mlflow", "airflow", "validate"]
-    assert [item["args"] for item in containers if "args" in item] == [["retain"], ["holdings"]]
+    assert [item["args"] for item in containers if "args" in item] == [
+        ["retain"],
+        ["holdings", "--airflow-days=90", "--airflow-logs=/logs"],
+    ]
+    (logs,) = [one for one in containers[-1]["volumeMounts"] if one["name"] == "logs"]
+    assert logs == {"name": "logs", "mountPath": "/logs", "readOnly": True}
 
 
 def test_it_shares_the_node_of_the_task_logs() -> None:
@@ -64,7 +69,14 @@ def test_services_of_others_are_left_alone(values: Values, missing: str) -> None
     """An external MLflow is not cleaned, and Airflow only if it runs and its rows expire."""
     spec = get_spec(values)
     assert missing not in [item["name"] for item in get_containers(spec)]
-    assert ("affinity" in spec) == (missing == "mlflow-gc")
+    has_airflow = missing == "mlflow-gc"
+    assert ("affinity" in spec) == has_airflow
+    assert ("logs" in [one["name"] for one in spec["volumes"]]) == has_airflow
+    holdings = get_containers(spec)[-1]["args"]
+    assert ("--airflow-logs=/logs" in holdings) == has_airflow
+    # Without Airflow nothing of it is listed; with 0 days it is, as kept for good.
+    is_listed = any(argument.startswith("--airflow-days=") for argument in holdings)
+    assert is_listed == (values != SERVING)
 
 
 def test_it_can_be_switched_off() -> None:

@@ -271,7 +271,7 @@ def test_old_versions_and_runs_of_mlflow(
 
 def test_holdings(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
     """Each layer is listed with its counts, the reason, and the day of the next deletion."""
-    holdings.main(context, argparse.Namespace(json=True))
+    list_holdings(context, "--json")
     found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
     by_reason = {(one["layer"], one["what"], one["kept"]): one for one in found}
     gold = by_reason["gold", "run", "as long as a registered model needs it"]
@@ -282,8 +282,44 @@ def test_holdings(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
     assert aged["next_deletion"] == f"{OLD + timedelta(days=180):%Y-%m-%d}"
     assert ("MLflow", "run", "as long as a registered model needs it") in by_reason
     assert {one["layer"] for one in found} == {*layout.LAYERS, "MLflow"} - {"models"}
-    holdings.main(context, argparse.Namespace(json=False))
+    versions = by_reason["MLflow", "registered version", "kept: MLOPS_RETENTION__VERSIONS is 0"]
+    assert (versions["number"], versions["oldest"]) == (1, f"{NOW:%Y-%m-%d}")
+    list_holdings(context)
     assert "as long as an open challenge needs it" in capsys.readouterr().out
+
+
+def list_holdings(context: Context, *options: str) -> None:
+    """Run the command with these options."""
+    parser = argparse.ArgumentParser()
+    holdings.add_arguments(parser)
+    holdings.main(context, parser.parse_args(options))
+
+
+@pytest.mark.parametrize("days", [90, 0])
+def test_holdings_of_airflow(
+    context: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str], days: int
+) -> None:
+    """Its task logs have days and sizes; of its database only the retention is known."""
+    for number, time in enumerate((OLD, NOW)):
+        file = tmp_path / "logs" / f"run-{number}" / "attempt.log"
+        file.parent.mkdir(parents=True)
+        file.write_text("task")
+        os.utime(file, (time.timestamp(), time.timestamp()))
+    list_holdings(context, "--json", f"--airflow-days={days}", f"--airflow-logs={tmp_path}/logs")
+    listed = json.loads(capsys.readouterr().out)
+    database, logs = (one for one in listed if one["layer"] == "Airflow")
+    assert (database["what"], database["oldest"]) == ("runs and tasks, in its database", "")
+    assert (logs["what"], logs["objects"]) == ("task logs, in the volume of its scheduler", 2)
+    assert (logs["bytes"], logs["oldest"], logs["newest"]) == (
+        8,
+        f"{OLD:%Y-%m-%d}",
+        f"{NOW:%Y-%m-%d}",
+    )
+    for one in (database, logs):
+        forever = "kept: retention.airflowDays is 0"
+        assert one["kept"] == ("for 90 days (retention.airflowDays)" if days else forever)
+    expected = f"{OLD + timedelta(days=90):%Y-%m-%d}" if days else ""
+    assert logs["next_deletion"] == expected
 
 
 def test_all_versions_on_s3(s3_lake: LakeSettings) -> None:

@@ -1,5 +1,6 @@
 {{/* Container of a command that reads the lake and MLflow, without an image's other parts.
-     Call with (list $ "command" "argument" ...). */}}
+     Call with (list $ "command" "argument" ...). With an argument that names /logs it has the
+     volume with Airflow's task logs. */}}
 {{- define "student-mlops.retention.command" -}}
 {{- $root := first . -}}
 - name: {{ index . 1 }}
@@ -18,6 +19,9 @@
     - {name: tmp, mountPath: /tmp}
     {{- include "student-mlops.ca.mount" $root | nindent 4 }}
     {{- include "student-mlops.columns.mount" $root | nindent 4 }}
+    {{- if has "--airflow-logs=/logs" . }}
+    - {name: logs, mountPath: /logs, readOnly: true}
+    {{- end }}
 {{- end }}
 
 {{/* The pod. Its containers run one after the other. */}}
@@ -66,7 +70,14 @@ initContainers:
       {{- include "student-mlops.ca.mount" . | nindent 6 }}
   {{- end }}
 containers:
-  {{- include "student-mlops.retention.command" (list $ "holdings") | nindent 2 }}
+  {{- $holdings := list $ "holdings" }}
+  {{- if .Values.airflow.enabled }}
+  {{- $holdings = append $holdings (printf "--airflow-days=%d" (int .Values.retention.airflowDays)) }}
+  {{- end }}
+  {{- if $hasAirflow }}
+  {{- $holdings = append $holdings "--airflow-logs=/logs" }}
+  {{- end }}
+  {{- include "student-mlops.retention.command" $holdings | nindent 2 }}
 volumes:
   - name: tmp
     emptyDir: {}
