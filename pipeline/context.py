@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pipeline.data.pseudonyms import find_pseudonyms
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 from pipeline.storage.lake import Lake, open_lake
+from pipeline.storage.tombstones import Sign
 from pipeline.tracking.registry import Registry
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -50,4 +52,10 @@ def open_context(settings: Settings, run_id: str) -> Context:
     Returns:
         The context of the run.
     """
-    return Context(settings, run_id, open_lake(settings.lake), Registry(settings.mlflow))
+
+    def find_signer() -> Sign | None:
+        pseudonyms = find_pseudonyms(settings)
+        return pseudonyms.sign if pseudonyms else None
+
+    lake = open_lake(settings.lake, find_signer)
+    return Context(settings, run_id, lake, Registry(settings.mlflow))

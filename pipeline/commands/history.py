@@ -7,9 +7,10 @@ import sys
 
 from pipeline.console import echo, print_table
 from pipeline.context import Context
-from pipeline.data.pseudonyms import open_pseudonyms
-from pipeline.erasure.tombstones import verify_tombstones
-from pipeline.storage.layout import ERASED, PROMOTION_LOG, REPORTS
+from pipeline.data.pseudonyms import find_pseudonyms
+from pipeline.erasure.tombstones import describe_erased, read_tombstones
+from pipeline.errors import SettingsError
+from pipeline.storage.layout import PROMOTION_LOG, REPORTS
 from pipeline.tracking.promotion_chain import find_interrupted, verify_log
 from pipeline.tracking.promotion_log import Record, read_records
 from pipeline.tracking.registry import PRODUCTION
@@ -40,9 +41,7 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
         sys.stdout.write(f"history: {number} records, complete and unchanged\n")
         if interrupted := find_interrupted(context.lake):
             echo(f"history: {interrupted}", "yellow")
-        if context.lake.keys(ERASED):
-            number = verify_tombstones(context.lake, open_pseudonyms(context.settings))
-            sys.stdout.write(f"history: {number} tombstones of erased rows, signed\n")
+        _verify_erasures(context)
         return
     records = [record for record in read_records(context.lake) if record.done]
     if not records:
@@ -52,6 +51,22 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
     else:
         header = ("", "time", "action", "production", "by", "reason")
         print_table("Promotions", header, map(format_row, records), is_answer=True)
+
+
+def _verify_erasures(context: Context) -> None:
+    """Check the tombstones, and print of which objects rows were erased, and when."""
+    pseudonyms = find_pseudonyms(context.settings)
+    tombstones = read_tombstones(context.lake, pseudonyms.sign if pseudonyms else None)
+    for line in describe_erased(tombstones):
+        sys.stdout.write(f"history: {line}\n")
+    if tombstones and pseudonyms is None:
+        raise SettingsError(
+            f"the signatures of {len(tombstones)} tombstones of erased rows cannot be checked "
+            "without the secret of the pseudonyms. On a cluster, run the command in the pod "
+            "`erasure.json`, which has it; elsewhere set MLOPS_INGEST__KEY_SECRET"
+        )
+    if tombstones:
+        sys.stdout.write(f"history: {len(tombstones)} tombstones of erased rows, signed\n")
 
 
 def format_row(record: Record) -> tuple[str, ...]:

@@ -64,6 +64,25 @@ class Pseudonyms:
         return hmac.new(self._secret, b"\0secret id", hashlib.sha256).hexdigest()[:16]
 
 
+def find_pseudonyms(settings: Settings) -> Pseudonyms | None:
+    """Read the secret as `open_pseudonyms` does, but create none.
+
+    Args:
+        settings: All settings.
+
+    Returns:
+        The pseudonyms; None if there is no secret.
+
+    Raises:
+        LakeError: If the file cannot be read.
+    """
+    if secret := settings.ingest.key_secret.get_secret_value():
+        return Pseudonyms(secret)
+    folder = settings.lake.folder
+    stored = DiskStore(folder.parent).read(SECRET_FILE) if folder else None
+    return Pseudonyms(stored.decode().strip()) if stored else None
+
+
 def open_pseudonyms(settings: Settings) -> Pseudonyms:
     """Read the secret of the settings, or the one next to a lake on disk.
 

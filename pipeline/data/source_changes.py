@@ -46,6 +46,10 @@ class NewValues:
         """Count rows with a new value of a column."""
         self._counts.setdefault(column, Counter())[value] += rows
 
+    def contains(self, column: str, value: str) -> bool:
+        """Return whether a column has this new value."""
+        return value in self._counts.get(column, ())
+
     def find_most_frequent(self) -> dict[str, dict[str, int]]:
         """Return the header of each column -> its most frequent new values -> their rows."""
         return {

@@ -7,31 +7,26 @@ suffices to find the rest.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import pandas as pd
 from pydantic import BaseModel
 
 from pipeline.context import Context
 from pipeline.data.pseudonyms import Pseudonyms
+from pipeline.data.source_changes import count_new_values
 from pipeline.erasure.models import delete_bundles, find_models, has_rows
 from pipeline.erasure.person import Person
 from pipeline.erasure.rows import Row
 from pipeline.erasure.search import Findings, Held, find_filter, search
-from pipeline.erasure.tombstones import (
-    ModelTombstone,
-    ObjectTombstone,
-    PersonTombstone,
-    write_model,
-    write_object,
-    write_person,
-)
+from pipeline.erasure.tombstones import write_model, write_object, write_person
 from pipeline.retention.tracked_runs import delete_runs, find_runs
 from pipeline.storage import layout
 from pipeline.storage.artifacts.data import SourceChanges
 from pipeline.storage.exclusion import exclude_stages
 from pipeline.storage.lake import Lake, sha256_hex
+from pipeline.storage.tombstones import ModelTombstone, ObjectTombstone, PersonTombstone
 from pipeline.storage.versions import StoredVersion
 from pipeline.times import utc_now
 from pipeline.tracking.registry import Version
@@ -230,14 +225,10 @@ def _clean_source_changes(lake: Lake, findings: Findings) -> None:
     key = layout.latest_report_file(layout.SOURCE_CHANGES)
     if not lake.exists(key):
         return
-    values: dict[str, set[object]] = defaultdict(set)
-    for held in findings.held:
-        for row in held.rows:
-            for name, value in row.items():
-                values[name].add(value)
+    own = count_new_values(pd.DataFrame([row for held in findings.held for row in held.rows]))
     changes = lake.read_model(key, SourceChanges)
     kept = {
-        name: {value: rows for value, rows in counts.items() if value not in values[name]}
+        name: {value: rows for value, rows in counts.items() if not own.contains(name, value)}
         for name, counts in changes.new_values.items()
     }
     new_values = {name: counts for name, counts in kept.items() if counts}

@@ -75,6 +75,8 @@ def reports(*names: str) -> tuple[str, ...]:
 BUNDLE = tuple(map(layout.model_file, ("model.*", "refits.onnx", "manifest.json")))
 """The files of the model bundle in production, without what else is below `models/`."""
 RECORDS = layout.PROMOTION_RECORDS + ANY
+PROMOTIONS = (RECORDS, layout.PROMOTION_LOG, layout.STOP_MARKER)
+"""What `history --verify` checks, in addition to tombstones."""
 CARDS = reports(layout.MODEL_CARD_HTML, layout.MODEL_CARD_MARKDOWN, layout.HUGGING_FACE_CARD)
 DRIFT_REPORTS = (
     *reports(*layout.DRIFT_FILES),
@@ -223,7 +225,7 @@ SERVICES: dict[str, Service] = {
         MOVE_PRODUCTION
         | COMPARE_MODELS
         | Access(
-            reads=(layout.PROMOTION_LOG, layout.STOP_MARKER, layout.ERASED + ANY),
+            reads=(*PROMOTIONS, layout.ERASED + ANY),
             writes=(layout.STOP_MARKER,),
             deletes=(layout.STOP_MARKER,),
         ),
@@ -256,7 +258,7 @@ SERVICES: dict[str, Service] = {
         ),
     ),
     "erasure": Service(
-        "`subject`, which shows and erases what is held of a person",
+        "`subject`, which shows and erases what is held of a person, and `history --verify`",
         Access(
             reads=(
                 *PERSONS_ROWS,
@@ -264,6 +266,7 @@ SERVICES: dict[str, Service] = {
                 layout.latest_report_file(layout.SOURCE_CHANGES),
                 layout.ERASED + ANY,
                 layout.RUNNING + ANY,
+                *PROMOTIONS,
             ),
             writes=(
                 *PERSONS_ROWS,

@@ -9,21 +9,23 @@ import contextlib
 import hashlib
 import io
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import LakeError, describe_first
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage.disk import DiskStore
-from pipeline.storage.layout import erased_hashes, find_hash_after
 from pipeline.storage.s3 import S3Store
 from pipeline.storage.streams import ChunkReader, NewFile, ScratchFile
 from pipeline.storage.versions import StoredVersion, sort_newest_first
+
+if TYPE_CHECKING:
+    from pipeline.storage.tombstones import Sign
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -61,8 +63,16 @@ class Lake:
     Every method raises LakeError if the disk or the S3 service fails.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, find_signer: Callable[[], Sign | None] = lambda: None) -> None:
+        """Use a store.
+
+        Args:
+            store: Where the bytes are stored.
+            find_signer: Returns what makes the signatures of tombstones; None if this process has
+                no secret. It is called when a hash differs from the recorded one.
+        """
         self._store = store
+        self._find_signer = find_signer
 
     def read(self, key: str, sha256: str | None = None) -> bytes:
         """Read an object.
@@ -277,33 +287,41 @@ class Lake:
             self._check_hash(key, found.hexdigest(), recorded)
 
     def _check_hash(self, key: str, found: str, recorded: str) -> None:
-        if found != recorded and not self._has_tombstone(recorded, found):
+        if found != recorded and not self._has_tombstone(key, recorded, found):
             raise LakeError(
                 f"{self.url(key)} has the hash {found}, but {recorded} was recorded: it was "
                 "modified outside the pipeline. Run the stage that writes it again"
             )
 
-    def _has_tombstone(self, recorded: str, found: str) -> bool:
+    def _has_tombstone(self, key: str, recorded: str, found: str) -> bool:
         """Whether the object had the recorded hash before rows of erased persons were removed."""
+        from pipeline.storage.tombstones import find_erased_hashes  # which imports this module
+
+        sign = self._find_signer()
         known, waiting = {recorded}, [recorded]
         while waiting:
-            keys = self._store.keys(erased_hashes(waiting.pop()), None)
-            new = {find_hash_after(key) for key in keys} - known
+            new = find_erased_hashes(self, key, waiting.pop(), sign) - known
             known |= new
             waiting += new
         return found in known
 
 
-def open_lake(settings: LakeSettings) -> Lake:
+def open_lake(
+    settings: LakeSettings, find_signer: Callable[[], Sign | None] = lambda: None
+) -> Lake:
     """Open the lake at `settings.url`.
+
+    Args:
+        settings: Where the lake is.
+        find_signer: See `Lake`.
 
     Raises:
         LakeError: If the URL is neither `file://` nor `s3://`.
     """
     if settings.folder is not None:
-        return Lake(DiskStore(settings.folder))
+        return Lake(DiskStore(settings.folder), find_signer)
     if settings.is_s3:
-        return Lake(S3Store.from_settings(settings))
+        return Lake(S3Store.from_settings(settings), find_signer)
     raise LakeError(f"MLOPS_LAKE__URL is {settings.url!r}; it must begin with file:// or s3://")
 
 

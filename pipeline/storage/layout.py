@@ -6,6 +6,7 @@ A key is `LAYER/REST`; a layer is a folder on disk and a bucket on S3. A stage f
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 BRONZE, SILVER, GOLD, MODELS, REPORTS = LAYERS = ("bronze", "silver", "gold", "models", "reports")
@@ -128,14 +129,14 @@ def erased_hashes(before: str) -> str:
     return f"{ERASED}hashes/{before}/"
 
 
-def erased_hash(before: str, after: str) -> str:
+def erased_hash(before: str, after: str, key: str) -> str:
     """Key of the tombstone of an object that had one hash, and has another one now."""
+    return f"{erased_hashes(before)}{after}/{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def erased_hash_of_any_object(before: str, after: str) -> str:
+    """Key of a tombstone by an earlier release, which is that of all objects with these hashes."""
     return f"{erased_hashes(before)}{after}.json"
-
-
-def find_hash_after(key: str) -> str:
-    """Return the hash that an object has now, from the key of its tombstone."""
-    return key.rpartition("/")[2].removesuffix(".json")
 
 
 def silver_rows(run_id: str) -> str:

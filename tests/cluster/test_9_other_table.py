@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,7 +33,14 @@ from pipeline.settings.connections import LakeSettings
 from pipeline.stages import get_dag_stages
 from pipeline.storage.artifacts.data import BronzePointer
 from pipeline.storage.lake import Lake, open_lake
-from pipeline.storage.layout import BRONZE_INBOX, BRONZE_LATEST, LAYERS, SILVER_LIVE
+from pipeline.storage.layout import (
+    BRONZE_INBOX,
+    BRONZE_LATEST,
+    LAYERS,
+    SCORES,
+    SILVER_LIVE,
+    list_to_score,
+)
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.by_hand import run_by_hand
 from tests.cluster.cluster import Cluster, wait_for
@@ -43,6 +51,8 @@ from tests.support.lake import read_json
 
 CANARIES = 20
 """Number of persons to erase."""
+SHIFTED = "Canary-in-another-column"
+"""The name of a person in columns where it breaks the rules, so that the row is rejected."""
 
 
 def write_table(folder: Path) -> tuple[Path, str, str]:
@@ -87,6 +97,15 @@ def get_tutor(number: int) -> str:
     return f"Tutor-canary-{number:02}"
 
 
+def add_rejected_row(path: Path) -> None:
+    """Add a row of the first canary that breaks the rule of its label."""
+    lines = path.read_text().splitlines()
+    delimiter = find_delimiter(lines[0])
+    width = len(next(csv.reader(lines, delimiter=delimiter)))
+    row = [get_key(0), get_tutor(0), *[SHIFTED] * (width - 2)]
+    path.write_text("\n".join([*lines, delimiter.join(row)]) + "\n")
+
+
 def add_persons(path: Path) -> None:
     """Add the columns Card, with a person for each row, and Tutor."""
     text = path.read_text()
@@ -109,6 +128,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     add_persons(path)
     options = [f"--data={path}", f"--label={label}", f"--positive={positive}"]
     run_command("pipeline", "adopt", *options, "--key=Card", "--group=Tutor")
+    add_rejected_row(path)
     return path
 
 
@@ -165,14 +185,15 @@ def test_a_class_list_is_scored_and_checked_for_drift(
     table: Path, predictor: str, other_lake: Lake, airflow: AirflowClient
 ) -> None:
     """The table's own rows are scored as a CSV list, logged, and compared by the drift DAG."""
+    valid = [line for line in table.read_text().splitlines() if SHIFTED not in line]
     response = httpx.post(
         f"{predictor}/predict/csv",
-        content=table.read_bytes(),
+        content="\n".join(valid),
         headers={"Content-Type": "text/csv"},
         timeout=120,
     )
     lines = response.raise_for_status().text.splitlines()
-    assert len(lines) == len(table.read_text().splitlines())
+    assert len(lines) == len(valid)
     wait_for("live traffic", lambda: other_lake.keys(SILVER_LIVE))
     run_id = make_run_id("other")
     airflow.trigger("drift", run_id)
@@ -212,7 +233,7 @@ def find_canaries(cluster: Cluster, lake: Lake) -> dict[str, set[str]]:
     """
     secret = cluster.read_secret(f"{RELEASE}-pseudonyms")["MLOPS_INGEST__KEY_SECRET"]
     pseudonyms = Pseudonyms(secret)
-    needles: dict[bytes, str] = {}
+    needles: dict[bytes, str] = {SHIFTED.encode(): SHIFTED}
     for number in range(CANARIES):
         for text in (get_key(number), pseudonyms.make(get_key(number)), get_tutor(number)):
             needles |= {text.encode(): text, text.encode().hex().encode(): f"{text}, in hex"}
@@ -240,14 +261,24 @@ def find_canaries(cluster: Cluster, lake: Lake) -> dict[str, set[str]]:
 
 
 @pytest.mark.full
-def test_persons_are_forgotten(output: str, other_lake: Lake, airflow: AirflowClient) -> None:
+def test_persons_are_forgotten(table: Path, other_lake: Lake, airflow: AirflowClient) -> None:
     """A byte search finds nothing of 20 persons in any object version, database or log.
 
-    Nor does it after another training on the same file.
+    Rejected rows, lists to score and their predictions are searched, too. Nor does it find anything
+    after another training on the same file.
     """
+    other_lake.write(list_to_score("canaries.csv"), table.read_bytes())
+    run_id = make_run_id("canaries")
+    airflow.trigger("scoring", run_id, list="canaries.csv")
+    assert wait_for_run(airflow, "scoring", run_id).state == "success"
+    assert any("/canaries.csv/" in key for key in other_lake.keys(SCORES))
+    other_lake.write(list_to_score("waiting.csv"), table.read_bytes())
     with closing(Cluster(f"kind-{RELEASE}", RELEASE)) as cluster:
-        layers = {name.partition("/")[0] for name in find_canaries(cluster, other_lake)}
-        assert {"bronze", "silver", "gold"} <= layers
+        found = find_canaries(cluster, other_lake)
+        assert {"bronze", "silver", "gold"} <= {name.partition("/")[0] for name in found}
+        assert any(SHIFTED in texts and "rejected" in name for name, texts in found.items())
+        is_clean = ("task logs", "log of ", SCORES)
+        assert not [name for name in found if name.startswith(is_clean)]
 
         def erase() -> str | None:
             keys = map(get_key, range(CANARIES))
@@ -259,6 +290,9 @@ def test_persons_are_forgotten(output: str, other_lake: Lake, airflow: AirflowCl
         printed = wait_for("erasure", erase)
         assert printed.count("subject: erased") == CANARIES, printed
         assert "error:" not in printed, printed
+        verified = run_by_hand(cluster, "history", "--verify", pod="erasure")
+        assert re.search(r"/rejected\.csv: rows erased on \d{4}-\d\d-\d\d", verified), verified
+        assert "tombstones of erased rows, signed" in verified, verified
         job = "retention-after-erasure"
         cluster.kubectl("create", "job", job, f"--from=cronjob/{RELEASE}-retention")
         wait = ("wait", f"job/{job}", "--for=condition=Complete", "--timeout=600s")

@@ -53,6 +53,8 @@ CANARIES = 20
 PERSONS = 240
 REJECTED = "vanished-7"
 """An outcome that the columns file does not have, of a canary."""
+OUTSIDE = "931.417"
+"""A value of a canary in a list to score that no model learned from."""
 ARTIFACT_LOCATIONS = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -67,6 +69,7 @@ from pipeline.model.candidates import CANDIDATES
 training.make_candidates = lambda *_: CANDIDATES[:1]  # trains quickly
 from pipeline.__main__ import main
 from pipeline.context import open_context
+from pipeline.model.bundle import Bundle, write_fallback
 from pipeline.settings import Settings
 from pipeline.storage.artifacts.training import TrainReport
 from pipeline.storage.layout import train_report
@@ -79,15 +82,20 @@ assert not report.ranking  # one candidate is not compared
 tags = {"pipeline_run_id": "first"}
 context.registry.register(report.model_uri, report.mlflow_run_id, tags)
 assert main(["evaluate", "--run-id", "first"]) == 0
+bundle = context.registry.get_bundle(report.mlflow_run_id)
+manifest = bundle.manifest.model_copy(update={"version": "1"})
+write_fallback(context.lake, Bundle(manifest, bundle.files))
+assert main(["score", "--run-id", "first"]) == 0
 """
 ERASE = """
 import sys
 from pipeline.__main__ import main
-from pipeline.commands import subject
+from pipeline.commands import history, subject
 from pipeline.storage.access import SERVICES
 from tests.support.lake_access import guard
 
-subject.main = guard("erasure", SERVICES["erasure"].access, subject.main)
+for command in (history, subject):
+    command.main = guard("erasure", SERVICES["erasure"].access, command.main)
 for arguments in (["show", sys.argv[1]], ["show", sys.argv[1], "--json"]):
     assert main(["subject", *arguments]) == 0
 print("end of the rows")
@@ -110,7 +118,7 @@ def get_spend(number: int) -> float:
 
 
 def write_table(path: Path) -> None:
-    """Write visitors, some of whom are canaries; one row of a canary will be rejected."""
+    """Write visitors, some of whom are canaries; two rows of canaries will be rejected."""
     generator = random.Random(1)
     rows = []
     for person in range(PERSONS):
@@ -122,8 +130,17 @@ def write_table(path: Path) -> None:
         rows.append([get_key(number), f"Tutor-canary-{number:02}", get_spend(number), result])
     rows.append([get_key(0), "A", "1", REJECTED])
     generator.shuffle(rows)
+    rows.append([get_key(1), "A", "Tutor-canary-01", "kept"])  # a name in the column of a number
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([HEADER, *rows])
+
+
+def write_list(path: Path) -> None:
+    """Write a list of canaries to score: one is rejected, and one has a warning."""
+    rows = [[get_key(number), get_spend(number)] for number in range(CANARIES)] * 2
+    rows += [[get_key(0), "Tutor-canary-00"], [get_key(1), OUTSIDE]]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["Card", "Spend"], *rows])
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +149,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     (folder / "visitors.columns.yaml").write_text(COLUMNS)
     write_table(folder / "visitors.csv")
-    run_program(folder, "visitors", TRAIN)
+    lists = folder / "lake/bronze/scoring"
+    lists.mkdir(parents=True)
+    write_list(lists / "class.csv")
+    log = run_program(folder, "visitors", TRAIN)
+    (folder / "local/task.log").write_text(log)
+    shutil.copy(folder / "visitors.csv", lists / "waiting.csv")
     inbox = folder / "lake/bronze/inbox"
     inbox.mkdir()
     shutil.copy(folder / "visitors.csv", inbox / "refused.csv")
@@ -174,7 +196,7 @@ def list_stored(folder: Path) -> Iterator[tuple[str, bytes]]:
 def find_canaries(folder: Path, canaries: range) -> dict[str, set[str]]:
     """Return which files have a key, pseudonym, tutor or value of canaries, and which of them."""
     pseudonyms = Pseudonyms((folder / "key_secret").read_text())
-    needles: dict[bytes, str] = {REJECTED.encode(): REJECTED}
+    needles: dict[bytes, str] = {text.encode(): text for text in (REJECTED, OUTSIDE)}
     for number in canaries:
         spend = get_spend(number)
         texts = [get_key(number), pseudonyms.make(get_key(number)), f"Tutor-canary-{number:02}"]
@@ -193,8 +215,10 @@ def test_every_canary_is_erased(folder: Path) -> None:
     assert_shown(output)
     assert output.count("subject: erased") == CANARIES
     assert "versions trained on the rows: 1" in output
-    assert f"{CANARIES + 1} rows of erased persons are left out" in output
+    assert f"{CANARIES + 2} rows of erased persons are left out" in output
     assert re.search(r"history: \d+ tombstones of erased rows, signed", output)
+    for key in ("gold/first/train.parquet", "silver/first/rejected.csv"):
+        assert re.search(rf"history: {key}: rows erased on \d{{4}}-\d\d-\d\d\n", output)
     others = pd.read_parquet(folder / "lake/silver/first/rows.parquet")
     assert len(others) == PERSONS
     evaluation = json.loads((folder / "lake/reports/first/evaluation.json").read_text())
@@ -206,11 +230,26 @@ def test_every_canary_is_erased(folder: Path) -> None:
     assert gzip.decompress(live).count(b"\n") == 1
 
 
+def test_nothing_that_outlives_an_erasure_has_a_value(trained: Path) -> None:
+    """Task logs and predictions have the column, the rule and the row, and no value of a row."""
+    log = (trained / "local/task.log").read_text()
+    (scores,) = (trained / "lake/silver/scores").rglob("predictions.csv")
+    predictions = scores.read_text()
+    for text in (log, predictions):
+        assert re.search(r"'Spend' must be a number", text)
+    assert "spend is outside" in predictions
+    assert "new values of 'Result' in at least 1 rows" in " ".join(log.split())
+    found = find_canaries(trained, range(CANARIES))
+    assert REJECTED in found["lake/reports/source_changes.json"]
+    assert not {name for name in found if "task.log" in name or "/scores/" in name}
+
+
 def assert_shown(output: str) -> None:
     """Check that every object with rows of the first canary was listed, and the rows."""
     table, _, rest = output.partition("\n[")
     for place in (
         "bronze/inbox/refused.csv",
+        "bronze/scoring/waiting.csv",
         "silver/first/rejected.csv",
         "silver/first/rows.parquet",
         "silver/live/2026-01-01/pod-1.jsonl.gz",

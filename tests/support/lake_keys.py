@@ -17,7 +17,7 @@ KEYS = (
     layout.BRONZE_LATEST,
     layout.erased_person("0" * 32),
     layout.erased_model("0" * 32),
-    layout.erased_hash(SHA256, SHA256),
+    layout.erased_hash(SHA256, SHA256, "gold/run-1/train.parquet"),
     layout.silver_rows(RUN),
     layout.silver_rows_part(RUN, 0),
     layout.silver_rejected(RUN),

@@ -129,7 +129,7 @@ def who(field: str, key: str) -> set[str]:
         (
             "reads",
             layout.STOP_MARKER,
-            {"validate", "verify", "drift", "score", "predictor", "commands", "backup"},
+            {"validate", "verify", "drift", "score", "predictor", "commands", "erasure", "backup"},
         ),
         ("writes", layout.PROMOTION_LOG, {"promote", "verify", "demote", "commands"}),
         (

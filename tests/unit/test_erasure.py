@@ -6,6 +6,8 @@ import gzip
 import io
 import itertools
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -13,18 +15,23 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.columns import FEATURE_NAMES
+from pipeline.commands import history
+from pipeline.context import Context
 from pipeline.data.live_traffic import HourFile, encode_hour, parse_log
-from pipeline.data.pseudonyms import Pseudonyms
+from pipeline.data.pseudonyms import SECRET_FILE, Pseudonyms
 from pipeline.erasure.person import Person, find_person
 from pipeline.erasure.rows import filter_csv, filter_live, filter_table, get_features
 from pipeline.erasure.search import search
-from pipeline.erasure.tombstones import ObjectTombstone, verify_tombstones, write_object
+from pipeline.erasure.tombstones import read_tombstones, write_object
 from pipeline.errors import LakeError, SettingsError
 from pipeline.settings.connections import LakeSettings
 from pipeline.storage import layout
+from pipeline.storage.access import SERVICES
 from pipeline.storage.lake import Lake, open_lake, sha256_hex
 from pipeline.storage.layout import bucket_name
 from pipeline.storage.s3 import s3_client
+from pipeline.storage.tombstones import ObjectTombstone, Sign, sign_tombstone
+from tests.support.lake_access import guard
 
 PSEUDONYMS = Pseudonyms("the secret of the release")
 PERSON = Person("ann", PSEUDONYMS.make("ann"), PSEUDONYMS.make_erased_id("ann"), "Card", "person")
@@ -76,23 +83,119 @@ def test_rows_of_live_traffic(compacted: bool) -> None:
     assert left[FEATURE_NAMES[0]].to_pylist() == [7.5]
 
 
-def test_a_tombstone_stands_for_a_hash(lake: Lake) -> None:
-    """The lake accepts an object from which rows were erased, twice if need be, and no other."""
-    key = layout.gold_split("run", "train")
-    hashes = [sha256_hex(data) for data in (b"one", b"two", b"three")]
-    for before, after in itertools.pairwise(hashes):
-        stone = ObjectTombstone(erased_at="2026-01-01", key=key, before=before, after=after)
+KEY = layout.gold_split("run", "train")
+HASHES = [sha256_hex(data) for data in (b"one", b"two", b"three")]
+
+
+def erase_twice(lake: Lake) -> list[str]:
+    """Erase rows of an object twice; return the keys of its tombstones."""
+    for before, after in itertools.pairwise(HASHES):
+        stone = ObjectTombstone(erased_at="2026-01-01", key=KEY, before=before, after=after)
         write_object(lake, PSEUDONYMS, stone)
-    lake.write(key, b"three")
-    assert lake.read(key, hashes[0]) == b"three"
-    with lake.open(key, hashes[1]) as file:
+    lake.write(KEY, b"three")
+    return [layout.erased_hash(*pair, KEY) for pair in itertools.pairwise(HASHES)]
+
+
+def open_with(lake: Lake, sign: Sign | None) -> Lake:
+    """The same lake, opened by a process that can make these signatures."""
+    return Lake(lake._store, lambda: sign)
+
+
+SIGNERS = pytest.mark.parametrize("sign", [PSEUDONYMS.sign, None], ids=["secret", "no secret"])
+
+
+@SIGNERS
+def test_a_tombstone_stands_for_a_hash(lake: Lake, sign: Sign | None) -> None:
+    """The lake accepts an object from which rows were erased, twice if need be, and no other."""
+    erase_twice(lake)
+    lake = open_with(lake, sign)
+    assert lake.read(KEY, HASHES[0]) == b"three"
+    with lake.open(KEY, HASHES[1]) as file:
         assert file.read() == b"three"
-    lake.write(key, b"another")
-    with pytest.raises(LakeError, match="was recorded"):
-        lake.read(key, hashes[0])
-    assert verify_tombstones(lake, PSEUDONYMS) == 2
-    with pytest.raises(LakeError, match="was changed"):
-        verify_tombstones(lake, Pseudonyms("another secret of somebody"))
+    copy = layout.gold_split("another", "train")
+    lake.write(copy, b"three")
+    lake.write(KEY, b"another")
+    for key in (copy, KEY):
+        with pytest.raises(LakeError, match="was recorded"):
+            lake.read(key, HASHES[0])
+
+
+@SIGNERS
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _: b"",
+        lambda _: b"{}",
+        lambda text: text.replace(b"2026-01-01", b"someday"),
+        lambda text: re.sub(b'"signature": "[^"]*"', b'"signature": ""', text),
+        lambda text: text.replace(HASHES[0].encode(), HASHES[2].encode()),
+        lambda text: text.replace(KEY.encode(), b"gold/another/train.parquet"),
+        lambda text: text.replace(b"{", b'{"note": 1,', 1),
+    ],
+    ids=["empty", "no fields", "no date", "no signature", "other hash", "other key", "more fields"],
+)
+def test_a_broken_tombstone_is_refused(
+    lake: Lake, change: Callable[[bytes], bytes], sign: Sign | None
+) -> None:
+    """Its place is not enough: an object whose hash differs is refused, and so is the tombstone."""
+    place, _ = erase_twice(lake)
+    lake.write(place, change(lake.read(place)))
+    with pytest.raises(LakeError, match="is not a valid tombstone of erased rows"):
+        open_with(lake, sign).read(KEY, HASHES[0])
+    with pytest.raises(LakeError, match="is not a valid tombstone of erased rows"):
+        read_tombstones(lake, sign)
+
+
+def test_a_forged_tombstone_is_refused(lake: Lake) -> None:
+    """Without the secret nobody can sign one, or another date; with it, that is found."""
+    erase_twice(lake)
+    forger = Pseudonyms("another secret of somebody")
+    stone = ObjectTombstone(erased_at="2026-01-01", key=KEY, before=HASHES[2], after=HASHES[0])
+    write_object(lake, forger, stone)
+    lake.write(KEY, b"one")
+    with pytest.raises(LakeError, match="signed with another"):
+        open_with(lake, PSEUDONYMS.sign).read(KEY, HASHES[2])
+    with pytest.raises(LakeError, match="signed with another"):
+        read_tombstones(lake, PSEUDONYMS.sign)
+    place = layout.erased_hash(HASHES[2], HASHES[0], KEY)
+    lake.delete(place)
+    genuine = layout.erased_hash(HASHES[0], HASHES[1], KEY)
+    lake.write(genuine, lake.read(genuine).replace(b"2026-01-01", b"2025-01-01"))
+    with pytest.raises(LakeError, match="it was changed"):
+        read_tombstones(lake, PSEUDONYMS.sign)
+
+
+@SIGNERS
+def test_a_tombstone_of_an_earlier_release(lake: Lake, sign: Sign | None) -> None:
+    """It is that of every object with these hashes, because only the first one was named."""
+    place = layout.erased_hash_of_any_object(HASHES[0], HASHES[1])
+    stone = ObjectTombstone(erased_at="2026-01-01", key=KEY, before=HASHES[0], after=HASHES[1])
+    lake.write(place, sign_tombstone(PSEUDONYMS.sign, place, stone).to_bytes())
+    copy = layout.gold_split("another", "train")
+    lake.write(copy, b"two")
+    assert open_with(lake, sign).read(copy, HASHES[0]) == b"two"
+    assert read_tombstones(lake, sign) == [sign_tombstone(PSEUDONYMS.sign, place, stone)]
+
+
+def test_lineage_names_the_day_of_an_erasure(
+    make_context: Callable[..., Context], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`history --verify` names each object and day, and fails if it cannot check signatures."""
+    context = make_context()
+    folder = context.settings.lake.folder
+    assert folder is not None
+    (folder.parent / SECRET_FILE).write_text("the secret of the release")
+    erase_twice(context.lake)
+    guard("commands", SERVICES["commands"].access, history._verify_erasures)(context)
+    assert capsys.readouterr().out.splitlines() == [
+        f"history: {KEY}: rows erased on 2026-01-01",
+        "history: 2 tombstones of erased rows, signed",
+    ]
+    (folder.parent / SECRET_FILE).unlink()
+    with pytest.raises(SettingsError, match=r"2 tombstones .* cannot be checked .*erasure\.json"):
+        history._verify_erasures(context)
+    assert f"{KEY}: rows erased on 2026-01-01" in capsys.readouterr().out
+    assert not (folder.parent / SECRET_FILE).exists()
 
 
 def test_older_versions_are_found(s3_lake: LakeSettings) -> None:
