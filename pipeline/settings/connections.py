@@ -123,7 +123,8 @@ class PredictorClientSettings(Section):
     none."""
     metrics_port: int | None = Field(default=None, ge=1, le=65535)
     """Port of `/metrics`, for the predictor and for the stages that read it; empty for the port of
-    the other routes."""
+    the other routes. With it, `/model` has its complete answer there. The port of the other routes
+    leaves out `lineage` and `source` if no login is required."""
     require_record: bool = True
     """Serve a version of `production` only if a promotion record moved it there, and fail the drift
     check if one did not. Set it to false if another program moves the alias."""

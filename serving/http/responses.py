@@ -124,6 +124,16 @@ class Shadow(ResponseModel):
     )
 
 
+ONLY_PRIVATE = (
+    ". Left out if the predictor requires no login and has a separate port for its metrics, which "
+    "also has the complete answer"
+)
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class ModelFacts(ModelName):
     """The model that this process serves."""
 
@@ -131,7 +141,11 @@ class ModelFacts(ModelName):
         description="Alias of the version in the registry; null while the registry has not "
         "responded and the copy in the lake's models/ is served"
     )
-    source: str
+    source: str | None = Field(
+        description="The version in the registry, or the place of its copy in the lake"
+        f"{ONLY_PRIVATE}",
+        exclude_if=_is_none,
+    )
     family: str
     created: str
     since: str = Field(description="When this process began to serve it")
@@ -165,7 +179,10 @@ class ModelFacts(ModelName):
         "the model has none"
     )
     min_stability: float = Field(description="A label with a lower stability is unsure")
-    lineage: Lineage
+    lineage: Lineage | None = Field(
+        description="The data and code that the model was made from" + ONLY_PRIVATE,
+        exclude_if=_is_none,
+    )
     metrics: dict[str, Interval]
     cautions: list[str] = Field(
         description="What limits the meaning of the metrics: findings of the data check, as "

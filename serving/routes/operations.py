@@ -15,7 +15,7 @@ router = APIRouter(tags=["operations"])
 metrics_router = APIRouter(tags=["operations"])
 """The route of the metrics, without MLOPS_PREDICTOR__METRICS_PORT."""
 
-METRICS_PATH = "/metrics"
+METRICS_PATH, MODEL_PATH = "/metrics", "/model"
 METRICS_TYPE = CONTENT_TYPE_LATEST
 
 FROM_MANIFEST = {"name", "run_id", "family", "created", "features", "lineage", "metrics", "gates"}
@@ -48,12 +48,28 @@ async def readyz(service: ServiceDependency) -> Health:
 
 
 @router.get(
-    "/model",
+    MODEL_PATH,
     summary="The served model: its version, lineage and metrics",
     responses=problems(401, 403, 503),
 )
 async def model(service: ServiceDependency) -> ModelFacts:
-    """Name, version, run, alias, lineage down to the raw file, metrics with intervals, gates."""
+    """Name, version, run, alias, lineage down to the raw file, metrics with intervals, gates.
+
+    If no login is required and MLOPS_PREDICTOR__METRICS_PORT is set, only that port has `lineage`
+    and `source`.
+    """
+    facts = describe_model(service)
+    if service.is_login_required or service.settings.metrics_port is None:
+        return facts
+    return facts.model_copy(update={"lineage": None, "source": None})
+
+
+def describe_model(service: Service) -> ModelFacts:
+    """Return all facts about the served model.
+
+    Raises:
+        Unavailable: If there is none.
+    """
     served = service.model()
     comparison = service.shadow.comparison
     training = served.manifest.training

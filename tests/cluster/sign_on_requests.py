@@ -1,31 +1,31 @@
-"""The requests of docs/reference/roles.md, each by a function that sends it for a person."""
+"""Sends the requests of docs/reference/roles.md to a platform on a cluster, for a person."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http import HTTPStatus
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from minio.credentials.providers import StaticProvider
+from minio.error import MinioAdminException
+from minio.minioadmin import MinioAdmin
 from mlflow import MlflowClient
 
 from k8s import access
-from pipeline.columns import FEATURES
-from pipeline.storage.layout import BRONZE_INBOX, SILVER_LIVE, STOP_MARKER
 from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.keycloak.person import Person
 from tests.cluster.keycloak.server import ISSUER
-from tests.cluster.platform import FIRST, STUDENT, Platform
-from tests.support.minio_clients import NO_KEYS, is_allowed, log_in, make_client
+from tests.cluster.platform import FIRST, Platform
+from tests.support.minio_clients import NO_KEYS, exchange_token, is_allowed, log_in, make_client
+from tests.support.role_requests import Call, airflow, minio, mlflow, predictor
 
-REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 TIMEOUT_SECONDS = 60
 CONFIG = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 3})
-LIST = ",".join(feature.name for feature in FEATURES) + "\n"
-LIST += ",".join(str(feature.example) for feature in FEATURES) + "\n"
 
 
 @dataclass(frozen=True)
@@ -73,183 +73,123 @@ def get_s3(platform: Platform, token: str) -> Any:
         return None
 
 
-def describe(response: httpx.Response, *also: HTTPStatus) -> str:
-    """Return the cell of the page for a response.
-
-    Args:
-        response: The response.
-        also: Statuses of requests that are allowed and have no effect.
-    """
-    if response.status_code in REFUSALS:
-        return str(response.status_code)
-    assert response.is_success or response.status_code in also, response.text[:500]
-    return "yes"
+def join(results: Iterable[str]) -> str:
+    """Return the result of the requests of a row, or all results if they differ."""
+    return ", ".join(sorted(set(results)))
 
 
-def call_predictor(method: str, path: str, **options: Any) -> Callable[[Platform, Caller], str]:
-    """Return the function that sends this request to the predictor's public address."""
+def call_predictor(calls: tuple[Call, ...], platform: Platform, caller: Caller) -> str:
+    """Send requests to the predictor's public address."""
 
-    def send(platform: Platform, caller: Caller) -> str:
-        headers = {**caller.headers, **options.get("headers", {})}
-        return describe(
-            httpx.request(
-                method,
-                access.get_urls()["predictor"] + path,
-                **{**options, "headers": headers},
-                follow_redirects=True,
-                timeout=TIMEOUT_SECONDS,
-            )
+    def send(call: Call) -> str:
+        call = call.fill(model=platform.registry.name)
+        options = call.get_options()
+        options["headers"] |= caller.headers
+        url = access.get_urls()["predictor"] + call.path
+        response = httpx.request(
+            call.method, url, **options, follow_redirects=True, timeout=TIMEOUT_SECONDS
         )
+        return call.describe(response)
 
-    return send
-
-
-def check_health(platform: Platform, caller: Caller) -> str:
-    urls = [f"{access.get_urls()['predictor']}/{path}" for path in ("healthz", "readyz")]
-    (result,) = {describe(httpx.get(url, headers=caller.headers)) for url in urls}
-    return result
+    return join(map(send, calls))
 
 
-def open_report(platform: Platform, caller: Caller) -> str:
-    """Open a page whose login is the proxy's, which sends people without one to the issuer."""
-    url = f"{access.get_urls()['predictor']}/reports/card"
+def open_pages(calls: tuple[Call, ...], platform: Platform, caller: Caller) -> str:
+    """Open pages whose login is the proxy's, which sends people without one to the issuer."""
+    urls = [(call, access.get_urls()["predictor"] + call.path) for call in calls]
     if caller.person:
         # All parts have the host 127.0.0.1 here, so one browser would mix their cookies.
         with caller.person.start_browser() as person:
-            return describe(person.open(url))
-    response = httpx.get(url, timeout=TIMEOUT_SECONDS)
-    assert response.headers["location"].startswith(ISSUER), response.text[:500]
+            return join(call.describe(person.open(url)) for call, url in urls)
+    for _, url in urls:
+        response = httpx.get(url, timeout=TIMEOUT_SECONDS)
+        assert response.headers["location"].startswith(ISSUER), response.text[:500]
     return "401"
 
 
-def call_airflow(
-    method: str, path: str, *also: HTTPStatus, body: Any = None
-) -> Callable[[Platform, Caller], str]:
-    """Return the function that sends this request to Airflow's API."""
+def call_airflow(calls: tuple[Call, ...], platform: Platform, caller: Caller) -> str:
+    """Send requests to Airflow."""
 
-    def send(platform: Platform, caller: Caller) -> str:
-        url = f"{access.get_urls()['airflow']}/api/v2{path}"
-        return describe(caller.airflow.request(method, url, json=body), *also)
+    def send(call: Call) -> str:
+        call = call.fill(run=FIRST)
+        url = access.get_urls()["airflow"] + call.path
+        return call.describe(caller.airflow.request(call.method, url, **call.get_options()))
 
-    return send
-
-
-def call_mlflow(
-    platform: Platform, caller: Caller, method: str, path: str, **options: Any
-) -> httpx.Response:
-    url = f"{access.get_urls()['mlflow']}/api/2.0/mlflow/{path}"
-    return httpx.request(method, url, headers=caller.headers, timeout=TIMEOUT_SECONDS, **options)
+    return join(map(send, calls))
 
 
-def find_experiment(platform: Platform, caller: Caller) -> str:
-    body = {"max_results": 100, "filter": f"name = '{platform.registry.name}'"}
-    response = call_mlflow(platform, caller, "POST", "experiments/search", json=body)
-    if response.is_success and not response.json().get("experiments"):
-        return "nothing found"
-    return describe(response)
-
-
-def tag_experiment(platform: Platform, caller: Caller) -> str:
-    """Tag it as somebody who knows its id."""
-    experiment = MlflowClient(platform.registry.settings.tracking_uri).get_experiment_by_name(
-        platform.registry.name
-    )
-    assert experiment is not None
-    body = {"experiment_id": experiment.experiment_id, "key": "term", "value": "spring"}
-    return describe(
-        call_mlflow(platform, caller, "POST", "experiments/set-experiment-tag", json=body)
-    )
-
-
-def read_model(platform: Platform, caller: Caller) -> str:
-    params = {"name": platform.registry.name}
-    return describe(call_mlflow(platform, caller, "GET", "registered-models/get", params=params))
-
-
-def move_alias(platform: Platform, caller: Caller) -> str:
-    """Move the alias to where it is."""
-    version = platform.registry.get_by_alias(PRODUCTION)
+def get_names(platform: Platform) -> dict[str, str]:
+    """Return what the requests to MLflow name, as somebody who knows it."""
+    registry = platform.registry
+    version = registry.get_by_alias(PRODUCTION)
+    experiment = MlflowClient(registry.settings.tracking_uri).get_experiment_by_name(registry.name)
     assert version is not None
-    body = {"name": platform.registry.name, "alias": PRODUCTION, "version": version.number}
-    return describe(call_mlflow(platform, caller, "POST", "registered-models/alias", json=body))
+    assert experiment is not None
+    return {
+        "model": registry.name,
+        "experiment": experiment.experiment_id,
+        "version": version.number,
+        "run": version.run_id,
+    }
 
 
-def list_users(platform: Platform, caller: Caller) -> str:
-    return describe(call_mlflow(platform, caller, "GET", "users/list"))
+def call_mlflow(calls: tuple[Call, ...], platform: Platform, caller: Caller) -> str:
+    """Send requests to MLflow's public address."""
+    names = get_names(platform)
+
+    def send(call: Call) -> str:
+        call = call.fill(**names)
+        options = call.get_options()
+        options["headers"] |= caller.headers
+        url = access.get_urls()["mlflow"] + call.path
+        response = httpx.request(call.method, url, **options, timeout=TIMEOUT_SECONDS)
+        return call.describe(response)
+
+    return join(map(send, calls))
 
 
-def delete_user(platform: Platform, caller: Caller) -> str:
-    """Delete a user who does not exist."""
-    body = {"username": "nobody"}
-    deleted = call_mlflow(platform, caller, "DELETE", "users/delete", json=body)
-    return describe(deleted, HTTPStatus.NOT_FOUND)
+def call_s3(calls: tuple[minio.ObjectCall, ...], platform: Platform, caller: Caller) -> str:
+    """Send requests to MinIO with the caller's keys, if there are any."""
+
+    def send(call: minio.ObjectCall) -> str:
+        request = getattr(caller.s3, call.method)
+        return "yes" if is_allowed(request, **call.parameters) else "403"
+
+    return join(map(send, calls)) if caller.s3 is not None else "403"
 
 
-def call_s3(action: str, key: str, **options: Any) -> Callable[[Platform, Caller], str]:
-    """Return the function that does this to an object, which need not exist to be read."""
+def list_minio_users(platform: Platform, caller: Caller) -> str:
+    """List MinIO's users by its own API."""
+    url = urlsplit(str(platform.store.endpoint))
+    if caller.token is None:
+        response = httpx.get(f"{url.geturl()}/minio/admin/v3/list-users", timeout=TIMEOUT_SECONDS)
+        return str(response.status_code)
+    try:
+        keys = exchange_token(platform.store, caller.token)
+    except ClientError:
+        return "403"
+    provider = StaticProvider(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    admin = MinioAdmin(endpoint=url.netloc, credentials=provider, secure=url.scheme == "https")
+    try:
+        admin.user_list()
+    except MinioAdminException as error:
+        assert "AccessDenied" in str(error), error
+        return "403"
+    return "yes"
 
-    def send(_platform: Platform, caller: Caller) -> str:
-        if caller.s3 is None:
-            return "403"
-        bucket, _, rest = key.partition("/")
-        request = getattr(caller.s3, action)
-        return "yes" if is_allowed(request, Bucket=bucket, Key=rest, **options) else "403"
 
-    return send
+Send = Callable[[Platform, Caller], str]
 
-
-NEVER = "00000000000000000000000000000000"
-"""An ETag that no object has: a write on this condition needs the right to write, and fails."""
-UNKNOWN_TASK = f"/dags/deployment/dagRuns/{FIRST}/taskInstances/approve/-1/hitlDetails"
-APPROVAL = {"chosen_options": ["Approve"], "params_input": {}}
-CLEAR = {"dry_run": True, "dag_run_id": FIRST, "task_ids": ["ingest"], "only_failed": False}
-AS_CSV = {"content": LIST, "headers": {"Content-Type": "text/csv"}}
-
-REQUESTS: dict[str, dict[str, Callable[[Platform, Caller], str]]] = {
+REQUESTS: dict[str, dict[str, Send]] = {
     "Predictor": {
-        "`GET /healthz`, `GET /readyz`": check_health,
-        "`GET /model`": call_predictor("GET", "/model"),
-        "`GET /columns`": call_predictor("GET", "/columns"),
-        "`GET /reports/card`": open_report,
-        "`POST /predict`": call_predictor("POST", "/predict", json=STUDENT),
-        "`POST /predict/csv`": call_predictor("POST", "/predict/csv", **AS_CSV),
-        "`POST /invocations`": call_predictor("POST", "/invocations", **AS_CSV),
+        row: partial(open_pages if row in predictor.BY_BROWSER else call_predictor, calls)
+        for row, calls in predictor.ROWS.items()
     },
-    "Airflow": {
-        "list the DAGs": call_airflow("GET", "/dags"),
-        "read the log of a stage": call_airflow(
-            "GET", f"/dags/training/dagRuns/{FIRST}/taskInstances/ingest/logs/1"
-        ),
-        "start a run": call_airflow(
-            "POST",
-            "/dags/training/dagRuns",
-            HTTPStatus.CONFLICT,  # the run exists
-            body={"dag_run_id": FIRST, "logical_date": None},
-        ),
-        "clear a task": call_airflow("POST", "/dags/training/clearTaskInstances", body=CLEAR),
-        "approve a candidate": call_airflow(
-            "PATCH", UNKNOWN_TASK, HTTPStatus.NOT_FOUND, body=APPROVAL
-        ),
-        "read the connections": call_airflow("GET", "/connections"),
-    },
-    "MLflow": {
-        "find the experiment": find_experiment,
-        "read the registered model": read_model,
-        "tag the experiment": tag_experiment,
-        "move the alias `production`": move_alias,
-        "list the users": list_users,
-        "delete a user": delete_user,
-    },
+    "Airflow": {row: partial(call_airflow, calls) for row, calls in airflow.ROWS.items()},
+    "MLflow": {row: partial(call_mlflow, calls) for row, calls in mlflow.ROWS.items()},
     "MinIO": {
-        "read the reports": call_s3("get_object", "reports/unknown"),
-        "read the rows in silver": call_s3("get_object", f"{SILVER_LIVE}unknown"),
-        "upload a file to the inbox": call_s3(
-            "put_object", f"{BRONZE_INBOX}/school.csv", Body=b"", IfMatch=NEVER
-        ),
-        "write the marker that stops the answers": call_s3(
-            "put_object", STOP_MARKER, Body=b"", IfMatch=NEVER
-        ),
-        "overwrite a model": call_s3("put_object", "models/manifest.json", Body=b"", IfMatch=NEVER),
+        **{row: partial(call_s3, calls) for row, calls in minio.ROWS.items()},
+        minio.USERS_ROW: list_minio_users,
     },
 }
 """The functions by the part of the platform and the row of its table."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,37 +16,13 @@ from tests.support.airflow_app import (
     request_token,
     run_api_server,
 )
+from tests.support.role_requests.airflow import ROWS
+from tests.support.roles_page import NO_LOGIN, read_roles
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of Airflow's server are not ours
 
 PASSWORDS = {"viewer": "v", "operator": "o", "approver": "p", "admin": "a"}
-APPROVAL = "/dags/deployment/dagRuns/none/taskInstances/approve/-1/hitlDetails"
-
-FORBIDDEN, MISSING, OK = 403, 404, 200
-"""A request that is allowed finds no such DAG or task, because the database has none."""
-
-MATRIX: dict[tuple[str, str], dict[str, int]] = {
-    ("GET", "/dags"): dict.fromkeys(PASSWORDS, OK),
-    ("POST", "/dags/training/dagRuns"): {"operator": MISSING, "admin": MISSING},
-    ("POST", "/dags/training/clearTaskInstances"): {"operator": MISSING, "admin": MISSING},
-    ("PATCH", "/dags/training"): {"operator": MISSING, "admin": MISSING},
-    ("DELETE", "/dags/training"): {"admin": MISSING},
-    ("PATCH", APPROVAL): {"approver": MISSING, "admin": MISSING},
-    ("PATCH", APPROVAL.replace("deployment", "training")): {"admin": MISSING},
-    ("GET", "/connections"): {"admin": OK},
-    ("GET", "/variables"): {"admin": OK},
-    ("POST", APPROVAL.replace("-1/hitlDetails", "xcomEntries")): {"admin": MISSING},
-    ("GET", "/config"): {},
-}
-"""The status of each request by role; those that are not named may not send it."""
-
-BODIES: dict[str, Any] = {
-    "dagRuns": {"logical_date": None},
-    "clearTaskInstances": {"dry_run": True},
-    "training": {"is_paused": True},
-    "hitlDetails": {"chosen_options": ["Approve"], "params_input": {}},
-    "xcomEntries": {"key": "return_value", "value": "Approve"},
-}
+PAGE = read_roles()["Airflow"]
 
 
 @pytest.fixture(scope="module")
@@ -63,18 +40,22 @@ def headers(airflow: Any) -> dict[str, dict[str, str]]:
     return {user: log_in(airflow, user, password) for user, password in PASSWORDS.items()}
 
 
-@pytest.mark.parametrize(("method", "path"), MATRIX)
-def test_what_each_role_may_do(
-    airflow: Any, headers: dict[str, dict[str, str]], method: str, path: str
-) -> None:
-    """An operator starts runs and approves nothing; an approver approves and starts nothing."""
-    body = BODIES.get(path.rpartition("/")[2]) if method in ("POST", "PATCH") else None
-    found = {
-        role: airflow.request(method, f"/api/v2{path}", json=body, headers=headers[role])
-        for role in PASSWORDS
-    }
-    statuses = {role: response.status_code for role, response in found.items()}
-    assert statuses == dict.fromkeys(PASSWORDS, FORBIDDEN) | MATRIX[method, path]
+@pytest.mark.parametrize("row", ROWS)
+def test_what_each_role_may_do(airflow: Any, headers: dict[str, dict[str, str]], row: str) -> None:
+    """Each request has the result of docs/reference/roles.md.
+
+    The database has no DAG, so 404 shows that a request is allowed.
+    """
+    expected = {person: PAGE[row][person] for person in (NO_LOGIN, *PASSWORDS)}
+    for request in ROWS[row]:
+        call = replace(request.fill(run="unknown"), allowed=(404,))
+        found = {
+            person: call.describe(
+                airflow.request(call.method, call.path, json=call.body, headers=headers.get(person))
+            )
+            for person in expected
+        }
+        assert found == expected, call
 
 
 def test_requests_need_a_login(airflow: Any) -> None:

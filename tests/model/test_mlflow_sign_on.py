@@ -15,6 +15,8 @@ import pytest
 from pipeline.polling import poll_until
 from tests.support.issuer import CLIENT_ID, Issuer, run_issuer
 from tests.support.mlflow_server import USERS, mlflow_server
+from tests.support.role_requests.mlflow import ARTIFACTS, ROWS
+from tests.support.roles_page import NO_LOGIN, NO_ROLE, read_roles
 
 ROLES = {
     "viewer": ["viewer", "all-staff"],
@@ -127,6 +129,9 @@ def fill(url: str) -> dict[str, str]:
 
     experiment = call("experiments/create", name="pass-fail")["experiment_id"]
     run = call("runs/create", experiment_id=experiment)["run"]["info"]
+    artifact = f"{ARTIFACTS}/{experiment}/{run['run_id']}/artifacts/serving/manifest.json"
+    login = ("admin", USERS["admin"])
+    httpx.put(url + artifact, content=b"{}", auth=login, timeout=30).raise_for_status()
     call("registered-models/create", name=MODEL)
     call("model-versions/create", name=MODEL, source=run["artifact_uri"], run_id=run["run_id"])
     call("registered-models/alias", name=MODEL, alias=ALIAS, version="1")
@@ -140,6 +145,29 @@ def test_what_each_role_may_do(server: Server, value: str) -> None:
     allowed = {call for call in ROUTES if server.send(call, token) not in (401, 403)}
     assert allowed == set(MAY[value])
     assert {server.send(call, token) for call in MAY[value]} <= {200}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_results_of_the_page(server: Server, row: str) -> None:
+    """Each request has the result that docs/reference/roles.md shows for each person."""
+    names = {
+        "model": MODEL,
+        "experiment": server.names["EXPERIMENT_ID"],
+        "run": server.names["RUN_ID"],
+        "version": "1",
+    }
+    expected = read_roles()["MLflow"][row]
+    for request in ROWS[row]:
+        call = request.fill(**names)
+        found = {}
+        for person in expected:
+            options = call.get_options()
+            if person != NO_LOGIN:
+                token = server.issuer.sign(*() if person == NO_ROLE else (person,))
+                options["headers"]["Authorization"] = f"Bearer {token}"
+            response = httpx.request(call.method, server.url + call.path, timeout=30, **options)
+            found[person] = call.describe(response)
+        assert found == expected, call
 
 
 def test_what_an_admin_may_do(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""/metrics on a separate port."""
+"""/metrics and /model on a separate port."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from pipeline.commands.local_servers import find_free_port
 from pipeline.deployment.predictor_client import find_replicas
 from pipeline.settings import Settings
-from tests.support.predictor import ThreadedPredictor, run_predictor
+from tests.support.predictor import ThreadedPredictor, run_predictor, wait_until_ready
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,38 @@ def test_only_their_port_has_the_metrics(ports: tuple[ThreadedPredictor, int]) -
     assert "Uvicorn running" in predictor.read_log()
     head = httpx.head(f"{url}/metrics")
     assert (head.status_code, head.content) == (200, b"")
-    for path in ("/", "/model", "/healthz", "/docs"):
+    for path in ("/", "/healthz", "/docs", "/columns"):
         assert httpx.get(url + path).status_code == 404
     assert httpx.post(f"{url}/metrics").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("settings", "has_lineage"), [({}, False), ({"api_key": "of the stages"}, True)]
+)
+def test_who_sees_the_lineage(folder: Path, settings: dict[str, str], has_lineage: bool) -> None:
+    """Everybody who can reach the port, and callers of the other port who had to log in."""
+    port = find_free_port()
+    key = {"X-API-Key": "of the stages"}
+    with run_predictor(folder, metrics_port=str(port), **settings) as predictor:
+        wait_until_ready(predictor)
+        public = httpx.get(f"{predictor.url}/model", headers=key).json()
+        response = httpx.get(f"http://127.0.0.1:{port}/model")
+        assert response.headers["content-type"] == "application/json"
+        private = response.json()
+    assert private["lineage"]["bronze"]
+    assert private["source"]
+    hidden = set() if has_lineage else {"lineage", "source"}
+    assert private.keys() - public.keys() == hidden
+    assert public == {name: private[name] for name in private if name not in hidden}
+
+
+def test_it_has_no_model_yet(ports: tuple[ThreadedPredictor, int]) -> None:
+    """The reason is that of the other port."""
+    _, port = ports
+    response = httpx.get(f"http://127.0.0.1:{port}/model")
+    assert response.status_code == 503
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "MLflow" in response.json()["detail"]
 
 
 def test_stages_read_them_there(ports: tuple[ThreadedPredictor, int]) -> None:
