@@ -1,26 +1,26 @@
-"""docs/how-to/operate.md: every value that the chart generates can be rotated, or has a reason."""
+"""docs/how-to/operate.md: every value that the chart generates can be rotated."""
 
 from __future__ import annotations
 
 import re
 
 from tests.cluster.rotations import read_rotations
-from tests.support.chart_scenarios import MLFLOW_USERS, OIDC, WORKERS
-from tests.support.helm import RELEASE, render
+from tests.support.chart_scenarios import CERTIFICATE, MLFLOW_USERS, OIDC, WORKERS
+from tests.support.helm import RELEASE, Values, render
 
 NAMES = {"AWS_ACCESS_KEY_ID", "MLFLOW_TRACKING_USERNAME"}
 """Keys that are not secret."""
-WITHOUT_COMMAND = {
-    "airflow fernet-key",
-    "postgresql postgres-password",
-    "pseudonyms MLOPS_INGEST__KEY_SECRET",
-    *(f"dask {key}" for key in ("ca.crt", "tls.crt", "tls.key")),
-}
+WITHOUT_COMMAND = {"pseudonyms MLOPS_INGEST__KEY_SECRET"}
+
+ENCRYPTED: Values = {"tls": {"internal": {"enabled": True}, "caBundle": CERTIFICATE}}
 
 
 def list_generated() -> set[str]:
-    """Return the secret values that the chart generates, as `SECRET KEY`."""
-    secrets = [item for item in render(OIDC | WORKERS) if item["kind"] == "Secret"]
+    """Return the secret values that the chart generates, as `SECRET KEY`.
+
+    Secrets of the same kind, such as those of the stages, have the name of one of them.
+    """
+    secrets = [item for item in render(OIDC | WORKERS | ENCRYPTED) if item["kind"] == "Secret"]
     generated = {
         f"{item['metadata']['name'].removeprefix(f'{RELEASE}-')} {key}"
         for item in secrets
@@ -28,17 +28,31 @@ def list_generated() -> set[str]:
         if key not in NAMES
     }
     users = "|".join(MLFLOW_USERS)
-    same = {re.sub(r"^s3-\w+", "s3-train", each) for each in generated}
-    return {re.sub(f"^mlflow-({users})", "mlflow-trainer", each) for each in same}
+    kinds = {r"^s3-\w+": "s3-train", f"^mlflow-({users})": "mlflow-trainer"}
+    kinds[r"^\w+-tls"] = "mlflow-tls"
+    for pattern, name in kinds.items():
+        generated = {re.sub(pattern, name, each) for each in generated}
+    return generated
 
 
-def test_each_generated_value_has_a_command_or_a_reason() -> None:
-    """The commands name Secrets and keys that exist."""
-    rotated = set()
-    for command in read_rotations()[1]:
-        function, name, *keys = command.split()
-        if function == "rotate":
-            rotated |= {f"{name.removeprefix(f'{RELEASE}-')} {key}" for key in keys}
-        else:
-            rotated.add(f"postgresql {name}-password")
-    assert rotated == list_generated() - WITHOUT_COMMAND
+def list_rotated(command: str) -> set[str]:
+    """Return the values that a command of the guide replaces, as `SECRET KEY`."""
+    function, *arguments = command.split()
+    names = [name.removeprefix(f"{RELEASE}-") for name in arguments]
+    match function:
+        case "rotate":
+            return {f"{names[0]} {key}" for key in arguments[1:]}
+        case "rotate_certificate":
+            return {each for each in list_generated() if each.split()[0] in names}
+        case "rotate_database":
+            return {f"postgresql {user}-password" for user in arguments}
+        case "rotate_fernet_key":
+            return {"airflow fernet-key"}
+    raise AssertionError(f"{function} is no function of the guide")
+
+
+def test_each_generated_value_has_a_command() -> None:
+    """The commands name Secrets and keys that exist; only the pseudonyms' secret has none."""
+    rotated = [list_rotated(command) for command in read_rotations()[1]]
+    assert all(rotated)
+    assert set().union(*rotated) == list_generated() - WITHOUT_COMMAND

@@ -6,31 +6,45 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Iterable
 
 from k8s.process import ROOT
 from k8s.release import RELEASE
 from tests.cluster.cluster import Cluster
 
 GUIDE = ROOT / "docs" / "how-to" / "operate.md"
-TIMEOUT_SECONDS = 1200
+TIMEOUT_SECONDS = 2400
+IDENTITIES = ("train", "predictor", "mlflow", "test")
+LOGINS = ("mlflow-trainer", "mlflow-reader")
+SECRETS = (
+    *("airflow", "mlflow", "objectstore", "postgresql"),
+    *(f"s3-{name}" for name in IDENTITIES),
+    *LOGINS,
+)
+"""Secrets of the default installation, of which one is read for each kind of identity."""
+
+
+def read_secrets(cluster: Cluster, names: Iterable[str] = SECRETS) -> dict[str, dict[str, str]]:
+    """Return the decoded values of Secrets; the names are without that of the release."""
+    return {name: cluster.read_secret(f"{RELEASE}-{name}") for name in names}
 
 
 def read_rotations() -> tuple[str, list[str]]:
     """Return the guide's shell functions, and the commands of its table."""
     section = GUIDE.read_text().partition("## Rotate secrets\n")[2].partition("\n## ")[0]
     functions = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    commands = re.findall(r"`(rotate(?:_database)? [^`]+)`", section)
+    commands = re.findall(r"^\|[^|]*\| `(rotate[^`]*)`", section, re.MULTILINE)
     return "\n".join(functions), commands
 
 
 def find_rotation(secret: str) -> str:
-    """Return the command of the table that rotates a Secret.
+    """Return the command of the table that rotates values of a Secret.
 
     Args:
         secret: The name of the Secret without that of the release.
     """
     commands = read_rotations()[1]
-    (command,) = (each for each in commands if each.startswith(f"rotate {RELEASE}-{secret} "))
+    (command,) = (each for each in commands if each.split()[1:2] == [f"{RELEASE}-{secret}"])
     return command
 
 

@@ -15,7 +15,9 @@ from k8s.release import RELEASE, SOURCE_SETTING
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.platform import STUDENT, Platform
+from tests.cluster.rotations import find_rotation, read_secrets, run_rotation
 from tests.cluster.started_stages import start_stage
+from tests.cluster.traffic import steady_traffic
 
 pytestmark = pytest.mark.full
 
@@ -26,6 +28,16 @@ SERVERS = {
     "predictor": ("http", "/healthz"),
 }
 """Service -> the name of its port, and a path that needs no login."""
+CERTIFICATES = (
+    "minio-tls",
+    "postgresql-tls",
+    "mlflow-tls",
+    "airflow-tls",
+    "predictor-tls",
+    "dask",
+)
+ROTATED = ("mlflow-tls", "predictor-tls", "dask")
+MAX_TRAFFIC_SECONDS = 900.0
 CONNECT_WITHOUT_TLS = f"""
 import os, psycopg2
 os.environ["PGSSLMODE"] = "disable"
@@ -72,17 +84,42 @@ def test_every_server_has_a_trusted_certificate(encrypted: Cluster, authority: P
             assert not get(f"http://{address}{path}").is_success, service
 
 
-def test_an_upgrade_keeps_the_certificates(encrypted: Cluster) -> None:
-    """Without its Secret a certificate is replaced, by the same authority."""
-    names = [f"{RELEASE}-{name}" for name in ("ca", "minio-tls", "mlflow-tls", "predictor-tls")]
-    before = {name: encrypted.read_secret(name) for name in names}
-    replaced = f"{RELEASE}-mlflow-tls"
-    encrypted.kubectl("delete", "secret", replaced)
-    encrypted.upgrade("--reuse-values")
+def test_certificates_are_rotated_during_traffic(
+    platform: Platform, encrypted: Cluster, authority: Path
+) -> None:
+    """The guide's command replaces those that it names and no others, and fails no request.
+
+    The authority is the same for the servers of `tls.internal`, and a new one for Dask.
+    """
+    before = read_secrets(encrypted, CERTIFICATES)
+    url = platform.predictor.replace("http", "https", 1)
+    traffic = {"rate": 10, "seconds": MAX_TRAFFIC_SECONDS}
+    tls = ssl.create_default_context(cafile=authority)
+    command = f"{find_rotation('mlflow-tls')} {RELEASE}-predictor-tls {RELEASE}-dask"
+    assert find_rotation("dask") == f"rotate_certificate {RELEASE}-dask"
+    with steady_traffic(url, STUDENT, "", tls, **traffic) as result:
+        run_rotation(encrypted, command)
+        encrypted.wait_until_rolled_out()
+    assert result.answered
+    assert not result.failed, result
+    after = read_secrets(encrypted, CERTIFICATES)
+    assert {name for name in CERTIFICATES if before[name] != after[name]} == set(ROTATED)
+    for name in ROTATED:
+        is_same_authority = before[name]["ca.crt"] == after[name]["ca.crt"]
+        assert is_same_authority == (name != "dask"), name
+
+
+def test_a_new_authority_replaces_the_certificates_of_all_servers(encrypted: Cluster) -> None:
+    """The tests below find out whether every pod trusts it."""
+    before = read_secrets(encrypted, CERTIFICATES)
+    run_rotation(encrypted, find_rotation("ca"))
     encrypted.wait_until_rolled_out()
-    after = {name: encrypted.read_secret(name) for name in names}
-    assert {name for name in names if before[name] != after[name]} == {replaced}
-    assert before[replaced]["ca.crt"] == after[replaced]["ca.crt"]
+    after = read_secrets(encrypted, CERTIFICATES)
+    kept = {name for name in CERTIFICATES if before[name]["tls.crt"] == after[name]["tls.crt"]}
+    assert kept == {"dask"}
+    assert {after[name]["ca.crt"] for name in CERTIFICATES if name != "dask"} == {
+        encrypted.read_secret(f"{RELEASE}-ca")["ca.crt"]
+    }
 
 
 def test_the_database_refuses_connections_without_tls(encrypted: Cluster) -> None:

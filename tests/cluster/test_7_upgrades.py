@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from k8s.airflow import DagRun
@@ -12,22 +10,12 @@ from pipeline.storage.lake import Lake
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.platform import STUDENT, Platform, get_model
-from tests.cluster.rotations import find_rotation, read_rotations, run_rotation
+from tests.cluster.rotations import read_secrets
 from tests.cluster.traffic import steady_traffic
 
 pytestmark = pytest.mark.full
 
 MAX_TRAFFIC_SECONDS = 1500.0
-IDENTITIES = ("train", "predictor", "mlflow", "test")
-LOGINS = ("mlflow-trainer", "mlflow-reader")
-SECRETS = (
-    *("airflow", "mlflow", "objectstore", "postgresql"),
-    *(f"s3-{name}" for name in IDENTITIES),
-    *LOGINS,
-)
-NAMES = ("AWS_ACCESS_KEY_ID", "MLFLOW_TRACKING_USERNAME")
-ABSENT = ("predictor-key", "predictor-sessions", f"{RELEASE}-login")
-"""Secrets of releases with API keys of callers or with single sign-on."""
 SETTING = "MLOPS_PREDICTOR__POLL_INTERVAL_SECONDS"
 RESTARTED = (
     "airflow-scheduler",
@@ -37,10 +25,6 @@ RESTARTED = (
     "airflow-api-server",
     "airflow-dag-processor",
 )
-
-
-def read_secrets(cluster: Cluster) -> dict[str, dict[str, str]]:
-    return {name: cluster.read_secret(f"{RELEASE}-{name}") for name in SECRETS}
 
 
 def read_settings(cluster: Cluster) -> dict[str, str]:
@@ -69,51 +53,6 @@ def test_upgrade_and_rollback_during_traffic(platform: Platform, lake: Lake, fir
     assert SETTING not in read_settings(cluster)
     assert read_secrets(cluster) == secrets
     assert wait_for("MinIO", lambda: lake.keys("bronze/")) == bronze
-
-
-def list_rotations() -> list[str]:
-    """Return the commands of the guide for the Secrets that this release has."""
-    commands = [each for each in read_rotations()[1] if not any(name in each for name in ABSENT)]
-    stage, login = find_rotation("s3-train"), find_rotation("mlflow-trainer")
-    others = [stage.replace("train", name) for name in IDENTITIES if name != "train"]
-    return [*commands, *others, login.replace("trainer", "reader")]
-
-
-def put_secrets_back(cluster: Cluster, before: dict[str, dict[str, str]]) -> None:
-    """Give Secrets, and the users of PostgreSQL, their former values: the tests have them."""
-    for name, values in before.items():
-        patch = json.dumps({"stringData": values})
-        cluster.kubectl("patch", "secret", f"{RELEASE}-{name}", "--patch", patch)
-    for name in ("airflow", "mlflow"):
-        sql = f"ALTER USER {name} PASSWORD '{before['postgresql'][f'{name}-password']}'"
-        psql = ("psql", "--username", "postgres", "--command", sql)
-        cluster.kubectl("exec", f"statefulset/{RELEASE}-postgresql", "--", *psql)
-    cluster.upgrade("--reuse-values")
-
-
-def test_the_guide_rotates_every_secret_during_traffic(platform: Platform, first: DagRun) -> None:
-    """The commands of docs/how-to/operate.md replace all values, and fail no request."""
-    cluster = platform.cluster
-    before = read_secrets(cluster)
-    traffic = {"rate": 10, "seconds": MAX_TRAFFIC_SECONDS}
-    try:
-        with steady_traffic(platform.predictor, STUDENT, **traffic) as result:
-            for command in list_rotations():
-                run_rotation(cluster, command)
-        after = read_secrets(cluster)
-        kept = {
-            f"{name} {key}"
-            for name, values in after.items()
-            for key, value in values.items()
-            if before[name][key] == value and key not in NAMES
-        }
-        assert kept == {"airflow fernet-key", "postgresql postgres-password"}
-        cluster.helm("test", RELEASE)
-    finally:
-        put_secrets_back(cluster, before)
-    assert result.answered
-    assert not result.failed, result
-    cluster.helm("test", RELEASE)
 
 
 def test_parts_restarted_one_by_one_during_a_run(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import threading
 import time
 from collections import Counter
@@ -60,16 +61,21 @@ class Result:
 class Connections:
     """Kept-alive connections to one address."""
 
-    def __init__(self, url: str, result: Result) -> None:
-        self.result = result
+    def __init__(
+        self, url: str, result: Result, key: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.result, self.tls = result, tls
         address = urlsplit(url)
         self.host, self.port = address.hostname or "", address.port or 80
+        self.fields = f"Host: {self.host}\r\nContent-Type: application/json\r\n"
+        if key:
+            self.fields += f"Authorization: Bearer {key}\r\n"
         self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def post(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Send POST /predict; returns status, headers and body of the answer."""
-        head = f"POST /predict HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: application/json\r\n"
-        request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        head = f"POST /predict HTTP/1.1\r\n{self.fields}Content-Length: {len(body)}\r\n\r\n"
+        request = head.encode() + body
         if self.idle:
             try:
                 return await self._exchange(*self.idle.pop(), request)
@@ -77,7 +83,8 @@ class Connections:
                 if getattr(error, "partial", b""):
                     raise
                 self.result.resent += 1
-        return await self._exchange(*await asyncio.open_connection(self.host, self.port), request)
+        connection = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
+        return await self._exchange(*connection, request)
 
     async def _exchange(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
@@ -100,9 +107,11 @@ class Connections:
                 writer.close()
         return status, headers, body
 
-    def close(self) -> None:
+    async def close(self) -> None:
         for _, writer in self.idle:
             writer.close()
+            with contextlib.suppress(OSError):  # the server may have closed it
+                await writer.wait_closed()
 
 
 async def _send(connections: Connections, body: bytes, due: float) -> None:
@@ -138,16 +147,27 @@ async def _send_steadily(
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     await asyncio.gather(*tasks)
-    connections.close()
+    await connections.close()
 
 
 @contextlib.contextmanager
-def steady_traffic(url: str, body: Any, *, rate: float, seconds: float) -> Iterator[Result]:
+def steady_traffic(
+    url: str,
+    body: Any,
+    key: str = "",
+    tls: ssl.SSLContext | None = None,
+    /,
+    *,
+    rate: float,
+    seconds: float,
+) -> Iterator[Result]:
     """Send traffic while the block runs.
 
     Args:
         url: The predictor's URL.
         body: The JSON body of each request.
+        key: API key of each request; empty for none.
+        tls: Authorities that sign the predictor's certificate; None for HTTP.
         rate: Requests per second.
         seconds: Time after which no more requests are sent, even if the block still runs.
 
@@ -158,7 +178,8 @@ def steady_traffic(url: str, body: Any, *, rate: float, seconds: float) -> Itera
     data, count = json.dumps(body).encode(), min(MAX_REQUESTS, int(rate * seconds))
 
     def work() -> None:
-        asyncio.run(_send_steadily(Connections(url, result), data, rate, count, stop))
+        connections = Connections(url, result, key, tls)
+        asyncio.run(_send_steadily(connections, data, rate, count, stop))
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from k8s.airflow import DagRun
 from tests.cluster.stage_pods import select_pods
 from tests.cluster.traffic import steady_traffic
 from tests.support.byte_search import CHUNK_BYTES, find_in_output
+from tests.support.certificates import write_certificate
 
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nX-Model-Version: 7\r\nContent-Length: 28\r\n\r\n"
@@ -83,6 +86,30 @@ def test_a_request_on_a_closed_connection_is_sent_again() -> None:
             server.join()
         assert (result.answered, result.resent, result.failed) == (2, 1, {})
         assert result.versions == {"7": 2}
+
+
+def test_traffic_with_a_key_over_tls(tmp_path: Path) -> None:
+    """Each request has the key, and the connection is encrypted and trusted."""
+    certificate, key = write_certificate(tmp_path, "localhost")
+    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server_tls.load_cert_chain(certificate, key)
+    requests: list[bytes] = []
+
+    def serve_once(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with server_tls.wrap_socket(connection, server_side=True) as encrypted:
+            requests.append(encrypted.recv(10_000))
+            encrypted.sendall(ANSWER)
+
+    with socket.create_server(("localhost", 0)) as listener:
+        url = f"https://localhost:{listener.getsockname()[1]}"
+        server = threading.Thread(target=serve_once, args=(listener,))
+        server.start()
+        tls = ssl.create_default_context(cafile=certificate)
+        with steady_traffic(url, {}, "smk_one", tls, rate=1, seconds=1) as result:
+            server.join()
+    assert (result.answered, result.failed) == (1, {})
+    assert b"\r\nAuthorization: Bearer smk_one\r\n" in requests[0]
 
 
 def test_a_text_is_found_in_output() -> None:
