@@ -25,6 +25,7 @@ WORKLOADS = {
     "scheduler": ("StatefulSet", "airflow-scheduler"),
     "dag-processor": ("Deployment", "airflow-dag-processor"),
 }
+PUBLISHED: Values = {"enabled": True, "host": "airflow.school.org"}
 
 
 @pytest.mark.parametrize("component", WORKLOADS)
@@ -194,6 +195,13 @@ def test_the_passwords_are_not_in_the_manifest() -> None:
     assert {f"{role}-password" for role in LOCAL_USERS} < generated.keys()
 
 
+def test_helm_test_logs_in_as_a_viewer() -> None:
+    """Its pod has the password of the user with the least rights, and needs no other."""
+    pod = find(render(), "Pod", "test-airflow")["spec"]
+    assert "viewer-password" in str(pod)
+    assert "admin-password" not in str(pod)
+
+
 def test_people_log_in_at_an_issuer() -> None:
     """Only the api-server has the client's secret and may reach the issuer."""
     manifests = render({"auth": {"oidc": OIDC}})
@@ -229,26 +237,17 @@ def test_the_issuer_may_have_a_private_authority() -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({}, None),
-        ({"ingress": {"enabled": True, "host": "airflow.school.org"}}, False),
-        (
-            {
-                "ingress": {
-                    "enabled": True,
-                    "host": "airflow.school.org",
-                    "tlsSecretName": "certificate",
-                }
-            },
-            True,
-        ),
+        ({}, False),
+        ({"ingress": PUBLISHED | {"tlsSecretName": "certificate"}}, True),
+        ({"ingress": PUBLISHED | {"tlsTerminatedUpstream": True}}, True),
     ],
 )
-def test_sessions_behind_an_ingress(values: Values, expected: bool | None) -> None:
+def test_sessions_behind_an_ingress(values: Values, expected: bool) -> None:
     """Cookies are sent only over TLS if people use it, and the ingress reports the client."""
     controller: Values = {"networkPolicy": {"webInterfaces": [{"podSelector": {}}]}}
     settings = find(render({"airflow": values} | controller), "ConfigMap", "airflow")["data"]
     assert settings.get("AIRFLOW__FAB__COOKIE_SECURE") == ("true" if expected else None)
-    assert ("AIRFLOW__FAB__ENABLE_PROXY_FIX" in settings) is (expected is not None)
+    assert ("AIRFLOW__FAB__ENABLE_PROXY_FIX" in settings) is expected
 
 
 def test_disabled() -> None:

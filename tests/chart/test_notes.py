@@ -131,20 +131,6 @@ def test_what_uninstalling_keeps(get_notes: Callable[..., str]) -> None:
     assert f"delete pvc,secret --selector app.kubernetes.io/instance={RELEASE}" in text
 
 
-@pytest.mark.parametrize("component", ["predictor", "airflow", "mlflow", "minio"])
-def test_an_ingress_without_a_certificate(component: str, get_notes: Callable[..., str]) -> None:
-    """They warn of it, and name the value that mends it."""
-    ingress = {"enabled": True, "host": "ui.school.org"}
-    peers: Values = {"networkPolicy": {"webInterfaces": [{"podSelector": {}}]}}
-    notes = get_notes(peers | {component: {"ingress": ingress}})
-    assert "Warning: http://ui.school.org sends passwords" in notes
-    assert f"Set {component}.ingress.tlsSecretName" in notes
-    encrypted = get_notes(
-        peers | {component: {"ingress": ingress | {"tlsSecretName": "certificate"}}}
-    )
-    assert "Warning" not in encrypted
-
-
 def test_single_sign_on(get_notes: Callable[..., str]) -> None:
     """They have the Services that lead to the login, and where people log in."""
     notes = get_notes(OIDC)

@@ -167,7 +167,7 @@ def test_ingress() -> None:
         "port": {"name": "http"},
     }
     assert ingress["tls"] == [{"hosts": ["predict.school.org"], "secretName": "certificate"}]
-    assert "tls" not in get_ingress()
+    assert "tls" not in get_ingress(tlsTerminatedUpstream=True)
 
 
 def test_a_drain_removes_one_pod_at_a_time() -> None:
@@ -179,7 +179,8 @@ def test_a_drain_removes_one_pod_at_a_time() -> None:
 
 def test_callers_do_not_reach_the_metrics() -> None:
     """/metrics has a separate port, which only the headless Service has."""
-    manifests = render({"predictor": {"ingress": {"enabled": True, "host": "predict.school.org"}}})
+    ingress = {"enabled": True, "host": "predict.school.org", "tlsSecretName": "certificate"}
+    manifests = render({"predictor": {"ingress": ingress}})
     port = find(manifests, "ConfigMap", "settings")["data"]["MLOPS_PREDICTOR__METRICS_PORT"]
     ports = {
         name: {item["port"] for item in find(manifests, "Service", name)["spec"]["ports"]}

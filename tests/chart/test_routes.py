@@ -82,6 +82,18 @@ def test_incomplete_values_are_refused(component: str, values: Values, remedy: s
 
 
 @pytest.mark.parametrize("component", INTERFACES)
+def test_an_ingress_without_a_certificate_is_refused(component: str) -> None:
+    """Unless the values say that TLS ends elsewhere; then browsers still use https://."""
+    ingress = {"enabled": True, "host": "ui.school.org"}
+    refusal = get_refusal(CONTROLLER | {component: {"ingress": ingress}})
+    assert f"set {component}.ingress.tlsSecretName" in refusal
+    assert f"{component}.ingress.tlsTerminatedUpstream" in refusal
+    elsewhere = {component: {"ingress": ingress | {"tlsTerminatedUpstream": True}}}
+    manifests = render(CONTROLLER | elsewhere)
+    assert "tls" not in find(manifests, "Ingress", INTERFACES[component][0])["spec"]
+
+
+@pytest.mark.parametrize("component", INTERFACES)
 def test_a_route_to_an_encrypted_server_is_refused(component: str) -> None:
     """The chart has no policy by which the gateway would connect by HTTPS."""
     parents = [{"name": "public", "namespace": "gateways"}]
@@ -93,6 +105,7 @@ def test_a_route_to_an_encrypted_server_is_refused(component: str) -> None:
 @pytest.mark.parametrize("component", [name for name in INTERFACES if name != "predictor"])
 def test_a_controller_that_network_policies_block_is_refused(component: str) -> None:
     """Only the predictor is open to every pod."""
-    values = {component: {"ingress": {"enabled": True, "host": "a.b"}}}
+    ingress = {"enabled": True, "host": "a.b", "tlsSecretName": "certificate"}
+    values: Values = {component: {"ingress": ingress}}
     assert "set networkPolicy.webInterfaces" in get_refusal(values)
     find(render({"predictor": values[component]}), "Ingress", "predictor")

@@ -141,9 +141,8 @@ def get_containers(spec: Manifest) -> list[Manifest]:
 
 
 def get_container(workload: Manifest) -> Manifest:
-    """Return the only container of a workload."""
-    container: Manifest
-    (container,) = workload["spec"]["template"]["spec"]["containers"]
+    """Return the container of a workload: the first one, if others serve it."""
+    container: Manifest = workload["spec"]["template"]["spec"]["containers"][0]
     return container
 
 

@@ -88,6 +88,10 @@
 {{ include "student-mlops.fullname" . }}-minio
 {{- end }}
 
+{{- define "student-mlops.minio.files.fullname" -}}
+{{ include "student-mlops.minio.fullname" . }}-files
+{{- end }}
+
 {{- define "student-mlops.mlflow.fullname" -}}
 {{ include "student-mlops.fullname" . }}-mlflow
 {{- end }}

@@ -93,10 +93,10 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* URL of a web interface from outside the cluster, or empty. A gateway is expected to have TLS.
-     Call with the component's values. */}}
+{{/* URL of a web interface from outside the cluster, or empty. An Ingress has TLS, and a gateway is
+     expected to have it. Call with the component's values. */}}
 {{- define "student-mlops.public-url" -}}
-{{- if .ingress.enabled }}{{ empty .ingress.tlsSecretName | ternary "http" "https" }}://{{ .ingress.host }}
+{{- if .ingress.enabled }}https://{{ .ingress.host }}
 {{- else if .httpRoute.enabled }}https://{{ .httpRoute.host }}
 {{- end }}
 {{- end }}

@@ -76,14 +76,18 @@ def mlflow():
 
 
 def airflow():
-    """Airflow's processes are healthy, the administrator can log in, and every DAG is parsed."""
+    """Airflow's processes are healthy, and if viewers have a password, every DAG is parsed."""
     from pipeline.stages import DAGS
 
     url = os.environ["AIRFLOW"]
     health = request_json(f"{url}/api/v2/monitor/health")
     for process in ("metadatabase", "scheduler", "dag_processor"):
         assert health[process]["status"] == "healthy", f"{process} is not healthy: {health}"
-    login = {"username": os.environ["ADMIN_USER"], "password": os.environ["ADMIN_PASSWORD"]}
+    password = os.environ.get("VIEWER_PASSWORD")
+    if not password:
+        print("the DAGs were not checked: Airflow's Secret has no viewer-password")
+        return
+    login = {"username": "viewer", "password": password}
     token = f"Bearer {request_json(f'{url}/auth/token', login)['access_token']}"
     errors = request_json(f"{url}/api/v2/importErrors", authorization=token)["import_errors"]
     assert not errors, f"some DAGs have import errors: {errors}"

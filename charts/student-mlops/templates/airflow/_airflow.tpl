@@ -32,7 +32,7 @@ AIRFLOW__USAGE_DATA_COLLECTION__ENABLED: "false"
 AIRFLOW__API__BASE_URL: {{ $url }}
 AIRFLOW__FAB__ENABLE_PROXY_FIX: "true" # the ingress controller reports the client and the host
 {{- end }}
-{{- if or (hasPrefix "https:" $url) (include "student-mlops.tls" .) }}
+{{- if or $url (include "student-mlops.tls" .) }}
 AIRFLOW__FAB__COOKIE_SECURE: "true"
 {{- end }}
 {{- if include "student-mlops.tls" . }}
