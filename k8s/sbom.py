@@ -6,6 +6,7 @@ other Python packages, and the modules of Go programs.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import tomllib
@@ -15,21 +16,35 @@ from shutil import which
 from typing import Any
 from urllib.parse import quote
 
+import yaml
+
 from k8s.image_contents import Contents, read_image
 from k8s.images import Artifact, list_artifacts
 from k8s.process import ROOT, ClusterError, read_output
+from k8s.release import CHART
 from pipeline.console import echo
 
 FOLDER = ROOT / "local" / "sbom"
 
 Component = dict[str, Any]
 
+EMPTY: dict[str, Any] = {
+    "bomFormat": "CycloneDX",
+    "specVersion": "1.5",
+    "version": 1,
+    "metadata": {},
+    "components": [],
+}
+"""A document of an image without packages of uv.lock."""
+
 
 def write(folder: Path = FOLDER) -> list[Path]:
-    """Write the bill of materials of each image in the local Docker.
+    """Write the bill of materials of each image of the platform.
+
+    Those of skaffold.yaml must be in the local Docker. Others that the chart uses are pulled.
 
     Args:
-        folder: Where to write NAME.cdx.json for each artifact of skaffold.yaml.
+        folder: Where to write NAME.cdx.json for each image.
 
     Returns:
         The files.
@@ -42,18 +57,39 @@ def write(folder: Path = FOLDER) -> list[Path]:
     for artifact in list_artifacts():
         reference = find_image(artifact)
         contents = read_image(reference)
-        file = folder / f"{artifact.name}.cdx.json"
-        file.write_text(json.dumps(describe(artifact, reference, contents), indent=1))
-        counts = {
-            "of uv.lock": len(contents.locked),
-            "other Python": len(contents.python),
-            "Debian": len(contents.debian),
-            "Go": len(contents.go),
-        }
-        listed = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-        echo(f"{file}: {listed}")
-        files.append(file)
+        document = describe(artifact, reference, contents)
+        files.append(write_file(folder, artifact.name, document, contents))
+    for name, reference in list_other_images().items():
+        if not read_output("docker", "image", "ls", "--quiet", reference):
+            read_output("docker", "pull", "--quiet", reference)
+        contents = read_image(reference)
+        files.append(write_file(folder, name, describe_other(reference, contents), contents))
     return files
+
+
+def write_file(folder: Path, name: str, document: dict[str, Any], contents: Contents) -> Path:
+    """Write a bill of materials, report what it lists, and return the file."""
+    file = folder / f"{name}.cdx.json"
+    file.write_text(json.dumps(document, indent=1))
+    counts = {
+        "of uv.lock": len(contents.locked),
+        "other Python": len(contents.python),
+        "Debian": len(contents.debian),
+        "Go": len(contents.go),
+    }
+    listed = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    echo(f"{file}: {listed}")
+    return file
+
+
+def list_other_images() -> dict[str, str]:
+    """Return the chart's images that nobody builds here, by name: REGISTRY/REPOSITORY@DIGEST."""
+    images = yaml.safe_load((CHART / "values.yaml").read_text())["images"]
+    return {
+        name: f"{image['registry']}/{image['repository']}@{image['digest']}"
+        for name, image in images.items()
+        if "registry" in image
+    }
 
 
 def find_image(artifact: Artifact) -> str:
@@ -98,16 +134,29 @@ def describe(artifact: Artifact, reference: str, contents: Contents) -> dict[str
     components = [*locked, *list_others(contents)]
     kept = {item["bom-ref"] for item in components}
     name, _, tag = reference.rpartition(":")
-    exported["metadata"]["component"] = {
-        "type": "container",
-        "bom-ref": reference,
-        "name": name,
-        "version": tag,
-    }
+    exported["metadata"]["component"] = make_container(reference, name, tag)
     dependencies = [item for item in exported.get("dependencies", ()) if item["ref"] in kept]
     for item in dependencies:
         item["dependsOn"] = [ref for ref in item.get("dependsOn", ()) if ref in kept]
     return exported | {"components": components, "dependencies": dependencies}
+
+
+def describe_other(reference: str, contents: Contents) -> dict[str, Any]:
+    """Return the bill of materials of an image that has no packages of uv.lock.
+
+    Args:
+        reference: The image, REGISTRY/REPOSITORY@DIGEST.
+        contents: The software in the image.
+
+    Returns:
+        A CycloneDX document.
+    """
+    container = make_container(reference, *reference.split("@"))
+    return {
+        **EMPTY,
+        "metadata": {"component": container},
+        "components": [*list_others(contents)],
+    }
 
 
 def get_group_option(artifact: Artifact) -> list[str] | None:
@@ -122,13 +171,7 @@ def export_lock(artifact: Artifact) -> dict[str, Any]:
     """Return the packages of uv.lock that the Dockerfile installs, as CycloneDX."""
     option = get_group_option(artifact)
     if option is None:
-        return {
-            "bomFormat": "CycloneDX",
-            "specVersion": "1.5",
-            "version": 1,
-            "metadata": {},
-            "components": [],
-        }
+        return copy.deepcopy(EMPTY)
     uv = which("uv") or str(ROOT / "local" / "tools" / "uv" / "bin" / "uv")
     command = [uv, "export", "--quiet", "--frozen", "--no-default-groups"]
     exported: dict[str, Any] = json.loads(
@@ -194,6 +237,10 @@ def describe_debian_package(package: dict[str, str], distribution: str) -> Compo
     component = make_library(package["Package"], version, purl)
     component["properties"] = [{"name": key, "value": value} for key, value in properties.items()]
     return component
+
+
+def make_container(reference: str, name: str, version: str) -> Component:
+    return {"type": "container", "bom-ref": reference, "name": name, "version": version}
 
 
 def make_python_package(name: str, version: str) -> Component:

@@ -11,6 +11,6 @@ for file in local/sbom/*.cdx.json; do
 done
 if [[ ${#failed[@]} != 0 ]]; then
   echo "Critical vulnerabilities with a fix, or a failed scan: ${failed[*]}. Update uv.lock" \
-    '(`uv lock --upgrade-package NAME`) or the digests of the base images.' >&2
+    '(`uv lock --upgrade-package NAME`) or the digests of the base images and of values.yaml.' >&2
   exit 1
 fi

@@ -24,6 +24,7 @@ from pipeline.tracking.registry import PRODUCTION
 from tests.cluster.airflow_runs import make_run_id, wait_for_run
 from tests.cluster.cluster import wait_for
 from tests.cluster.platform import STUDENT, Platform
+from tests.support.minio_clients import is_allowed, make_client
 
 pytestmark = pytest.mark.full
 
@@ -46,13 +47,18 @@ def list_secrets(platform: Platform) -> set[str]:
     return {value for value in values if len(value) >= MIN_SECRET_LENGTH}
 
 
+def has_line(platform: Platform, component: str, pattern: str) -> bool:
+    """Whether a pod of a component has logged a line in which the pattern is found."""
+    selector = f"app.kubernetes.io/component={component}"
+    logs = platform.cluster.kubectl("logs", "-l", selector, "--all-containers", "--tail=-1")
+    return re.search(pattern, logs) is not None
+
+
 def wait_for_line(platform: Platform, component: str, pattern: str) -> None:
     """Wait until a pod of a component has logged a line in which the pattern is found."""
-    selector = f"app.kubernetes.io/component={component}"
 
     def find() -> bool:
-        logs = platform.cluster.kubectl("logs", "-l", selector, "--all-containers", "--tail=-1")
-        return re.search(pattern, logs) is not None
+        return has_line(platform, component, pattern)
 
     wait_for(f"line {pattern!r} of {component}", find, timeout_seconds=60)
 
@@ -93,6 +99,29 @@ def test_a_run_cannot_read_a_server_of_the_cluster(
     assert "is not a public address" in log
     assert not {value for value in list_secrets(platform) if value in log}
     assert set(platform.lake.keys("bronze/")) == before
+
+
+@pytest.mark.parametrize(("stage", "layer"), [("train", "bronze"), ("ingest", "gold")])
+def test_a_stage_cannot_read_another_layer(
+    platform: Platform, first: DagRun, stage: str, layer: str
+) -> None:
+    """MinIO refuses its key, and logs which key asked for which object."""
+    keys = platform.cluster.read_secret(f"{RELEASE}-s3-{stage}")
+    name = keys["AWS_ACCESS_KEY_ID"]
+    client = make_client(
+        "s3",
+        platform.store,
+        aws_access_key_id=name,
+        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+    )
+    line = rf'"access_key": "{re.escape(name)}", "api": "GetObject", "bucket": "{layer}"'
+
+    def attack() -> bool:
+        """Try again, because the log has at most 20 lines per 10 seconds."""
+        assert not is_allowed(client.get_object, Bucket=layer, Key="attack")
+        return has_line(platform, "minio", line)
+
+    wait_for("line of the refused key", attack, timeout_seconds=60)
 
 
 @pytest.mark.parametrize(("login", "status"), [(None, 401), ("mlflow-reader", 403)])

@@ -17,9 +17,11 @@ from minio.minioadmin import MinioAdmin
 from pipeline.commands.buckets import create_buckets, create_role_policies
 from pipeline.storage import layout
 from pipeline.storage.minio_roles import BUILT_IN
+from tests.cluster.cluster import wait_for
 from tests.cluster.platform import Platform
+from tests.support.audit_log import read_lines, run_audit_log
 from tests.support.issuer import CLIENT_ID, CONFIGURATION, Issuer, run_issuer
-from tests.support.minio_clients import exchange_token, is_allowed, log_in
+from tests.support.minio_clients import exchange_token, is_allowed, log_in, make_client
 from tests.support.minio_server import MinioServer, run_minio
 
 ROLES = {
@@ -44,6 +46,7 @@ MAY = {
     "admin": {(verb, key) for verb in ("get", "list", "put", "delete") for key in OBJECTS},
 }
 """What people may do whose token has a value."""
+SECRET = "a-secret-that-no-log-may-have"
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +145,34 @@ def test_forged_tokens(minio: Minio) -> None:
         with pytest.raises(ClientError):
             minio.exchange(token)
             pytest.fail(f"accepted: {fault}")
+
+
+def test_refusals_are_logged(program: Path, tmp_path: Path) -> None:
+    """MinIO's events reach the program that logs them: of wrong keys, and of a wrong token."""
+    logged, data = tmp_path / "logged", tmp_path / "minio"
+    logged.mkdir()
+    data.mkdir()
+    with run_audit_log(logged) as url:
+        variables = {
+            "MINIO_AUDIT_WEBHOOK_ENABLE_refusals": "on",
+            "MINIO_AUDIT_WEBHOOK_ENDPOINT_refusals": url,
+            "MINIO_AUDIT_WEBHOOK_QUEUE_SIZE_refusals": "1000",
+            "MINIO_AUDIT_WEBHOOK_BATCH_SIZE_refusals": "100",
+        }
+        with run_minio(str(program), data, **variables) as server:
+            create_buckets(server.settings, 60)
+            keys = {"aws_access_key_id": "thief", "aws_secret_access_key": SECRET}
+            client = make_client("s3", server.settings, **keys)
+            with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+                client.get_object(Bucket="bronze", Key="raw.csv")
+            with pytest.raises(ClientError):
+                exchange_token(server.settings, SECRET)
+            wait_for("lines of both", lambda: len(read_lines(logged)) >= 2, timeout_seconds=60)
+    refused, exchange = read_lines(logged)
+    names = {"access_key": "thief", "api": "GetObject", "bucket": "bronze", "object": "raw.csv"}
+    assert refused.items() >= {"status": 403, **names}.items()
+    assert exchange["api"].startswith("AssumeRole")
+    assert SECRET not in (logged / "log").read_text()
 
 
 def test_keys_end_soon(minio: Minio) -> None:

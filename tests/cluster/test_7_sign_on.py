@@ -33,6 +33,8 @@ from tests.support.roles_page import NO_LOGIN, NO_ROLE, read_roles
 pytestmark = pytest.mark.full
 
 SECRET = "sign-on"
+COOKIE = "student-mlops"
+"""Begin of the names of the cookies of the login."""
 PROXIED = ("mlflow", "predictor")
 """The parts of the platform that people reach through the login."""
 REASON = "The new term needs it."
@@ -181,6 +183,24 @@ def test_logging_out_ends_the_session_at_the_issuer(people: dict[str, Person]) -
         assert not needs_password()
         person.browser.get(f"{url}/oauth2/sign_out", headers={"Accept": "text/html"})
         assert needs_password()
+
+
+def test_a_copied_session_ends_after_the_log_out(people: dict[str, Person]) -> None:
+    """The issuer refuses to renew a copy of the cookies that was made before the log-out."""
+    url = access.get_urls()["predictor"]
+    page = {"Accept": "text/html"}
+    with people["tutor"].start_browser() as person:
+        person.open(url)
+        cookies = [item for item in person.browser.cookies.jar if COOKIE in item.name]
+        copy = "; ".join(f"{item.name}={item.value}" for item in cookies)
+
+        def is_logged_in() -> bool:
+            """Whether the page opens; otherwise the proxy sends the browser to the issuer."""
+            return httpx.get(url, headers=page | {"Cookie": copy}, timeout=30).status_code == 200
+
+        assert is_logged_in()
+        person.browser.get(f"{url}/oauth2/sign_out", headers=page)
+        wait_for("end of the copied session", lambda: not is_logged_in(), timeout_seconds=150)
 
 
 def wait_for_heartbeat(airflow: AirflowClient) -> None:

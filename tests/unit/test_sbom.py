@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from k8s import image_contents, sbom
 from k8s.image_contents import Contents, read_files
 from k8s.images import list_artifacts
 from k8s.process import ClusterError
+from k8s.release import CHART
 
 VENV = "app/.venv/lib/python3.13/site-packages"
 STATUS = """Package: libssl3t64
@@ -50,6 +54,8 @@ OWN_PACKAGES = {
 """A package that is in no other image."""
 ARTIFACTS = {artifact.name: artifact for artifact in list_artifacts()}
 INGEST = ARTIFACTS["ingest"]
+IMAGES = yaml.safe_load((CHART / "values.yaml").read_text())["images"]
+"""The images that the chart uses."""
 
 
 def make_image(files: dict[str, str]) -> io.BytesIO:
@@ -164,6 +170,21 @@ def test_each_image_gets_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     """The files are named after the images."""
     monkeypatch.setattr(sbom, "find_image", lambda artifact: f"{artifact.image}:1")
     monkeypatch.setattr(sbom, "read_image", lambda _: Contents())
+    calls: list[tuple[str, ...]] = []
+    monkeypatch.setattr(sbom, "read_output", lambda *words: calls.append(words) or "")
+    monkeypatch.setattr(sbom, "export_lock", lambda _: copy.deepcopy(sbom.EMPTY))
     names = {file.name for file in sbom.write(tmp_path / "new")}
-    assert names == {f"{artifact.name}.cdx.json" for artifact in list_artifacts()}
+    assert names == {f"{name}.cdx.json" for name in IMAGES}
     assert {file.name for file in (tmp_path / "new").iterdir()} == names
+    pulled = [words[-1] for words in calls if "pull" in words]
+    assert pulled == [sbom.list_other_images()[name] for name in IMAGES if name not in ARTIFACTS]
+
+
+def test_an_image_of_others_is_pinned_and_described() -> None:
+    """Its document names the digest, and lists what the image contains."""
+    reference = sbom.list_other_images()["postgresql"]
+    assert re.fullmatch(r"docker\.io/library/postgres@sha256:[0-9a-f]{64}", reference)
+    document = sbom.describe_other(reference, read_example())
+    component = document["metadata"]["component"]
+    assert f"{component['name']}@{component['version']}" == reference
+    assert "libssl3t64" in {item["name"] for item in document["components"]}
