@@ -171,7 +171,12 @@ def test_each_image_gets_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setattr(sbom, "find_image", lambda artifact: f"{artifact.image}:1")
     monkeypatch.setattr(sbom, "read_image", lambda _: Contents())
     calls: list[tuple[str, ...]] = []
-    monkeypatch.setattr(sbom, "read_output", lambda *words: calls.append(words) or "")
+
+    def record(*words: str) -> str:
+        calls.append(words)
+        return ""
+
+    monkeypatch.setattr(sbom, "read_output", record)
     monkeypatch.setattr(sbom, "export_lock", lambda _: copy.deepcopy(sbom.EMPTY))
     names = {file.name for file in sbom.write(tmp_path / "new")}
     assert names == {f"{name}.cdx.json" for name in IMAGES}
