@@ -1,1 +1,1 @@
-"""The three Airflow DAGs: one file each, and pods.py, which turns stages into tasks."""
+"""The Airflow DAGs: one file each, and pods.py, which turns rows of the stage table into tasks."""

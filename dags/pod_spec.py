@@ -1,6 +1,6 @@
-"""The pod of a stage, as plain data.
+"""The pod of a task, as plain data.
 
-The stage table defines the stages. The images, resources, labels and Secrets come from the JSON
+The stage table defines the tasks. The images, resources, labels and Secrets come from the JSON
 file that PODS_FILE names, which the chart renders from its values. This module imports no Airflow,
 so that the chart's tests can build the pods that its values lead to.
 """
@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.stages import Stage
+from pipeline.stages import Task
 
 USER_ID = 10001  # numeric, so that the kubelet can verify that it is not root
 
@@ -31,33 +31,33 @@ def load_config() -> dict[str, Any]:
     return config
 
 
-def get_access(stage: Stage, config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the labels, Secrets and ConfigMaps of what a stage uses beyond common services."""
+def get_access(task: Task, config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the labels, Secrets and ConfigMaps of what a task uses beyond common services."""
     used = {
-        "internet": stage.internet,
-        "predictor": stage.calls_predictor,
-        "pseudonyms": stage.reads_keys,
-        f"mlflow-{stage.mlflow_user}": stage.mlflow_user is not None,
-        "workers": bool(stage.tasks),
+        "internet": task.internet,
+        "predictor": task.calls_predictor,
+        "pseudonyms": task.reads_keys,
+        f"mlflow-{task.mlflow_user}": task.mlflow_user is not None,
+        "workers": bool(task.tasks),
     }
     return [config["access"][name] for name, is_used in used.items() if is_used]
 
 
-def build_labels(stage: Stage, config: dict[str, Any]) -> dict[str, str]:
-    """Return the labels of a stage's pod. The chart's network policies select on them."""
-    labels: dict[str, str] = {**config["labels"], "student-mlops/stage": stage.name}
-    for access in get_access(stage, config):
+def build_labels(task: Task, config: dict[str, Any]) -> dict[str, str]:
+    """Return the labels of a task's pod. The chart's network policies select on them."""
+    labels: dict[str, str] = {**config["labels"], "student-mlops/stage": task.name}
+    for access in get_access(task, config):
         labels |= access["labels"]
     return labels
 
 
-def build_pod(stage: Stage, arguments: Sequence[str], config: dict[str, Any]) -> dict[str, Any]:
-    """Return the pod of a stage as a Kubernetes manifest.
+def build_pod(task: Task, arguments: Sequence[str], config: dict[str, Any]) -> dict[str, Any]:
+    """Return the pod of a task as a Kubernetes manifest.
 
     The pod passes the `restricted` pod security standard.
 
     Args:
-        stage: The stage that the pod runs.
+        task: The task that the pod runs.
         arguments: Arguments of the pipeline's command line.
         config: The result of `load_config`.
 
@@ -68,7 +68,7 @@ def build_pod(stage: Stage, arguments: Sequence[str], config: dict[str, Any]) ->
         "apiVersion": "v1",
         "kind": "Pod",
         "spec": {
-            "serviceAccountName": config["stages"][stage.name]["service_account"],
+            "serviceAccountName": config["stages"][task.name]["service_account"],
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             **config["scheduling"],
@@ -80,16 +80,14 @@ def build_pod(stage: Stage, arguments: Sequence[str], config: dict[str, Any]) ->
                 "fsGroup": USER_ID,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [_build_container(stage, arguments, config)],
-            "volumes": [volume for volume, _ in _get_volumes(stage, config)],
+            "containers": [_build_container(task, arguments, config)],
+            "volumes": [volume for volume, _ in _get_volumes(task, config)],
         },
     }
 
 
-def _get_volumes(
-    stage: Stage, config: dict[str, Any]
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Volumes of a stage's pod, each with its mount: only those that the release and stage have."""
+def _get_volumes(task: Task, config: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Volumes of a task's pod, each with its mount: only those that the release and task have."""
     scratch = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the emptyDir
     volumes: list[tuple[dict[str, Any], dict[str, Any]]]
     volumes = [({"name": "tmp", "emptyDir": {}}, scratch)]
@@ -100,7 +98,7 @@ def _get_volumes(
             mount = {"name": name, "mountPath": mounted["folder"], "readOnly": True}
             volumes.append((volume, mount))
     certificate = config["access"]["workers"]["certificate"]
-    if stage.tasks and certificate:
+    if task.tasks and certificate:
         volume = {"name": "dask", "secret": {"secretName": certificate["secret"]}}
         mount = {"name": "dask", "mountPath": certificate["folder"], "readOnly": True}
         volumes.append((volume, mount))
@@ -108,12 +106,12 @@ def _get_volumes(
 
 
 def _build_container(
-    stage: Stage, arguments: Sequence[str], config: dict[str, Any]
+    task: Task, arguments: Sequence[str], config: dict[str, Any]
 ) -> dict[str, Any]:
-    own = config["stages"][stage.name]
+    own = config["stages"][task.name]
     secrets, config_maps = [*own["secrets"]], [*config["config_maps"]]
     variables: dict[str, str] = {}
-    for access in get_access(stage, config):
+    for access in get_access(task, config):
         secrets += access["secrets"]
         config_maps += access.get("config_maps", ())
         variables |= access.get("variables", {})
@@ -137,5 +135,5 @@ def _build_container(
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
-        "volumeMounts": [mount for _, mount in _get_volumes(stage, config)],
+        "volumeMounts": [mount for _, mount in _get_volumes(task, config)],
     }

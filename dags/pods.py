@@ -1,4 +1,4 @@
-"""The rows of the stage table as Airflow tasks, each a pod of the stage's own image.
+"""The rows of the stage table as Airflow tasks, each a pod.
 
 Airflow imports this module whenever it parses the DAGs. It therefore connects to nothing and
 imports no stage.
@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from dags.pod_spec import build_labels, build_pod, load_config
 from pipeline.polling import poll_until
-from pipeline.stages import EXIT_OK, EXIT_PERMANENT, EXIT_SKIPPED, Stage, get_dag_stages
+from pipeline.stages import EXIT_OK, EXIT_PERMANENT, EXIT_SKIPPED, Stage, Task, get_dag_tasks
 
 STARTUP_TIMEOUT_SECONDS = 600  # a new node may have to boot and to pull the image
 EXECUTION_TIMEOUT = timedelta(hours=2)  # of one try; a pod that hangs must not block later runs
@@ -69,12 +69,12 @@ def create_dag(
     macros: Mapping[str, Callable[..., Any]] | None = None,
     **options: Any,
 ) -> DAG:
-    """Create a DAG with one task per row of the stage table.
+    """Create a DAG with its tasks of the stage table.
 
     Args:
         dag_id: Id of the DAG, as in the stage table.
         doc: Description of the DAG, in Markdown.
-        task_options: Further arguments of `create_task`, by stage name.
+        task_options: Further arguments of `create_task`, by the task's name.
         before: Functions that each create a task to run before a stage, by the stage's name.
         macros: Further functions for the templates of the tasks, by name.
         **options: Further arguments of Airflow's DAG.
@@ -90,18 +90,17 @@ def create_dag(
         "is_paused_upon_creation": False,  # a DAG that waits for an asset must not be paused
         "user_defined_macros": {"make_run_id": make_run_id, **(macros or {})},
     }
-    stages = get_dag_stages(dag_id)
+    rows = get_dag_tasks(dag_id)
     with DAG(dag_id, **(defaults | options)) as dag:
         tasks = {
-            stage.name: create_task(stage, **(task_options or {}).get(stage.name, {}))
-            for stage in stages
+            row.name: create_task(row, **(task_options or {}).get(row.name, {})) for row in rows
         }
         entries = tasks | {name: create() for name, create in (before or {}).items()}
-        for stage in stages:
-            if entries[stage.name] is not tasks[stage.name]:
-                entries[stage.name] >> tasks[stage.name]
-            for upstream in stage.after:
-                tasks[upstream] >> entries[stage.name]
+        for row in rows:
+            if entries[row.name] is not tasks[row.name]:
+                entries[row.name] >> tasks[row.name]
+            for upstream in row.after:
+                tasks[upstream] >> entries[row.name]
     return dag
 
 
@@ -169,31 +168,31 @@ def get_summary(pod: Any) -> str | None:
     return messages[0] if messages else None
 
 
-def create_task(stage: Stage, *, arguments: Sequence[str] = (), **options: Any) -> StagePodOperator:
-    """Create the task of a stage.
+def create_task(row: Task, *, arguments: Sequence[str] = (), **options: Any) -> StagePodOperator:
+    """Create a task of a DAG.
 
     Stages find each other's results in the lake, so the task pushes nothing to XCom but the
     summary of a stage that writes one, for people.
 
     Args:
-        stage: Row of the stage table.
-        arguments: Arguments of the stage's command line after the run id. They may contain
-            Airflow's templates.
+        row: Stage or command of the stage table.
+        arguments: Arguments of the command line, for a stage those after the run id. They may
+            contain Airflow's templates.
         **options: Further arguments of KubernetesPodOperator.
 
     Returns:
-        The operator that runs the stage in a pod.
+        The operator that runs the task in a pod.
     """
     config = load_config()
+    run_id = ("--run-id", RUN_ID) if isinstance(row, Stage) else ()
     return StagePodOperator(
-        task_id=stage.name,
-        doc_md=f"{stage.summary}\n\nReads: {stage.reads}  \nWrites: {stage.writes}",
-        outlets=[Asset(stage.emits)] if stage.emits else [],
+        task_id=row.name,
+        doc_md=f"{row.summary}\n\nReads: {row.reads}  \nWrites: {row.writes}",
+        outlets=[Asset(row.emits)] if row.emits else [],
         namespace=config["namespace"],
-        labels=build_labels(stage, config),
-        pod_template_dict=build_pod(stage, [stage.name, "--run-id", RUN_ID, *arguments], config),
+        labels=build_labels(row, config),
+        pod_template_dict=build_pod(row, [row.name, *run_id, *arguments], config),
         skip_on_exit_code=EXIT_SKIPPED,
-        retries=config["retries"],
         retry_delay=timedelta(seconds=10),
         retry_exponential_backoff=True,
         max_retry_delay=timedelta(minutes=5),
@@ -209,5 +208,5 @@ def create_task(stage: Stage, *, arguments: Sequence[str] = (), **options: Any) 
         termination_message_policy="FallbackToLogsOnError",  # the error shows the last log lines
         container_name_log_prefix_enabled=False,
         do_xcom_push=False,
-        **options,
+        **({"retries": config["retries"]} | options),
     )

@@ -50,6 +50,9 @@ stands for any text.
 
 {commands}
 
+`stop` and `resume` are also DAGs of Airflow, for people without a shell
+([stop all answers](/docs/how-to/roll-back.md#stop-all-answers)).
+
 ## Exit codes
 
 {exit_codes}

@@ -28,7 +28,7 @@ COPY pipeline/stages/__init__.py pipeline/stages/
 COPY pipeline/storage/__init__.py pipeline/storage/access.py pipeline/storage/layout.py \
   pipeline/storage/
 COPY dags dags
-RUN python /layers.py code dags.training dags.deployment dags.drift dags.compaction dags.scoring
+RUN python /layers.py code dags.training dags.deployment dags.drift dags.compaction dags.scoring dags.stop dags.resume
 
 FROM ${PYTHON}
 WORKDIR /app

@@ -106,7 +106,7 @@ def choose_columns(arguments: Sequence[str]) -> None:
 def overview() -> str:
     """Return the help text of `python -m pipeline`."""
     lines = ["usage: python -m pipeline COMMAND [--help]", ""]
-    for dag in stages.DAGS:
+    for dag in dict.fromkeys(stage.dag for stage in stages.STAGES):
         lines += [
             f"stages of {dag}:",
             *(f"  {stage.name:12} {stage.summary}" for stage in stages.get_dag_stages(dag)),

@@ -56,30 +56,25 @@ class Resources:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A row of the table.
+class Task:
+    """A task of a DAG, which Airflow runs in a pod.
 
     Attributes:
-        name: Name of the module in `pipeline/stages/`, the command, the image, the dependency
-            group in pyproject.toml and the Airflow task.
+        name: The command, and the Airflow task.
         dag: The DAG that the task belongs to.
-        after: Stages of the same DAG that must succeed first.
+        after: Tasks of the same DAG that must succeed first.
         reads: Inputs, for the documentation.
         writes: Outputs, for the documentation.
-        summary: What the stage does, in one sentence.
-        access: The objects of the lake that the stage may use. On the cluster the object store
-            refuses it every other one.
+        summary: What the task does, in one sentence.
         emits: The Airflow asset that the task updates, on which other DAGs are scheduled.
         internet: Whether the pod may connect to addresses outside the cluster.
         calls_predictor: Whether the pod may connect to the predictor, and receives its API key.
-        mlflow_user: The user of MLflow with whose login the pod connects; None for a stage that
+        mlflow_user: The user of MLflow with whose login the pod connects; None for a task that
             does not use MLflow. values.yaml describes the users.
         reads_keys: Whether the pod sees the keys of persons, and receives the secret of their
             pseudonyms.
-        tasks: Modules with functions that Dask's workers call for the stage. If it has any, the
+        tasks: Modules with functions that Dask's workers call for the task. If it has any, the
             pod may connect to Dask's scheduler, and receives its certificate.
-        commands: Modules of `pipeline/commands/` that the image also holds.
-        resources: Default resources of the pod.
     """
 
     name: str
@@ -88,13 +83,29 @@ class Stage:
     reads: str
     writes: str
     summary: str
-    access: Access = Access()
     emits: str | None = None
     internet: bool = False
     calls_predictor: bool = False
     mlflow_user: str | None = None
     reads_keys: bool = False
     tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stage(Task):
+    """A row of the table: a task that runs in an image of its own.
+
+    Its name is also that of the module in `pipeline/stages/`, of the image, and of the dependency
+    group in pyproject.toml.
+
+    Attributes:
+        access: The objects of the lake that the stage may use. On the cluster the object store
+            refuses it every other one.
+        commands: Modules of `pipeline/commands/` that the image also holds.
+        resources: Default resources of the pod.
+    """
+
+    access: Access = Access()
     commands: tuple[str, ...] = ()
     resources: Resources = Resources()
 
@@ -406,8 +417,33 @@ STAGES: tuple[Stage, ...] = (
     ),
 )
 
-DAGS: tuple[str, ...] = tuple(dict.fromkeys(stage.dag for stage in STAGES))
-"""Ids of the DAGs, in the order of the table."""
+COMMAND_TASKS: tuple[Task, ...] = (
+    Task(
+        name="stop",
+        dag="stop",
+        after=(),
+        reads="`production`",
+        writes="the marker that stops the answers, promotion record",
+        summary="Stop the answers of all predictors.",
+        calls_predictor=True,
+        mlflow_user="deployer",
+    ),
+    Task(
+        name="resume",
+        dag="resume",
+        after=(),
+        reads="`production`",
+        writes="promotion record; deletes the marker",
+        summary="Let the predictors answer again.",
+        calls_predictor=True,
+        mlflow_user="deployer",
+    ),
+)
+"""Commands that people also start in Airflow. Their pods have the image of `validate`, which holds
+the commands, and the identity `answers`."""
+
+DAGS: tuple[str, ...] = tuple(dict.fromkeys(task.dag for task in (*STAGES, *COMMAND_TASKS)))
+"""Ids of the DAGs, in the order of the table; those of commands come last."""
 
 
 def get_stage(name: str) -> Stage:
@@ -422,6 +458,11 @@ def get_stage(name: str) -> Stage:
 def get_dag_stages(dag: str) -> tuple[Stage, ...]:
     """Return the rows of a DAG in the order of the table."""
     return tuple(stage for stage in STAGES if stage.dag == dag)
+
+
+def get_dag_tasks(dag: str) -> tuple[Task, ...]:
+    """Return the tasks of a DAG: its stages, or its command."""
+    return tuple(task for task in (*STAGES, *COMMAND_TASKS) if task.dag == dag)
 
 
 def get_task_modules() -> tuple[str, ...]:

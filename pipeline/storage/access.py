@@ -100,6 +100,10 @@ MOVE_PRODUCTION = UPDATE_CARDS | Access(
     reads=BUNDLE, writes=(RECORDS, layout.PROMOTION_LOG, *BUNDLE)
 )
 """Move the `production` alias, with its record and the copy of the model in `models/`."""
+STOP_ANSWERS = MOVE_PRODUCTION | Access(
+    reads=(layout.STOP_MARKER,), writes=(layout.STOP_MARKER,), deletes=(layout.STOP_MARKER,)
+)
+"""Stop and resume the answers, with a record of each."""
 COMPARE_MODELS = VERIFY | Access(
     reads=(
         layout.gold_manifest(ANY),
@@ -222,14 +226,9 @@ SERVICES: dict[str, Service] = {
     ),
     "commands": Service(
         "the commands that people run on the cluster",
-        MOVE_PRODUCTION
-        | COMPARE_MODELS
-        | Access(
-            reads=(*PROMOTIONS, layout.ERASED + ANY),
-            writes=(layout.STOP_MARKER,),
-            deletes=(layout.STOP_MARKER,),
-        ),
+        STOP_ANSWERS | COMPARE_MODELS | Access(reads=(*PROMOTIONS, layout.ERASED + ANY)),
     ),
+    "answers": Service("`stop` and `resume` in Airflow", STOP_ANSWERS),
     "retention": Service(
         "`retain` and `holdings`, which delete and list what is kept",
         Access(

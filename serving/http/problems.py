@@ -263,7 +263,7 @@ class Stopped(Problem):
         self._facts = StopFacts(by=by, at=at, reason=reason)
         super().__init__(
             f"{by} stopped all answers at {format_time(at)}: {reason}. Ask the operator; "
-            "predictions work again after `python -m pipeline resume`"
+            "predictions work again after the DAG `resume` or `python -m pipeline resume`"
         )
 
     def body(self) -> bytes:

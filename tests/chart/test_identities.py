@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dags.pod_spec import build_pod
-from pipeline.stages import STAGES, get_identities
+from pipeline.stages import COMMAND_TASKS, STAGES, get_identities
 from pipeline.storage.access import SERVICES
 from tests.support.chart_scenarios import (
     CLOUD,
@@ -49,6 +49,8 @@ def list_pods(manifests: list[Manifest]) -> dict[str, Manifest]:
     if "student-mlops-dask-worker" in pods:
         named["worker"] = pods.pop("student-mlops-dask-worker")
     config = get_pods_file(manifests)
+    for command in COMMAND_TASKS:
+        named["answers"] = build_pod(command, [], config)["spec"]
     return pods | named | {stage.name: build_pod(stage, [], config)["spec"] for stage in STAGES}
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from dags.pod_spec import build_pod
 from pipeline.settings import Settings
-from pipeline.stages import STAGES
+from pipeline.stages import COMMAND_TASKS, STAGES
 from tests.support.chart_scenarios import WORKERS
 from tests.support.helm import CHART, NAMESPACE, find, get_pods_file, render
 from tests.support.pods_file import make_pods_file
@@ -59,9 +59,11 @@ def test_the_pods_file() -> None:
     pods = get_pods_file(render(values))
     assert pods["namespace"] == NAMESPACE
     assert pods["config_maps"] == ["student-mlops-settings"]
+    commands = {command.name for command in COMMAND_TASKS}
     for name, stage in pods["stages"].items():
         assert stage["service_account"] == "student-mlops-stage"
-        assert stage["secrets"] == [f"student-mlops-s3-{name}"]
+        identity = "answers" if name in commands else name
+        assert stage["secrets"] == [f"student-mlops-s3-{identity}"]
     assert pods["stages"]["train"]["resources"]["requests"] == {"cpu": "2", "memory": "3Gi"}
     assert pods["scheduling"] == {"nodeSelector": {"school/pool": "ml"}, "tolerations": []}
     assert pods["labels"] == {

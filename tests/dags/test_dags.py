@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.settings.deployment import MAX_SHADOW_WAIT_SECONDS
-from pipeline.stages import DAGS, STAGES, get_dag_stages
+from pipeline.stages import COMMAND_TASKS, DAGS, STAGES, get_dag_tasks
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,14 +118,14 @@ def test_parsing_imports_no_stage(parsed: dict[str, Any]) -> None:
 def test_tasks_and_their_order(dags: dict[str, dict[str, Any]], dag_id: str) -> None:
     """A DAG's tasks are its rows of the table, connected as `after` says."""
     tasks = get_tasks(dags[dag_id])
-    assert set(tasks) == {stage.name for stage in get_dag_stages(dag_id)}
-    for stage in get_dag_stages(dag_id):
+    assert set(tasks) == {row.name for row in get_dag_tasks(dag_id)}
+    for row in get_dag_tasks(dag_id):
         upstream = {
             task_id
             for task_id, task in tasks.items()
-            if stage.name in task.get("downstream_task_ids", [])
+            if row.name in task.get("downstream_task_ids", [])
         }
-        assert upstream == set(stage.after), stage.name
+        assert upstream == set(row.after), row.name
 
 
 def test_an_approval_is_between_validate_and_promote(readings: dict[str, dict[str, Any]]) -> None:
@@ -201,15 +201,33 @@ def test_one_run_at_a_time(dags: dict[str, dict[str, Any]], dag_id: str) -> None
 def test_tasks_retry_with_backoff_and_push_no_result(
     dags: dict[str, dict[str, Any]], config: dict[str, Any]
 ) -> None:
-    """Every task has the chart's number of retries, exponential backoff, a timeout and no XCom."""
+    """Every task has the chart's number of retries, exponential backoff, a timeout and no XCom.
+
+    `resume` has no retries: a second try would hide why the first one failed.
+    """
     for dag in dags.values():
         for name, task in get_tasks(dag).items():
             assert task["task_type"] == "StagePodOperator"
-            assert task["retries"] == config["retries"], name
+            retries = 0 if name == "resume" else config["retries"]
+            assert task.get("retries", 0) == retries, name
             assert task["retry_exponential_backoff"], name
             assert task["execution_timeout"], name
             assert task["doc_md"], name
             assert not task.get("do_xcom_push"), name
+
+
+def test_people_come_before_stages(dags: dict[str, dict[str, Any]]) -> None:
+    """A stop is the first task to start, and it and its end run only when a person starts them."""
+    names = {row.name for row in COMMAND_TASKS}
+    weights = {
+        name: task.get("priority_weight", 1) * (1 if name in names else len(get_tasks(dag)))
+        for dag in dags.values()
+        for name, task in get_tasks(dag).items()
+    }
+    assert all(weights[name] > max(weights[stage.name] for stage in STAGES) for name in names)
+    for name in names:
+        assert get_tasks(dags[name])[name]["weight_rule"] == "absolute"
+        assert "NullTimetable" in json.dumps(dags[name]["timetable"])
 
 
 def test_waiting_for_shadow_traffic_ends_before_the_task(dags: dict[str, dict[str, Any]]) -> None:

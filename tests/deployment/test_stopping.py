@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from pipeline.__main__ import main
+from pipeline.commands import resume, stop
 from pipeline.commands.local_servers import find_free_port
 from pipeline.deployment.predictor_client import Replica
 from pipeline.deployment.stopping import write_marker
@@ -19,12 +20,14 @@ from pipeline.errors import RegistryError, StageSkipped
 from pipeline.model.bundle import ONNX_INPUT, write_fallback
 from pipeline.settings import Settings
 from pipeline.stages import drift, promote, verify
+from pipeline.storage.access import SERVICES
 from pipeline.storage.layout import STOP_MARKER
 from pipeline.tracking.promotion_log import read_records
 from pipeline.tracking.registry import PREVIOUS, PRODUCTION, STAGING, Registry
 from serving.http.rows import EXAMPLE
 from tests.support.deployment_env import DeploymentEnv
 from tests.support.fake_predictor import FakePredictor
+from tests.support.lake_access import guard
 from tests.support.predictor import PredictorProcess, start_predictor, wait_until_ready
 
 HOST = "predictor.test"
@@ -34,6 +37,10 @@ REASON = "the threshold is wrong"
 CSV = "age,course,sleep_hours,relationship,review_hours\n31,stem,6.8,no,2.1\n"
 ROW = [31, 1, 6.8, 0, 2.1]
 INFER = {"inputs": [{"name": ONNX_INPUT, "shape": [1, 5], "datatype": "FP32", "data": ROW}]}
+
+# The pods of Airflow run both with these rights.
+stop.main = guard("stop", SERVICES["answers"].access, stop.main)
+resume.main = guard("resume", SERVICES["answers"].access, resume.main)
 
 RunCommand = Callable[..., int]
 Capture = pytest.CaptureFixture[str]

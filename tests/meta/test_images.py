@@ -13,7 +13,7 @@ import yaml
 from k8s import access, cluster
 from k8s import release as k8s_release
 from k8s.images import list_artifacts, list_inputs, list_modules
-from pipeline.stages import DAGS, STAGES, get_task_modules
+from pipeline.stages import COMMAND_TASKS, DAGS, STAGES, get_task_modules
 from tests.support.helm import ROOT, get_pods_file, render
 
 COMPONENTS = ["predictor", "mlflow", "airflow", "minio", "oauth2-proxy"]
@@ -45,7 +45,8 @@ def test_images_have_the_commands_that_run_in_them() -> None:
     """The image of `ingest` has the Job's command, that of `validate` those that people run."""
     assert "pipeline.commands.buckets" in list_modules(ARTIFACTS["ingest"])
     page = (ROOT / "docs" / "how-to" / "roll-back.md").read_text()
-    by_hand = set(re.findall(r"^python -m pipeline (\w+)", page, re.MULTILINE))
+    in_airflow = {command.name for command in COMMAND_TASKS}
+    by_hand = in_airflow | set(re.findall(r"^python -m pipeline (\w+)", page, re.MULTILINE))
     assert by_hand
     assert {f"pipeline.commands.{command}" for command in by_hand} <= set(
         list_modules(ARTIFACTS["validate"])
@@ -74,6 +75,8 @@ def test_the_chart_runs_what_make_up_loads() -> None:
     stages = get_pods_file(render())["stages"]
     for name in STAGE_NAMES:
         assert stages[name]["image"].rpartition(":")[0] == ARTIFACTS[name].image
+    for command in COMMAND_TASKS:
+        assert stages[command.name]["image"] == stages["validate"]["image"]
 
 
 def test_skaffold_passes_every_image_to_the_chart() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from pipeline.stages import get_stage
+from pipeline.stages import DAGS, get_dag_tasks
 
 
 def get_task(name: str) -> Any:
-    """Return the task of a stage, as its DAG defines it."""
-    stage = get_stage(name)
-    return importlib.import_module(f"dags.{stage.dag}").dag.get_task(name)
+    """Return the task of a stage or command, as its DAG defines it."""
+    (dag,) = (dag for dag in DAGS for row in get_dag_tasks(dag) if row.name == name)
+    return importlib.import_module(f"dags.{dag}").dag.get_task(name)
 
 
 def get_manifest(task: Any) -> dict[str, Any]:

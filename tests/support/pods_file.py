@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.stages import STAGES
+from pipeline.stages import COMMAND_TASKS, STAGES
 from tests.support.chart_scenarios import MLFLOW_USERS
 
 
@@ -45,16 +45,16 @@ def make_pods_file() -> dict[str, Any]:
             },
         },
         "stages": {
-            stage.name: {
-                "image": f"registry.example/student-mlops/{stage.name}:1.2.3",
-                "secrets": [f"school-s3-{stage.name}"],
-                "service_account": f"school-{stage.name}",
+            row.name: {
+                "image": f"registry.example/student-mlops/{row.name}:1.2.3",
+                "secrets": [f"school-s3-{row.name}"],
+                "service_account": f"school-{row.name}",
                 "resources": {
                     "requests": {"cpu": "100m", "memory": "256Mi"},
                     "limits": {"memory": "1Gi"},
                 },
             }
-            for stage in STAGES
+            for row in (*STAGES, *COMMAND_TASKS)
         },
         "schedules": {
             "training": "0 3 * * 1",

@@ -32,6 +32,14 @@ ROWS: Rows = {
             allowed=(409,),  # the run exists
         ),
     ),
+    "stop the answers": (
+        Call(
+            "POST",
+            f"{API}/dags/stop/dagRuns",
+            {"logical_date": None},
+            allowed=(400,),  # the reason is missing
+        ),
+    ),
     "clear a task": (Call("POST", f"{API}/dags/training/clearTaskInstances", CLEAR),),
     "mark a task as successful": (
         Call(
