@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.stages import Task
 
 USER_ID = 10001  # numeric, so that the kubelet can verify that it is not root
+SECRETS_MODE = 0o440  # for the group of the pod, `fsGroup`
 
 
 @cache
@@ -41,6 +42,14 @@ def get_access(task: Task, config: dict[str, Any]) -> list[dict[str, Any]]:
         "workers": bool(task.tasks),
     }
     return [config["access"][name] for name, is_used in used.items() if is_used]
+
+
+def get_secrets(task: Task, config: dict[str, Any]) -> list[str]:
+    """Return the names of the Secrets whose keys are variables of a task."""
+    names = [*config["stages"][task.name]["secrets"]]
+    for access in get_access(task, config):
+        names += access["secrets"]
+    return names
 
 
 def build_labels(task: Task, config: dict[str, Any]) -> dict[str, str]:
@@ -97,6 +106,11 @@ def _get_volumes(task: Task, config: dict[str, Any]) -> list[tuple[dict[str, Any
             volume = {"name": name, "configMap": {"name": mounted["config_map"]}}
             mount = {"name": name, "mountPath": mounted["folder"], "readOnly": True}
             volumes.append((volume, mount))
+    if secrets := get_secrets(task, config):
+        sources = [{"secret": {"name": name}} for name in secrets]
+        projected = {"defaultMode": SECRETS_MODE, "sources": sources}
+        mount = {"name": "secrets", "mountPath": config["secrets_folder"], "readOnly": True}
+        volumes.append(({"name": "secrets", "projected": projected}, mount))
     certificate = config["access"]["workers"]["certificate"]
     if task.tasks and certificate:
         volume = {"name": "dask", "secret": {"secretName": certificate["secret"]}}
@@ -109,10 +123,11 @@ def _build_container(
     task: Task, arguments: Sequence[str], config: dict[str, Any]
 ) -> dict[str, Any]:
     own = config["stages"][task.name]
-    secrets, config_maps = [*own["secrets"]], [*config["config_maps"]]
+    config_maps = [*config["config_maps"]]
     variables: dict[str, str] = {}
+    if get_secrets(task, config):  # pipeline/secret_files.py reads them
+        variables["MLOPS_SECRETS_FOLDER"] = config["secrets_folder"]
     for access in get_access(task, config):
-        secrets += access["secrets"]
         config_maps += access.get("config_maps", ())
         variables |= access.get("variables", {})
     return {
@@ -125,10 +140,7 @@ def _build_container(
             {"name": "HOME", "value": "/tmp"},  # noqa: S108 - the emptyDir
             *({"name": name, "value": value} for name, value in variables.items()),
         ],
-        "envFrom": [
-            *({"configMapRef": {"name": name}} for name in config_maps),
-            *({"secretRef": {"name": name}} for name in secrets),
-        ],
+        "envFrom": [{"configMapRef": {"name": name}} for name in config_maps],
         "resources": own["resources"],
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -50,6 +50,7 @@ DERIVED = (
     "MLOPS_PREDICTOR__TLS_CERTIFICATE_FILE",
     "MLOPS_PREDICTOR__TLS_KEY_FILE",
     "MLOPS_PREDICTOR__URL",
+    "MLOPS_SECRETS_FOLDER",
 )
 """Settings that `settings` in the values may not hold. An image sets them, or the chart derives
 them from other values."""

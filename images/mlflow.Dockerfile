@@ -23,6 +23,12 @@ COPY --from=lock /lock/ /lock/
 RUN python /layers.py shared base array frame science \
  && python /layers.py image mlflow
 
+FROM uv AS code
+WORKDIR /app
+COPY images/layers.py /
+COPY pipeline/__init__.py pipeline/errors.py pipeline/secret_files.py pipeline/
+RUN python /layers.py code pipeline.secret_files
+
 FROM ${PYTHON}
 WORKDIR /app
 COPY --from=builder /image/base/ /
@@ -30,6 +36,7 @@ COPY --from=builder /image/array/ /
 COPY --from=builder /image/frame/ /
 COPY --from=builder /image/science/ /
 COPY --from=builder /image/rest/ /
+COPY --from=code /image/code/ /
 ENV PATH=/app/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
 EXPOSE 5000

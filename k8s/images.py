@@ -90,7 +90,8 @@ def get_base_tags(artifact: Artifact) -> dict[str, str]:
 
 def list_modules(artifact: Artifact) -> list[str]:
     """Return the modules that the Dockerfile passes to `layers.py code`."""
-    match = re.search(r"layers\.py code (.*)", artifact.dockerfile.read_text())
+    text = artifact.dockerfile.read_text().replace("\\\n", " ")
+    match = re.search(r"layers\.py code (.*)", text)
     text = match[1] if match else ""
     return substitute(text, artifact.arguments).split()
 

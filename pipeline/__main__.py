@@ -20,6 +20,7 @@ from pipeline.column_file.reader import COLUMNS_SUFFIX, COLUMNS_VARIABLE, find_c
 from pipeline.console import echo
 from pipeline.context import Context, open_context
 from pipeline.errors import PipelineError, StageSkipped
+from pipeline.secret_files import load_secret_files
 from pipeline.settings import Settings
 from pipeline.storage.exclusion import exclude_erasures
 
@@ -143,6 +144,7 @@ def main(arguments: Sequence[str]) -> int:
         return stages.EXIT_USAGE
     is_run = any(argument.startswith("--run-id") for argument in rest)
     try:
+        load_secret_files()
         if command in ("run", "serve"):
             choose_columns(rest)
         parsed = make_parser(command).parse_args(rest)

@@ -20,6 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from pipeline.errors import PipelineError, SettingsError
+from pipeline.secret_files import load_secret_files
 from serving.drain import Activity, wait_until_idle
 from serving.http.protocol import Connection
 from serving.refusals import RefusalLog
@@ -144,6 +145,7 @@ def main() -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     try:
+        load_secret_files()
         settings = Settings.load()
         check_certificate(settings.predictor)
         from serving.app import build  # reads the columns file, which may have errors

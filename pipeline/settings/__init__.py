@@ -45,6 +45,9 @@ class Settings(EnvironmentSettings):
     """Version of this code, recorded as lineage. Images set it."""
     image: str = "none"
     """Name of the running image, recorded as lineage."""
+    secrets_folder: str = ""
+    """Folder with further variables, a file for each, such as AWS_ACCESS_KEY_ID. A variable that is
+    set already keeps its value."""
     lake: LakeSettings = LakeSettings()
     dask: DaskSettings = DaskSettings()
     mlflow: MlflowSettings = MlflowSettings()

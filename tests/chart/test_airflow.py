@@ -16,6 +16,8 @@ from tests.support.helm import (
     get_container,
     get_containers,
     get_names,
+    get_secret_keys,
+    get_secret_sources,
     get_variables,
     render,
 )
@@ -34,11 +36,28 @@ def test_components_share_settings_and_secrets(component: str) -> None:
     spec = find(render(), *WORKLOADS[component])["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     assert container["envFrom"] == [{"configMapRef": {"name": "student-mlops-airflow"}}]
-    common = {"PGPASSWORD", "AIRFLOW__CORE__FERNET_KEY"}
-    signing = {"AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY"}
+    common = {
+        "PGPASSWORD": ("student-mlops-postgresql", "airflow-password"),
+        "AIRFLOW__CORE__FERNET_KEY": ("student-mlops-airflow", "fernet-key"),
+    }
+    signing = {
+        "AIRFLOW__API_AUTH__JWT_SECRET": ("student-mlops-airflow", "jwt-secret"),
+        "AIRFLOW__API__SECRET_KEY": ("student-mlops-airflow", "api-secret-key"),
+    }
     is_signing = component != "dag-processor"
-    assert get_variables(container).keys() == (common | signing if is_signing else common)
-    assert get_variables(spec["initContainers"][0]).keys() == common
+    assert get_secret_keys(spec, container) == (common | signing if is_signing else common)
+    assert get_secret_keys(spec, spec["initContainers"][0]) == common
+
+
+@pytest.mark.parametrize("component", WORKLOADS)
+def test_programs_read_the_files_of_secrets(component: str) -> None:
+    """Every program, those of the probes included, starts in the process that reads the files."""
+    spec = find(render(), *WORKLOADS[component])["spec"]["template"]["spec"]
+    commands = [container["command"][4:] for container in get_containers(spec)]
+    probes = [spec["containers"][0][probe] for probe in ("startupProbe", "livenessProbe")]
+    commands += [probe["exec"]["command"] for probe in probes if "exec" in probe]
+    for command in commands:
+        assert command[:3] == ["python", "-m", "pipeline.secret_files"]
 
 
 def test_tasks_reach_the_api() -> None:
@@ -156,14 +175,12 @@ def test_own_variables() -> None:
 
 
 def test_own_variables_replace_the_charts() -> None:
-    """A variable in `airflow.env` replaces the chart's, one from a Secret included."""
+    """A variable in `airflow.env` replaces the chart's; one from a Secret, when it is read."""
     own = {"AIRFLOW__CORE__LOAD_EXAMPLES": True, "AIRFLOW__API__SECRET_KEY": "mine"}
     manifests = render({"airflow": {"env": own}})
     settings = find(manifests, "ConfigMap", "airflow")["data"]
     assert settings["AIRFLOW__CORE__LOAD_EXAMPLES"] == "true"
     assert settings["AIRFLOW__API__SECRET_KEY"] == "mine"
-    scheduler = get_container(find(manifests, *WORKLOADS["scheduler"]))
-    assert "AIRFLOW__API__SECRET_KEY" not in get_variables(scheduler)
 
 
 def test_generated_keys() -> None:
@@ -185,12 +202,19 @@ OIDC: Values = {
 def test_the_passwords_are_not_in_the_manifest() -> None:
     """The pod reads them from the Secret, which must have that of the administrator."""
     api_server = find(render(), *WORKLOADS["api-server"])["spec"]["template"]["spec"]
-    variables = get_variables(api_server["initContainers"][1])
-    assert variables["ADMIN_USER"] == "admin"
+    users = api_server["initContainers"][1]
+    optional = {
+        item["key"]: source.get("optional", False)
+        for source in get_secret_sources(api_server, users)
+        for item in source["items"]
+    }
+    keys = get_secret_keys(api_server, users)
     for role in LOCAL_USERS:
-        key = {"name": "student-mlops-airflow", "key": f"{role}-password"}
-        optional = {} if role == "admin" else {"optional": True}
-        assert variables[f"{role.upper()}_PASSWORD"] == {"secretKeyRef": key | optional}
+        assert keys[f"{role.upper()}_PASSWORD"] == ("student-mlops-airflow", f"{role}-password")
+        assert optional[f"{role}-password"] is (role != "admin")
+    for container in (api_server["initContainers"][0], api_server["containers"][0]):
+        assert "ADMIN_PASSWORD" not in get_secret_keys(api_server, container)
+    assert find(render(), "ConfigMap", "airflow")["data"]["ADMIN_USER"] == "admin"
     generated = find(render(), "Secret", "airflow")["data"]
     assert {f"{role}-password" for role in LOCAL_USERS} < generated.keys()
 
@@ -212,9 +236,10 @@ def test_people_log_in_at_an_issuer() -> None:
     for component, place in WORKLOADS.items():
         spec = find(manifests, *place)["spec"]["template"]["spec"]
         secrets = [
-            get_variables(container).get("OIDC_CLIENT_SECRET") for container in get_containers(spec)
+            get_secret_keys(spec, container).get("OIDC_CLIENT_SECRET")
+            for container in get_containers(spec)
         ]
-        expected = {"secretKeyRef": {"name": "client", "key": "OIDC_CLIENT_SECRET"}}
+        expected = ("client", "OIDC_CLIENT_SECRET")
         assert [secret for secret in secrets if secret] == (
             [expected] if component == "api-server" else []
         )

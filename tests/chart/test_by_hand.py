@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.helm import get_by_hand_pod, get_pods_file, render
+from tests.support.helm import get_by_hand_pod, get_pods_file, get_secret_names, render
 
 
 def test_it_has_the_rights_of_a_stage() -> None:
@@ -12,15 +12,9 @@ def test_it_has_the_rights_of_a_stage() -> None:
     (container,) = pod["spec"]["containers"]
     predictor, mlflow = stages["access"]["predictor"], stages["access"]["mlflow-deployer"]
     assert container["image"] == stages["stages"]["validate"]["image"]
-    config_maps = [
-        source["configMapRef"]["name"]
-        for source in container["envFrom"]
-        if "configMapRef" in source
-    ]
-    secrets = [
-        source["secretRef"]["name"] for source in container["envFrom"] if "secretRef" in source
-    ]
+    config_maps = [source["configMapRef"]["name"] for source in container["envFrom"]]
     assert config_maps == stages["config_maps"]
+    secrets = get_secret_names(pod["spec"], container)
     assert secrets == ["student-mlops-s3-commands", *mlflow["secrets"], *predictor["secrets"]]
     assert mlflow["secrets"] == ["student-mlops-mlflow-deployer"]
     assert predictor["secrets"] == ["api-key"]
@@ -33,8 +27,7 @@ def test_only_its_pod_may_erase() -> None:
     manifests = render({"predictor": {"existingSecret": "api-key"}})
     pod = get_by_hand_pod(manifests, "erasure")
     (container,) = pod["spec"]["containers"]
-    secrets = [one["secretRef"]["name"] for one in container["envFrom"] if "secretRef" in one]
-    assert secrets == [
+    assert get_secret_names(pod["spec"], container) == [
         "student-mlops-s3-erasure",
         "student-mlops-mlflow-cleaner",
         "student-mlops-pseudonyms",

@@ -24,6 +24,7 @@ from tests.support.helm import (
     get_container,
     get_names,
     get_pods_file,
+    get_secret_names,
     get_variables,
     render,
 )
@@ -147,8 +148,8 @@ def test_a_worker_has_no_secret_but_its_keys_and_the_certificate() -> None:
     """It reads the settings, the columns file and its own identity's keys."""
     pod = get_pod("dask-worker")
     (container,) = pod["containers"]
-    sources = [item[kind]["name"] for item in container["envFrom"] for kind in item]
-    assert sources == ["student-mlops-settings", "student-mlops-s3-worker"]
+    assert container["envFrom"] == [{"configMapRef": {"name": "student-mlops-settings"}}]
+    assert get_secret_names(pod, container) == ["student-mlops-s3-worker"]
     assert {volume.get("secret", {}).get("secretName") for volume in pod["volumes"]} == {
         None,
         SECRET,

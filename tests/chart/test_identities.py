@@ -26,6 +26,7 @@ from tests.support.helm import (
     get_containers,
     get_pod_specs,
     get_pods_file,
+    get_secret_sources,
     render,
 )
 
@@ -57,10 +58,10 @@ def list_pods(manifests: list[Manifest]) -> dict[str, Manifest]:
 def list_secrets(spec: Manifest) -> set[str]:
     """Return the Secrets of which a pod's containers get every key."""
     return {
-        source["secretRef"]["name"]
+        source["name"]
         for container in get_containers(spec)
-        for source in container.get("envFrom", [])
-        if "secretRef" in source
+        for source in get_secret_sources(spec, container)
+        if "items" not in source
     }
 
 

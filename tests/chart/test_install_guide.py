@@ -18,9 +18,11 @@ from tests.support.helm import (
     ROOT,
     find,
     find_helm,
+    get_containers,
     get_names,
     get_pod_specs,
     get_pods_file,
+    get_secret_sources,
     render,
 )
 
@@ -73,13 +75,19 @@ def test_every_secret_is_created_before_it_is_used() -> None:
     """The page creates each Secret that the values name, with the keys that pods read."""
     created, manifests = read_secrets(), render(VALUES)
     by_chart = {item["metadata"]["name"] for item in manifests if item["kind"] == "Secret"}
-    used = {reference["name"] for reference in find_references(manifests, "secretRef")}
+    sources = [
+        source
+        for _, spec in get_pod_specs(manifests)
+        for container in get_containers(spec)
+        for source in get_secret_sources(spec, container)
+    ]
+    used = {source["name"] for source in sources}
     used |= {reference["name"] for reference in find_references(manifests, "imagePullSecrets")[0]}
     used |= {tls["secretName"] for tls in find(manifests, "Ingress", "predictor")["spec"]["tls"]}
-    keys = find_references(manifests, "secretKeyRef")
-    assert (used | {key["name"] for key in keys}) - by_chart == set(created)
-    for key in keys:
-        assert key["name"] in by_chart or key["key"] in created[key["name"]]
+    assert used - by_chart == set(created)
+    for source in sources:
+        keys = {item["key"] for item in source.get("items", [])}
+        assert source["name"] in by_chart or keys <= created[source["name"]]
     assert created["object-store"] == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
     assert created["predictor-key"] == {"MLOPS_PREDICTOR__API_KEY"}
 

@@ -51,11 +51,15 @@ def test_people_log_in_at_the_issuer(server: str) -> None:
     assert options["pass-authorization-header"] == "true"
     port = {"mlflow": "5000", "predictor": "80"}[server]
     assert options["upstream"] == f"https://student-mlops-{server}-internal:{port}"
-    variables = get_variables(get_container(find(manifests, "Deployment", f"{server}-login")))
-    secrets = {"OAUTH2_PROXY_CLIENT_SECRET": "client", "OAUTH2_PROXY_COOKIE_SECRET": "cookies"}
-    for name, secret in secrets.items():
-        assert variables[name]["secretKeyRef"]["name"] == secret
-    assert variables["SSL_CERT_FILE"] == "/etc/student-mlops-ca/ca.crt"
+    spec = find(manifests, "Deployment", f"{server}-login")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert get_variables(container) == {"SSL_CERT_FILE": "/etc/student-mlops-ca/ca.crt"}
+    (volume,) = (volume for volume in spec["volumes"] if volume["name"] == "secrets")
+    sources = [source["secret"] for source in volume["projected"]["sources"]]
+    assert sources == [{"name": "cookies"}, {"name": "client"}]
+    (folder,) = (one["mountPath"] for one in container["volumeMounts"] if one["name"] == "secrets")
+    assert options["client-secret-file"] == f"{folder}/OIDC_CLIENT_SECRET"
+    assert options["cookie-secret-file"] == f"{folder}/OAUTH2_PROXY_COOKIE_SECRET"
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -7,7 +7,15 @@ import json
 
 from pipeline.__main__ import COMMANDS
 from tests.support.chart_scenarios import EXTERNAL, OIDC
-from tests.support.helm import Manifest, find, get_container, get_names, get_variables, render
+from tests.support.helm import (
+    Manifest,
+    find,
+    get_container,
+    get_names,
+    get_secret_names,
+    get_variables,
+    render,
+)
 
 
 def get_job(manifests: list[Manifest]) -> Manifest:
@@ -125,7 +133,8 @@ def test_external() -> None:
     job = get_job(manifests)
     assert get_variables(job)["MLOPS_LAKE__ENDPOINT"] == "https://s3.school.org:8443"
     assert job["args"] == ["buckets"]
-    assert job["envFrom"] == [{"secretRef": {"name": "store-keys"}}]
+    spec = next(item for item in manifests if item["kind"] == "Job")["spec"]["template"]["spec"]
+    assert get_secret_names(spec, job) == ["store-keys"]
 
 
 def test_no_job() -> None:

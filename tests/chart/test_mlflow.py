@@ -112,7 +112,12 @@ def test_migrates_before_it_serves() -> None:
     """An init container upgrades the tables, with the server's variables."""
     spec = find(render(), "Deployment", "mlflow")["spec"]["template"]["spec"]
     (migrate, users), (server,) = spec["initContainers"], spec["containers"]
-    assert migrate["command"] == ["mlflow", "db", "upgrade", "$(MLFLOW_BACKEND_STORE_URI)"]
+    program = ["python", "-m", "pipeline.secret_files"]
+    assert migrate["command"] == [
+        *(*program, "mlflow", "db", "upgrade", "$(MLFLOW_BACKEND_STORE_URI)")
+    ]
+    assert users["command"][:3] == program
+    assert server["command"] == [*program, "mlflow"]
     assert migrate["env"] == users["env"] == server["env"]
     assert "password" not in get_variables(server)["MLFLOW_BACKEND_STORE_URI"]
 
@@ -128,7 +133,7 @@ def test_login() -> None:
     variables = get_variables(server)
     assert config["default_permission"] == "READ"
     assert config["database_uri"] == variables["MLFLOW_BACKEND_STORE_URI"]
-    program, folder = users["command"][1:]
+    program, folder = users["command"][3:]
     mounts = {mount["name"]: mount["mountPath"] for mount in users["volumeMounts"]}
     assert (f"{mounts['files']}/users.py", mounts["users"]) == (program, folder)
     assert variables["MLFLOW_AUTH_CONFIG_PATH"] == f"{mounts['files']}/auth.ini"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.stages import get_identities
+from dags.pod_spec import build_pod
+from pipeline.stages import STAGES, get_identities
 from tests.support.chart_scenarios import MLFLOW_USERS, SCENARIOS
 from tests.support.helm import (
     Manifest,
@@ -12,6 +13,8 @@ from tests.support.helm import (
     get_containers,
     get_names,
     get_pod_specs,
+    get_pods_file,
+    get_secret_sources,
     render,
 )
 
@@ -88,6 +91,30 @@ def test_mounts_every_volume(pods: dict[str, Manifest]) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
+def test_no_variable_has_a_secret(scenario: str) -> None:
+    """Containers read Secrets from files that only the group of their pod can read."""
+    values, file = SCENARIOS[scenario]
+    manifests = render(values, file=file)
+    pods = dict(get_pod_specs(manifests))
+    for name in ("pod", "erasure"):
+        pods[f"by hand, {name}"] = get_by_hand_pod(manifests, name)["spec"]
+    if "student-mlops-pods" in get_names(manifests, "ConfigMap"):
+        config = get_pods_file(manifests)
+        pods |= {stage.name: build_pod(stage, [], config)["spec"] for stage in STAGES}
+    for name, spec in pods.items():
+        for item in get_containers(spec):
+            for source in (*item.get("env", []), *item.get("envFrom", [])):
+                assert "secret" not in str(source.get("valueFrom", "")), (name, source)
+                assert "secretRef" not in source, (name, source)
+            for secret in get_secret_sources(spec, item):
+                assert secret["name"], (name, item["name"])
+        for volume in spec["volumes"]:
+            if volume["name"].endswith("secrets"):
+                assert volume["projected"]["defaultMode"] == 0o440, name
+                assert spec["securityContext"]["fsGroup"], name
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_services_have_all_probes(scenario: str) -> None:
     """Every service has a startup, a readiness and a liveness probe, and none asks another host."""
     values, file = SCENARIOS[scenario]
@@ -124,13 +151,7 @@ def test_uses_only_resources_of_the_release(scenario: str) -> None:
                 used.add(("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]))
         for item in get_containers(spec):
             for source in item.get("envFrom", []):
-                if "configMapRef" in source:
-                    used.add(("ConfigMap", source["configMapRef"]["name"]))
-                else:
-                    used.add(("Secret", source["secretRef"]["name"]))
-            for variable in item.get("env", []):
-                if "valueFrom" in variable:
-                    used.add(("Secret", variable["valueFrom"]["secretKeyRef"]["name"]))
+                used.add(("ConfigMap", source["configMapRef"]["name"]))
     existing = {
         *("store-keys", "database-passwords", "airflow-secrets", "my-claim", "key"),
         *("api-key", "callers", "sessions", "forms", "certificate", "database-certificate"),

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from pipeline.settings import Settings
 from tests.support.chart_scenarios import EXTERNAL
-from tests.support.helm import find, get_container, get_variables, render
+from tests.support.helm import find, get_secret_keys, get_variables, render
 
 
 def test_each_service_has_its_own_database_and_user() -> None:
     """Airflow and MLflow use separate databases, users and passwords."""
     values = {"database": {"mlflow": {"name": "tracking", "user": "tracker"}}}
     manifests = render(values)
-    variables = get_variables(get_container(find(manifests, "StatefulSet", "postgresql")))
+    spec = find(manifests, "StatefulSet", "postgresql")["spec"]["template"]["spec"]
+    variables = get_variables(spec["containers"][0])
     assert (variables["MLFLOW_DATABASE"], variables["MLFLOW_USER"]) == ("tracking", "tracker")
-    for name in ("AIRFLOW", "MLFLOW"):
-        assert variables[f"{name}_PASSWORD"]["secretKeyRef"]["key"] == f"{name.lower()}-password"
-    mlflow = get_variables(get_container(find(manifests, "Deployment", "mlflow")))
+    (folder,) = (
+        mount["mountPath"]
+        for mount in spec["containers"][0]["volumeMounts"]
+        if mount["name"] == "secrets"
+    )
+    for name in ("POSTGRES", "AIRFLOW", "MLFLOW"):
+        assert variables[f"{name}_PASSWORD_FILE"] == f"{folder}/{name.lower()}-password"
+    spec = find(manifests, "Deployment", "mlflow")["spec"]["template"]["spec"]
+    mlflow = get_variables(spec["containers"][0])
     assert (
         mlflow["MLFLOW_BACKEND_STORE_URI"]
         == "postgresql+psycopg2://tracker@student-mlops-postgresql:5432/tracking"
     )
-    assert mlflow["PGPASSWORD"]["secretKeyRef"]["key"] == "mlflow-password"
+    password = get_secret_keys(spec, spec["containers"][0])["PGPASSWORD"]
+    assert password == ("student-mlops-postgresql", "mlflow-password")
     passwords = find(manifests, "Secret", "postgresql")["data"]
     assert len(set(passwords.values())) == len(passwords) == 3
 
@@ -30,10 +38,10 @@ def test_external() -> None:
     manifests = render(EXTERNAL)
     url = find(manifests, "ConfigMap", "airflow")["data"]["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     assert url == "postgresql+psycopg2://airflow@db.school.org:6432/airflow"
-    scheduler = get_container(find(manifests, "StatefulSet", "airflow-scheduler"))
-    assert get_variables(scheduler)["PGPASSWORD"] == {
-        "secretKeyRef": {"name": "database-passwords", "key": "airflow-password"}
-    }
+    spec = find(manifests, "StatefulSet", "airflow-scheduler")["spec"]["template"]["spec"]
+    (scheduler,) = spec["containers"]
+    password = get_secret_keys(spec, scheduler)["PGPASSWORD"]
+    assert password == ("database-passwords", "airflow-password")
     assert scheduler["command"][2:4] == ["db.school.org", "6432"]
 
 

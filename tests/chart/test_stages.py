@@ -12,7 +12,7 @@ from dags.pod_spec import build_pod
 from pipeline.settings import Settings
 from pipeline.stages import COMMAND_TASKS, STAGES
 from tests.support.chart_scenarios import WORKERS
-from tests.support.helm import CHART, NAMESPACE, find, get_pods_file, render
+from tests.support.helm import CHART, NAMESPACE, find, get_pods_file, get_secret_names, render
 from tests.support.pods_file import make_pods_file
 
 
@@ -82,8 +82,8 @@ def test_only_ingest_gets_the_secret_of_the_pseudonyms() -> None:
         manifests = render(values)
         pods = get_pods_file(manifests)
         for stage in STAGES:
-            container = build_pod(stage, [], pods)["spec"]["containers"][0]
-            is_used = {"secretRef": {"name": name}} in container["envFrom"]
+            spec = build_pod(stage, [], pods)["spec"]
+            is_used = name in get_secret_names(spec, spec["containers"][0])
             assert is_used is (stage.name == "ingest"), stage.name
         others = [item for item in manifests if item["kind"] not in ("Secret", "ConfigMap")]
         assert name not in json.dumps(others)

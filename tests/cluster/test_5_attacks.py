@@ -124,6 +124,24 @@ def test_a_stage_cannot_read_another_layer(
     wait_for("line of the refused key", attack, timeout_seconds=60)
 
 
+@pytest.mark.parametrize(
+    "workload",
+    [
+        "deployment/{}-predictor",
+        "deployment/{}-mlflow",
+        "deployment/{}-airflow-api-server",
+        "deployment/{}-airflow-dag-processor",
+        "statefulset/{}-airflow-scheduler",
+    ],
+)
+def test_the_environment_of_a_process_has_no_secret(platform: Platform, workload: str) -> None:
+    """`/proc/1/environ` names the folder of the Secrets, and has none of their values."""
+    read = ("exec", workload.format(RELEASE), "--", "cat", "/proc/1/environ")
+    environment = platform.cluster.kubectl(*read)
+    assert "MLOPS_SECRETS_FOLDER=" in environment
+    assert not {value for value in list_secrets(platform) if value in environment}
+
+
 @pytest.mark.parametrize(("login", "status"), [(None, 401), ("mlflow-reader", 403)])
 def test_only_deployers_can_move_production(
     platform: Platform, first: DagRun, login: str | None, status: int

@@ -46,7 +46,7 @@ def test_pods_pass_the_restricted_standard(stage: Task) -> None:
     assert not any(spec.get(field) for field in ("hostNetwork", "hostPID", "hostIPC"))
     kinds = {kind for volume in spec["volumes"] for kind in volume if kind != "name"}
     certificates = {"secret"} if stage.tasks else set()  # for the connection to Dask
-    assert kinds == {"emptyDir", "configMap"} | certificates
+    assert kinds == {"emptyDir", "configMap", "projected"} | certificates
     for container in [*spec["containers"], *spec.get("initContainers", [])]:
         own = container["securityContext"]
         assert own["allowPrivilegeEscalation"] is False
@@ -82,23 +82,26 @@ def test_settings_come_from_the_release(stage: Task) -> None:
     pseudonyms, only those that use MLflow get a login of it, only those that connect to the
     internet get the proxy, and only those with work for Dask get the address of its scheduler.
     """
-    (container,) = get_pod(stage)["spec"]["containers"]
-    api_key = [{"secretRef": {"name": "school-api-key"}}] if stage.calls_predictor else []
-    pseudonyms = [{"secretRef": {"name": "school-pseudonyms"}}] if stage.reads_keys else []
-    login = f"school-mlflow-{stage.mlflow_user}"
-    mlflow = [{"secretRef": {"name": login}}] if stage.mlflow_user else []
+    spec = get_pod(stage)["spec"]
+    (container,) = spec["containers"]
+    (volume,) = [volume for volume in spec["volumes"] if volume["name"] == "secrets"]
+    api_key = ["school-api-key"] if stage.calls_predictor else []
+    pseudonyms = ["school-pseudonyms"] if stage.reads_keys else []
+    mlflow = [f"school-mlflow-{stage.mlflow_user}"] if stage.mlflow_user else []
+    secrets = [f"school-s3-{stage.name}", *api_key, *pseudonyms, *mlflow]
+    sources = [{"secret": {"name": name}} for name in secrets]
+    assert volume["projected"] == {"defaultMode": 0o440, "sources": sources}
+    mount = {"name": "secrets", "mountPath": "/run/secrets/school", "readOnly": True}
+    assert mount in container["volumeMounts"]
+    assert {"name": "MLOPS_SECRETS_FOLDER", "value": mount["mountPath"]} in container["env"]
     proxy = [{"configMapRef": {"name": "school-proxy"}}] if stage.internet else []
     assert container["envFrom"] == [
         {"configMapRef": {"name": "school-settings"}},
         *proxy,
-        {"secretRef": {"name": f"school-s3-{stage.name}"}},
-        *api_key,
-        *pseudonyms,
-        *mlflow,
     ]
     workers = {"MLOPS_DASK__SCHEDULER"} if stage.tasks else set()
     names = {variable["name"] for variable in container["env"]}
-    assert names == {"MLOPS_IMAGE", "HOME"} | workers
+    assert names == {"MLOPS_IMAGE", "HOME", "MLOPS_SECRETS_FOLDER"} | workers
 
 
 @ALL

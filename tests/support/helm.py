@@ -151,3 +151,35 @@ def get_variables(container: Manifest) -> dict[str, Any]:
     return {
         item["name"]: item.get("value", item.get("valueFrom")) for item in container.get("env", [])
     }
+
+
+def get_secret_sources(spec: Manifest, container: Manifest) -> list[Manifest]:
+    """Return the Secrets whose files a container reads as variables.
+
+    Args:
+        spec: Spec of the pod.
+        container: One of its containers.
+
+    Returns:
+        Sources of the projected volume: the name of the Secret, and `items` for some keys only.
+    """
+    folder = get_variables(container).get("MLOPS_SECRETS_FOLDER")
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    if folder is None:
+        return []
+    (volume,) = (volume for volume in spec["volumes"] if volume["name"] == mounts[folder])
+    return [source["secret"] for source in volume["projected"]["sources"]]
+
+
+def get_secret_names(spec: Manifest, container: Manifest) -> list[str]:
+    """Return the names of these Secrets."""
+    return [source["name"] for source in get_secret_sources(spec, container)]
+
+
+def get_secret_keys(spec: Manifest, container: Manifest) -> dict[str, tuple[str, str]]:
+    """Return the variables from chosen keys: name -> name of the Secret and key."""
+    return {
+        item["path"]: (source["name"], item["key"])
+        for source in get_secret_sources(spec, container)
+        for item in source.get("items", [])
+    }

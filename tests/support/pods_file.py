@@ -22,6 +22,7 @@ def make_pods_file() -> dict[str, Any]:
         "config_maps": ["school-settings"],
         "columns": {"config_map": "school-columns", "folder": "/etc/school"},
         "ca": {"config_map": "school-ca", "folder": "/etc/school-ca"},
+        "secrets_folder": "/run/secrets/school",
         "access": {
             "internet": {
                 "labels": {"school/internet": "true"},

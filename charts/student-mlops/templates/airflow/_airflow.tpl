@@ -5,6 +5,7 @@
 HOME: /tmp
 USER: airflow # Airflow looks up the user's name, and the image's numeric user has none
 AIRFLOW_HOME: /tmp/airflow
+ADMIN_USER: {{ .Values.airflow.adminUser | quote }}
 PODS_FILE: /etc/student-mlops/pods.json
 # Every task is a pod already; KubernetesExecutor would start a second pod per task.
 AIRFLOW__CORE__EXECUTOR: LocalExecutor
@@ -46,85 +47,87 @@ OIDC_SCOPES: {{ $.Values.auth.oidc.scopes | join " " | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Environment of a container. Secrets are variables instead of files, so that a Secret
-     of the user needs no particular layout. The keys that sign and verify requests are only for
-     "signing" containers: the api-server, and the scheduler, whose tasks send requests to it.
-     Call with (list $), or with (list $ "signing"). */}}
+{{/* Environment of a container. A variable in airflow.env replaces a file. Call with $. */}}
 {{- define "student-mlops.airflow.environment" -}}
-{{- $root := first . -}}
-{{- $secret := include "student-mlops.airflow.secret" $root -}}
-{{- $variables := dict
-  "PGPASSWORD" (dict "name" (include "student-mlops.database.secret" $root) "key" "airflow-password")
-  "AIRFLOW__CORE__FERNET_KEY" (dict "name" $secret "key" "fernet-key")
--}}
-{{- if has "signing" . -}}
-{{- $variables = merge $variables (dict
-  "AIRFLOW__API_AUTH__JWT_SECRET" (dict "name" $secret "key" "jwt-secret")
-  "AIRFLOW__API__SECRET_KEY" (dict "name" $secret "key" "api-secret-key"))
--}}
-{{- end -}}
 envFrom:
   - configMapRef:
-      name: {{ include "student-mlops.airflow.fullname" $root }}
+      name: {{ include "student-mlops.airflow.fullname" . }}
 env:
-  {{- range $name, $key := $variables }}
-  {{- if not (hasKey $root.Values.airflow.env $name) }}
-  - name: {{ $name }}
-    valueFrom:
-      secretKeyRef: {{- toYaml $key | nindent 8 }}
-  {{- end }}
-  {{- end }}
+  {{- include "student-mlops.secrets.variable" (list "" (include "student-mlops.airflow.secret" .)) | nindent 2 }}
+{{- end }}
+
+{{/* Volume with the Secrets of a container. The keys that sign and verify requests are only for
+     "signing" containers: the api-server, and the scheduler, whose tasks send requests to it. The
+     passwords of the local users are for "users", and the client's secret is for the "client" of an
+     issuer. Call with (list $ "name of the volume" "signing" ...). */}}
+{{- define "student-mlops.airflow.volume" -}}
+{{- $root := first . -}}
+{{- $secret := include "student-mlops.airflow.secret" $root -}}
+{{- $keys := list (dict "key" "fernet-key" "path" "AIRFLOW__CORE__FERNET_KEY") -}}
+{{- $optional := list -}}
+{{- if has "signing" . -}}
+{{- $keys = append $keys (dict "key" "jwt-secret" "path" "AIRFLOW__API_AUTH__JWT_SECRET") -}}
+{{- $keys = append $keys (dict "key" "api-secret-key" "path" "AIRFLOW__API__SECRET_KEY") -}}
+{{- end -}}
+{{- if has "users" . -}}
+{{- $keys = append $keys (dict "key" "admin-password" "path" "ADMIN_PASSWORD") -}}
+{{- range list "viewer" "operator" "approver" -}}
+{{- $optional = append $optional (dict "key" (printf "%s-password" .) "path" (printf "%s_PASSWORD" (upper .))) -}}
+{{- end -}}
+{{- end -}}
+{{- $database := list (dict "key" "airflow-password" "path" "PGPASSWORD") -}}
+{{- $sources := list
+  (dict "name" (include "student-mlops.database.secret" $root) "items" $database)
+  (dict "name" $secret "items" $keys)
+-}}
+{{- with $optional -}}
+{{- $sources = append $sources (dict "name" $secret "optional" true "items" .) -}}
+{{- end -}}
+{{- if and (has "client" .) (include "student-mlops.oidc" $root) -}}
+{{- $client := list (dict "key" "OIDC_CLIENT_SECRET" "path" "OIDC_CLIENT_SECRET") -}}
+{{- $sources = append $sources (dict "name" $root.Values.auth.oidc.existingSecret "items" $client) -}}
+{{- end -}}
+{{- include "student-mlops.secrets.sources" (list (index . 1) $sources) }}
 {{- end }}
 
 {{/* Command that waits for the database before it starts. Without the wait the container would
-     crash, and Kubernetes would restart it after longer and longer pauses.
-     Call with (list $ "program" "argument" ...). */}}
+     crash, and Kubernetes would restart it after longer and longer pauses. The program is a module or
+     a Python file, which reads the files of Secrets. Call with (list $ "program" "argument" ...). */}}
 {{- define "student-mlops.airflow.command" -}}
 {{- $root := first . -}}
 - python
 - /opt/student-mlops/wait_for.py
 - {{ include "student-mlops.database.host" $root }}
 - {{ include "student-mlops.database.port" $root | quote }}
+- python
+- -m
+- pipeline.secret_files
 {{- range rest . }}
 - {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* Init container. Call with (list $ "name" "items of `env`" resources "program" "argument" ...). */}}
+{{/* Init container. Call with (list $ "name" "volume with its Secrets" resources "program"
+     "argument" ...). */}}
 {{- define "student-mlops.airflow.init" -}}
 {{- $root := first . -}}
 - name: {{ index . 1 }}
   {{- include "student-mlops.container" (list $root "airflow") | nindent 2 }}
   command: {{- include "student-mlops.airflow.command" (prepend (slice . 4) $root) | nindent 4 }}
-  {{- include "student-mlops.airflow.environment" (list $root) | nindent 2 }}
-    {{- index . 2 | nindent 4 }}
+  {{- include "student-mlops.airflow.environment" $root | nindent 2 }}
   resources: {{- toYaml (index . 3) | nindent 4 }}
   volumeMounts:
     - {name: tmp, mountPath: /tmp}
     - {name: logs, mountPath: /logs}
     - {name: files, mountPath: /opt/student-mlops}
     {{- include "student-mlops.ca.mount" $root | nindent 4 }}
+    {{- include "student-mlops.secrets.mount" (list (index . 2) (index . 2)) | nindent 4 }}
 {{- end }}
 
 {{/* Init container that waits until the scheduler has migrated the database.
      Call with (list $ resources). */}}
 {{- define "student-mlops.airflow.wait-for-migration" -}}
-{{- include "student-mlops.airflow.init" (list (first .) "wait-for-migration" "" (last .) "airflow" "db" "check-migrations" "--migration-wait-timeout=600") }}
-{{- end }}
-
-{{/* Items of `env` with the logins of the local users. */}}
-{{- define "student-mlops.airflow.logins" -}}
-- {name: ADMIN_USER, value: {{ .Values.airflow.adminUser | quote }}}
-{{- range $role := list "admin" "viewer" "operator" "approver" }}
-- name: {{ upper $role }}_PASSWORD
-  valueFrom:
-    secretKeyRef:
-      name: {{ include "student-mlops.airflow.secret" $ }}
-      key: {{ $role }}-password
-      {{- if ne $role "admin" }}
-      optional: true
-      {{- end }}
-{{- end }}
+{{- include "student-mlops.airflow.init" (list (first .) "wait-for-migration" "secrets" (last .) "airflow" "db" "check-migrations" "--migration-wait-timeout=600") }}
 {{- end }}
 
 {{/* Checksums of what Airflow reads only when it starts; a change restarts the pods. The file that

@@ -51,6 +51,7 @@ predictor:
 - --provider=oidc
 - --oidc-issuer-url={{ .issuer }}
 - --client-id={{ .clientId }}
+- --client-secret-file={{ include "student-mlops.secrets.folder" $root }}/OIDC_CLIENT_SECRET
 - --scope={{ .scopes | join " " }}
 - --code-challenge-method=S256
 - --insecure-oidc-skip-nonce=false
@@ -67,6 +68,7 @@ predictor:
 - --redirect-url={{ . }}/oauth2/callback
 {{- end }}
 - --cookie-name={{ eq $isHttps "true" | ternary "__Host-" "" }}student-mlops
+- --cookie-secret-file={{ include "student-mlops.secrets.folder" $root }}/OAUTH2_PROXY_COOKIE_SECRET
 - --cookie-secure={{ $isHttps }}
 - --cookie-samesite=lax
 - --cookie-csrf-per-request=true # logins in several tabs

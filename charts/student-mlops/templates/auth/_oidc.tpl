@@ -25,18 +25,6 @@ MLOPS_PREDICTOR__OIDC__ROLES: {{ .OIDC_ROLES | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Item of a container's `env` with the client's secret; empty without an issuer.
-     Call with (list $ "name of the variable"). */}}
-{{- define "student-mlops.oidc.secret-variable" -}}
-{{- if include "student-mlops.oidc" (first .) }}
-- name: {{ last . }}
-  valueFrom:
-    secretKeyRef:
-      name: {{ (first .).Values.auth.oidc.existingSecret }}
-      key: OIDC_CLIENT_SECRET
-{{- end }}
-{{- end }}
-
 {{/* Egress rule to the issuer; empty without one. */}}
 {{- define "student-mlops.toIssuer" -}}
 {{- with .Values.auth.oidc }}

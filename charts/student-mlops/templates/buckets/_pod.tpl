@@ -13,6 +13,8 @@
 {{/* Its pod. */}}
 {{- define "student-mlops.buckets.pod" -}}
 {{- $folder := "/etc/student-mlops/identities" -}}
+{{- $isNeeded := or .Values.minio.enabled .Values.objectStore.existingSecret -}}
+{{- $secrets := list "secrets" (ternary (include "student-mlops.object-store.secret" .) "" (not (empty $isNeeded))) -}}
 serviceAccountName: {{ include "student-mlops.buckets.account" . }}
 automountServiceAccountToken: false
 restartPolicy: OnFailure
@@ -46,17 +48,14 @@ containers:
       {{- range $name, $value := $variables }}
       - {name: {{ $name }}, value: {{ $value }}}
       {{- end }}
-    {{- if or .Values.minio.enabled .Values.objectStore.existingSecret }}
-    envFrom:
-      - secretRef:
-          name: {{ include "student-mlops.object-store.secret" . }}
-    {{- end }}
+      {{- include "student-mlops.secrets.variable" $secrets | nindent 6 }}
     resources:
       requests: {cpu: 50m, memory: 96Mi}
       limits: {memory: 256Mi}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
       {{- include "student-mlops.ca.mount" . | nindent 6 }}
+      {{- include "student-mlops.secrets.mount" $secrets | nindent 6 }}
       {{- if .Values.minio.enabled }}
       - {name: identities, mountPath: {{ $folder }}, readOnly: true}
       {{- end }}
@@ -74,6 +73,7 @@ volumes:
         {{- end }}
   {{- end }}
   {{- include "student-mlops.ca.volume" . | nindent 2 }}
+  {{- include "student-mlops.secrets.volume" $secrets | nindent 2 }}
   - name: tmp
     emptyDir: {}
 {{- end }}

@@ -17,17 +17,19 @@ MLOPS_DASK__CERTIFICATE: {{ $folder }}/tls.crt
 MLOPS_DASK__KEY: {{ $folder }}/tls.key
 {{- end }}
 
-{{/* The parts of a container of the scheduler and of a worker that are the same. */}}
+{{/* The parts of a container of the scheduler and of a worker that are the same.
+     Call with (list $ "further items of `env`"). */}}
 {{- define "student-mlops.dask.container" -}}
-{{ include "student-mlops.container" (list . "worker") }}
+{{ include "student-mlops.container" (list (first .) "worker") }}
 env:
-  {{- range $name, $value := include "student-mlops.dask.variables" . | fromYaml }}
+  {{- range $name, $value := include "student-mlops.dask.variables" (first .) | fromYaml }}
   - {name: {{ $name }}, value: {{ $value | quote }}}
   {{- end }}
   - {name: HOME, value: /tmp}
   # One thread per task, and freed memory goes back to the system.
   - {name: OMP_NUM_THREADS, value: "1"}
   - {name: MALLOC_TRIM_THRESHOLD_, value: "65536"}
+  {{- last . | nindent 2 }}
 startupProbe:
   httpGet: {path: /health, port: http}
   periodSeconds: 1

@@ -12,14 +12,6 @@
 {{- end }}
 {{- end }}
 
-{{/* Environment with an identity's keys, as items of envFrom. Call with (list $ "identity"). */}}
-{{- define "student-mlops.identity.keys" -}}
-{{- with include "student-mlops.identity.secret" . }}
-- secretRef:
-    name: {{ . }}
-{{- end }}
-{{- end }}
-
 {{/* Service account of an identity's pods: one of its own if it has annotations, else the one that
      is given. Call with (list $ "identity" "name of the other account"). */}}
 {{- define "student-mlops.identity.account" -}}

@@ -14,14 +14,6 @@
 {{/* Where MLflow's pods mount the files of the chart. */}}
 {{- define "student-mlops.mlflow.folder" }}/etc/student-mlops{{ end }}
 
-{{/* Environment with the login of a user of MLflow, as items of envFrom. Call with (list $ "user"). */}}
-{{- define "student-mlops.mlflow.login" -}}
-{{- with include "student-mlops.mlflow.user.secret" . }}
-- secretRef:
-    name: {{ . }}
-{{- end }}
-{{- end }}
-
 {{/* MLflow's configuration, which values can override or extend in mlflow.env. */}}
 {{- define "student-mlops.mlflow.variables" -}}
 HOME: /tmp
@@ -41,30 +33,34 @@ PYTHONPATH: {{ include "student-mlops.mlflow.folder" . }} # of the programs that
 {{- include "student-mlops.ca.variables" . }}
 {{- end }}
 
-{{/* Environment of a container. */}}
+{{/* Environment of a container. A variable in mlflow.env replaces a file. */}}
 {{- define "student-mlops.mlflow.environment" -}}
 {{- $variables := list "student-mlops.mlflow.variables" .Values.mlflow.env . -}}
-{{- $administrator := include "student-mlops.mlflow.user.secret" (list . "admin") -}}
-{{- $secrets := dict
-  "PGPASSWORD" (list (include "student-mlops.database.secret" .) "mlflow-password")
-  "MLFLOW_AUTH_ADMIN_USERNAME" (list $administrator "MLFLOW_TRACKING_USERNAME")
--}}
-envFrom:
-  - secretRef:
-      name: {{ include "student-mlops.mlflow.secret" . }}
-  {{- include "student-mlops.identity.keys" (list $ "mlflow") | nindent 2 }}
 env:
-  {{- range $name, $source := $secrets }}
-  {{- if not (hasKey $.Values.mlflow.env $name) }}
-  - name: {{ $name }}
-    valueFrom:
-      secretKeyRef:
-        name: {{ first $source }}
-        key: {{ last $source }}
-  {{- end }}
-  {{- end }}
+  {{- include "student-mlops.secrets.variable" (list "" (include "student-mlops.mlflow.secret" .)) | nindent 2 }}
   {{- range $name, $value := include "student-mlops.variables" $variables | fromYaml }}
   - name: {{ $name }}
     value: {{ $value | quote }}
   {{- end }}
+{{- end }}
+
+{{/* Volume with the Secrets of a container, and the login of a user, if any.
+     Call with (list $ "name of the volume" "user"). */}}
+{{- define "student-mlops.mlflow.volume" -}}
+{{- $root := first . -}}
+{{- $administrator := include "student-mlops.mlflow.user.secret" (list $root "admin") -}}
+{{- $sources := list
+  (dict "name" (include "student-mlops.mlflow.secret" $root))
+  (dict "name" (include "student-mlops.database.secret" $root)
+    "items" (list (dict "key" "mlflow-password" "path" "PGPASSWORD")))
+  (dict "name" $administrator
+    "items" (list (dict "key" "MLFLOW_TRACKING_USERNAME" "path" "MLFLOW_AUTH_ADMIN_USERNAME")))
+-}}
+{{- with include "student-mlops.identity.secret" (list $root "mlflow") -}}
+{{- $sources = append $sources (dict "name" .) -}}
+{{- end -}}
+{{- range slice . 2 -}}
+{{- $sources = append $sources (dict "name" (include "student-mlops.mlflow.user.secret" (list $root .))) -}}
+{{- end -}}
+{{- include "student-mlops.secrets.sources" (list (index . 1) $sources) }}
 {{- end }}

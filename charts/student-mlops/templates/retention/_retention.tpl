@@ -1,22 +1,28 @@
+{{/* Volume with the Secrets of these commands, as arguments of the templates that mount it. */}}
+{{- define "student-mlops.retention.secrets" -}}
+{{- toYaml (list "secrets" (include "student-mlops.identity.secret" (list $ "retention")) (include "student-mlops.mlflow.user.secret" (list $ "cleaner"))) -}}
+{{- end }}
+
 {{/* Container of a command that reads the lake and MLflow, without an image's other parts.
      Call with (list $ "command" "argument" ...). With an argument that names /logs it has the
      volume with Airflow's task logs. */}}
 {{- define "student-mlops.retention.command" -}}
 {{- $root := first . -}}
+{{- $secrets := include "student-mlops.retention.secrets" $root | fromYamlArray -}}
 - name: {{ index . 1 }}
   {{- include "student-mlops.container" (list $root "validate") | nindent 2 }}
   args: [{{ rest . | join ", " }}]
   env:
     - name: HOME
       value: /tmp
+    {{- include "student-mlops.secrets.variable" $secrets | nindent 4 }}
   envFrom:
     - configMapRef:
         name: {{ include "student-mlops.settings.fullname" $root }}
-    {{- include "student-mlops.identity.keys" (list $root "retention") | nindent 4 }}
-    {{- include "student-mlops.mlflow.login" (list $root "cleaner") | nindent 4 }}
   resources: {{- toYaml $root.Values.retention.resources | nindent 4 }}
   volumeMounts:
     - {name: tmp, mountPath: /tmp}
+    {{- include "student-mlops.secrets.mount" $secrets | nindent 4 }}
     {{- include "student-mlops.ca.mount" $root | nindent 4 }}
     {{- include "student-mlops.columns.mount" $root | nindent 4 }}
     {{- if has "--airflow-logs=/logs" . }}
@@ -44,29 +50,25 @@ initContainers:
   {{- if .Values.mlflow.enabled }}
   - name: mlflow-gc # deletes the data of runs that are marked as deleted
     {{- include "student-mlops.container" (list $ "mlflow") | nindent 4 }}
-    command: [mlflow, gc, --backend-store-uri=$(MLFLOW_BACKEND_STORE_URI), --tracking-uri={{ include "student-mlops.mlflow.url" . }}]
+    command: [python, -m, pipeline.secret_files, mlflow, gc, --backend-store-uri=$(MLFLOW_BACKEND_STORE_URI), --tracking-uri={{ include "student-mlops.mlflow.url" . }}]
     {{- include "student-mlops.mlflow.environment" . | nindent 4 }}
-      {{- $login := include "student-mlops.mlflow.user.secret" (list $ "cleaner") }}
-      {{- range list "MLFLOW_TRACKING_USERNAME" "MLFLOW_TRACKING_PASSWORD" }}
-      - name: {{ . }}
-        valueFrom:
-          secretKeyRef: {name: {{ $login }}, key: {{ . }}}
-      {{- end }}
     resources: {{- toYaml .Values.mlflow.resources | nindent 6 }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
       {{- include "student-mlops.ca.mount" . | nindent 6 }}
+      {{- include "student-mlops.secrets.mount" (list "mlflow-secrets" true) | nindent 6 }}
   {{- end }}
   {{- if $hasAirflow }}
   - name: airflow-clean
     {{- include "student-mlops.container" (list $ "airflow") | nindent 4 }}
-    command: [python, /opt/student-mlops/clean.py, {{ .Values.retention.airflowDays | quote }}]
-    {{- include "student-mlops.airflow.environment" (list $) | nindent 4 }}
+    command: [python, -m, pipeline.secret_files, /opt/student-mlops/clean.py, {{ .Values.retention.airflowDays | quote }}]
+    {{- include "student-mlops.airflow.environment" . | nindent 4 }}
     resources: {{- toYaml .Values.retention.resources | nindent 6 }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
       - {name: logs, mountPath: /logs}
       - {name: files, mountPath: /opt/student-mlops}
+      {{- include "student-mlops.secrets.mount" (list "airflow-secrets" true) | nindent 6 }}
       {{- include "student-mlops.ca.mount" . | nindent 6 }}
   {{- end }}
 containers:
@@ -83,7 +85,12 @@ volumes:
     emptyDir: {}
   {{- include "student-mlops.ca.volume" . | nindent 2 }}
   {{- include "student-mlops.columns.volume" . | nindent 2 }}
+  {{- include "student-mlops.secrets.volume" (include "student-mlops.retention.secrets" . | fromYamlArray) | nindent 2 }}
+  {{- if .Values.mlflow.enabled }}
+  {{- include "student-mlops.mlflow.volume" (list $ "mlflow-secrets" "cleaner") | nindent 2 }}
+  {{- end }}
   {{- if $hasAirflow }}
+  {{- include "student-mlops.airflow.volume" (list $ "airflow-secrets") | nindent 2 }}
   - name: logs
     persistentVolumeClaim:
       claimName: {{ .Values.airflow.scheduler.persistence.existingClaim | default (include "student-mlops.airflow.scheduler.fullname" .) }}
