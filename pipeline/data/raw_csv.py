@@ -127,12 +127,11 @@ def check_header(text: str, location: str, expected: Sequence[str] | None = None
         found = (
             "Its first line has none of the columns"
             if is_other_file
-            else f"Its header is {shorten(_quote(header))}"
+            else f"Its header is {shorten(_quote(header))}, but must be {_quote(expected)}"
         )
         raise MissingColumnsError(
             missing,
-            f"{location} lacks the column {_quote(missing)}. {found}, but must be "
-            f"{_quote(expected)}",
+            f"{location} lacks the column {_quote(missing)}. {found}",
             is_other_file=is_other_file,
         )
     if not text.partition("\n")[2].strip():

@@ -306,7 +306,8 @@ def test_block_sizes_do_not_matter(
         assert sizes == [100, 100, 100, 100, 1]
     assert found[0] == found[1] == found[2]
     assert found[0][0] == [151, 300, 302, 303]
-    assert read_changes(context.lake)[0].count("'7' (1 rows)") == 1
+    changes = context.lake.read_model("reports/source_changes.json", SourceChanges)
+    assert changes.new_values == {"Course (STEM=1, Non-STEM=0)": {"7": 1}}
 
 
 def test_an_error_leaves_no_silver(make_context: MakeContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
@@ -179,7 +180,7 @@ def test_the_list_of_keys_is_complete() -> None:
         function = getattr(layout, name)
         parameters = inspect.signature(function).parameters.values()
         arguments = [1 if item.annotation == "int" else "*" for item in parameters]
-        pattern = function(*arguments)
+        pattern = re.sub(r"[0-9a-f]{32}", "*", function(*arguments))  # a hash of an argument
         assert any(fnmatchcase(key, pattern + "*") for key in KEYS), name
 
 
