@@ -60,4 +60,4 @@ def test_without_a_file_the_images_have_the_survey() -> None:
     assert get_pods_file(manifests)["columns"]["config_map"] == ""
     assert "MLOPS_COLUMNS" not in find(manifests, "ConfigMap", "settings")["data"]
     for spec in (get_predictor({})["spec"], get_by_hand_pod(manifests)["spec"]):
-        assert [volume["name"] for volume in spec["volumes"]] == ["tmp"]
+        assert "columns" not in {volume["name"] for volume in spec["volumes"]}

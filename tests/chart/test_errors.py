@@ -22,7 +22,7 @@ LOGIN_VARIABLES = (
 
 CASES: list[tuple[Values, str]] = [
     ({"columns": "machines.columns.yaml"}, "pass it with --set-file columns=PATH"),
-    ({"minio": {"enabled": False}}, "and backup, commands, "),
+    ({"minio": {"enabled": False}}, "and answers, backup, commands, "),
     (
         {
             **CLOUD,

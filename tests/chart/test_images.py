@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pipeline.stages import STAGES
+from pipeline.stages import COMMAND_TASKS, STAGES
 from tests.support.chart_scenarios import KEYS_OF_THEIR_OWN, SCENARIOS
 from tests.support.helm import (
     Manifest,
@@ -34,9 +34,11 @@ def get_images(manifests: list[Manifest]) -> dict[str, str]:
 
 
 def test_every_stage_has_an_image() -> None:
-    """Each row of the stage table has its own image, tagged with the chart's appVersion."""
-    names = [*(stage.name for stage in STAGES), "predictor"]
-    assert get_images(render()) == {name: f"{LOCAL}/{name}:{APP_VERSION}" for name in names}
+    """Each stage has an image of its own with the chart's appVersion; commands share one."""
+    names = {name: name for name in (*(stage.name for stage in STAGES), "predictor")}
+    names |= {task.name: "validate" for task in COMMAND_TASKS}
+    images = {task: f"{LOCAL}/{name}:{APP_VERSION}" for task, name in names.items()}
+    assert get_images(render()) == images
 
 
 @pytest.mark.parametrize("scenario", ["defaults", "kind"])

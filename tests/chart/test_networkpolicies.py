@@ -328,6 +328,7 @@ def test_ports_are_those_of_the_containers(kind: str, name: str) -> None:
     """The pods that a policy selects listen on every port of its ingress rules."""
     manifests = render(EVERYTHING)
     policy = find(manifests, "NetworkPolicy", name)
-    (container,) = find(manifests, kind, name)["spec"]["template"]["spec"]["containers"]
+    containers = find(manifests, kind, name)["spec"]["template"]["spec"]["containers"]
     open_ports = {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
-    assert open_ports <= {port["containerPort"] for port in container["ports"]}
+    ports = [port for container in containers for port in container.get("ports", ())]
+    assert open_ports <= {port["containerPort"] for port in ports}
