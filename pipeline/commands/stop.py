@@ -34,7 +34,7 @@ def main(context: Context, arguments: argparse.Namespace) -> None:
     stop = write_marker(context, arguments.reason, arguments.by)
     echo(f"stop: {wait_for_predictors(context.settings, stopped=True)}")
     try:
-        record_stop(context, stop)
+        record_stop(context, stop, arguments.by)
     except PipelineError as error:
         raise PromotionError(
             f"The answers are stopped, but the promotion log has no record of it. {error} Run the "

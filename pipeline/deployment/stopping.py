@@ -59,14 +59,24 @@ def write_marker(context: Context, reason: str, by: str | None) -> Stop:
     return stop
 
 
-def record_stop(context: Context, stop: Stop) -> None:
+def record_stop(context: Context, stop: Stop, by: str | None) -> None:
     """Add the stop to the promotion log, unless it is there already.
+
+    Args:
+        context: The lake and the registry.
+        stop: The marker, which may be by somebody else, who need not be the person that it names.
+        by: Who adds the record; None for the user of this process.
 
     Raises:
         PromotionError: If no version is in production, or another run is moving production.
     """
-    if not is_stopped(read_records(context.lake)):
-        keep_production(context, "stop", _name(stop.reason, stop.by))
+    if is_stopped(read_records(context.lake)):
+        return
+    recorder = by or get_user()
+    reason = _name(stop.reason, stop.by)
+    if recorder != stop.by:
+        reason = f"{stop.reason} (the marker names {stop.by}; recorded by {recorder})"
+    keep_production(context, "stop", reason)
 
 
 def resume(context: Context, reason: str, by: str | None) -> None:
@@ -86,7 +96,7 @@ def resume(context: Context, reason: str, by: str | None) -> None:
         raise PromotionError("Answers are not stopped.")
     if context.registry.get_by_alias(PRODUCTION) is not None:
         if stop is not None:
-            record_stop(context, stop)
+            record_stop(context, stop, by)
         if is_stopped(read_records(lake)):
             keep_production(context, "resume", _name(reason, by))
     lake.delete(STOP_MARKER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +20,7 @@ def get_param(name: str) -> Any:
 
 
 @NAMES
-@pytest.mark.parametrize("reason", ["", None, "x" * 1001, 5])
+@pytest.mark.parametrize("reason", ["", " \n", None, "x" * 1001, 5])
 def test_reasons_that_a_run_refuses(name: str, reason: Any) -> None:
     """A run needs a reason, which is a text of at most 1,000 characters."""
     from airflow.sdk.exceptions import ParamValidationError
@@ -56,7 +57,17 @@ def test_a_cleared_run_does_nothing(name: str) -> None:
     """Who clears the run of somebody else cannot stop or resume the answers in that name."""
     from airflow.sdk.exceptions import AirflowFailException
 
-    hook = get_task(name)._pre_execute_hook
-    hook({"dag_run": SimpleNamespace(clear_number=0)})
-    with pytest.raises(AirflowFailException, match="Start a new run"):
-        hook({"dag_run": SimpleNamespace(clear_number=1)})
+    task = get_task(name)
+
+    def start(age: timedelta = timedelta(), clear_number: int = 0, max_tries: int = 0) -> None:
+        run = SimpleNamespace(clear_number=clear_number, run_after=datetime.now(UTC) - age)
+        ti = SimpleNamespace(task=task, max_tries=task.retries + max_tries)
+        task._pre_execute_hook({"dag_run": run, "ti": ti})
+
+    start()
+    with pytest.raises(AirflowFailException, match=r"was cleared, .* Start a new run"):
+        start(clear_number=1)
+    with pytest.raises(AirflowFailException, match=r"was cleared, .* Start a new run"):
+        start(max_tries=1)
+    with pytest.raises(AirflowFailException, match=r"was due at .* Start a new run"):
+        start(age=timedelta(hours=2))

@@ -248,3 +248,12 @@ def test_a_predictor_that_does_not_stop(
     assert run_command("stop", "--reason", REASON) == 1
     assert "127.0.0.1 is not stopped" in capsys.readouterr().err
     assert env.context("any").lake.exists(STOP_MARKER)
+
+
+def test_a_forged_name_is_not_the_only_one(env: DeploymentEnv, run_command: RunCommand) -> None:
+    """Anyone who may write the marker chooses its name; the record also names who ran `stop`."""
+    env.bare(PRODUCTION)
+    write_marker(env.context("any"), REASON, "Ada")
+    assert run_command("stop", "--reason", "another", "--by", "Ben") == 0
+    (record,) = read_records(env.context("any").lake)
+    assert record.move.reason == f"{REASON} (the marker names Ada; recorded by Ben)"

@@ -20,7 +20,7 @@ MAX_EVENT_BYTES = 256 * 1024
 MAX_NAME_LENGTH = 200
 INTERVAL_SECONDS = 10.0
 MAX_LINES = 20
-"""Maximum number of lines per interval: no client can fill the log."""
+"""Maximum number of lines per interval and key: no client can fill the log, or hide another one."""
 
 
 def find_access_key(event):
@@ -52,23 +52,34 @@ def describe_refusal(event):
 
 
 class RefusalLog:
-    """Prints each kind of refusal once per interval, and counts the others for the next line."""
+    """Prints each kind of refusal once per interval, and counts the others for the next line.
+
+    Each access key that MinIO has authenticated has its own limit. The requests without one share
+    a limit, because a client may invent any number of keys.
+    """
 
     def __init__(self, clock=time.monotonic):
         self._clock = clock
         self._lock = threading.Lock()
-        self._kinds, self._ends, self._unreported = set(), 0.0, 0
+        self._kinds, self._ends, self._unreported = {}, 0.0, 0
 
-    def record(self, kind, fields):
-        """Print a line with the fields, or count it until the next line."""
+    def record(self, key, kind, fields):
+        """Print a line with the fields, or count it until the next line.
+
+        Args:
+            key: The authenticated access key; empty if there is none.
+            kind: Equal refusals have the same kind.
+            fields: What to print.
+        """
         with self._lock:
             now = self._clock()
             if now >= self._ends:
-                self._kinds, self._ends = set(), now + INTERVAL_SECONDS
-            if kind in self._kinds or len(self._kinds) >= MAX_LINES:
+                self._kinds, self._ends = {}, now + INTERVAL_SECONDS
+            kinds = self._kinds.setdefault(key, set())
+            if kind in kinds or len(kinds) >= MAX_LINES:
                 self._unreported += 1
                 return
-            self._kinds.add(kind)
+            kinds.add(kind)
             line = {**fields, "more_since_the_last_line": self._unreported}
             self._unreported = 0
             print(json.dumps(line), flush=True)
@@ -99,13 +110,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def record(self, line):
         """Log an event if it is a refusal."""
         try:
-            refusal = describe_refusal(json.loads(line)) if line.strip() else None
+            event = json.loads(line) if line.strip() else {}
+            refusal = describe_refusal(event)
         except (ValueError, TypeError, AttributeError):
-            self.log.record("dropped", {"message": "an event of another format was dropped"})
+            self.log.record("", "dropped", {"message": "an event of another format was dropped"})
             return
         if refusal:
             kind = tuple(refusal[field] for field in ("status", "access_key", "api", "bucket"))
-            self.log.record(kind, refusal)
+            self.log.record(str(event.get("accessKey") or ""), kind, refusal)
 
     def log_message(self, *arguments):
         """Log no line per request."""
