@@ -1,7 +1,7 @@
 """Let the predictors answer again after `stop`, for people with the role `operator`.
 
 Start a run in Airflow and give the reason. The promotion record has it, with your name. The task is
-not retried: if it fails, its log says why, and you can start another run.
+not retried: if it fails, its log has the reason, and you can start another run.
 """
 
 from dags.answers import create_answers_dag

@@ -116,7 +116,8 @@ def read_tombstone(lake: Lake, key: str, sign: Sign | None) -> Tombstone:
             place and the presence of a signature are checked.
 
     Raises:
-        LakeError: If it is no tombstone, is not the one of its place, or has a wrong signature.
+        LakeError: If it is not a tombstone, is stored at a key of another tombstone, or has a wrong
+            signature.
     """
     kind = _KINDS.get(key.removeprefix(ERASED).partition("/")[0], Tombstone)
     try:
@@ -127,7 +128,7 @@ def read_tombstone(lake: Lake, key: str, sign: Sign | None) -> Tombstone:
         erased_hash(tombstone.before, tombstone.after, tombstone.key),
         erased_hash_of_any_object(tombstone.before, tombstone.after),
     ):
-        raise _refuse(lake, key, f"it is the one of {tombstone.key}")
+        raise _refuse(lake, key, f"it belongs to {tombstone.key}")
     if sign is not None and sign_tombstone(sign, key, tombstone) != tombstone:
         raise _refuse(lake, key, "it was changed, or signed with another MLOPS_INGEST__KEY_SECRET")
     return tombstone

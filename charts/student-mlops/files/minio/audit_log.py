@@ -14,7 +14,8 @@ import time
 
 REFUSING_STATUSES = (401, 403)
 EXCHANGES = "AssumeRole"
-"""How the names of requests for temporary keys begin. Refused ones get other statuses, too."""
+"""Prefix of the API names of requests for temporary keys. MinIO refuses these also with statuses
+other than 401 and 403."""
 MAX_EVENT_BYTES = 256 * 1024
 """MinIO refuses headers of more than 8 KiB; an event has those of the request and the response."""
 MAX_NAME_LENGTH = 200
