@@ -57,14 +57,14 @@ def _verify_erasures(context: Context) -> None:
     """Check the tombstones, and print of which objects rows were erased, and when."""
     pseudonyms = find_pseudonyms(context.settings)
     tombstones = read_tombstones(context.lake, pseudonyms.sign if pseudonyms else None)
-    for line in describe_erased(tombstones):
-        sys.stdout.write(f"history: {line}\n")
     if tombstones and pseudonyms is None:
         raise SettingsError(
             f"the signatures of {len(tombstones)} tombstones of erased rows cannot be checked "
             "without the secret of the pseudonyms. On a cluster, run the command in the pod "
             "`erasure.json`, which has it; elsewhere set MLOPS_INGEST__KEY_SECRET"
         )
+    for line in describe_erased(tombstones):
+        sys.stdout.write(f"history: {line}\n")
     if tombstones:
         sys.stdout.write(f"history: {len(tombstones)} tombstones of erased rows, signed\n")
 

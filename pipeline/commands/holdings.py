@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -196,9 +198,17 @@ def _summarize_versions(versions: Sequence[Version], newest: int) -> list[Holdin
     ]
 
 
+def _read_statuses(folder: Path) -> Iterator[os.stat_result]:
+    """The status of each file in a folder. Airflow may delete files and folders meanwhile."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                yield Path(parent, name).stat()
+
+
 def _list_airflow(days: int, folder: Path | None) -> list[Holding]:
     """What Airflow keeps. Its database cannot be read from here, so no day is known of it."""
-    logs = [path.stat() for path in folder.rglob("*") if path.is_file()] if folder else []
+    logs = list(_read_statuses(folder)) if folder else []
     times = [datetime.fromtimestamp(log.st_mtime, UTC) for log in logs]
     ends = [time + timedelta(days=days) for time in times] if days else []
     kept = (

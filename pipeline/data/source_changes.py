@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.column_file.blanks import is_blank
@@ -45,10 +45,6 @@ class NewValues:
     def add(self, column: str, value: str, rows: int) -> None:
         """Count rows with a new value of a column."""
         self._counts.setdefault(column, Counter())[value] += rows
-
-    def contains(self, column: str, value: str) -> bool:
-        """Return whether a column has this new value."""
-        return value in self._counts.get(column, ())
 
     def find_most_frequent(self) -> dict[str, dict[str, int]]:
         """Return the header of each column -> its most frequent new values -> their rows."""
@@ -90,6 +86,35 @@ def _is_known(column: Feature | Label, value: str) -> bool:
     if column.is_text:
         return column.get_code(value) is not None
     return to_number(value) in column.codes.values()
+
+
+def remove_values(
+    new_values: Mapping[str, Mapping[str, int]], rows: Iterable[Mapping[str, object]]
+) -> dict[str, dict[str, int]]:
+    """Remove the values of rows, also those that the columns file has had since then.
+
+    Args:
+        new_values: The result of `NewValues.find_most_frequent`.
+        rows: The rows, by the names of their columns.
+
+    Returns:
+        The other values, without columns that have none.
+    """
+    removed: dict[str, set[str]] = {column: set() for column in new_values}
+    for row in rows:
+        for column in removed.keys() & row.keys():
+            removed[column] |= _list_forms(row[column])
+    kept = {
+        column: {value: n for value, n in counts.items() if value not in removed[column]}
+        for column, counts in new_values.items()
+    }
+    return {column: counts for column, counts in kept.items() if counts}
+
+
+def _list_forms(value: object) -> set[str]:
+    """All results of `_format_value`: the column may have had another type."""
+    text, number = shorten(str(value).strip()), to_number(value)
+    return {text} if math.isnan(number) else {text, f"{number:g}"}
 
 
 def record_changes(

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import pandas as pd
 from pydantic import BaseModel
 
 from pipeline.context import Context
 from pipeline.data.pseudonyms import Pseudonyms
-from pipeline.data.source_changes import count_new_values
+from pipeline.data.source_changes import remove_values
 from pipeline.erasure.models import delete_bundles, find_models, has_rows
 from pipeline.erasure.person import Person
 from pipeline.erasure.rows import Row
@@ -225,13 +224,9 @@ def _clean_source_changes(lake: Lake, findings: Findings) -> None:
     key = layout.latest_report_file(layout.SOURCE_CHANGES)
     if not lake.exists(key):
         return
-    own = count_new_values(pd.DataFrame([row for held in findings.held for row in held.rows]))
     changes = lake.read_model(key, SourceChanges)
-    kept = {
-        name: {value: rows for value, rows in counts.items() if not own.contains(name, value)}
-        for name, counts in changes.new_values.items()
-    }
-    new_values = {name: counts for name, counts in kept.items() if counts}
+    rows = (row for held in findings.held for row in held.rows)
+    new_values = remove_values(changes.new_values, rows)
     cleaned = changes.model_copy(update={"new_values": new_values})
     if cleaned != changes:
         lake.write_model(key, cleaned)

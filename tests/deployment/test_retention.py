@@ -305,6 +305,8 @@ def test_holdings_of_airflow(
         file.parent.mkdir(parents=True)
         file.write_text("task")
         os.utime(file, (time.timestamp(), time.timestamp()))
+    # Without its target it is listed, but has no status, like a log that is deleted meanwhile.
+    (tmp_path / "logs" / "deleted.log").symlink_to("missing")
     list_holdings(context, "--json", f"--airflow-days={days}", f"--airflow-logs={tmp_path}/logs")
     listed = json.loads(capsys.readouterr().out)
     database, logs = (one for one in listed if one["layer"] == "Airflow")

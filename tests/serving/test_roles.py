@@ -10,9 +10,17 @@ import pytest
 
 from pipeline.columns import MODEL_NAME
 from pipeline.commands.local_servers import find_free_port
+from pipeline.storage.layout import MODEL_CARD_HTML, report_file
 from serving.permissions import ROUTES
+from tests.support.forest import make_bundle
 from tests.support.issuer import Issuer, run_issuer
-from tests.support.predictor import Predictor, run_predictor, wait_for, wait_until_ready
+from tests.support.predictor import (
+    Predictor,
+    open_disk_lake,
+    run_predictor,
+    wait_for,
+    wait_until_ready,
+)
 from tests.support.role_requests.predictor import BY_BROWSER, ROWS, find_route
 from tests.support.roles_page import NO_LOGIN, NO_ROLE, read_roles
 
@@ -26,7 +34,9 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture(scope="module")
 def predictor(issuer: Issuer, folder: Path) -> Iterator[Predictor]:
-    """A predictor that accepts the issuer's tokens."""
+    """A predictor that accepts the issuer's tokens, and shows the card of its model."""
+    run_id = make_bundle().manifest.lineage.pipeline_run_id
+    open_disk_lake(folder).write(report_file(run_id, MODEL_CARD_HTML), b"the card")
     port = str(find_free_port())
     with run_predictor(folder, oidc__issuer=issuer.url, metrics_port=port) as running:
         wait_until_ready(running)

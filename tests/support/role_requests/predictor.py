@@ -51,8 +51,9 @@ ROWS: Rows = {
         "/session", "/page/app.js", "/swagger/swagger-ui.css"
     ),
     PAGES: get("/", "/docs"),
-    REPORTS: get(
-        *("/reports/card", "/reports/drift", "/reports/unknown/model_card.html"), allowed=MISSING
+    REPORTS: (
+        *get("/reports/card"),
+        *get("/reports/drift", "/reports/unknown/model_card.html", allowed=MISSING),
     ),
     "`GET /model`, `/columns`, `/version`, `/openapi.json`": get(
         "/model", "/columns", "/version", "/openapi.json"
