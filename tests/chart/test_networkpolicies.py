@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from images.layers import find_reachable
-from pipeline.stages import STAGES
+from pipeline.stages import COMMAND_TASKS, STAGES
 from tests.support.chart_scenarios import (
     EVERYTHING,
     EXTERNAL,
@@ -26,6 +26,7 @@ from tests.support.uv import find_uv
 
 pytestmark = pytest.mark.skipif(find_uv() is None, reason="uv is not installed")
 
+TASKS = (*STAGES, *COMMAND_TASKS)
 STORES = {"minio": "9000", "mlflow": "5000"}
 
 Table = dict[str, dict[str, str]]
@@ -33,10 +34,10 @@ Table = dict[str, dict[str, str]]
 
 TABLE: Table = {
     **{
-        f"stage {stage.name}": STORES
-        | ({"internet": "443", "elsewhere": "443"} if stage.internet else {})
-        | ({"predictor": "8000,9090"} if stage.calls_predictor else {})
-        for stage in STAGES
+        f"stage {task.name}": STORES
+        | ({"internet": "443", "elsewhere": "443"} if task.internet else {})
+        | ({"predictor": "8000,9090"} if task.calls_predictor else {})
+        for task in TASKS
     },
     "by-hand": {**STORES, "predictor": "8000,9090"},
     "predictor": STORES,
@@ -214,15 +215,17 @@ def test_nobody_reaches_the_metadata_service() -> None:
     assert not any(target == "metadata" for _, target, _ in get_connections(render()))
 
 
-def test_stages_that_call_the_predictor_say_so() -> None:
-    """The stages that import the predictor client have `calls_predictor` in the stage table."""
+def test_tasks_that_call_the_predictor_say_so() -> None:
+    """The tasks that import the predictor client have `calls_predictor` in the stage table."""
     client = Path("pipeline", "deployment", "predictor_client.py")
+    packages = {"stages": STAGES, "commands": COMMAND_TASKS}
     calling = {
-        stage.name
-        for stage in STAGES
-        if client in find_reachable([f"pipeline.stages.{stage.name}"], ROOT)[0]
+        task.name
+        for package, tasks in packages.items()
+        for task in tasks
+        if client in find_reachable([f"pipeline.{package}.{task.name}"], ROOT)[0]
     }
-    assert calling == {stage.name for stage in STAGES if stage.calls_predictor}
+    assert calling == {task.name for task in TASKS if task.calls_predictor}
 
 
 def test_node_ports_are_open() -> None:

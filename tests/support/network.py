@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 from dags.pod_spec import build_labels
-from pipeline.stages import STAGES
+from pipeline.stages import COMMAND_TASKS, STAGES
 from tests.support.helm import (
     NAMESPACE,
     Manifest,
@@ -54,9 +54,10 @@ Connection = tuple[str, str, str]
 def get_connections(manifests: list[Manifest]) -> set[Connection]:
     """Return every connection from or to a pod of the release that its policies allow.
 
-    Pods are named after their component (`mlflow`, `test`), their stage (`stage train`) or
-    `by-hand`. Outside the release are `dns`, the cluster's DNS server, `stranger`, a pod of another
-    namespace, `guest`, another pod of the release's namespace, and the names in ADDRESSES.
+    Pods are named after their component (`mlflow`, `test`), their stage or command (`stage train`,
+    `stage stop`) or `by-hand`. Outside the release are `dns`, the cluster's DNS server, `stranger`,
+    a pod of another namespace, `guest`, another pod of the release's namespace, and the names in
+    ADDRESSES.
     """
     pods = dict(get_pod_labels(manifests))
     policies = [
@@ -81,8 +82,8 @@ def get_pod_labels(manifests: list[Manifest]) -> Iterator[tuple[str, dict[str, s
             yield labels["app.kubernetes.io/component"], labels
     config_maps = get_names(manifests, "ConfigMap")
     if any(name.endswith("-pods") for name in config_maps):
-        for stage in STAGES:
-            yield f"stage-{stage.name}", build_labels(stage, get_pods_file(manifests))
+        for task in (*STAGES, *COMMAND_TASKS):
+            yield f"stage-{task.name}", build_labels(task, get_pods_file(manifests))
     if any(name.endswith("-by-hand") for name in config_maps):
         yield "by-hand", get_by_hand_pod(manifests)["metadata"]["labels"]
 
