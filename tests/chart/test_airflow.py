@@ -16,6 +16,7 @@ from tests.support.helm import (
     get_container,
     get_containers,
     get_names,
+    get_pod,
     get_secret_keys,
     get_secret_sources,
     get_variables,
@@ -181,6 +182,23 @@ def test_own_variables_replace_the_charts() -> None:
     settings = find(manifests, "ConfigMap", "airflow")["data"]
     assert settings["AIRFLOW__CORE__LOAD_EXAMPLES"] == "true"
     assert settings["AIRFLOW__API__SECRET_KEY"] == "mine"
+
+
+def test_secrets_need_no_key_that_a_variable_replaces() -> None:
+    """No volume mounts such a key. Without any key left, it does not mount the Secret at all."""
+    own = {"AIRFLOW__CORE__FERNET_KEY": "mine", "PGPASSWORD": "", "ADMIN_PASSWORD": "mine"}
+    manifests = render({"airflow": {"env": own, "existingSecret": "theirs"}})
+    found: dict[str, set[str]] = {}
+    for kind, name in (*WORKLOADS.values(), ("CronJob", "retention")):
+        pod = get_pod(find(manifests, kind, name))
+        assert pod is not None
+        for volume in pod["spec"]["volumes"]:
+            for source in volume.get("projected", {}).get("sources", ()):
+                keys = {item["key"] for item in source["secret"].get("items", ())}
+                found.setdefault(source["secret"]["name"], set()).update(keys or {"all keys"})
+    optional = {f"{user}-password" for user in LOCAL_USERS if user != "admin"}
+    assert found["theirs"] == {"jwt-secret", "api-secret-key"} | optional
+    assert found.get("student-mlops-postgresql") == {"mlflow-password"}  # of MLflow's container
 
 
 def test_generated_keys() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dags.pod_spec import build_pod
-from pipeline.stages import STAGES
+from pipeline.stages import COMMAND_TASKS, STAGES
 from pipeline.tracking.login import PASSWORD, USERNAME
 from tests.support.chart_scenarios import EXTERNAL, MLFLOW_USERS, OIDC
 from tests.support.helm import (
@@ -24,10 +24,13 @@ from tests.support.helm import (
     get_names,
     get_pod_specs,
     get_pods_file,
+    get_secret_names,
     get_variables,
     render,
 )
 from tests.support.mlflow_server import PASSWORD_FUNCTION
+
+TASKS = (*STAGES, *COMMAND_TASKS)
 
 
 def get_environment(values: Values) -> dict[str, Any]:
@@ -108,6 +111,15 @@ def test_own_variables_replace_the_charts() -> None:
     assert environment["MLFLOW_LOGGING_LEVEL"] == "DEBUG"
 
 
+def test_secrets_need_no_key_that_a_variable_replaces() -> None:
+    """An existing Secret without the key would keep the pod from starting."""
+    manifests = render({"mlflow": {"env": {"PGPASSWORD": "mine"}}})
+    spec = find(manifests, "Deployment", "mlflow")["spec"]["template"]["spec"]
+    names = get_secret_names(spec, spec["containers"][0])
+    assert "student-mlops-mlflow" in names
+    assert "student-mlops-postgresql" not in names
+
+
 def test_migrates_before_it_serves() -> None:
     """An init container upgrades the tables, with the server's variables."""
     spec = find(render(), "Deployment", "mlflow")["spec"]["template"]["spec"]
@@ -182,7 +194,7 @@ def read_login(files: dict[str, str]) -> configparser.SectionProxy:
 def list_logins(manifests: list[Manifest]) -> dict[str, set[str]]:
     """Return the Secrets with logins that each pod gets, in any way, without the empty ones."""
     pods = dict(get_pod_specs(manifests)) | {
-        stage.name: build_pod(stage, [], get_pods_file(manifests))["spec"] for stage in STAGES
+        task.name: build_pod(task, [], get_pods_file(manifests))["spec"] for task in TASKS
     }
     pods["commands"] = get_by_hand_pod(manifests)["spec"]
     secret = r"student-mlops-mlflow-(?!files|internal)[a-z]+|login-of-\w+"
@@ -193,9 +205,9 @@ def list_logins(manifests: list[Manifest]) -> dict[str, set[str]]:
 def test_who_has_which_login() -> None:
     """Each pod has the login that it needs; only MLflow's own pod has the administrator's."""
     logins = {
-        stage.name: {f"student-mlops-mlflow-{stage.mlflow_user}"}
-        for stage in STAGES
-        if stage.mlflow_user
+        task.name: {f"student-mlops-mlflow-{task.mlflow_user}"}
+        for task in TASKS
+        if task.mlflow_user
     }
     assert list_logins(render()) == logins | {
         "commands": {"student-mlops-mlflow-deployer"},
@@ -210,7 +222,7 @@ def test_who_has_which_login() -> None:
 def test_logins_of_an_external_server() -> None:
     """An external server gets the logins that exist, and the chart generates none."""
     manifests = render(EXTERNAL)
-    deployers = {stage.name for stage in STAGES if stage.mlflow_user == "deployer"} | {"commands"}
+    deployers = {task.name for task in TASKS if task.mlflow_user == "deployer"} | {"commands"}
     assert list_logins(manifests) == {name: {"login-of-deployer"} for name in deployers}
     assert not any("mlflow" in name for name in get_names(manifests, "Secret"))
 

@@ -13,19 +13,33 @@
 {{- $sources = append $sources (dict "name" .) -}}
 {{- end -}}
 {{- with $sources }}
-{{- include "student-mlops.secrets.sources" (list (first $) .) }}
+{{- include "student-mlops.secrets.sources" (list (first $) . (dict)) }}
 {{- end }}
 {{- end }}
 
-{{/* Volume with chosen keys of Secrets. Call with (list "name of the volume" list of the sources). */}}
+{{/* Volume with chosen keys of Secrets, without those that a variable replaces: a Secret need not have
+     them. Call with (list "name of the volume" list of the sources, the variables). */}}
 {{- define "student-mlops.secrets.sources" }}
+{{- $variables := last . }}
+{{- $sources := list }}
+{{- range $source := index . 1 }}
+  {{- $items := list }}
+  {{- range $source.items }}
+    {{- if not (hasKey $variables .path) }}
+      {{- $items = append $items . }}
+    {{- end }}
+  {{- end }}
+  {{- if $items }}
+    {{- $source = set (omit $source "items") "items" $items }}
+  {{- end }}
+  {{- if or $items (not $source.items) }}
+    {{- $sources = append $sources (dict "secret" $source) }}
+  {{- end }}
+{{- end }}
 - name: {{ first . }}
   projected:
     defaultMode: 0440
-    sources:
-      {{- range last . }}
-      - secret: {{- toYaml . | nindent 10 }}
-      {{- end }}
+    sources: {{- toYaml $sources | nindent 6 }}
 {{- end }}
 
 {{/* Mount of the volume. */}}

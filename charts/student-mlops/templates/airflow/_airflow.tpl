@@ -87,7 +87,7 @@ env:
 {{- $client := list (dict "key" "OIDC_CLIENT_SECRET" "path" "OIDC_CLIENT_SECRET") -}}
 {{- $sources = append $sources (dict "name" $root.Values.auth.oidc.existingSecret "items" $client) -}}
 {{- end -}}
-{{- include "student-mlops.secrets.sources" (list (index . 1) $sources) }}
+{{- include "student-mlops.secrets.sources" (list (index . 1) $sources $root.Values.airflow.env) }}
 {{- end }}
 
 {{/* Command that waits for the database before it starts. Without the wait the container would

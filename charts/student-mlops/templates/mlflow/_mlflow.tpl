@@ -62,5 +62,5 @@ env:
 {{- range slice . 2 -}}
 {{- $sources = append $sources (dict "name" (include "student-mlops.mlflow.user.secret" (list $root .))) -}}
 {{- end -}}
-{{- include "student-mlops.secrets.sources" (list (index . 1) $sources) }}
+{{- include "student-mlops.secrets.sources" (list (index . 1) $sources $root.Values.mlflow.env) }}
 {{- end }}

@@ -58,7 +58,7 @@ spec:
       emptyDir: {}
     {{- include "student-mlops.ca.volume" $root | nindent 4 }}
     {{- with $secrets }}
-    {{- include "student-mlops.secrets.sources" (list "secrets" .) | nindent 4 }}
+    {{- include "student-mlops.secrets.sources" (list "secrets" . (dict)) | nindent 4 }}
     {{- end }}
     - name: files
       configMap:
