@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -125,7 +126,7 @@ def test_network_policies_can_select_the_pods(stage: Task, config: dict[str, Any
 
 def test_arguments_contain_no_secrets() -> None:
     """The kubelet expands no variable in what a person wrote, and the stage gets it unchanged."""
-    task = get_task("score").prepare_for_execution()
+    task = copy.deepcopy(get_task("score"))
     task.pod_template_dict["spec"]["containers"][0]["args"] = [
         "score",
         "--uploaded=$(AWS_SECRET_ACCESS_KEY) 5 $.csv",
