@@ -155,5 +155,8 @@ def test_the_platform_works(
         assert ended.state == "success", airflow.get_states("training", run_id)
         assert "rows" in airflow.read_log("training", run_id, "ingest")
     address = encrypted.forward(f"{RELEASE}-predictor", "http").url.replace("http", "https", 1)
-    response = httpx.post(f"{address}/predict", json=STUDENT, timeout=30)
+    # The first connection fails: the port-forward still has the pod before the rotations.
+    response = wait_for(
+        "prediction", lambda: httpx.post(f"{address}/predict", json=STUDENT, timeout=30)
+    )
     assert response.status_code == httpx.codes.OK, response.text
