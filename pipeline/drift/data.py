@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from onnxruntime import InferenceSession
 
-SCORING_BATCH_ROWS = 100_000
-"""Rows per ONNX run, which bounds the memory of scoring."""
-
 
 @dataclass(frozen=True)
 class Totals:
@@ -136,8 +133,4 @@ def predict_rows(frame: pd.DataFrame, session: InferenceSession) -> pd.DataFrame
     from pipeline.model.onnx import positive_probability
 
     rows = feature_array(frame, np.float32)
-    answers = [
-        positive_probability(session, rows[start : start + SCORING_BATCH_ROWS])
-        for start in range(0, len(rows), SCORING_BATCH_ROWS)
-    ]
-    return frame.assign(**{PREDICTION: np.concatenate(answers) if answers else []})
+    return frame.assign(**{PREDICTION: positive_probability(session, rows) if len(rows) else []})

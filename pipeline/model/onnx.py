@@ -18,6 +18,9 @@ from pipeline.types import FloatArray
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+BATCH_ROWS = 16_384
+"""Number of rows that a graph scores at once."""
+
 
 def open_session(bundle: Bundle) -> InferenceSession:
     """Open a session on the graph of a bundle.
@@ -53,6 +56,8 @@ def positive_probability(
 ) -> FloatArray:
     """Probability of the positive class by an ONNX graph.
 
+    Large tables are scored in batches: ONNX Runtime keeps the memory of its largest run.
+
     Args:
         session: A session on the graph.
         rows: Features in the order of columns.FEATURES, shape (n_rows, n_features).
@@ -60,5 +65,9 @@ def positive_probability(
     Returns:
         Probabilities, shape (n_rows,).
     """
-    probabilities = session.run([ONNX_OUTPUT], {ONNX_INPUT: np.asarray(rows, dtype=np.float32)})[0]
-    return np.asarray(probabilities[:, 1], dtype=np.float64)
+    features = np.asarray(rows, dtype=np.float32)
+    batches = [
+        session.run([ONNX_OUTPUT], {ONNX_INPUT: features[start : start + BATCH_ROWS]})[0][:, 1]
+        for start in range(0, max(len(features), 1), BATCH_ROWS)
+    ]
+    return np.concatenate(batches).astype(np.float64)
