@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.model.bundle import ONNX_INPUT, ONNX_OUTPUT, REFITS, Bundle
+from pipeline.model.bundle import REFITS, Bundle
 from pipeline.model.decision import is_positive
-from pipeline.model.onnx import open_graph
+from pipeline.model.onnx import open_graph, run_graph
 from pipeline.types import BoolArray, FloatArray
 
 
@@ -44,9 +44,8 @@ def predict_refits(bundle: Bundle, features: FloatArray) -> BoolArray | None:
     refits = bundle.manifest.refits
     if refits is None or not has_refits(bundle):
         return None
-    rows = np.asarray(features, dtype=np.float32)
-    probabilities = open_graph(bundle.files[REFITS]).run([ONNX_OUTPUT], {ONNX_INPUT: rows})[0]
-    return is_positive(np.asarray(probabilities, np.float64), np.array(refits.thresholds))
+    probabilities = run_graph(open_graph(bundle.files[REFITS]), features)
+    return is_positive(probabilities.astype(np.float64), np.array(refits.thresholds))
 
 
 def describe_unjudged(shadow: ShadowTraffic | None, min_rows: int, candidate: Bundle) -> str | None:

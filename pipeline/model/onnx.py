@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from pipeline.errors import RegistryError
 from pipeline.model.bundle import ONNX, ONNX_INPUT, ONNX_OUTPUT, Bundle
-from pipeline.types import FloatArray
+from pipeline.types import Float32Array, FloatArray
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -56,8 +56,6 @@ def positive_probability(
 ) -> FloatArray:
     """Probability of the positive class by an ONNX graph.
 
-    Large tables are scored in batches: ONNX Runtime keeps the memory of its largest run.
-
     Args:
         session: A session on the graph.
         rows: Features in the order of columns.FEATURES, shape (n_rows, n_features).
@@ -65,9 +63,24 @@ def positive_probability(
     Returns:
         Probabilities, shape (n_rows,).
     """
+    return run_graph(session, rows)[:, 1].astype(np.float64)
+
+
+def run_graph(
+    session: InferenceSession, rows: Sequence[Sequence[float]] | ArrayLike
+) -> Float32Array:
+    """Run a graph on rows, in batches: ONNX Runtime keeps the memory of its largest run.
+
+    Args:
+        session: A session on the graph.
+        rows: Features in the order of columns.FEATURES, shape (n_rows, n_features).
+
+    Returns:
+        The output of the graph, shape (n_rows, n_outputs).
+    """
     features = np.asarray(rows, dtype=np.float32)
     batches = [
-        session.run([ONNX_OUTPUT], {ONNX_INPUT: features[start : start + BATCH_ROWS]})[0][:, 1]
+        session.run([ONNX_OUTPUT], {ONNX_INPUT: features[start : start + BATCH_ROWS]})[0]
         for start in range(0, max(len(features), 1), BATCH_ROWS)
     ]
-    return np.concatenate(batches).astype(np.float64)
+    return np.concatenate(batches)
