@@ -14,7 +14,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from pipeline.tracking.registry import MANIFEST_TAG, Registry, Version
 HEADER = ("layer", "what", "objects", "size", "rows", "persons", "oldest", "newest", "kept")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Holding:
     """Items of a kind that are kept for the same reason.
 
@@ -52,14 +52,14 @@ class Holding:
     layer: str
     what: str
     number: int
-    objects: int
-    bytes: int
-    rows: int | None
-    persons: int | None
-    oldest: str
-    newest: str
+    objects: int = 0
+    bytes: int = 0
+    rows: int | None = None
+    persons: int | None = None
+    oldest: str = ""
+    newest: str = ""
     kept: str
-    next_deletion: str
+    next_deletion: str = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,14 +138,10 @@ def _list_bundles_with_rows(registry: Registry) -> list[Holding]:
             layer="MLflow",
             what=f"rows in the bundle of version {number}",
             number=1,
-            objects=0,
-            bytes=0,
             rows=len(manifest.background) + len(manifest.examples.inputs),
-            persons=None,
             oldest=manifest.created[:10],
             newest=manifest.created[:10],
             kept="as long as the version, made by an earlier release (MLOPS_RETENTION__VERSIONS)",
-            next_deletion="",
         )
         for number, manifest in manifests.items()
         if not manifest.has_no_rows
@@ -161,10 +157,6 @@ def _summarize_runs(runs: Sequence[TrackedRun]) -> list[Holding]:
             layer="MLflow",
             what="run",
             number=len(group),
-            objects=0,
-            bytes=0,
-            rows=None,
-            persons=None,
             oldest=format_day(min(run.started for run in group)),
             newest=format_day(max(run.started for run in group)),
             kept=reason,
@@ -186,14 +178,9 @@ def _summarize_versions(versions: Sequence[Version], newest: int) -> list[Holdin
             layer="MLflow",
             what="registered version",
             number=len(versions),
-            objects=0,
-            bytes=0,
-            rows=None,
-            persons=None,
             oldest=format_day(min(created, default=None)),
             newest=format_day(max(created, default=None)),
             kept=kept if newest else f"kept: {variable} is 0",
-            next_deletion="",
         )
     ]
 
@@ -218,23 +205,17 @@ def _list_airflow(days: int, folder: Path | None) -> list[Holding]:
         layer="Airflow",
         what="runs and tasks, in its database",
         number=0,
-        objects=0,
-        bytes=0,
-        rows=None,
-        persons=None,
-        oldest="",
-        newest="",
         kept=kept,
-        next_deletion="",
     )
-    files = replace(
-        database,
+    files = Holding(
+        layer="Airflow",
         what="task logs, in the volume of its scheduler",
         number=len(logs),
         objects=len(logs),
         bytes=sum(log.st_size for log in logs),
         oldest=format_day(min(times, default=None)),
         newest=format_day(max(times, default=None)),
+        kept=kept,
         next_deletion=_find_first(ends),
     )
     return [database, files]

@@ -80,7 +80,7 @@ def find_pseudonyms(settings: Settings) -> Pseudonyms | None:
         return Pseudonyms(secret)
     folder = settings.lake.folder
     stored = DiskStore(folder.parent).read(SECRET_FILE) if folder else None
-    return Pseudonyms(stored.decode().strip()) if stored else None
+    return None if stored is None else Pseudonyms(stored.decode().strip())
 
 
 def open_pseudonyms(settings: Settings) -> Pseudonyms:
@@ -95,10 +95,10 @@ def open_pseudonyms(settings: Settings) -> Pseudonyms:
         SettingsError: If the lake is on S3 and the settings have no secret, or the file cannot be
             read or written.
     """
-    if secret := settings.ingest.key_secret.get_secret_value():
-        return Pseudonyms(secret)
     folder = settings.lake.folder
     if folder is None:
+        if found := find_pseudonyms(settings):
+            return found
         raise SettingsError(
             "MLOPS_INGEST__KEY_SECRET is not set, but the columns file has a `key`, whose values "
             "must not be stored. Set it to a random text, and keep it: with another secret, "
@@ -106,15 +106,15 @@ def open_pseudonyms(settings: Settings) -> Pseudonyms:
         )
     store = DiskStore(folder.parent)
     try:
-        stored = store.read(SECRET_FILE)
-        if stored is None:
+        found = find_pseudonyms(settings)
+        if found is None:
             store.create(SECRET_FILE, secrets.token_hex(SECRET_BYTES).encode())
-            stored = store.read(SECRET_FILE)  # a parallel run may have been first
+            found = find_pseudonyms(settings)  # a parallel run may have been first
     except LakeError as error:
         cause = error.__cause__
         raise SettingsError(
             f"the secret for the pseudonyms in {store.url(SECRET_FILE)} cannot be read or created: "
             f"{getattr(cause, 'strerror', cause)}. Repair the file, or set MLOPS_INGEST__KEY_SECRET"
         ) from None
-    assert stored is not None
-    return Pseudonyms(stored.decode().strip())
+    assert found is not None
+    return found

@@ -29,13 +29,11 @@ class BatchModel:
 
     Attributes:
         manifest: Its manifest.
-        manifest_sha256: SHA-256 of the manifest, which identifies the bundle.
         session: A session on the ONNX graph.
         range: The values that the model learned from.
     """
 
     manifest: Manifest
-    manifest_sha256: str
     session: InferenceSession
     range: TrainingRange
 
@@ -84,17 +82,13 @@ LABELS = np.array([LABEL.negative, LABEL.positive])
 """Name of the label for False and True."""
 
 
-def read_manifest(lake: Lake) -> tuple[Manifest, str]:
+def read_manifest(lake: Lake) -> Manifest:
     """Read the manifest of the bundle in `models/`.
-
-    Returns:
-        The manifest, and its SHA-256.
 
     Raises:
         LakeError: If there is none.
     """
-    manifest = lake.read_model(model_file(MANIFEST), Manifest)
-    return manifest, manifest.sha256
+    return lake.read_model(model_file(MANIFEST), Manifest)
 
 
 @functools.lru_cache(maxsize=1)
@@ -112,14 +106,14 @@ def load_model(lake: Lake, manifest_sha256: str, tolerance: float) -> BatchModel
         ModelRefused: If the model was trained with another columns file, or returns other
             probabilities.
     """
-    manifest, found = read_manifest(lake)
+    manifest = read_manifest(lake)
     place = lake.url(model_file(MANIFEST))
-    if found != manifest_sha256:
+    if manifest.sha256 != manifest_sha256:
         raise LakeError(f"{place} was replaced while a list was scored. Run the stage again")
     check_columns(manifest, place)
     files = {ONNX: lake.read(model_file(ONNX), manifest.files.get(ONNX, ""))}
     session = open_session(Bundle(manifest, files))
-    model = BatchModel(manifest, found, session, TrainingRange(manifest.training))
+    model = BatchModel(manifest, session, TrainingRange(manifest.training))
     rows = get_example_rows(manifest)
     scored = positive_probability(session, rows) if len(rows) else np.zeros(0)
     check_examples(manifest, scored, tolerance, place)

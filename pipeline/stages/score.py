@@ -174,7 +174,7 @@ def score_list(context: Context, source: ListSource) -> None:
             f"run {context.run_id} has scored another list of the name {source.name}. Start a run "
             "with another id"
         )
-    model, bundle = read_manifest(lake)
+    model = read_manifest(lake)
     if context.settings.predictor.require_record:
         check_fallback(lake, model)
     job = Job(
@@ -184,7 +184,7 @@ def score_list(context: Context, source: ListSource) -> None:
         day=day,
         run_id=context.run_id,
         is_divided=len(facts.parts) > 1,
-        manifest_sha256=bundle,
+        manifest_sha256=model.sha256,
         tolerance=context.settings.gates.max_onnx_difference,
     )
     print_plan("score", len(facts.parts), context.settings, PART_MEBIBYTES)
